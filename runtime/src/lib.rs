@@ -1,0 +1,1 @@
+//! PeerSync server programs.
