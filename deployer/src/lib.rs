@@ -1,1 +1,7 @@
-//! PeerSync deployer.
+//! Puts PeerSync into the owner's own AWS account.
+//!
+//! The way of the data: `config` → `stack` (what a PeerSync stack consists of) → `observe` → `plan` → `apply` →
+//! `report`.
+
+pub mod aws;
+pub mod engine;

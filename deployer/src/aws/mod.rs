@@ -1,0 +1,10 @@
+//! The provider: clients, errors and retries. Everything here is shared by the resources.
+
+mod clients;
+mod error;
+pub mod retry;
+mod visible_retries;
+
+pub use clients::{Clients, ConnectError, ConnectOptions, Identity};
+pub use error::{Context, NotFound, code_of};
+pub use visible_retries::with_progress;

@@ -1,0 +1,59 @@
+//! What a PeerSync stack consists of: its names, its tags, and the graph of its resources.
+
+mod names;
+mod ownership;
+
+pub use names::FUNCTIONS;
+
+use std::sync::Arc;
+
+use crate::aws::{Clients, Identity};
+use crate::config::Config;
+use crate::engine::{Graph, GraphError, Tags};
+use crate::resources::KINDS;
+
+/// Tag with the stack's name.
+pub const STACK_TAG: &str = "peersync:stack";
+/// Tag with the stage's name.
+pub const STAGE_TAG: &str = "peersync:stage";
+/// Tag that says who manages the resource.
+pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
+/// Tag with the moment after which the stack may be removed, RFC 3339 in UTC.
+pub const EXPIRES_TAG: &str = "peersync:expires-at";
+/// Value of [`MANAGED_BY_TAG`].
+pub const MANAGED_BY: &str = "peersync-deploy";
+
+/// Everything that the resources of a stack are derived from.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// The configuration of the stage.
+    pub config: Config,
+    /// Where it is.
+    pub clients: Clients,
+    /// Whose account it is in.
+    pub identity: Identity,
+    /// After which moment it may be removed, RFC 3339 in UTC; `None` for stacks that stay.
+    pub expires_at: Option<String>,
+}
+
+impl Stack {
+    /// The tags that every resource of the stack carries, without the digest.
+    pub fn tags(&self) -> Tags {
+        let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
+        tags.insert(STACK_TAG.to_owned(), self.name());
+        tags.insert(STAGE_TAG.to_owned(), self.config.stage.clone());
+        tags.insert(MANAGED_BY_TAG.to_owned(), MANAGED_BY.to_owned());
+        if let Some(expires_at) = &self.expires_at {
+            tags.insert(EXPIRES_TAG.to_owned(), expires_at.clone());
+        }
+        tags
+    }
+
+    /// The graph of all resources.
+    ///
+    /// # Errors
+    /// A mistake in a resource's dependencies.
+    pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
+        Graph::new(KINDS.iter().flat_map(|kind| (kind.instances)(self)).collect())
+    }
+}
