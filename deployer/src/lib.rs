@@ -5,3 +5,5 @@
 
 pub mod aws;
 pub mod engine;
+pub mod local;
+pub mod site;

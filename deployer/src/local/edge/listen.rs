@@ -1,0 +1,138 @@
+//! Accepting connections, plain or TLS, and ending them in time.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+use tracing::debug;
+
+use super::conditions::Conditions;
+use super::wire::{self, Line};
+
+/// Connections at once; more wait. A laptop's browser windows need a few dozen.
+const CONNECTIONS: usize = 1024;
+/// When a client that sends no complete request head is sent away.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+/// How long requests under way may take after Ctrl-C: with this all ends within a second.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// What a connection needs.
+#[derive(Clone)]
+pub struct Listening {
+    /// The routes.
+    pub app: Router,
+    /// Certificate and key, where it is HTTPS.
+    pub tls: Option<TlsAcceptor>,
+    /// The conditions of the network.
+    pub conditions: Arc<Conditions>,
+}
+
+/// Serves until `stop`, then gives requests under way a moment.
+pub async fn serve(listener: TcpListener, listening: Listening, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = TaskTracker::new();
+    loop {
+        let Ok(permit) = Arc::clone(&slots).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        // Failed accepts concern one client, or pass: too many open files.
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        connections.spawn(connection(stream, address, listening.clone(), stop.clone(), permit));
+    }
+    drop(listener);
+    // What is longer under way is cut: the process ends.
+    connections.close();
+    let _ = tokio::time::timeout(GRACE, connections.wait()).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    listening: Listening,
+    stop: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+) {
+    let _ = stream.set_nodelay(true);
+    let line = Line::default();
+    let stream = wire::connect(stream, line.clone(), Arc::clone(&listening.conditions));
+    let ended = match &listening.tls {
+        Some(tls) => match tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => answer(stream, address, listening.clone(), line, stop).await,
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        },
+        None => answer(stream, address, listening, line, stop).await,
+    };
+    if let Err(error) = ended {
+        debug!(target: "edge", %address, %error, "a connection ended");
+    }
+}
+
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    listening: Listening,
+    line: Line,
+    stop: CancellationToken,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let service = service_fn(move |request| {
+        let (app, conditions, line) = (listening.app.clone(), Arc::clone(&listening.conditions), line.clone());
+        async move { respond(request, address, app, &conditions, &line).await }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+async fn respond(
+    request: hyper::Request<Incoming>,
+    address: SocketAddr,
+    app: Router,
+    conditions: &Conditions,
+    line: &Line,
+) -> Result<Response, &'static str> {
+    let path = request.uri().path();
+    if path == "/ws" {
+        line.becomes_signaling();
+    }
+    if path.starts_with("/api/") {
+        tokio::time::sleep(conditions.latency()).await;
+        if conditions.lost() {
+            // An error of the service closes the connection without an answer.
+            return Err("lost, as --drop says");
+        }
+    }
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(address));
+    app.oneshot(request).await.map_err(|never: Infallible| match never {})
+}

@@ -1,0 +1,78 @@
+//! The edge that stands for CloudFront: one origin for pages, API and WebSocket.
+
+mod conditions;
+mod listen;
+mod pages;
+mod reload;
+mod requests;
+mod wire;
+
+pub use conditions::{Conditions, Settings};
+pub use listen::{Listening, serve};
+pub use pages::{Pages, Source};
+pub use reload::Reload;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::routing::{any_service, get, post};
+use axum::{Json, Router, middleware};
+
+/// What stands behind the edge.
+pub struct Behind {
+    /// The API, its routes without `/api`.
+    pub api: Router,
+    /// The signaling server, with the route `/ws`.
+    pub signaling: Router,
+    /// The mailbox's page.
+    pub mailbox: Router,
+    /// The pages.
+    pub pages: Pages,
+    /// The reloading of pages, where they come from a folder.
+    pub reload: Option<Router>,
+    /// The conditions of the network.
+    pub conditions: Arc<Conditions>,
+    /// By which API and signaling know that a request came through the edge.
+    pub origin_key: HeaderValue,
+}
+
+/// All routes.
+pub fn router(behind: Behind) -> Router {
+    let for_origin = middleware::from_fn_with_state(behind.origin_key, requests::for_origin);
+    let only_this_computer = middleware::from_fn(requests::only_this_computer);
+    let origins = Router::new().nest("/api", behind.api).route("/ws", any_service(behind.signaling)).layer(for_origin);
+    let inside = behind.mailbox.merge(network(behind.conditions)).layer(only_this_computer);
+    let pages = Router::new().fallback(pages::serve).with_state(Arc::new(behind.pages));
+    let mut routes = origins.merge(inside);
+    if let Some(reload) = behind.reload {
+        routes = routes.merge(reload);
+    }
+    routes.fallback_service(pages).layer(middleware::from_fn(requests::log))
+}
+
+/// The switches for network conditions: `GET` and `PUT /_network` with [`Settings`] as JSON, and
+/// `POST /_network/kill-signaling` to cut all WebSockets now.
+fn network(conditions: Arc<Conditions>) -> Router {
+    Router::new()
+        .route("/_network", get(show).put(change))
+        .route("/_network/kill-signaling", post(cut))
+        .with_state(conditions)
+}
+
+async fn show(State(conditions): State<Arc<Conditions>>) -> Json<Settings> {
+    Json(conditions.settings())
+}
+
+async fn change(State(conditions): State<Arc<Conditions>>, Json(settings): Json<Settings>) -> Json<Settings> {
+    conditions.set(settings);
+    Json(settings)
+}
+
+async fn cut(State(conditions): State<Arc<Conditions>>) -> StatusCode {
+    conditions.cut();
+    StatusCode::NO_CONTENT
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The pages, as the distribution would answer for them: default root, headers, entity tags, only GET and HEAD.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::reload;
+use crate::site::headers;
+
+/// Where the pages come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Those built into the program.
+    Embedded,
+    /// A folder, read anew for every request, with the script that reloads the browser on save.
+    Folder(PathBuf),
+}
+
+/// The pages and what goes with them.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// Where they come from.
+    pub source: Source,
+    /// What `/config.json` says.
+    pub config_json: Bytes,
+}
+
+/// A file to answer with.
+struct File {
+    content: Bytes,
+    content_type: String,
+    cache_control: String,
+}
+
+/// Answers for every path that belongs to no other part.
+pub async fn serve(State(pages): State<Arc<Pages>>, request: Request) -> Response {
+    let mut response = match *request.method() {
+        Method::GET | Method::HEAD => pages.answer(request.uri().path(), request.headers()).await,
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response(),
+    };
+    for (name, value) in headers::all(&[]) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if request.method() == Method::HEAD {
+        let length = HeaderValue::from(axum::body::HttpBody::size_hint(response.body()).lower());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+impl Pages {
+    async fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        match self.find(path).await {
+            Some(file) => respond(file, headers),
+            None => {
+                let mut response = match self.find("/404.html").await {
+                    Some(file) => respond(file, &HeaderMap::new()),
+                    None => "There is no such page.\n".into_response(),
+                };
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }
+        }
+    }
+
+    async fn find(&self, path: &str) -> Option<File> {
+        let key = key(path)?;
+        if key == "config.json" {
+            return Some(File {
+                content: self.config_json.clone(),
+                content_type: "application/json".to_owned(),
+                cache_control: "no-cache".to_owned(),
+            });
+        }
+        match &self.source {
+            Source::Embedded => embedded(&key),
+            Source::Folder(folder) => from_folder(folder, &key).await,
+        }
+    }
+}
+
+/// From the path of a request to the key in the bucket; `None` for what can be no key of ours.
+fn key(path: &str) -> Option<String> {
+    let path = path.strip_prefix('/')?;
+    let decoded = percent_decoded(path)?;
+    if decoded.is_empty() {
+        return Some("index.html".to_owned());
+    }
+    let proper = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0', ':']);
+    decoded.split('/').all(proper).then_some(decoded)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            decoded.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn embedded(_key: &str) -> Option<File> {
+    None
+}
+
+async fn from_folder(folder: &Path, key: &str) -> Option<File> {
+    let content = tokio::fs::read(folder.join(key)).await.ok()?;
+    let content_type = mime_guess::from_path(key).first_or_octet_stream().to_string();
+    let is_page = content_type == "text/html";
+    let content = if is_page { reload::with_script(content) } else { content };
+    let content_type =
+        if content_type.starts_with("text/") { format!("{content_type}; charset=utf-8") } else { content_type };
+    Some(File { content: content.into(), content_type, cache_control: "no-cache".to_owned() })
+}
+
+fn respond(file: File, headers: &HeaderMap) -> Response {
+    let digest = hex::encode(Sha256::digest(&file.content));
+    let etag = format!("\"{}\"", digest.get(..32).unwrap_or(&digest));
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fresh = known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag);
+    let kept = [(ETAG, etag), (CACHE_CONTROL, file.cache_control)];
+    if fresh {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    (kept, [(CONTENT_TYPE, file.content_type)], file.content).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_below_the_folder_are_keys() {
+        assert_eq!(key("/").as_deref(), Some("index.html"));
+        assert_eq!(key("/js/call/peer.js").as_deref(), Some("js/call/peer.js"));
+        assert_eq!(key("/a%20b.html").as_deref(), Some("a b.html"));
+        for path in
+            ["/../Cargo.toml", "/%2e%2e/x", "/js//x", "/.git/config", "/a%00", "/a%5c..", "/%ff", "/%4", "/C:/x", "x"]
+        {
+            assert_eq!(key(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One TCP connection as the browser sees it: a pump in each direction, which delays, loses and cuts as the conditions
+//! say once the connection has become a WebSocket.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::conditions::Conditions;
+
+/// Bytes between the pump and the server.
+const BUFFER: usize = 64 * 1024;
+/// Chunks under way in each direction; beyond that the sender waits, as on a real line.
+const UNDER_WAY: usize = 256;
+
+/// Whether the connection carries signaling; set when it asks for the WebSocket.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<AtomicBool>);
+
+impl Line {
+    /// From now on the conditions apply to every byte.
+    pub fn becomes_signaling(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_signaling(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the pumps; the server talks to the stream that is returned.
+pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> DuplexStream {
+    let (near, far) = tokio::io::duplex(BUFFER);
+    tokio::spawn(async move {
+        let mut cuts = conditions.cuts();
+        let (from_browser, to_browser) = tokio::io::split(stream);
+        let (from_server, to_server) = tokio::io::split(far);
+        let inwards = pump(from_browser, to_server, line.clone(), Arc::clone(&conditions));
+        let outwards = pump(from_server, to_browser, line.clone(), conditions);
+        let cut = async {
+            loop {
+                if cuts.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                if line.is_signaling() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            // An error in one direction ends both; a plain end waits for the other, which may still have answers.
+            _ = async { tokio::try_join!(inwards, outwards) } => {}
+            () = cut => {}
+        }
+    });
+    near
+}
+
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: Line,
+    conditions: Arc<Conditions>,
+) -> io::Result<()> {
+    let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
+    let read = async move {
+        let mut buffer = vec![0_u8; 16 * 1024];
+        loop {
+            let count = from.read(&mut buffer).await?;
+            let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { return Ok(()) };
+            let mut due = Instant::now();
+            if line.is_signaling() {
+                if conditions.lost() {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+                due += conditions.latency();
+            }
+            if sender.send((due, chunk.to_vec())).await.is_err() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+    };
+    let write = async move {
+        while let Some((due, chunk)) = receiver.recv().await {
+            if due > Instant::now() {
+                tokio::time::sleep_until(due).await;
+            }
+            to.write_all(&chunk).await?;
+        }
+        to.shutdown().await
+    };
+    tokio::try_join!(read, write).map(|_: ((), ())| ())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::super::conditions::Settings;
+    use super::*;
+
+    async fn pair(settings: Settings) -> (TcpStream, DuplexStream, Line, Arc<Conditions>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (line, conditions) = (Line::default(), Arc::new(Conditions::new(settings)));
+        let server = connect(stream, line.clone(), Arc::clone(&conditions));
+        (browser, server, line, conditions)
+    }
+
+    async fn ask(browser: &mut TcpStream, server: &mut DuplexStream) -> Duration {
+        let start = Instant::now();
+        browser.write_all(b"ping").await.unwrap();
+        let mut buffer = [0_u8; 4];
+        server.read_exact(&mut buffer).await.unwrap();
+        server.write_all(b"pong").await.unwrap();
+        browser.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"pong");
+        start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn only_signaling_is_delayed() {
+        let latency_ms = 150;
+        let (mut browser, mut server, line, _) = pair(Settings { latency_ms, ..Settings::default() }).await;
+        line.becomes_signaling();
+        assert!(ask(&mut browser, &mut server).await >= Duration::from_millis(2 * latency_ms));
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_signaling_and_nothing_else() {
+        let (mut page, mut server, _, conditions) = pair(Settings::default()).await;
+        conditions.cut();
+        ask(&mut page, &mut server).await;
+        let (mut socket, _server, line, conditions) = pair(Settings::default()).await;
+        line.becomes_signaling();
+        // The pump may not listen yet: cut until it has.
+        let ended = async {
+            let mut buffer = [0_u8; 1];
+            matches!(socket.read(&mut buffer).await, Ok(0) | Err(_))
+        };
+        let cutting = async {
+            loop {
+                conditions.cut();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            ended = ended => assert!(ended),
+            () = cutting => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_message_breaks_the_connection() {
+        let (mut browser, mut server, line, _) = pair(Settings { drop: 1.0, ..Settings::default() }).await;
+        line.becomes_signaling();
+        browser.write_all(b"ping").await.unwrap();
+        let mut buffer = [0_u8; 4];
+        assert!(!matches!(server.read(&mut buffer).await, Ok(count) if count > 0));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_one_direction_leaves_the_other() {
+        let (mut browser, mut server, _, _) = pair(Settings::default()).await;
+        browser.write_all(b"question").await.unwrap();
+        browser.shutdown().await.unwrap();
+        let mut question = String::new();
+        server.read_to_string(&mut question).await.unwrap();
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        let mut answer = String::new();
+        browser.read_to_string(&mut answer).await.unwrap();
+        assert_eq!((question.as_str(), answer.as_str()), ("question", "answer"));
+    }
+}

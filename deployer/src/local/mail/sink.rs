@@ -1,0 +1,227 @@
+//! A small SMTP server on loopback: takes every message for everybody and puts it into the mailbox.
+//!
+//! It exists so that mail takes the same way as in AWS, through the API's SMTP transport, up to the wire.
+
+use std::io;
+use std::slice::Iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_proto::request::receiver::{DataReceiver, RequestReceiver};
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Error, Request};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::{Mailbox, parse};
+
+/// Connections at once; more wait.
+const CONNECTIONS: usize = 32;
+/// The longest message in bytes, as announced by SIZE: ours have a few kilobytes.
+const MESSAGE_BYTES: usize = 1024 * 1024;
+/// Recipients of one message; RFC 5321 asks for 100 at least.
+const RECIPIENTS: usize = 100;
+/// When a silent client is sent away. RFC 5321 asks for 5 minutes.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Where the messages go.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// The mailbox.
+    pub mailbox: Arc<Mailbox>,
+}
+
+/// Serves until `stop`. A failed connection is no reason to end.
+pub async fn serve(listener: TcpListener, sink: Sink, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let Ok((stream, permit)) = accepted else { continue };
+        let (sink, stop) = (sink.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                ended = Session::new(stream, sink).run() => if let Err(error) = ended {
+                    debug!(target: "mail", %error, "an SMTP connection ended");
+                },
+            }
+        });
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+/// What a command asks the session to do, beyond answering.
+enum Next {
+    Commands,
+    Data,
+    Quit,
+}
+
+struct Session {
+    stream: TcpStream,
+    sink: Sink,
+    /// The envelope's sender; without it RCPT and DATA are out of order.
+    sender: Option<String>,
+    recipients: Vec<String>,
+}
+
+impl Session {
+    fn new(stream: TcpStream, sink: Sink) -> Self {
+        Self { stream, sink, sender: None, recipients: Vec::new() }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        self.answer("220 localhost PeerSync local mailbox").await?;
+        let mut requests = RequestReceiver::default();
+        let mut buffer = vec![0_u8; 8 * 1024];
+        // The data of a message under way: its receiver and what came so far.
+        let mut message: Option<(DataReceiver, Vec<u8>)> = None;
+        loop {
+            let read = tokio::time::timeout(IDLE, self.stream.read(&mut buffer)).await??;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            let mut bytes = bytes.iter();
+            while !bytes.as_slice().is_empty() {
+                if let Some((receiver, body)) = &mut message {
+                    let complete = receiver.ingest(&mut bytes, body);
+                    if body.len() > MESSAGE_BYTES {
+                        return self.answer("552 5.3.4 the message is too big").await;
+                    }
+                    if complete {
+                        let body = std::mem::take(body);
+                        message = None;
+                        self.deliver(&body).await?;
+                    }
+                    continue;
+                }
+                match self.command(&mut requests, &mut bytes).await? {
+                    Next::Commands => {}
+                    Next::Data => message = Some((DataReceiver::new(), Vec::new())),
+                    Next::Quit => return Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn command(&mut self, requests: &mut RequestReceiver, bytes: &mut Iter<'_, u8>) -> io::Result<Next> {
+        let request = match requests.ingest(bytes) {
+            Ok(request) => request.into_owned(),
+            Err(Error::NeedsMoreData { .. }) => return Ok(Next::Commands),
+            Err(Error::ResponseTooLong) => {
+                self.answer("500 5.5.2 the line is too long").await?;
+                return Ok(Next::Quit);
+            }
+            Err(_) => {
+                self.answer("500 5.5.1 the command is not understood").await?;
+                return Ok(Next::Commands);
+            }
+        };
+        self.obey(request).await
+    }
+
+    async fn obey(&mut self, request: Request<String>) -> io::Result<Next> {
+        match request {
+            Request::Ehlo { .. } => {
+                self.reset();
+                self.answer(&format!(
+                    "250-localhost\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_BYTES}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+                     250 AUTH PLAIN LOGIN"
+                ))
+                .await?;
+            }
+            Request::Helo { .. } => {
+                self.reset();
+                self.answer("250 localhost").await?;
+            }
+            Request::Auth { mechanism, initial_response } => self.sign_in(mechanism, &initial_response).await?,
+            Request::Mail { from } => {
+                self.reset();
+                self.sender = Some(from.address);
+                self.answer("250 2.1.0 go on").await?;
+            }
+            Request::Rcpt { to } => self.recipient(to.address).await?,
+            Request::Data if self.recipients.is_empty() => self.answer("503 5.5.1 name a recipient first").await?,
+            Request::Data => {
+                self.answer("354 end with a dot on a line of its own").await?;
+                return Ok(Next::Data);
+            }
+            Request::Rset => {
+                self.reset();
+                self.answer("250 2.0.0 forgotten").await?;
+            }
+            Request::Noop { .. } => self.answer("250 2.0.0 nothing done").await?,
+            Request::Quit => {
+                self.answer("221 2.0.0 goodbye").await?;
+                return Ok(Next::Quit);
+            }
+            other => self.answer(&format!("502 5.5.1 {} is not offered here", other.name())).await?,
+        }
+        Ok(Next::Commands)
+    }
+
+    /// Any user with any password: nothing leaves this computer.
+    async fn sign_in(&mut self, mechanism: u64, initial_response: &str) -> io::Result<()> {
+        if mechanism == AUTH_PLAIN && !initial_response.is_empty() {
+            return self.answer("235 2.7.0 accepted").await;
+        }
+        let prompts: &[&str] = match mechanism {
+            AUTH_PLAIN => &["334 "],
+            // "Username:" and "Password:" in base64, as the mechanism wants them.
+            AUTH_LOGIN if initial_response.is_empty() => &["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"],
+            AUTH_LOGIN => &["334 UGFzc3dvcmQ6"],
+            _ => return self.answer("504 5.5.4 the mechanism is not offered here").await,
+        };
+        for prompt in prompts {
+            self.answer(prompt).await?;
+            let mut reply = [0_u8; 1024];
+            if tokio::time::timeout(IDLE, self.stream.read(&mut reply)).await?? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.answer("235 2.7.0 accepted").await
+    }
+
+    async fn recipient(&mut self, address: String) -> io::Result<()> {
+        if self.sender.is_none() {
+            return self.answer("503 5.5.1 name the sender first").await;
+        }
+        if self.recipients.len() >= RECIPIENTS {
+            return self.answer("452 4.5.3 too many recipients").await;
+        }
+        self.recipients.push(address);
+        self.answer("250 2.1.5 go on").await
+    }
+
+    async fn deliver(&mut self, body: &[u8]) -> io::Result<()> {
+        let message = parse::parse(&self.recipients, body);
+        info!(target: "mail", to = %message.to, subject = %message.subject, "received");
+        self.sink.mailbox.add(message);
+        self.reset();
+        self.answer("250 2.0.0 in the mailbox").await
+    }
+
+    fn reset(&mut self) {
+        self.sender = None;
+        self.recipients.clear();
+    }
+
+    async fn answer(&mut self, line: &str) -> io::Result<()> {
+        self.stream.write_all(format!("{line}\r\n").as_bytes()).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! The security headers of the pages: one definition for CloudFront's response-headers policy and for the edge of
+//! `local`, so that what works on a laptop works in AWS.
+
+/// How long browsers shall insist on HTTPS, in seconds: two years, what <https://hstspreload.org> asks for.
+pub const STRICT_TRANSPORT_MAX_AGE_SECONDS: i32 = 63_072_000;
+/// No address of ours, with its tokens, is told to anybody.
+pub const REFERRER_POLICY: &str = "no-referrer";
+/// Nobody frames our pages.
+pub const FRAME_OPTIONS: &str = "DENY";
+
+/// Headers for which CloudFront has no field of its own: they go into the custom part of the policy.
+pub const CUSTOM: &[(&str, &str)] = &[
+    (
+        "permissions-policy",
+        "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), autoplay=(self), \
+         screen-wake-lock=(self), speaker-selection=(self), clipboard-write=(self), geolocation=(), payment=(), \
+         usb=(), serial=(), hid=(), bluetooth=(), midi=(), accelerometer=(), gyroscope=(), magnetometer=()",
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// The content security policy: everything from our own origin, no inline script or style, nothing framed.
+///
+/// `connect` are origins beyond our own that pages may connect to: the WebSocket's, where it does not come in through
+/// CloudFront.
+pub fn content_security_policy(connect: &[String]) -> String {
+    let mut connect_sources = String::from("'self'");
+    for origin in connect {
+        connect_sources.push(' ');
+        connect_sources.push_str(origin);
+    }
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+         media-src 'self' blob: mediastream:; font-src 'self'; connect-src {connect_sources}; manifest-src 'self'; \
+         worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
+
+/// All headers of a page as names and values, except `strict-transport-security`, which the edge of `local` must not
+/// send: browsers would refuse plain HTTP on every other port of `localhost` from then on.
+pub fn all(connect: &[String]) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("content-security-policy", content_security_policy(connect)),
+        ("referrer-policy", REFERRER_POLICY.to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+        ("x-frame-options", FRAME_OPTIONS.to_owned()),
+    ];
+    headers.extend(CUSTOM.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inline_script_and_foreign_origins_are_not_allowed() {
+        let policy = content_security_policy(&[]);
+        assert!(policy.contains("script-src 'self';") && policy.contains("default-src 'none';"));
+        assert!(!policy.contains("unsafe") && !policy.contains("http"));
+    }
+
+    #[test]
+    fn the_websocket_may_have_an_origin_of_its_own() {
+        let policy = content_security_policy(&["wss://signal.example.org".to_owned()]);
+        assert!(policy.contains("connect-src 'self' wss://signal.example.org;"), "{policy}");
+    }
+
+    #[test]
+    fn header_names_are_lower_case_and_values_are_one_line() {
+        for (name, value) in all(&[]) {
+            assert_eq!(name, name.to_lowercase());
+            assert!(!value.contains('\n') && !value.contains("  "), "{name}: {value}");
+        }
+    }
+}
