@@ -1,0 +1,250 @@
+/**
+ * The connection to the signaling server: hello, heartbeat, resume, and coming back with jitter.
+ * It knows nothing of calls or pages. What is sent while it is away is the caller's affair: send() says false.
+ */
+import { Emitter } from "../emitter.js";
+import { backoff } from "./backoff.js";
+
+/**
+ * @typedef {import("../api.js").Ticket} Ticket
+ * @typedef {"connecting" | "open" | "waiting" | "closed"} LinkState
+ * @typedef {{ type: string, [field: string]: any }} Message
+ * @typedef {{
+ *   state: LinkState,
+ *   welcome: { peer: string, resumed: boolean },
+ *   message: Message,
+ *   ticket: Ticket,
+ *   refused: { code: string, message: string },
+ * }} LinkEvents
+ */
+
+const HELLO_LIMIT_MS = 8000;
+const DEFAULT_HEARTBEAT_S = 10;
+/** Codes of errors after which coming back cannot help. */
+const FINAL = new Set(["forbidden", "origin", "room_not_found", "not_found", "unauthorized", "signed_out"]);
+
+/** @extends {Emitter<LinkEvents>} */
+export class SignalingLink extends Emitter {
+  /** @type {LinkState} */
+  state = "closed";
+  /** Our id at the server; a new one where it could not resume. */
+  peer = "";
+  /** What the server gave us to continue this session with. */
+  #resume = "";
+  /** @type {WebSocket | undefined} */
+  #socket;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #heartbeat;
+  #attempt = 0;
+  #answered = true;
+  /** Tells late answers of an abandoned attempt from those of the present one. */
+  #generation = 0;
+  /** Number of the last server message seen, for a resume without loss or duplicate. */
+  #seen = 0;
+  /** @type {() => Promise<Ticket>} */
+  #fetchTicket;
+
+  /** @param {() => Promise<Ticket>} fetchTicket asks the API for a fresh one-use ticket */
+  constructor(fetchTicket) {
+    super();
+    this.#fetchTicket = fetchTicket;
+  }
+
+  start() {
+    if (this.state !== "closed") return;
+    this.#attempt = 0;
+    void this.#connect();
+  }
+
+  /** Ends it for good, with a goodbye. */
+  stop() {
+    this.#drop();
+    this.#resume = "";
+    this.#setState("closed");
+  }
+
+  /** Tries at once where it was waiting: the network is back, or the machine woke up. */
+  hurry() {
+    if (this.state !== "waiting") return;
+    clearTimeout(this.#timer);
+    this.#attempt = 0;
+    void this.#connect();
+  }
+
+  /** After a sleep the socket may look open and be dead: ask, and give up on it soon. */
+  probe() {
+    if (this.state === "open") this.#beat(3000);
+    else this.hurry();
+  }
+
+  /**
+   * @param {Message} message
+   * @returns {boolean} whether it was handed to an open connection
+   */
+  send(message) {
+    if (this.state !== "open" || this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  async #connect() {
+    this.#generation += 1;
+    const mine = this.#generation;
+    this.#setState("connecting");
+    try {
+      const ticket = await this.#fetchTicket();
+      if (mine !== this.#generation) return;
+      this.emit("ticket", ticket);
+      this.#open(ticket, mine);
+    } catch (error) {
+      if (mine !== this.#generation) return;
+      const { status = 0, code = "offline", message = "" } = /** @type {any} */ (error) ?? {};
+      if (status >= 400 && status < 500 && status !== 429 && status !== 408) {
+        this.#drop();
+        this.#setState("closed");
+        this.emit("refused", { code, message });
+      } else {
+        this.#wait(backoff(this.#attempt));
+      }
+    }
+  }
+
+  /**
+   * @param {Ticket} ticket
+   * @param {number} mine
+   */
+  #open(ticket, mine) {
+    const socket = new WebSocket(ticket.url);
+    this.#socket = socket;
+    const limit = setTimeout(() => this.#lost(mine), HELLO_LIMIT_MS);
+    socket.addEventListener("open", () => {
+      socket.send(JSON.stringify({ type: "hello", ticket: ticket.ticket, ...this.#resumeFields() }));
+    });
+    socket.addEventListener("message", (event) => {
+      if (mine !== this.#generation || typeof event.data !== "string") return;
+      if (this.state === "connecting") clearTimeout(limit);
+      this.#receive(JSON.parse(event.data), mine);
+    });
+    socket.addEventListener("close", () => {
+      clearTimeout(limit);
+      this.#lost(mine);
+    });
+  }
+
+  #resumeFields() {
+    return this.#resume ? { resume: this.#resume, ...(this.#seen > 0 ? { seen: this.#seen } : {}) } : {};
+  }
+
+  /**
+   * @param {Message} message
+   * @param {number} mine
+   */
+  #receive(message, mine) {
+    this.#answered = true;
+    if (typeof message.seq === "number") {
+      if (message.seq <= this.#seen) return;
+      this.#seen = message.seq;
+    }
+    switch (message.type) {
+      case "welcome":
+        this.#welcome(message);
+        return;
+      case "pong":
+        return;
+      case "ping":
+        this.send({ type: "pong" });
+        return;
+      case "draining":
+        this.#generation += 1;
+        this.#socket?.close(1000);
+        this.#stopBeating();
+        this.#wait(Number(message.retry_ms) || 1000);
+        return;
+      case "error":
+        if (this.state === "connecting") this.#helloRefused(message, mine);
+        else this.emit("message", message);
+        return;
+      default:
+        this.emit("message", message);
+    }
+  }
+
+  /** @param {Message} message */
+  #welcome(message) {
+    const resumed = message.resumed ?? (this.peer !== "" && this.peer === message.peer);
+    if (!resumed) this.#seen = 0;
+    this.peer = message.peer;
+    this.#resume = message.resume ?? "";
+    this.#attempt = 0;
+    this.#answered = true;
+    this.#stopBeating();
+    this.#heartbeat = setInterval(() => this.#beat(), (message.heartbeat_s ?? DEFAULT_HEARTBEAT_S) * 1000);
+    this.#setState("open");
+    this.emit("welcome", { peer: this.peer, resumed });
+  }
+
+  /**
+   * A session that can no longer be resumed is begun anew; anything final is told.
+   * @param {Message} message
+   * @param {number} mine
+   */
+  #helloRefused(message, mine) {
+    this.#resume = "";
+    if (!FINAL.has(message.code)) {
+      this.#lost(mine);
+      return;
+    }
+    this.#drop();
+    this.#setState("closed");
+    this.emit("refused", { code: message.code, message: message.message ?? "" });
+  }
+
+  /** @param {number} [patience] time for the answer, in milliseconds; else until the next beat */
+  #beat(patience) {
+    if (!this.#answered && patience === undefined) {
+      this.#lost(this.#generation);
+      return;
+    }
+    this.#answered = false;
+    const mine = this.#generation;
+    this.send({ type: "ping" });
+    if (patience !== undefined) setTimeout(() => { if (!this.#answered) this.#lost(mine); }, patience);
+  }
+
+  /** @param {number} mine */
+  #lost(mine) {
+    if (mine !== this.#generation || this.state === "closed" || this.state === "waiting") return;
+    this.#drop();
+    this.#wait(backoff(this.#attempt));
+  }
+
+  /** @param {number} delay */
+  #wait(delay) {
+    this.#attempt += 1;
+    this.#setState("waiting");
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#connect(), delay);
+  }
+
+  #drop() {
+    this.#generation += 1;
+    clearTimeout(this.#timer);
+    this.#stopBeating();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket && socket.readyState <= WebSocket.OPEN) socket.close(1000);
+  }
+
+  #stopBeating() {
+    clearInterval(this.#heartbeat);
+  }
+
+  /** @param {LinkState} state */
+  #setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.emit("state", state);
+  }
+}

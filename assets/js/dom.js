@@ -1,0 +1,104 @@
+/** The only place that looks elements up. What is missing throws by name: a page and its script cannot drift apart. */
+
+/**
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} type what it has to be, for example HTMLFormElement
+ * @returns {T}
+ */
+export function byId(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) {
+    throw new Error(`The page has no ${type.name} with the id "${id}".`);
+  }
+  return found;
+}
+
+/**
+ * @template {Element} T
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function within(parent, selector, type) {
+  const found = parent.querySelector(selector);
+  if (!(found instanceof type)) {
+    throw new Error(`There is no ${type.name} for the selector "${selector}".`);
+  }
+  return found;
+}
+
+/**
+ * @typedef {{
+ *   class?: string, text?: string, id?: string, data?: Record<string, string>,
+ *   attributes?: Record<string, string>, on?: Record<string, (event: Event) => void>,
+ * }} Make
+ */
+
+/**
+ * Builds an element. Text always goes in as text, never as markup.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Make} [make]
+ * @param {Array<Node | string>} [children]
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function element(tag, make = {}, children = []) {
+  const node = document.createElement(tag);
+  if (make.class) node.className = make.class;
+  if (make.id) node.id = make.id;
+  if (make.text !== undefined) node.textContent = make.text;
+  for (const [name, value] of Object.entries(make.attributes ?? {})) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(make.data ?? {})) node.dataset[name] = value;
+  for (const [name, listener] of Object.entries(make.on ?? {})) node.addEventListener(name, listener);
+  node.append(...children);
+  return node;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * A picture out of icons.svg; it says nothing to a screen reader, the control around it has a name.
+ * @param {string} name
+ * @returns {SVGSVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/**
+ * @param {SVGSVGElement} svg made by icon() or written in the page
+ * @param {string} name
+ */
+export function setIcon(svg, name) {
+  within(svg, "use", SVGUseElement).setAttribute("href", `icons.svg#${name}`);
+}
+
+/**
+ * @param {string} text the button's accessible name
+ * @param {(event: Event) => void} onClick
+ * @param {{ class?: string, icon?: string, iconOnly?: boolean }} [look]
+ * @returns {HTMLButtonElement}
+ */
+export function button(text, onClick, look = {}) {
+  const node = element("button", {
+    class: `button ${look.class ?? ""}`.trim(),
+    attributes: { type: "button" },
+    on: { click: onClick },
+  });
+  if (look.icon) node.append(icon(look.icon));
+  if (look.iconOnly) {
+    node.setAttribute("aria-label", text);
+    node.title = text;
+  } else {
+    node.append(text);
+  }
+  return node;
+}

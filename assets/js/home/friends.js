@@ -1,0 +1,148 @@
+/** Friends and requests: two lists that follow the server. */
+import { api } from "../api.js";
+import { button, byId } from "../dom.js";
+import { t } from "../i18n.js";
+import { goTo } from "../session.js";
+import { openMenu } from "../ui/menu.js";
+import { announce, toast } from "../ui/notices.js";
+import { personRow } from "../ui/people.js";
+import { errorText } from "../ui/problems.js";
+
+const CALL_KEY = "peersync.call";
+
+/** @typedef {import("../api.js").Friend} Friend */
+
+export class FriendList {
+  #list = byId("friends", HTMLUListElement);
+  #none = byId("no-friends", HTMLElement);
+  #requests = byId("requests", HTMLUListElement);
+  #requestsCard = byId("requests-card", HTMLElement);
+  /** @type {Friend[]} */
+  #friends = [];
+  /** Who the signaling server says is there; it knows better than the API. @type {Map<string, boolean>} */
+  #online = new Map();
+  /** Names of those whose request was shown, so that a new one is read out once. @type {Set<string> | undefined} */
+  #asked;
+
+  /** Asks the server again for friends and requests. */
+  async reload() {
+    try {
+      const [friends, requests] = await Promise.all([api.friends(), api.friendRequests()]);
+      this.#friends = friends;
+      this.#show();
+      this.#showRequests(requests.requests ?? requests.received ?? requests.friendRequests ?? []);
+    } catch (error) {
+      toast(errorText(error), { kind: "bad", action: { text: t("common.again"), run: () => void this.reload() } });
+    }
+  }
+
+  /**
+   * @param {string} email
+   * @param {boolean} online
+   */
+  setOnline(email, online) {
+    this.#online.set(email, online);
+    if (this.#friends.length > 0 && !this.#friends.some((friend) => friend.email === email)) void this.reload();
+    else this.#show();
+  }
+
+  /** @param {string} email @returns {string} the name, or the address of someone we do not know yet */
+  nameOf(email) {
+    return this.#friends.find((friend) => friend.email === email)?.name ?? email;
+  }
+
+  #show() {
+    const active = document.activeElement?.closest("li")?.dataset.email;
+    const sorted = [...this.#friends].sort((a, b) =>
+      Number(this.#isOnline(b)) - Number(this.#isOnline(a)) || a.name.localeCompare(b.name));
+    this.#list.replaceChildren(...sorted.map((friend) => this.#row(friend)));
+    this.#list.removeAttribute("aria-busy");
+    this.#none.hidden = sorted.length > 0;
+    if (active) this.#focusRow(active);
+  }
+
+  /** @param {string} email */
+  #focusRow(email) {
+    for (const row of this.#list.children) {
+      if (row instanceof HTMLElement && row.dataset.email === email) row.querySelector("button")?.focus();
+    }
+  }
+
+  /** @param {Friend} friend */
+  #isOnline(friend) {
+    return this.#online.get(friend.email) ?? friend.online ?? false;
+  }
+
+  /** @param {Friend} friend */
+  #row(friend) {
+    const online = this.#isOnline(friend);
+    const call = button(t("friends.call", { name: friend.name }), () => callFriend(friend), { class: "primary round", icon: "phone", iconOnly: true });
+    const more = button(t("friends.more", { name: friend.name }), () => this.#menu(friend, more), { class: "plain round", icon: "more", iconOnly: true });
+    const row = personRow({ ...friend, detail: t(online ? "friends.online" : "friends.offline") }, [call, more]);
+    row.dataset.email = friend.email;
+    row.querySelector(".face")?.setAttribute("data-online", String(online));
+    return row;
+  }
+
+  /**
+   * @param {Friend} friend
+   * @param {HTMLElement} anchor
+   */
+  #menu(friend, anchor) {
+    openMenu(anchor, [
+      { text: t("friends.remove"), run: () => void this.#change(() => api.removeFriend(friend.email), t("friends.removed", { name: friend.name })) },
+      { text: t("friends.block"), bad: true, run: () => void this.#change(() => api.block(friend.email), t("friends.blocked", { name: friend.name })) },
+    ]);
+  }
+
+  /**
+   * @param {() => Promise<unknown>} change
+   * @param {string} done
+   */
+  async #change(change, done) {
+    try {
+      await change();
+      toast(done);
+    } catch (error) {
+      toast(errorText(error), { kind: "bad" });
+    }
+    await this.reload();
+  }
+
+  /** @param {Array<{ email?: string, fromEmail?: string, name?: string }>} requests */
+  #showRequests(requests) {
+    this.#requestsCard.hidden = requests.length === 0;
+    this.#requests.replaceChildren(...requests.map((request) => this.#request(request)));
+    const now = new Set(requests.map((request) => request.email ?? request.fromEmail ?? ""));
+    for (const request of requests) {
+      if (this.#asked && !this.#asked.has(request.email ?? request.fromEmail ?? "")) announce(t("requests.new", { name: request.name ?? "" }));
+    }
+    this.#asked = now;
+  }
+
+  /** @param {{ email?: string, fromEmail?: string, name?: string }} request */
+  #request(request) {
+    const email = request.email ?? request.fromEmail ?? "";
+    const name = request.name ?? email;
+    const id = `request-${crypto.randomUUID()}`;
+    const answer = (/** @type {"accept" | "reject"} */ action) => () =>
+      void this.#change(() => api.respond({ fromEmail: email, action }), t(action === "accept" ? "requests.accepted" : "requests.rejected", { name }));
+    const accept = button(t("common.accept"), answer("accept"), { class: "primary" });
+    const reject = button(t("common.reject"), answer("reject"));
+    const row = personRow({ name, email }, [accept, reject]);
+    const label = row.querySelector("b");
+    if (label) label.id = id;
+    for (const control of [accept, reject]) control.setAttribute("aria-describedby", id);
+    row.classList.add("request");
+    return row;
+  }
+}
+
+/**
+ * The click on "Call" is the consent to camera and microphone: the next page takes it once.
+ * @param {{ email: string, name: string }} friend
+ */
+function callFriend(friend) {
+  sessionStorage.setItem(CALL_KEY, JSON.stringify({ to: friend.email, name: friend.name, at: Date.now() }));
+  goTo(`friendcall.html#to=${encodeURIComponent(friend.email)}`);
+}

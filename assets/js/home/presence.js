@@ -1,0 +1,38 @@
+/** Being reachable: the home page's connection to the signaling server, for presence and for rings. */
+import { api } from "../api.js";
+import { byId } from "../dom.js";
+import { t } from "../i18n.js";
+import { requireUser } from "../session.js";
+import { SignalingLink } from "../call/signaling.js";
+import { watchWaking } from "../call/waking.js";
+import { Rings } from "../ui/rings.js";
+
+/** @type {Record<import("../call/signaling.js").LinkState, import("../i18n.js").TextKey>} */
+const WORDS = { connecting: "home.connecting", open: "home.connected", waiting: "home.waiting", closed: "home.waiting" };
+
+export class Presence {
+  #link = new SignalingLink(() => api.ticket());
+  #friends;
+
+  /** @param {import("./friends.js").FriendList} friends */
+  constructor(friends) {
+    this.#friends = friends;
+  }
+
+  start() {
+    const place = byId("presence", HTMLElement);
+    const rings = new Rings(this.#link, (email) => this.#friends.nameOf(email));
+    this.#link.on("state", (state) => {
+      if (state === "connecting" && place.dataset.state === "waiting") return;
+      place.dataset.state = state;
+      place.textContent = t(WORDS[state]);
+    });
+    this.#link.on("message", (message) => {
+      if (message.type === "presence") this.#friends.setOnline(message.email, message.online);
+      else rings.receive(message);
+    });
+    this.#link.on("refused", () => void requireUser());
+    watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });
+    this.#link.start();
+  }
+}

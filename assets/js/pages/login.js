@@ -1,0 +1,40 @@
+/** Signing in: asking for a mail, and the page that the link in the mail opens. */
+import { api } from "../api.js";
+import { byId } from "../dom.js";
+import { nextPage, recallAsked } from "../session.js";
+import { onSubmit } from "../ui/form.js";
+import { finishSignIn, showSent } from "../ui/mailed.js";
+
+export function start() {
+  const token = takeToken();
+  if (token) {
+    confirm(token);
+    return;
+  }
+  onSubmit(byId("login-form", HTMLFormElement), async (values) => {
+    const email = values.email ?? "";
+    showSent(email, await api.login(email), nextPage(location.search));
+  });
+}
+
+/** The token out of the fragment; it leaves the address bar and the history at once. */
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+  if (token) history.replaceState(null, "", "login.html");
+  return token;
+}
+
+/**
+ * A mail scanner opens links too, so only a click spends the token.
+ * @param {string} token
+ */
+function confirm(token) {
+  byId("ask", HTMLElement).hidden = true;
+  byId("confirm", HTMLElement).hidden = false;
+  byId("confirm-title", HTMLElement).focus();
+  onSubmit(byId("confirm-form", HTMLFormElement), async (values) => {
+    const answer = await api.verify({ token, ...(values.match ? { match: values.match } : {}) });
+    void answer;
+    finishSignIn(recallAsked()?.next ?? "home.html");
+  });
+}

@@ -1,0 +1,23 @@
+/** A question with two answers, as a modal dialog. */
+import { button, element } from "../dom.js";
+import { t } from "../i18n.js";
+
+/**
+ * @param {{ title: string, text: string, yes: string, no?: string, danger?: boolean }} question
+ * @returns {Promise<boolean>} false also when it is closed by Escape
+ */
+export function ask(question) {
+  return new Promise((resolve) => {
+    const heading = element("h2", { text: question.title, id: `ask-${crypto.randomUUID()}` });
+    const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": heading.id } }, [heading, element("p", { text: question.text })]);
+    let answer = false;
+    const give = (/** @type {boolean} */ value) => () => { answer = value; dialog.close(); };
+    dialog.append(element("div", { class: "row" }, [
+      button(question.yes, give(true), { class: question.danger ? "danger" : "primary" }),
+      button(question.no ?? t("common.cancel"), give(false)),
+    ]));
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(answer); });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

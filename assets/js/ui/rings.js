@@ -1,0 +1,143 @@
+/** Incoming calls: a dialog with sound, in every page that is connected. */
+import { button, element } from "../dom.js";
+import { t } from "../i18n.js";
+import { goTo } from "../session.js";
+import { attract, notify } from "./attention.js";
+import { toast } from "./notices.js";
+import { face } from "./people.js";
+import { loop } from "./sounds.js";
+
+export const CALL_KEY = "peersync.call";
+/** The server ends a ring; this is for a server that went away meanwhile. */
+const LONGEST_RING_MS = 60_000;
+
+/**
+ * @typedef {{ from: string, name: string, room: string, ring?: string, dialog: HTMLDialogElement, end: () => void, accepting: boolean }} Ring
+ */
+
+export class Rings {
+  /** @type {Map<string, Ring>} by room */
+  #rings = new Map();
+  #link;
+  #nameOf;
+  #inCall;
+
+  /**
+   * @param {import("../call/signaling.js").SignalingLink} link
+   * @param {(email: string) => string} nameOf
+   * @param {{ inCall?: boolean }} [where]
+   */
+  constructor(link, nameOf, where = {}) {
+    this.#link = link;
+    this.#nameOf = nameOf;
+    this.#inCall = where.inCall ?? false;
+  }
+
+  /** @param {import("../call/signaling.js").Message} message @returns {boolean} whether it was about a ring */
+  receive(message) {
+    switch (message.type) {
+      case "rung":
+        this.#rung(message);
+        return true;
+      case "accepted":
+        this.#answered(message);
+        return true;
+      case "missed":
+      case "ring-cancel":
+        this.#close(message.room, true);
+        return true;
+      case "rejected":
+        this.#close(message.room, false);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** @param {import("../call/signaling.js").Message} message */
+  #rung(message) {
+    if (this.#rings.has(message.room)) return;
+    const { email, name } = caller(message, this.#nameOf);
+    const text = t("ring.incoming", { name });
+    const dialog = element("dialog", { class: "dialog ring", attributes: { "aria-label": text } });
+    const stopSound = loop("incoming");
+    const stopTitle = attract(text);
+    const timer = setTimeout(() => this.#close(message.room, true), LONGEST_RING_MS);
+    /** @type {Ring} */
+    const ring = {
+      from: email, name, room: message.room, dialog, accepting: false,
+      end: () => { clearTimeout(timer); stopSound(); stopTitle(); dialog.close(); dialog.remove(); },
+    };
+    const accept = button(t("common.accept"), () => this.#accept(ring), { class: "primary", icon: "phone" });
+    const reject = button(t("common.reject"), () => this.#reject(ring), { class: "danger", icon: "leave" });
+    dialog.append(face(name, email), element("h2", { text }), element("p", { class: "quiet", text: t(this.#inCall ? "ring.busy" : "ring.more") }),
+      element("div", { class: "row stretch" }, [reject, accept]));
+    dialog.addEventListener("cancel", (event) => { event.preventDefault(); this.#reject(ring); });
+    this.#rings.set(message.room, ring);
+    document.body.append(dialog);
+    dialog.showModal();
+    accept.focus();
+  }
+
+  /** @param {Ring} ring */
+  #accept(ring) {
+    if (!this.#link.send({ type: "accept", room: ring.room })) {
+      toast(t("ring.unavailable"), { kind: "warn" });
+      return;
+    }
+    ring.accepting = true;
+    // The server answers "accepted" to the one tab that was first. The click is the consent to camera and
+    // microphone, and the page of the call takes it over.
+  }
+
+  /** @param {Ring} ring */
+  #reject(ring) {
+    this.#link.send({ type: "reject", room: ring.room });
+    this.#remove(ring);
+  }
+
+  /** @param {import("../call/signaling.js").Message} message */
+  #answered(message) {
+    const ring = this.#rings.get(message.room);
+    if (!ring) return;
+    this.#remove(ring);
+    const here = message.peer === undefined ? ring.accepting : message.peer === this.#link.peer;
+    if (!here) {
+      toast(t("ring.elsewhere"));
+      return;
+    }
+    sessionStorage.setItem(CALL_KEY, JSON.stringify({ to: ring.from, name: ring.name, room: ring.room, at: Date.now() }));
+    goTo(`friendcall.html#room=${encodeURIComponent(ring.room)}&to=${encodeURIComponent(ring.from)}`);
+  }
+
+  /**
+   * @param {string} room
+   * @param {boolean} missed
+   */
+  #close(room, missed) {
+    const ring = this.#rings.get(room);
+    if (!ring) return;
+    this.#remove(ring);
+    if (!missed) return;
+    const text = t("ring.missed", { name: ring.name });
+    toast(text, { kind: "warn", keep: true });
+    notify(text);
+  }
+
+  /** @param {Ring} ring */
+  #remove(ring) {
+    this.#rings.delete(ring.room);
+    ring.end();
+  }
+}
+
+/**
+ * @param {import("../call/signaling.js").Message} message
+ * @param {(email: string) => string} nameOf
+ */
+function caller(message, nameOf) {
+  const from = message.from;
+  const email = typeof from === "string" ? from : from?.email ?? from?.user ?? "";
+  const name = message.name ?? (typeof from === "object" ? from?.name : undefined) ?? nameOf(email);
+  return { email, name };
+}

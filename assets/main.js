@@ -1,0 +1,23 @@
+/** Entry of every page: translates it and starts the module that `<body data-page>` names. */
+import { translatePage } from "./js/i18n.js";
+
+/** @type {Record<string, () => Promise<{ start(): void | Promise<void> }>>} */
+const PAGES = {
+  index: () => import("./js/pages/index.js"),
+  signup: () => import("./js/pages/signup.js"),
+  login: () => import("./js/pages/login.js"),
+  home: () => import("./js/pages/home.js"),
+  friendcall: () => import("./js/pages/friendcall.js"),
+  room: () => import("./js/pages/room.js"),
+  friendre1: () => import("./js/pages/friendre1.js"),
+};
+
+const name = document.body.dataset.page ?? "";
+const load = PAGES[name];
+if (!load) {
+  throw new Error(`This page says data-page="${name}", which main.js does not know.`);
+}
+translatePage();
+const page = await load();
+await page.start();
+document.documentElement.dataset.ready = name;
