@@ -4,6 +4,9 @@
 //! `report`.
 
 pub mod aws;
+pub mod config;
 pub mod engine;
 pub mod local;
+pub mod resources;
 pub mod site;
+pub mod stack;

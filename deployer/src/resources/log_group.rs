@@ -34,7 +34,9 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
     functions
         .into_iter()
         .chain(others)
-        .map(|(part, name)| Arc::new(LogGroup { stack: stack.clone(), address: address(part), name }) as Arc<dyn Resource>)
+        .map(|(part, name)| {
+            Arc::new(LogGroup { stack: stack.clone(), address: address(part), name }) as Arc<dyn Resource>
+        })
         .collect()
 }
 
@@ -76,7 +78,8 @@ impl Resource for LogGroup {
             return Ok(None);
         };
         let answer = logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
-        let Some(answer) = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")? else {
+        let Some(answer) = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")?
+        else {
             return Ok(None);
         };
         let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();

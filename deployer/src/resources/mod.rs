@@ -5,7 +5,6 @@
 //! struct; the implementation of [`Resource`](crate::engine::Resource) in the order of the trait; helpers.
 
 mod log_group;
-mod ssm_parameter;
 
 use std::sync::Arc;
 
@@ -33,4 +32,4 @@ pub struct Permission {
 }
 
 /// All kinds. A new kind is one file and one line here.
-pub const KINDS: &[Kind] = &[log_group::KIND, ssm_parameter::KIND];
+pub const KINDS: &[Kind] = &[log_group::KIND];
