@@ -1,1 +1,75 @@
-fn main() {}
+//! Developer commands: `cargo xtask test`, `dist`, `bench` and `try`.
+
+mod bench;
+mod dist;
+mod error;
+mod process;
+mod suites;
+mod test;
+mod tools;
+mod totals;
+mod try_it;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::Error;
+
+/// Developer commands of PeerSync.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all checks and tests; sets up what they need.
+    Test(test::Options),
+    /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
+    Dist,
+    /// Measure, and print the numbers.
+    Bench {
+        /// What is measured.
+        what: Bench,
+        /// Arguments for the benchmark itself.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Start MiniStack, deploy the stack onto it, and keep it until Ctrl-C.
+    Try,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Bench {
+    /// `up`, a second `up`, `plan` and `down`, beside a sequential script.
+    Deploy,
+    /// The functions' program, beside a Python handler.
+    Api,
+    /// The signaling server under load, beside other relays.
+    Signal,
+    /// Calls in browsers, and what Lighthouse says of the pages.
+    Call,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Test(options) => test::run(&options),
+        Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
+        Command::Bench { what, arguments } => bench::run(what, &arguments),
+        Command::Try => try_it::run(),
+    }
+}

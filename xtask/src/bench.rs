@@ -1,0 +1,46 @@
+//! The benchmarks: each is a program of its own, built for the release and run alone.
+
+use std::process::{Command, ExitCode};
+
+use crate::Bench;
+use crate::error::Error;
+use crate::process;
+use crate::tools::{Tool, chromium, python};
+use crate::workspace::{deployer, root};
+
+/// Builds what is measured and measures it.
+///
+/// # Errors
+/// Where something that the benchmark needs is missing, or it fails.
+pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
+    let python = python()?;
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "--package", "peersync-deploy", "--package", "peersync-runtime"]);
+    build.args(["--package", "peersync-tests", "--bins"]).current_dir(root());
+    process::run(&mut build)?;
+    let mut command = match what {
+        Bench::Deploy => program("bench-deploy"),
+        Bench::Api => program("bench-api"),
+        Bench::Signal => {
+            Tool::Node.prepare()?;
+            program("bench-signal")
+        }
+        Bench::Call => {
+            Tool::Node.prepare()?;
+            Tool::Chromium.prepare()?;
+            let mut command = Command::new("node");
+            command.arg("tests/browser/bench/call.js");
+            command
+        }
+    };
+    command.args(arguments).current_dir(root());
+    command.env("PEERSYNC_PYTHON", python).env("PEERSYNC_DEPLOY", deployer());
+    if let Some(chromium) = chromium() {
+        command.env("CHROMIUM", chromium);
+    }
+    process::run(&mut command).map(|()| ExitCode::SUCCESS)
+}
+
+fn program(name: &str) -> Command {
+    Command::new(crate::workspace::release().join(name))
+}

@@ -1,0 +1,114 @@
+//! The release: the runtime's programs for Amazon Linux 2023, and the deployer with them inside.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{At as _, Error};
+use crate::process::{self, line};
+use crate::tools::python;
+use crate::workspace::{deployer, on_path, root, runtime_programs, target};
+
+/// The newest glibc that Amazon Linux 2023 has.
+pub const GLIBC: (u32, u32) = (2, 34);
+/// The target of the functions and of the host.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The runtime's programs.
+const PROGRAMS: [&str; 2] = ["api", "signal"];
+
+/// Builds the release and checks it.
+///
+/// # Errors
+/// Where a tool is missing, the build fails, or a program needs a newer glibc.
+pub fn run() -> Result<(), Error> {
+    runtime()?;
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "--package", "peersync-deploy"]).current_dir(root());
+    process::run(build.env("PEERSYNC_RUNTIME_DIR", runtime_programs()))?;
+    for program in PROGRAMS {
+        let path = runtime_programs().join(program);
+        let needed = glibc_needed(&path)?;
+        println!("{program}: glibc {}.{} or newer, {} KB", needed.0, needed.1, kilobytes(&path)?);
+        if needed > GLIBC {
+            let what = format!("the check that {program} runs with glibc {}.{}", GLIBC.0, GLIBC.1);
+            return Err(Error::Failed { what });
+        }
+    }
+    println!("{}: {} KB", deployer().display(), kilobytes(&deployer())?);
+    Ok(())
+}
+
+/// Builds the runtime's programs for Amazon Linux 2023 into [`runtime_programs`].
+///
+/// # Errors
+/// Where zig or cargo-zigbuild cannot be had, or the build fails.
+pub fn runtime() -> Result<(), Error> {
+    let python = python()?;
+    let tools = python.parent().map(Path::to_path_buf).unwrap_or_default();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut build = Command::new(tools.join("cargo-zigbuild"));
+    build.args(["zigbuild", "--release", "--package", "peersync-runtime", "--bins"]);
+    build.args(["--target", &format!("{TARGET}.{}.{}", GLIBC.0, GLIBC.1)]);
+    build.arg("--target-dir").arg(target().join("al2023")).current_dir(root());
+    build.env("PATH", format!("{}:{path}", tools.display()));
+    process::run(&mut build)?;
+    let folder = runtime_programs();
+    fs::create_dir_all(&folder).at(&folder)?;
+    for program in PROGRAMS {
+        let built = target().join("al2023").join(TARGET).join("release").join(program);
+        copy_if_changed(&built, &folder.join(program))?;
+    }
+    Ok(())
+}
+
+/// Copies only what differs, so that an unchanged program does not make the deployer be built again.
+fn copy_if_changed(from: &Path, to: &Path) -> Result<(), Error> {
+    let new = fs::read(from).at(from)?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    fs::copy(from, to).at(to).map(|_| ())
+}
+
+/// The newest glibc that a program names among its dynamic symbols.
+///
+/// # Errors
+/// Where objdump is missing or does not understand the file.
+pub fn glibc_needed(program: &Path) -> Result<(u32, u32), Error> {
+    if on_path("objdump").is_none() {
+        return Err(Error::Missing("objdump is missing: install binutils".to_owned()));
+    }
+    let mut command = Command::new("objdump");
+    command.arg("-T").arg(program);
+    let output = command.output().at(program)?;
+    if !output.status.success() {
+        return Err(Error::Failed { what: line(&command) });
+    }
+    Ok(newest_glibc(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn newest_glibc(symbols: &str) -> (u32, u32) {
+    let versions = symbols.split("GLIBC_").skip(1).filter_map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(rest.len());
+        let mut numbers = rest.get(..end)?.split('.');
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    });
+    versions.max().unwrap_or((0, 0))
+}
+
+fn kilobytes(path: &Path) -> Result<u64, Error> {
+    Ok(fs::metadata(path).at(path)?.len() / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest_glibc;
+
+    #[test]
+    fn the_newest_version_counts() {
+        let symbols = "0000 DF *UND* 0000 (GLIBC_2.2.5) read\n0000 DF *UND* 0000 (GLIBC_2.34) dlsym\n";
+        assert_eq!(newest_glibc(symbols), (2, 34));
+        assert_eq!(newest_glibc("0000 DF *UND* 0000 (GLIBC_2.9) pipe2"), (2, 9));
+        assert_eq!(newest_glibc("static"), (0, 0));
+    }
+}

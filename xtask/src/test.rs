@@ -1,0 +1,200 @@
+//! `cargo xtask test`: sets up what the suites need, runs them, and counts.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::dist;
+use crate::error::{At as _, Error};
+use crate::process::{Ended, line, run_into};
+use crate::suites::{Suite, Work, all, cargo, impossible};
+use crate::tools::Tool;
+use crate::totals::Totals;
+use crate::workspace::{ci, logs};
+
+/// When the build is given up.
+const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// What is run.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only these suites; may be given several times.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
+    /// All but these suites.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    skip: Vec<String>,
+    /// Only say which suites there are.
+    #[arg(long)]
+    list: bool,
+}
+
+/// How a suite ended.
+enum Outcome {
+    Passed(Totals),
+    Failed(Totals, String),
+    /// The reason, and whether it is nobody's fault.
+    Skipped(String, bool),
+}
+
+/// Runs the suites.
+///
+/// # Errors
+/// Where a name is unknown, or the set-up itself fails. Failing suites are in the exit code.
+pub fn run(options: &Options) -> Result<ExitCode, Error> {
+    let suites = all()?;
+    let known = |name: &&String| suites.iter().any(|suite| suite.name == **name);
+    if let Some(unknown) = options.only.iter().chain(&options.skip).find(|name| !known(name)) {
+        return Err(Error::Missing(format!("there is no suite `{unknown}`; `--list` shows all")));
+    }
+    if options.list {
+        for suite in &suites {
+            println!("{:18} {}", suite.name, suite.about);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    fs::create_dir_all(logs()).at(logs())?;
+    let chosen = |suite: &Suite| {
+        (options.only.is_empty() || options.only.contains(&suite.name)) && !options.skip.contains(&suite.name)
+    };
+    let chosen: Vec<Suite> = suites.into_iter().filter(chosen).collect();
+    run_all(&chosen)
+}
+
+fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
+    let started = Instant::now();
+    let mut totals = Totals::default();
+    let mut failed = Vec::new();
+    let mut built = None;
+    for suite in suites {
+        print!("{:18} ", suite.name);
+        // The terminal may be gone; the suites count all the same.
+        let _ = std::io::stdout().flush();
+        let began = Instant::now();
+        let outcome = run_one(suite, &mut built)?;
+        totals += counts(&outcome);
+        report(suite, &outcome, began.elapsed());
+        if matches!(outcome, Outcome::Failed(..)) || (matches!(outcome, Outcome::Skipped(_, false)) && ci()) {
+            failed.push(suite.name.as_str());
+        }
+    }
+    println!("\n{} suites in {}", suites.len(), time(started.elapsed()));
+    if !failed.is_empty() {
+        println!("failed: {}", failed.join(", "));
+    }
+    // A suite that could not run is no pass where everything must run.
+    totals.failed = totals.failed.max(u64::try_from(failed.len()).unwrap_or(u64::MAX));
+    println!("{totals}");
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outcome, Error> {
+    for tool in &suite.needs {
+        if let Err(error) = tool.prepare() {
+            return Ok(Outcome::Skipped(error.to_string(), false));
+        }
+    }
+    let log = logs().join(format!("{}.log", suite.name));
+    fs::write(&log, "").at(&log)?;
+    if needs_build(suite)
+        && let Err(message) = built.get_or_insert_with(build)
+    {
+        return Ok(Outcome::Failed(one_failed(), message.clone()));
+    }
+    match &suite.work {
+        Work::Check(look) => Ok(checked(&look()?)),
+        Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
+        Work::TestProgram => {
+            let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", &suite.name]);
+            command.args(["--", "--test-threads", "2"]);
+            run_programs(suite, &mut [command], &log)
+        }
+    }
+}
+
+fn needs_build(suite: &Suite) -> bool {
+    matches!(suite.work, Work::TestProgram) || ["unit", "browser", "schemathesis", "cloud-init"].contains(&&*suite.name)
+}
+
+/// Builds everything once, the runtime for Amazon Linux first where its tools can be had, so that the deployer that is
+/// tested carries what would be released.
+fn build() -> Result<(), String> {
+    if let Err(error) = Tool::Python.prepare().and_then(|()| dist::runtime()) {
+        eprintln!("the runtime for Amazon Linux 2023 was not built, so the deployer builds its own: {error}");
+    }
+    let log = logs().join("build.log");
+    fs::write(&log, "").map_err(|error| error.to_string())?;
+    for arguments in [
+        &["build", "--release", "--package", "peersync-deploy", "--package", "peersync-runtime"][..],
+        &["test", "--release", "--workspace", "--no-run"][..],
+    ] {
+        let ended = run_into(&mut cargo(arguments), &log, BUILD_DEADLINE).map_err(|error| error.to_string())?;
+        if !ended.well() {
+            return Err(format!("the build failed\n{}", read(&log)));
+        }
+    }
+    Ok(())
+}
+
+fn checked(findings: &[String]) -> Outcome {
+    match findings {
+        [] => Outcome::Passed(Totals { passed: 1, ..Totals::default() }),
+        findings => Outcome::Failed(one_failed(), findings.join("\n")),
+    }
+}
+
+fn run_programs(suite: &Suite, commands: &mut [Command], log: &Path) -> Result<Outcome, Error> {
+    for command in commands {
+        let ended = run_into(command, log, suite.deadline)?;
+        if ended.well() {
+            continue;
+        }
+        let output = read(log);
+        if let Some(reason) = impossible(&suite.name, &output) {
+            return Ok(Outcome::Skipped(reason.to_owned(), true));
+        }
+        let mut totals = Totals::read(&output);
+        totals.failed = totals.failed.max(1);
+        let end = match ended {
+            Ended::Deadline => format!("did not end within {}", time(suite.deadline)),
+            Ended::By(status) => status.to_string(),
+        };
+        return Ok(Outcome::Failed(totals, format!("{output}\n{}: {end}", line(command))));
+    }
+    let totals = Totals::read(&read(log));
+    Ok(Outcome::Passed(if totals.none() { Totals { passed: 1, ..totals } } else { totals }))
+}
+
+fn counts(outcome: &Outcome) -> Totals {
+    match outcome {
+        Outcome::Passed(totals) | Outcome::Failed(totals, _) => *totals,
+        Outcome::Skipped(..) => Totals { skipped: 1, ..Totals::default() },
+    }
+}
+
+fn one_failed() -> Totals {
+    Totals { failed: 1, ..Totals::default() }
+}
+
+fn report(suite: &Suite, outcome: &Outcome, elapsed: Duration) {
+    let elapsed = time(elapsed);
+    match outcome {
+        Outcome::Passed(totals) => println!("ok       {elapsed:>8}  {totals}"),
+        Outcome::Skipped(reason, _) => println!("skipped  {elapsed:>8}  {reason}"),
+        Outcome::Failed(totals, output) => {
+            println!("FAILED   {elapsed:>8}  {totals}");
+            println!("---- {} ----\n{output}\n---- end of {} ----", suite.name, suite.name);
+        }
+    }
+}
+
+fn read(log: &Path) -> String {
+    // What a program writes need not be text.
+    fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+fn time(elapsed: Duration) -> String {
+    format!("{:.1} s", elapsed.as_secs_f64())
+}

