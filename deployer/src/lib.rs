@@ -4,6 +4,8 @@
 //! `report`.
 
 pub mod aws;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod local;

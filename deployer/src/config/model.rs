@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span};
+use super::{Expiry, Secret, Span};
 
 /// The configuration of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -47,8 +47,9 @@ pub struct StackSettings {
     pub name: String,
     /// The region; otherwise `--region`, `AWS_REGION` or the profile's.
     pub region: Option<String>,
-    /// After how long the stack may be removed by `teardown --expired`; each `up` renews it. Never where left out.
-    pub expires: Option<Span>,
+    /// When the stack may be removed by `teardown --expired`: a length of time, which each `up` renews, or a date.
+    /// Never where left out.
+    pub expires: Option<Expiry>,
     /// Refuses `down` and `teardown` while it is true.
     pub protect: bool,
     /// Tags for every resource beside our own.

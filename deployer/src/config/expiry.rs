@@ -1,0 +1,157 @@
+//! When a stack may be removed, as people write it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Span;
+
+/// What is said where the text is neither.
+const FORMS: &str = "write a length of time from each `up` on (\"48h\", \"14days\"), a moment \
+                     (\"2027-03-01T18:00:00Z\") or a day (\"2027-03-01\", until its end in UTC)";
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+/// The furthest moment that fits the tag's form: the end of the year 9999.
+const LATEST: u64 = 253_402_300_799;
+
+/// When a stack may be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// So long after each `up`.
+    After(Span),
+    /// At that moment.
+    At(SystemTime),
+}
+
+impl Expiry {
+    /// The moment, seen from `now`.
+    pub fn moment(&self, now: SystemTime) -> SystemTime {
+        let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST);
+        match self {
+            Self::After(span) => now.checked_add(span.0).map_or(latest, |moment| moment.min(latest)),
+            Self::At(moment) => *moment,
+        }
+    }
+
+    /// The moment as the tag `peersync:expires-at` holds it: RFC 3339 in UTC, whole seconds.
+    pub fn tag_from(&self, now: SystemTime) -> String {
+        humantime::format_rfc3339_seconds(self.moment(now)).to_string()
+    }
+
+    /// Whether the moment is not in the future.
+    pub fn is_past(&self, now: SystemTime) -> bool {
+        self.moment(now) <= now
+    }
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(span) => span.fmt(formatter),
+            Self::At(moment) => humantime::format_rfc3339_seconds(*moment).fmt(formatter),
+        }
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if let Some(moment) = moment(text) {
+            return Ok(Self::At(moment));
+        }
+        match text.parse::<Span>() {
+            Ok(span) if span.0.is_zero() => Err(format!("no time is left; {FORMS}")),
+            Ok(span) => Ok(Self::After(span)),
+            Err(_) => Err(format!("this is no time; {FORMS}")),
+        }
+    }
+}
+
+/// A moment with its offset from UTC, or the end of a day in UTC.
+fn moment(text: &str) -> Option<SystemTime> {
+    let day = text.len() == "2027-03-01".len();
+    let written = if day { format!("{text}T00:00:00Z") } else { text.replacen(' ', "T", 1) };
+    let moment = DateTime::from_str(&written, Format::DateTimeWithOffset).ok()?;
+    let seconds = u64::try_from(moment.secs()).ok()?.checked_add(if day { DAY } else { 0 })?;
+    (seconds <= LATEST).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+impl<'de> Deserialize<'de> for Expiry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // TOML has dates of its own; people write them with quotes and without.
+        let text = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => text,
+            toml::Value::Datetime(moment) => moment.to_string(),
+            _ => return Err(serde::de::Error::custom(format!("this is no time; {FORMS}"))),
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Expiry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Expiry {
+    fn schema_name() -> Cow<'static, str> {
+        "Expiry".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A length of time (48h, 14days), a moment (2027-03-01T18:00:00Z) or a day (2027-03-01)",
+            "examples": ["48h", "2027-03-01T18:00:00Z", "2027-03-01"],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(text: &str) -> String {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        text.parse::<Expiry>().map(|expiry| expiry.tag_from(now)).unwrap_or_else(|error| error)
+    }
+
+    #[test]
+    fn spans_count_from_now() {
+        assert_eq!(tag("48h"), "2027-01-17T08:00:00Z");
+        assert_eq!(tag("14days"), "2027-01-29T08:00:00Z");
+    }
+
+    #[test]
+    fn moments_keep_their_offset() {
+        assert_eq!(tag("2027-03-01T18:00:00Z"), "2027-03-01T18:00:00Z");
+        assert_eq!(tag("2027-03-01T18:00:00+02:00"), "2027-03-01T16:00:00Z");
+        assert_eq!(tag("2027-03-01 18:00:00Z"), "2027-03-01T18:00:00Z");
+    }
+
+    #[test]
+    fn a_day_lasts_until_its_end() {
+        assert_eq!(tag("2027-12-31"), "2028-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn very_long_spans_end_with_the_calendar() {
+        assert_eq!(tag("1000000years"), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn other_texts_say_what_to_write() {
+        for wrong in ["", "soon", "0s", "2027-13-01", "2027-03-01T18:00:00", "1969-01-01", "48"] {
+            assert!(wrong.parse::<Expiry>().is_err_and(|error| error.contains(FORMS)), "{wrong}");
+        }
+    }
+}

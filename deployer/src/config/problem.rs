@@ -1,0 +1,128 @@
+//! Problems of a configuration: what is wrong, where it stands, how to mend it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde_json::{Value, json};
+
+/// Columns of a rendered problem.
+const WIDTH: usize = 100;
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, without values of the user: `unknown key`.
+    pub summary: String,
+    /// The key, `site.domain`; empty where the problem is none of a key.
+    pub key: String,
+    /// What is said at the underlined text.
+    pub label: String,
+    /// The underlined bytes of the file; `None` where the problem is of something that is not in it.
+    pub span: Option<Range<usize>>,
+    /// How to mend it.
+    pub hint: String,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug)]
+pub struct ConfigError {
+    /// The file's name as it is shown, `peersync.toml`.
+    pub file: String,
+    /// All problems in the order of the file.
+    pub problems: Vec<Problem>,
+    text: Arc<str>,
+}
+
+impl ConfigError {
+    /// The problems of a file with this text.
+    pub fn new(file: impl Into<String>, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        problems.dedup();
+        Self { file: file.into(), problems, text: text.into() }
+    }
+
+    /// As people read it: each problem with its lines of the file, without colour.
+    pub fn render(&self) -> String {
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+            .with_width(WIDTH)
+            .with_links(false)
+            .with_context_lines(0);
+        let source = NamedSource::new(&self.file, self.text.to_string()).with_language("TOML");
+        let mut text = String::new();
+        for problem in &self.problems {
+            let _ = handler.render_report(&mut text, &Shown { problem, source: &source });
+        }
+        text
+    }
+
+    /// As programs read it.
+    pub fn to_json(&self) -> Value {
+        self.problems
+            .iter()
+            .map(|problem| {
+                let place = problem.span.as_ref().map(|span| self.place(span.start));
+                json!({
+                    "file": self.file,
+                    "line": place.map(|(line, _)| line),
+                    "column": place.map(|(_, column)| column),
+                    "summary": problem.summary,
+                    "key": problem.key,
+                    "label": problem.label,
+                    "hint": problem.hint,
+                })
+            })
+            .collect()
+    }
+
+    /// Line and column, both from 1, of a byte.
+    fn place(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.len() {
+            1 => write!(formatter, "the configuration has a problem"),
+            count => write!(formatter, "the configuration has {count} problems"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// One problem as miette takes it.
+#[derive(Debug)]
+struct Shown<'a> {
+    problem: &'a Problem,
+    source: &'a NamedSource<String>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.problem.summary)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.problem.hint))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.problem.span.as_ref().map(|_| self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.problem.span.clone()?;
+        let label = LabeledSpan::new_with_span(Some(self.problem.label.clone()), span);
+        Some(Box::new(std::iter::once(label)))
+    }
+}
