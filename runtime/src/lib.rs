@@ -1,1 +1,3 @@
 //! PeerSync server programs.
+
+pub mod routes;
