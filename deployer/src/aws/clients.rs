@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 
 use super::Context as _;
@@ -38,6 +39,9 @@ pub struct ConnectOptions {
     pub region: Option<String>,
     /// An endpoint in place of AWS's; otherwise `AWS_ENDPOINT_URL` and the profile.
     pub endpoint_url: Option<String>,
+    /// The endpoint checks no credentials (one of this computer): the usual ones of emulators and `us-east-1` are taken
+    /// where nothing else is said.
+    pub emulated: bool,
 }
 
 /// Why AWS could not be reached at all.
@@ -148,6 +152,11 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https();
+    let region = match (&options.region, options.emulated) {
+        (Some(region), _) => Some(region.clone()),
+        (None, true) if std::env::var_os("AWS_REGION").is_none() => Some("us-east-1".to_owned()),
+        (None, _) => None,
+    };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
@@ -157,11 +166,19 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
                 .operation_attempt_timeout(ATTEMPT_DEADLINE)
                 .build(),
         );
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    if options.emulated && !has_credentials() {
+        loader = loader.credentials_provider(Credentials::new("test", "test", None, None, "emulator"));
     }
     if let Some(url) = &options.endpoint_url {
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+/// Whether the environment names credentials; the shared files are not looked at, since an emulator needs none.
+fn has_credentials() -> bool {
+    ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::engine::{Address, ResourceError};
+
 /// Why `local` could not start, or had to end.
 #[derive(Debug, Diagnostic, Error)]
 pub enum LocalError {
@@ -75,6 +77,17 @@ pub enum LocalError {
         /// What is wrong.
         reason: String,
     },
+    /// A resource of the stack cannot be read or made at the endpoint.
+    #[error("{address}: {reason}")]
+    #[diagnostic(help("{help}"))]
+    Resource {
+        /// Which resource.
+        address: String,
+        /// What went wrong, with the cause.
+        reason: String,
+        /// The mend.
+        help: String,
+    },
     /// One of the parts did not start.
     #[error("{part} did not start")]
     Part {
@@ -86,6 +99,14 @@ pub enum LocalError {
 }
 
 impl LocalError {
+    /// A resource that the engine could not read or make.
+    pub fn resource(address: &Address, error: &ResourceError) -> Self {
+        let causes = error.causes().join(": ");
+        let reason = if causes.is_empty() { error.to_string() } else { format!("{error}: {causes}") };
+        let help = error.hint.clone().unwrap_or_else(|| "the lines before this one say what was tried".to_owned());
+        Self::Resource { address: address.to_string(), reason, help }
+    }
+
     /// A part that did not start.
     pub fn part(part: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Part { part, source: source.into() }

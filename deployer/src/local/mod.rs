@@ -1,9 +1,13 @@
 //! The whole product on a laptop in one process: DynamoDB, the API, signaling, mail, and an edge that stands for
 //! CloudFront.
 
+pub mod announce;
+pub mod certificate;
 pub mod database;
 pub mod edge;
 mod error;
+pub mod gateway;
 pub mod mail;
+pub mod provision;
 
 pub use error::LocalError;

@@ -1,0 +1,150 @@
+//! What a person is told once everything is ready: where the pages and the mail are, and what is here and what is not.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
+
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde_json::{Value, json};
+
+/// One part of the product and where it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// `pages`, `API`, `DynamoDB`.
+    pub name: &'static str,
+    /// `in this process`, `at http://127.0.0.1:4566`.
+    pub place: String,
+}
+
+impl Part {
+    /// A part that runs here.
+    pub fn embedded(name: &'static str, place: impl Into<String>) -> Self {
+        Self { name, place: place.into() }
+    }
+}
+
+/// A running `local`.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Where the pages are for this computer.
+    pub url: String,
+    /// Where they are for the network, where they are offered to it.
+    pub network_url: Option<String>,
+    /// Whether it is HTTPS.
+    pub https: bool,
+    /// How long it took to start.
+    pub elapsed: Duration,
+    /// What runs where.
+    pub parts: Vec<Part>,
+    /// What the product has in AWS and not here, each with the reason.
+    pub missing: Vec<String>,
+}
+
+impl Ready {
+    /// The address of the mailbox, for this computer alone.
+    pub fn mailbox(&self) -> String {
+        format!("{}/_mail", self.url)
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = format!("PeerSync is ready after {:.1} s\n\n", self.elapsed.as_secs_f64());
+        line(&mut text, "Pages", &self.url);
+        line(&mut text, "Mailbox", &self.mailbox());
+        if let Some(url) = &self.network_url {
+            line(&mut text, "Network", url);
+            if !self.https {
+                line(&mut text, "", "cameras work only over HTTPS there: start with --https");
+            }
+            if let Some(code) = qr_code(url) {
+                text.push('\n');
+                text.push_str(&code);
+                text.push_str("\n\n");
+            }
+        }
+        text.push('\n');
+        for part in &self.parts {
+            line(&mut text, part.name, &part.place);
+        }
+        for missing in &self.missing {
+            line(&mut text, "Not here", missing);
+        }
+        text.push_str("\nCtrl-C ends it.\n");
+        text
+    }
+
+    /// For programs: one event.
+    pub fn event(&self) -> Value {
+        let parts: serde_json::Map<String, Value> =
+            self.parts.iter().map(|part| (part.name.to_owned(), Value::from(part.place.as_str()))).collect();
+        json!({
+            "event": "ready",
+            "url": self.url,
+            "mailbox": self.mailbox(),
+            "network_url": self.network_url,
+            "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            "parts": parts,
+            "missing": self.missing,
+        })
+    }
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {label:<11}{value}");
+}
+
+fn qr_code(url: &str) -> Option<String> {
+    let code = QrCode::new(url).ok()?;
+    // Terminals are mostly dark: the light modules are the blocks.
+    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+}
+
+/// This computer's address in its network, as the system would choose it for a way out. Nothing is sent: a UDP socket
+/// only looks up the route, here to an address reserved for documentation (RFC 5737).
+pub fn network_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("192.0.2.1", 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(network_url: Option<&str>, https: bool) -> Ready {
+        Ready {
+            url: "http://localhost:8080".to_owned(),
+            network_url: network_url.map(str::to_owned),
+            https,
+            elapsed: Duration::from_millis(340),
+            parts: vec![Part::embedded("DynamoDB", "in this process, data in .peersync")],
+            missing: vec!["TURN".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_person_finds_pages_mailbox_and_parts() {
+        let text = ready(None, false).text();
+        for expected in ["http://localhost:8080\n", "http://localhost:8080/_mail\n", "data in .peersync", "Not here"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(!text.contains("--https"), "{text}");
+    }
+
+    #[test]
+    fn a_phone_gets_a_code_and_the_warning_about_cameras() {
+        let text = ready(Some("http://192.168.1.7:8080"), false).text();
+        assert!(text.contains("--https") && text.contains('█'), "{text}");
+        assert!(!ready(Some("https://192.168.1.7:8080"), true).text().contains("--https"));
+    }
+
+    #[test]
+    fn a_program_gets_one_event() {
+        let event = ready(None, false).event();
+        assert_eq!(event.get("event"), Some(&Value::from("ready")));
+        assert_eq!(event.get("mailbox"), Some(&Value::from("http://localhost:8080/_mail")));
+        assert!(!event.to_string().contains('\n'));
+    }
+}

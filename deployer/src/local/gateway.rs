@@ -1,0 +1,138 @@
+//! The API where the endpoint runs it: every request goes on to the gateway's data plane, as CloudFront sends it there.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tracing::warn;
+
+use super::LocalError;
+
+/// The longest body that is passed on in bytes; the API itself takes far less.
+const BODY: usize = 1024 * 1024;
+/// When a request is given up: the gateway's own limit of 29 s and a second more.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The data plane of a REST API.
+#[derive(Clone, Debug)]
+struct Gateway {
+    client: reqwest::Client,
+    /// `{endpoint}/restapis/{id}/{stage}/_user_request_`, as LocalStack and MiniStack have it.
+    base: String,
+}
+
+/// The routes of the API, all of them passed on.
+///
+/// # Errors
+/// The HTTP client cannot be made.
+pub fn router(endpoint_url: &str, api_id: &str, stage: &str) -> Result<Router, LocalError> {
+    let client = reqwest::Client::builder()
+        .timeout(DEADLINE)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| LocalError::part("the way to the gateway", error))?;
+    let base = format!("{}/restapis/{api_id}/{stage}/_user_request_", endpoint_url.trim_end_matches('/'));
+    Ok(Router::new().fallback(forward).with_state(Gateway { client, base }))
+}
+
+async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
+    match gateway.forward(request).await {
+        Ok(response) => response,
+        Err(Refusal::TooLong) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(Refusal::Gateway(error)) => {
+            warn!(target: "edge", error = %error.without_url(), "the gateway did not answer");
+            StatusCode::BAD_GATEWAY.into_response()
+        }
+    }
+}
+
+/// Why a request got no answer from the API.
+enum Refusal {
+    TooLong,
+    Gateway(reqwest::Error),
+}
+
+impl Gateway {
+    async fn forward(&self, request: Request) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let body = to_bytes(body, BODY).await.map_err(|_| Refusal::TooLong)?;
+        let answer = self
+            .client
+            .request(parts.method, format!("{}{path}", self.base))
+            .headers(end_to_end(parts.headers))
+            .body(body)
+            .send()
+            .await
+            .map_err(Refusal::Gateway)?;
+        let (status, headers) = (answer.status(), end_to_end(answer.headers().clone()));
+        let body = answer.bytes().await.map_err(Refusal::Gateway)?;
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+/// The headers that concern the two ends and not the connection between them.
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use axum::http::{Method, Uri};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn upstream() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let echo = |method: Method, uri: Uri, headers: HeaderMap, body: String| async move {
+            let cookie = headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
+            (StatusCode::ACCEPTED, [("set-cookie", "a=b")], format!("{method} {uri} {cookie} {body}"))
+        };
+        let stand_in = Router::new().fallback(echo);
+        tokio::spawn(async move { axum::serve(listener, stand_in).await });
+        format!("http://{address}/")
+    }
+
+    #[tokio::test]
+    async fn method_path_query_headers_and_body_go_through() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let router = router(&upstream().await, "abc", "api").unwrap();
+        let request = Request::builder()
+            .method("POST")
+            .uri("/users?query=a%20b")
+            .header("cookie", "c=d")
+            .header("host", "localhost:8080")
+            .body(Body::from("{}"))
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        assert_eq!(response.headers().get("set-cookie").unwrap(), "a=b");
+        let text = to_bytes(response.into_body(), BODY).await.unwrap();
+        assert_eq!(text, "POST /restapis/abc/api/_user_request_/users?query=a%20b c=d {}");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_away_is_a_502() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let router = router(&format!("http://{address}"), "abc", "api").unwrap();
+        let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::BAD_GATEWAY);
+    }
+}

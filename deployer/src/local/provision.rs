@@ -1,0 +1,74 @@
+//! The engine on this computer: the same resources as in AWS, on whatever the endpoint offers.
+
+use std::sync::Arc;
+
+use super::LocalError;
+use crate::aws::{Clients, ConnectOptions, Identity};
+use crate::config::Config;
+use crate::engine::plan::{PlanOptions, plan};
+use crate::engine::{Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Reporter, apply, observe};
+use crate::stack::Stack;
+
+/// The account of endpoints that know none.
+const ACCOUNT: &str = "000000000000";
+
+/// The stack on an endpoint of this computer that has nothing but DynamoDB.
+///
+/// # Errors
+/// The clients cannot be made.
+pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
+    let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
+    let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
+    let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };
+    Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
+}
+
+/// What the engine did, and what the endpoint does not offer.
+pub struct Provisioned {
+    /// The outcome of the apply; its outputs are those of everything that is there.
+    pub outcome: Outcome,
+    /// The kinds that the endpoint does not offer, in the order of their names.
+    pub not_offered: Vec<&'static str>,
+}
+
+/// Brings the resources that `keep` names into being; those that the endpoint does not offer are left out and named.
+///
+/// # Errors
+/// A resource that cannot be read or made, for any reason other than that it is not offered.
+pub async fn provision(
+    stack: &Arc<Stack>,
+    keep: impl Fn(&Address) -> bool,
+    interrupt: Interrupt,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Provisioned, LocalError> {
+    let graph = stack.graph().map_err(|error| LocalError::part("the stack", error))?.restricted(keep);
+    let mut observation = observe(&graph, reporter).await;
+    let (graph, not_offered) = offered(&graph, &mut observation)?;
+    let options = PlanOptions { tags: stack.tags(), adopt: false };
+    let plan = plan(&graph, &observation, &options);
+    if let Some(conflict) = plan.conflicts.first() {
+        let text = format!("{} exists and is not ours: {}", conflict.address, conflict.reason);
+        return Err(LocalError::part("the stack", text));
+    }
+    let options = ApplyOptions { interrupt, ..ApplyOptions::new(options) };
+    let outcome = apply(&graph, &plan, &observation, &options, reporter).await;
+    match outcome.failed.first() {
+        Some(failed) => Err(LocalError::resource(&failed.address, &failed.error)),
+        None => Ok(Provisioned { outcome, not_offered }),
+    }
+}
+
+/// Leaves out what the endpoint does not offer, and all that needs it only for that.
+fn offered(graph: &Graph, observation: &mut Observation) -> Result<(Graph, Vec<&'static str>), LocalError> {
+    let mut absent: Vec<&'static str> = Vec::new();
+    for (address, error) in std::mem::take(&mut observation.errors) {
+        if error.failure != Failure::NotOffered {
+            return Err(LocalError::resource(&address, &error));
+        }
+        if !absent.contains(&address.kind) {
+            absent.push(address.kind);
+        }
+    }
+    absent.sort_unstable();
+    Ok((graph.restricted(|address| !absent.contains(&address.kind)), absent))
+}
