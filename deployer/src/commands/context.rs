@@ -63,7 +63,7 @@ impl Context {
             Some(region) => Some(region.clone()),
             None => self.config()?.stack.region.clone(),
         };
-        Ok(ConnectOptions { region, endpoint_url: self.options.endpoint_url.clone() })
+        Ok(ConnectOptions { region, endpoint_url: self.options.endpoint_url.clone(), emulated: false })
     }
 
     /// The clients of all services. Calls nobody.
