@@ -1,0 +1,80 @@
+//! What is kept in DynamoDB, one file per subject. Expiry is always part of a condition or checked after the read:
+//! DynamoDB deletes expired items late, by days.
+
+mod connections;
+mod counters;
+mod item;
+mod rooms;
+mod sessions;
+mod sign_in;
+mod users;
+
+pub use connections::{Connection, FriendToken, Operation, Outcome, Pair, Status, transition};
+pub use counters::Counted;
+pub use item::random_token;
+pub use rooms::Room;
+pub use sessions::Session;
+pub use sign_in::{CodeCheck, SignIn};
+pub use users::User;
+
+use std::sync::OnceLock;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::settings::Tables;
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A call failed; only its name and the error's code are kept, nothing of the data.
+    #[error("DynamoDB {operation} failed: {code}")]
+    Call {
+        /// The call.
+        operation: &'static str,
+        /// Code of the error.
+        code: String,
+    },
+    /// Others kept changing the same items.
+    #[error("the same items were changed by others too often")]
+    Busy,
+}
+
+/// The database. The client is made at the first use: making it loads the system's root certificates.
+#[derive(Debug)]
+pub struct Store {
+    client: OnceLock<Client>,
+    config: Option<SdkConfig>,
+    /// Names of the tables.
+    pub tables: Tables,
+}
+
+impl Store {
+    /// A store that makes its client when it is first used.
+    pub fn lazy(config: SdkConfig, tables: Tables) -> Self {
+        Self { client: OnceLock::new(), config: Some(config), tables }
+    }
+
+    /// A store on a client that is there already; an interceptor on it sees every call.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client: OnceLock::from(client), config: None, tables }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| match &self.config {
+            Some(config) => Client::new(config),
+            None => Client::from_conf(aws_sdk_dynamodb::Config::builder().build()),
+        })
+    }
+}
+
+/// Names the call in the error and drops what was in it.
+fn failed<E: ProvideErrorMetadata, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> StoreError {
+    move |error| StoreError::Call { operation, code: crate::aws::error_code(&error) }
+}
+
+/// Whether a condition of ours was not met.
+fn condition_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
+}
