@@ -77,6 +77,25 @@ pub enum LocalError {
         /// What is wrong.
         reason: String,
     },
+    /// The endpoint that stands for AWS does not answer.
+    #[error("the endpoint {url} does not answer: {reason}")]
+    #[diagnostic(help("start it, or correct `--endpoint-url` or AWS_ENDPOINT_URL, or do without it: `--embedded`"))]
+    EndpointAway {
+        /// The endpoint.
+        url: String,
+        /// What came in place of an answer.
+        reason: String,
+    },
+    /// LocalStack has no licence for what it was asked.
+    #[error("LocalStack at {url} has no valid licence")]
+    #[diagnostic(help(
+        "set LOCALSTACK_AUTH_TOKEN where LocalStack is started, or use an emulator that needs none, or do without: \
+         `--embedded`"
+    ))]
+    Licence {
+        /// The endpoint.
+        url: String,
+    },
     /// A resource of the stack cannot be read or made at the endpoint.
     #[error("{address}: {reason}")]
     #[diagnostic(help("{help}"))]

@@ -5,6 +5,7 @@ pub mod announce;
 pub mod certificate;
 pub mod database;
 pub mod edge;
+pub mod endpoint;
 mod error;
 pub mod gateway;
 pub mod mail;
