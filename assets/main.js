@@ -10,6 +10,7 @@ const PAGES = {
   friendcall: () => import("./js/pages/friendcall.js"),
   room: () => import("./js/pages/room.js"),
   friendre1: () => import("./js/pages/friendre1.js"),
+  missing: async () => ({ start() {} }),
 };
 
 const name = document.body.dataset.page ?? "";

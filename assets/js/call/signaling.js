@@ -60,6 +60,7 @@ export class SignalingLink extends Emitter {
 
   /** Ends it for good, with a goodbye. */
   stop() {
+    this.send({ type: "bye" });
     this.#drop();
     this.#resume = "";
     this.#setState("closed");

@@ -1,1 +1,152 @@
-export function start() {}
+/** A call between friends: ringing, being rung, talking. */
+import { api, ApiError } from "../api.js";
+import { button, byId } from "../dom.js";
+import { t } from "../i18n.js";
+import { requireUser } from "../session.js";
+import { LocalMedia } from "../call/media.js";
+import { LONGEST_NAME } from "../call/call.js";
+import { cleanLine } from "../text.js";
+import { prepareNotices, toast } from "../ui/notices.js";
+import { errorText } from "../ui/problems.js";
+import { CALL_KEY } from "../ui/rings.js";
+import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
+import { problemText } from "../view/mediaproblem.js";
+import { Outgoing } from "../view/outgoing.js";
+import { Running } from "../view/running.js";
+
+/** A click older than this is no consent to camera and microphone any more: the page was restored, not opened. */
+const CONSENT_MS = 60_000;
+
+/**
+ * @typedef {import("../api.js").User} User
+ * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, where we accepted a ring
+ */
+
+export async function start() {
+  prepareNotices();
+  const { whom, consent } = asked();
+  const user = await requireUser();
+  if (!user) return;
+  if (!whom.to && !whom.room) {
+    location.replace("home.html");
+    return;
+  }
+  const name = whom.name || (await friendName(whom.to));
+  const friend = { ...whom, name: cleanLine(name, LONGEST_NAME) || whom.to };
+  if (consent) await begin(user, friend);
+  else ready(user, friend);
+}
+
+/**
+ * Whom the address names, and whether a click on the page before agreed to it just now. It counts once.
+ * @returns {{ whom: Whom, consent: boolean }}
+ */
+function asked() {
+  const query = new URLSearchParams(location.hash.slice(1));
+  const to = query.get("to") ?? "";
+  const room = query.get("room") ?? undefined;
+  /** @type {{ to?: string, name?: string, room?: string, at?: number } | undefined} */
+  let note;
+  try {
+    note = JSON.parse(sessionStorage.getItem(CALL_KEY) ?? "null") ?? undefined;
+  } catch {
+    note = undefined;
+  }
+  sessionStorage.removeItem(CALL_KEY);
+  const same = note !== undefined && note.to === to && note.room === room;
+  return { whom: { to, name: same ? note?.name ?? "" : "", ...(room ? { room } : {}) }, consent: same && Date.now() - (note?.at ?? 0) < CONSENT_MS };
+}
+
+/** @param {string} email */
+async function friendName(email) {
+  try {
+    return (await api.friends()).find((friend) => friend.email === email)?.name ?? email;
+  } catch {
+    return email;
+  }
+}
+
+/**
+ * Asks before anything is opened.
+ * @param {User} user
+ * @param {Whom} friend
+ */
+function ready(user, friend) {
+  setLobbyTitle(t("ring.ready", { name: friend.name }));
+  byId("lobby-as", HTMLElement).textContent = t("ring.ready.more");
+  byId("lobby-go", HTMLElement).textContent = friend.room ? t("room.join") : t("friends.call", { name: friend.name });
+  byId("lobby", HTMLElement).hidden = false;
+  const media = new LocalMedia();
+  const lobby = new Lobby(media, async () => {
+    await lobby.open();
+    lobby.close();
+    await call(user, friend, media);
+  });
+}
+
+/**
+ * The click was on the page before.
+ * @param {User} user
+ * @param {Whom} friend
+ */
+async function begin(user, friend) {
+  const media = new LocalMedia();
+  const problems = await media.open({ camera: true, microphone: true });
+  if (problems.length > 0) toast(problemText(problems), { kind: "warn", keep: true });
+  await call(user, friend, media);
+}
+
+/**
+ * @param {User} user
+ * @param {Whom} friend
+ * @param {LocalMedia} media
+ */
+async function call(user, friend, media) {
+  let { room } = friend;
+  try {
+    room ??= (await api.createRoom(t("room.of", { name: user.name }).slice(0, LONGEST_NAME))).id;
+  } catch (error) {
+    media.stop();
+    over(friend, errorText(error), error instanceof ApiError && error.status === 0);
+    return;
+  }
+  /** Why it ended, where it was not by leaving. */
+  let reason = "";
+  /** @type {Outgoing | undefined} */
+  let outgoing;
+  const running = await Running.prepare({
+    room, title: friend.name, name: user.name, user, media,
+    fetchTicket: () => api.ticket({ room: String(room) }), nameOf: (email) => (email === friend.to ? friend.name : email),
+    onMessage: (message) => outgoing?.receive(message) ?? false,
+    onEnd: (ended) => {
+      outgoing?.stop();
+      const time = ended.screen?.time ?? "";
+      over(friend, reason || t("call.ended"), !friend.room, time ? t("call.ended.more", { time }) : "");
+    },
+  });
+  const finish = (/** @type {string} */ why) => { reason = why; running.end(); };
+  const screen = running.show();
+  if (friend.room) screen.stage.setEmpty(t("call.connecting", { name: friend.name }), "", []);
+  else outgoing = new Outgoing(running, { email: friend.to, name: friend.name, room }, finish);
+  running.call.on("gone", () => { if (running.call.peers.length === 0) running.end(); });
+  running.call.on("refused", ({ code }) => finish(code === "room_full" ? t("room.full") : t("ring.unavailable")));
+  running.call.start();
+}
+
+/**
+ * @param {Whom} friend
+ * @param {string} title
+ * @param {boolean} again whether calling again makes sense
+ * @param {string} [text]
+ */
+function over(friend, title, again, text) {
+  /** @type {HTMLElement[]} */
+  const actions = [linkButton(t("call.home"), "home.html", again ? "" : "primary")];
+  if (again) {
+    actions.unshift(button(t("call.again"), () => {
+      sessionStorage.setItem(CALL_KEY, JSON.stringify({ to: friend.to, name: friend.name, at: Date.now() }));
+      location.reload();
+    }, { class: "primary", icon: "phone" }));
+  }
+  showEnded({ title, ...(text ? { text } : {}), actions });
+}

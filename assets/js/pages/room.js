@@ -1,1 +1,106 @@
-export function start() {}
+/** A room by its link: for people with an account and for guests. */
+import { api, ApiError } from "../api.js";
+import { button, byId } from "../dom.js";
+import { t } from "../i18n.js";
+import { whoAmI } from "../session.js";
+import { LocalMedia } from "../call/media.js";
+import { LONGEST_NAME } from "../call/call.js";
+import { roomOf } from "../home/rooms.js";
+import { cleanLine } from "../text.js";
+import { prepareNotices } from "../ui/notices.js";
+import { errorText } from "../ui/problems.js";
+import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
+import { Running } from "../view/running.js";
+
+const NAME_KEY = "peersync.guest";
+/** @type {Record<string, import("../i18n.js").TextKey>} */
+const REFUSALS = { room_full: "room.full", not_admitted: "room.refused", room_not_found: "room.gone", not_found: "room.gone" };
+
+export async function start() {
+  prepareNotices();
+  const id = roomOf(location.hash) ?? roomOf(location.search);
+  if (!id) {
+    gone();
+    return;
+  }
+  // Another link pasted over this one is another room.
+  addEventListener("hashchange", () => location.reload());
+  try {
+    const [user, room] = await Promise.all([whoAmI(), api.room(id)]);
+    enter(id, cleanLine(room.name, LONGEST_NAME), user);
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 400)) gone();
+    else showEnded({ title: errorText(error), actions: [button(t("common.again"), () => location.reload(), { class: "primary" })] });
+  }
+}
+
+function gone() {
+  showEnded({ title: t("room.gone"), actions: [linkButton(t("call.start"), "index.html", "primary")] });
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ * @param {import("../api.js").User | undefined} user
+ */
+function enter(id, title, user) {
+  const field = byId("name", HTMLInputElement);
+  byId("name-field", HTMLElement).hidden = user !== undefined;
+  field.required = user === undefined;
+  field.value = user?.name ?? localStorage.getItem(NAME_KEY) ?? "";
+  byId("lobby-as", HTMLElement).textContent = user ? t("room.asuser", { name: user.name }) : t("room.asguest");
+  setLobbyTitle(title || t("room.title"));
+  byId("lobby", HTMLElement).hidden = false;
+  const media = new LocalMedia();
+  const lobby = new Lobby(media, async (values) => {
+    const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
+    if (!user) localStorage.setItem(NAME_KEY, name);
+    await lobby.open();
+    await join({ id, title: title || t("room.title"), name, user, media, lobby });
+  });
+}
+
+/**
+ * @param {{ id: string, title: string, name: string, user: import("../api.js").User | undefined,
+ *   media: LocalMedia, lobby: Lobby }} what
+ */
+async function join({ id, title, name, user, media, lobby }) {
+  const running = await Running.prepare({
+    room: id, title, name, user, media, link: `${location.origin}${location.pathname}#${id}`,
+    fetchTicket: () => api.ticket(user ? { room: id } : { room: id, name }),
+    nameOf: (email) => email,
+    onEnd: (ended) => { lobby.close(); left(ended, user); },
+  });
+  const { call } = running;
+  /** @type {Promise<void>} */
+  const settled = new Promise((resolve) => {
+    call.on("joined", () => { lobby.close(); running.show(); resolve(); });
+    call.on("refused", ({ code }) => { stop(); lobby.say(t(REFUSALS[code] ?? "error.unknown")); resolve(); });
+  });
+  const stop = () => { call.leave(); byId("waiting", HTMLElement).hidden = true; };
+  call.on("knocking", () => {
+    lobby.say("");
+    byId("waiting", HTMLElement).hidden = false;
+    byId("waiting-text", HTMLElement).textContent = t("room.knocking");
+  });
+  call.on("joined", () => { byId("waiting", HTMLElement).hidden = true; });
+  byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
+  lobby.say(t("home.connecting"));
+  call.start();
+  await settled;
+}
+
+/**
+ * @param {Running} running
+ * @param {import("../api.js").User | undefined} user
+ */
+function left(running, user) {
+  const time = running.screen?.time ?? "";
+  showEnded({
+    title: t("call.ended"), text: time ? t("call.ended.more", { time }) : "",
+    actions: [
+      button(t("call.rejoin"), () => location.reload(), { class: "primary" }),
+      user ? linkButton(t("call.home"), "home.html") : linkButton(t("call.start"), "index.html"),
+    ],
+  });
+}

@@ -1,0 +1,263 @@
+/**
+ * A call: the room at the signaling server, and a connection to everybody in it. The server brings people together;
+ * what they then say, show and negotiate does not depend on it any more.
+ */
+import { Emitter } from "../emitter.js";
+import { bestStep } from "./adapt.js";
+import { refreshIn } from "./ice.js";
+import { Members } from "./members.js";
+import { Peer } from "./peer.js";
+import { SignalingLink } from "./signaling.js";
+import { readCandidate, readDescription } from "./wire.js";
+import { watchWaking } from "./waking.js";
+import { cleanLine } from "../text.js";
+
+/**
+ * @typedef {import("./media.js").LocalMedia} LocalMedia
+ * @typedef {import("./peer.js").Person} Person
+ * @typedef {import("./signaling.js").Message} Message
+ * @typedef {import("./signaling.js").Ticket} Ticket
+ * @typedef {{
+ *   link: import("./signaling.js").LinkState, joined: { locked: boolean }, locked: boolean,
+ *   peer: Peer, gone: Peer, knock: Person, knocking: null, refused: { code: string, message: string }, message: Message,
+ * }} CallEvents
+ *   link: the connection to the server; refused: we do not get in; message: about something else, such as rings
+ * @typedef {{
+ *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate,
+ * }} CallOptions
+ */
+
+export const LONGEST_NAME = 64;
+/** Errors of the server that concern coming in. */
+const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
+
+/** @extends {Emitter<CallEvents>} */
+export class Call extends Emitter {
+  /** Whether we are, or were before the server went away, in the room. */
+  inside = false;
+  locked = false;
+  link;
+  members;
+  #options;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refreshing;
+  /** @type {Array<() => void>} */
+  #ends = [];
+
+  /** @param {CallOptions} options */
+  constructor(options) {
+    super();
+    this.#options = options;
+    this.link = new SignalingLink(options.fetchTicket);
+    this.members = new Members((person, initiator) => this.#meet(person, initiator), (peer) => this.#part(peer));
+  }
+
+  get room() {
+    return this.#options.room;
+  }
+
+  /** @returns {Peer[]} */
+  get peers() {
+    return [...this.members.peers];
+  }
+
+  start() {
+    const { link } = this;
+    this.#ends = [
+      link.on("ticket", (ticket) => this.#useTicket(ticket)),
+      link.on("welcome", (welcome) => this.#welcomed(welcome.peer, welcome.resumed)),
+      link.on("message", (message) => this.#receive(message)),
+      link.on("state", (state) => this.emit("link", state)),
+      link.on("refused", (refusal) => this.#refused(refusal)),
+      this.#options.media.on("change", (role) => this.#mediaChanged(role)),
+      watchWaking((why) => this.#woke(why)),
+    ];
+    link.start();
+  }
+
+  /** Goes, and says so to everybody. */
+  leave() {
+    this.link.send({ type: "leave" });
+    for (const end of this.#ends) end();
+    clearTimeout(this.#refreshing);
+    for (const peer of this.peers) this.members.drop(peer);
+    this.inside = false;
+    this.link.stop();
+  }
+
+  /** @param {boolean} locked @returns {boolean} whether the server could be told */
+  lock(locked) {
+    return this.link.send({ type: "room-lock", locked });
+  }
+
+  /**
+   * @param {string} peer who knocks
+   * @param {boolean} admit
+   */
+  admit(peer, admit) {
+    return this.link.send({ type: "room-admit", peer, admit });
+  }
+
+  /** @param {string} text @returns {number} how many it went to */
+  chat(text) {
+    return this.peers.filter((peer) => peer.say({ type: "chat", text })).length;
+  }
+
+  /** @param {Ticket} ticket */
+  #useTicket(ticket) {
+    this.#iceServers = ticket.iceServers;
+    for (const peer of this.peers) peer.setIceServers(ticket.iceServers);
+    clearTimeout(this.#refreshing);
+    const wait = refreshIn(ticket, Date.now());
+    if (wait !== undefined) this.#refreshing = setTimeout(() => void this.#refresh(), wait);
+  }
+
+  /** New TURN credentials; the connection to the server needs no new ticket and goes on. */
+  async #refresh() {
+    try {
+      this.#useTicket(await this.#options.fetchTicket());
+    } catch {
+      this.#refreshing = setTimeout(() => void this.#refresh(), 60_000);
+    }
+  }
+
+  /**
+   * @param {string} id ours
+   * @param {boolean} resumed whether the server remembers us
+   */
+  #welcomed(id, resumed) {
+    for (const peer of this.peers) {
+      if (resumed) peer.flush();
+      else peer.say({ type: "peer", peer: id });
+    }
+    if (!resumed) this.link.send({ type: "join", room: this.room });
+  }
+
+  /** @param {Message} message */
+  #receive(message) {
+    switch (message.type) {
+      case "joined":
+        this.#joined(message);
+        return;
+      case "peer-joined":
+        this.members.add(person(message), false);
+        return;
+      case "peer-left":
+        this.members.left(String(message.peer));
+        return;
+      case "signal":
+        this.#signal(message);
+        return;
+      case "knock":
+        this.#knock(person(message));
+        return;
+      case "room-lock":
+        this.#setLocked(message.locked === true);
+        return;
+      case "error":
+        this.#error(message);
+        return;
+      default:
+        this.emit("message", message);
+    }
+  }
+
+  /** @param {Message} message */
+  #joined(message) {
+    this.inside = true;
+    this.locked = message.locked === true;
+    /** @type {Message[]} */
+    const people = Array.isArray(message.peers) ? message.peers : [];
+    this.members.list(people.map(person));
+    this.emit("joined", { locked: this.locked });
+  }
+
+  /** @param {Message} message */
+  #signal(message) {
+    const description = readDescription(message.description);
+    const candidate = readCandidate(message.candidate);
+    if (description) this.members.signal(String(message.from), { description });
+    else if (candidate) this.members.signal(String(message.from), { candidate });
+  }
+
+  /** @param {Person} who */
+  #knock(who) {
+    // Our own knock, passed on.
+    if (who.id === this.link.peer) this.emit("knocking", null);
+    // Somebody whom we are talking to lost the server and comes back: they are in already.
+    else if (this.peers.some((peer) => peer.person.id === who.id)) this.admit(who.id, true);
+    else this.emit("knock", who);
+  }
+
+  /** @param {boolean} locked */
+  #setLocked(locked) {
+    this.locked = locked;
+    this.emit("locked", locked);
+  }
+
+  /** @param {Message} message */
+  #error(message) {
+    const entering = message.about === "join" || message.code === "not_admitted";
+    if (entering && NOT_IN.has(String(message.code))) this.#refused({ code: String(message.code), message: String(message.message ?? "") });
+    else this.emit("message", message);
+  }
+
+  /** @param {{ code: string, message: string }} refusal */
+  #refused(refusal) {
+    // A call that is going on does not end because its server does not want us any more.
+    if (!this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
+  }
+
+  /**
+   * @param {Person} who
+   * @param {boolean} initiator
+   */
+  #meet(who, initiator) {
+    const { media, certificate } = this.#options;
+    const peer = new Peer({
+      person: who, initiator, polite: this.link.peer < who.id,
+      configuration: { iceServers: this.#iceServers, bundlePolicy: "max-bundle", ...(certificate ? { certificates: [certificate] } : {}) },
+      viaServer: (signal) => peer.listed && this.link.send({ type: "signal", to: peer.person.id, ...signal }),
+      track: (role) => media.track(role), state: () => media.state, best: () => bestStep(this.members.peers.size),
+    });
+    peer.on("moved", (id) => this.members.moved(peer, id));
+    peer.on("bye", () => this.members.drop(peer));
+    peer.on("status", () => this.members.watch(peer));
+    this.emit("peer", peer);
+    return peer;
+  }
+
+  /** @param {Peer} peer */
+  #part(peer) {
+    peer.close();
+    this.emit("gone", peer);
+  }
+
+  /** @param {import("./layout.js").Role} role */
+  #mediaChanged(role) {
+    for (const peer of this.peers) peer.update(role);
+  }
+
+  /** @param {"online" | "network" | "slept"} why */
+  #woke(why) {
+    this.link.probe();
+    for (const peer of this.peers) {
+      if (why !== "slept" || peer.status !== "connected") peer.restart();
+    }
+  }
+}
+
+/**
+ * Names come from others: one line, no tricks, never empty.
+ * @param {Message} message
+ * @returns {Person}
+ */
+function person(message) {
+  const name = cleanLine(message.name, LONGEST_NAME);
+  return {
+    id: String(message.peer), name: name === "" ? "?" : name,
+    ...(typeof message.email === "string" && message.email !== "" ? { email: message.email } : {}),
+  };
+}

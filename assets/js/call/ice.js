@@ -1,0 +1,30 @@
+/** TURN credentials live shortly: when to ask for new ones, so that a tab that stays open can still be relayed. */
+
+/** Where nothing says how long they live. */
+const DEFAULT_LIFE_S = 3600;
+const SHORTEST_MS = 30_000;
+const LONGEST_MS = 12 * 3600 * 1000;
+
+/**
+ * TURN's REST convention puts the end of life, in epoch seconds, at the front of the user name
+ * (draft-uberti-behave-turn-rest).
+ * @param {RTCIceServer[]} servers
+ * @returns {number | undefined} epoch milliseconds; nothing where no server needs credentials
+ */
+export function expiresAt(servers) {
+  const ends = servers.filter((server) => server.credential !== undefined).map((server) => Number(/^\d+/.exec(server.username ?? "")?.[0]) * 1000);
+  const known = ends.filter((end) => end > 0);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+/**
+ * How long to wait before asking again: four fifths of what is left.
+ * @param {{ iceServers: RTCIceServer[], ttl?: number }} ticket
+ * @param {number} now epoch milliseconds
+ * @returns {number | undefined} milliseconds; nothing where nothing expires
+ */
+export function refreshIn(ticket, now) {
+  if (!ticket.iceServers.some((server) => server.credential !== undefined)) return undefined;
+  const end = expiresAt(ticket.iceServers) ?? now + (ticket.ttl ?? DEFAULT_LIFE_S) * 1000;
+  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (end - now) * 0.8));
+}

@@ -1,0 +1,231 @@
+/**
+ * Our own camera, microphone and screen. Nothing is opened but by a method that a click called; a camera that is
+ * turned off is let go, so that its light goes out.
+ */
+import { Emitter } from "../emitter.js";
+
+/**
+ * @typedef {import("./layout.js").Role} Role
+ * @typedef {"camera" | "microphone"} Kind
+ * @typedef {"refused" | "none" | "busy" | "insecure" | "unknown"} Trouble
+ * @typedef {{ kind: Kind, trouble: Trouble }} Problem
+ */
+
+const CHOICE_KEY = "peersync.devices";
+const VIDEO = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
+const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const SCREEN = { video: { frameRate: { ideal: 15, max: 30 } }, audio: true, systemAudio: "include", selfBrowserSurface: "exclude", surfaceSwitching: "include" };
+
+/**
+ * @param {unknown} error of getUserMedia
+ * @returns {Trouble}
+ */
+export function troubleOf(error) {
+  switch (/** @type {{ name?: string } | undefined} */ (error)?.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return "refused";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "none";
+    case "NotReadableError":
+    case "AbortError":
+      return "busy";
+    case "TypeError":
+      return "insecure";
+    default:
+      return "unknown";
+  }
+}
+
+/** @extends {Emitter<{ change: Role, lost: Kind }>} */
+export class LocalMedia extends Emitter {
+  /** @type {Map<Role, MediaStreamTrack>} */
+  #tracks = new Map();
+  /** Muted: the microphone stays open, silent, so that speaking again takes no time. */
+  muted = false;
+
+  /** @param {Role} role @returns {MediaStreamTrack | undefined} */
+  track(role) {
+    return this.#tracks.get(role);
+  }
+
+  /** @returns {import("./wire.js").MediaState} */
+  get state() {
+    return {
+      microphone: this.#tracks.has("microphone") && !this.muted,
+      camera: this.#tracks.has("camera"),
+      screen: this.#tracks.has("screen"),
+    };
+  }
+
+  /**
+   * Opens both with one question of the browser; where that fails, each by itself, so that one missing device does not
+   * cost the other.
+   * @param {{ camera: boolean, microphone: boolean }} wanted
+   * @returns {Promise<Problem[]>}
+   */
+  async open(wanted) {
+    /** @type {Kind[]} */
+    const kinds = [];
+    if (wanted.microphone && !this.#tracks.has("microphone")) kinds.push("microphone");
+    if (wanted.camera && !this.#tracks.has("camera")) kinds.push("camera");
+    if (kinds.length === 2) {
+      try {
+        await this.#get(kinds);
+        return [];
+      } catch {
+        // Each by itself says which one it was.
+      }
+    }
+    /** @type {Problem[]} */
+    const problems = [];
+    for (const kind of kinds) {
+      try {
+        await this.#get([kind]);
+      } catch (error) {
+        problems.push({ kind, trouble: troubleOf(error) });
+      }
+    }
+    return problems;
+  }
+
+  /** @param {Kind[]} kinds */
+  async #get(kinds) {
+    const chosen = choices();
+    const stream = await navigator.mediaDevices.getUserMedia({
+      video: kinds.includes("camera") && { ...VIDEO, ...(chosen.camera ? { deviceId: { ideal: chosen.camera } } : { facingMode: "user" }) },
+      audio: kinds.includes("microphone") && { ...AUDIO, ...(chosen.microphone ? { deviceId: { ideal: chosen.microphone } } : {}) },
+    });
+    for (const track of stream.getTracks()) this.#put(track.kind === "video" ? "camera" : "microphone", track);
+  }
+
+  /**
+   * Another device while talking. The old one goes on until the new one is there.
+   * @param {Kind} kind
+   * @param {string} deviceId
+   * @returns {Promise<Problem | undefined>}
+   */
+  async choose(kind, deviceId) {
+    rememberChoice(kind, deviceId);
+    if (!this.#tracks.has(kind)) return undefined;
+    const exact = { deviceId: { exact: deviceId } };
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia(kind === "camera" ? { video: { ...VIDEO, ...exact } } : { audio: { ...AUDIO, ...exact } });
+      const [track] = stream.getTracks();
+      if (track) this.#put(kind, track);
+      return undefined;
+    } catch (error) {
+      return { kind, trouble: troubleOf(error) };
+    }
+  }
+
+  /** @param {boolean} muted */
+  mute(muted) {
+    this.muted = muted;
+    const track = this.#tracks.get("microphone");
+    if (track) track.enabled = !muted;
+    this.emit("change", "microphone");
+  }
+
+  closeCamera() {
+    this.#drop("camera");
+  }
+
+  /**
+   * @returns {Promise<boolean>} false where the user thought better of it
+   */
+  async shareScreen() {
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getDisplayMedia(SCREEN);
+    } catch (error) {
+      if (troubleOf(error) === "refused") return false;
+      throw error;
+    }
+    const [sound] = stream.getAudioTracks();
+    const [picture] = stream.getVideoTracks();
+    if (sound) this.#put("screenSound", sound);
+    if (picture) {
+      if ("contentHint" in picture) picture.contentHint = "detail";
+      this.#put("screen", picture);
+    }
+    return true;
+  }
+
+  stopScreen() {
+    this.#drop("screenSound");
+    this.#drop("screen");
+  }
+
+  /** Lets everything go. */
+  stop() {
+    for (const role of [...this.#tracks.keys()]) this.#drop(role);
+  }
+
+  /**
+   * @param {Role} role
+   * @param {MediaStreamTrack} track
+   */
+  #put(role, track) {
+    const before = this.#tracks.get(role);
+    if (role === "microphone") track.enabled = !this.muted;
+    this.#tracks.set(role, track);
+    // "ended" comes only from outside: unplugged, permission taken back, sharing ended in the browser's own bar.
+    track.addEventListener("ended", () => {
+      if (this.#tracks.get(role) === track) this.#ended(role);
+    });
+    before?.stop();
+    this.emit("change", role);
+  }
+
+  /** @param {Role} role */
+  #ended(role) {
+    if (role === "screen") {
+      this.stopScreen();
+      return;
+    }
+    this.#drop(role);
+    if (role === "camera" || role === "microphone") this.emit("lost", role);
+  }
+
+  /** @param {Role} role */
+  #drop(role) {
+    const track = this.#tracks.get(role);
+    if (!track) return;
+    this.#tracks.delete(role);
+    track.stop();
+    this.emit("change", role);
+  }
+}
+
+/** @returns {{ camera?: string, microphone?: string, speaker?: string }} device ids that were chosen before */
+export function choices() {
+  try {
+    return JSON.parse(localStorage.getItem(CHOICE_KEY) ?? "{}") ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {Kind | "speaker"} kind
+ * @param {string} deviceId
+ */
+export function rememberChoice(kind, deviceId) {
+  localStorage.setItem(CHOICE_KEY, JSON.stringify({ ...choices(), [kind]: deviceId }));
+}
+
+/** @type {Record<string, Kind | "speaker">} */
+const KINDS = { videoinput: "camera", audioinput: "microphone", audiooutput: "speaker" };
+
+/**
+ * @returns {Promise<Array<{ kind: Kind | "speaker", id: string, label: string }>>} labels are empty before a permission
+ */
+export async function listDevices() {
+  const found = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+  return found.flatMap((device) => {
+    const kind = KINDS[device.kind];
+    return kind && device.deviceId !== "" ? [{ kind, id: device.deviceId, label: device.label }] : [];
+  });
+}

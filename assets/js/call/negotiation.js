@@ -1,0 +1,125 @@
+/**
+ * Perfect negotiation over one connection: either side may change what it sends at any time, and when both do at once
+ * the polite one gives way (https://w3c.github.io/webrtc-pc/#perfect-negotiation-example).
+ * How a message travels, and that it may get lost, is the caller's affair: an offer without an answer is sent again.
+ */
+
+const FIRST_PATIENCE_MS = 4000;
+const LONGEST_PATIENCE_MS = 15_000;
+
+/** @typedef {{ description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit }} Signal */
+
+export class Negotiation {
+  #pc;
+  #polite;
+  #send;
+  #beforeAnswer;
+  /** The one who was there first waits for the newcomer's offer, so that both begin with the same media sections. */
+  #mayOffer;
+  #makingOffer = false;
+  #ignoreOffer = false;
+  #settingAnswer = false;
+  #patience = FIRST_PATIENCE_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {{ polite: boolean, initiator: boolean, send: (signal: Signal) => void, beforeAnswer: () => void }} how
+   *   beforeAnswer runs between a remote offer and our answer: the place to attach our tracks
+   */
+  constructor(pc, { polite, initiator, send, beforeAnswer }) {
+    this.#pc = pc;
+    this.#polite = polite;
+    this.#mayOffer = initiator;
+    this.#send = send;
+    this.#beforeAnswer = beforeAnswer;
+    pc.addEventListener("negotiationneeded", () => void this.#offer());
+    pc.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate) this.#send({ candidate: candidate.toJSON() });
+    });
+    pc.addEventListener("signalingstatechange", () => this.#watchAnswer());
+  }
+
+  /** Sends what we last described once more, with all candidates known by now; harmless where it did arrive. */
+  resend() {
+    const { localDescription: local, signalingState } = this.#pc;
+    if (local && signalingState !== "closed") this.#send({ description: { type: local.type, sdp: local.sdp } });
+  }
+
+  /** Whether the other side still owes us an answer. */
+  get waiting() {
+    return this.#pc.signalingState === "have-local-offer";
+  }
+
+  /** @param {Signal} signal */
+  async receive(signal) {
+    try {
+      if ("description" in signal) await this.#describe(signal.description);
+      else await this.#candidate(signal.candidate);
+    } catch (error) {
+      // A closed connection, or a description that belongs to an earlier round: the next round mends it.
+      if (this.#pc.signalingState !== "closed") console.debug("negotiation:", error);
+    }
+  }
+
+  async #offer() {
+    if (!this.#mayOffer || this.#pc.signalingState === "closed") return;
+    try {
+      this.#makingOffer = true;
+      await this.#pc.setLocalDescription();
+      this.resend();
+    } catch (error) {
+      if (this.#pc.signalingState === "stable") console.debug("offer:", error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  async #describe(description) {
+    const pc = this.#pc;
+    const ready = !this.#makingOffer && (pc.signalingState === "stable" || this.#settingAnswer);
+    const collision = description.type === "offer" && !ready;
+    this.#ignoreOffer = !this.#polite && collision;
+    if (this.#ignoreOffer) return;
+    if (description.type === "answer" && pc.signalingState !== "have-local-offer") return;
+    this.#settingAnswer = description.type === "answer";
+    try {
+      await pc.setRemoteDescription(description);
+    } finally {
+      this.#settingAnswer = false;
+    }
+    if (description.type !== "offer") return;
+    this.#mayOffer = true;
+    this.#beforeAnswer();
+    await pc.setLocalDescription();
+    this.resend();
+  }
+
+  /** @param {RTCIceCandidateInit} candidate */
+  async #candidate(candidate) {
+    try {
+      await this.#pc.addIceCandidate(candidate);
+    } catch (error) {
+      if (!this.#ignoreOffer) throw error;
+    }
+  }
+
+  #watchAnswer() {
+    clearTimeout(this.#again);
+    if (!this.waiting) {
+      this.#patience = FIRST_PATIENCE_MS;
+      return;
+    }
+    this.#again = setTimeout(() => {
+      this.#patience = Math.min(LONGEST_PATIENCE_MS, this.#patience * 2);
+      this.resend();
+      this.#watchAnswer();
+    }, this.#patience);
+  }
+
+  stop() {
+    clearTimeout(this.#again);
+  }
+}

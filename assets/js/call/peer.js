@@ -1,0 +1,299 @@
+/**
+ * One other person: the connection to them, what we send them, and what they send us.
+ *
+ * It goes on without the signaling server. Negotiation travels over the data channel where that is up, over the server
+ * where it is not, and waits where neither is there.
+ */
+import { Emitter } from "../emitter.js";
+import { adapt, applyStep, begin, STEPS } from "./adapt.js";
+import { Conversation } from "./conversation.js";
+import { Files } from "./files.js";
+import { direction, layOut, sections } from "./layout.js";
+import { Negotiation } from "./negotiation.js";
+import { FIRST_SAMPLE, judge, readSample } from "./quality.js";
+import { fingerprintOf, Verification } from "./verification.js";
+
+/**
+ * @typedef {import("./layout.js").Role} Role
+ * @typedef {import("./negotiation.js").Signal} Signal
+ * @typedef {import("./wire.js").WireMessage} WireMessage
+ * @typedef {import("./quality.js").Quality} Quality
+ * @typedef {"connecting" | "connected" | "interrupted" | "closed"} Status
+ * @typedef {{ id: string, name: string, email?: string }} Person
+ * @typedef {{
+ *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,
+ *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null,
+ * }} PeerEvents
+ *   moved: the person has another id at the server now; bye: they left
+ * @typedef {{
+ *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration,
+ *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
+ *   state: () => import("./wire.js").MediaState, best: () => number,
+ * }} PeerOptions
+ *   viaServer: hands a signal to the signaling server, false where it is away; track: what we send; best: see adapt.js
+ */
+
+const SAMPLE_MS = 2000;
+/** An interruption this long is not a hiccup of the network any more. */
+const RESTART_AFTER_MS = 2500;
+const RESTART_EVERY_MS = 8000;
+
+/** @extends {Emitter<PeerEvents>} */
+export class Peer extends Emitter {
+  person;
+  /** @type {Status} */
+  status = "connecting";
+  /** @type {import("./wire.js").MediaState} */
+  remote = { microphone: true, camera: false, screen: false };
+  /** Microphone and camera of the other side. */
+  camera = new MediaStream();
+  /** Screen of the other side, with its sound. */
+  screen = new MediaStream();
+  /** @type {Quality} */
+  quality = { level: "connecting", rttMs: 0, lossPercent: 0, relayed: false };
+  /** Whether the server counts them in the room. */
+  listed = true;
+  files;
+  verification;
+  #options;
+  #pc;
+  #negotiation;
+  #talk;
+  #sample = FIRST_SAMPLE;
+  #adaptation;
+  /** Something could not be sent either way. */
+  #unsent = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #restarting;
+  #sampling;
+
+  /** @param {PeerOptions} options */
+  constructor(options) {
+    super();
+    this.#options = options;
+    this.person = options.person;
+    this.#adaptation = begin(options.best());
+    this.#pc = new RTCPeerConnection(options.configuration);
+    this.#negotiation = new Negotiation(this.#pc, {
+      polite: options.polite, initiator: options.initiator,
+      send: (signal) => this.#deliver(signal), beforeAnswer: () => this.#attachAll(),
+    });
+    this.#talk = new Conversation(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
+    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.say(message));
+    this.verification = new Verification({
+      begins: !options.polite, send: (message) => this.say(message),
+      fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: fingerprintOf(this.#pc.remoteDescription?.sdp) }),
+    });
+    this.#listen();
+    if (options.initiator) {
+      layOut(this.#pc);
+      this.#attachAll();
+    }
+    this.#sampling = setInterval(() => void this.#measure(), SAMPLE_MS);
+  }
+
+  get name() {
+    return this.person.name;
+  }
+
+  /** How loud they are just now, 0 to 1. */
+  get loudness() {
+    return sections(this.#pc).get("microphone")?.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
+  }
+
+  /** Whether there is a way to them that needs no server. */
+  get reachable() {
+    return this.#talk.open && this.status === "connected";
+  }
+
+  /** @param {WireMessage} message @returns {boolean} */
+  say(message) {
+    return this.#talk.send(message);
+  }
+
+  /** @param {Signal} signal that came over the server */
+  receive(signal) {
+    void this.#negotiation.receive(signal);
+  }
+
+  /** What we send in that role changed. @param {Role} role */
+  update(role) {
+    const transceiver = sections(this.#pc).get(role);
+    if (transceiver) this.#attach(role, transceiver);
+    this.#tellState();
+  }
+
+  /** The server is back, or knows us by a new name: what was waiting goes out. */
+  flush() {
+    if (!this.#unsent && !this.#negotiation.waiting) return;
+    this.#unsent = false;
+    this.#negotiation.resend();
+  }
+
+  /** The network changed: look for new ways at once, media goes on over the old one as long as it carries. */
+  restart() {
+    if (this.status !== "closed") this.#pc.restartIce();
+  }
+
+  /** @param {RTCIceServer[]} iceServers with new credentials */
+  setIceServers(iceServers) {
+    if (this.status === "closed") return;
+    this.#pc.setConfiguration({ ...this.#options.configuration, iceServers });
+    if (this.quality.relayed) this.restart();
+  }
+
+  /** @param {boolean} [goodbye] whether to tell them */
+  close(goodbye = true) {
+    if (this.status === "closed") return;
+    if (goodbye) this.say({ type: "bye" });
+    clearInterval(this.#sampling);
+    clearTimeout(this.#restarting);
+    this.#negotiation.stop();
+    this.#pc.close();
+    this.#setStatus("closed");
+  }
+
+  #listen() {
+    const pc = this.#pc;
+    pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
+    pc.addEventListener("iceconnectionstatechange", () => this.#connectionChanged());
+    this.#talk.on("open", () => {
+      this.#tellState();
+      void this.verification.start();
+      this.emit("open", null);
+    });
+    this.#talk.on("message", (message) => this.#hear(message));
+    this.#talk.on("close", () => { if (this.status !== "closed") this.emit("bye", null); });
+    this.files.on("change", (transfer) => this.emit("transfer", transfer));
+    this.verification.on("code", (code) => this.emit("code", code));
+  }
+
+  /** @param {WireMessage} message */
+  #hear(message) {
+    switch (message.type) {
+      case "description":
+      case "candidate":
+        void this.#negotiation.receive(message);
+        return;
+      case "state":
+        this.remote = { microphone: message.microphone, camera: message.camera, screen: message.screen };
+        this.emit("remote", this.remote);
+        return;
+      case "chat":
+        this.emit("chat", message.text);
+        return;
+      case "peer":
+        this.emit("moved", message.peer);
+        return;
+      case "bye":
+        this.emit("bye", null);
+        return;
+      case "commit":
+      case "nonce":
+      case "reveal":
+        void this.verification.receive(message);
+        return;
+      default:
+        this.files.receive(message);
+    }
+  }
+
+  /** @param {Signal} signal */
+  #deliver(signal) {
+    const message = "description" in signal
+      ? { type: /** @type {const} */ ("description"), description: signal.description }
+      : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
+    if (this.reachable && this.say(message)) return;
+    if (this.#options.viaServer(signal)) return;
+    // No way at the moment. The whole description, candidates included, goes out with flush().
+    this.#unsent = true;
+  }
+
+  #attachAll() {
+    for (const [role, transceiver] of sections(this.#pc)) {
+      this.#attach(role, transceiver);
+      const stream = role === "screen" || role === "screenSound" ? this.screen : this.camera;
+      stream.addTrack(transceiver.receiver.track);
+    }
+  }
+
+  /**
+   * @param {Role} role
+   * @param {RTCRtpTransceiver} transceiver
+   */
+  #attach(role, transceiver) {
+    const track = this.#options.track(role) ?? null;
+    const wanted = direction(role, track !== null);
+    if (transceiver.direction !== wanted) transceiver.direction = wanted;
+    if (transceiver.sender.track === track) return;
+    transceiver.sender.replaceTrack(track)
+      .then(() => role === "camera" && track ? applyStep(transceiver.sender, this.#adaptation.step) : undefined)
+      .catch((error) => console.debug("track:", error));
+  }
+
+  #tellState() {
+    this.say({ type: "state", ...this.#options.state() });
+  }
+
+  #connectionChanged() {
+    const { connectionState, iceConnectionState } = this.#pc;
+    if (connectionState === "closed") return;
+    if (connectionState === "connected" && iceConnectionState !== "disconnected") {
+      clearTimeout(this.#restarting);
+      this.#restarting = undefined;
+      this.#setStatus("connected");
+    } else if (connectionState === "failed") {
+      this.#interrupted(0);
+    } else if (connectionState === "disconnected" || iceConnectionState === "disconnected") {
+      this.#interrupted(RESTART_AFTER_MS);
+    }
+  }
+
+  /** @param {number} delay until the first restart, in milliseconds */
+  #interrupted(delay) {
+    this.#setStatus("interrupted");
+    clearTimeout(this.#restarting);
+    const again = () => {
+      if (this.status !== "interrupted") return;
+      this.restart();
+      this.#restarting = setTimeout(again, RESTART_EVERY_MS);
+    };
+    this.#restarting = setTimeout(again, delay);
+  }
+
+  /** @param {Status} status */
+  #setStatus(status) {
+    if (this.status === status) return;
+    this.status = status;
+    if (status === "connected") this.flush();
+    if (status === "interrupted") this.#setQuality({ ...this.quality, level: "lost" });
+    this.emit("status", status);
+  }
+
+  async #measure() {
+    if (this.status !== "connected") return;
+    const sample = readSample(await this.#pc.getStats());
+    if (this.status !== "connected") return;
+    this.#setQuality(judge(this.#sample, sample));
+    this.#sample = sample;
+    await this.#adapt(sample);
+  }
+
+  /** @param {Quality} quality */
+  #setQuality(quality) {
+    this.quality = quality;
+    this.emit("quality", quality);
+  }
+
+  /** @param {import("./quality.js").Sample} sample */
+  async #adapt(sample) {
+    const before = this.#adaptation.step;
+    this.#adaptation = adapt(this.#adaptation, sample, this.#options.best());
+    const { step } = this.#adaptation;
+    const sender = sections(this.#pc).get("camera")?.sender;
+    if (step === before || !sender?.track) return;
+    await applyStep(sender, step).catch((error) => console.debug("bitrate:", error));
+    const weak = step === STEPS.length - 1;
+    if (weak !== (before === STEPS.length - 1)) this.emit("weak", weak);
+  }
+}

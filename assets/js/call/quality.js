@@ -1,0 +1,79 @@
+/** How good a connection is, out of the browser's statistics, in words that people use. */
+
+/**
+ * @typedef {"good" | "fair" | "poor" | "lost" | "connecting"} Level
+ * @typedef {{ level: Level, rttMs: number, lossPercent: number, relayed: boolean }} Quality
+ * @typedef {{
+ *   rttMs: number, relayed: boolean, availableBps: number,
+ *   received: number, lost: number, frozenS: number,
+ *   sentLoss: number, limitedBy: string,
+ * }} Sample what is read from one report; counters grow from the start of the connection
+ */
+
+/** @type {Sample} */
+const NOTHING = { rttMs: 0, relayed: false, availableBps: 0, received: 0, lost: 0, frozenS: 0, sentLoss: 0, limitedBy: "none" };
+
+/** @param {unknown} value */
+const number = (value) => typeof value === "number" && Number.isFinite(value) ? value : 0;
+
+/**
+ * @param {{ forEach(each: (entry: any) => void): void }} report of RTCPeerConnection.getStats()
+ * @returns {Sample}
+ */
+export function readSample(report) {
+  const sample = { ...NOTHING };
+  /** @type {Map<string, any>} */
+  const byId = new Map();
+  report.forEach((entry) => byId.set(entry.id, entry));
+  for (const entry of byId.values()) {
+    if (entry.type === "transport") readPath(sample, byId, byId.get(entry.selectedCandidatePairId));
+    else if (entry.type === "candidate-pair" && entry.selected) readPath(sample, byId, entry);
+    else if (entry.type === "inbound-rtp") readInbound(sample, entry);
+    else if (entry.type === "remote-inbound-rtp") sample.sentLoss = Math.max(sample.sentLoss, number(entry.fractionLost));
+    else if (entry.type === "outbound-rtp" && entry.kind === "video" && entry.qualityLimitationReason) sample.limitedBy = entry.qualityLimitationReason;
+  }
+  return sample;
+}
+
+/**
+ * @param {Sample} sample
+ * @param {Map<string, any>} byId
+ * @param {any} pair the candidate pair in use
+ */
+function readPath(sample, byId, pair) {
+  if (!pair) return;
+  sample.rttMs = Math.round(number(pair.currentRoundTripTime) * 1000);
+  sample.availableBps = number(pair.availableOutgoingBitrate);
+  sample.relayed = [pair.localCandidateId, pair.remoteCandidateId].some((id) => byId.get(id)?.candidateType === "relay");
+}
+
+/**
+ * @param {Sample} sample
+ * @param {any} entry
+ */
+function readInbound(sample, entry) {
+  sample.received += number(entry.packetsReceived);
+  sample.lost += Math.max(0, number(entry.packetsLost));
+  sample.frozenS += number(entry.totalFreezesDuration);
+}
+
+/** Limits after which people notice: ITU-T G.114 for delay (one way 150 ms and 400 ms), loss as in common practice. */
+const FAIR = { rttMs: 300, lossPercent: 3, frozenS: 0.4 };
+const POOR = { rttMs: 700, lossPercent: 9, frozenS: 1.2 };
+
+/**
+ * @param {Sample} before
+ * @param {Sample} now
+ * @returns {Quality}
+ */
+export function judge(before, now) {
+  const received = Math.max(0, now.received - before.received);
+  const lost = Math.max(0, now.lost - before.lost);
+  const lossPercent = received + lost === 0 ? 0 : Math.round((lost / (received + lost)) * 1000) / 10;
+  const frozenS = Math.max(0, now.frozenS - before.frozenS);
+  const worst = Math.max(lossPercent, now.sentLoss * 100);
+  const above = (/** @type {typeof FAIR} */ limit) => now.rttMs > limit.rttMs || worst > limit.lossPercent || frozenS > limit.frozenS;
+  return { level: above(POOR) ? "poor" : above(FAIR) ? "fair" : "good", rttMs: now.rttMs, lossPercent, relayed: now.relayed };
+}
+
+export { NOTHING as FIRST_SAMPLE };

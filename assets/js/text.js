@@ -1,0 +1,61 @@
+/** Text that others wrote: made harmless before it is shown as text, and before it names a file. */
+
+/** Controls, direction overrides, invisible and unassigned separators: nothing that belongs in a name or a line. */
+const INVISIBLE = /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+/** More marks on one letter than any language needs make it climb over the lines around it. */
+const PILED_MARKS = /(\p{M}{4})\p{M}+/gu;
+/** What file systems or shells take for something else. */
+const NOT_IN_FILE_NAMES = /[\\/:*?"<>|]/g;
+const LONGEST_FILE_NAME = 120;
+const LONGEST_EXTENSION = 12;
+
+/**
+ * One line, without what could turn the text around it or hide in it.
+ * @param {unknown} value
+ * @param {number} longest characters
+ * @returns {string}
+ */
+export function cleanLine(value, longest) {
+  if (typeof value !== "string") return "";
+  const line = value.slice(0, longest * 4).replace(/\s+/gu, " ").replace(INVISIBLE, "").replace(PILED_MARKS, "$1").trim();
+  return [...line].slice(0, longest).join("");
+}
+
+/**
+ * Several lines, for a chat.
+ * @param {unknown} value
+ * @param {number} longest characters
+ * @returns {string}
+ */
+export function cleanText(value, longest) {
+  if (typeof value !== "string") return "";
+  const lines = value.slice(0, longest * 2).split(/\r\n|\r|\n/u).map((line) => cleanLine(line, longest));
+  return [...lines.join("\n").replace(/\n{3,}/gu, "\n\n").trim()].slice(0, longest).join("");
+}
+
+/**
+ * A name under which a file of somebody else may be saved: no path, no hidden file, the extension in plain sight.
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function safeFileName(value) {
+  const line = cleanLine(value, 1000).replace(NOT_IN_FILE_NAMES, "_").replace(/^[.\s]+|[.\s]+$/gu, "");
+  if (line === "") return "file";
+  const characters = [...line];
+  if (characters.length <= LONGEST_FILE_NAME) return line;
+  const dot = characters.lastIndexOf(".");
+  const extension = dot > 0 && characters.length - dot <= LONGEST_EXTENSION ? characters.slice(dot) : [];
+  return [...characters.slice(0, LONGEST_FILE_NAME - extension.length), ...extension].join("");
+}
+
+/**
+ * @param {number} bytes
+ * @returns {string} such as "3.2 MB", in the reader's way of writing numbers
+ */
+export function fileSize(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return new Intl.NumberFormat(undefined, {
+    style: "unit", unit: units[step] ?? "byte", unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0,
+  }).format(bytes / 1000 ** step);
+}

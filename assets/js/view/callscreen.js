@@ -1,0 +1,267 @@
+/** The screen of a running call: puts stage, controls, chat and dialogs together. */
+import { button, element, icon } from "../dom.js";
+import { t } from "../i18n.js";
+import { openMenu } from "../ui/menu.js";
+import { announce, toast } from "../ui/notices.js";
+import { play } from "../ui/sounds.js";
+import { Chat } from "./chat.js";
+import { Controls } from "./controls.js";
+import { openDevices } from "./devices.js";
+import { Knocks } from "./knocks.js";
+import { problemText } from "./mediaproblem.js";
+import { openShortcuts, startShortcuts } from "./shortcuts.js";
+import { Stage } from "./stage.js";
+import { openVerify, watchCode } from "./verify.js";
+import { duration, exitFullScreen, toggleFullScreen, togglePictureInPicture } from "./window.js";
+
+/**
+ * @typedef {import("../call/call.js").Call} Call
+ * @typedef {import("../call/media.js").LocalMedia} LocalMedia
+ * @typedef {import("../call/peer.js").Peer} Peer
+ * @typedef {{ call: Call, media: LocalMedia, name: string, title: string, link?: string, onLeave: () => void }} Options
+ *   name: ours; title: of the room or the friend; link: to copy, where others may come by it
+ */
+
+const BACK_SHOWN_MS = 4000;
+
+export class CallScreen {
+  node;
+  stage;
+  /** Epoch milliseconds of the first connection; 0 before. */
+  since = 0;
+  #options;
+  #controls;
+  #chat;
+  #status = element("p", { class: "call-status", attributes: { role: "status" } });
+  #clock = element("span", { class: "clock", attributes: { role: "timer", "aria-label": t("call.time") } });
+  #lock = element("span", { class: "call-lock", attributes: { role: "img", "aria-label": t("room.locked") } }, [icon("lock")]);
+  #ticking;
+  /** @type {Array<() => void>} */
+  #ends;
+  #wasLost = false;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    const { call, media } = options;
+    this.stage = new Stage(media, options.name);
+    this.#controls = new Controls((action) => this.#act(action));
+    this.#chat = new Chat(call, (open) => this.#showChat(open));
+    const verify = button(t("call.verify"), () => openVerify(call.peers), { class: "plain round verify-button", icon: "shield", iconOnly: true });
+    const top = element("div", { class: "call-top" }, [
+      element("h1", { class: "call-title", text: options.title, attributes: { dir: "auto" } }), this.#lock, this.#clock, this.#status, verify,
+    ]);
+    this.node = element("section", { class: "call", attributes: { "aria-label": options.title } }, [
+      element("div", { class: "call-main" }, [top, this.stage.node, this.#controls.node]), this.#chat.node,
+    ]);
+    const knocks = new Knocks(call);
+    this.#ends = [
+      call.on("peer", (peer) => this.#add(peer)), call.on("gone", (peer) => this.#remove(peer)),
+      call.on("link", (state) => this.#showLink(state)), call.on("locked", (locked) => this.#showLocked(locked, true)),
+      call.on("joined", ({ locked }) => this.#showLocked(locked, false)), call.on("knock", (who) => knocks.show(who)),
+      media.on("change", () => this.#showMedia()), media.on("lost", (kind) => toast(t("media.lost", { kind: t(`devices.${kind}`) }), { kind: "warn" })),
+      startShortcuts((shortcut) => this.#shortcut(shortcut), (talking) => this.#talk(talking)), () => knocks.close(),
+    ];
+    for (const peer of call.peers) this.#add(peer);
+    this.#ticking = setInterval(() => this.#tick(), 1000);
+    this.#showMedia();
+    this.#showLocked(call.locked, false);
+    if (options.link) this.#invite();
+  }
+
+  /** Takes the screen away; the call itself is ended by whoever began it. */
+  close() {
+    clearInterval(this.#ticking);
+    for (const end of this.#ends) end();
+    this.stage.close();
+    for (const dialog of document.querySelectorAll("dialog[open]")) if (dialog instanceof HTMLDialogElement) dialog.close();
+    exitFullScreen();
+    this.node.remove();
+  }
+
+  /** How long people were connected. @returns {string} as m:ss, empty where nobody was */
+  get time() {
+    return this.since === 0 ? "" : duration(Date.now() - this.since);
+  }
+
+  #invite() {
+    const copy = button(t("call.copy"), () => void this.#copy(), { class: "primary", icon: "link" });
+    this.stage.setEmpty(t("call.alone"), t("call.alone.more"), [copy]);
+  }
+
+  /** @param {Peer} peer */
+  #add(peer) {
+    this.stage.add(peer);
+    this.#chat.add(peer);
+    watchCode(peer);
+    peer.on("status", (status) => {
+      if (status === "connected") this.since ||= Date.now();
+      if (status === "interrupted") announce(t("call.reconnecting", { name: peer.name }));
+    });
+    peer.on("weak", (weak) => { if (weak) toast(t("call.weak"), { kind: "warn" }); });
+    play("joined");
+    announce(t("call.joined", { name: peer.name }));
+  }
+
+  /** @param {Peer} peer */
+  #remove(peer) {
+    this.stage.remove(peer);
+    play("left");
+    toast(t("call.left", { name: peer.name }));
+  }
+
+  /** @param {import("../call/signaling.js").LinkState} state */
+  #showLink(state) {
+    if (state === "open") {
+      if (!this.#wasLost) return;
+      this.#wasLost = false;
+      this.#status.textContent = t("call.server.back");
+      setTimeout(() => { if (!this.#wasLost) this.#status.textContent = ""; }, BACK_SHOWN_MS);
+    } else if (state !== "connecting" && this.#options.call.inside) {
+      this.#wasLost = true;
+      this.#status.textContent = t("call.server.lost");
+    }
+  }
+
+  /**
+   * @param {boolean} locked
+   * @param {boolean} say
+   */
+  #showLocked(locked, say) {
+    this.#lock.hidden = !locked;
+    if (say) toast(t(locked ? "room.locked" : "room.unlocked"));
+  }
+
+  #showMedia() {
+    this.#controls.show(this.#options.media.state);
+    this.stage.self.refresh();
+  }
+
+  /** @param {boolean} open */
+  #showChat(open) {
+    this.node.dataset.chat = String(open);
+    this.#controls.showChat(open, this.#chat.unread);
+    if (!open && this.node.contains(document.activeElement) && this.#chat.node.contains(document.activeElement)) this.#controls.buttons.chat.focus();
+  }
+
+  /** @param {import("./controls.js").Action} action */
+  #act(action) {
+    switch (action) {
+      case "microphone":
+        void this.#microphone();
+        return;
+      case "camera":
+        void this.#camera();
+        return;
+      case "screen":
+        void this.#screen();
+        return;
+      case "chat":
+        this.#chat.toggle();
+        return;
+      case "more":
+        this.#more();
+        return;
+      default:
+        this.#options.onLeave();
+    }
+  }
+
+  async #microphone() {
+    const { media } = this.#options;
+    if (media.track("microphone")) {
+      media.mute(!media.muted);
+    } else {
+      media.muted = false;
+      this.#tellProblems(await media.open({ microphone: true, camera: false }));
+    }
+  }
+
+  async #camera() {
+    const { media } = this.#options;
+    if (media.track("camera")) media.closeCamera();
+    else this.#tellProblems(await media.open({ microphone: false, camera: true }));
+  }
+
+  async #screen() {
+    const { media } = this.#options;
+    if (media.track("screen")) {
+      media.stopScreen();
+      return;
+    }
+    try {
+      if (await media.shareScreen()) announce(t("call.yourscreen"));
+    } catch (error) {
+      console.debug("screen:", error);
+      toast(t("error.unknown"), { kind: "bad" });
+    }
+  }
+
+  /** @param {import("../call/media.js").Problem[]} problems */
+  #tellProblems(problems) {
+    if (problems.length > 0) toast(problemText(problems), { kind: "warn", keep: true });
+  }
+
+  /** @param {boolean} talking */
+  #talk(talking) {
+    const { media } = this.#options;
+    if (media.track("microphone") && media.muted === talking) media.mute(!talking);
+  }
+
+  /** @param {import("./shortcuts.js").Shortcut} shortcut */
+  #shortcut(shortcut) {
+    switch (shortcut) {
+      case "mute":
+        this.#act("microphone");
+        return;
+      case "camera":
+        this.#act("camera");
+        return;
+      case "share":
+        this.#act("screen");
+        return;
+      case "chat":
+        this.#act("chat");
+        return;
+      case "full":
+        toggleFullScreen(this.node);
+        return;
+      case "pip":
+        void togglePictureInPicture(this.stage.main);
+        return;
+      case "verify":
+        openVerify(this.#options.call.peers);
+        return;
+      default:
+        openShortcuts();
+    }
+  }
+
+  #more() {
+    const { call, media, link } = this.#options;
+    openMenu(this.#controls.buttons.more, [
+      ...(link ? [{ text: t("call.copy"), run: () => void this.#copy() }] : []),
+      ...(link ? [{ text: t(call.locked ? "call.unlock" : "call.lock"), run: () => { if (!call.lock(!call.locked)) toast(t("ring.unavailable"), { kind: "warn" }); } }] : []),
+      { text: t("call.verify"), run: () => openVerify(call.peers) },
+      { text: t("devices.title"), run: () => openDevices(media, (speaker) => this.stage.setSpeaker(speaker)) },
+      ...(document.pictureInPictureEnabled ? [{ text: t("call.pip"), run: () => void togglePictureInPicture(this.stage.main) }] : []),
+      ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: () => toggleFullScreen(this.node) }] : []),
+      { text: t("call.shortcuts"), run: () => openShortcuts() },
+    ]);
+  }
+
+  async #copy() {
+    const { link = "" } = this.#options;
+    try {
+      await navigator.clipboard.writeText(link);
+      toast(t("call.copied"));
+    } catch {
+      // No access to the clipboard: the link itself, to be copied by hand.
+      toast(link, { keep: true });
+    }
+  }
+
+  #tick() {
+    this.#clock.textContent = this.time;
+  }
+}

@@ -1,0 +1,131 @@
+/** Before a call: who one is, which devices, how one looks and sounds. Nothing is opened before a click. */
+import { byId, element } from "../dom.js";
+import { LevelMeter } from "../call/level.js";
+import { onSubmit } from "../ui/form.js";
+import { DevicePickers } from "./devices.js";
+import { problemText } from "./mediaproblem.js";
+
+const LEVEL_MS = 80;
+
+/** @typedef {import("../call/media.js").LocalMedia} LocalMedia */
+
+export class Lobby {
+  #media;
+  #form = byId("lobby-form", HTMLFormElement);
+  #camera = byId("with-camera", HTMLInputElement);
+  #microphone = byId("with-microphone", HTMLInputElement);
+  #video = byId("preview", HTMLVideoElement);
+  #meter = byId("level", HTMLMeterElement);
+  #start = byId("start-preview", HTMLButtonElement);
+  #level = new LevelMeter();
+  #pickers;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #measuring;
+  /** @type {Array<() => void>} */
+  #ends = [];
+
+  /**
+   * @param {LocalMedia} media
+   * @param {(values: Record<string, string>) => Promise<void>} onJoin
+   */
+  constructor(media, onJoin) {
+    this.#media = media;
+    this.#pickers = new DevicePickers(media, () => undefined);
+    byId("pickers", HTMLElement).append(this.#pickers.node);
+    this.#start.addEventListener("click", () => void this.#preview());
+    for (const box of [this.#camera, this.#microphone]) box.addEventListener("change", () => void this.#changed());
+    this.#ends.push(media.on("change", () => this.#show()));
+    onSubmit(this.#form, onJoin);
+    this.#show();
+  }
+
+  /** @returns {{ camera: boolean, microphone: boolean }} what the user wants to take along */
+  get wanted() {
+    return { camera: this.#camera.checked, microphone: this.#microphone.checked };
+  }
+
+  /** Opens what is wanted, says what could not be. The click on "join" is the consent. */
+  async open() {
+    this.#tell(await this.#media.open(this.wanted));
+  }
+
+  /** @param {string} text under the buttons, read out */
+  say(text) {
+    byId("lobby-status", HTMLElement).textContent = text;
+  }
+
+  close() {
+    for (const end of this.#ends) end();
+    this.#pickers.close();
+    clearInterval(this.#measuring);
+    this.#level.watch(undefined);
+    this.#video.srcObject = null;
+    // The call has its own picture of us; two of the same name would be one too many.
+    this.#video.remove();
+    byId("lobby", HTMLElement).hidden = true;
+  }
+
+  async #preview() {
+    this.#start.setAttribute("aria-busy", "true");
+    await this.open();
+    this.#start.removeAttribute("aria-busy");
+    await this.#pickers.refresh();
+  }
+
+  /** Boxes act at once where the preview is running. */
+  async #changed() {
+    const { camera, microphone } = this.wanted;
+    if (!camera) this.#media.closeCamera();
+    if (!this.#media.track("camera") && !this.#media.track("microphone")) return;
+    if (microphone !== !this.#media.muted) this.#media.mute(!microphone);
+    this.#tell(await this.#media.open({ camera, microphone }));
+  }
+
+  #show() {
+    const camera = this.#media.track("camera");
+    const microphone = this.#media.track("microphone");
+    this.#video.srcObject = camera ? new MediaStream([camera]) : null;
+    byId("preview-box", HTMLElement).dataset.off = String(!camera);
+    this.#start.hidden = Boolean(camera ?? microphone);
+    this.#level.watch(this.#media.muted ? undefined : microphone);
+    byId("level-row", HTMLElement).hidden = !microphone;
+    clearInterval(this.#measuring);
+    if (microphone) this.#measuring = setInterval(() => { this.#meter.value = this.#level.level; }, LEVEL_MS);
+  }
+
+  /** @param {import("../call/media.js").Problem[]} problems */
+  #tell(problems) {
+    const place = byId("lobby-problem", HTMLElement);
+    place.replaceChildren(...(problems.length > 0 ? [element("p", { class: "notice warn", text: problemText(problems) })] : []));
+  }
+}
+
+/** @param {string} title */
+export function setLobbyTitle(title) {
+  byId("lobby-title", HTMLElement).textContent = title;
+  document.title = `${title} · PeerSync`;
+}
+
+/**
+ * The page in place of lobby and call: what is over, and what can be done now.
+ * @param {{ title: string, text?: string, actions: HTMLElement[] }} what
+ */
+export function showEnded({ title, text = "", actions }) {
+  for (const id of ["lobby", "waiting"]) byId(id, HTMLElement).hidden = true;
+  document.body.classList.remove("in-call");
+  byId("ended", HTMLElement).hidden = false;
+  const head = byId("ended-title", HTMLElement);
+  head.textContent = title;
+  byId("ended-text", HTMLElement).textContent = text;
+  byId("ended-actions", HTMLElement).replaceChildren(...actions);
+  head.focus();
+}
+
+/**
+ * @param {string} text
+ * @param {string} href
+ * @param {string} [look]
+ */
+export function linkButton(text, href, look = "") {
+  return element("a", { class: `button ${look}`.trim(), text, attributes: { href } });
+}

@@ -1,0 +1,69 @@
+/** A call from the first click to the last: what rooms and calls between friends have in common. */
+import { byId } from "../dom.js";
+import { Call } from "../call/call.js";
+import { ownCertificate } from "../call/identity.js";
+import { Rings } from "../ui/rings.js";
+import { CallScreen } from "./callscreen.js";
+
+/**
+ * @typedef {{
+ *   room: string, title: string, name: string, user: import("../api.js").User | undefined, link?: string,
+ *   media: import("../call/media.js").LocalMedia, fetchTicket: () => Promise<import("../api.js").Ticket>,
+ *   nameOf: (email: string) => string, onEnd: (running: Running) => void,
+ *   onMessage?: (message: import("../call/signaling.js").Message) => boolean,
+ * }} RunningOptions
+ *   onMessage: first look at messages that are not about the room; true where it was dealt with
+ */
+
+export class Running {
+  call;
+  /** @type {CallScreen | undefined} */
+  screen;
+  #options;
+  #bye = () => this.#goodbye();
+
+  /**
+   * @param {RunningOptions} options
+   * @param {RTCCertificate | undefined} certificate
+   */
+  constructor(options, certificate) {
+    this.#options = options;
+    const { room, media, fetchTicket } = options;
+    this.call = new Call({ room, media, fetchTicket, ...(certificate ? { certificate } : {}) });
+    const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
+    this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
+    addEventListener("pagehide", this.#bye);
+  }
+
+  /**
+   * @param {RunningOptions} options
+   * @returns {Promise<Running>}
+   */
+  static async prepare(options) {
+    return new Running(options, options.user ? await ownCertificate(options.user.email) : undefined);
+  }
+
+  /** Shows the screen of the call, once. */
+  show() {
+    if (this.screen) return this.screen;
+    const { media, name, title, link } = this.#options;
+    this.screen = new CallScreen({ call: this.call, media, name, title, ...(link ? { link } : {}), onLeave: () => this.end() });
+    document.body.classList.add("in-call");
+    byId("main", HTMLElement).append(this.screen.node);
+    return this.screen;
+  }
+
+  /** Leaves, lets devices go, and tells the page. */
+  end() {
+    removeEventListener("pagehide", this.#bye);
+    this.call.leave();
+    this.#options.media.stop();
+    this.screen?.close();
+    document.body.classList.remove("in-call");
+    this.#options.onEnd(this);
+  }
+
+  #goodbye() {
+    this.call.leave();
+  }
+}

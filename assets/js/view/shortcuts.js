@@ -1,0 +1,81 @@
+/** Keyboard shortcuts of a call. They can be turned off, for those who speak their text into the computer. */
+import { button, element } from "../dom.js";
+import { t } from "../i18n.js";
+
+/** @typedef {"mute" | "camera" | "share" | "chat" | "full" | "pip" | "verify" | "help"} Shortcut */
+
+const OFF_KEY = "peersync.shortcuts";
+
+/** @type {Record<string, Shortcut>} */
+const KEYS = { m: "mute", v: "camera", s: "share", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
+
+/**
+ * @param {EventTarget | null} target
+ * @returns {boolean} whether keys go into a text or move within a control there
+ */
+function takesKeys(target) {
+  return target instanceof Element && target.closest("input, textarea, select, dialog, [role=menu], [contenteditable]") !== null;
+}
+
+/**
+ * @param {(shortcut: Shortcut) => void} act
+ * @param {(talking: boolean) => void} talk space held and released
+ * @returns {() => void} stops listening
+ */
+export function startShortcuts(act, talk) {
+  let held = false;
+  const down = (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || takesKeys(event.target) || localStorage.getItem(OFF_KEY) === "off") return;
+    const onButton = event.target instanceof Element && event.target.closest("button, a") !== null;
+    if (event.key === " " && !onButton) {
+      event.preventDefault();
+      if (!event.repeat) { held = true; talk(true); }
+      return;
+    }
+    const shortcut = KEYS[event.key.toLowerCase()];
+    if (!shortcut || event.repeat) return;
+    event.preventDefault();
+    act(shortcut);
+  };
+  const release = () => {
+    if (held) talk(false);
+    held = false;
+  };
+  const up = (/** @type {KeyboardEvent} */ event) => { if (event.key === " ") release(); };
+  addEventListener("keydown", down);
+  addEventListener("keyup", up);
+  addEventListener("blur", release);
+  return () => {
+    removeEventListener("keydown", down);
+    removeEventListener("keyup", up);
+    removeEventListener("blur", release);
+  };
+}
+
+export function openShortcuts() {
+  const title = element("h2", { id: "shortcuts-title", text: t("shortcuts.title") });
+  const rows = Object.entries(KEYS).map(([key, shortcut]) => row(key.toUpperCase(), t(`shortcuts.${shortcut}`)));
+  const box = element("input", { attributes: { type: "checkbox" } });
+  box.checked = localStorage.getItem(OFF_KEY) !== "off";
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem(OFF_KEY);
+    else localStorage.setItem(OFF_KEY, "off");
+  });
+  const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": title.id } }, [
+    title,
+    element("dl", { class: "keys" }, [...rows, row(t("shortcuts.space"), t("shortcuts.talk"))]),
+    element("label", { class: "check" }, [box, element("span", { text: t("shortcuts.use") })]),
+    button(t("common.close"), () => dialog.close(), { class: "plain round corner", icon: "close", iconOnly: true }),
+  ]);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/**
+ * @param {string} key
+ * @param {string} text
+ */
+function row(key, text) {
+  return element("div", {}, [element("dt", {}, [element("kbd", { text: key })]), element("dd", { text })]);
+}

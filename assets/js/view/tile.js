@@ -1,0 +1,124 @@
+/** One picture of the call: a person's camera, or a screen that somebody shares. */
+import { element, icon } from "../dom.js";
+import { t } from "../i18n.js";
+import { toast } from "../ui/notices.js";
+import { face } from "../ui/people.js";
+
+/** @typedef {import("../call/peer.js").Peer} Peer */
+
+/**
+ * A video that plays by itself. Where the browser holds the sound back, one click plays all of them.
+ * @param {string} label accessible name
+ * @param {MediaStream} stream
+ * @returns {HTMLVideoElement}
+ */
+export function player(label, stream) {
+  const video = element("video", { attributes: { "aria-label": label, playsinline: "", autoplay: "" } });
+  video.srcObject = stream;
+  video.play().catch((error) => {
+    if (error instanceof DOMException && error.name === "NotAllowedError") askToPlay();
+  });
+  return video;
+}
+
+let asking = false;
+
+function askToPlay() {
+  if (asking) return;
+  asking = true;
+  const playAll = () => {
+    asking = false;
+    for (const video of document.querySelectorAll("video")) void video.play().catch(() => undefined);
+  };
+  toast(t("call.sound.blocked"), { kind: "warn", keep: true, action: { text: t("call.sound.play"), run: playAll } });
+}
+
+/**
+ * Sends the sound to the chosen speaker, where the browser can.
+ * @param {HTMLVideoElement} video
+ * @param {string | undefined} speaker device id
+ */
+export function playOn(video, speaker) {
+  if (speaker && "setSinkId" in video) void video.setSinkId(speaker).catch(() => undefined);
+}
+
+export class PersonTile {
+  node;
+  video;
+  #peer;
+  #quality = element("span", { class: "bars", attributes: { role: "img" } });
+  #muted = element("span", { class: "tile-muted", attributes: { role: "img" } }, [icon("mic-off")]);
+  #status = element("p", { class: "tile-status" });
+  /** @type {Array<() => void>} */
+  #ends;
+
+  /** @param {Peer} peer */
+  constructor(peer) {
+    this.#peer = peer;
+    this.video = player(peer.name, peer.camera);
+    this.#muted.setAttribute("aria-label", t("call.muted", { name: peer.name }));
+    this.#quality.append(icon("signal"));
+    this.node = element("li", { class: "tile", data: { off: "true" } }, [
+      this.video, face(peer.name, peer.person.email ?? peer.name), this.#status,
+      element("div", { class: "caption" }, [this.#muted, element("span", { class: "tile-name", text: peer.name, attributes: { dir: "auto" } }), this.#quality]),
+    ]);
+    this.#ends = [
+      peer.on("remote", () => this.#show()), peer.on("status", () => this.#show()), peer.on("quality", () => this.#showQuality()),
+    ];
+    this.#show();
+    this.#showQuality();
+  }
+
+  /** Marks who speaks just now. */
+  listen() {
+    this.node.dataset.talking = String(this.#peer.remote.microphone && this.#peer.loudness > 0.02);
+  }
+
+  remove() {
+    for (const end of this.#ends) end();
+    this.video.srcObject = null;
+    this.node.remove();
+  }
+
+  #show() {
+    const { remote, status, name } = this.#peer;
+    this.node.dataset.off = String(!remote.camera);
+    this.node.dataset.status = status;
+    this.#muted.hidden = remote.microphone;
+    this.#status.textContent = status === "connecting" ? t("call.connecting", { name }) : status === "interrupted" ? t("call.reconnecting", { name }) : "";
+    this.#status.hidden = this.#status.textContent === "";
+  }
+
+  #showQuality() {
+    const { quality } = this.#peer;
+    const words = t(`quality.${quality.level}`);
+    this.#quality.dataset.level = quality.level;
+    this.#quality.setAttribute("aria-label", words);
+    this.#quality.title = quality.level === "connecting" || quality.level === "lost" ? words : qualityDetail(quality);
+  }
+}
+
+/** @param {import("../call/quality.js").Quality} quality */
+export function qualityDetail(quality) {
+  return t("quality.detail", {
+    quality: t(`quality.${quality.level}`), rtt: quality.rttMs, loss: quality.lossPercent, path: t(quality.relayed ? "quality.relayed" : "quality.direct"),
+  });
+}
+
+export class ScreenTile {
+  node;
+  video;
+
+  /** @param {Peer} peer */
+  constructor(peer) {
+    const label = t("call.screen", { name: peer.name });
+    this.video = player(label, peer.screen);
+    const name = element("span", { class: "tile-name", text: label, attributes: { dir: "auto" } });
+    this.node = element("li", { class: "tile screen" }, [this.video, element("div", { class: "caption" }, [icon("screen"), name])]);
+  }
+
+  remove() {
+    this.video.srcObject = null;
+    this.node.remove();
+  }
+}
