@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod local;
+pub mod programs;
 pub mod resources;
 pub mod site;
 pub mod stack;

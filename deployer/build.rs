@@ -1,0 +1,63 @@
+//! Puts the server programs (`api`, `signal`) into the deployer.
+//!
+//! They are built here by a cargo of their own, in a target folder of their own (`<target>/runtime`): the outer cargo
+//! holds the lock on its own. `PEERSYNC_RUNTIME_DIR` names a folder with programs that are ready, as
+//! `cargo xtask dist` makes them for Amazon Linux 2023.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PROGRAMS: [&str; 2] = ["api", "signal"];
+/// Names the folder with programs that are ready.
+const READY: &str = "PEERSYNC_RUNTIME_DIR";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed={READY}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
+    let folder = match env::var_os(READY).filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => build(&out)?,
+    };
+    for program in PROGRAMS {
+        let source = folder.join(program);
+        println!("cargo::rerun-if-changed={}", source.display());
+        fs::copy(&source, out.join(program))
+            .map_err(|error| format!("the program {} cannot be copied: {error}", source.display()))?;
+    }
+    Ok(())
+}
+
+/// Builds the programs and returns their folder.
+fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let deployer = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo did not set CARGO_MANIFEST_DIR")?);
+    let workspace = deployer.parent().ok_or("the deployer is not in a workspace")?;
+    for source in ["runtime", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+    }
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("runtime");
+    let mut cargo = Command::new(env::var_os("CARGO").ok_or("cargo did not set CARGO")?);
+    cargo.current_dir(workspace).args(["build", "--package", "peersync-runtime", "--bins", "--profile", "runtime"]);
+    cargo.arg("--target-dir").arg(&target);
+    for (name, _) in env::vars_os() {
+        if belongs_to_outer_build(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
+    if !cargo.status()?.success() {
+        return Err("the server programs could not be built; the lines above say why".into());
+    }
+    Ok(target.join("runtime"))
+}
+
+/// Variables by which the outer cargo (or clippy) tells its compilers about *this* crate. The jobserver's stays: both
+/// builds share the cores.
+fn belongs_to_outer_build(name: &str) -> bool {
+    let compiler = ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"];
+    let prefixes =
+        ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_ENCODED_", "CLIPPY_", "DEP_"];
+    compiler.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}

@@ -1,0 +1,179 @@
+//! The server programs that this program carries: their bytes, what they need to run, and the zip for Lambda.
+
+use std::io::{Cursor, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use object::elf::{EM_X86_64, FileHeader64};
+use object::read::elf::{ElfFile64, VersionIndex};
+use object::{Endianness, Object as _};
+use sha2::{Digest as _, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use crate::engine::ResourceError;
+
+/// The C library of Amazon Linux 2023, on which functions and host run.
+const GLIBC: Version = Version(2, 34);
+
+/// A program for a server.
+#[derive(Clone, Copy)]
+pub struct Program {
+    /// Its name, `api`.
+    pub name: &'static str,
+    /// The ELF file.
+    pub bytes: &'static [u8],
+}
+
+/// The API: the bootstrap of all functions.
+pub const API: Program = Program { name: "api", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/api")) };
+/// The signaling server.
+pub const SIGNAL: Program = Program { name: "signal", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/signal")) };
+
+impl Program {
+    /// SHA-256 in hexadecimal, as `sha256sum` writes it.
+    pub fn sha256_hex(&self) -> String {
+        hex::encode(Sha256::digest(self.bytes))
+    }
+}
+
+/// A version of the C library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u32, u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}", self.0, self.1)
+    }
+}
+
+/// Whether the program runs on Amazon Linux 2023.
+///
+/// # Errors
+/// It is for another processor, or needs a newer C library; with the mend.
+pub fn check(program: &Program) -> Result<(), ResourceError> {
+    let reason = match needs(program.bytes) {
+        Err(reason) => reason,
+        Ok(needed) => match needed.filter(|needed| *needed > GLIBC) {
+            None => return Ok(()),
+            Some(needed) => format!("it needs glibc {needed}, and Amazon Linux 2023 has {GLIBC}"),
+        },
+    };
+    Err(ResourceError::new(format!("the program `{}` does not run on Amazon Linux 2023", program.name))
+        .caused_by(reason)
+        .hint("build the release for it with `cargo xtask dist`, and run `up` with the peersync-deploy that it makes"))
+}
+
+/// The newest version of the C library that the program asks for; `None` for a static one.
+fn needs(bytes: &[u8]) -> Result<Option<Version>, String> {
+    let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is no 64-bit ELF file: {error}"))?;
+    let header: &FileHeader64<Endianness> = file.elf_header();
+    if header.e_machine(file.endian()) != EM_X86_64 {
+        return Err("it is not for x86_64".to_owned());
+    }
+    let imports = file.imports().map_err(|error| format!("its imports cannot be read: {error}"))?;
+    if imports.is_empty() {
+        return Ok(None);
+    }
+    let versions = file
+        .elf_section_table()
+        .versions(file.endian(), bytes)
+        .map_err(|error| format!("its symbol versions cannot be read: {error}"))?;
+    let Some(versions) = versions else { return Ok(None) };
+    let newest = (0..=u16::MAX)
+        .map_while(|index| versions.version(VersionIndex(index)).ok())
+        .flatten()
+        .filter_map(|version| glibc_version(version.name()))
+        .max();
+    Ok(newest)
+}
+
+fn glibc_version(name: &[u8]) -> Option<Version> {
+    let text = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?;
+    let mut numbers = text.split('.').map(str::parse);
+    Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// A zip for Lambda.
+#[derive(Clone)]
+pub struct Zip {
+    /// The archive.
+    pub bytes: Vec<u8>,
+    /// Its SHA-256 in base64, as Lambda gives it back as `CodeSha256`.
+    pub sha256_base64: String,
+}
+
+/// The program as Lambda's `bootstrap`. The same program always gives the same bytes: fixed date, fixed rights.
+///
+/// # Errors
+/// The archive cannot be written, which memory alone could cause.
+pub fn bootstrap_zip(program: &Program) -> Result<Zip, ResourceError> {
+    let bytes = archive(program.bytes)
+        .map_err(|error| ResourceError::new("failed to pack the function's program").caused_by(error))?;
+    let sha256_base64 = STANDARD.encode(Sha256::digest(&bytes));
+    Ok(Zip { bytes, sha256_base64 })
+}
+
+fn archive(bootstrap: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o755);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("bootstrap", options)?;
+    writer.write_all(bootstrap)?;
+    Ok(writer.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn both_programs_are_elf_files_with_a_known_need() {
+        for program in [API, SIGNAL] {
+            let needed = needs(program.bytes).unwrap();
+            assert!(needed.is_none_or(|needed| needed >= Version(2, 2)), "{}: {needed:?}", program.name);
+        }
+    }
+
+    #[test]
+    fn what_does_not_run_there_is_refused_with_the_mend() {
+        let error = check(&Program { name: "api", bytes: b"#!/bin/sh" }).unwrap_err();
+        assert!(error.to_string().contains("`api`"), "{error}");
+        assert!(error.hint.unwrap().contains("cargo xtask dist"));
+        let mut other = SIGNAL.bytes.to_vec();
+        // The machine's number stands at byte 18: 183 is aarch64.
+        other.splice(18..20, [183, 0]);
+        let other: &'static [u8] = Box::leak(other.into_boxed_slice());
+        let error = check(&Program { name: "signal", bytes: other }).unwrap_err();
+        assert_eq!(error.causes(), ["it is not for x86_64"]);
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(glibc_version(b"GLIBC_2.34"), Some(GLIBC));
+        assert!(glibc_version(b"GLIBC_2.4").unwrap() < GLIBC);
+        assert!(glibc_version(b"GLIBC_2.2.5").unwrap() < GLIBC);
+        assert!(glibc_version(b"GLIBC_2.36").unwrap() > GLIBC);
+        assert_eq!(glibc_version(b"GCC_3.0"), None);
+    }
+
+    #[test]
+    fn the_zip_is_reproducible_and_executable() {
+        let program = Program { name: "api", bytes: b"\x7fELF and more" };
+        let (first, second) = (bootstrap_zip(&program).unwrap(), bootstrap_zip(&program).unwrap());
+        assert_eq!(first.bytes, second.bytes);
+        assert_eq!(first.sha256_base64, second.sha256_base64);
+        let mut archive = zip::ZipArchive::new(Cursor::new(first.bytes)).unwrap();
+        let mut bootstrap = archive.by_name("bootstrap").unwrap();
+        assert_eq!(bootstrap.unix_mode().map(|mode| mode & 0o777), Some(0o755));
+        let mut bytes = Vec::new();
+        bootstrap.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, program.bytes);
+    }
+}
