@@ -9,7 +9,7 @@ mod sessions;
 mod sign_in;
 mod users;
 
-pub use connections::{Connection, FriendToken, Operation, Outcome, Pair, Status, transition};
+pub use connections::{Changed, Connection, FriendToken, Operation, Outcome, Pair, Status, transition};
 pub use counters::Counted;
 pub use item::random_token;
 pub use rooms::Room;

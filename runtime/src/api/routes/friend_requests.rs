@@ -1,0 +1,24 @@
+//! `GET /friend-requests`: who asks to be a friend.
+
+use axum::Json;
+
+use super::friends::people;
+use crate::api::document::Refusals;
+use crate::api::error::ApiResult;
+use crate::api::session::SignedIn;
+use crate::api::state::State;
+use crate::api::types::{ErrorBody, FriendRequests};
+use crate::store::Status;
+
+/// Requests that wait for an answer, by name.
+#[utoipa::path(
+    get, path = "/friend-requests", security(("session" = [])),
+    responses(
+        (status = 200, description = "Who asks.", body = FriendRequests),
+        (status = 401, description = "Nobody is signed in.", body = ErrorBody),
+        Refusals
+    )
+)]
+pub(in crate::api) async fn handle(state: State, signed_in: SignedIn) -> ApiResult<Json<FriendRequests>> {
+    Ok(Json(FriendRequests { requests: people(&state, &signed_in.user.email, Status::Received).await? }))
+}
