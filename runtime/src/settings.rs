@@ -321,7 +321,7 @@ impl Variables<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
     use super::*;
 
     fn read(pairs: &[(&'static str, &str)]) -> Result<Settings, SettingError> {

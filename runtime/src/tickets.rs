@@ -210,7 +210,7 @@ impl JwtVerifier for Hs256 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
     use super::*;
 
     fn key(byte: u8) -> TicketKey {

@@ -22,7 +22,7 @@ pub enum SecretSource {
     /// They are here already.
     Given(Box<Secrets>),
     /// Parameter Store, asked once and not before something needs them.
-    ParameterStore(SdkConfig),
+    ParameterStore(Box<SdkConfig>),
 }
 
 /// The state of the API, cheap to clone.
@@ -106,7 +106,7 @@ impl State {
         let secrets = self.secrets().await?;
         let config = match &self.0.source {
             SecretSource::Given(_) => None,
-            SecretSource::ParameterStore(config) => Some(config),
+            SecretSource::ParameterStore(config) => Some(config.as_ref()),
         };
         Ok(self.0.mailer.get_or_init(|| async { Mailer::new(&self.0.settings.mail, secrets, config) }).await)
     }

@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let settings = Settings::from_environment()?;
     let config = peersync_runtime::aws::from_environment().await;
     let store = Store::lazy(config.clone(), settings.tables.clone());
-    let router = router(State::new(settings, store, SecretSource::ParameterStore(config)));
+    let router = router(State::new(settings, store, SecretSource::ParameterStore(Box::new(config))));
     lambda_http::run(service_fn(move |request: Request| {
         let mut router = router.clone();
         async move {
