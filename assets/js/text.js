@@ -6,6 +6,8 @@ const INVISIBLE = /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202
 const PILED_MARKS = /(\p{M}{4})\p{M}+/gu;
 /** What file systems or shells take for something else. */
 const NOT_IN_FILE_NAMES = /[\\/:*?"<>|]/g;
+/** Longest name of a person or a room, in characters; the API has the same limit. */
+export const LONGEST_NAME = 64;
 const LONGEST_FILE_NAME = 120;
 const LONGEST_EXTENSION = 12;
 

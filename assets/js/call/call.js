@@ -10,7 +10,7 @@ import { Peer } from "./peer.js";
 import { SignalingLink } from "./signaling.js";
 import { readCandidate, readDescription } from "./wire.js";
 import { watchWaking } from "./waking.js";
-import { cleanLine } from "../text.js";
+import { cleanLine, LONGEST_NAME } from "../text.js";
 
 /**
  * @typedef {import("./media.js").LocalMedia} LocalMedia
@@ -27,7 +27,6 @@ import { cleanLine } from "../text.js";
  * }} CallOptions
  */
 
-export const LONGEST_NAME = 64;
 /** Errors of the server that concern coming in. */
 const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
 

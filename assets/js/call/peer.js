@@ -61,6 +61,8 @@ export class Peer extends Emitter {
   #talk;
   #sample = FIRST_SAMPLE;
   #adaptation;
+  /** The step that the browser was told. */
+  #applied = -1;
   /** Something could not be sent either way. */
   #unsent = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -226,9 +228,7 @@ export class Peer extends Emitter {
     const wanted = direction(role, track !== null);
     if (transceiver.direction !== wanted) transceiver.direction = wanted;
     if (transceiver.sender.track === track) return;
-    transceiver.sender.replaceTrack(track)
-      .then(() => role === "camera" && track ? applyStep(transceiver.sender, this.#adaptation.step) : undefined)
-      .catch((error) => console.debug("track:", error));
+    transceiver.sender.replaceTrack(track).catch((error) => console.debug("track:", error));
   }
 
   #tellState() {
@@ -287,13 +287,19 @@ export class Peer extends Emitter {
 
   /** @param {import("./quality.js").Sample} sample */
   async #adapt(sample) {
-    const before = this.#adaptation.step;
     this.#adaptation = adapt(this.#adaptation, sample, this.#options.best());
     const { step } = this.#adaptation;
     const sender = sections(this.#pc).get("camera")?.sender;
-    if (step === before || !sender?.track) return;
-    await applyStep(sender, step).catch((error) => console.debug("bitrate:", error));
-    const weak = step === STEPS.length - 1;
-    if (weak !== (before === STEPS.length - 1)) this.emit("weak", weak);
+    if (step === this.#applied || !sender?.track) return;
+    try {
+      await applyStep(sender, step);
+    } catch (error) {
+      // Negotiated at the same moment: the next sample tries again.
+      console.debug("bitrate:", error);
+      return;
+    }
+    const last = STEPS.length - 1;
+    if ((step === last) !== (this.#applied === last)) this.emit("weak", step === last);
+    this.#applied = step;
   }
 }

@@ -4,16 +4,15 @@ import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { requireUser } from "../session.js";
 import { LocalMedia } from "../call/media.js";
-import { LONGEST_NAME } from "../call/call.js";
-import { cleanLine } from "../text.js";
+import { cleanLine, LONGEST_NAME } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { CALL_KEY } from "../ui/rings.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
 import { problemText } from "../view/mediaproblem.js";
-import { Outgoing } from "../view/outgoing.js";
-import { Running } from "../view/running.js";
 
+/** The call itself comes when it begins: asking is there sooner. */
+const loadCall = () => Promise.all([import("../view/running.js"), import("../view/outgoing.js")]);
 /** A click older than this is no consent to camera and microphone any more: the page was restored, not opened. */
 const CONSENT_MS = 60_000;
 
@@ -25,6 +24,7 @@ const CONSENT_MS = 60_000;
 export async function start() {
   prepareNotices();
   const { whom, consent } = asked();
+  if (consent) void loadCall();
   const user = await requireUser();
   if (!user) return;
   if (!whom.to && !whom.room) {
@@ -112,8 +112,9 @@ async function call(user, friend, media) {
   }
   /** Why it ended, where it was not by leaving. */
   let reason = "";
-  /** @type {Outgoing | undefined} */
+  /** @type {import("../view/outgoing.js").Outgoing | undefined} */
   let outgoing;
+  const [{ Running }, { Outgoing }] = await loadCall();
   const running = await Running.prepare({
     room, title: friend.name, name: user.name, user, media,
     fetchTicket: () => api.ticket({ room: String(room) }), nameOf: (email) => (email === friend.to ? friend.name : email),

@@ -4,14 +4,14 @@ import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { whoAmI } from "../session.js";
 import { LocalMedia } from "../call/media.js";
-import { LONGEST_NAME } from "../call/call.js";
 import { roomOf } from "../home/rooms.js";
-import { cleanLine } from "../text.js";
+import { cleanLine, LONGEST_NAME } from "../text.js";
 import { prepareNotices } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
-import { Running } from "../view/running.js";
 
+/** The call itself comes when somebody is about to join: the page is there sooner. */
+const loadCall = () => import("../view/running.js");
 const NAME_KEY = "peersync.guest";
 /** @type {Record<string, import("../i18n.js").TextKey>} */
 const REFUSALS = { room_full: "room.full", not_admitted: "room.refused", room_not_found: "room.gone", not_found: "room.gone" };
@@ -51,6 +51,7 @@ function enter(id, title, user) {
   byId("lobby-as", HTMLElement).textContent = user ? t("room.asuser", { name: user.name }) : t("room.asguest");
   setLobbyTitle(title || t("room.title"));
   byId("lobby", HTMLElement).hidden = false;
+  for (const sign of ["pointerenter", "focusin"]) byId("lobby", HTMLElement).addEventListener(sign, () => void loadCall(), { once: true });
   const media = new LocalMedia();
   const lobby = new Lobby(media, async (values) => {
     const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
@@ -65,6 +66,7 @@ function enter(id, title, user) {
  *   media: LocalMedia, lobby: Lobby }} what
  */
 async function join({ id, title, name, user, media, lobby }) {
+  const { Running } = await loadCall();
   const running = await Running.prepare({
     room: id, title, name, user, media, link: `${location.origin}${location.pathname}#${id}`,
     fetchTicket: () => api.ticket(user ? { room: id } : { room: id, name }),
@@ -91,7 +93,7 @@ async function join({ id, title, name, user, media, lobby }) {
 }
 
 /**
- * @param {Running} running
+ * @param {import("../view/running.js").Running} running
  * @param {import("../api.js").User | undefined} user
  */
 function left(running, user) {

@@ -204,7 +204,6 @@ export default {
   "file.save": "{file} speichern",
   "file.getting": "Empfange {file} ({size})",
   "file.here": "{file} ({size}) ist da.",
-  "file.receiving": "Empfange {file}: {percent} %",
   "file.take": "Empfangen",
   "file.refuse": "Ablehnen",
   "file.refused": "{file} wurde abgelehnt.",

@@ -202,7 +202,6 @@ export default {
   "file.save": "Save {file}",
   "file.getting": "Receiving {file} ({size})",
   "file.here": "{file} ({size}) is here.",
-  "file.receiving": "Receiving {file}: {percent} %",
   "file.take": "Receive",
   "file.refuse": "Decline",
   "file.refused": "{file} was declined.",

@@ -6,12 +6,11 @@ import { announce, toast } from "../ui/notices.js";
 import { play } from "../ui/sounds.js";
 import { Chat } from "./chat.js";
 import { Controls } from "./controls.js";
-import { openDevices } from "./devices.js";
 import { Knocks } from "./knocks.js";
 import { problemText } from "./mediaproblem.js";
-import { openShortcuts, startShortcuts } from "./shortcuts.js";
+import { startShortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
-import { openVerify, watchCode } from "./verify.js";
+import { watchCode } from "./knowledge.js";
 import { duration, exitFullScreen, toggleFullScreen, togglePictureInPicture } from "./window.js";
 
 /**
@@ -23,6 +22,13 @@ import { duration, exitFullScreen, toggleFullScreen, togglePictureInPicture } fr
  */
 
 const BACK_SHOWN_MS = 4000;
+
+// Dialogs come when they are asked for: most calls are made without them.
+/** @param {Peer[]} peers */
+const openVerify = async (peers) => (await import("./verify.js")).openVerify(peers);
+/** @type {typeof import("./devices.js").openDevices} */
+const openDevices = async (...how) => (await import("./devices.js")).openDevices(...how);
+const openShortcuts = async () => (await import("./keys.js")).openShortcuts();
 
 export class CallScreen {
   node;
@@ -47,7 +53,7 @@ export class CallScreen {
     this.stage = new Stage(media, options.name);
     this.#controls = new Controls((action) => this.#act(action));
     this.#chat = new Chat(call, (open) => this.#showChat(open));
-    const verify = button(t("call.verify"), () => openVerify(call.peers), { class: "plain round verify-button", icon: "shield", iconOnly: true });
+    const verify = button(t("call.verify"), () => void openVerify(call.peers), { class: "plain round verify-button", icon: "shield", iconOnly: true });
     const top = element("div", { class: "call-top" }, [
       element("h1", { class: "call-title", text: options.title, attributes: { dir: "auto" } }), this.#lock, this.#clock, this.#status, verify,
     ]);
@@ -107,7 +113,9 @@ export class CallScreen {
   #remove(peer) {
     this.stage.remove(peer);
     play("left");
-    toast(t("call.left", { name: peer.name }));
+    // Between friends the call is over then, which the page says itself.
+    if (this.#options.link) toast(t("call.left", { name: peer.name }));
+    else announce(t("call.left", { name: peer.name }));
   }
 
   /** @param {import("../call/signaling.js").LinkState} state */
@@ -230,10 +238,10 @@ export class CallScreen {
         void togglePictureInPicture(this.stage.main);
         return;
       case "verify":
-        openVerify(this.#options.call.peers);
+        void openVerify(this.#options.call.peers);
         return;
       default:
-        openShortcuts();
+        void openShortcuts();
     }
   }
 
@@ -242,11 +250,11 @@ export class CallScreen {
     openMenu(this.#controls.buttons.more, [
       ...(link ? [{ text: t("call.copy"), run: () => void this.#copy() }] : []),
       ...(link ? [{ text: t(call.locked ? "call.unlock" : "call.lock"), run: () => { if (!call.lock(!call.locked)) toast(t("ring.unavailable"), { kind: "warn" }); } }] : []),
-      { text: t("call.verify"), run: () => openVerify(call.peers) },
-      { text: t("devices.title"), run: () => openDevices(media, (speaker) => this.stage.setSpeaker(speaker)) },
+      { text: t("call.verify"), run: () => void openVerify(call.peers) },
+      { text: t("devices.title"), run: () => void openDevices(media, (speaker) => this.stage.setSpeaker(speaker)) },
       ...(document.pictureInPictureEnabled ? [{ text: t("call.pip"), run: () => void togglePictureInPicture(this.stage.main) }] : []),
       ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: () => toggleFullScreen(this.node) }] : []),
-      { text: t("call.shortcuts"), run: () => openShortcuts() },
+      { text: t("call.shortcuts"), run: () => void openShortcuts() },
     ]);
   }
 

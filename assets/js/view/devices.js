@@ -85,7 +85,7 @@ export class DevicePickers {
  * @param {LocalMedia} media
  * @param {(speaker: string) => void} onSpeaker
  */
-export function openDevices(media, onSpeaker) {
+export async function openDevices(media, onSpeaker) {
   const pickers = new DevicePickers(media, onSpeaker);
   const title = element("h2", { id: "devices-title", text: t("devices.title") });
   const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": title.id } }, [
@@ -93,6 +93,6 @@ export function openDevices(media, onSpeaker) {
   ]);
   dialog.addEventListener("close", () => { pickers.close(); dialog.remove(); });
   document.body.append(dialog);
-  void pickers.refresh();
+  await pickers.refresh();
   dialog.showModal();
 }

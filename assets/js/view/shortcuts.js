@@ -1,13 +1,10 @@
 /** Keyboard shortcuts of a call. They can be turned off, for those who speak their text into the computer. */
-import { button, element } from "../dom.js";
-import { t } from "../i18n.js";
-
 /** @typedef {"mute" | "camera" | "share" | "chat" | "full" | "pip" | "verify" | "help"} Shortcut */
 
-const OFF_KEY = "peersync.shortcuts";
+export const OFF_KEY = "peersync.shortcuts";
 
 /** @type {Record<string, Shortcut>} */
-const KEYS = { m: "mute", v: "camera", s: "share", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
+export const KEYS = { m: "mute", v: "camera", s: "share", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
 
 /**
  * @param {EventTarget | null} target
@@ -50,32 +47,4 @@ export function startShortcuts(act, talk) {
     removeEventListener("keyup", up);
     removeEventListener("blur", release);
   };
-}
-
-export function openShortcuts() {
-  const title = element("h2", { id: "shortcuts-title", text: t("shortcuts.title") });
-  const rows = Object.entries(KEYS).map(([key, shortcut]) => row(key.toUpperCase(), t(`shortcuts.${shortcut}`)));
-  const box = element("input", { attributes: { type: "checkbox" } });
-  box.checked = localStorage.getItem(OFF_KEY) !== "off";
-  box.addEventListener("change", () => {
-    if (box.checked) localStorage.removeItem(OFF_KEY);
-    else localStorage.setItem(OFF_KEY, "off");
-  });
-  const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": title.id } }, [
-    title,
-    element("dl", { class: "keys" }, [...rows, row(t("shortcuts.space"), t("shortcuts.talk"))]),
-    element("label", { class: "check" }, [box, element("span", { text: t("shortcuts.use") })]),
-    button(t("common.close"), () => dialog.close(), { class: "plain round corner", icon: "close", iconOnly: true }),
-  ]);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-}
-
-/**
- * @param {string} key
- * @param {string} text
- */
-function row(key, text) {
-  return element("div", {}, [element("dt", {}, [element("kbd", { text: key })]), element("dd", { text })]);
 }

@@ -1,30 +1,13 @@
 /** "Is nobody in between?": four emoji for each person, and what we know of friends' devices. */
 import { button, element } from "../dom.js";
-import { t } from "../i18n.js";
-import { recognise, rememberCompared } from "../call/identity.js";
-import { toast } from "../ui/notices.js";
+import { language, t } from "../i18n.js";
+import { rememberCompared } from "../call/identity.js";
+import { EMOJI } from "../call/verification.js";
+import words from "../texts/emoji.js";
+import { knowledge } from "./knowledge.js";
 import { qualityDetail } from "./tile.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
-
-/**
- * Tells at once when a friend's device is not the one that was compared, or the check failed.
- * @param {Peer} peer
- */
-export function watchCode(peer) {
-  peer.on("code", (code) => {
-    const { name } = peer;
-    if (code.state === "broken") toast(t("verify.broken", { name }), { kind: "bad", keep: true });
-    else if (knowledge(peer) === "changed") toast(t("verify.changed", { name }), { kind: "warn", keep: true });
-  });
-}
-
-/** @param {Peer} peer */
-function knowledge(peer) {
-  const { email } = peer.person;
-  const { theirs } = peer.verification;
-  return email && theirs ? recognise(email, theirs) : "new";
-}
 
 /** @param {Peer[]} peers */
 export function openVerify(peers) {
@@ -59,7 +42,7 @@ function codeOf(peer, again) {
   const connection = element("p", { class: "quiet small", text: qualityDetail(peer.quality) });
   if (code.state === "waiting") return [head, element("p", { text: t("verify.waiting") }), connection];
   if (code.state === "broken") return [head, element("p", { class: "problem", text: t("verify.broken", { name }) }), connection];
-  const emoji = element("p", { class: "emoji" }, code.emoji.map((one) => element("span", { text: one })));
+  const emoji = element("ol", { class: "emoji", attributes: { role: "list" } }, code.emoji.map(picture));
   const known = knowledge(peer);
   const { email } = peer.person;
   if (known === "known") return [head, emoji, element("p", { class: "notice", text: t("verify.known") }), connection];
@@ -68,4 +51,13 @@ function codeOf(peer, again) {
   if (known === "changed") parts.push(element("p", { class: "notice warn", text: t("verify.changed", { name }) }));
   if (email && theirs) parts.push(button(t("verify.same"), () => { rememberCompared(email, theirs); again(); }, { class: "primary", icon: "check" }));
   return [...parts, connection];
+}
+
+/**
+ * The word says what the picture shows, so the picture itself is not read out.
+ * @param {string} one
+ */
+function picture(one) {
+  const word = (words[language] ?? words.en ?? "").split(" ")[EMOJI.indexOf(one)] ?? "";
+  return element("li", {}, [element("span", { text: one, attributes: { "aria-hidden": "true" } }), element("b", { text: word })]);
 }

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { Members } from "../../../assets/js/call/members.js";
+
+/** @param {import("node:test").TestContext} context */
+function room(context) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  context.after(() => mock.timers.reset());
+  /** @type {any[]} */
+  const met = [];
+  /** @type {any[]} */
+  const removed = [];
+  const members = new Members((person, initiator) => {
+    /** @type {any} */
+    const peer = { person, initiator, name: person.name, listed: true, status: "connected", signals: [], flushed: 0 };
+    peer.receive = (/** @type {unknown} */ signal) => peer.signals.push(signal);
+    peer.flush = () => { peer.flushed += 1; };
+    met.push(peer);
+    return peer;
+  }, (peer) => removed.push(peer));
+  return { members, met, removed };
+}
+const bob = { id: "b1", name: "Bob" };
+const offer = { description: { type: /** @type {const} */ ("offer"), sdp: "v=0" } };
+
+test("the one who comes later makes the offer", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  members.add({ id: "c", name: "Cy" }, false);
+  assert.deepEqual(met.map((peer) => peer.initiator), [true, false]);
+});
+
+test("a connection stays when the server forgot its owner, and is found again under the new id", (context) => {
+  const { members, met, removed } = room(context);
+  members.list([bob]);
+  members.list([]);
+  mock.timers.tick(60_000);
+  assert.equal(removed.length, 0);
+  members.add({ id: "b2", name: "Bob" }, false);
+  members.signal("b2", offer);
+  assert.equal(met.length, 1);
+  members.moved(met[0], "b2");
+  mock.timers.tick(60_000);
+  assert.equal(met.length, 1);
+  assert.deepEqual(met[0].signals, [offer]);
+  assert.equal(members.find("b2"), met[0]);
+});
+
+test("the new id may be told before the server lists it", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  members.moved(met[0], "b2");
+  members.left("b1");
+  members.add({ id: "b2", name: "Bob" }, false);
+  mock.timers.tick(60_000);
+  assert.equal(met.length, 1);
+  assert.equal(met[0].listed, true);
+});
+
+test("a stranger whom nobody claims to be is met after a moment, with what was said meanwhile", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  members.list([]);
+  members.add({ id: "c", name: "Cy" }, false);
+  members.signal("c", offer);
+  assert.equal(met.length, 1);
+  mock.timers.tick(1500);
+  assert.equal(met.length, 2);
+  assert.deepEqual(met[1].signals, [offer]);
+});
+
+test("nobody can take over the id of somebody who is there", (context) => {
+  const { members, met } = room(context);
+  members.list([bob, { id: "c", name: "Cy" }]);
+  members.moved(met[1], "b1");
+  assert.equal(members.find("b1"), met[0]);
+});
+
+test("whom the server does not list any more goes when the connection does", (context) => {
+  const { members, met, removed } = room(context);
+  members.list([bob]);
+  members.left("b1");
+  mock.timers.tick(60_000);
+  assert.equal(removed.length, 0);
+  met[0].status = "interrupted";
+  members.watch(met[0]);
+  mock.timers.tick(4000);
+  assert.deepEqual(removed, met);
+});
+
+test("signals of nobody are not kept without end", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  members.list([]);
+  members.add({ id: "c", name: "Cy" }, false);
+  for (let count = 0; count < 1000; count += 1) members.signal("c", offer);
+  mock.timers.tick(1500);
+  assert.equal(met[1].signals.length, 64);
+});

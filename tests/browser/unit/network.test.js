@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { adapt, begin, bestStep, STEPS } from "../../../assets/js/call/adapt.js";
+import { backoff } from "../../../assets/js/call/backoff.js";
+import { expiresAt, refreshIn } from "../../../assets/js/call/ice.js";
+import { loudness } from "../../../assets/js/call/level.js";
+import { troubleOf } from "../../../assets/js/call/media.js";
+import { FIRST_SAMPLE, judge, readSample } from "../../../assets/js/call/quality.js";
+
+/** @param {Partial<import("../../../assets/js/call/quality.js").Sample>} changes */
+const sample = (changes) => ({ ...FIRST_SAMPLE, ...changes });
+
+test("words for a connection", () => {
+  assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 40, received: 100 })).level, "good");
+  assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 400, received: 100 })).level, "fair");
+  assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 40, received: 90, lost: 10 })).level, "poor");
+  assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 40, received: 90, lost: 10 })).lossPercent, 10);
+  assert.equal(judge(FIRST_SAMPLE, sample({ sentLoss: 0.2 })).level, "poor");
+  assert.equal(judge(FIRST_SAMPLE, sample({ frozenS: 0.6 })).level, "fair");
+});
+
+test("only what happened since the last sample counts", () => {
+  const before = sample({ received: 1000, lost: 500, frozenS: 20 });
+  assert.equal(judge(before, sample({ received: 1200, lost: 500, frozenS: 20 })).level, "good");
+  assert.equal(judge(before, sample({ received: 0, lost: 0, frozenS: 0 })).lossPercent, 0);
+});
+
+test("a browser's report is read, whatever is missing in it", () => {
+  const report = new Map(Object.entries({
+    T: { id: "T", type: "transport", selectedCandidatePairId: "P" },
+    P: { id: "P", type: "candidate-pair", currentRoundTripTime: 0.12, availableOutgoingBitrate: 5e5, localCandidateId: "L", remoteCandidateId: "R" },
+    L: { id: "L", type: "local-candidate", candidateType: "relay" },
+    V: { id: "V", type: "inbound-rtp", kind: "video", packetsReceived: 10, packetsLost: -2, totalFreezesDuration: 1 },
+    A: { id: "A", type: "inbound-rtp", kind: "audio", packetsReceived: 5, packetsLost: 1 },
+    O: { id: "O", type: "remote-inbound-rtp", fractionLost: 0.25 },
+  }));
+  assert.deepEqual(readSample(report), { rttMs: 120, relayed: true, availableBps: 5e5, received: 15, lost: 1, frozenS: 1, sentLoss: 0.25, limitedBy: "none" });
+  assert.deepEqual(readSample(new Map()), FIRST_SAMPLE);
+});
+
+test("a bad network costs a step only when it lasts, down to the last", () => {
+  let now = begin(0);
+  now = adapt(now, sample({ sentLoss: 0.3 }), 0);
+  assert.equal(now.step, 0);
+  for (let count = 0; count < 50; count += 1) now = adapt(now, sample({ sentLoss: 0.3 }), 0);
+  assert.equal(now.step, STEPS.length - 1);
+});
+
+test("a good network gives back step by step, later after every failure", () => {
+  let now = { step: 2, good: 0, bad: 0, patience: 5 };
+  const good = sample({ availableBps: 5e6 });
+  for (let count = 0; count < 5; count += 1) now = adapt(now, good, 0);
+  assert.equal(now.step, 1);
+  for (let count = 0; count < 2; count += 1) now = adapt(now, sample({ availableBps: 1e5 }), 0);
+  assert.equal(now.step, 2);
+  for (let count = 0; count < 9; count += 1) now = adapt(now, good, 0);
+  assert.equal(now.step, 2);
+  now = adapt(now, good, 0);
+  assert.equal(now.step, 1);
+});
+
+test("more people get smaller pictures at once", () => {
+  assert.equal(adapt(begin(0), FIRST_SAMPLE, bestStep(3)).step, bestStep(3));
+  assert.ok(bestStep(3) > bestStep(1));
+});
+
+test("waiting grows, is spread, and has a ceiling", () => {
+  assert.equal(backoff(0, () => 0.999_999) <= 500, true);
+  assert.equal(backoff(50, () => 1), 10_000);
+  assert.equal(backoff(3, () => 0), 0);
+});
+
+test("TURN credentials are renewed before they end", () => {
+  const now = 1_700_000_000_000;
+  const turn = (/** @type {string} */ username) => [{ urls: "turn:x", username, credential: "c" }, { urls: "stun:x" }];
+  assert.equal(expiresAt(turn("1700003600:ada")), 1_700_003_600_000);
+  assert.equal(refreshIn({ iceServers: turn("1700003600:ada") }, now), 2_880_000);
+  assert.equal(refreshIn({ iceServers: turn("ada"), ttl: 600 }, now), 480_000);
+  assert.equal(refreshIn({ iceServers: turn("1600000000:ada") }, now), 30_000);
+  assert.equal(refreshIn({ iceServers: [{ urls: "stun:x" }] }, now), undefined);
+});
+
+test("a meter's ends are silence and full scale", () => {
+  assert.equal(loudness(new Float32Array(64)), 0);
+  assert.equal(loudness(new Float32Array(64).fill(1)), 1);
+  const half = loudness(new Float32Array(64).fill(0.03));
+  assert.ok(half > 0.3 && half < 0.7, String(half));
+});
+
+test("what getUserMedia throws has a reason", () => {
+  const reasons = { NotAllowedError: "refused", NotFoundError: "none", NotReadableError: "busy", TypeError: "insecure", Strange: "unknown" };
+  for (const [name, reason] of Object.entries(reasons)) assert.equal(troubleOf({ name }), reason, name);
+});

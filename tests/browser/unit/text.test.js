@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cleanLine, cleanText, fileSize, safeFileName } from "../../../assets/js/text.js";
+
+test("markup stays text, and what turns or hides text goes", () => {
+  assert.equal(cleanLine("<img src=x onerror=alert(1)>", 64), "<img src=x onerror=alert(1)>");
+  assert.equal(cleanLine("Ada\u202egnp.exe\u2066\u0000\u200b", 64), "Adagnp.exe");
+  assert.equal(cleanLine("  a\n\tb  ", 64), "a b");
+  assert.equal(cleanLine(42, 64), "");
+});
+
+test("length is counted in characters, and a letter carries few marks", () => {
+  assert.equal([...cleanLine("🦄".repeat(100), 64)].length, 64);
+  assert.equal(cleanLine("x".repeat(10_000), 64).length, 64);
+  assert.ok(cleanLine("a" + "\u0301".repeat(500), 64).length <= 5);
+});
+
+test("words joined by a zero-width joiner and scripts that need one survive", () => {
+  assert.equal(cleanLine("👩‍💻 می‌خواهم", 64), "👩‍💻 می‌خواهم");
+});
+
+test("a chat keeps its lines, but not hundreds of empty ones", () => {
+  assert.equal(cleanText("one\r\ntwo\n\n\n\n\nthree", 100), "one\ntwo\n\nthree");
+  assert.equal([...cleanText("y\n".repeat(50_000), 4000)].length <= 4000, true);
+});
+
+test("a file name has no path, hides nothing and keeps its extension", () => {
+  assert.equal(safeFileName("../../etc/passwd"), "_.._etc_passwd");
+  assert.equal(safeFileName("C:\\Windows\\x.dll"), "C__Windows_x.dll");
+  assert.equal(safeFileName(".bashrc"), "bashrc");
+  assert.equal(safeFileName("invoice\u202efdp.exe"), "invoicefdp.exe");
+  assert.equal(safeFileName(""), "file");
+  assert.equal(safeFileName("..."), "file");
+  assert.equal(safeFileName(undefined), "file");
+  const long = safeFileName(`${"n".repeat(9000)}.tar.gz`);
+  assert.equal(long.length <= 120 && long.startsWith("nnn"), true);
+  const short = safeFileName(`${"n".repeat(900)}.pdf`);
+  assert.ok(short.length === 120 && short.endsWith(".pdf"));
+});
+
+test("sizes read as people write them", () => {
+  assert.match(fileSize(0), /^0\b/);
+  assert.match(fileSize(3_200_000), /3[.,]2 MB/);
+  assert.match(fileSize(999), /999/);
+});
