@@ -14,3 +14,6 @@ pub mod address;
 pub mod api;
 #[cfg(feature = "api")]
 pub mod mail;
+
+#[cfg(feature = "signal")]
+pub mod signal;

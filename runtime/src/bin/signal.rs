@@ -1,18 +1,83 @@
-//! The signaling server as a program: reads its settings from the environment and serves until SIGTERM or SIGINT.
+//! The signaling server as a program: reads its settings from the environment and its secrets from Parameter Store,
+//! serves, and on SIGTERM or SIGINT sends everybody away in good order.
 
-use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::get;
+use peersync_runtime::aws;
+use peersync_runtime::secrets::{Secret, Secrets, SecretsError};
+use peersync_runtime::settings::{Function, SettingError, Settings};
+use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
+use peersync_runtime::store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
 
-/// Where it listens when `LISTEN` says nothing.
-const LISTEN: &str = "0.0.0.0:8080";
+/// Open files that are not connections of clients: the listener, the log, DynamoDB.
+const OTHER_FILES: u64 = 1100;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| LISTEN.to_owned()).parse::<SocketAddr>()?;
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    let router = Router::new().route("/healthz", get(|| async { "ok" }));
-    axum::serve(listener, router).await?;
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(target: "signal", %error, "the signaling server cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let mut settings = Settings::from_environment()?;
+    settings.function = Function::Signal;
+    let limits = limits();
+    let config = aws::from_host().await;
+    let secrets = Secrets::load(&aws_sdk_ssm::Client::new(&config), &settings).await?;
+    let ticket_keys = secrets.ticket_keys(&settings.stack)?;
+    let store = Arc::new(Store::lazy(config, settings.tables.clone()));
+    let listener = bind(settings.listen)?;
+    let (address, connections) = (listener.local_addr()?, limits.connections);
+    let ingress = ingress(secrets.origin_key)?;
+    let server = Server::new(Parts { settings, ingress, ticket_keys, store, limits });
+    // Before the first client comes: a signal from now on is a drain.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    info!(target: "signal", %address, connections, version = env!("CARGO_PKG_VERSION"), "listening");
+    let serving = tokio::spawn(serve(server.clone(), listener));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!(target: "signal", clients = server.connections(), "draining");
+    server.drain().await;
+    serving.abort();
     Ok(())
+}
+
+/// `SIGNAL_INGRESS` as the configuration's `signaling.ingress`: `cloudfront` (default), `cloudflare`, `direct`.
+fn ingress(origin_key: Option<Secret>) -> Result<Ingress, Box<dyn std::error::Error>> {
+    let ingress = std::env::var("SIGNAL_INGRESS").unwrap_or_default();
+    match (ingress.as_str(), origin_key) {
+        ("" | "cloudfront", Some(key)) => Ok(Ingress::Edge(key)),
+        ("" | "cloudfront", None) => Err(SecretsError::Missing("origin-key").into()),
+        ("cloudflare", _) => Ok(Ingress::Tunnel),
+        ("direct", _) => Ok(Ingress::Direct),
+        _ => Err(SettingError::Invalid { name: "SIGNAL_INGRESS", expected: "cloudfront, cloudflare or direct" }.into()),
+    }
+}
+
+/// As many connections as the system lets us have open, up to the default.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    let wanted = u64::try_from(limits.connections).unwrap_or(u64::MAX) + OTHER_FILES;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(files) if files < wanted => {
+            limits.connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(100);
+            warn!(target: "signal", files, connections = limits.connections, "few open files are allowed: set LimitNOFILE");
+        }
+        Ok(_) => {}
+        Err(error) => warn!(target: "signal", %error, "the limit of open files is unknown"),
+    }
+    limits
 }

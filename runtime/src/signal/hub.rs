@@ -114,8 +114,7 @@ impl State {
             self.make_place_for(&Arc::clone(email))?;
         }
         let session = Session::new(who, Arc::clone(&self.bounds), owner, now);
-        let entry =
-            Entry { session: Arc::clone(&session), place: Place::Outside, ringing: Vec::new(), lost: None };
+        let entry = Entry { session: Arc::clone(&session), place: Place::Outside, ringing: Vec::new(), lost: None };
         self.sessions.insert(session.peer, entry);
         self.came_online(&session);
         self.ring_the_newcomer(&session);
@@ -124,7 +123,8 @@ impl State {
 
     /// One of the user's lost sessions gives way to a new one.
     fn make_place_for(&mut self, email: &Arc<str>) -> Done {
-        let Some(user) = self.users.get(email).filter(|user| user.sessions.len() >= self.limits.sessions_per_user) else {
+        let Some(user) = self.users.get(email).filter(|user| user.sessions.len() >= self.limits.sessions_per_user)
+        else {
             return Ok(());
         };
         let lost = user.sessions.iter().copied().find(|peer| self.is_lost(*peer));
@@ -153,9 +153,14 @@ impl State {
     /// Connection `owner` of the session is gone; the session waits to be resumed.
     pub fn lose(&mut self, peer: PeerId, owner: u64, now: Duration) {
         let Some(entry) = self.sessions.get_mut(&peer) else { return };
-        if entry.session.outbox.detach(owner) {
+        if !entry.session.outbox.detach(owner) {
+            return;
+        }
+        if entry.session.outbox.can_resume() {
             entry.lost = Some(now);
             self.lost.push_back((now, peer));
+        } else {
+            self.end(peer);
         }
     }
 
@@ -170,7 +175,9 @@ impl State {
 
     /// Ends what was not resumed in time, and rings that nobody answered.
     pub fn expire(&mut self, now: Duration) {
-        while let Some((since, peer)) = self.lost.front().copied().filter(|(since, _)| now >= *since + self.limits.resume) {
+        while let Some((since, peer)) =
+            self.lost.front().copied().filter(|(since, _)| now >= *since + self.limits.resume)
+        {
             self.lost.pop_front();
             if self.sessions.get(&peer).is_some_and(|entry| entry.lost == Some(since)) {
                 self.end(peer);

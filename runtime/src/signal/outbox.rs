@@ -5,9 +5,9 @@
 //! message written; its pong proves that everything up to there arrived, and only then is it forgotten.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::ws::Utf8Bytes;
@@ -97,6 +97,12 @@ impl Bounds {
     /// Bytes in all outboxes.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        matches!(self.ending, Some(Ending::TooSlow | Ending::Over))
     }
 }
 
@@ -206,7 +212,7 @@ impl Outbox {
     /// Hands the session to connection `owner`, which has seen the messages up to `seen`. False if some are missing.
     pub fn resume(&self, owner: u64, seen: Option<u64>) -> bool {
         let mut state = lock(&self.state);
-        if matches!(state.ending, Some(Ending::TooSlow | Ending::Over)) {
+        if state.is_over() {
             return false;
         }
         if let Some(seen) = seen {
@@ -235,6 +241,11 @@ impl Outbox {
         }
         state.owner = 0;
         true
+    }
+
+    /// Whether nothing was lost so far.
+    pub fn can_resume(&self) -> bool {
+        !lock(&self.state).is_over()
     }
 
     /// Whether a connection has it.

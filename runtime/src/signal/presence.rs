@@ -66,7 +66,11 @@ impl State {
     pub(super) fn knows(&self, viewer: &Session, other: &Session) -> bool {
         let (Some(viewer), Some(other)) = (&viewer.who.email, &other.who.email) else { return false };
         viewer == other
-            || self.users.get(viewer).and_then(|user| user.friends.as_ref()).is_some_and(|friends| friends.contains(other))
+            || self
+                .users
+                .get(viewer)
+                .and_then(|user| user.friends.as_ref())
+                .is_some_and(|friends| friends.contains(other))
     }
 
     fn is_online(&self, email: &str) -> bool {

@@ -288,6 +288,10 @@ pub enum ErrorCode {
 pub mod close {
     /// The client's `bye` was heard.
     pub const BYE: u16 = 1000;
+    /// Not the WebSocket protocol.
+    pub const PROTOCOL: u16 = 1002;
+    /// A text that is not UTF-8.
+    pub const NOT_UTF8: u16 = 1007;
     /// A binary message.
     pub const UNSUPPORTED: u16 = 1003;
     /// A message of more than 64 KiB.

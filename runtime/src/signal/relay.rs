@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn nothing_can_stand_for_the_servers_fields() {
-        for field in [r#""from":"victim""#, r#""fr\u006fm":"victim""#, r#""seq":9"#, r#""to":"other""#, r#""type":"error""#] {
+        for field in
+            [r#""from":"victim""#, r#""fr\u006fm":"victim""#, r#""seq":9"#, r#""to":"other""#, r#""type":"error""#]
+        {
             let text = format!(r#"{{"type":"signal","to":"abc","candidate":{{}},{field}}}"#);
             assert!(!matches!(read(&text), Ok(Incoming::Relay(_))), "{field}");
         }

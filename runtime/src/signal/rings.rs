@@ -83,7 +83,8 @@ impl State {
             }
             self.rings.last += 1;
             let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
-            let ring = Ring { number, room: Arc::clone(&room), callers: vec![caller.peer], from: Arc::clone(from), name };
+            let ring =
+                Ring { number, room: Arc::clone(&room), callers: vec![caller.peer], from: Arc::clone(from), name };
             let message = ring.rung();
             rings.push(ring);
             self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(&callee), number));

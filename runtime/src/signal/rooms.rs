@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::directory::RoomRecord;
 use super::hub::{Done, Place, Refused, State};
 use super::ids::PeerId;
 use super::protocol::{ErrorCode, ServerMessage};
@@ -19,16 +20,34 @@ pub struct Room {
     pub(super) members: Vec<PeerId>,
     knocking: Vec<PeerId>,
     locked: bool,
+    /// What DynamoDB says, where it was asked: who made it may always come in, and whether it was made locked.
+    record: Option<RoomRecord>,
     /// Users who accepted a ring to this room: they need not knock.
     invited: Vec<Arc<str>>,
 }
 
+impl Room {
+    fn new(record: Option<RoomRecord>) -> Self {
+        Self { locked: record.as_ref().is_some_and(|record| record.locked), record, ..Self::default() }
+    }
+
+    /// Whether this user need not knock.
+    fn expects(&self, email: &Arc<str>) -> bool {
+        self.invited.contains(email) || self.record.as_ref().is_some_and(|record| record.owner == *email)
+    }
+}
+
 impl State {
+    /// Whether a room has to be looked up before it can be joined: nobody is in it.
+    pub fn is_new(&self, id: &str) -> bool {
+        !self.rooms.contains_key(id)
+    }
+
     /// Enters the room or knocks at it. Whether the room exists was checked before.
     ///
     /// # Errors
     /// It is full, or too many knock.
-    pub fn join(&mut self, peer: PeerId, id: &Arc<str>) -> Done {
+    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: Option<RoomRecord>) -> Done {
         match self.place(peer) {
             Place::In(room) if room == *id => {
                 self.tell_joined(peer, id);
@@ -40,12 +59,11 @@ impl State {
         let Some(session) = self.session(peer).cloned() else { return Ok(()) };
         self.end_ghosts(&session, id);
         let (capacity, knocking) = (self.capacity, self.limits.knocking);
-        let room = self.rooms.entry(Arc::clone(id)).or_default();
+        let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| Room::new(record));
         if room.members.len() >= capacity {
             return Err(FULL);
         }
-        let invited = session.who.email.as_ref().is_some_and(|email| room.invited.contains(email));
-        if !room.locked || invited {
+        if !room.locked || session.who.email.as_ref().is_some_and(|email| room.expects(email)) {
             self.enter(peer, id);
             return Ok(());
         }
@@ -199,8 +217,7 @@ impl State {
     fn end_ghosts(&mut self, session: &Session, id: &Arc<str>) {
         let (Some(email), Some(room)) = (&session.who.email, self.rooms.get(id)) else { return };
         let same = |peer: PeerId| self.session(peer).is_some_and(|other| other.who.email.as_ref() == Some(email));
-        let ghosts: Vec<_> =
-            room.members.iter().copied().filter(|peer| self.is_lost(*peer) && same(*peer)).collect();
+        let ghosts: Vec<_> = room.members.iter().copied().filter(|peer| self.is_lost(*peer) && same(*peer)).collect();
         ghosts.into_iter().for_each(|ghost| self.end(ghost));
     }
 
@@ -211,13 +228,14 @@ impl State {
         }
     }
 
-    /// Nobody is inside: the lock is gone, and who waits comes in.
+    /// Nobody is inside: the lock is gone unless the room was made with it, and then who waits comes in.
     fn empty(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get_mut(id) else { return };
-        room.locked = false;
+        room.locked = room.record.as_ref().is_some_and(|record| record.locked);
+        let locked = room.locked;
         if room.knocking.is_empty() {
             self.rooms.remove(id);
-        } else {
+        } else if !locked {
             self.let_all_in(id);
         }
     }

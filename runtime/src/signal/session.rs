@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ids::{PeerId, ResumeKey};
 use super::outbox::{Bounds, Ending, Outbox};
 use super::pace::Pace;
-use super::protocol::{ErrorCode, Member, ServerMessage};
+use super::protocol::{Member, ServerMessage};
 
 /// Who a client is, as its ticket says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +61,6 @@ impl Session {
         if let Some(inside) = json.get(1..) {
             self.outbox.push(&[inside]);
         }
-    }
-
-    /// Queues an error.
-    pub fn refuse(&self, code: ErrorCode, message: &str, about: &str) {
-        self.send(&ServerMessage::error(code, message, Some(about)));
     }
 
     /// How another one sees it; `known` are friends and the user's own sessions.

@@ -1,0 +1,64 @@
+/**
+ * The messages of the signaling server, as the pages see them. The server's own description is
+ * `runtime/src/signal/protocol.rs`; a test there holds both against each other, name by name.
+ *
+ * The server's messages carry a `seq` that grows by one within a session, except `welcome`, `draining`, `pong` and
+ * errors before `welcome`, which belong to one connection. Close codes: 1009 a message of more than 64 KiB, 1012 the
+ * server restarts, 4000 no hello in time, 4001 ticket refused, 4002 the session goes on in another connection, 4003
+ * nothing was heard for 30 s, 4004 too many sessions, 4008 too slow a reader, 4029 far too many messages.
+ */
+
+/**
+ * From the browser.
+ *
+ * @typedef {{ type: "hello", ticket: string, resume?: string, seen?: number }} Hello
+ * @typedef {{ type: "join", room: string }} Join
+ * @typedef {{ type: "leave" }} Leave
+ * @typedef {{ type: "signal", to: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} SendSignal
+ * @typedef {{ type: "ring", to: string, room: string }} SendRing
+ * @typedef {{ type: "ring-cancel", to?: string, room?: string }} RingCancel
+ * @typedef {{ type: "accept", room: string }} Accept
+ * @typedef {{ type: "reject", room: string }} Reject
+ * @typedef {{ type: "room-lock", locked?: boolean }} SendRoomLock any member may; lasts as long as somebody is inside
+ * @typedef {{ type: "room-admit", peer: string, admit?: boolean }} RoomAdmit any member may
+ * @typedef {{ type: "friends-changed" }} FriendsChanged presence is worked out again
+ * @typedef {{ type: "ping" }} Ping answered by a pong after everything that was queued before
+ * @typedef {{ type: "pong" }} SendPong
+ * @typedef {{ type: "bye" }} Bye ends the session; without it, it can be resumed for 30 s
+ * @typedef {Hello | Join | Leave | SendSignal | SendRing | RingCancel | Accept | Reject | SendRoomLock | RoomAdmit
+ *   | FriendsChanged | Ping | SendPong | Bye} ClientMessage
+ */
+
+/**
+ * To the browser.
+ *
+ * @typedef {{ peer: string, name: string, email?: string }} Member the address is told to friends only
+ * @typedef {{ type: "welcome", peer: string, resume: string, heartbeat_s: number, resumed: boolean }} Welcome
+ * @typedef {{ type: "joined", room: string, peers: Member[], locked: boolean }} Joined
+ * @typedef {{ type: "peer-joined", peer: string, name: string, email?: string }} PeerJoined
+ * @typedef {{ type: "peer-left", peer: string }} PeerLeft left the room, or stopped knocking
+ * @typedef {{ type: "signal", from: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} Signal
+ * @typedef {{ type: "ringing", to: string, room: string, online: boolean }} Ringing
+ * @typedef {{ type: "rung", from: string, name: string, room: string }} Rung
+ * @typedef {{ type: "accepted", room: string, from?: string, peer?: string }} Accepted `from` for the caller, `peer` for the tabs of who was rung
+ * @typedef {{ type: "rejected", room: string, from?: string, peer?: string }} Rejected
+ * @typedef {{ type: "missed", room: string, from?: string, to?: string }} Missed
+ * @typedef {{ type: "presence", email: string, online: boolean }} Presence
+ * @typedef {{ type: "knock", room: string, peer: string, name: string, email?: string }} Knock with our own `peer`: our knock was passed on
+ * @typedef {{ type: "room-lock", room: string, locked: boolean, by: string }} RoomLock
+ * @typedef {{ type: "draining", retry_ms: number }} Draining
+ * @typedef {{ type: "error", code: ErrorCode, message: string, about?: string }} Refusal
+ * @typedef {{ type: "pong" }} Pong
+ * @typedef {Welcome | Joined | PeerJoined | PeerLeft | Signal | Ringing | Rung | Accepted | Rejected | Missed | Presence
+ *   | Knock | RoomLock | Draining | Refusal | Pong} ServerMessage
+ */
+
+/**
+ * Why a message was refused.
+ *
+ * @typedef {"bad_message" | "hello_expected" | "ticket_invalid" | "ticket_expired" | "ticket_used" | "too_large"
+ *   | "rate_limited" | "too_slow" | "too_many" | "forbidden" | "room_not_found" | "room_full" | "not_in_room"
+ *   | "no_such_peer" | "not_admitted" | "not_friends" | "ring_over" | "directory_unavailable"} ErrorCode
+ */
+
+export {};
