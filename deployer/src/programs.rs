@@ -68,7 +68,7 @@ pub fn check(program: &Program) -> Result<(), ResourceError> {
 fn needs(bytes: &[u8]) -> Result<Option<Version>, String> {
     let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is no 64-bit ELF file: {error}"))?;
     let header: &FileHeader64<Endianness> = file.elf_header();
-    if header.e_machine(file.endian()) != EM_X86_64 {
+    if header.e_machine.get(file.endian()) != EM_X86_64 {
         return Err("it is not for x86_64".to_owned());
     }
     let imports = file.imports().map_err(|error| format!("its imports cannot be read: {error}"))?;
