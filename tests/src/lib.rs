@@ -1,1 +1,14 @@
-//! Support for the end-to-end tests and the benchmarks.
+//! What the end-to-end tests and benchmarks stand on: emulators as processes, the deployer as a process, a proxy that
+//! makes emulators behave as AWS does, and a census of everything that an account holds.
+//!
+//! This crate is test code: it panics where the ground under a test gives way, with a message that says what did.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by panicking")]
+
+pub mod census;
+pub mod clients;
+pub mod deployer;
+pub mod emulator;
+pub mod http;
+pub mod proxy;
+pub mod stage;
+pub mod usage;

@@ -1,0 +1,145 @@
+//! The deployer as a process, in an environment of its own.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::emulator::kept;
+
+/// When a command is given up; the longest takes half a minute on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// The folder that cargo builds into, from where this test program is.
+pub fn target() -> PathBuf {
+    let own = env::current_exe().expect("this program knows where it is");
+    let profile = own.ancestors().find(|folder| folder.ends_with("release") || folder.ends_with("debug"));
+    profile.and_then(Path::parent).expect("this program is in a cargo target folder").to_path_buf()
+}
+
+/// The deployer: `PEERSYNC_DEPLOY`, or the one beside this test program.
+pub fn program() -> PathBuf {
+    let own = env::current_exe().expect("this program knows where it is");
+    let folder = own.ancestors().find(|folder| folder.ends_with("release") || folder.ends_with("debug"));
+    let beside = || folder.expect("this program is in a cargo target folder").join("peersync-deploy");
+    let program = env::var_os("PEERSYNC_DEPLOY").map_or_else(beside, PathBuf::from);
+    assert!(program.exists(), "there is no {}: `cargo build --release -p peersync-deploy`", program.display());
+    program
+}
+
+/// The deployer with these arguments; nothing of our own environment reaches it but where programs are.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).current_dir(folder).env_clear().envs(kept());
+    // No configuration or credentials of whoever runs the tests, and no question to an instance's metadata.
+    command.env("HOME", folder).env("AWS_EC2_METADATA_DISABLED", "true").env("NO_PROXY", "*");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Runs a command to its end.
+pub async fn run(mut command: Command) -> Run {
+    let started = Instant::now();
+    let child = command.spawn().expect("the deployer can be started");
+    ended(child, started).await
+}
+
+/// Waits for a running command.
+pub async fn ended(child: Child, started: Instant) -> Run {
+    let output = timeout(DEADLINE, child.wait_with_output()).await;
+    let output = output.expect("the deployer ends in time").expect("the deployer can be waited for");
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        elapsed: started.elapsed(),
+    }
+}
+
+/// A command that has ended.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote as data.
+    pub stdout: String,
+    /// What it wrote about its progress.
+    pub stderr: String,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A step of a plan, in short.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// The resource's address.
+    pub address: String,
+    /// What is done.
+    pub action: String,
+    /// The fields that differ, without the digest, each as `field: reason`.
+    pub fields: Vec<String>,
+}
+
+impl Run {
+    /// Panics with all output where it did not end with this code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        let Self { stdout, stderr, .. } = &self;
+        assert_eq!(self.code, Some(code), "the exit code\n--- stdout ---\n{stdout}\n--- stderr ---\n{stderr}");
+        self
+    }
+
+    /// The JSON events.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The events of one kind.
+    pub fn events_of(&self, kind: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == kind).collect()
+    }
+
+    /// The last event, which is the result.
+    #[track_caller]
+    pub fn result(&self) -> Value {
+        let last = self.events().pop();
+        last.unwrap_or_else(|| panic!("there is no event\n{}\n{}", self.stdout, self.stderr))
+    }
+
+    /// An output, `site_url`.
+    pub fn output(&self, name: &str) -> Option<String> {
+        self.result()["outputs"][name].as_str().map(str::to_owned)
+    }
+
+    /// The plan's steps that do something.
+    pub fn steps(&self) -> Vec<Step> {
+        let plans = self.events_of("plan");
+        let steps = plans.first().and_then(|plan| plan["steps"].as_array().cloned()).unwrap_or_default();
+        let mut steps: Vec<Step> = steps.iter().map(step).collect();
+        steps.sort();
+        steps
+    }
+
+    /// What was done, as `action address`, sorted.
+    pub fn done(&self) -> Vec<String> {
+        let changes = self.result()["changes"].as_array().cloned().unwrap_or_default();
+        let text = |change: &Value, field: &str| change[field].as_str().unwrap_or_default().to_owned();
+        let changes = changes.iter().filter(|change| change["action"] != "no_change");
+        let mut done: Vec<String> =
+            changes.map(|change| format!("{} {}", text(change, "action"), text(change, "address"))).collect();
+        done.sort();
+        done
+    }
+}
+
+fn step(step: &Value) -> Step {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let changes = step["changes"].as_array().cloned().unwrap_or_default();
+    let changes = changes.iter().filter(|change| change["field"] != "tags.peersync:digest");
+    let fields = changes.map(|change| format!("{}: {}", text(&change["field"]), text(&change["reason"])));
+    Step { address: text(&step["address"]), action: text(&step["action"]), fields: fields.collect() }
+}

@@ -1,0 +1,155 @@
+//! Emulators of AWS as processes of the test's own, on loopback and a free port. They end with the process that
+//! started them, however that ends.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// When an emulator that does not answer is given up.
+const READY: Duration = Duration::from_secs(90);
+
+/// Ends the emulator and its children when the pipe on its standard input closes, which it does when we end.
+const UNTIL_PIPE_CLOSES: &str = "
+import os, signal, sys, threading
+os.setpgrp()
+def watch():
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+";
+
+/// Which emulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// MiniStack: everything that a stack needs, functions and data planes included.
+    MiniStack,
+    /// moto: the control planes.
+    Moto,
+}
+
+/// A running emulator.
+#[derive(Debug)]
+pub struct Emulator {
+    /// Where it listens, `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// Which it is.
+    pub kind: Kind,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Closing the pipe lets it end its own children; killing makes sure of it. One that has ended is no failure.
+        drop(self.child.stdin.take());
+        sleep(Duration::from_millis(50));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Emulator {
+    /// The MiniStack of this test program, started by the first test that asks. Every test uses an account of its own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Emulator> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(Kind::MiniStack))
+    }
+
+    /// Starts one and waits until it answers.
+    pub fn start(kind: Kind) -> Self {
+        for _ in 0..3 {
+            let port = free_port().expect("a free port can be had");
+            let log = logs().join(format!("{kind:?}-{}-{port}.log", std::process::id()).to_lowercase());
+            let child = spawn(kind, port, &log).expect("Python can be started");
+            let mut emulator = Self { url: format!("http://127.0.0.1:{port}"), kind, log, child };
+            if emulator.wait() {
+                return emulator;
+            }
+        }
+        panic!("{kind:?} does not come up; see the logs in {}", logs().display());
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn wait(&mut self) -> bool {
+        let started = Instant::now();
+        let address = self.url.trim_start_matches("http://").to_owned();
+        while started.elapsed() < READY {
+            // Another process may have taken the port in between.
+            if self.child.try_wait().ok().flatten().is_some() {
+                return false;
+            }
+            if answers(&address).unwrap_or(false) {
+                return true;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        false
+    }
+}
+
+fn answers(address: &str) -> io::Result<bool> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET /_ministack/health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    Ok(answer.starts_with(b"HTTP/1."))
+}
+
+fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
+    let file = File::create(log)?;
+    let main = match kind {
+        Kind::MiniStack => "from ministack.app import main; main()".to_owned(),
+        Kind::Moto => format!("from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"),
+    };
+    let mut command = Command::new(python());
+    command.args(["-c", &format!("{UNTIL_PIPE_CLOSES}\n{main}")]);
+    command.env_clear().envs(kept()).env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
+    // Side ports that would listen on every interface.
+    command.env("SFTP_ENABLED", "0").env("IOT_MTLS_ENABLED", "0");
+    command.env("LAMBDA_EXECUTOR", "local").env("PYTHONUNBUFFERED", "1").env("NO_PROXY", "*");
+    command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
+    command.spawn()
+}
+
+/// What a child needs of our environment.
+pub(crate) fn kept() -> impl Iterator<Item = (String, String)> {
+    env::vars().filter(|(name, _)| ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL"].contains(&name.as_str()))
+}
+
+/// The Python with the emulators: `PEERSYNC_PYTHON`, or that of the target folder.
+pub fn python() -> PathBuf {
+    let own = || crate::deployer::target().join("venv/bin/python");
+    let python = env::var_os("PEERSYNC_PYTHON").map_or_else(own, PathBuf::from);
+    assert!(python.exists(), "there is no Python at {}: run the tests by `cargo xtask test`", python.display());
+    python
+}
+
+/// Where logs of children are kept.
+pub fn logs() -> PathBuf {
+    let folder = crate::deployer::target().join("test-logs");
+    fs::create_dir_all(&folder).expect("the folder for logs can be made");
+    folder
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// An account that no other test of this process uses; MiniStack keeps accounts apart by the access key.
+pub fn fresh_account() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{:012}", 100_000_000_000_u64 + u64::from(NEXT.fetch_add(1, Ordering::Relaxed)))
+}

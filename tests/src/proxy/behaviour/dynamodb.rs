@@ -1,0 +1,117 @@
+//! Tables: they take time, and their backups still more.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Behave, Moments};
+use crate::proxy::call::{Answer, Call};
+use crate::proxy::lock;
+
+/// Point-in-time recovery right after creation.
+pub(super) struct BackupsUnavailable {
+    time: Duration,
+    created: Mutex<Moments>,
+}
+
+impl BackupsUnavailable {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, created: Mutex::default() }
+    }
+}
+
+impl Behave for BackupsUnavailable {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let table = call.json_text("TableName").filter(|_| call.is("dynamodb", "UpdateContinuousBackups"))?;
+        let message = format!("Backups are being enabled for the table: {table}. Please retry later");
+        let early = lock(&self.created).within(&table, self.time);
+        early.then(|| Answer::error(call, 400, "ContinuousBackupsUnavailableException", &message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if call.is("dynamodb", "CreateTable")
+            && answer.ok()
+            && let Some(table) = call.json_text("TableName")
+        {
+            lock(&self.created).set(table);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tables {
+    created: Moments,
+    updated: Moments,
+    deleted: Moments,
+}
+
+/// Tables between two states.
+pub(super) struct TableInProgress {
+    time: Duration,
+    tables: Mutex<Tables>,
+}
+
+/// Operations that a table in progress refuses.
+const CHANGES: [&str; 6] =
+    ["UpdateTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "UntagResource"];
+
+impl TableInProgress {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, tables: Mutex::default() }
+    }
+
+    fn state(&self, table: &str) -> Option<&'static str> {
+        let tables = lock(&self.tables);
+        if tables.deleted.within(table, self.time) {
+            Some("DELETING")
+        } else if tables.created.within(table, self.time) {
+            Some("CREATING")
+        } else {
+            tables.updated.within(table, self.time).then_some("UPDATING")
+        }
+    }
+}
+
+fn table_of(call: &Call) -> Option<String> {
+    let by_arn = || Some(super::last_part(&call.json_text("ResourceArn")?).to_owned());
+    call.json_text("TableName").or_else(by_arn)
+}
+
+impl Behave for TableInProgress {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if call.service != "dynamodb" {
+            return None;
+        }
+        let table = table_of(call)?;
+        let state = self.state(&table)?;
+        let refused = CHANGES.contains(&&*call.operation) || (state == "DELETING" && call.operation == "CreateTable");
+        let message = format!("Attempt to change a resource which is still in use: Table is {state}: {table}");
+        refused.then(|| Answer::error(call, 400, "ResourceInUseException", &message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(table) = table_of(call).filter(|_| call.service == "dynamodb") else { return };
+        if answer.ok() {
+            let mut tables = lock(&self.tables);
+            match call.operation.as_str() {
+                "CreateTable" => tables.created.set(table.clone()),
+                "UpdateTable" => tables.updated.set(table.clone()),
+                "DeleteTable" => tables.deleted.set(table.clone()),
+                _ => {}
+            }
+        }
+        let Some(state) = self.state(&table) else { return };
+        let path = match call.operation.as_str() {
+            "DescribeTable" => "/Table/TableStatus",
+            "CreateTable" | "UpdateTable" | "DeleteTable" => "/TableDescription/TableStatus",
+            _ => return,
+        };
+        if let Some(mut body) = answer.json().filter(|_| answer.ok())
+            && let Some(status) = body.pointer_mut(path)
+        {
+            *status = Value::String(state.to_owned());
+            answer.set_body(body.to_string());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Instances: they take time, hold what they use, and are made once per client token.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::{Behave, Moments};
+use crate::proxy::call::{Answer, Call, elements};
+use crate::proxy::lock;
+
+#[derive(Default)]
+struct Held {
+    /// Security groups of each instance that is not known to be terminated.
+    groups: HashMap<String, Vec<String>>,
+    /// Allocation of an address, by its association.
+    associated: HashMap<String, (String, String)>,
+    started: Moments,
+    terminated: Moments,
+}
+
+/// Instances and what they hold.
+pub(super) struct DependencyViolation {
+    time: Duration,
+    held: Mutex<Held>,
+}
+
+impl DependencyViolation {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, held: Mutex::default() }
+    }
+
+    fn holds(&self, held: &Held, instance: &str) -> bool {
+        !held.terminated.knows(instance) || held.terminated.within(instance, self.time)
+    }
+
+    fn delete_group(&self, call: &Call) -> Option<Answer> {
+        let group = call.parameter("GroupId")?;
+        let held = lock(&self.held);
+        let holder = held.groups.iter().find(|(id, groups)| groups.contains(&group) && self.holds(&held, id));
+        holder?;
+        let message = format!("resource {group} has a dependent object");
+        Some(Answer::error(call, 400, "DependencyViolation", &message))
+    }
+
+    fn release(&self, call: &Call) -> Option<Answer> {
+        let allocation = call.parameter("AllocationId")?;
+        let held = lock(&self.held);
+        let holder = held.associated.values().find(|(one, instance)| *one == allocation && self.holds(&held, instance));
+        holder?;
+        let message = format!("Address with allocation id {allocation} is in use.");
+        Some(Answer::error(call, 400, "InvalidIPAddress.InUse", &message))
+    }
+
+    fn associate(&self, call: &Call) -> Option<Answer> {
+        let instance = call.parameter("InstanceId")?;
+        let held = lock(&self.held);
+        let message = format!("The instance '{instance}' is not in a valid state for this operation.");
+        let pending = held.started.within(&instance, self.time);
+        pending.then(|| Answer::error(call, 400, "IncorrectInstanceState", &message))
+    }
+
+    fn learn_instances(&self, call: &Call, answer: &Answer) {
+        let parameters = call.parameters();
+        let groups = parameters.iter().filter(|(key, _)| key.contains("SecurityGroupId")).map(|(_, id)| id.clone());
+        let groups: Vec<String> = groups.collect();
+        let mut held = lock(&self.held);
+        for id in elements(&answer.text(), "instanceId") {
+            held.groups.insert(id.to_owned(), groups.clone());
+            held.started.set(id);
+        }
+    }
+
+    /// Shows instances that have just started as pending, and those that have just been terminated as shutting down.
+    fn rewrite(&self, answer: &mut Answer) {
+        let held = lock(&self.held);
+        let text = answer.text();
+        let mut rewritten = String::with_capacity(text.len());
+        for (number, part) in text.split("<instanceId>").enumerate() {
+            if number > 0 {
+                rewritten.push_str("<instanceId>");
+            }
+            let id = part.split('<').next().unwrap_or_default();
+            let running = "<code>16</code><name>running</name>";
+            let stopped = "<code>48</code><name>terminated</name>";
+            if held.terminated.within(id, self.time) {
+                rewritten.push_str(&part.replacen(stopped, "<code>32</code><name>shutting-down</name>", 1));
+            } else if held.started.within(id, self.time) {
+                rewritten.push_str(&part.replacen(running, "<code>0</code><name>pending</name>", 1));
+            } else {
+                rewritten.push_str(part);
+            }
+        }
+        if rewritten != text {
+            drop(held);
+            answer.set_body(rewritten);
+        }
+    }
+}
+
+impl Behave for DependencyViolation {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        match call.operation.as_str() {
+            "DeleteSecurityGroup" => self.delete_group(call),
+            "ReleaseAddress" => self.release(call),
+            "AssociateAddress" => self.associate(call),
+            _ => None,
+        }
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if call.service != "ec2" || !answer.ok() {
+            return;
+        }
+        match call.operation.as_str() {
+            "RunInstances" => self.learn_instances(call, answer),
+            "TerminateInstances" => {
+                let mut held = lock(&self.held);
+                for (_, id) in call.parameters().into_iter().filter(|(key, _)| key.starts_with("InstanceId")) {
+                    if !held.terminated.knows(&id) {
+                        held.terminated.set(id);
+                    }
+                }
+            }
+            "AssociateAddress" => {
+                let text = answer.text();
+                let id = elements(&text, "associationId").first().map(|id| (*id).to_owned());
+                let pair = call.parameter("AllocationId").zip(call.parameter("InstanceId"));
+                if let Some((id, pair)) = id.zip(pair) {
+                    lock(&self.held).associated.insert(id, pair);
+                }
+            }
+            "DisassociateAddress" => {
+                if let Some(id) = call.parameter("AssociationId") {
+                    lock(&self.held).associated.remove(&id);
+                }
+            }
+            _ => {}
+        }
+        if ["RunInstances", "DescribeInstances", "TerminateInstances"].contains(&&*call.operation) {
+            self.rewrite(answer);
+        }
+    }
+}
+
+/// The answers that were given for client tokens.
+#[derive(Default)]
+pub(super) struct ClientToken {
+    answers: Mutex<HashMap<String, Answer>>,
+}
+
+impl Behave for ClientToken {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let token = call.parameter("ClientToken").filter(|_| call.is("ec2", "RunInstances"))?;
+        lock(&self.answers).get(&token).cloned()
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if let Some(token) = call.parameter("ClientToken").filter(|_| call.is("ec2", "RunInstances") && answer.ok()) {
+            lock(&self.answers).insert(token, answer.clone());
+        }
+    }
+}

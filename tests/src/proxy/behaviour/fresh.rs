@@ -1,0 +1,103 @@
+//! Eventual consistency: what was just created is not found by the next call, which asks another copy.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::{Behave, Moments, last_part};
+use crate::proxy::call::{Answer, Call, elements};
+use crate::proxy::lock;
+
+/// Things that are too new to be found.
+pub(super) struct NotFoundAfterCreate {
+    time: Duration,
+    created: Mutex<Moments>,
+}
+
+impl NotFoundAfterCreate {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, created: Mutex::default() }
+    }
+
+    /// Whether what the call is about was created a moment ago.
+    fn is_fresh(&self, call: &Call) -> bool {
+        let created = lock(&self.created);
+        subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), self.time))
+    }
+}
+
+impl Behave for NotFoundAfterCreate {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let (status, code) = not_found(call)?;
+        self.is_fresh(call).then(|| Answer::error(call, status, code, "It does not exist."))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if answer.ok() {
+            for name in created(call, answer) {
+                lock(&self.created).set(format!("{} {name}", call.service));
+            }
+        }
+    }
+}
+
+/// What a successful call has created.
+fn created(call: &Call, answer: &Answer) -> Vec<String> {
+    let text = answer.text();
+    let all = |name: &str| elements(&text, name).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    match (call.service.as_str(), call.operation.as_str()) {
+        ("s3", "CreateBucket") => call.bucket().into_iter().collect(),
+        ("iam", "CreateRole") => call.parameter("RoleName").into_iter().collect(),
+        ("iam", "CreateInstanceProfile") => call.parameter("InstanceProfileName").into_iter().collect(),
+        ("dynamodb", "CreateTable") => call.json_text("TableName").into_iter().collect(),
+        ("ssm", "PutParameter") => call.json_text("Name").into_iter().collect(),
+        ("ec2", "RunInstances") => all("instanceId"),
+        ("ec2", "CreateSecurityGroup") => all("groupId"),
+        ("ec2", "AllocateAddress") => all("allocationId"),
+        ("lambda", "CreateFunction") => call.json_text("FunctionName").into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a call is about.
+fn subjects(call: &Call) -> Vec<String> {
+    match call.service.as_str() {
+        "s3" => call.bucket().into_iter().collect(),
+        "lambda" => call.segment(2).map(|name| last_part(&name).to_owned()).into_iter().collect(),
+        "dynamodb" => {
+            let table = call.json_text("TableName").or_else(|| call.json_text("ResourceArn"));
+            table.map(|table| last_part(&table).to_owned()).into_iter().collect()
+        }
+        "ssm" => call.json_text("Name").or_else(|| call.json_text("ResourceId")).into_iter().collect(),
+        _ => call.parameters().into_iter().map(|(_, value)| value).collect(),
+    }
+}
+
+/// How a service says that it does not know the thing; `None` for calls that this behaviour leaves alone.
+fn not_found(call: &Call) -> Option<(u16, &'static str)> {
+    match (call.service.as_str(), call.operation.as_str()) {
+        ("s3", "CreateBucket") => None,
+        ("s3", "HeadBucket") => Some((404, "NotFound")),
+        ("s3", _) => Some((404, "NoSuchBucket")),
+        ("iam", "GetRole" | "ListRoleTags" | "ListRolePolicies" | "GetRolePolicy" | "PutRolePolicy") => {
+            Some((404, "NoSuchEntity"))
+        }
+        ("iam", "GetInstanceProfile" | "AddRoleToInstanceProfile") => Some((404, "NoSuchEntity")),
+        ("dynamodb", "DescribeTable" | "DescribeTimeToLive" | "ListTagsOfResource" | "UpdateTimeToLive") => {
+            Some((400, "ResourceNotFoundException"))
+        }
+        ("ssm", "GetParameter") => Some((400, "ParameterNotFound")),
+        ("ssm", "ListTagsForResource" | "AddTagsToResource") => Some((400, "InvalidResourceId")),
+        ("lambda", "GetFunction" | "GetFunctionConfiguration" | "ListTags" | "GetPolicy" | "AddPermission") => {
+            Some((404, "ResourceNotFoundException"))
+        }
+        ("ec2", "DescribeInstances") if call.parameter("InstanceId.1").is_some() => {
+            Some((400, "InvalidInstanceID.NotFound"))
+        }
+        ("ec2", "DescribeSecurityGroups") if call.parameter("GroupId.1").is_some() => {
+            Some((400, "InvalidGroup.NotFound"))
+        }
+        ("ec2", "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupEgress") => Some((400, "InvalidGroup.NotFound")),
+        ("ec2", "AssociateAddress") => Some((400, "InvalidAllocationID.NotFound")),
+        _ => None,
+    }
+}

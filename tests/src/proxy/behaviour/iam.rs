@@ -1,0 +1,140 @@
+//! Roles and instance profiles: known to other services only after a while, and not to be deleted while in use.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::{Behave, Moments, last_part};
+use crate::proxy::call::{Answer, Call};
+use crate::proxy::lock;
+
+/// Lambda's view of roles.
+pub(super) struct RoleNotAssumable {
+    time: Duration,
+    created: Mutex<Moments>,
+}
+
+impl RoleNotAssumable {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, created: Mutex::default() }
+    }
+}
+
+impl Behave for RoleNotAssumable {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if call.service != "lambda" || !["CreateFunction", "UpdateFunctionConfiguration"].contains(&&*call.operation) {
+            return None;
+        }
+        let role = call.json_text("Role")?;
+        let created = lock(&self.created);
+        if created.knows(last_part(&role)) && !created.within(last_part(&role), self.time) {
+            return None;
+        }
+        let message = "The role defined for the function cannot be assumed by Lambda.";
+        Some(Answer::error(call, 400, "InvalidParameterValueException", message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(role) = call.parameter("RoleName").filter(|_| answer.ok() && call.service == "iam") else { return };
+        match call.operation.as_str() {
+            "CreateRole" => lock(&self.created).set(role),
+            "DeleteRole" => lock(&self.created).forget(&role),
+            _ => {}
+        }
+    }
+}
+
+/// EC2's view of instance profiles.
+pub(super) struct InvalidInstanceProfile {
+    time: Duration,
+    with_role: Mutex<Moments>,
+}
+
+impl InvalidInstanceProfile {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, with_role: Mutex::default() }
+    }
+}
+
+impl Behave for InvalidInstanceProfile {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if !call.is("ec2", "RunInstances") {
+            return None;
+        }
+        let (name, arn) = ("IamInstanceProfile.Name", "IamInstanceProfile.Arn");
+        let profile = call.parameter(name).or_else(|| call.parameter(arn))?;
+        let known = lock(&self.with_role);
+        if known.knows(last_part(&profile)) && !known.within(last_part(&profile), self.time) {
+            return None;
+        }
+        let message = format!(
+            "Value ({profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+        );
+        Some(Answer::error(call, 400, "InvalidParameterValue", &message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(profile) = call.parameter("InstanceProfileName").filter(|_| answer.ok()) else { return };
+        match call.operation.as_str() {
+            "AddRoleToInstanceProfile" => lock(&self.with_role).set(profile),
+            "RemoveRoleFromInstanceProfile" | "DeleteInstanceProfile" => lock(&self.with_role).forget(&profile),
+            _ => {}
+        }
+    }
+}
+
+/// What hangs on what.
+#[derive(Default)]
+struct Attached {
+    /// Policies of a role, and profiles with it.
+    of_role: HashMap<String, HashSet<String>>,
+    /// Roles in a profile.
+    of_profile: HashMap<String, HashSet<String>>,
+}
+
+/// The order of deletion.
+#[derive(Default)]
+pub(super) struct DeleteConflict {
+    attached: Mutex<Attached>,
+}
+
+impl Behave for DeleteConflict {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let attached = lock(&self.attached);
+        let in_use = match call.operation.as_str() {
+            "DeleteRole" => attached.of_role.get(&call.parameter("RoleName")?),
+            "DeleteInstanceProfile" => attached.of_profile.get(&call.parameter("InstanceProfileName")?),
+            _ => None,
+        };
+        let first = in_use?.iter().next()?;
+        let message = format!("Cannot delete entity, must detach or remove {first} first.");
+        Some(Answer::error(call, 409, "DeleteConflict", &message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if !answer.ok() || call.service != "iam" {
+            return;
+        }
+        let role = call.parameter("RoleName").unwrap_or_default();
+        let policy = call.parameter("PolicyName").or_else(|| call.parameter("PolicyArn"));
+        let profile = call.parameter("InstanceProfileName");
+        let mut attached = lock(&self.attached);
+        match (call.operation.as_str(), policy, profile) {
+            ("PutRolePolicy" | "AttachRolePolicy", Some(policy), _) => {
+                attached.of_role.entry(role).or_default().insert(policy);
+            }
+            ("DeleteRolePolicy" | "DetachRolePolicy", Some(policy), _) => {
+                attached.of_role.entry(role).or_default().remove(&policy);
+            }
+            ("AddRoleToInstanceProfile", _, Some(profile)) => {
+                attached.of_role.entry(role.clone()).or_default().insert(profile.clone());
+                attached.of_profile.entry(profile).or_default().insert(role);
+            }
+            ("RemoveRoleFromInstanceProfile", _, Some(profile)) => {
+                attached.of_role.entry(role.clone()).or_default().remove(&profile);
+                attached.of_profile.entry(profile).or_default().remove(&role);
+            }
+            _ => {}
+        }
+    }
+}

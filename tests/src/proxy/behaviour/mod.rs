@@ -1,0 +1,184 @@
+//! AWS as it is, where the emulators are lenient and instant: each behaviour is one switch.
+
+mod api_gateway;
+mod cloudfront;
+mod dynamodb;
+mod ec2;
+mod fresh;
+mod iam;
+mod lambda;
+mod s3;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::call::{Answer, Call};
+
+/// One behaviour of AWS that the emulators lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Behaviour {
+    /// Lambda refuses a role that does not exist, and one that was just created.
+    RoleNotAssumable,
+    /// EC2 refuses an instance profile that does not exist, has no role, or was just created.
+    InvalidInstanceProfile,
+    /// A role with policies or in a profile, and a profile with a role, cannot be deleted.
+    DeleteConflict,
+    /// Instances take time to start and stop; what they use cannot be deleted before.
+    DependencyViolation,
+    /// The same client token gives the same instance.
+    ClientToken,
+    /// A table's point-in-time recovery cannot be set right after it has become active.
+    ContinuousBackupsUnavailable,
+    /// A table is CREATING, UPDATING and DELETING for a while and refuses changes meanwhile.
+    TableInProgress,
+    /// A function is Pending or being updated for a while and refuses a second update.
+    FunctionInProgress,
+    /// A distribution is InProgress for a while; one that is enabled or in progress cannot be deleted.
+    DistributionInProgress,
+    /// What a distribution uses cannot be deleted.
+    AccessControlInUse,
+    /// What was just created is not found.
+    NotFoundAfterCreate,
+    /// S3 refuses changes of a bucket that meet, and a bucket's name right after its deletion.
+    OperationAborted,
+    /// API Gateway takes 10 calls a second, 40 at once.
+    ApiGatewayQuota,
+}
+
+impl Behaviour {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::RoleNotAssumable,
+        Self::InvalidInstanceProfile,
+        Self::DeleteConflict,
+        Self::DependencyViolation,
+        Self::ClientToken,
+        Self::ContinuousBackupsUnavailable,
+        Self::TableInProgress,
+        Self::FunctionInProgress,
+        Self::DistributionInProgress,
+        Self::AccessControlInUse,
+        Self::NotFoundAfterCreate,
+        Self::OperationAborted,
+        Self::ApiGatewayQuota,
+    ];
+
+    fn make(self, times: &Times) -> Box<dyn Behave> {
+        match self {
+            Self::RoleNotAssumable => Box::new(iam::RoleNotAssumable::new(times.role)),
+            Self::InvalidInstanceProfile => Box::new(iam::InvalidInstanceProfile::new(times.role)),
+            Self::DeleteConflict => Box::new(iam::DeleteConflict::default()),
+            Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
+            Self::ClientToken => Box::new(ec2::ClientToken::default()),
+            Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
+            Self::TableInProgress => Box::new(dynamodb::TableInProgress::new(times.table)),
+            Self::FunctionInProgress => Box::new(lambda::FunctionInProgress::new(times.function)),
+            Self::DistributionInProgress => Box::new(cloudfront::DistributionInProgress::new(times.distribution)),
+            Self::AccessControlInUse => Box::new(cloudfront::InUse::default()),
+            Self::NotFoundAfterCreate => Box::new(fresh::NotFoundAfterCreate::new(times.fresh)),
+            Self::OperationAborted => Box::new(s3::OperationAborted::new(times.fresh)),
+            Self::ApiGatewayQuota => Box::new(api_gateway::Quota::default()),
+        }
+    }
+}
+
+/// How long things take. AWS takes up to a minute for a role and some for a distribution; the order is what counts.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// Until a role or profile is known everywhere.
+    pub role: Duration,
+    /// Until an instance runs, or is terminated.
+    pub instance: Duration,
+    /// Until a table is active.
+    pub table: Duration,
+    /// Until a function's update is through.
+    pub function: Duration,
+    /// Until a distribution is deployed.
+    pub distribution: Duration,
+    /// Until something new is found.
+    pub fresh: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let milliseconds = Duration::from_millis;
+        Self {
+            role: milliseconds(1500),
+            instance: milliseconds(1000),
+            table: milliseconds(700),
+            function: milliseconds(700),
+            distribution: milliseconds(1500),
+            fresh: milliseconds(400),
+        }
+    }
+}
+
+/// What a behaviour can do with the traffic.
+trait Behave: Send + Sync {
+    /// Answers in place of the emulator.
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let _ = call;
+        None
+    }
+
+    /// Learns from the emulator's answer, and changes it.
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let _ = (call, answer);
+    }
+}
+
+/// The behaviours of one proxy.
+pub(super) struct Behaviours {
+    chosen: Vec<(Behaviour, Box<dyn Behave>)>,
+}
+
+impl fmt::Debug for Behaviours {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.chosen.iter().map(|(behaviour, _)| behaviour)).finish()
+    }
+}
+
+impl Behaviours {
+    pub(super) fn new(chosen: &[Behaviour], times: &Times) -> Self {
+        Self { chosen: chosen.iter().map(|behaviour| (*behaviour, behaviour.make(times))).collect() }
+    }
+
+    pub(super) fn before(&self, call: &Call) -> Option<(Behaviour, Answer)> {
+        self.chosen.iter().find_map(|(behaviour, behave)| Some((*behaviour, behave.before(call)?)))
+    }
+
+    pub(super) fn after(&self, call: &Call, answer: &mut Answer) {
+        for (_, behave) in &self.chosen {
+            behave.after(call, answer);
+        }
+    }
+}
+
+/// Moments by name, and whether one has passed long enough ago.
+#[derive(Debug, Default)]
+struct Moments(HashMap<String, Instant>);
+
+impl Moments {
+    fn set(&mut self, name: impl Into<String>) {
+        self.0.insert(name.into(), Instant::now());
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether it was set less than `time` ago.
+    fn within(&self, name: &str, time: Duration) -> bool {
+        self.0.get(name).is_some_and(|moment| moment.elapsed() < time)
+    }
+}
+
+/// The name at the end of an ARN.
+fn last_part(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().unwrap_or(arn)
+}

@@ -1,0 +1,163 @@
+//! Requests and answers of AWS's APIs, as far as a proxy must understand them.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::operation;
+
+/// A request to an AWS API.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The service by its signing name: `s3`, `cloudfront`, `monitoring`.
+    pub service: String,
+    /// The operation, `CreateBucket`.
+    pub operation: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// Understands a request.
+    pub fn new(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Self {
+        let service = operation::service(&headers).to_owned();
+        let operation = operation::name(&service, &method, &uri, &headers, &body);
+        Self { service, operation, method, uri, headers, body }
+    }
+
+    /// Whether it is this operation of this service.
+    pub fn is(&self, service: &str, operation: &str) -> bool {
+        self.service == service && self.operation == operation
+    }
+
+    /// Whether it changes anything.
+    pub fn mutating(&self) -> bool {
+        operation::mutating(&self.service, &self.operation)
+    }
+
+    /// A field of the form body that the query protocols send, `SecurityGroupId.1`.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        operation::form(&self.body).find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// All fields of the form body.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        operation::form(&self.body).collect()
+    }
+
+    /// A field of the JSON body.
+    pub fn json(&self, name: &str) -> Option<Value> {
+        serde_json::from_slice::<Value>(&self.body).ok()?.get(name).cloned()
+    }
+
+    /// A text of the JSON body.
+    pub fn json_text(&self, name: &str) -> Option<String> {
+        self.json(name)?.as_str().map(str::to_owned)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A part of the path, counted from 0.
+    pub fn segment(&self, number: usize) -> Option<String> {
+        let segment = self.uri.path().trim_start_matches('/').split('/').nth(number)?;
+        Some(operation::decoded(segment))
+    }
+
+    /// The bucket that an S3 request is about.
+    pub fn bucket(&self) -> Option<String> {
+        self.segment(0).filter(|name| self.service == "s3" && !name.is_empty())
+    }
+}
+
+/// An answer of an AWS API.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Whether the call succeeded.
+    pub fn ok(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Puts another body in place of the answer's own.
+    pub fn set_body(&mut self, body: impl Into<Bytes>) {
+        self.body = body.into();
+        self.headers.remove("content-length");
+        // The checksum of the old body would not fit.
+        self.headers.remove("x-amz-crc32");
+    }
+
+    /// An error in the form in which the call's service sends its errors.
+    pub fn error(call: &Call, status: u16, code: &str, message: &str) -> Self {
+        let (kind, body) = match call.service.as_str() {
+            "s3" => ("application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
+            "ec2" => (
+                "text/xml",
+                format!(
+                    "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+                     <RequestID>proxy</RequestID></Response>"
+                ),
+            ),
+            "iam" | "sts" | "monitoring" | "cloudfront" => (
+                "text/xml",
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                     <RequestId>proxy</RequestId></ErrorResponse>"
+                ),
+            ),
+            "dynamodb" => ("application/x-amz-json-1.0", json!({ "__type": code, "message": message }).to_string()),
+            "lambda" | "apigateway" => {
+                ("application/json", json!({ "message": message, "Message": message }).to_string())
+            }
+            _ => ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string()),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(kind));
+        if let Ok(code) = HeaderValue::from_str(code) {
+            headers.insert("x-amzn-errortype", code);
+        }
+        let body = if call.method == Method::HEAD { Bytes::new() } else { Bytes::from(body) };
+        Self { status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body }
+    }
+}
+
+/// What stands between two marks, the first time.
+pub fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    text.split_once(from)?.1.split_once(to).map(|(inner, _)| inner)
+}
+
+/// The content of every element of this name.
+pub fn elements<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    text.split(open.as_str())
+        .skip(1)
+        .filter_map(|rest| rest.split_once(close.as_str()))
+        .map(|(inner, _)| inner)
+        .collect()
+}

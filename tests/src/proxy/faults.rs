@@ -1,0 +1,98 @@
+//! Faults at a rate: throttling, errors, dropped and slow connections. A seed decides, so that a run can be repeated.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Mutex;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::call::{Answer, Call};
+use super::lock;
+
+/// One kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The service's own word for "too fast", with status 400 as the JSON and query services send it.
+    Throttled,
+    /// Status 429.
+    TooManyRequests,
+    /// Status 503, `SlowDown` from S3.
+    SlowDown,
+    /// Status 500.
+    Internal,
+    /// The connection ends before AWS has seen the request.
+    DroppedBefore,
+    /// The connection ends after AWS has done what was asked.
+    DroppedAfter,
+    /// The answer takes its time.
+    Slow,
+}
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::Throttled,
+        Self::TooManyRequests,
+        Self::SlowDown,
+        Self::Internal,
+        Self::DroppedBefore,
+        Self::DroppedAfter,
+        Self::Slow,
+    ];
+
+    /// The answer in AWS's place, where the fault is one.
+    pub fn answer(self, call: &Call) -> Option<Answer> {
+        let throttled = match call.service.as_str() {
+            "ec2" => "RequestLimitExceeded",
+            "iam" | "monitoring" | "sts" | "cloudfront" => "Throttling",
+            "dynamodb" | "logs" | "ssm" => "ThrottlingException",
+            _ => "TooManyRequestsException",
+        };
+        match self {
+            Self::Throttled if call.service == "s3" => Some(slow_down(call)),
+            Self::Throttled => Some(Answer::error(call, 400, throttled, "Rate exceeded")),
+            Self::TooManyRequests => Some(Answer::error(call, 429, throttled, "Rate exceeded")),
+            Self::SlowDown => Some(slow_down(call)),
+            Self::Internal => Some(Answer::error(call, 500, "InternalError", "We encountered an internal error.")),
+            Self::DroppedBefore | Self::DroppedAfter | Self::Slow => None,
+        }
+    }
+}
+
+fn slow_down(call: &Call) -> Answer {
+    let code = if call.service == "s3" { "SlowDown" } else { "ServiceUnavailable" };
+    Answer::error(call, 503, code, "Please reduce your request rate.")
+}
+
+/// Which requests fail, and how.
+#[derive(Debug)]
+pub struct Faults {
+    kinds: Vec<Fault>,
+    rate: f64,
+    seed: u64,
+    seen: Mutex<HashMap<String, u64>>,
+}
+
+impl Faults {
+    /// These kinds, at this rate from 0 to 1.
+    pub fn new(kinds: &[Fault], rate: f64, seed: u64) -> Self {
+        Self { kinds: kinds.to_vec(), rate, seed, seen: Mutex::default() }
+    }
+
+    /// The fault for this request. The n-th request of one form gets the same each time, whatever runs beside it.
+    pub fn choose(&self, call: &Call) -> Option<Fault> {
+        let form = format!("{}:{} {} {}", call.service, call.operation, call.method, call.uri.path());
+        let number = {
+            let mut seen = lock(&self.seen);
+            let count = seen.entry(form.clone()).or_default();
+            *count += 1;
+            *count
+        };
+        let mut hasher = DefaultHasher::new();
+        (self.seed, form, number).hash(&mut hasher);
+        let mut random = StdRng::seed_from_u64(hasher.finish());
+        random.random_bool(self.rate).then(|| self.kinds.choose(&mut random).copied()).flatten()
+    }
+}

@@ -1,0 +1,119 @@
+//! What went through the proxy.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::lock;
+
+/// One request and how it was answered.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The service by its signing name.
+    pub service: String,
+    /// The operation.
+    pub operation: String,
+    /// What it was about, as far as the path tells.
+    pub path: String,
+    /// Whether it changes anything.
+    pub mutating: bool,
+    /// When it came in.
+    pub began: Instant,
+    /// When it was answered.
+    pub ended: Instant,
+    /// The answer's status; `None` where the connection was dropped.
+    pub status: Option<u16>,
+    /// The fault or behaviour that answered in AWS's place.
+    pub by: Option<String>,
+}
+
+impl Record {
+    /// `service:Operation`, the form of IAM.
+    pub fn action(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+}
+
+/// The records of a proxy, shared with whoever reads them.
+#[derive(Clone, Debug, Default)]
+pub struct RequestLog {
+    records: Arc<Mutex<Vec<Record>>>,
+}
+
+impl RequestLog {
+    /// Adds a record.
+    pub fn push(&self, record: Record) {
+        lock(&self.records).push(record);
+    }
+
+    /// All records so far, in the order in which they were answered.
+    pub fn all(&self) -> Vec<Record> {
+        lock(&self.records).clone()
+    }
+
+    /// The records since the last call of this, which are forgotten.
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut *lock(&self.records))
+    }
+}
+
+/// Those that changed something, or tried to.
+pub fn mutating(records: &[Record]) -> Vec<String> {
+    records
+        .iter()
+        .filter(|record| record.mutating)
+        .map(|record| format!("{} {}", record.action(), record.path))
+        .collect()
+}
+
+/// How many requests had to wait for one another: the longest chain in which each began after the one before it ended.
+pub fn longest_chain(records: &[Record]) -> usize {
+    let mut by_end: Vec<&Record> = records.iter().collect();
+    by_end.sort_by_key(|record| record.ended);
+    let mut chain = 0;
+    let mut last: Option<Instant> = None;
+    for record in by_end {
+        if last.is_none_or(|last| record.began >= last) {
+            chain += 1;
+            last = Some(record.ended);
+        }
+    }
+    chain
+}
+
+/// From the first request to the last answer.
+pub fn span(records: &[Record]) -> Duration {
+    let began = records.iter().map(|record| record.began).min();
+    let ended = records.iter().map(|record| record.ended).max();
+    began.zip(ended).map(|(began, ended)| ended.duration_since(began)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Record, longest_chain};
+
+    fn record(zero: Instant, began: u64, ended: u64) -> Record {
+        let at = |milliseconds| zero + Duration::from_millis(milliseconds);
+        let text = String::new;
+        Record {
+            service: text(),
+            operation: text(),
+            path: text(),
+            mutating: false,
+            began: at(began),
+            ended: at(ended),
+            status: None,
+            by: None,
+        }
+    }
+
+    #[test]
+    fn a_chain_counts_only_what_does_not_overlap() {
+        let zero = Instant::now();
+        let waves = [record(zero, 0, 50), record(zero, 1, 52), record(zero, 60, 110), record(zero, 61, 115)];
+        assert_eq!(longest_chain(&waves), 2);
+        assert_eq!(longest_chain(&[record(zero, 0, 100), record(zero, 10, 20), record(zero, 30, 40)]), 2);
+        assert_eq!(longest_chain(&[]), 0);
+    }
+}

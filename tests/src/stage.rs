@@ -1,0 +1,107 @@
+//! One test's account at an emulator, its configuration, and the deployer that works on it.
+
+use std::fs;
+use std::time::Instant;
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::clients::{Clients, REGION};
+use crate::deployer::{self, Run};
+use crate::emulator::{Emulator, Kind, fresh_account};
+use crate::proxy::{Proxy, Settings};
+
+/// One test's account.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its number.
+    pub account: String,
+    /// Clients that go straight to the emulator.
+    pub clients: Clients,
+    /// The emulator's URL.
+    pub emulator: String,
+    /// Between the deployer and the emulator, where there is one.
+    pub proxy: Option<Proxy>,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// A new account at an emulator. The deployer goes through a proxy that only writes down.
+    pub async fn new(emulator: &Emulator) -> Self {
+        Self::with(emulator, Settings::default()).await
+    }
+
+    /// A new account, and the proxy in front of it as the settings say.
+    pub async fn with(emulator: &Emulator, settings: Settings) -> Self {
+        // moto keeps accounts apart by roles only; a test has a moto of its own.
+        let account = if emulator.kind == Kind::Moto { "123456789012".to_owned() } else { fresh_account() };
+        let clients = Clients::new(&emulator.url, &account).await;
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let proxy = Proxy::start(&emulator.url, settings).await.expect("the proxy starts");
+        let stage = Self { account, clients, emulator: emulator.url.clone(), proxy: Some(proxy), folder };
+        stage.configure("");
+        stage
+    }
+
+    /// Puts another proxy in place of the present one.
+    pub async fn change_proxy(&mut self, settings: Settings) {
+        self.proxy = Some(Proxy::start(&self.emulator, settings).await.expect("the proxy starts"));
+    }
+
+    /// The proxy.
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("this stage has a proxy")
+    }
+
+    /// Writes `peersync.toml`.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.folder.path().join("peersync.toml"), text).expect("the configuration can be written");
+    }
+
+    /// The stack's name where the configuration does not say otherwise.
+    pub fn stack(&self) -> &'static str {
+        "peersync-dev"
+    }
+
+    /// The name of the site's bucket.
+    pub fn bucket(&self) -> String {
+        format!("{}-{}-{REGION}", self.stack(), self.account)
+    }
+
+    /// The deployer's command line: JSON events, this account, this endpoint.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut all = vec!["--output", "json"];
+        all.extend(arguments);
+        let mut command = deployer::command(self.folder.path(), &all);
+        let endpoint = self.proxy.as_ref().map_or(&self.emulator, |proxy| &proxy.url);
+        command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", REGION);
+        command.env("AWS_ACCESS_KEY_ID", &self.account).env("AWS_SECRET_ACCESS_KEY", "secret");
+        command
+    }
+
+    /// Runs the deployer to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Run {
+        deployer::run(self.command(arguments)).await
+    }
+
+    /// Starts the deployer.
+    pub fn start(&self, arguments: &[&str]) -> (Child, Instant) {
+        let child = self.command(arguments).spawn().expect("the deployer can be started");
+        (child, Instant::now())
+    }
+
+    /// `up`, which must succeed.
+    pub async fn up(&self) -> Run {
+        self.run(&["up", "--yes", "--no-check"]).await.expect(0)
+    }
+
+    /// `plan --detailed-exitcode`, which must end with this code.
+    pub async fn plan(&self, code: i32) -> Run {
+        self.run(&["plan", "--detailed-exitcode"]).await.expect(code)
+    }
+
+    /// `down` without a backup, which must succeed.
+    pub async fn down(&self) -> Run {
+        self.run(&["down", "--yes", "--no-backup"]).await.expect(0)
+    }
+}

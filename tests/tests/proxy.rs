@@ -1,0 +1,322 @@
+//! The proxy itself, against MiniStack: what it writes down, its faults, and each behaviour of AWS.
+//!
+//! Needs: python.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
+    TableStatus,
+};
+use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, Runtime};
+use peersync_tests::clients::Clients;
+use peersync_tests::emulator::{Emulator, fresh_account};
+use peersync_tests::proxy::behaviour::{Behaviour, Times};
+use peersync_tests::proxy::faults::{Fault, Faults};
+use peersync_tests::proxy::log::{longest_chain, mutating};
+use peersync_tests::proxy::{Proxy, Settings};
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+async fn behind(settings: Settings) -> (Proxy, Clients) {
+    let proxy = Proxy::start(&Emulator::shared().url, settings).await.unwrap();
+    let clients = Clients::new(&proxy.url, &fresh_account()).await;
+    (proxy, clients)
+}
+
+async fn with(behaviour: Behaviour) -> (Proxy, Clients) {
+    let times = Times { fresh: Duration::from_millis(300), ..Times::default() };
+    behind(Settings { behaviours: vec![behaviour], times, ..Settings::default() }).await
+}
+
+/// Repeats a call until it succeeds, and gives the codes of the failures before.
+async fn until_ok<T, E: std::fmt::Debug, F: Future<Output = Result<T, (String, E)>>>(
+    mut call: impl FnMut() -> F,
+) -> (T, Vec<String>) {
+    let started = Instant::now();
+    let mut codes: Vec<String> = Vec::new();
+    loop {
+        match call().await {
+            Ok(answer) => return (answer, codes),
+            Err((code, error)) => {
+                assert!(started.elapsed() < Duration::from_secs(20), "it never succeeds: {error:?}");
+                if codes.last() != Some(&code) {
+                    codes.push(code);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+macro_rules! coded {
+    ($call:expr) => {
+        $call.await.map_err(|error| (error.code().unwrap_or("none").to_owned(), error))
+    };
+}
+
+async fn table(clients: &Clients) {
+    let key = AttributeDefinition::builder().attribute_name("k").attribute_type(ScalarAttributeType::S);
+    let schema = KeySchemaElement::builder().attribute_name("k").key_type(KeyType::Hash);
+    let call = clients.dynamodb.create_table().table_name("t").billing_mode(BillingMode::PayPerRequest);
+    let call = call.attribute_definitions(key.build().unwrap()).key_schema(schema.build().unwrap());
+    call.send().await.unwrap();
+}
+
+async fn role(clients: &Clients, name: &str) -> String {
+    let call = clients.iam.create_role().role_name(name).assume_role_policy_document(TRUST);
+    call.send().await.unwrap().role.unwrap().arn
+}
+
+fn function(
+    clients: &Clients,
+    role: &str,
+) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
+    // The smallest zip: its end record alone.
+    let zip = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
+    clients
+        .lambda
+        .create_function()
+        .function_name("f")
+        .runtime(Runtime::Providedal2023)
+        .handler("h")
+        .code(code)
+        .role(role)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_is_written_down_and_told_apart() {
+    let (proxy, clients) = behind(Settings::default()).await;
+    clients.s3.list_buckets().send().await.unwrap();
+    clients.s3.create_bucket().bucket("proxy-log").send().await.unwrap();
+    table(&clients).await;
+    role(&clients, "r").await;
+    clients.cloudfront.list_distributions().send().await.unwrap();
+    clients.api_gateway.create_rest_api().name("a").send().await.unwrap();
+    clients.ec2.describe_instances().send().await.unwrap();
+    clients.cloudwatch.describe_alarms().send().await.unwrap();
+    let records = proxy.log.take();
+    let actions: Vec<String> = records.iter().map(|record| record.action()).collect();
+    assert_eq!(
+        actions,
+        [
+            "s3:ListBuckets",
+            "s3:CreateBucket",
+            "dynamodb:CreateTable",
+            "iam:CreateRole",
+            "cloudfront:ListDistributions",
+            "apigateway:CreateRestApi",
+            "ec2:DescribeInstances",
+            "monitoring:DescribeAlarms"
+        ]
+    );
+    assert_eq!(mutating(&records).len(), 4);
+    assert_eq!(longest_chain(&records), 8);
+    assert!(proxy.log.all().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn latency_is_added_to_each_request() {
+    let (_proxy, clients) = behind(Settings { latency: Duration::from_millis(120), ..Settings::default() }).await;
+    let started = Instant::now();
+    clients.s3.list_buckets().send().await.unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(120));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_what_its_service_would_send() {
+    for (fault, expected) in [
+        (Fault::Throttled, "ThrottlingException"),
+        (Fault::TooManyRequests, "ThrottlingException"),
+        (Fault::SlowDown, "ServiceUnavailable"),
+        (Fault::Internal, "InternalError"),
+    ] {
+        let faults = Some(Faults::new(&[fault], 1.0, 1));
+        let (_proxy, clients) = behind(Settings { faults, ..Settings::default() }).await;
+        let error = clients.dynamodb.list_tables().send().await.unwrap_err();
+        assert_eq!(error.code(), Some(expected), "{fault:?}");
+    }
+    let faults = Some(Faults::new(&[Fault::SlowDown], 1.0, 1));
+    let (_proxy, clients) = behind(Settings { faults, ..Settings::default() }).await;
+    assert_eq!(clients.s3.list_buckets().send().await.unwrap_err().code(), Some("SlowDown"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_connections_are_dropped_before_or_after_the_work() {
+    for (fault, made) in [(Fault::DroppedBefore, false), (Fault::DroppedAfter, true)] {
+        let faults = Some(Faults::new(&[fault], 1.0, 1));
+        let proxy = Proxy::start(&Emulator::shared().url, Settings { faults, ..Settings::default() }).await.unwrap();
+        let account = fresh_account();
+        let through = Clients::new(&proxy.url, &account).await;
+        let error =
+            through.iam.create_role().role_name("r").assume_role_policy_document(TRUST).send().await.unwrap_err();
+        assert!(error.as_service_error().is_none(), "{error:?}");
+        let straight = Clients::new(&Emulator::shared().url, &account).await;
+        assert_eq!(straight.iam.get_role().role_name("r").send().await.is_ok(), made, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_come_at_their_rate_and_the_seed_repeats_them() {
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let faults = Some(Faults::new(&[Fault::Internal], 0.3, 7));
+        let (_proxy, clients) = behind(Settings { faults, ..Settings::default() }).await;
+        let mut failed = Vec::new();
+        for number in 0..60 {
+            if clients.s3.list_buckets().send().await.is_err() {
+                failed.push(number);
+            }
+        }
+        seen.push(failed);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!((6..=30).contains(&seen[0].len()), "{:?}", seen[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_operation_is_refused() {
+    let refuse = vec![("CreateTable".to_owned(), 400, "AccessDeniedException".to_owned(), "no".to_owned())];
+    let (_proxy, clients) = behind(Settings { refuse, ..Settings::default() }).await;
+    let error = clients.dynamodb.create_table().table_name("t").send().await.unwrap_err();
+    assert_eq!(error.code(), Some("AccessDeniedException"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_not_assumable_at_first() {
+    let (_proxy, clients) = with(Behaviour::RoleNotAssumable).await;
+    let absent = function(&clients, "arn:aws:iam::000000000000:role/absent").send().await.unwrap_err();
+    assert_eq!(absent.code(), Some("InvalidParameterValueException"));
+    assert!(absent.message().unwrap().contains("cannot be assumed by Lambda"));
+    let role = role(&clients, "r").await;
+    let (_, codes) = until_ok(async || coded!(function(&clients, &role).send())).await;
+    assert_eq!(codes, ["InvalidParameterValueException"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_profile_is_invalid_at_first() {
+    let (_proxy, clients) = with(Behaviour::InvalidInstanceProfile).await;
+    role(&clients, "r").await;
+    clients.iam.create_instance_profile().instance_profile_name("p").send().await.unwrap();
+    clients.iam.add_role_to_instance_profile().instance_profile_name("p").role_name("r").send().await.unwrap();
+    let profile = aws_sdk_ec2::types::IamInstanceProfileSpecification::builder().name("p").build();
+    let run = async || {
+        let call = clients.ec2.run_instances().image_id("ami-1").min_count(1).max_count(1);
+        coded!(call.iam_instance_profile(profile.clone()).send())
+    };
+    let (_, codes) = until_ok(run).await;
+    assert_eq!(codes, ["InvalidParameterValue"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_in_use_is_not_deleted() {
+    let (_proxy, clients) = with(Behaviour::DeleteConflict).await;
+    role(&clients, "r").await;
+    let policy = clients.iam.put_role_policy().role_name("r").policy_name("p").policy_document(TRUST);
+    policy.send().await.unwrap();
+    let refused = clients.iam.delete_role().role_name("r").send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("DeleteConflict"));
+    clients.iam.delete_role_policy().role_name("r").policy_name("p").send().await.unwrap();
+    clients.iam.delete_role().role_name("r").send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_held_until_its_instance_is_terminated() {
+    let (_proxy, clients) = with(Behaviour::DependencyViolation).await;
+    let ec2 = &clients.ec2;
+    let group = ec2.create_security_group().group_name("g").description("d").send().await.unwrap().group_id.unwrap();
+    let run = ec2.run_instances().image_id("ami-1").min_count(1).max_count(1).security_group_ids(&group);
+    let instance = run.send().await.unwrap().instances.unwrap()[0].instance_id.clone().unwrap();
+    let state = async || {
+        let answer = ec2.describe_instances().instance_ids(&instance).send().await.unwrap();
+        answer.reservations()[0].instances()[0].state().unwrap().name().unwrap().as_str().to_owned()
+    };
+    assert_eq!(state().await, "pending");
+    assert_eq!(
+        ec2.delete_security_group().group_id(&group).send().await.unwrap_err().code(),
+        Some("DependencyViolation")
+    );
+    ec2.terminate_instances().instance_ids(&instance).send().await.unwrap();
+    assert_eq!(state().await, "shutting-down");
+    let (_, codes) = until_ok(async || coded!(ec2.delete_security_group().group_id(&group).send())).await;
+    assert_eq!(codes, ["DependencyViolation"]);
+    assert_eq!(state().await, "terminated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_token_gives_one_instance() {
+    let (_proxy, clients) = with(Behaviour::ClientToken).await;
+    let run = || clients.ec2.run_instances().image_id("ami-1").min_count(1).max_count(1).client_token("once").send();
+    let first = run().await.unwrap().instances.unwrap()[0].instance_id.clone();
+    assert_eq!(run().await.unwrap().instances.unwrap()[0].instance_id, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_in_progress_and_its_backups_later_still() {
+    let (_proxy, clients) = with(Behaviour::TableInProgress).await;
+    let dynamodb = &clients.dynamodb;
+    table(&clients).await;
+    let status = async || dynamodb.describe_table().table_name("t").send().await.unwrap().table.unwrap().table_status;
+    assert_eq!(status().await, Some(TableStatus::Creating));
+    let (_, codes) =
+        until_ok(async || coded!(dynamodb.update_table().table_name("t").deletion_protection_enabled(false).send()))
+            .await;
+    assert_eq!(codes, ["ResourceInUseException"]);
+    assert_eq!(status().await, Some(TableStatus::Updating));
+    let (_, codes) = until_ok(async || coded!(dynamodb.delete_table().table_name("t").send())).await;
+    assert_eq!(codes, ["ResourceInUseException"]);
+
+    let (_proxy, clients) = with(Behaviour::ContinuousBackupsUnavailable).await;
+    table(&clients).await;
+    let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build().unwrap();
+    let recovery = async || {
+        let call = clients.dynamodb.update_continuous_backups().table_name("t");
+        coded!(call.point_in_time_recovery_specification(on.clone()).send())
+    };
+    let (_, codes) = until_ok(recovery).await;
+    assert_eq!(codes, ["ContinuousBackupsUnavailableException"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_in_an_update_refuses_another() {
+    let (_proxy, clients) = with(Behaviour::FunctionInProgress).await;
+    let role = role(&clients, "r").await;
+    function(&clients, &role).send().await.unwrap();
+    let update =
+        async || coded!(clients.lambda.update_function_configuration().function_name("f").memory_size(256).send());
+    let (answer, codes) = until_ok(update).await;
+    assert_eq!(codes, ["ResourceConflictException"]);
+    assert_eq!(answer.last_update_status, Some(LastUpdateStatus::InProgress));
+    let (_, codes) = until_ok(update).await;
+    assert_eq!(codes, ["ResourceConflictException"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_bucket_is_not_found_and_its_changes_meet() {
+    let (_proxy, clients) = with(Behaviour::NotFoundAfterCreate).await;
+    clients.s3.create_bucket().bucket("proxy-fresh").send().await.unwrap();
+    let put = async || coded!(clients.s3.put_object().bucket("proxy-fresh").key("k").send());
+    let (_, codes) = until_ok(put).await;
+    assert_eq!(codes, ["NoSuchBucket"]);
+
+    let (_proxy, clients) = with(Behaviour::OperationAborted).await;
+    clients.s3.create_bucket().bucket("proxy-aborted").send().await.unwrap();
+    let policy = async || coded!(clients.s3.put_bucket_policy().bucket("proxy-aborted").policy("{}").send());
+    let (_, codes) = until_ok(policy).await;
+    assert_eq!(codes, ["OperationAborted"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_takes_so_many_calls_and_no_more() {
+    let (_proxy, clients) = with(Behaviour::ApiGatewayQuota).await;
+    let calls = futures::future::join_all((0..60).map(|_| clients.api_gateway.get_rest_apis().send())).await;
+    let refused: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()?.code()).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.len() <= 20, "{}", refused.len());
+    assert!(refused.iter().all(|code| *code == "TooManyRequestsException"));
+    let (_, codes) = until_ok(async || coded!(clients.api_gateway.get_rest_apis().send())).await;
+    assert!(codes.iter().all(|code| code == "TooManyRequestsException"));
+}
