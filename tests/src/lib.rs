@@ -2,7 +2,6 @@
 //! makes emulators behave as AWS does, and a census of everything that an account holds.
 //!
 //! This crate is test code: it panics where the ground under a test gives way, with a message that says what did.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 pub mod census;
 pub mod clients;

@@ -1,0 +1,159 @@
+//! `cargo xtask bench deploy`: the deployer and a straight script, through the same proxy that adds 50 ms to each
+//! request, on the same emulator, in the same run.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use peersync_tests::clients::REGION;
+use peersync_tests::deployer::{program, target};
+use peersync_tests::emulator::{Emulator, Kind, fresh_account};
+use peersync_tests::proxy::log::{Record, longest_chain, mutating, span};
+use peersync_tests::proxy::{Proxy, Settings};
+use peersync_tests::usage::{Usage, measure};
+use tempfile::TempDir;
+
+/// Added to each request: a round trip to a region on the same continent, with AWS's own time.
+const LATENCY: Duration = Duration::from_millis(50);
+/// How often `--version` is started.
+const STARTS: usize = 20;
+
+/// One line of the table.
+struct Row {
+    name: &'static str,
+    usage: Usage,
+    records: Vec<Record>,
+}
+
+#[tokio::main]
+async fn main() {
+    let runs = std::env::args().skip_while(|word| word != "--runs").nth(1).and_then(|word| word.parse().ok());
+    let emulator = Emulator::start(Kind::MiniStack);
+    for run in 1..=runs.unwrap_or(1) {
+        println!("Run {run}; MiniStack behind a proxy that adds {} ms to each request\n", LATENCY.as_millis());
+        let ours = deployer(&emulator).await;
+        table("peersync-deploy", &ours);
+        let script = script(&emulator).await;
+        table("a sequential boto3 script (fewer resources)", &script);
+        compare(&ours, &script);
+    }
+    println!("--version: {} ms, the median of {STARTS}", median_start().as_micros() as f64 / 1000.0);
+}
+
+async fn deployer(emulator: &Emulator) -> Vec<Row> {
+    let proxy = Proxy::start(&emulator.url, Settings { latency: LATENCY, ..Settings::default() }).await;
+    let proxy = proxy.expect("the proxy starts");
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let account = fresh_account();
+    let steps: [(&'static str, &[&str]); 4] = [
+        ("first up", &["up", "--yes", "--no-check"]),
+        ("second up", &["up", "--yes", "--no-check"]),
+        ("plan", &["plan"]),
+        ("down", &["down", "--yes", "--no-backup"]),
+    ];
+    let mut rows = Vec::new();
+    for (name, arguments) in steps {
+        let mut command = Command::new(program());
+        command.args(arguments).current_dir(folder.path()).env("HOME", folder.path());
+        rows.push(run(name, environment(command, &proxy.url, &account), &proxy).await);
+    }
+    rows
+}
+
+async fn script(emulator: &Emulator) -> Vec<Row> {
+    let proxy = Proxy::start(&emulator.url, Settings { latency: LATENCY, ..Settings::default() }).await;
+    let proxy = proxy.expect("the proxy starts");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let zip = target().join("bench-function.zip");
+    // An empty zip: the script's function is never called.
+    std::fs::write(&zip, [b"PK\x05\x06".as_slice(), &[0; 18]].concat()).expect("the zip can be written");
+    let account = fresh_account();
+    let mut rows = Vec::new();
+    for (name, verb) in [("first up", "up"), ("second up", "up"), ("down", "down")] {
+        let mut command = Command::new(peersync_tests::emulator::python());
+        command.arg(format!("{root}/tests/bench/deploy_boto3.py")).arg(verb).arg(format!("{root}/assets")).arg(&zip);
+        rows.push(run(name, environment(command, &proxy.url, &account), &proxy).await);
+    }
+    rows
+}
+
+fn environment(mut command: Command, endpoint: &str, account: &str) -> Command {
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", REGION).env("AWS_DEFAULT_REGION", REGION);
+    command
+        .env("AWS_ACCESS_KEY_ID", account)
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("NO_PROXY", "*").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+async fn run(name: &'static str, command: Command, proxy: &Proxy) -> Row {
+    let usage = tokio::task::spawn_blocking(move || measure(&command)).await.expect("the measurement ends");
+    assert_eq!(usage.code, 0, "{name} failed\n{}\n{}", usage.stdout, usage.stderr);
+    Row { name, usage, records: proxy.log.take() }
+}
+
+fn table(title: &str, rows: &[Row]) {
+    println!("{title}");
+    println!("{:12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "wall", "requests", "mutating", "chain", "CPU", "memory");
+    for Row { name, usage, records } in rows {
+        println!(
+            "{name:12} {:>6} ms {:>9} {:>9} {:>9} {:>6} ms {:>6} MB",
+            usage.wall.as_millis(),
+            records.len(),
+            mutating(records).len(),
+            longest_chain(records),
+            usage.processor.as_millis(),
+            usage.peak_kb / 1024
+        );
+    }
+    println!();
+}
+
+/// What the issue asks for, and what came out.
+fn compare(ours: &[Row], script: &[Row]) {
+    let by =
+        |rows: &[Row], name: &str| rows.iter().find(|row| row.name == name).map(|row| row.usage.wall.as_secs_f64());
+    for name in ["first up", "second up", "down"] {
+        if let Some((ours, script)) = by(ours, name).zip(by(script, name)) {
+            println!("{name}: {:.1} times as fast as the script", script / ours);
+        }
+    }
+    if let Some(first) = ours.first() {
+        let chain = chain_time(&first.records);
+        let ratio = first.usage.wall.as_secs_f64() / chain.as_secs_f64();
+        println!(
+            "first up: {ratio:.2} times its longest chain ({} ms of requests that waited for one another)",
+            chain.as_millis()
+        );
+        println!("first up: {} ms from the first request to the last answer", span(&first.records).as_millis());
+    }
+    println!();
+}
+
+/// The time of the requests on the longest chain, by time: the heaviest set of requests that do not overlap.
+fn chain_time(records: &[Record]) -> Duration {
+    let mut by_end: Vec<&Record> = records.iter().collect();
+    by_end.sort_by_key(|record| record.ended);
+    let mut best: Vec<(Instant, Duration)> = Vec::new();
+    for record in by_end {
+        let own = record.ended.duration_since(record.began);
+        let before = best.partition_point(|(ended, _)| *ended <= record.began);
+        let with = own + before.checked_sub(1).map_or(Duration::ZERO, |last| best[last].1);
+        let without = best.last().map_or(Duration::ZERO, |(_, time)| *time);
+        best.push((record.ended, with.max(without)));
+    }
+    best.last().map_or(Duration::ZERO, |(_, time)| *time)
+}
+
+fn median_start() -> Duration {
+    let mut times: Vec<Duration> = (0..STARTS)
+        .map(|_| {
+            let started = Instant::now();
+            let status = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
+            assert!(status.is_ok_and(|status| status.success()), "--version failed");
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[times.len() / 2]
+}
