@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
 
 use crate::engine::{Failure, ResourceError};
 
@@ -44,6 +45,13 @@ where
 {
     fn context(self, summary: &str) -> Result<T, ResourceError> {
         self.map_err(|error| convert(&error, summary))
+    }
+}
+
+/// A request of ours that lacks something: a mistake in the program, said as one.
+impl<T> Context<T> for Result<T, BuildError> {
+    fn context(self, summary: &str) -> Result<T, ResourceError> {
+        self.map_err(|error| ResourceError::new(summary).caused_by(error))
     }
 }
 

@@ -4,7 +4,14 @@
 //! A file has a fixed anatomy: the `KIND` with the permissions that it needs and the instances that a stack has; a
 //! struct; the implementation of [`Resource`](crate::engine::Resource) in the order of the trait; helpers.
 
+pub mod api_routes;
+pub mod api_stage;
+pub mod dynamodb_table;
+pub mod iam_role;
+pub mod instance_profile;
 mod log_group;
+pub mod rest_api;
+pub mod ssm_parameter;
 
 use std::sync::Arc;
 
@@ -32,4 +39,13 @@ pub struct Permission {
 }
 
 /// All kinds. A new kind is one file and one line here.
-pub const KINDS: &[Kind] = &[log_group::KIND];
+pub const KINDS: &[Kind] = &[
+    log_group::KIND,
+    ssm_parameter::KIND,
+    dynamodb_table::KIND,
+    iam_role::KIND,
+    instance_profile::KIND,
+    rest_api::KIND,
+    api_routes::KIND,
+    api_stage::KIND,
+];

@@ -41,6 +41,12 @@ impl Stack {
         format!("/peersync/{}/{part}", self.name())
     }
 
+    /// The role of a part: a function's name, `signal` or `gateway`. Roles belong to the account, so the region is in the
+    /// name. The longest is IAM's limit of 64 characters.
+    pub fn role(&self, part: &str) -> String {
+        format!("{}-{}-{part}", self.name(), self.clients.region)
+    }
+
     /// An ARN in the stack's region and account: `arn:{partition}:{service}:{region}:{account}:{resource}`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         let (partition, account) = (&self.identity.partition, &self.identity.account);

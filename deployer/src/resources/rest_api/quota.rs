@@ -1,0 +1,43 @@
+//! The control plane of API Gateway takes 10 requests a second and 40 at once from an account, one new API in 3 s, one
+//! deployment in 5 s, one removal of an API in 30 s. The SDK tries again for some seconds; this goes on for minutes.
+
+use std::time::Duration;
+
+use crate::aws::retry::{Schedule, while_failing};
+use crate::engine::{Progress, ResourceError};
+
+/// Long enough for several stacks at once that each remove an API.
+const QUOTA: Schedule =
+    Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(8), deadline: Duration::from_secs(300) };
+
+/// Calls that wait for their turn.
+pub(in crate::resources) trait SlowDown {
+    /// Tries again while the account's quota is used up, or while another change of the same API is under way.
+    ///
+    /// # Errors
+    /// The last error of the call.
+    async fn slow_down<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, ResourceError>>;
+}
+
+impl SlowDown for Progress {
+    async fn slow_down<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, ResourceError>>,
+    {
+        while_failing(self, QUOTA, passes, call).await
+    }
+}
+
+fn passes(error: &ResourceError) -> bool {
+    error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"])
+        || (error.is(&["ConflictException"]) && says(error, "concurrent"))
+}
+
+/// Whether the provider's message contains the text.
+pub(in crate::resources) fn says(error: &ResourceError, text: &str) -> bool {
+    error.causes().iter().any(|cause| cause.contains(text))
+}
