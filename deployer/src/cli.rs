@@ -86,7 +86,7 @@ pub enum Command {
 /// Arguments of `up`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct UpArgs {
-    /// Do not ask before anything is deleted or replaced.
+    /// Do not ask. Without a terminal it is needed where something that exists is changed, replaced or deleted.
     #[arg(short, long)]
     pub yes: bool,
     /// When the stack may be removed: `48h` from now, or a date; over `stack.expires`.

@@ -7,4 +7,4 @@ mod visible_retries;
 
 pub use clients::{Clients, ConnectError, ConnectOptions, Identity};
 pub use error::{Context, NotFound, code_of};
-pub use visible_retries::with_progress;
+pub use visible_retries::{for_resource, with_progress};

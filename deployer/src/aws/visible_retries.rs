@@ -11,7 +11,7 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::future::Future;
 use std::time::Duration;
 
-use crate::engine::Progress;
+use crate::engine::{Address, Progress};
 
 tokio::task_local! {
     static PROGRESS: Progress;
@@ -20,6 +20,15 @@ tokio::task_local! {
 /// Runs the future with its SDK calls' retries reported to this progress.
 pub async fn with_progress<F: Future>(progress: Progress, future: F) -> F::Output {
     PROGRESS.scope(progress, future).await
+}
+
+/// Runs the future with its SDK calls' retries reported as this resource's, to whom the surrounding task reports. Where
+/// it reports to nobody, neither does this.
+pub async fn for_resource<F: Future>(address: &Address, future: F) -> F::Output {
+    match PROGRESS.try_with(|progress| progress.for_resource(address.clone())) {
+        Ok(progress) => with_progress(progress, future).await,
+        Err(_) => future.await,
+    }
 }
 
 /// Why the last attempt failed.

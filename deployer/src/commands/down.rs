@@ -1,12 +1,81 @@
-//! `down`.
+//! `down`: remove the stack. What is not ours stays, whatever its name.
 
+use super::confirm::confirm;
+use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::DownArgs;
+use crate::deploy::{Removal, Removed};
+use crate::report::{Status, Summary, words};
+use crate::stack::Stack;
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &DownArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`down` is not there yet"))
+/// Nothing was deleted: a protected stack, no access, no confirmation, no backup.
+pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandError> {
+    let run = Run::new(context);
+    let stack = run.stack(context, None).await?;
+    let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
+    if !removal.plan.is_empty() {
+        run.report.destruction(&removal.plan);
+        if !args.yes {
+            confirm(&run, &consequence(&stack, &removal)).await?;
+        }
+    }
+    let summary = remove(&run, &stack, removal, "down", !args.no_backup).await?;
+    let exit = exit_of(&summary);
+    run.report.summary(summary);
+    Ok(exit)
+}
+
+fn consequence(stack: &Stack, removal: &Removal) -> String {
+    let number = words::count(removal.plan.pending().count(), "resource");
+    let (region, account) = (&stack.clients.region, &stack.identity.account);
+    format!("delete {number} of {} in {region}, account {account}", stack.name())
+}
+
+/// Removes a stack, whose removal was agreed to, and says how it went.
+///
+/// # Errors
+/// The users' data could not be kept; then nothing was deleted.
+pub(super) async fn remove(
+    run: &Run,
+    stack: &Stack,
+    removal: Removal,
+    command: &'static str,
+    backup: bool,
+) -> Result<Summary, CommandError> {
+    for conflict in removal.foreign() {
+        let (address, id, reason) = (&conflict.address, &conflict.id, &conflict.reason);
+        run.report.warning(&format!("{address} ({id}) stays: {reason}"));
+    }
+    let summary = Summary::new(command, stack.name(), Status::NothingToDo);
+    if removal.plan.is_empty() {
+        return Ok(summary);
+    }
+    if backup {
+        for kept in removal.back_up(&run.reporter(), &run.interrupt).await? {
+            run.report.event(&kept.json());
+            if !run.report.is_json() {
+                run.report.note(&kept.explain());
+            }
+        }
+    }
+    run.report.expect(removal.plan.pending().count());
+    let Removed { outcome, remaining } = removal.execute(&run.reporter(), &run.interrupt).await?;
+    let mut summary = summary.with_outcome(outcome);
+    summary.remaining = remaining;
+    if summary.status == Status::NothingToDo {
+        summary.status = if summary.remaining.is_empty() { Status::Done } else { Status::Remaining };
+    }
+    Ok(summary)
+}
+
+/// What remains goes before what failed: it is what the user has to look at.
+pub(super) fn exit_of(summary: &Summary) -> Exit {
+    match summary.status {
+        _ if !summary.remaining.is_empty() => Exit::Remains,
+        Status::Done | Status::NothingToDo => Exit::Done,
+        _ => Exit::Failed,
+    }
 }

@@ -9,6 +9,7 @@ use super::{Exit, output};
 use crate::aws::ConnectError;
 use crate::cli::OutputForm;
 use crate::config::ConfigError;
+use crate::deploy::DeployError;
 use crate::engine::{GraphError, ResourceError};
 
 /// Why a command failed.
@@ -90,7 +91,8 @@ impl CommandError {
     /// As programs read it.
     pub fn to_json(&self) -> serde_json::Value {
         let mut error = json!({
-            "event": "error",
+            "event": "result",
+            "status": "failed",
             "summary": self.summary,
             "causes": self.causes,
             "hint": self.hint,
@@ -121,6 +123,12 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
         next = cause.source();
     }
     said.split_off(1)
+}
+
+impl From<DeployError> for CommandError {
+    fn from(error: DeployError) -> Self {
+        Self { causes: error.causes(), hint: error.hint(), ..Self::new(error.to_string()) }
+    }
 }
 
 impl From<ResourceError> for CommandError {

@@ -3,6 +3,7 @@
 
 mod completions;
 mod config;
+mod confirm;
 mod context;
 mod doctor;
 mod down;
@@ -15,6 +16,7 @@ pub mod output;
 mod outputs;
 mod plan;
 mod policy;
+mod run;
 mod status;
 mod teardown;
 mod up;

@@ -1,12 +1,36 @@
-//! `outputs`.
+//! `outputs`: where everything is. With `--output json` one flat object, for scripts.
 
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::OutputsArgs;
+use crate::deploy::{Survey, places, until_stopped};
+use crate::engine::{Reporter, Silent};
+use crate::report::outputs_text;
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &OutputsArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`outputs` is not there yet"))
+/// No access; a stack that is not there.
+pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandError> {
+    let run = Run::new(context);
+    let stack = run.stack(context, None).await?;
+    // The one line is all that a script gets: no events before it.
+    let silent: Arc<dyn Reporter> = Arc::new(Silent);
+    let reporter = if context.json() { silent } else { run.reporter() };
+    let survey = until_stopped(&run.interrupt, Survey::take(&stack, &reporter)).await??.readable()?;
+    run.report.clear();
+    if !survey.is_deployed() {
+        return Err(CommandError::new(format!("{} is not there", stack.name())).hint("deploy it: `peersync-deploy up`"));
+    }
+    let places = places(&stack, &survey.outputs(), survey.expires_at());
+    let mut object: Map<String, Value> = places.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    object.insert("event".to_owned(), json!("result"));
+    object.insert("status".to_owned(), json!("done"));
+    run.report.event(&Value::Object(object));
+    run.report.data(&outputs_text(&places, run.report.style()));
+    Ok(Exit::Done)
 }

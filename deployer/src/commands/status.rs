@@ -1,12 +1,193 @@
-//! `status`.
+//! `status`: each resource and its state.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
+use crate::deploy::{DeployError, Survey};
+use crate::engine::{Action, Address, Plan, Reason, Step};
+use crate::report::Style;
+use crate::stack::Stack;
+
+/// How a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// As configured.
+    Ok,
+    /// Changed outside of peersync-deploy.
+    Drifted,
+    /// As last applied; the configuration has changed since.
+    Outdated,
+    /// Not there.
+    Missing,
+    /// There, and no longer wanted.
+    Unwanted,
+    /// Somebody else's with our name.
+    Foreign,
+    /// It could not be read.
+    Unreadable,
+}
+
+/// One line of the table.
+#[derive(Debug, Serialize)]
+struct Row {
+    address: Address,
+    state: State,
+    /// Which fields, or why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+}
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`status` is not there yet"))
+/// No access; resources that cannot be read, after the others were shown.
+pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
+    let run = Run::new(context);
+    let stack = run.stack(context, None).await?;
+    let survey = run.survey(&stack).await?;
+    let expires_at = survey.expires_at();
+    let plan = survey.plan(&survey.options(&stack, expires_at.clone().or_else(|| stack.expires_at.clone()), false));
+    let rows = rows(&survey, &plan);
+    for row in &rows {
+        run.report
+            .event(&json!({ "event": "resource", "address": row.address, "state": row.state, "detail": row.detail }));
+    }
+    run.report.data(&text(&stack, &rows, expires_at.as_deref(), run.report.style()));
+    if !survey.observation.errors.is_empty() {
+        return Err(DeployError::Unreadable(survey.observation.errors).into());
+    }
+    run.report.event(&json!({
+        "event": "result",
+        "command": "status",
+        "status": "done",
+        "stack": stack.name(),
+        "deployed": survey.is_deployed(),
+        "expires_at": expires_at,
+        "counts": counts(&rows),
+        "resources": rows,
+        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }));
+    Ok(Exit::Done)
+}
+
+fn rows(survey: &Survey, plan: &Plan) -> Vec<Row> {
+    let unreadable = survey.observation.errors.iter();
+    let unreadable = unreadable.map(|(address, error)| Row {
+        address: address.clone(),
+        state: State::Unreadable,
+        detail: error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
+    });
+    let foreign = plan.conflicts.iter().map(|conflict| Row {
+        address: conflict.address.clone(),
+        state: State::Foreign,
+        detail: format!("{}: {}", conflict.id, conflict.reason),
+    });
+    let failed = |address: &Address| survey.observation.errors.iter().any(|(unread, _)| unread == address);
+    let planned = plan.steps.iter().filter(|step| !failed(&step.address));
+    let planned = planned.filter_map(|step| row(step, survey.observation.get(&step.address).is_some()));
+    let mut rows: Vec<Row> = unreadable.chain(foreign).chain(planned).collect();
+    rows.sort_by(|first, second| first.address.cmp(&second.address));
+    rows
+}
+
+/// The line of a planned step; `None` for what is neither there nor wanted.
+fn row(step: &Step, there: bool) -> Option<Row> {
+    let state = match step.action {
+        Action::NoChange if there => State::Ok,
+        Action::NoChange => return None,
+        Action::Create => State::Missing,
+        Action::Delete => State::Unwanted,
+        Action::Update | Action::Replace => {
+            let drifted = step.changes.shown().any(|change| matches!(change.reason, Reason::Drift | Reason::Both));
+            if drifted { State::Drifted } else { State::Outdated }
+        }
+    };
+    let fields: Vec<&str> = step.changes.shown().map(|change| change.field.as_str()).collect();
+    let detail = if matches!(state, State::Drifted | State::Outdated) { fields.join(", ") } else { String::new() };
+    Some(Row { address: step.address.clone(), state, detail })
+}
+
+fn counts(rows: &[Row]) -> BTreeMap<State, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.state).or_default() += 1;
+    }
+    counts
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Drifted => "drifted",
+        State::Outdated => "outdated",
+        State::Missing => "missing",
+        State::Unwanted => "unwanted",
+        State::Foreign => "foreign",
+        State::Unreadable => "unreadable",
+    }
+}
+
+fn text(stack: &Stack, rows: &[Row], expires_at: Option<&str>, style: Style) -> String {
+    let heading = format!("{} in {}, account {}", stack.name(), stack.clients.region, stack.identity.account);
+    let mut lines = vec![style.bold(&heading), String::new(), table(rows, style), String::new()];
+    let counts: Vec<String> =
+        counts(rows).into_iter().map(|(state, number)| format!("{number} {}", word(state))).collect();
+    lines.push(format!("{}.", counts.join(", ")));
+    lines.push(match expires_at {
+        Some(moment) => format!("Expires at {moment}; `up` renews it where the configuration says so."),
+        None => "Does not expire.".to_owned(),
+    });
+    lines.join("\n")
+}
+
+fn table(rows: &[Row], style: Style) -> String {
+    let width = rows.iter().map(|row| row.address.to_string().chars().count()).max().unwrap_or(0);
+    let lines = rows.iter().map(|row| {
+        let state = match row.state {
+            State::Ok => style.green(word(row.state)),
+            State::Missing | State::Foreign | State::Unreadable => style.red(word(row.state)),
+            State::Drifted | State::Outdated | State::Unwanted => style.yellow(word(row.state)),
+        };
+        let detail = if row.detail.is_empty() { String::new() } else { format!("  {}", style.dim(&row.detail)) };
+        format!("  {:width$}  {state}{detail}", row.address.to_string())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Changes, FieldChange};
+
+    fn step(name: &str, action: Action, reason: Reason) -> Step {
+        let change = FieldChange { field: "memory".to_owned(), old: 1.into(), new: 2.into(), reason };
+        let changes = if action == Action::Update { Changes::from_iter([change]) } else { Changes::default() };
+        Step { address: Address::new("function", name), action, changes, replace_because: Vec::new() }
+    }
+
+    #[test]
+    fn every_state_has_its_word() {
+        let steps = [
+            (step("a", Action::NoChange, Reason::Unknown), true),
+            (step("b", Action::NoChange, Reason::Unknown), false),
+            (step("c", Action::Create, Reason::Unknown), false),
+            (step("d", Action::Update, Reason::Drift), true),
+            (step("e", Action::Update, Reason::Configuration), true),
+            (step("f", Action::Delete, Reason::Unknown), true),
+        ];
+        let rows: Vec<Row> = steps.iter().filter_map(|(step, there)| row(step, *there)).collect();
+        insta::assert_snapshot!(table(&rows, Style::PLAIN), @r"
+          function.a  ok
+          function.c  missing
+          function.d  drifted  memory
+          function.e  outdated  memory
+          function.f  unwanted
+        ");
+    }
 }

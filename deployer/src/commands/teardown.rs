@@ -1,12 +1,108 @@
-//! `teardown`.
+//! `teardown --expired`: remove every stack of this account and region whose moment has come, for a CI's clock.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::confirm::confirm;
+use super::down::{exit_of, remove};
+use super::run::Run;
 use super::{CommandError, Context, Exit};
+use crate::aws::{Clients, Identity};
 use crate::cli::TeardownArgs;
+use crate::deploy::{ExpiredStack, Removal, find_stacks, until_stopped};
+use crate::report::words;
+use crate::stack::Stack;
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &TeardownArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`teardown` is not there yet"))
+/// Nothing was deleted: no access, no confirmation.
+pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, CommandError> {
+    let run = Run::new(context);
+    let clients = context.clients().await?;
+    let identity = until_stopped(&run.interrupt, run.report.attributed(clients.identity())).await??;
+    let found = until_stopped(&run.interrupt, run.report.attributed(find_stacks(&clients))).await??;
+    let (protected, expired): (Vec<_>, Vec<_>) =
+        found.into_iter().filter(|stack| stack.is_expired(SystemTime::now())).partition(|stack| stack.protected);
+    for stack in &protected {
+        run.report.warning(&format!("{} has expired and stays: it is protected by `stack.protect`", stack.name));
+    }
+    show(&run, &clients, &expired);
+    if !args.dry_run && !expired.is_empty() && !args.yes {
+        let number = words::count(expired.len(), "stack");
+        confirm(&run, &format!("remove {number} in {}, account {}", clients.region, identity.account)).await?;
+    }
+    let mut exits = Vec::new();
+    if !args.dry_run {
+        for stack in &expired {
+            if run.interrupt.stop.is_cancelled() {
+                exits.push(Exit::Remains);
+                break;
+            }
+            exits.push(remove_one(&run, stack, &clients, &identity).await);
+        }
+    }
+    let worst = [Exit::Remains, Exit::Failed].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done);
+    run.report.event(&result(&run, &expired, &protected, args.dry_run, worst));
+    Ok(worst)
+}
+
+fn show(run: &Run, clients: &Clients, expired: &[ExpiredStack]) {
+    if expired.is_empty() {
+        run.report.data(&format!("No stack in {} has expired.", clients.region));
+    }
+    for stack in expired {
+        let since = stack.expires_at.as_deref().unwrap_or("?");
+        run.report.data(&format!("{} (stage {}) has expired at {since}.", stack.name, stack.stage));
+    }
+}
+
+/// Removes one stack. What goes wrong is told, and does not keep the others from being removed.
+async fn remove_one(run: &Run, found: &ExpiredStack, clients: &Clients, identity: &Identity) -> Exit {
+    let stack = Arc::new(found.to_stack(clients, identity));
+    match try_remove(run, &stack).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            run.report.warning(&format!("{} stays:\n{}", stack.name(), error.render()));
+            Exit::Failed
+        }
+    }
+}
+
+async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError> {
+    let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
+    removal.refuse_tagged()?;
+    // Somebody may have renewed it since it was found.
+    let current = ExpiredStack { expires_at: removal.expires_at(), ..ExpiredStack::default() };
+    if current.expires_at.is_some() && !current.is_expired(SystemTime::now()) {
+        run.report.warning(&format!("{} stays: its expiry has just been renewed", stack.name()));
+        return Ok(Exit::Done);
+    }
+    run.report.destruction(&removal.plan);
+    let summary = remove(run, stack, removal, "teardown", true).await?;
+    let exit = exit_of(&summary);
+    run.report.summary_as("stack", summary);
+    Ok(exit)
+}
+
+fn result(run: &Run, expired: &[ExpiredStack], protected: &[ExpiredStack], dry_run: bool, exit: Exit) -> Value {
+    let status = match exit {
+        Exit::Remains => "remaining",
+        Exit::Failed => "failed",
+        _ if expired.is_empty() || dry_run => "nothing_to_do",
+        _ => "done",
+    };
+    let describe = |stack: &ExpiredStack| json!({ "stack": stack.name, "stage": stack.stage, "expires_at": stack.expires_at, "protected": stack.protected });
+    json!({
+        "event": "result",
+        "command": "teardown",
+        "status": status,
+        "dry_run": dry_run,
+        "expired": expired.iter().map(describe).collect::<Vec<_>>(),
+        "protected": protected.iter().map(describe).collect::<Vec<_>>(),
+        "retried": run.report.retries().iter().map(|retried| u64::from(retried.count)).sum::<u64>(),
+        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
 }

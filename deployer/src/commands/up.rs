@@ -1,12 +1,125 @@
-//! `up`.
+//! `up`: make AWS match the configuration.
+//!
+//! At a terminal it asks before it begins, unless `-y`. Without a terminal it needs `-y` only where something that
+//! exists is changed, replaced or deleted: creating what is not there, and renewing the expiry, can harm nobody.
 
+use super::confirm::confirm;
+use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
+use crate::deploy::{self, DeployError, Survey, until_stopped};
+use crate::engine::{Action, Outcome, Plan, PlanOptions, Step};
+use crate::report::{Status, Summary, Trouble};
+use crate::stack::{EXPIRES_TAG, Stack};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &UpArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`up` is not there yet"))
+/// Nothing was changed: problems of the configuration, no access, foreign resources in the way, no confirmation.
+pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
+    context.config_with_secrets()?;
+    let run = Run::new(context);
+    let stack = run.stack(context, args.expires.as_ref()).await?;
+    let survey = run.survey(&stack).await?.readable()?;
+    let options = survey.options(&stack, stack.expires_at.clone(), args.adopt);
+    let plan = survey.plan(&options);
+    if !plan.conflicts.is_empty() {
+        return Err(DeployError::Conflicts(plan.conflicts).into());
+    }
+    if plan.is_empty() {
+        let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
+        summary.outputs = deploy::places(&stack, &survey.outputs(), survey.expires_at());
+        run.report.summary(summary);
+        return Ok(Exit::Done);
+    }
+    run.report.plan(&plan);
+    agree(&run, &stack, &plan, args.yes).await?;
+    let summary = apply(&run, &stack, &survey, &plan, options, !args.no_check).await;
+    let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
+    run.report.summary(summary);
+    Ok(exit)
+}
+
+async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
+    let harmless = plan.pending().all(is_harmless);
+    let can_ask = std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json();
+    if yes || plan.pending().all(is_renewal) || (harmless && !can_ask) {
+        return Ok(());
+    }
+    let (stack, region, account) = (stack.name(), &stack.clients.region, &stack.identity.account);
+    confirm(run, &format!("make {stack} in {region}, account {account}, as planned above")).await
+}
+
+/// Whether a step cannot take anything away from anybody.
+fn is_harmless(step: &Step) -> bool {
+    step.action == Action::Create || is_renewal(step)
+}
+
+/// Whether a step does nothing but renew the expiry.
+fn is_renewal(step: &Step) -> bool {
+    let expires = format!("tags.{EXPIRES_TAG}");
+    step.action == Action::Update && step.changes.iter().all(|change| change.field == expires)
+}
+
+async fn apply(run: &Run, stack: &Stack, survey: &Survey, plan: &Plan, options: PlanOptions, check: bool) -> Summary {
+    let expires_at = options.tags.get(EXPIRES_TAG).cloned();
+    run.report.expect(plan.pending().count());
+    let outcome: Outcome = survey.apply(plan, options, &run.interrupt, &run.reporter()).await;
+    run.report.clear();
+    let complete = outcome.is_complete();
+    let mut summary = Summary::new("up", stack.name(), Status::Done);
+    summary.outputs = deploy::places(stack, &outcome.outputs, expires_at);
+    if complete && check {
+        summary.trouble = answers(run, stack, &outcome).await;
+    }
+    let mut summary = summary.with_outcome(outcome);
+    if summary.trouble.is_some() {
+        summary.status = Status::Failed;
+    }
+    summary
+}
+
+/// Checks that the page and the API answer; what went wrong, if anything.
+async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Trouble> {
+    let busy = run.report.busy("checking that the page and the API answer");
+    let checked = until_stopped(&run.interrupt, deploy::check(stack, &outcome.outputs)).await;
+    drop(busy);
+    match checked.and_then(|checked| checked) {
+        Ok(urls) => {
+            run.report.event(&serde_json::json!({ "event": "checked", "urls": urls }));
+            None
+        }
+        // Everything is applied: whoever stops here gives up the waiting alone.
+        Err(DeployError::Stopped) => {
+            run.report.warning("stopped while checking that the page and the API answer; everything is applied");
+            None
+        }
+        Err(error) => Some(Trouble { summary: error.to_string(), causes: error.causes(), hint: error.hint() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Address, Changes, FieldChange, Reason};
+
+    fn step(action: Action, fields: &[&str]) -> Step {
+        let change = |field: &&str| FieldChange {
+            field: (*field).to_owned(),
+            old: "old".into(),
+            new: "new".into(),
+            reason: Reason::Unknown,
+        };
+        let changes = Changes::from_iter(fields.iter().map(change));
+        Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_takes_nothing_away_needs_no_agreement() {
+        assert!(is_harmless(&step(Action::Create, &["ttl"])));
+        assert!(is_harmless(&step(Action::Update, &["tags.peersync:expires-at"])));
+        assert!(!is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "ttl"])));
+        assert!(!is_harmless(&step(Action::Replace, &["tags.peersync:expires-at"])));
+        assert!(!is_harmless(&step(Action::Delete, &[])));
+    }
 }

@@ -14,7 +14,7 @@ pub mod plan;
 mod progress;
 mod resource;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod value;
 
 pub use address::Address;

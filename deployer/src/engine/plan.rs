@@ -114,9 +114,10 @@ pub fn plan_destroy(graph: &Graph, observation: &Observation) -> Plan {
     plan
 }
 
-/// The wanted tags of one resource: those of the stack and its digest, where all its fields are known.
+/// The wanted tags of one resource: those of the stack, where it can carry them, and its digest, where all its fields
+/// are known.
 pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags {
-    let mut wanted = tags.clone();
+    let mut wanted = if resource.taggable() { tags.clone() } else { Tags::new() };
     if let Some(digest) = digest::encode(&resource.desired(outputs)) {
         wanted.insert(DIGEST_TAG.to_owned(), digest);
     }

@@ -106,6 +106,12 @@ impl Progress {
         Self { address: None, reporter }
     }
 
+    /// The same way of reporting, for one resource.
+    #[must_use]
+    pub fn for_resource(&self, address: Address) -> Self {
+        Self { address: Some(address), reporter: self.reporter.clone() }
+    }
+
     /// Says what is waited for.
     pub fn waiting(&self, reason: impl Into<String>) {
         if let Some(address) = &self.address {

@@ -29,7 +29,8 @@ pub trait Resource: Send + Sync {
         true
     }
 
-    /// Whether it can carry tags; those that can get the stack's tags and the digest at creation.
+    /// Whether it can carry tags; those that can get the stack's tags and the digest at creation. The others get at
+    /// most the digest, where they have a place for it and show it among their tags.
     fn taggable(&self) -> bool {
         true
     }

@@ -1,5 +1,6 @@
 //! What a PeerSync stack consists of: its names, its tags, and the graph of its resources.
 
+mod attributed;
 mod names;
 mod ownership;
 
@@ -7,9 +8,10 @@ pub use names::FUNCTIONS;
 
 use std::sync::Arc;
 
+use self::attributed::Attributed;
 use crate::aws::{Clients, Identity};
 use crate::config::Config;
-use crate::engine::{Graph, GraphError, Tags};
+use crate::engine::{Graph, GraphError, Resource, Tags};
 use crate::resources::KINDS;
 
 /// Tag with the stack's name.
@@ -20,6 +22,8 @@ pub const STAGE_TAG: &str = "peersync:stage";
 pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
 /// Tag with the moment after which the stack may be removed, RFC 3339 in UTC.
 pub const EXPIRES_TAG: &str = "peersync:expires-at";
+/// Tag that says whether the stack refuses its removal, `true` or `false`: `teardown` has no configuration to look at.
+pub const PROTECT_TAG: &str = "peersync:protect";
 /// Value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
@@ -43,6 +47,7 @@ impl Stack {
         tags.insert(STACK_TAG.to_owned(), self.name());
         tags.insert(STAGE_TAG.to_owned(), self.config.stage.clone());
         tags.insert(MANAGED_BY_TAG.to_owned(), MANAGED_BY.to_owned());
+        tags.insert(PROTECT_TAG.to_owned(), self.config.stack.protect.to_string());
         if let Some(expires_at) = &self.expires_at {
             tags.insert(EXPIRES_TAG.to_owned(), expires_at.clone());
         }
@@ -54,6 +59,7 @@ impl Stack {
     /// # Errors
     /// A mistake in a resource's dependencies.
     pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
-        Graph::new(KINDS.iter().flat_map(|kind| (kind.instances)(self)).collect())
+        let resources = KINDS.iter().flat_map(|kind| (kind.instances)(self));
+        Graph::new(resources.map(|resource| Arc::new(Attributed(resource)) as Arc<dyn Resource>).collect())
     }
 }

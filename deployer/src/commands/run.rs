@@ -1,0 +1,48 @@
+//! What every command that talks to AWS has: the way to the user, and how the user stops it.
+
+use std::sync::Arc;
+
+use super::{CommandError, Context};
+use crate::config::Expiry;
+use crate::deploy::{self, Survey, until_stopped};
+use crate::engine::{Interrupt, Reporter};
+use crate::report::{Audience, Report, words};
+use crate::stack::Stack;
+
+/// One run of a command.
+pub(super) struct Run {
+    pub(super) report: Arc<Report>,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Run {
+    /// Begins: from now on Ctrl-C is heard.
+    pub(super) fn new(context: &Context) -> Self {
+        let audience = if context.json() { Audience::Program } else { Audience::Human };
+        let report = Arc::new(Report::new(audience));
+        let interrupt = deploy::listen(&report);
+        Self { report, interrupt }
+    }
+
+    /// Where the engine's events go.
+    pub(super) fn reporter(&self) -> Arc<dyn Reporter> {
+        self.report.reporter()
+    }
+
+    /// The stack in its account.
+    pub(super) async fn stack(&self, context: &Context, expires: Option<&Expiry>) -> Result<Arc<Stack>, CommandError> {
+        let connected = self.report.attributed(context.stack(expires));
+        until_stopped(&self.interrupt, connected).await?
+    }
+
+    /// Reads the stack, as far as it can be read.
+    pub(super) async fn survey(&self, stack: &Arc<Stack>) -> Result<Survey, CommandError> {
+        let survey = until_stopped(&self.interrupt, Survey::take(stack, &self.reporter())).await??;
+        self.report.clear();
+        if !survey.not_offered.is_empty() {
+            let what = words::list(&survey.not_offered, 12);
+            self.report.warning(&format!("this endpoint does not offer, and the stack does without: {what}"));
+        }
+        Ok(survey)
+    }
+}

@@ -1,0 +1,54 @@
+//! Ctrl-C and SIGTERM: the first starts nothing new, the second gives up what is in flight.
+
+use std::sync::Arc;
+
+use super::DeployError;
+use crate::engine::Interrupt;
+use crate::report::Report;
+
+/// Listens from now on until the program ends.
+pub fn listen(report: &Arc<Report>) -> Interrupt {
+    let interrupt = Interrupt::default();
+    let (signals, report) = (interrupt.clone(), report.clone());
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        signals.stop.cancel();
+        report.note("Stopping: what is in flight is finished, nothing new begins. Once more gives up at once.");
+        asked_to_stop().await;
+        signals.abort.cancel();
+    });
+    interrupt
+}
+
+/// Runs what changes nothing, until the user asks to stop.
+///
+/// # Errors
+/// [`DeployError::Stopped`].
+pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Result<F::Output, DeployError> {
+    tokio::select! {
+        biased;
+        () = interrupt.stop.cancelled() => Err(DeployError::Stopped),
+        output = future => Ok(output),
+    }
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    // Where the handler cannot be installed, the system's own handling stays.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

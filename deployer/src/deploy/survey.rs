@@ -1,0 +1,122 @@
+//! A stack as it was found: everything read in one wave.
+
+use std::sync::Arc;
+
+use super::DeployError;
+use crate::aws::with_progress;
+use crate::engine::plan::{self, Plan, PlanOptions};
+use crate::engine::{
+    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Progress, Reporter,
+    apply, observe,
+};
+use crate::stack::{EXPIRES_TAG, PROTECT_TAG, Stack};
+
+/// A stack as it was found.
+pub struct Survey {
+    /// The resources that the target offers.
+    pub graph: Graph,
+    /// What was read.
+    pub observation: Observation,
+    /// Resources of services that the endpoint, which stands for AWS, does not have. They are left out.
+    pub not_offered: Vec<Address>,
+}
+
+impl Survey {
+    /// Reads all resources of the stack at once.
+    ///
+    /// # Errors
+    /// Mistakes in the graph. Resources that cannot be read are kept in the observation.
+    pub async fn take(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
+        let graph = stack.graph()?;
+        let progress = Progress::of_nobody(reporter.clone());
+        let mut observation = with_progress(progress, observe(&graph, reporter)).await;
+        // AWS itself offers everything; there the same answer is an error.
+        let stands_in = stack.clients.endpoint_url.is_some();
+        let (left_out, errors): (Vec<_>, Vec<_>) = std::mem::take(&mut observation.errors)
+            .into_iter()
+            .partition(|(_, error)| stands_in && error.failure == Failure::NotOffered);
+        observation.errors = errors;
+        let not_offered: Vec<Address> = left_out.into_iter().map(|(address, _)| address).collect();
+        let graph =
+            if not_offered.is_empty() { graph } else { graph.restricted(|address| !not_offered.contains(address)) };
+        Ok(Self { graph, observation, not_offered })
+    }
+
+    /// Goes on only where everything could be read.
+    ///
+    /// # Errors
+    /// What could not be read, and why.
+    pub fn readable(mut self) -> Result<Self, DeployError> {
+        if self.observation.errors.is_empty() {
+            return Ok(self);
+        }
+        Err(DeployError::Unreadable(std::mem::take(&mut self.observation.errors)))
+    }
+
+    /// How `up` plans: with the tags of the stack. The expiry is the given one; where none is given, the one that is
+    /// there already, so that it holds for new resources too and an `up` without it changes nothing.
+    pub fn options(&self, stack: &Stack, expires_at: Option<String>, adopt: bool) -> PlanOptions {
+        let mut tags = stack.tags();
+        if let Some(expires_at) = expires_at.or_else(|| self.expires_at()) {
+            tags.insert(EXPIRES_TAG.to_owned(), expires_at);
+        }
+        PlanOptions { tags, adopt }
+    }
+
+    /// Plans to make everything as configured.
+    pub fn plan(&self, options: &PlanOptions) -> Plan {
+        plan::plan(&self.graph, &self.observation, options)
+    }
+
+    /// Plans to delete everything that is ours.
+    pub fn plan_destroy(&self) -> Plan {
+        plan::plan_destroy(&self.graph, &self.observation)
+    }
+
+    /// The latest moment that one of our resources names. An interrupted renewal leaves several: the latest counts.
+    pub fn expires_at(&self) -> Option<String> {
+        self.our_tags(EXPIRES_TAG).max().map(str::to_owned)
+    }
+
+    /// Whether one of our resources says that the stack is protected.
+    pub fn is_protected(&self) -> bool {
+        self.our_tags(PROTECT_TAG).any(|value| value == "true")
+    }
+
+    /// Whether anything of ours is there.
+    pub fn is_deployed(&self) -> bool {
+        self.ours().next().is_some()
+    }
+
+    /// Our resources that are there.
+    pub fn ours(&self) -> impl Iterator<Item = (&Address, &crate::engine::Live)> {
+        let live = self.observation.live.iter().filter_map(|(address, live)| Some((address, live.as_ref()?)));
+        live.filter(|(_, live)| live.ownership == Ownership::Ours)
+    }
+
+    /// What our resources give out.
+    pub fn outputs(&self) -> Outputs {
+        let mut outputs = Outputs::default();
+        for (address, live) in self.ours() {
+            outputs.insert(address.clone(), live.outputs.clone());
+        }
+        outputs
+    }
+
+    /// Applies a plan that was made from this survey.
+    pub async fn apply(
+        &self,
+        plan: &Plan,
+        options: PlanOptions,
+        interrupt: &Interrupt,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Outcome {
+        let options = ApplyOptions { interrupt: interrupt.clone(), ..ApplyOptions::new(options) };
+        let progress = Progress::of_nobody(reporter.clone());
+        with_progress(progress, apply(&self.graph, plan, &self.observation, &options, reporter)).await
+    }
+
+    fn our_tags<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.ours().filter_map(move |(_, live)| live.tags.as_ref()?.get(key).map(String::as_str))
+    }
+}

@@ -1,0 +1,100 @@
+//! Events for programs: one JSON object a line, each with an `event`; the last one is the result.
+
+use serde_json::{Value, json};
+
+use super::sink::Sink;
+use crate::engine::{Event, Reporter};
+
+/// Writes events as JSON lines.
+pub struct Json {
+    sink: Sink,
+}
+
+impl Json {
+    /// Lines to this sink.
+    pub fn new(sink: Sink) -> Self {
+        Self { sink }
+    }
+}
+
+impl Reporter for Json {
+    fn event(&self, event: &Event) {
+        self.sink.line(&value(event).to_string());
+    }
+}
+
+/// An event as JSON.
+fn value(event: &Event) -> Value {
+    match event {
+        Event::ObserveStarted { total } => json!({ "event": "observe_started", "total": total }),
+        Event::Observed { address } => json!({ "event": "observed", "address": address }),
+        Event::Started { address, action } => json!({ "event": "started", "address": address, "action": action }),
+        Event::Waiting { address, reason } => json!({ "event": "waiting", "address": address, "reason": reason }),
+        Event::Retrying { address, attempt, reason, delay } => json!({
+            "event": "retrying",
+            "address": address,
+            "attempt": attempt,
+            "reason": reason,
+            "delay_ms": millis(*delay),
+        }),
+        Event::Finished { address, action, elapsed } => json!({
+            "event": "finished",
+            "address": address,
+            "action": action,
+            "elapsed_ms": millis(*elapsed),
+        }),
+        Event::Failed { address, action, error } => json!({
+            "event": "failed",
+            "address": address,
+            "action": action,
+            "error": error_value(error),
+        }),
+        Event::Skipped { address, because } => json!({ "event": "skipped", "address": address, "because": because }),
+        Event::Interrupted { remaining } => json!({ "event": "interrupted", "remaining": remaining }),
+    }
+}
+
+/// A resource's error as JSON.
+fn error_value(error: &crate::engine::ResourceError) -> Value {
+    json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": error.hint })
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::sink::tests::Written;
+    use super::*;
+    use crate::engine::{Action, Address, ResourceError};
+
+    #[test]
+    fn events_are_one_object_a_line() {
+        let written = Written::default();
+        let json = Json::new(written.sink());
+        let bucket = Address::new("bucket", "site");
+        let error = ResourceError::new("failed to create the bucket")
+            .code(Some("BucketAlreadyExists"))
+            .hint("set `site.bucket`")
+            .caused_by("BucketAlreadyExists: taken\nby another account");
+        for event in [
+            Event::ObserveStarted { total: 1 },
+            Event::Started { address: bucket.clone(), action: Action::Create },
+            Event::Retrying {
+                address: Some(bucket.clone()),
+                attempt: 1,
+                reason: "HTTP status 503".to_owned(),
+                delay: Duration::from_millis(250),
+            },
+            Event::Failed { address: bucket, action: Action::Create, error: Arc::new(error) },
+        ] {
+            json.event(&event);
+        }
+        insta::assert_snapshot!(written.text());
+    }
+}

@@ -1,0 +1,154 @@
+//! Progress that moves: one line for everything in flight, below the lines of what has ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::plain;
+use super::style::Style;
+use super::words;
+use crate::engine::{Action, Address, Event, Reporter};
+
+/// How often the spinners turn.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Draws on a terminal.
+pub struct Live {
+    screen: MultiProgress,
+    style: Style,
+    bars: Mutex<Bars>,
+}
+
+/// What is drawn at the moment.
+#[derive(Default)]
+struct Bars {
+    /// The last line: how far all of it is.
+    total: Option<ProgressBar>,
+    in_flight: BTreeMap<Address, (Action, ProgressBar)>,
+    /// How many steps the plan has.
+    steps: u64,
+}
+
+impl Live {
+    /// Draws on standard error.
+    pub fn new(style: Style) -> Self {
+        Self { screen: MultiProgress::new(), style, bars: Mutex::default() }
+    }
+
+    /// Writes a line above what moves.
+    pub fn line(&self, text: &str) {
+        // A terminal that went away leaves nobody to tell.
+        let _ = self.screen.println(text);
+    }
+
+    /// How many steps are to come.
+    pub fn expect(&self, steps: usize) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        bars.steps = u64::try_from(steps).unwrap_or(u64::MAX);
+    }
+
+    /// Takes everything that moves off the screen.
+    pub fn clear(&self) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, bar) in std::mem::take(&mut bars.in_flight).into_values() {
+            bar.finish_and_clear();
+        }
+        if let Some(total) = bars.total.take() {
+            total.finish_and_clear();
+        }
+    }
+
+    /// Shows one thing that is waited for, outside of any resource; it ends with the returned guard.
+    pub fn busy(&self, text: &str) -> ProgressBar {
+        let bar = self.screen.add(ProgressBar::new_spinner());
+        bar.set_style(spinner_style());
+        bar.set_prefix(text.to_owned());
+        bar.enable_steady_tick(FRAME);
+        bar
+    }
+
+    fn total(&self, bars: &mut Bars, length: u64, message: &'static str) {
+        let bar = bars.total.get_or_insert_with(|| self.screen.add(ProgressBar::new(length)));
+        bar.set_style(total_style());
+        bar.set_length(length);
+        bar.set_position(0);
+        bar.set_message(message);
+        bar.enable_steady_tick(FRAME);
+    }
+
+    fn started(&self, address: &Address, action: Action) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if bars.total.is_none() {
+            let steps = bars.steps;
+            self.total(&mut bars, steps, "applying");
+        }
+        let bar = match &bars.total {
+            Some(total) => self.screen.insert_before(total, ProgressBar::new_spinner()),
+            None => self.screen.add(ProgressBar::new_spinner()),
+        };
+        bar.set_style(spinner_style());
+        bar.set_prefix(address.to_string());
+        bar.set_message(words::doing(action));
+        bar.enable_steady_tick(FRAME);
+        if let Some((_, old)) = bars.in_flight.insert(address.clone(), (action, bar)) {
+            old.finish_and_clear();
+        }
+    }
+
+    fn say(&self, address: &Address, text: &str) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((action, bar)) = bars.in_flight.get(address) {
+            bar.set_message(format!("{}, {text}", words::doing(*action)));
+        }
+    }
+
+    fn ended(&self, address: &Address) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bar)) = bars.in_flight.remove(address) {
+            bar.finish_and_clear();
+        }
+        if let Some(total) = &bars.total {
+            total.inc(1);
+        }
+    }
+}
+
+impl Reporter for Live {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::ObserveStarted { total } => {
+                let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+                self.total(&mut bars, u64::try_from(*total).unwrap_or(u64::MAX), "reading");
+            }
+            Event::Observed { .. } => {
+                let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(total) = &bars.total {
+                    total.inc(1);
+                }
+            }
+            Event::Started { address, action } => self.started(address, *action),
+            // What is in flight says it in its own line.
+            Event::Waiting { address, reason } => return self.say(address, &format!("waiting for {reason}")),
+            Event::Retrying { address: Some(address), attempt, reason, .. } => {
+                return self.say(address, &format!("retry {attempt}: {reason}"));
+            }
+            Event::Finished { address, .. } | Event::Failed { address, .. } => self.ended(address),
+            _ => {}
+        }
+        if let Some(line) = plain::line(event, self.style) {
+            self.line(&line);
+        }
+    }
+}
+
+fn spinner_style() -> ProgressStyle {
+    ProgressStyle::with_template("  {spinner} {prefix} {wide_msg} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn total_style() -> ProgressStyle {
+    ProgressStyle::with_template("  {spinner} {msg} {pos}/{len} [{elapsed}]")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,179 @@
+//! A plan as text: what is done to which resource, which field differs, and who made it differ.
+
+use serde_json::Value;
+
+use super::style::Style;
+use super::words;
+use crate::engine::{Action, Address, FieldChange, Plan, Reason, Step};
+use crate::stack::EXPIRES_TAG;
+
+/// The longest value that is shown whole, in characters.
+const LONGEST_VALUE: usize = 80;
+
+/// The plan, one paragraph for each resource that is touched, and the counts.
+pub fn plan(plan: &Plan, style: Style) -> String {
+    let mut lines = Vec::new();
+    for pending in plan.pending() {
+        lines.extend(step(pending, style));
+    }
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines.push(counts(plan, style));
+    lines.join("\n")
+}
+
+fn step(step: &Step, style: Style) -> Vec<String> {
+    let mark = style.of_action(step.action, mark(step.action));
+    let mut heading = format!("{mark} {} ({})", style.bold(&step.address.to_string()), words::verb(step.action));
+    if !step.replace_because.is_empty() {
+        heading = format!("{heading}, because it cannot be changed in place: {}", step.replace_because.join("; "));
+    }
+    let mut lines = vec![heading];
+    // What is created has only new values: the configuration names them.
+    if matches!(step.action, Action::Update | Action::Replace) {
+        let changes: Vec<String> = step.changes.shown().map(|change| field(change, style)).collect();
+        if changes.is_empty() {
+            lines.push(style.dim("      the record of what was last applied is renewed"));
+        }
+        lines.extend(changes);
+    }
+    lines
+}
+
+fn mark(action: Action) -> &'static str {
+    match action {
+        Action::Create => "  +",
+        Action::Update => "  ~",
+        Action::Replace => "-/+",
+        Action::Delete => "  -",
+        Action::NoChange => "   ",
+    }
+}
+
+fn field(change: &FieldChange, style: Style) -> String {
+    let why = if change.field.strip_prefix("tags.") == Some(EXPIRES_TAG) {
+        "renewed by `up`"
+    } else {
+        match change.reason {
+            Reason::Configuration => "configuration changed",
+            Reason::Drift => "drift: changed outside of peersync-deploy",
+            Reason::Both => "drift, and the configuration changed",
+            Reason::Unknown => "not known who changed it",
+        }
+    };
+    let (old, new) = (short(&change.old), short(&change.new));
+    format!("      {}: {old} → {new}  {}", change.field, style.dim(&format!("({why})")))
+}
+
+/// A value in one line of a bounded length; a difference further on is in the JSON form of the plan.
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "(absent)".to_owned(),
+        // Marks such as `(secret)` are no texts of the user's.
+        Value::String(text) if text.starts_with('(') && text.ends_with(')') => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= LONGEST_VALUE {
+        return text;
+    }
+    let kept: String = text.chars().take(LONGEST_VALUE).collect();
+    format!("{kept}… ({} characters)", text.chars().count())
+}
+
+/// `Plan: 2 to create, 1 to change, 40 unchanged.`
+pub fn counts(plan: &Plan, style: Style) -> String {
+    if plan.is_empty() {
+        return format!("Nothing to do: {} as configured.", words::count(wanted(plan), "resource"));
+    }
+    let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
+    let mut parts: Vec<String> = actions
+        .into_iter()
+        .filter(|action| plan.count(*action) > 0)
+        .map(|action| style.of_action(action, &format!("{} to {}", plan.count(action), words::verb(action))))
+        .collect();
+    if plan.count(Action::NoChange) > 0 {
+        parts.push(format!("{} unchanged", plan.count(Action::NoChange)));
+    }
+    format!("Plan: {}.", parts.join(", "))
+}
+
+fn wanted(plan: &Plan) -> usize {
+    plan.steps.len()
+}
+
+/// What `down` deletes, one line a resource, in the order of the deletion.
+pub fn destruction(plan: &Plan, style: Style) -> String {
+    let steps: Vec<&Address> = plan.pending().map(|step| &step.address).collect();
+    let mut lines: Vec<String> = steps
+        .iter()
+        .rev()
+        .map(|address| format!("{} {}", style.red("  -"), style.bold(&address.to_string())))
+        .collect();
+    lines.push(String::new());
+    lines.push(format!("Plan: {}.", style.red(&format!("{} to delete", steps.len()))));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Changes;
+
+    fn change(field: &str, old: impl Into<Value>, new: impl Into<Value>, reason: Reason) -> FieldChange {
+        FieldChange { field: field.to_owned(), old: old.into(), new: new.into(), reason }
+    }
+
+    fn step_of(name: &str, action: Action, changes: Vec<FieldChange>) -> Step {
+        let address = Address::new("function", name);
+        Step { address, action, changes: Changes::from_iter(changes), replace_because: Vec::new() }
+    }
+
+    #[test]
+    fn every_kind_of_change_is_told_with_who_made_it() {
+        let mut replaced =
+            step_of("host", Action::Replace, vec![change("image", "ami-1", "ami-2", Reason::Configuration)]);
+        replaced.replace_because = vec!["image: an instance keeps its image".to_owned()];
+        let shown = Plan {
+            steps: vec![
+                step_of("new", Action::Create, vec![change("memory", Value::Null, 256, Reason::Configuration)]),
+                step_of(
+                    "signup",
+                    Action::Update,
+                    vec![
+                        change("memory", 128, 256, Reason::Drift),
+                        change("timeout", 3, 10, Reason::Configuration),
+                        change("key", "(secret)", "(secret)", Reason::Both),
+                        change("policy", "x".repeat(200), Value::Null, Reason::Unknown),
+                        change(
+                            "tags.peersync:expires-at",
+                            "2026-01-01T00:00:00Z",
+                            "2026-01-02T00:00:00Z",
+                            Reason::Unknown,
+                        ),
+                        change("tags.peersync:digest", "1.a", "1.b", Reason::Unknown),
+                    ],
+                ),
+                step_of("seal", Action::Update, vec![change("tags.peersync:digest", "1.a", "1.b", Reason::Unknown)]),
+                replaced,
+                step_of("old", Action::Delete, Vec::new()),
+                step_of("same", Action::NoChange, Vec::new()),
+            ],
+            conflicts: Vec::new(),
+        };
+        insta::assert_snapshot!(plan(&shown, Style::PLAIN));
+    }
+
+    #[test]
+    fn nothing_to_do_is_one_line() {
+        let same = Plan { steps: vec![step_of("same", Action::NoChange, Vec::new())], conflicts: Vec::new() };
+        assert_eq!(plan(&same, Style::PLAIN), "Nothing to do: 1 resource as configured.");
+    }
+
+    #[test]
+    fn deletions_are_listed_in_their_order() {
+        let steps = ["first", "second"].map(|name| step_of(name, Action::Delete, Vec::new())).to_vec();
+        let text = destruction(&Plan { steps, conflicts: Vec::new() }, Style::PLAIN);
+        assert_eq!(text, "  - function.second\n  - function.first\n\nPlan: 2 to delete.");
+    }
+}

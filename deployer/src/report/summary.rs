@@ -1,0 +1,391 @@
+//! The end of a run: what changed, what was retried, what failed, how long it took, where everything is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::json::millis;
+use super::style::Style;
+use super::tally::Retried;
+use super::words;
+use crate::engine::{Action, Address, Failed, Failure, Outcome, Skipped};
+
+/// How many addresses one line names.
+const NAMED: usize = 8;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Everything that was planned is done.
+    Done,
+    /// Nothing was to do.
+    NothingToDo,
+    /// `plan` found something to do.
+    ChangesPending,
+    /// Something failed.
+    Failed,
+    /// The user asked to stop.
+    Interrupted,
+    /// `down` left something, which is named.
+    Remaining,
+}
+
+/// Something that went wrong beside the resources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// What went wrong.
+    pub summary: String,
+    /// Why, the nearest cause first.
+    pub causes: Vec<String>,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// Everything that is said at the end of a run.
+pub struct Summary {
+    /// The command, `up`.
+    pub command: &'static str,
+    /// The stack, `peersync-dev`.
+    pub stack: String,
+    /// How it ended.
+    pub status: Status,
+    /// What was done, or with `plan` is to be done.
+    pub changes: Vec<(Address, Action)>,
+    /// What failed.
+    pub failed: Vec<Failed>,
+    /// What was not started because of a failure.
+    pub skipped: Vec<Skipped>,
+    /// What was not started because the user asked to stop, or is still there after `down`.
+    pub remaining: Vec<Address>,
+    /// What went wrong beside the resources.
+    pub trouble: Option<Trouble>,
+    /// What was retried.
+    pub retries: Vec<Retried>,
+    /// The URLs and names, by stable keys.
+    pub outputs: BTreeMap<&'static str, String>,
+    /// How long the run took.
+    pub elapsed: Duration,
+}
+
+impl Summary {
+    /// A summary of nothing, for this command and stack.
+    pub fn new(command: &'static str, stack: impl Into<String>, status: Status) -> Self {
+        Self {
+            command,
+            stack: stack.into(),
+            status,
+            changes: Vec::new(),
+            failed: Vec::new(),
+            skipped: Vec::new(),
+            remaining: Vec::new(),
+            trouble: None,
+            retries: Vec::new(),
+            outputs: BTreeMap::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Takes over how an apply ended.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: Outcome) -> Self {
+        if !outcome.failed.is_empty() {
+            self.status = Status::Failed;
+        } else if !outcome.remaining.is_empty() {
+            self.status = Status::Interrupted;
+        }
+        self.changes = outcome.done;
+        self.failed = outcome.failed;
+        self.skipped = outcome.skipped;
+        self.remaining = outcome.remaining;
+        self
+    }
+
+    /// The last line for programs.
+    pub fn json(&self) -> Value {
+        let changes: Vec<Value> =
+            self.changes.iter().map(|(address, action)| json!({ "address": address, "action": action })).collect();
+        let failures: Vec<Value> = self
+            .failed
+            .iter()
+            .map(|failed| {
+                let Failed { address, action, error } = failed;
+                json!({
+                    "address": address,
+                    "action": action,
+                    "summary": error.summary,
+                    "code": error.code,
+                    "causes": error.causes(),
+                    "hint": error.hint,
+                })
+            })
+            .collect();
+        let skipped: Vec<Value> = self
+            .skipped
+            .iter()
+            .map(|skipped| json!({ "address": skipped.address, "because": skipped.because }))
+            .collect();
+        let outputs: Map<String, Value> =
+            self.outputs.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        json!({
+            "event": "result",
+            "command": self.command,
+            "stack": self.stack,
+            "status": self.status,
+            "changes": changes,
+            "failures": failures,
+            "skipped": skipped,
+            "remaining": self.remaining,
+            "error": self.trouble,
+            "outputs": outputs,
+            "retried": self.retries.iter().map(|retried| u64::from(retried.count)).sum::<u64>(),
+            "retries": self.retries,
+            "elapsed_ms": millis(self.elapsed),
+        })
+    }
+
+    /// What went wrong, for standard error: each failure once, then what was not begun.
+    pub fn problems(&self, style: Style) -> String {
+        let mut lines = Vec::new();
+        for (failed, addresses) in grouped(&self.failed) {
+            lines.extend(failure(failed, &addresses, style));
+            lines.push(String::new());
+        }
+        for skipped in &self.skipped {
+            lines.push(style.dim(&format!("skipped: {}, which needs {}", skipped.address, skipped.because)));
+        }
+        if self.command == "up" && !self.remaining.is_empty() {
+            lines.push(format!("not begun or not finished: {}", words::list(&self.remaining, NAMED)));
+        } else {
+            lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still there: {address}"))));
+        }
+        if let Some(trouble) = &self.trouble {
+            lines.extend(error_lines(&trouble.summary, &trouble.causes, trouble.hint.as_deref(), style));
+        }
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
+        lines.join("\n")
+    }
+
+    /// What was done, for standard output.
+    pub fn text(&self, style: Style) -> String {
+        let mut lines = vec![self.headline(style)];
+        if matches!(self.status, Status::Failed | Status::Interrupted | Status::Remaining) {
+            lines.extend(self.already_done());
+            lines.push(format!("Run `peersync-deploy {}` again: it continues where this one stopped.", self.command));
+        }
+        lines.extend(self.retry_lines());
+        if !self.outputs.is_empty() {
+            lines.push(String::new());
+            lines.push(outputs(&self.outputs, style));
+        }
+        lines.join("\n")
+    }
+
+    fn headline(&self, style: Style) -> String {
+        let time = words::elapsed(self.elapsed);
+        let what = match self.status {
+            Status::NothingToDo => format!("Nothing to do for {}", self.stack),
+            Status::ChangesPending => format!("Changes are pending for {}", self.stack),
+            Status::Done => {
+                style.green(&format!("{} is {}", self.stack, if self.command == "up" { "up" } else { "gone" }))
+            }
+            Status::Failed => style.red(&format!("{} is not done", self.stack)),
+            Status::Interrupted => style.yellow(&format!("{} was stopped", self.stack)),
+            Status::Remaining => style.yellow(&format!("{} is not gone entirely", self.stack)),
+        };
+        let counts = self.counts();
+        if counts.is_empty() {
+            format!("{what} ({time}).")
+        } else {
+            format!("{what}: {} in {time}.", counts.join(", "))
+        }
+    }
+
+    fn counts(&self) -> Vec<String> {
+        let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
+        let mut counts: Vec<String> = actions
+            .into_iter()
+            .map(|action| (self.changes.iter().filter(|(_, done)| *done == action).count(), words::done(action)))
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, done)| format!("{number} {done}"))
+            .collect();
+        if self.status == Status::ChangesPending {
+            counts.clear();
+        }
+        let others =
+            [(self.failed.len(), "failed"), (self.skipped.len(), "skipped"), (self.remaining.len(), "remaining")];
+        counts.extend(others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
+        counts
+    }
+
+    /// What an incomplete run has done, by name: the user must know what is there now.
+    fn already_done(&self) -> Vec<String> {
+        let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
+        let of = |action| self.changes.iter().filter(move |(_, done)| *done == action).map(|(address, _)| address);
+        actions
+            .into_iter()
+            .filter(|action| of(*action).next().is_some())
+            .map(|action| {
+                format!("  {}: {}", words::done(action), words::list(&of(action).collect::<Vec<_>>(), usize::MAX))
+            })
+            .collect()
+    }
+
+    fn retry_lines(&self) -> Vec<String> {
+        let total: u32 = self.retries.iter().map(|retried| retried.count).sum();
+        if total == 0 {
+            return Vec::new();
+        }
+        let mut lines =
+            vec![format!("Retried {}:", words::count(usize::try_from(total).unwrap_or(usize::MAX), "call"))];
+        lines.extend(self.retries.iter().map(|retried| {
+            let who = retried.address.as_ref().map_or_else(|| "the account".to_owned(), ToString::to_string);
+            format!("  {who}: {}×, last because of: {}", retried.count, retried.reason)
+        }));
+        lines
+    }
+}
+
+/// Failures by cause: credentials and networks fail everything at once, and are told once.
+fn grouped(failed: &[Failed]) -> Vec<(&Failed, Vec<&Address>)> {
+    let mut groups: Vec<(&Failed, Vec<&Address>)> = Vec::new();
+    for failure in failed {
+        let common = matches!(failure.error.failure, Failure::Credentials | Failure::Unreachable);
+        let same = groups.iter_mut().find(|(first, _)| common && same_cause(first, failure));
+        match same {
+            Some((_, addresses)) => addresses.push(&failure.address),
+            None => groups.push((failure, vec![&failure.address])),
+        }
+    }
+    groups
+}
+
+fn same_cause(first: &Failed, second: &Failed) -> bool {
+    first.error.failure == second.error.failure && first.error.code == second.error.code
+}
+
+/// One failure: the constant summary, which resource, the causes, the mend.
+fn failure(failed: &Failed, addresses: &[&Address], style: Style) -> Vec<String> {
+    let summary = format!("{} ({})", failed.error.summary, words::list(addresses, NAMED));
+    error_lines(&summary, &failed.error.causes(), failed.error.hint.as_deref(), style)
+}
+
+fn error_lines(summary: &str, causes: &[String], hint: Option<&str>, style: Style) -> Vec<String> {
+    let mut lines = vec![format!("{} {summary}", style.red("error:"))];
+    lines.extend(causes.iter().map(|cause| format!("  caused by: {cause}")));
+    lines.extend(hint.map(|hint| format!("  {} {hint}", style.cyan("hint:"))));
+    lines
+}
+
+/// Keys and values, the keys in words and in one column.
+pub fn outputs(outputs: &BTreeMap<&'static str, String>, style: Style) -> String {
+    let width = outputs.keys().map(|key| key.len()).max().unwrap_or(0);
+    let rows = outputs.iter().map(|(key, value)| {
+        let name = format!("{:width$}", key.replace('_', " "));
+        format!("  {}  {value}", style.dim(&name))
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::ResourceError;
+
+    fn address(name: &str) -> Address {
+        Address::new("table", name)
+    }
+
+    fn failed(name: &str, error: ResourceError) -> Failed {
+        Failed { address: address(name), action: Action::Create, error: Arc::new(error) }
+    }
+
+    fn expired() -> ResourceError {
+        ResourceError::new("failed to create the table")
+            .failure(Failure::Credentials)
+            .code(Some("ExpiredTokenException"))
+            .caused_by("ExpiredTokenException: The security token included in the request is expired")
+            .hint("the credentials are expired: run `aws sso login`")
+    }
+
+    fn summary() -> Summary {
+        let outcome = Outcome {
+            done: vec![(address("Users"), Action::Create), (address("Ephemeral"), Action::Update)],
+            failed: vec![
+                failed(
+                    "Denied",
+                    ResourceError::new("failed to tag the table")
+                        .failure(Failure::Denied)
+                        .caused_by("AccessDeniedException: User is not authorized to perform: dynamodb:TagResource")
+                        .hint("give your role the permissions that `peersync-deploy policy` prints"),
+                ),
+                failed("First", expired()),
+                failed("Second", expired()),
+            ],
+            skipped: vec![Skipped { address: address("Third"), because: address("Second") }],
+            ..Outcome::default()
+        };
+        let mut summary = Summary::new("up", "peersync-dev", Status::Done).with_outcome(outcome);
+        summary.elapsed = Duration::from_millis(12_345);
+        summary.retries = vec![
+            Retried { address: Some(address("Users")), count: 3, reason: "HTTP status 503".to_owned() },
+            Retried { address: None, count: 1, reason: "no answer".to_owned() },
+        ];
+        summary
+    }
+
+    #[test]
+    fn failures_are_told_once_and_what_was_done_is_listed() {
+        let summary = summary();
+        let text = format!("{}\n---\n{}", summary.problems(Style::PLAIN), summary.text(Style::PLAIN));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn programs_get_the_same_as_one_object() {
+        let pretty = serde_json::to_string_pretty(&summary().json()).unwrap_or_default();
+        insta::assert_snapshot!(pretty);
+    }
+
+    #[test]
+    fn a_good_end_names_the_urls() {
+        let mut summary = Summary::new("up", "peersync-dev", Status::Done);
+        summary.changes = vec![(address("Users"), Action::Create)];
+        summary.elapsed = Duration::from_secs(75);
+        summary.outputs = BTreeMap::from([
+            ("site_url", "https://d1.cloudfront.net".to_owned()),
+            ("api_url", "https://d1.cloudfront.net/api".to_owned()),
+        ]);
+        assert_eq!(summary.problems(Style::PLAIN), "");
+        insta::assert_snapshot!(summary.text(Style::PLAIN), @r"
+        peersync-dev is up: 1 created in 1 min 15 s.
+
+          api url   https://d1.cloudfront.net/api
+          site url  https://d1.cloudfront.net
+        ");
+    }
+
+    #[test]
+    fn an_interruption_says_what_is_left() {
+        let outcome = Outcome {
+            done: vec![(address("Users"), Action::Delete)],
+            remaining: vec![address("Ephemeral")],
+            ..Outcome::default()
+        };
+        let summary = Summary::new("down", "peersync-dev", Status::Done).with_outcome(outcome);
+        let text = format!("{}\n---\n{}", summary.problems(Style::PLAIN), summary.text(Style::PLAIN));
+        insta::assert_snapshot!(text, @r"
+        still there: table.Ephemeral
+        ---
+        peersync-dev was stopped: 1 deleted, 1 remaining in 0.0 s.
+          deleted: table.Users
+        Run `peersync-deploy down` again: it continues where this one stopped.
+        ");
+    }
+}

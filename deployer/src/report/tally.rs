@@ -1,0 +1,81 @@
+//! Counts what was retried, on the way to the renderer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::engine::{Address, Event, Reporter};
+
+/// How often the calls for one resource were repeated, and why last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    /// Which resource; `None` for calls that belong to no single one.
+    pub address: Option<Address>,
+    /// How many calls were repeated.
+    pub count: u32,
+    /// The last reason.
+    pub reason: String,
+}
+
+/// Passes every event on and remembers the retries.
+pub struct Tally {
+    inner: Arc<dyn Reporter>,
+    retries: Mutex<BTreeMap<Option<Address>, (u32, String)>>,
+}
+
+impl Tally {
+    /// Counts on the way to this reporter.
+    pub fn new(inner: Arc<dyn Reporter>) -> Self {
+        Self { inner, retries: Mutex::default() }
+    }
+
+    /// What was retried, in the order of the addresses.
+    pub fn retries(&self) -> Vec<Retried> {
+        let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        let retried = retries.iter();
+        retried
+            .map(|(address, (count, reason))| Retried {
+                address: address.clone(),
+                count: *count,
+                reason: reason.clone(),
+            })
+            .collect()
+    }
+}
+
+impl Reporter for Tally {
+    fn event(&self, event: &Event) {
+        if let Event::Retrying { address, reason, .. } = event {
+            let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = retries.entry(address.clone()).or_default();
+            *entry = (entry.0 + 1, reason.clone());
+        }
+        self.inner.event(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::Silent;
+
+    #[test]
+    fn retries_are_counted_by_resource() {
+        let tally = Tally::new(Arc::new(Silent));
+        let bucket = Address::new("bucket", "site");
+        for (address, reason) in [(Some(&bucket), "503"), (None, "429"), (Some(&bucket), "500")] {
+            tally.event(&Event::Retrying {
+                address: address.cloned(),
+                attempt: 1,
+                reason: reason.to_owned(),
+                delay: Duration::ZERO,
+            });
+        }
+        let counted: Vec<(Option<Address>, u32, String)> =
+            tally.retries().into_iter().map(|retried| (retried.address, retried.count, retried.reason)).collect();
+        assert_eq!(counted, [(None, 1, "429".to_owned()), (Some(bucket), 2, "500".to_owned())]);
+    }
+}

@@ -1,0 +1,78 @@
+//! The words that all renderers share.
+
+use std::time::Duration;
+
+use crate::engine::Action;
+
+/// What is being done, `creating`.
+pub fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Create => "creating",
+        Action::Update => "changing",
+        Action::Replace => "replacing",
+        Action::Delete => "deleting",
+        Action::NoChange => "checking",
+    }
+}
+
+/// What was done, `created`.
+pub fn done(action: Action) -> &'static str {
+    match action {
+        Action::Create => "created",
+        Action::Update => "changed",
+        Action::Replace => "replaced",
+        Action::Delete => "deleted",
+        Action::NoChange => "unchanged",
+    }
+}
+
+/// What shall be done, `create`.
+pub fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "change",
+        Action::Replace => "replace",
+        Action::Delete => "delete",
+        Action::NoChange => "leave",
+    }
+}
+
+/// A length of time as a person reads it: `0.3 s`, `12 s`, `2 min 05 s`.
+pub fn elapsed(time: Duration) -> String {
+    match time.as_secs() {
+        0..=9 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 10..=59 => format!("{seconds} s"),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// A number with its noun: `1 resource`, `3 resources`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Items in one line, the first `limit` by name: `a, b and 3 more`.
+pub fn list<T: ToString>(items: &[T], limit: usize) -> String {
+    let names: Vec<String> = items.iter().take(limit).map(ToString::to_string).collect();
+    match items.len().saturating_sub(limit) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_exact_as_they_are_short() {
+        let shown = [300, 9_960, 12_400, 59_999, 60_000, 125_000].map(|ms| elapsed(Duration::from_millis(ms)));
+        assert_eq!(shown, ["0.3 s", "10.0 s", "12 s", "59 s", "1 min 00 s", "2 min 05 s"]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(list(&["a", "b", "c"], 3), "a, b, c");
+        assert_eq!(list(&["a", "b", "c"], 2), "a, b and 1 more");
+    }
+}
