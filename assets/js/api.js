@@ -2,11 +2,14 @@
 import { loadConfig } from "./config.js";
 
 /**
- * @typedef {{ email: string, name: string, hidden?: boolean }} User
- * @typedef {{ email: string, name: string, online?: boolean }} Friend
- * @typedef {{ id?: string, name: string, email: string, status?: string }} Found
- * @typedef {{ id: string, name: string, locked?: boolean, owner?: boolean, expiresAt?: number, capacity?: number }} Room
- * @typedef {{ url: string, ticket: string, iceServers: RTCIceServer[], ttl?: number }} Ticket
+ * @typedef {{ email: string, name: string, hidden: boolean }} User hidden: left out of searches by name
+ * @typedef {{ email: string, name: string }} Friend or somebody who would like to be one
+ * @typedef {{ id: string, name: string, email: string, status: string }} Found
+ *   email: masked, unless it was searched for; id: stands for it; status: what our own list says of them, or "none"
+ * @typedef {{ id: string, name: string, locked: boolean, owner: boolean, expiresAt: number, capacity: number }} Room
+ * @typedef {{ url: string, ticket: string, iceServers: RTCIceServer[], ttl: number }} Ticket
+ *   ttl: life of the credentials in iceServers, in seconds
+ * @typedef {{ match: number, mailSent: boolean }} Mailed match: to be typed where the link is opened in another browser
  */
 
 /** What the server refused, or that it could not be reached (status 0, code "offline"). */
@@ -72,36 +75,37 @@ function parse(text) {
 const part = (value) => encodeURIComponent(value);
 
 export const api = {
-  /** @param {{ name: string, email: string }} who */
+  /** @param {{ name: string, email: string }} who @returns {Promise<Mailed>} */
   signup: (who) => call("POST", "/signup", who),
-  /** @param {string} email */
+  /** @param {string} email @returns {Promise<Mailed>} */
   login: (email) => call("POST", "/login", { email }),
   /** @param {Record<string, string>} proof */
   verify: (proof) => call("POST", "/login/verify", proof),
   /** @param {{ everywhere?: boolean }} [how] */
   logout: (how = {}) => call("POST", "/logout", how),
   /** @returns {Promise<User>} */
-  me: async () => { const answer = await call("GET", "/me"); return answer.user ?? answer; },
+  me: () => call("GET", "/me"),
   /** @param {{ name?: string, hidden?: boolean }} change */
   changeMe: (change) => call("PATCH", "/me", change),
   deleteMe: () => call("DELETE", "/me"),
   /** @param {string} query @returns {Promise<Found[]>} */
-  users: async (query) => (await call("GET", `/users?query=${part(query)}`)).users ?? [],
+  users: async (query) => (await call("GET", `/users?query=${part(query)}`)).users,
   /** @param {Record<string, string>} whom */
   requestFriend: (whom) => call("POST", "/send-friend-request", whom),
   /** @param {{ action: "accept" | "reject", fromEmail?: string, token?: string }} answer */
   respond: (answer) => call("POST", "/respond-friend-request", answer),
   /** @returns {Promise<Friend[]>} */
-  friends: async () => (await call("GET", "/friends")).friends ?? [],
-  friendRequests: () => call("GET", "/friend-requests"),
+  friends: async () => (await call("GET", "/friends")).friends,
+  /** @returns {Promise<Friend[]>} */
+  friendRequests: async () => (await call("GET", "/friend-requests")).requests,
   /** @param {string} email */
   removeFriend: (email) => call("DELETE", `/friends/${part(email)}`),
   /** @param {string} email */
   block: (email) => call("POST", "/block", { email }),
   /** @param {string} name @returns {Promise<Room>} */
-  createRoom: async (name) => { const answer = await call("POST", "/create-room", { name }); return answer.room ?? answer; },
+  createRoom: (name) => call("POST", "/create-room", { name }),
   /** @param {string} id @returns {Promise<Room>} */
-  room: async (id) => { const answer = await call("GET", `/room/${part(id)}`); return answer.room ?? answer; },
+  room: (id) => call("GET", `/room/${part(id)}`),
   /** @param {{ room?: string, name?: string }} [what] @returns {Promise<Ticket>} */
   ticket: (what = {}) => call("POST", "/ticket", what),
 };

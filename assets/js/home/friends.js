@@ -23,6 +23,8 @@ export class FriendList {
   #online = new Map();
   /** Names of those whose request was shown, so that a new one is read out once. @type {Set<string> | undefined} */
   #asked;
+  /** Called when we made or ended a friendship. */
+  onChanged = () => {};
 
   /** Asks the server again for friends and requests. */
   async reload() {
@@ -30,7 +32,7 @@ export class FriendList {
       const [friends, requests] = await Promise.all([api.friends(), api.friendRequests()]);
       this.#friends = friends;
       this.#show();
-      this.#showRequests(requests.requests ?? requests.received ?? requests.friendRequests ?? []);
+      this.#showRequests(requests);
     } catch (error) {
       toast(errorText(error), { kind: "bad", action: { text: t("common.again"), run: () => void this.reload() } });
     }
@@ -70,7 +72,7 @@ export class FriendList {
 
   /** @param {Friend} friend */
   #isOnline(friend) {
-    return this.#online.get(friend.email) ?? friend.online ?? false;
+    return this.#online.get(friend.email) ?? false;
   }
 
   /** @param {Friend} friend */
@@ -102,6 +104,7 @@ export class FriendList {
   async #change(change, done) {
     try {
       await change();
+      this.onChanged();
       toast(done);
     } catch (error) {
       toast(errorText(error), { kind: "bad" });
@@ -109,21 +112,18 @@ export class FriendList {
     await this.reload();
   }
 
-  /** @param {Array<{ email?: string, fromEmail?: string, name?: string }>} requests */
+  /** @param {Friend[]} requests */
   #showRequests(requests) {
     this.#requestsCard.hidden = requests.length === 0;
     this.#requests.replaceChildren(...requests.map((request) => this.#request(request)));
-    const now = new Set(requests.map((request) => request.email ?? request.fromEmail ?? ""));
-    for (const request of requests) {
-      if (this.#asked && !this.#asked.has(request.email ?? request.fromEmail ?? "")) announce(t("requests.new", { name: request.name ?? "" }));
+    for (const { email, name } of requests) {
+      if (this.#asked && !this.#asked.has(email)) announce(t("requests.new", { name }));
     }
-    this.#asked = now;
+    this.#asked = new Set(requests.map(({ email }) => email));
   }
 
-  /** @param {{ email?: string, fromEmail?: string, name?: string }} request */
-  #request(request) {
-    const email = request.email ?? request.fromEmail ?? "";
-    const name = request.name ?? email;
+  /** @param {Friend} request */
+  #request({ email, name }) {
     const id = `request-${crypto.randomUUID()}`;
     const answer = (/** @type {"accept" | "reject"} */ action) => () =>
       void this.#change(() => api.respond({ fromEmail: email, action }), t(action === "accept" ? "requests.accepted" : "requests.rejected", { name }));

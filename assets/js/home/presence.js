@@ -32,6 +32,7 @@ export class Presence {
       else rings.receive(message);
     });
     this.#link.on("refused", () => void requireUser());
+    this.#friends.onChanged = () => { this.#link.send({ type: "friends-changed" }); };
     watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });
     this.#link.start();
   }

@@ -1,5 +1,5 @@
 /** Signing in: asking for a mail, and the page that the link in the mail opens. */
-import { api } from "../api.js";
+import { api, ApiError } from "../api.js";
 import { byId } from "../dom.js";
 import { nextPage, recallAsked } from "../session.js";
 import { onSubmit } from "../ui/form.js";
@@ -33,8 +33,13 @@ function confirm(token) {
   byId("confirm", HTMLElement).hidden = false;
   byId("confirm-title", HTMLElement).focus();
   onSubmit(byId("confirm-form", HTMLFormElement), async (values) => {
-    const answer = await api.verify({ token, ...(values.match ? { match: values.match } : {}) });
-    void answer;
+    try {
+      await api.verify({ token, ...(values.match ? { match: values.match } : {}) });
+    } catch (error) {
+      // Another browser than the one that asked: the number shown there proves that it is the same person.
+      if (error instanceof ApiError && error.code === "match") byId("match-field", HTMLElement).hidden = false;
+      throw error;
+    }
     finishSignIn(recallAsked()?.next ?? "home.html");
   });
 }

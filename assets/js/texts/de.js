@@ -252,5 +252,11 @@ export default {
   "error.slow": "Zu viele Versuche. Versuch es in {seconds} Sekunden noch einmal.",
   "error.email": "Gib eine E-Mail-Adresse ein, etwa ada@example.org.",
   "error.name": "Gib einen Namen mit 1 bis 64 Zeichen ein.",
-  "error.code": "Gib die sechs Ziffern aus der E-Mail ein.",
+  "error.code": "Dieser Code geht nicht. Schau in die neueste E-Mail, oder lass dir eine schicken.",
+  "error.token": "Dieser Link wurde benutzt oder ist abgelaufen. Lass dir einen neuen schicken.",
+  "error.match": "Gib die Zahl ein, die dort steht, wo du den Link angefordert hast.",
+  "error.room_not_found": "Diesen Raum gibt es nicht oder nicht mehr.",
+  "error.no_request": "Diese Anfrage gibt es nicht mehr.",
+  "error.unauthorized": "Melde dich zuerst an.",
+  "error.unavailable": "Der Server ist beschäftigt. Versuch es gleich noch einmal.",
 };

@@ -250,5 +250,11 @@ export default {
   "error.slow": "Too many attempts. Try again in {seconds} seconds.",
   "error.email": "Enter an email address like ada@example.org.",
   "error.name": "Enter a name of 1 to 64 characters.",
-  "error.code": "Enter the six digits from the mail.",
+  "error.code": "This code does not work. Look into the newest mail, or ask for another.",
+  "error.token": "This link was used or has expired. Ask for a new one.",
+  "error.match": "Enter the number that is shown where you asked for the link.",
+  "error.room_not_found": "This room does not exist or has expired.",
+  "error.no_request": "There is no such friend request any more.",
+  "error.unauthorized": "Sign in first.",
+  "error.unavailable": "The server is busy. Try again in a moment.",
 };

@@ -37,9 +37,13 @@ async function submit(form, send) {
   }
 }
 
-/** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
+/**
+ * Those that can be seen: a field that is put away neither sends anything nor carries a message.
+ * @param {HTMLFormElement} form
+ * @returns {HTMLInputElement[]}
+ */
 function fields(form) {
-  return [...form.querySelectorAll("input")].filter((field) => field.name !== "");
+  return [...form.querySelectorAll("input")].filter((field) => field.name !== "" && field.closest("[hidden]") === null);
 }
 
 /** @param {HTMLFormElement} form */

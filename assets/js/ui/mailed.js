@@ -7,19 +7,17 @@ import { onSubmit } from "./form.js";
 
 /**
  * @param {string} email
- * @param {Record<string, unknown>} answer of /signup or /login
+ * @param {import("../api.js").Mailed} answer of /signup or /login
  * @param {string} next page to go to when signed in
  */
 export function showSent(email, answer, next) {
-  const match = typeof answer.match === "string" || typeof answer.match === "number" ? String(answer.match) : undefined;
-  rememberAsked({ email, next, ...(match ? { match } : {}) });
+  rememberAsked({ email, next, match: String(answer.match) });
   byId("ask", HTMLElement).hidden = true;
   const sent = byId("sent", HTMLElement);
   sent.hidden = false;
-  const failed = answer.mailSent === false || answer.mail_sent === false || answer.mail === "failed" || answer.mail === "none";
   const text = byId("sent-text", HTMLElement);
-  text.textContent = failed ? t("mail.failed") : t("mail.text", { email });
-  if (match) text.after(element("p", { class: "quiet", text: t("mail.match", { number: match }) }));
+  text.textContent = answer.mailSent ? t("mail.text", { email }) : t("mail.failed");
+  text.after(element("p", { class: "quiet", text: t("mail.match", { number: answer.match }) }));
   byId("sent-title", HTMLElement).focus();
   onSubmit(byId("code-form", HTMLFormElement), async (values) => {
     await api.verify({ email, code: (values.code ?? "").replace(/\D/g, "") });
