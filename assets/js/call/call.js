@@ -16,6 +16,7 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * @typedef {import("./media.js").LocalMedia} LocalMedia
  * @typedef {import("./peer.js").Person} Person
  * @typedef {import("./signaling.js").Message} Message
+ * @typedef {import("../protocol.js").Member} Member
  * @typedef {import("./signaling.js").Ticket} Ticket
  * @typedef {{
  *   link: import("./signaling.js").LinkState, joined: { locked: boolean }, locked: boolean,
@@ -27,7 +28,7 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * }} CallOptions
  */
 
-/** Errors of the server that concern coming in. */
+/** Errors of the server after which we stay outside. @type {Set<string>} */
 const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
 
 /** @extends {Emitter<CallEvents>} */
@@ -144,7 +145,7 @@ export class Call extends Emitter {
         this.members.add(person(message), false);
         return;
       case "peer-left":
-        this.members.left(String(message.peer));
+        this.members.left(message.peer);
         return;
       case "signal":
         this.#signal(message);
@@ -153,7 +154,7 @@ export class Call extends Emitter {
         this.#knock(person(message));
         return;
       case "room-lock":
-        this.#setLocked(message.locked === true);
+        this.#setLocked(message.locked);
         return;
       case "error":
         this.#error(message);
@@ -163,22 +164,20 @@ export class Call extends Emitter {
     }
   }
 
-  /** @param {Message} message */
+  /** @param {import("../protocol.js").Joined} message */
   #joined(message) {
     this.inside = true;
-    this.locked = message.locked === true;
-    /** @type {Message[]} */
-    const people = Array.isArray(message.peers) ? message.peers : [];
-    this.members.list(people.map(person));
+    this.locked = message.locked;
+    this.members.list(message.peers.map(person));
     this.emit("joined", { locked: this.locked });
   }
 
-  /** @param {Message} message */
+  /** @param {import("../protocol.js").Signal} message */
   #signal(message) {
     const description = readDescription(message.description);
     const candidate = readCandidate(message.candidate);
-    if (description) this.members.signal(String(message.from), { description });
-    else if (candidate) this.members.signal(String(message.from), { candidate });
+    if (description) this.members.signal(message.from, { description });
+    else if (candidate) this.members.signal(message.from, { candidate });
   }
 
   /** @param {Person} who */
@@ -196,10 +195,10 @@ export class Call extends Emitter {
     this.emit("locked", locked);
   }
 
-  /** @param {Message} message */
+  /** @param {import("../protocol.js").Refusal} message */
   #error(message) {
     const entering = message.about === "join" || message.code === "not_admitted";
-    if (entering && NOT_IN.has(String(message.code))) this.#refused({ code: String(message.code), message: String(message.message ?? "") });
+    if (entering && NOT_IN.has(message.code)) this.#refused(message);
     else this.emit("message", message);
   }
 
@@ -250,13 +249,9 @@ export class Call extends Emitter {
 
 /**
  * Names come from others: one line, no tricks, never empty.
- * @param {Message} message
+ * @param {Member} member
  * @returns {Person}
  */
-function person(message) {
-  const name = cleanLine(message.name, LONGEST_NAME);
-  return {
-    id: String(message.peer), name: name === "" ? "?" : name,
-    ...(typeof message.email === "string" && message.email !== "" ? { email: message.email } : {}),
-  };
+function person({ peer, name, email }) {
+  return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", ...(email ? { email } : {}) };
 }

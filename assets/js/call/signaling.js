@@ -8,7 +8,8 @@ import { backoff } from "./backoff.js";
 /**
  * @typedef {import("../api.js").Ticket} Ticket
  * @typedef {"connecting" | "open" | "waiting" | "closed"} LinkState
- * @typedef {{ type: string, [field: string]: any }} Message
+ * @typedef {import("../protocol.js").ServerMessage} Message
+ * @typedef {import("../protocol.js").ClientMessage} ClientMessage
  * @typedef {{
  *   state: LinkState,
  *   welcome: { peer: string, resumed: boolean },
@@ -19,9 +20,8 @@ import { backoff } from "./backoff.js";
  */
 
 const HELLO_LIMIT_MS = 8000;
-const DEFAULT_HEARTBEAT_S = 10;
-/** Codes of errors after which coming back cannot help. */
-const FINAL = new Set(["forbidden", "origin", "room_not_found", "not_found", "unauthorized", "signed_out"]);
+/** Codes of errors after which coming back cannot help. @type {Set<string>} */
+const FINAL = new Set(["forbidden", "room_not_found"]);
 
 /** @extends {Emitter<LinkEvents>} */
 export class SignalingLink extends Emitter {
@@ -81,7 +81,7 @@ export class SignalingLink extends Emitter {
   }
 
   /**
-   * @param {Message} message
+   * @param {ClientMessage} message
    * @returns {boolean} whether it was handed to an open connection
    */
   send(message) {
@@ -144,9 +144,10 @@ export class SignalingLink extends Emitter {
    */
   #receive(message, mine) {
     this.#answered = true;
-    if (typeof message.seq === "number") {
-      if (message.seq <= this.#seen) return;
-      this.#seen = message.seq;
+    const { seq } = /** @type {{ seq?: number }} */ (message);
+    if (seq !== undefined) {
+      if (seq <= this.#seen) return;
+      this.#seen = seq;
     }
     switch (message.type) {
       case "welcome":
@@ -154,14 +155,11 @@ export class SignalingLink extends Emitter {
         return;
       case "pong":
         return;
-      case "ping":
-        this.send({ type: "pong" });
-        return;
       case "draining":
         this.#generation += 1;
         this.#socket?.close(1000);
         this.#stopBeating();
-        this.#wait(Number(message.retry_ms) || 1000);
+        this.#wait(message.retry_ms);
         return;
       case "error":
         if (this.state === "connecting") this.#helloRefused(message, mine);
@@ -172,23 +170,23 @@ export class SignalingLink extends Emitter {
     }
   }
 
-  /** @param {Message} message */
+  /** @param {import("../protocol.js").Welcome} message */
   #welcome(message) {
-    const resumed = message.resumed ?? (this.peer !== "" && this.peer === message.peer);
+    const { resumed } = message;
     if (!resumed) this.#seen = 0;
     this.peer = message.peer;
-    this.#resume = message.resume ?? "";
+    this.#resume = message.resume;
     this.#attempt = 0;
     this.#answered = true;
     this.#stopBeating();
-    this.#heartbeat = setInterval(() => this.#beat(), (message.heartbeat_s ?? DEFAULT_HEARTBEAT_S) * 1000);
+    this.#heartbeat = setInterval(() => this.#beat(), message.heartbeat_s * 1000);
     this.#setState("open");
     this.emit("welcome", { peer: this.peer, resumed });
   }
 
   /**
    * A session that can no longer be resumed is begun anew; anything final is told.
-   * @param {Message} message
+   * @param {import("../protocol.js").Refusal} message
    * @param {number} mine
    */
   #helloRefused(message, mine) {
@@ -199,7 +197,7 @@ export class SignalingLink extends Emitter {
     }
     this.#drop();
     this.#setState("closed");
-    this.emit("refused", { code: message.code, message: message.message ?? "" });
+    this.emit("refused", { code: message.code, message: message.message });
   }
 
   /** @param {number} [patience] time for the answer, in milliseconds; else until the next beat */

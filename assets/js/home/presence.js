@@ -34,6 +34,9 @@ export class Presence {
     this.#link.on("refused", () => void requireUser());
     this.#friends.onChanged = () => { this.#link.send({ type: "friends-changed" }); };
     watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });
+    // A page put aside is not reachable; coming back to it, it is.
+    addEventListener("pagehide", () => this.#link.stop());
+    addEventListener("pageshow", (event) => { if (event.persisted) this.#link.start(); });
     this.#link.start();
   }
 }

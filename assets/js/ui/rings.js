@@ -2,6 +2,7 @@
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { goTo } from "../session.js";
+import { cleanLine, LONGEST_NAME } from "../text.js";
 import { attract, notify } from "./attention.js";
 import { toast } from "./notices.js";
 import { face } from "./people.js";
@@ -12,7 +13,7 @@ export const CALL_KEY = "peersync.call";
 const LONGEST_RING_MS = 60_000;
 
 /**
- * @typedef {{ from: string, name: string, room: string, ring?: string, dialog: HTMLDialogElement, end: () => void, accepting: boolean }} Ring
+ * @typedef {{ from: string, name: string, room: string, dialog: HTMLDialogElement, end: () => void }} Ring
  */
 
 export class Rings {
@@ -43,7 +44,6 @@ export class Rings {
         this.#answered(message);
         return true;
       case "missed":
-      case "ring-cancel":
         this.#close(message.room, true);
         return true;
       case "rejected":
@@ -54,10 +54,11 @@ export class Rings {
     }
   }
 
-  /** @param {import("../call/signaling.js").Message} message */
+  /** @param {import("../protocol.js").Rung} message */
   #rung(message) {
     if (this.#rings.has(message.room)) return;
-    const { email, name } = caller(message, this.#nameOf);
+    const email = message.from;
+    const name = cleanLine(message.name, LONGEST_NAME) || this.#nameOf(email);
     const text = t("ring.incoming", { name });
     const dialog = element("dialog", { class: "dialog ring", attributes: { "aria-label": text } });
     const stopSound = loop("incoming");
@@ -65,7 +66,7 @@ export class Rings {
     const timer = setTimeout(() => this.#close(message.room, true), LONGEST_RING_MS);
     /** @type {Ring} */
     const ring = {
-      from: email, name, room: message.room, dialog, accepting: false,
+      from: email, name, room: message.room, dialog,
       end: () => { clearTimeout(timer); stopSound(); stopTitle(); dialog.close(); dialog.remove(); },
     };
     const accept = button(t("common.accept"), () => this.#accept(ring), { class: "primary", icon: "phone" });
@@ -85,7 +86,6 @@ export class Rings {
       toast(t("ring.unavailable"), { kind: "warn" });
       return;
     }
-    ring.accepting = true;
     // The server answers "accepted" to the one tab that was first. The click is the consent to camera and
     // microphone, and the page of the call takes it over.
   }
@@ -96,13 +96,12 @@ export class Rings {
     this.#remove(ring);
   }
 
-  /** @param {import("../call/signaling.js").Message} message */
+  /** @param {import("../protocol.js").Accepted} message */
   #answered(message) {
     const ring = this.#rings.get(message.room);
     if (!ring) return;
     this.#remove(ring);
-    const here = message.peer === undefined ? ring.accepting : message.peer === this.#link.peer;
-    if (!here) {
+    if (message.peer !== this.#link.peer) {
       toast(t("ring.elsewhere"));
       return;
     }
@@ -129,15 +128,4 @@ export class Rings {
     this.#rings.delete(ring.room);
     ring.end();
   }
-}
-
-/**
- * @param {import("../call/signaling.js").Message} message
- * @param {(email: string) => string} nameOf
- */
-function caller(message, nameOf) {
-  const from = message.from;
-  const email = typeof from === "string" ? from : from?.email ?? from?.user ?? "";
-  const name = message.name ?? (typeof from === "object" ? from?.name : undefined) ?? nameOf(email);
-  return { email, name };
 }

@@ -40,10 +40,10 @@ export class Outgoing {
   /** @param {import("../call/signaling.js").Message} message @returns {boolean} whether it was about this ring */
   receive(message) {
     if (message.type === "error" && message.about === "ring" && this.#ringing) {
-      this.#give(ERRORS[String(message.code)] ?? "ring.unavailable");
+      this.#give(ERRORS[message.code] ?? "ring.unavailable");
       return true;
     }
-    if (message.room !== this.#friend.room) return false;
+    if (!("room" in message) || message.room !== this.#friend.room) return false;
     switch (message.type) {
       case "accepted":
         this.#answered();
@@ -55,7 +55,7 @@ export class Outgoing {
         this.#give("ring.noanswer");
         return true;
       case "ringing":
-        if (this.#ringing) this.#running.screen?.stage.note(message.online === false ? t("ring.away", { name: this.#friend.name }) : "");
+        if (this.#ringing) this.#running.screen?.stage.note(message.online ? "" : t("ring.away", { name: this.#friend.name }));
         return true;
       default:
         return false;

@@ -33,6 +33,7 @@ export class Running {
     const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
     this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
     addEventListener("pagehide", this.#bye);
+    addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
 
   /**
