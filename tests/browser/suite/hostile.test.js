@@ -1,0 +1,91 @@
+/** What others send is hostile: names, lines and files do nothing but be read. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { launch } from "../support/chromium.js";
+import { seesAndHears } from "../support/media.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+const MARKUP = "<img src=x onerror=\"document.title='owned'\">";
+const TURNED = "Gus\u202egnp.exe\u2066";
+
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {Person} */
+let host;
+before(async () => {
+  [product, browser] = await Promise.all([Product.start(), launch()]);
+  host = await Person.arrive(product, browser, "Hanna");
+});
+after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
+
+/** Nothing of theirs became an element, ran, or pushed the page about. */
+async function unharmed() {
+  const { page } = host;
+  assert.equal(await page.locator("img[src=x], script:not([src])").count(), 0);
+  assert.doesNotMatch(await page.title(), /owned/);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `the page is ${wide} pixels too wide`);
+}
+
+for (const name of [MARKUP, TURNED]) {
+  test(`a guest called ${JSON.stringify(name)}`, async () => {
+    const link = await host.makeRoom();
+    const gus = await Person.arrive(product, browser, name, { guest: true });
+    await host.enter(link);
+    await gus.enter(link);
+    const shown = name === TURNED ? "Gusgnp.exe" : MARKUP;
+    await seesAndHears(host, shown);
+    assert.equal(await host.page.locator(".tile .tile-name").textContent(), shown);
+    await unharmed();
+    await gus.leave();
+  });
+}
+
+test("chat lines: markup, direction overrides, 10,000 characters, and messages that are none", async () => {
+  const link = await host.makeRoom();
+  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  await host.enter(link);
+  await gus.enter(link);
+  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await host.press("Chat");
+  // Straight into the channel, as somebody with a page of their own would.
+  await gus.page.evaluate(([markup, turned]) => {
+    const { talk } = /** @type {any} */ (window).channels;
+    for (const text of [markup, turned, "x".repeat(10_000)]) talk.send(JSON.stringify({ type: "chat", text }));
+    for (const odd of [{ type: "__proto__" }, { type: "chat" }, { type: "chat", text: { toString: 1 } }, [], "nonsense", 5, null]) talk.send(JSON.stringify(odd));
+    talk.send("{");
+    talk.send(new Uint8Array(50_000));
+  }, [MARKUP, TURNED]);
+  const lines = host.page.locator(".log .chat-text");
+  await lines.nth(2).waitFor();
+  assert.deepEqual((await lines.allTextContents()).map((text) => text.slice(0, 60)), [MARKUP, "Gusgnp.exe", "x".repeat(60)]);
+  assert.equal((await lines.nth(2).textContent())?.length, 4000);
+  await unharmed();
+  await gus.leave();
+});
+
+test("a file with a hostile name is saved under a harmless one, with what was in it", async () => {
+  const link = await host.makeRoom();
+  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  await host.enter(link);
+  await gus.enter(link);
+  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await host.press("Chat");
+  await gus.press("Chat");
+  const content = Buffer.from(Array.from({ length: 2_000_000 }, (_, index) => index % 253));
+  const name = `${MARKUP}\u202efdp.html`;
+  await gus.page.locator("input[type=file]").setInputFiles({ name, mimeType: "text/html", buffer: content });
+  await host.press("Receive");
+  const save = host.page.getByRole("link", { name: /^Save / });
+  await save.waitFor();
+  const [download] = await Promise.all([host.page.waitForEvent("download"), save.click()]);
+  assert.doesNotMatch(download.suggestedFilename(), /[<>"\\/\u202e]/);
+  assert.deepEqual(await readFile(await download.path()), content);
+  await gus.page.getByText(/^Sent:/).waitFor();
+  await unharmed();
+  await gus.leave();
+});

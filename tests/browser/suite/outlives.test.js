@@ -1,0 +1,124 @@
+/** The call outlives the server, collisions, and what a network does. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "../support/chromium.js";
+import { pause, received, seesAndHears, until } from "../support/media.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+const COLLISIONS = 50;
+
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {Person} */
+let host;
+before(async () => {
+  [product, browser] = await Promise.all([Product.start(), launch()]);
+  host = await Person.arrive(product, browser, "Hanna");
+});
+after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
+
+/** @returns {Promise<Person>} a guest who is in a call with the host */
+async function inCall() {
+  const link = await host.makeRoom();
+  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  await host.enter(link);
+  await gus.enter(link);
+  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  return gus;
+}
+
+/**
+ * Freezes of the picture on both sides while something happens.
+ * @param {Person} gus
+ * @param {() => Promise<void>} happens
+ */
+async function freezesDuring(gus, happens) {
+  const before = await Promise.all([received(host.page), received(gus.page)]);
+  await happens();
+  const now = await Promise.all([received(host.page), received(gus.page)]);
+  for (const [index, person] of [host, gus].entries()) {
+    assert.ok((now[index]?.frames ?? 0) > (before[index]?.frames ?? 0) + 20, `${person.name} gets no new pictures`);
+  }
+  return now.map((one, index) => one.freezes - (before[index]?.freezes ?? 0));
+}
+
+/** @param {Person} gus */
+async function sharesAndIsSeen(gus) {
+  await gus.press("Share screen");
+  await seesAndHears(host, "Screen shared by Gus");
+  await gus.press("Stop sharing");
+  await host.page.locator('video[aria-label="Screen shared by Gus"]').waitFor({ state: "detached" });
+}
+
+test(`both renegotiate at once, ${COLLISIONS} times`, async () => {
+  const gus = await inCall();
+  for (let count = 0; count < COLLISIONS; count += 1) {
+    await Promise.all([host, gus].map(({ page }) => page.evaluate(() => {
+      for (const connection of /** @type {any} */ (window).connections) connection.restartIce();
+    })));
+  }
+  await until(async () => {
+    const states = await Promise.all([host, gus].map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.at(-1)?.signalingState)));
+    return states.every((state) => state === "stable");
+  }, () => "the negotiation did not settle");
+  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await sharesAndIsSeen(gus);
+  await gus.leave();
+});
+
+test("both begin to share at the same moment", async () => {
+  const gus = await inCall();
+  await Promise.all([host.press("Share screen"), gus.press("Share screen")]);
+  await Promise.all([seesAndHears(host, "Screen shared by Gus"), seesAndHears(gus, "Screen shared by Hanna")]);
+  await gus.leave();
+});
+
+test("signaling is cut: nothing freezes, the page says so, the session goes on", async () => {
+  const gus = await inCall();
+  const freezes = await freezesDuring(gus, async () => {
+    await product.network({ drop: 1 });
+    await product.cut();
+    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    await sharesAndIsSeen(gus);
+    await product.network({});
+    for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor({ timeout: 30_000 });
+  });
+  assert.deepEqual(freezes, [0, 0]);
+  assert.equal(await host.page.locator(".tile").count(), 1);
+  await gus.leave();
+});
+
+test("the server is killed and comes back knowing nobody: nothing freezes, a later screen share still negotiates", async () => {
+  const gus = await inCall();
+  const connections = () => Promise.all([host, gus].map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length)));
+  const made = await connections();
+  const freezes = await freezesDuring(gus, async () => {
+    await product.kill();
+    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    await pause(2000);
+    await product.restart();
+    for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor({ timeout: 40_000 });
+    await pause(2500);
+  });
+  assert.deepEqual(freezes, [0, 0]);
+  assert.deepEqual(await connections(), made, "the old connections are kept");
+  await sharesAndIsSeen(gus);
+  const late = await Person.arrive(product, browser, "Lea", { guest: true });
+  await late.enter(host.page.url());
+  await Promise.all([seesAndHears(late, "Hanna", "Gus"), seesAndHears(host, "Gus", "Lea")]);
+  await late.leave();
+  await gus.leave();
+});
+
+test("the way between the two breaks: found again without the page being loaded anew", async () => {
+  const gus = await inCall();
+  await gus.context.setOffline(true);
+  await pause(500);
+  await gus.context.setOffline(false);
+  await Promise.all([host, gus].map(({ page }) => page.evaluate(() => { for (const connection of /** @type {any} */ (window).connections) connection.restartIce(); })));
+  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await gus.leave();
+});

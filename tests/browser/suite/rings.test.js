@@ -1,0 +1,115 @@
+/** Calls between friends: from the ring to the end. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "../support/chromium.js";
+import { seesAndHears } from "../support/media.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => { [product, browser] = await Promise.all([Product.start(), launch()]); });
+after(async () => { await browser?.close(); await product?.stop(); });
+
+/** @param {{ titles?: [string, string] }} [names] */
+async function friends({ titles = ["Ada", "Bob"] } = {}) {
+  const [one, other] = await Promise.all(titles.map((name) => Person.arrive(product, browser, name)));
+  assert.ok(one && other);
+  await one.befriend(other);
+  await Promise.all([one.open("home.html"), other.open("home.html")]);
+  await one.page.getByText("You can be reached").waitFor();
+  await other.page.getByText("You can be reached").waitFor();
+  return { ada: one, bob: other };
+}
+
+/** @param {Person} person */
+const ring = (person) => person.page.getByRole("dialog", { name: /is calling/ });
+
+test("a friend rings, the other accepts, both see and hear each other, and hang up", async () => {
+  const { ada, bob } = await friends();
+  await ada.page.getByRole("list", { name: "Friends" }).getByText("Online").waitFor();
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  assert.match(await bob.page.title(), /Ada is calling|PeerSync/);
+  await ring(bob).getByRole("button", { name: "Accept" }).click();
+  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
+  assert.ok(await ada.page.locator('video[aria-label="You"]').evaluate((video) => /** @type {HTMLVideoElement} */ (video).videoWidth > 0));
+
+  await ada.press("Mute microphone");
+  await bob.page.getByRole("img", { name: "Ada is muted" }).waitFor();
+  await ada.press("Unmute microphone");
+  await ada.press("Turn camera off");
+  await bob.page.locator('.tile[data-off="true"]').waitFor();
+  await ada.press("Turn camera on");
+  await bob.page.locator('.tile[data-off="false"]').waitFor();
+  await seesAndHears(bob, "Ada");
+
+  await ada.press("Leave");
+  for (const person of [ada, bob]) await person.page.getByRole("heading", { name: "Call ended" }).waitFor();
+  await ada.leave();
+  await bob.leave();
+});
+
+test("reject, cancel: both sides are told", async () => {
+  const { ada, bob } = await friends();
+  await ada.press("Call Bob");
+  await ring(bob).getByRole("button", { name: "Reject" }).click();
+  await ada.page.getByRole("heading", { name: "Bob cannot talk now." }).waitFor();
+  await ring(bob).waitFor({ state: "detached" });
+
+  await ada.press("Call again");
+  await ring(bob).waitFor();
+  await ada.press("Cancel call");
+  await ada.page.getByRole("heading", { name: "You hung up before Bob answered." }).waitFor();
+  await bob.page.getByText("You missed a call from Ada.").first().waitFor();
+  await ring(bob).waitFor({ state: "detached" });
+
+  // Leave does the same as "Cancel call" while it rings.
+  await ada.press("Call again");
+  await ring(bob).waitFor();
+  await ada.press("Leave");
+  await ring(bob).waitFor({ state: "detached" });
+  await ada.leave();
+  await bob.leave();
+});
+
+test("it rings in every tab, the first to accept wins, and the others fall silent", async () => {
+  const { ada, bob } = await friends();
+  const second = await bob.context.newPage();
+  await second.goto(`${product.url}/home.html`);
+  await second.getByText("You can be reached").waitFor();
+  await ada.press("Call Bob");
+  const there = second.getByRole("dialog", { name: "Ada is calling" });
+  await Promise.all([ring(bob).waitFor(), there.waitFor()]);
+  await there.getByRole("button", { name: "Accept" }).click();
+  await ring(bob).waitFor({ state: "detached" });
+  await bob.page.getByText("Answered in another window.").waitFor();
+  await second.locator('video[aria-label="Ada"]').waitFor();
+  await seesAndHears(ada, "Bob");
+  await ada.leave();
+  await bob.leave();
+});
+
+test("nobody answers: missed on both sides", async () => {
+  const { ada, bob } = await friends();
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  await ada.page.getByRole("heading", { name: "Bob did not answer." }).waitFor({ timeout: 70_000 });
+  await bob.page.getByText("You missed a call from Ada.").first().waitFor();
+  await ada.leave();
+  await bob.leave();
+});
+
+test("no camera is turned on by a link alone", async () => {
+  const { ada, bob } = await friends();
+  await ada.page.evaluate(() => { /** @type {any} */ (window).opened = 0; });
+  await ada.page.goto(`${product.url}/friendcall.html#to=${encodeURIComponent(bob.email)}`);
+  await ada.page.getByRole("heading", { name: "Call Bob?" }).waitFor();
+  assert.equal(await ada.page.locator("#preview").evaluate((video) => /** @type {HTMLVideoElement} */ (video).srcObject), null);
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  await ada.leave();
+  await bob.leave();
+});

@@ -1,0 +1,152 @@
+/** People with a browser each: signed up, befriended, watched for what must never happen. */
+import assert from "node:assert/strict";
+
+/**
+ * @typedef {import("./product.js").Product} Product
+ * @typedef {import("playwright-core").Page} Page
+ * @typedef {import("playwright-core").BrowserContext} BrowserContext
+ * @typedef {import("playwright-core").BrowserContextOptions} Options
+ */
+
+/** Runs in the page before its own scripts: keeps what tests look at and the page does not show. */
+function watch() {
+  const own = /** @type {any} */ (window);
+  own.connections = [];
+  own.channels = {};
+  own.violations = [];
+  const Native = RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    /** @param {RTCConfiguration} [configuration] */
+    constructor(configuration) {
+      super({ ...configuration, ...own.rtcConfiguration });
+      own.connections.push(this);
+    }
+
+    /** @override @param {string} label @param {RTCDataChannelInit} [options] */
+    createDataChannel(label, options) {
+      own.channels[label] = super.createDataChannel(label, options);
+      return own.channels[label];
+    }
+  };
+  addEventListener("securitypolicyviolation", (event) => own.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+}
+
+/** What the console may say: answers that are errors on purpose, and browsers telling of the network going away. */
+const EXPECTED = /status of 4\d\d|ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket|net::ERR_|status of 50\d/;
+
+export class Person {
+  context;
+  page;
+  name;
+  email;
+  /** @type {string[]} */
+  problems = [];
+  #product;
+
+  /**
+   * @param {Product} product
+   * @param {BrowserContext} context
+   * @param {Page} page
+   * @param {string} name
+   * @param {string} email empty for a guest
+   */
+  constructor(product, context, page, name, email) {
+    this.#product = product;
+    this.context = context;
+    this.page = page;
+    this.name = name;
+    this.email = email;
+    context.on("page", (opened) => this.#listen(opened));
+    this.#listen(page);
+  }
+
+  /** @param {Page} page */
+  #listen(page) {
+    page.on("pageerror", (error) => this.problems.push(`${this.name}: ${error.stack ?? error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error" && !EXPECTED.test(message.text())) this.problems.push(`${this.name}: ${message.text()}`);
+    });
+  }
+
+  /**
+   * @param {Product} product
+   * @param {import("playwright-core").Browser} browser
+   * @param {string} name
+   * @param {Options & { guest?: boolean, setUp?: () => void }} [options]
+   */
+  static async arrive(product, browser, name, { guest = false, setUp, ...options } = {}) {
+    const context = await browser.newContext({ locale: "en", viewport: { width: 1000, height: 700 }, reducedMotion: "reduce", ...options });
+    await context.grantPermissions(["camera", "microphone"], { origin: product.url });
+    await context.addInitScript(watch);
+    if (setUp) await context.addInitScript(setUp);
+    const email = guest ? "" : `${name.toLowerCase().replace(/[^a-z]/g, "").slice(0, 12) || "somebody"}-${Math.random().toString(36).slice(2, 8)}@example.org`;
+    const person = new Person(product, context, await context.newPage(), name, email);
+    if (!guest) await person.#signUp();
+    return person;
+  }
+
+  async #signUp() {
+    await this.post("/signup", { name: this.name, email: this.email });
+    const mail = await this.#product.mail(this.email);
+    const code = /\b(\d{3})\s?(\d{3})\b/.exec(mail.text);
+    assert.ok(code, `no code in the mail: ${mail.text}`);
+    await this.post("/login/verify", { email: this.email, code: `${code[1]}${code[2]}` });
+  }
+
+  /**
+   * @param {string} route
+   * @param {unknown} body
+   * @returns {Promise<any>}
+   */
+  async post(route, body) {
+    const response = await this.context.request.post(`${this.#product.url}/api${route}`, { data: body, headers: { origin: this.#product.url } });
+    assert.ok(response.ok(), `${route}: ${response.status()} ${await response.text()}`);
+    return response.json().catch(() => ({}));
+  }
+
+  /** @param {Person} other */
+  async befriend(other) {
+    await this.post("/send-friend-request", { toEmail: other.email });
+    await other.post("/respond-friend-request", { fromEmail: this.email, action: "accept" });
+  }
+
+  /** @returns {Promise<string>} the link of a new room */
+  async makeRoom(name = "Harbour talk") {
+    const room = await this.post("/create-room", { name });
+    return `${this.#product.url}/room.html#${room.id}`;
+  }
+
+  /** @param {string} path */
+  async open(path) {
+    await this.page.goto(path.startsWith("http") ? path : `${this.#product.url}/${path}`);
+    await this.page.waitForFunction(() => document.documentElement.dataset.ready);
+    return this.page;
+  }
+
+  /**
+   * Into a room, with camera and microphone.
+   * @param {string} link
+   */
+  async enter(link) {
+    await this.open(link);
+    const name = this.page.getByRole("textbox", { name: "Name" });
+    if (!this.email) await name.fill(this.name);
+    await this.press("Join room");
+    await this.page.locator(".call").waitFor();
+  }
+
+  /** @param {string | RegExp} name of a button */
+  async press(name) {
+    await this.page.getByRole("button", typeof name === "string" ? { name, exact: true } : { name }).click();
+  }
+
+  /** Says what went wrong unseen, and goes. */
+  async leave() {
+    for (const page of this.context.pages()) {
+      const violations = await page.evaluate(() => /** @type {any} */ (window).violations ?? []).catch(() => []);
+      this.problems.push(...violations.map((/** @type {string} */ text) => `${this.name}: policy violated: ${text}`));
+    }
+    await this.context.close();
+    assert.deepEqual(this.problems, []);
+  }
+}

@@ -1,0 +1,110 @@
+/** The whole product as `peersync-deploy local` runs it: pages, API, signaling, mailbox. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const PROGRAM = process.env.PEERSYNC_DEPLOY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/peersync-deploy");
+const PATIENCE_MS = 15_000;
+
+/** @typedef {{ to: string, subject: string, text: string, html: string, received_at: string }} Mail */
+
+export class Product {
+  url = "";
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  #process;
+  #folder;
+  #environment;
+  #port = 0;
+
+  /**
+   * @param {string} folder of its data
+   * @param {Record<string, string>} environment
+   */
+  constructor(folder, environment) {
+    this.#folder = folder;
+    this.#environment = environment;
+  }
+
+  /** @param {Record<string, string>} [environment] settings beyond the usual ones */
+  static async start(environment = {}) {
+    const product = new Product(await mkdtemp(join(tmpdir(), "peersync-browser-")), environment);
+    await product.#run();
+    return product;
+  }
+
+  async #run() {
+    const flags = ["--output", "json", "local", "--embedded", "--port", String(this.#port), "--data", this.#folder, "--assets", join(ROOT, "assets")];
+    const started = spawn(PROGRAM, flags, { cwd: this.#folder, env: { ...process.env, ...this.#environment }, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = started;
+    let told = "";
+    started.stderr?.on("data", (text) => { told = (told + text).slice(-4000); });
+    const ready = new Promise((resolve, reject) => {
+      createInterface({ input: /** @type {import("node:stream").Readable} */ (started.stdout) }).on("line", (line) => {
+        const event = JSON.parse(line);
+        if (event.event === "ready") resolve(event.url);
+      });
+      started.once("error", reject);
+      started.once("exit", (code) => reject(new Error(`local ended with ${code}:\n${told}`)));
+    });
+    this.url = await ready;
+    this.#port = Number(new URL(this.url).port);
+  }
+
+  /** As if the machine lost power: nothing is said to anybody. Data stays. */
+  async kill() {
+    await this.#end("SIGKILL");
+  }
+
+  /** Comes back at the same address after kill(). */
+  async restart() {
+    await this.#run();
+  }
+
+  async stop() {
+    await this.#end("SIGTERM");
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async #end(signal) {
+    const running = this.#process;
+    this.#process = undefined;
+    if (!running || running.exitCode !== null) return;
+    running.removeAllListeners("exit");
+    running.kill(signal);
+    await once(running, "exit");
+  }
+
+  /** Cuts all WebSockets, without a goodbye; the server remembers the sessions. */
+  async cut() {
+    await fetch(`${this.url}/_network/kill-signaling`, { method: "POST" });
+  }
+
+  /** @param {{ latency_ms?: number, drop?: number, kill_signaling_every_ms?: number }} conditions */
+  async network(conditions) {
+    await fetch(`${this.url}/_network`, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(conditions) });
+  }
+
+  /**
+   * The newest mail to an address, waited for.
+   * @param {string} to
+   * @param {(mail: Mail) => boolean} [matches]
+   * @returns {Promise<Mail>}
+   */
+  async mail(to, matches = () => true) {
+    const end = Date.now() + PATIENCE_MS;
+    while (Date.now() < end) {
+      /** @type {Mail[]} */
+      const all = await (await fetch(`${this.url}/_mail/messages.json`)).json();
+      const found = all.filter((mail) => String(mail.to).includes(to) && matches(mail)).sort((a, b) => b.received_at.localeCompare(a.received_at))[0];
+      if (found) return found;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`No mail to ${to} within ${PATIENCE_MS / 1000} s.`);
+  }
+}
