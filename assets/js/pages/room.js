@@ -6,7 +6,7 @@ import { whoAmI } from "../session.js";
 import { LocalMedia } from "../call/media.js";
 import { roomOf } from "../home/rooms.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
-import { prepareNotices } from "../ui/notices.js";
+import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
 
@@ -77,7 +77,14 @@ async function join({ id, title, name, user, media, lobby }) {
   /** @type {Promise<void>} */
   const settled = new Promise((resolve) => {
     call.on("joined", () => { lobby.close(); running.show(); resolve(); });
-    call.on("refused", ({ code }) => { stop(); lobby.say(t(REFUSALS[code] ?? "error.unknown")); resolve(); });
+    call.on("refused", ({ code }) => {
+      const why = t(REFUSALS[code] ?? "error.unknown");
+      // Alone in a room that ended while the server was away: nothing is left to go on with.
+      if (running.screen) running.end();
+      else { stop(); lobby.say(why); }
+      if (running.screen) toast(why, { kind: "warn", keep: true });
+      resolve();
+    });
   });
   const stop = () => { call.leave(); byId("waiting", HTMLElement).hidden = true; };
   call.on("knocking", () => {

@@ -60,9 +60,7 @@ export class Lobby {
     clearInterval(this.#measuring);
     this.#level.watch(undefined);
     this.#video.srcObject = null;
-    // The call has its own picture of us; two of the same name would be one too many.
-    this.#video.remove();
-    byId("lobby", HTMLElement).hidden = true;
+    removeLobby();
   }
 
   async #preview() {
@@ -100,6 +98,11 @@ export class Lobby {
   }
 }
 
+/** The call has its own picture of us: two of the same name would be one too many. */
+export function removeLobby() {
+  document.querySelector("#lobby")?.remove();
+}
+
 /** @param {string} title */
 export function setLobbyTitle(title) {
   byId("lobby-title", HTMLElement).textContent = title;
@@ -111,7 +114,8 @@ export function setLobbyTitle(title) {
  * @param {{ title: string, text?: string, actions: HTMLElement[] }} what
  */
 export function showEnded({ title, text = "", actions }) {
-  for (const id of ["lobby", "waiting"]) byId(id, HTMLElement).hidden = true;
+  removeLobby();
+  byId("waiting", HTMLElement).hidden = true;
   document.body.classList.remove("in-call");
   byId("ended", HTMLElement).hidden = false;
   const head = byId("ended-title", HTMLElement);

@@ -4,6 +4,7 @@ import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
 import { Rings } from "../ui/rings.js";
 import { CallScreen } from "./callscreen.js";
+import { removeLobby } from "./lobby.js";
 
 /**
  * @typedef {{
@@ -50,6 +51,7 @@ export class Running {
     const { media, name, title, link } = this.#options;
     this.screen = new CallScreen({ call: this.call, media, name, title, ...(link ? { link } : {}), onLeave: () => this.end() });
     document.body.classList.add("in-call");
+    removeLobby();
     byId("main", HTMLElement).append(this.screen.node);
     return this.screen;
   }

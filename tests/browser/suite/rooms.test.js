@@ -117,15 +117,24 @@ test("a screen is shared and seen, and the device is swapped while talking", asy
 
   await gus.press("More");
   await gus.page.getByRole("menuitem", { name: "Camera, microphone, speaker" }).click();
-  const camera = gus.page.getByRole("combobox", { name: "Camera" });
-  const options = await camera.locator("option").evaluateAll((all) => all.map((one) => /** @type {HTMLOptionElement} */ (one).value));
-  const other = options.find((value) => value !== options[0]);
-  assert.ok(other, "the fake devices are two");
-  const picked = await camera.inputValue();
-  await camera.selectOption(options.find((value) => value !== picked) ?? other);
+  const sent = () => gus.page.evaluate(() => /** @type {any} */ (window).connections.at(-1).getSenders().map((/** @type {RTCRtpSender} */ sender) => sender.track?.label ?? ""));
+  for (const kind of ["Camera", "Microphone"]) {
+    const list = gus.page.getByRole("combobox", { name: kind });
+    const first = await list.inputValue();
+    const values = await list.locator("option").evaluateAll((all) => all.map((one) => /** @type {HTMLOptionElement} */ (one).value));
+    const labels = await sent();
+    await list.selectOption(values.findLast((value) => value !== first) ?? "");
+    await until(async () => String(await sent()) !== String(labels), () => `the other ${kind} is not sent`);
+    // Chromium cannot encode what its second made-up camera delivers; back to the first for the pictures.
+    await list.selectOption(first);
+    await until(async () => String(await sent()) === String(labels), () => `the first ${kind} is not sent again`);
+  }
   await gus.page.keyboard.press("Escape");
-  const { frames } = await received(host.page);
-  await until(async () => (await received(host.page)).frames > frames + 20, () => "no pictures after the swap");
+  const before = await received(host.page);
+  await until(async () => {
+    const now = await received(host.page);
+    return now.frames > before.frames + 20 && now.energy > before.energy;
+  }, () => "no pictures or no sound after the swap");
   await gus.leave();
 });
 
