@@ -357,3 +357,7 @@ fn yes() -> bool {
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
+
+#[cfg(test)]
+#[path = "protocol_tests.rs"]
+mod tests;
