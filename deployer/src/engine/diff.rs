@@ -129,7 +129,11 @@ fn compare_field(name: &str, field: &Field, live: Option<&LiveField>, applied: &
     if !differs {
         return None;
     }
-    let drifted = live.map_or(Some(false), |live| applied.live_is(name, live)).map(|same| !same);
+    // Without a digest nothing tells why a field is not there.
+    let drifted = match live {
+        Some(live) => applied.live_is(name, live).map(|same| !same),
+        None => applied.is_known().then_some(true),
+    };
     let reason = match (configured.map(|same| !same), drifted) {
         (Some(true), Some(true)) => Reason::Both,
         (_, Some(true)) => Reason::Drift,

@@ -17,15 +17,16 @@ use super::value::{Field, Fields, LiveField};
 const PREFIX: &str = "1.";
 /// Characters of base64url per field.
 const WIDTH: usize = 6;
-/// AWS allows 256 characters in a tag's value.
-const MAXIMUM_FIELDS: usize = (256 - PREFIX.len()) / WIDTH;
+/// AWS allows 256 characters in a tag's value. A resource with more fields keeps its digest elsewhere.
+pub const MAXIMUM_FIELDS_OF_A_TAG: usize = (256 - PREFIX.len()) / WIDTH;
 
 /// The digest of the fields; `None` while one of them is not known.
 ///
-/// Resources have at most 42 fields, so that the tag fits; a resource with more would lose the rest from the digest.
+/// Resources have at most [`MAXIMUM_FIELDS_OF_A_TAG`] fields, so that the tag fits, unless they keep the digest
+/// elsewhere.
 pub fn encode(fields: &Fields) -> Option<String> {
     let mut digest = String::from(PREFIX);
-    for (name, field) in fields.iter().take(MAXIMUM_FIELDS) {
+    for (name, field) in fields {
         digest.push_str(&field_hash(name, &canonical(field)?));
     }
     Some(digest)
@@ -40,7 +41,7 @@ impl<'a> Applied<'a> {
     /// another version of the tool.
     pub fn decode(digest: Option<&'a str>, names: impl Iterator<Item = &'a str>) -> Self {
         let Some(hashes) = digest.and_then(|digest| digest.strip_prefix(PREFIX)) else { return Self::default() };
-        let names: Vec<&str> = names.take(MAXIMUM_FIELDS).collect();
+        let names: Vec<&str> = names.collect();
         if !hashes.is_ascii() || hashes.len() != names.len() * WIDTH {
             return Self::default();
         }

@@ -63,7 +63,7 @@ pub(super) fn arn(stack: &Stack, path: &str) -> String {
     format!("arn:{}:apigateway:{}::{path}", stack.identity.partition, stack.clients.region)
 }
 
-fn name(stack: &Stack) -> String {
+pub fn name(stack: &Stack) -> String {
     stack.named("api")
 }
 

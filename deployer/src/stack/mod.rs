@@ -1,6 +1,7 @@
 //! What a PeerSync stack consists of: its names, its tags, and the graph of its resources.
 
 mod attributed;
+mod environment;
 mod names;
 mod ownership;
 
@@ -61,5 +62,22 @@ impl Stack {
     pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
         let resources = KINDS.iter().flat_map(|kind| (kind.instances)(self));
         Graph::new(resources.map(|resource| Arc::new(Attributed(resource)) as Arc<dyn Resource>).collect())
+    }
+}
+
+#[cfg(test)]
+impl Stack {
+    /// A stack of account 123456789012 in eu-central-1, at an endpoint where nobody answers.
+    pub(crate) async fn for_tests(config: Config) -> Arc<Self> {
+        let options = crate::aws::ConnectOptions {
+            region: Some("eu-central-1".to_owned()),
+            endpoint_url: Some("http://127.0.0.1:9".to_owned()),
+            ..Default::default()
+        };
+        let clients = Clients::connect(&options).await.expect("a region and an endpoint are enough");
+        let account = "123456789012".to_owned();
+        let arn = format!("arn:aws:iam::{account}:user/test");
+        let identity = Identity { account, arn, partition: "aws".to_owned() };
+        Arc::new(Self { config, clients, identity, expires_at: None })
     }
 }

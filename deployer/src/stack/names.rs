@@ -53,6 +53,11 @@ impl Stack {
         format!("arn:{partition}:{service}:{}:{account}:{resource}", self.clients.region)
     }
 
+    /// What the names of AWS's servers end in.
+    pub fn dns_suffix(&self) -> &'static str {
+        if self.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+    }
+
     /// An ARN of IAM, which has no region.
     pub fn iam_arn(&self, resource: &str) -> String {
         format!("arn:{}:iam::{}:{resource}", self.identity.partition, self.identity.account)

@@ -15,7 +15,9 @@ impl Stack {
 
     /// For kinds without tags: ours where `mark` (a comment or description) begins as we write it.
     pub fn ownership_by_mark(&self, mark: Option<&str>) -> Ownership {
-        if mark.is_some_and(|mark| mark.starts_with(&self.mark())) {
+        let rest = mark.and_then(|mark| mark.strip_prefix(&self.mark()));
+        // `peersync-dev` is not `peersync-dev2`.
+        if rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-')) {
             Ownership::Ours
         } else {
             Ownership::Foreign("its description is not that of this stack".to_owned())

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::reload;
-use crate::site::headers;
+use crate::site::{self, headers};
 
 /// Where the pages come from.
 #[derive(Clone, Debug)]
@@ -113,17 +113,20 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn embedded(_key: &str) -> Option<File> {
-    None
+fn embedded(key: &str) -> Option<File> {
+    let page = site::page(key)?;
+    Some(File {
+        content: Bytes::from_static(page.content),
+        content_type: site::content_type(key),
+        cache_control: site::cache_control(key).to_owned(),
+    })
 }
 
 async fn from_folder(folder: &Path, key: &str) -> Option<File> {
     let content = tokio::fs::read(folder.join(key)).await.ok()?;
-    let content_type = mime_guess::from_path(key).first_or_octet_stream().to_string();
-    let is_page = content_type == "text/html";
+    let content_type = site::content_type(key);
+    let is_page = content_type.starts_with("text/html");
     let content = if is_page { reload::with_script(content) } else { content };
-    let content_type =
-        if content_type.starts_with("text/") { format!("{content_type}; charset=utf-8") } else { content_type };
     Some(File { content: content.into(), content_type, cache_control: "no-cache".to_owned() })
 }
 

@@ -1,0 +1,36 @@
+//! What the kinds of EC2 share: tags.
+
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+
+use crate::aws::Context as _;
+use crate::engine::{ApplyContext, ResourceError, Tags};
+use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
+
+/// Tags as EC2 gives them.
+pub(super) fn tags(tags: &[Tag]) -> Tags {
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    tags.iter().filter_map(pair).collect()
+}
+
+/// Tags as EC2 wants them.
+pub(super) fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// Tags for the call that creates.
+pub(super) fn tag_specification(kind: ResourceType, tags: &Tags) -> TagSpecification {
+    TagSpecification::builder().resource_type(kind).set_tags(Some(sdk_tags(tags))).build()
+}
+
+/// Filters that find what is of this stack; what they find is confirmed by its own tags.
+pub(super) fn of_stack(stack: &Stack) -> Vec<Filter> {
+    let filter = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
+    vec![filter(STACK_TAG, &stack.name()), filter(MANAGED_BY_TAG, MANAGED_BY)]
+}
+
+/// Puts the tags of the context on these resources.
+pub(super) async fn tag(stack: &Stack, context: &ApplyContext<'_>, ids: &[&str]) -> Result<(), ResourceError> {
+    let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+    let call = stack.clients.ec2.create_tags().set_resources(Some(ids)).set_tags(Some(sdk_tags(context.tags)));
+    call.send().await.context("failed to set the tags").map(|_| ())
+}

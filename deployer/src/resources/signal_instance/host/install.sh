@@ -1,0 +1,97 @@
+#!/bin/bash
+# Puts the PeerSync signaling program on its host and starts it. Run once, by cloud-init.
+#
+# Usage: install REGION BUCKET SHA256 INGRESS PARAMETER_PREFIX
+set -euo pipefail
+
+region=$1 bucket=$2 sha256=$3 ingress=$4 parameter_prefix=$5
+
+# TLS for ingress "direct", and what stands between a tunnel and the program for ingress "cloudflare".
+caddy_version=2.10.2
+caddy_sha512=747df7ee74de188485157a383633a1a963fd9233b71fbb4a69ddcbcc589ce4e2cc82dacf5dbbe136cb51d17e14c59daeb5d9bc92487610b0f3b93680b2646546
+# The tunnel for ingress "cloudflare".
+cloudflared_version=2025.6.0
+cloudflared_sha256=173276e3370f366493fb818ebe33cca23a9601d721ca3c03085b3f838eaf3ca9
+
+say() {
+  echo "peersync: $*"
+}
+
+# Runs a command until it succeeds, for five minutes: the role of a new host is not known everywhere at once.
+persist() {
+  local attempt
+  for attempt in {1..60}; do
+    if "$@"; then
+      return 0
+    fi
+    say "attempt $attempt failed: $1"
+    sleep 5
+  done
+  say "given up: $1"
+  return 1
+}
+
+fetch_program() {
+  local fetched=/usr/local/bin/.peersync-signal.new
+  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/programs/signal" "$fetched" || return 1
+  if ! echo "$sha256  $fetched" | sha256sum --check --status; then
+    say "the program in the bucket is not the one that this host was made for"
+    rm -f "$fetched"
+    return 1
+  fi
+  chmod 0755 "$fetched"
+  mv "$fetched" /usr/local/bin/peersync-signal
+}
+
+# Prints a parameter of the stack, nothing where there is none.
+parameter() {
+  aws ssm get-parameters --region "$region" --with-decryption --names "$parameter_prefix/$1" \
+    --query 'Parameters[0].Value' --output text | sed 's/^None$//'
+}
+
+# Writes NAME=VALUE of a parameter into a file that only root reads.
+parameter_into() {
+  local file=$1 name=$2 value
+  value=$(parameter "$3") || return 1
+  (umask 0077 && printf '%s="%s"\n' "$name" "$value" >"$file")
+}
+
+fetch_caddy() {
+  local archive=/tmp/caddy.tar.gz
+  local source=https://github.com/caddyserver/caddy/releases/download/v$caddy_version
+  curl -fsSL --max-time 120 -o "$archive" "$source/caddy_${caddy_version}_linux_amd64.tar.gz" || return 1
+  echo "$caddy_sha512  $archive" | sha512sum --check --status || return 1
+  tar -xzf "$archive" -C /usr/local/bin caddy
+  rm -f "$archive"
+}
+
+fetch_cloudflared() {
+  local fetched=/usr/local/bin/.cloudflared.new
+  local source=https://github.com/cloudflare/cloudflared/releases/download/$cloudflared_version
+  curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-amd64" || return 1
+  echo "$cloudflared_sha256  $fetched" | sha256sum --check --status || return 1
+  chmod 0755 "$fetched"
+  mv "$fetched" /usr/local/bin/cloudflared
+}
+
+persist fetch_program
+systemctl daemon-reload
+systemctl enable --now peersync-signal.service
+
+if [ "$ingress" != cloudfront ]; then
+  persist fetch_caddy
+  persist parameter_into /etc/peersync/proxy.env ORIGIN_KEY origin-key
+  systemctl enable --now caddy.service
+fi
+if [ "$ingress" = cloudflare ]; then
+  persist fetch_cloudflared
+  persist parameter_into /etc/peersync/tunnel.env TUNNEL_TOKEN tunnel-token
+  systemctl enable --now cloudflared.service
+fi
+
+# Logs go to CloudWatch from here on; the program runs without it.
+if persist dnf install -y -q amazon-cloudwatch-agent; then
+  /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl \
+    -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json || say "the log agent did not start"
+fi
+say "done"
