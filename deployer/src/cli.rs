@@ -176,7 +176,11 @@ pub struct DoctorArgs {}
 
 /// Arguments of `policy`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct PolicyArgs {}
+pub struct PolicyArgs {
+    /// The account; asked from AWS where left out, and any where there are no credentials.
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub account: Option<String>,
+}
 
 /// Arguments of `graph`.
 #[derive(Clone, Debug, Default, Args)]
@@ -298,6 +302,14 @@ pub struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum, action = ArgAction::Set)]
     pub shell: Shell,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account is 12 digits".to_owned())
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

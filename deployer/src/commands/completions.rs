@@ -1,12 +1,19 @@
-//! `completions`.
+//! `completions`: derived from the command line's definition.
 
-use super::{CommandError, Context, Exit};
-use crate::cli::CompletionsArgs;
+use clap::CommandFactory as _;
 
-/// Runs the command.
+use super::{CommandError, Context, Exit, output};
+use crate::cli::{Cli, CompletionsArgs};
+
+/// Prints the completions of a shell.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &CompletionsArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`completions` is not there yet"))
+/// None.
+pub async fn run(_: &Context, args: &CompletionsArgs) -> Result<Exit, CommandError> {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut script);
+    output::data(&String::from_utf8_lossy(&script));
+    Ok(Exit::Done)
 }

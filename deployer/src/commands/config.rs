@@ -1,12 +1,94 @@
 //! `config check`, `config schema`, `config show`.
 
-use super::{CommandError, Context, Exit};
-use crate::cli::ConfigCommand;
+use serde_json::{Value, json};
+
+use super::{CommandError, Context, Exit, output};
+use crate::cli::{ConfigCommand, ConfigFormat, ConfigShowArgs};
+use crate::config::{self, Config, Loaded};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &ConfigCommand) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`config` is not there yet"))
+/// Every problem of the configuration; `schema` has none.
+pub async fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, CommandError> {
+    match command {
+        ConfigCommand::Check => check(context),
+        ConfigCommand::Schema => schema(),
+        ConfigCommand::Show(args) => show(context, args),
+    }
+}
+
+fn check(context: &Context) -> Result<Exit, CommandError> {
+    let stages = config::load_all(&context.load_options())?;
+    let names: Vec<&str> = stages.iter().map(|loaded| loaded.config.stage.as_str()).collect();
+    let file = stages.first().and_then(|loaded| loaded.file.as_deref());
+    if context.json() {
+        output::event(&json!({ "event": "result", "file": file, "stages": names, "problems": [] }));
+    } else {
+        let file = file.unwrap_or("there is no peersync.toml, and the defaults");
+        output::data(&format!("{file}: good ({} {})", plural(names.len()), names.join(", ")));
+    }
+    Ok(Exit::Done)
+}
+
+fn plural(stages: usize) -> &'static str {
+    if stages == 1 { "stage" } else { "stages" }
+}
+
+fn schema() -> Result<Exit, CommandError> {
+    output::data(&pretty(config::schema())?);
+    Ok(Exit::Done)
+}
+
+fn show(context: &Context, args: &ConfigShowArgs) -> Result<Exit, CommandError> {
+    let loaded = context.loaded()?;
+    if context.json() {
+        let (config, stage) = (effective(&loaded.config)?, &loaded.config.stage);
+        output::event(&json!({ "event": "result", "file": loaded.file, "stage": stage, "config": config }));
+        return Ok(Exit::Done);
+    }
+    match args.format {
+        ConfigFormat::Json => output::data(&pretty(&effective(&loaded.config)?)?),
+        ConfigFormat::Toml => output::data(&toml_text(loaded)?),
+    }
+    Ok(Exit::Done)
+}
+
+fn toml_text(loaded: &Loaded) -> Result<String, CommandError> {
+    let from =
+        loaded.file.as_deref().map_or_else(|| "the defaults".to_owned(), |file| format!("{file} and the defaults"));
+    let values = toml::to_string(&effective(&loaded.config)?).map_err(unwritable)?;
+    Ok(format!("# Stage {}, from {from}.\n\n{values}", loaded.config.stage))
+}
+
+/// The values of the stage; secrets as `(secret from NAME)`, what is not set left out.
+fn effective(config: &Config) -> Result<Value, CommandError> {
+    let mut values = serde_json::to_value(config).map_err(unwritable)?;
+    tidy(&mut values);
+    Ok(values)
+}
+
+fn tidy(value: &mut Value) {
+    let Value::Object(table) = value else { return };
+    table.retain(|_, value| !value.is_null());
+    for value in table.values_mut() {
+        match secret(value) {
+            Some(variable) => *value = Value::from(format!("(secret from {variable})")),
+            None => tidy(value),
+        }
+    }
+}
+
+/// The variable of a secret, where the value is one.
+fn secret(value: &Value) -> Option<&str> {
+    let table = value.as_object().filter(|table| table.len() == 1)?;
+    table.get("env")?.as_str()
+}
+
+fn pretty(value: &Value) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(value).map_err(unwritable)
+}
+
+fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> CommandError {
+    CommandError::new("the configuration cannot be written").caused_by(error).hint("this is a bug in peersync-deploy")
 }

@@ -3,23 +3,27 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+
 use super::CommandError;
-use crate::aws::{Clients, ConnectOptions};
+use crate::aws::{Clients, ConnectOptions, Identity};
 use crate::cli::{GlobalArgs, OutputForm};
-use crate::config::{self, Config, Expiry, LoadOptions};
+use crate::config::{self, Config, Expiry, LoadOptions, Loaded};
 use crate::stack::Stack;
 
 /// The global options, and what follows from them; each is made when it is first asked for.
 pub struct Context {
     /// The options as they were given.
     pub options: GlobalArgs,
-    config: OnceLock<Config>,
+    loaded: OnceLock<Loaded>,
 }
 
 impl Context {
     /// A context in which nothing is loaded yet.
     pub fn new(options: GlobalArgs) -> Self {
-        Self { options, config: OnceLock::new() }
+        Self { options, loaded: OnceLock::new() }
     }
 
     /// Whether the output is JSON.
@@ -32,26 +36,34 @@ impl Context {
         LoadOptions { file: self.options.config.clone(), stage: self.options.stage.clone() }
     }
 
-    /// The configuration of the stage. Secrets whose variable is not set are no error here.
+    /// The configuration of the stage with its file.
     ///
     /// # Errors
     /// Every problem of the file, with its place.
-    pub fn config(&self) -> Result<&Config, CommandError> {
-        if let Some(config) = self.config.get() {
-            return Ok(config);
+    pub fn loaded(&self) -> Result<&Loaded, CommandError> {
+        if let Some(loaded) = self.loaded.get() {
+            return Ok(loaded);
         }
-        let config = config::load(&self.load_options())?;
-        Ok(self.config.get_or_init(|| config))
+        let loaded = config::load(&self.load_options())?;
+        Ok(self.loaded.get_or_init(|| loaded))
+    }
+
+    /// The configuration of the stage. Secrets whose variable is not set are no error here.
+    ///
+    /// # Errors
+    /// As [`Context::loaded`].
+    pub fn config(&self) -> Result<&Config, CommandError> {
+        self.loaded().map(|loaded| &loaded.config)
     }
 
     /// The configuration for a command that puts the secrets into AWS.
     ///
     /// # Errors
-    /// As [`Context::config`]; and each secret whose variable is not set.
+    /// As [`Context::loaded`]; and each secret whose variable is not set.
     pub fn config_with_secrets(&self) -> Result<&Config, CommandError> {
-        let config = self.config()?;
-        config::require_secrets(config, &self.load_options())?;
-        Ok(config)
+        let loaded = self.loaded()?;
+        loaded.require_secrets()?;
+        Ok(&loaded.config)
     }
 
     /// How AWS is reached.
@@ -82,7 +94,41 @@ impl Context {
         let config = self.config()?.clone();
         let clients = self.clients().await?;
         let identity = clients.identity().await?;
-        let expires_at = expires.or(config.stack.expires.as_ref()).map(|expires| expires.tag_from(SystemTime::now()));
+        let expires_at =
+            expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
         Ok(Arc::new(Stack { config, clients, identity, expires_at }))
+    }
+
+    /// The stack as far as it is known without AWS: in this account, and in the region of the options, the
+    /// configuration, the environment or the profile, or in `region`. Calls nobody.
+    ///
+    /// # Errors
+    /// Problems of the configuration.
+    pub async fn offline_stack(&self, account: &str, region: &str) -> Result<Arc<Stack>, CommandError> {
+        let mut options = self.connect_options()?;
+        if options.region.is_none() {
+            // The SDK would go on and ask the instance that it runs on, for seconds where there is none.
+            let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new());
+            options.region = Some(chain.region().await.map_or_else(|| region.to_owned(), |region| region.to_string()));
+        }
+        let config = self.config()?.clone();
+        let clients = Clients::connect(&options).await?;
+        let identity = Identity {
+            account: account.to_owned(),
+            arn: String::new(),
+            partition: partition(&clients.region).to_owned(),
+        };
+        let expires_at = config.stack.expires.and_then(|expires| expires.tag_from(SystemTime::now()));
+        Ok(Arc::new(Stack { config, clients, identity, expires_at }))
+    }
+}
+
+/// The partition of a region.
+fn partition(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        government if government.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }

@@ -1,12 +1,123 @@
-//! `doctor`.
+//! `doctor`: everything that `up` needs, checked before it is needed. Each check is one line with its verdict, and its
+//! mend where it is not good. Only reads.
 
-use super::{CommandError, Context, Exit};
+mod aws;
+mod here;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{CommandError, Context, Exit, output};
 use crate::cli::DoctorArgs;
 
-/// Runs the command.
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// `up` works, and something is worth knowing.
+    Warn,
+    /// `up` would fail.
+    Fail,
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    /// What was looked at, `credentials`.
+    check: &'static str,
+    /// How it is.
+    verdict: Verdict,
+    /// What was found.
+    found: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Check {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), hint: None }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Warn, found: found.into(), hint: Some(hint.into()) }
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::warn(check, found, hint) }
+    }
+
+    /// From an error that says its own mend.
+    fn from_error(check: &'static str, error: &CommandError) -> Self {
+        let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+        let hint = error.mend().map(str::to_owned);
+        Self { check, verdict: Verdict::Fail, found: format!("{}{causes}", error.summary()), hint }
+    }
+
+    fn line(&self) -> String {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+        };
+        let hint = self.hint.as_ref().map(|hint| format!("\n      hint: {hint}")).unwrap_or_default();
+        format!("{verdict}  {:<14} {}{hint}", self.check, self.found)
+    }
+}
+
+/// Runs the checks.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &DoctorArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`doctor` is not there yet"))
+/// None: what is wrong is in the report, and in the exit code 1.
+pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError> {
+    let report = Report { json: context.json(), failed: 0, warned: 0 };
+    let report = checks(context, report).await;
+    let exit = if report.failed == 0 { Exit::Done } else { Exit::Failed };
+    if report.json {
+        let status = if exit == Exit::Done { "done" } else { "failed" };
+        output::event(&json!({
+            "event": "result", "command": "doctor", "status": status, "failed": report.failed, "warned": report.warned,
+        }));
+    } else if report.failed > 0 {
+        output::note(&format!("{} of the checks failed", report.failed));
+    }
+    Ok(exit)
+}
+
+async fn checks(context: &Context, mut report: Report) -> Report {
+    here::programs(context).into_iter().for_each(|check| report.add(check));
+    let configured = here::configuration(context);
+    let usable = configured.iter().all(|check| check.verdict != Verdict::Fail);
+    configured.into_iter().for_each(|check| report.add(check));
+    let Some(config) = context.config().ok().filter(|_| usable) else { return report };
+    here::secrets(config).into_iter().for_each(|check| report.add(check));
+    report.add(here::mail(config).await);
+    aws::checks(context, &mut report).await;
+    report
+}
+
+/// Shows the checks as they come, and counts them.
+pub(super) struct Report {
+    json: bool,
+    failed: usize,
+    warned: usize,
+}
+
+impl Report {
+    fn add(&mut self, check: Check) {
+        match check.verdict {
+            Verdict::Ok => {}
+            Verdict::Warn => self.warned += 1,
+            Verdict::Fail => self.failed += 1,
+        }
+        if self.json {
+            output::event(&json!({
+                "event": "check", "check": check.check, "verdict": check.verdict, "found": check.found, "hint": check.hint,
+            }));
+        } else {
+            output::data(&check.line());
+        }
+    }
 }

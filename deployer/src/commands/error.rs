@@ -1,6 +1,7 @@
 //! Why a command failed, in the form in which it is shown: a summary, the causes, the mend.
 
 use std::error::Error;
+use std::io::{self, IsTerminal as _};
 
 use miette::Diagnostic;
 use serde_json::json;
@@ -20,7 +21,7 @@ pub struct CommandError {
     hint: Option<String>,
     exit: Exit,
     /// The problems of the configuration, each with its place in the file.
-    config: Option<ConfigError>,
+    config: Option<Box<ConfigError>>,
 }
 
 impl CommandError {
@@ -65,13 +66,32 @@ impl CommandError {
     /// Shows it: to people on stderr, or as the last event on stdout.
     pub fn show(&self, form: OutputForm) {
         match form {
-            OutputForm::Human => output::note(&self.render()),
+            OutputForm::Human => output::note(&self.rendered(colour())),
             OutputForm::Json => output::event(&self.to_json()),
         }
     }
 
-    /// As people read it.
+    /// What failed.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Why, the nearest cause first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// How to mend it.
+    pub fn mend(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// As people read it, without colours.
     pub fn render(&self) -> String {
+        self.rendered(false)
+    }
+
+    fn rendered(&self, colour: bool) -> String {
         let mut text = format!("error: {}", self.summary);
         for cause in &self.causes {
             text.push_str("\n  Caused by: ");
@@ -79,7 +99,7 @@ impl CommandError {
         }
         if let Some(config) = &self.config {
             text.push_str("\n\n");
-            text.push_str(config.render().trim_end());
+            text.push_str(config.render(colour).trim_end());
         }
         if let Some(hint) = &self.hint {
             text.push_str("\nhint: ");
@@ -88,20 +108,13 @@ impl CommandError {
         text
     }
 
-    /// As programs read it.
+    /// As programs read it: the result, in the form in which a run that fails later ends too.
     pub fn to_json(&self) -> serde_json::Value {
-        let mut error = json!({
-            "event": "result",
-            "status": "failed",
-            "summary": self.summary,
-            "causes": self.causes,
-            "hint": self.hint,
-            "exit_status": self.exit.code(),
-        });
+        let mut error = json!({ "summary": self.summary, "causes": self.causes, "hint": self.hint });
         if let (Some(config), Some(object)) = (&self.config, error.as_object_mut()) {
             object.insert("problems".to_owned(), config.to_json());
         }
-        error
+        json!({ "event": "result", "status": "failed", "error": error, "exit_status": self.exit.code() })
     }
 
     /// From an error of a part that says its own mend.
@@ -109,6 +122,11 @@ impl CommandError {
         let hint = error.help().map(|help| help.to_string());
         Self { causes: causes(error), hint, ..Self::new(error.to_string()) }
     }
+}
+
+/// Whether stderr is a terminal that shall have colours.
+fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The texts of an error's causes, those already said left out.
@@ -149,7 +167,7 @@ impl From<ConnectError> for CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
-        Self { config: Some(error.clone()), ..Self::usage(error.to_string()) }
+        Self { config: Some(Box::new(error.clone())), ..Self::usage(error.to_string()) }
     }
 }
 

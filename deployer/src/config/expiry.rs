@@ -14,7 +14,9 @@ use super::Span;
 
 /// What is said where the text is neither.
 const FORMS: &str = "write a length of time from each `up` on (\"48h\", \"14days\"), a moment \
-                     (\"2027-03-01T18:00:00Z\") or a day (\"2027-03-01\", until its end in UTC)";
+                     (\"2027-03-01T18:00:00Z\"), a day (\"2027-03-01\", until its end in UTC) or \"never\"";
+/// Written where a stage does not expire although the rest of the file says so.
+const NEVER: &str = "never";
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 /// The furthest moment that fits the tag's form: the end of the year 9999.
@@ -27,26 +29,29 @@ pub enum Expiry {
     After(Span),
     /// At that moment.
     At(SystemTime),
+    /// Never.
+    Never,
 }
 
 impl Expiry {
     /// The moment, seen from `now`.
-    pub fn moment(&self, now: SystemTime) -> SystemTime {
+    pub fn moment(&self, now: SystemTime) -> Option<SystemTime> {
         let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST);
         match self {
-            Self::After(span) => now.checked_add(span.0).map_or(latest, |moment| moment.min(latest)),
-            Self::At(moment) => *moment,
+            Self::After(span) => Some(now.checked_add(span.0).map_or(latest, |moment| moment.min(latest))),
+            Self::At(moment) => Some(*moment),
+            Self::Never => None,
         }
     }
 
     /// The moment as the tag `peersync:expires-at` holds it: RFC 3339 in UTC, whole seconds.
-    pub fn tag_from(&self, now: SystemTime) -> String {
-        humantime::format_rfc3339_seconds(self.moment(now)).to_string()
+    pub fn tag_from(&self, now: SystemTime) -> Option<String> {
+        self.moment(now).map(|moment| humantime::format_rfc3339_seconds(moment).to_string())
     }
 
     /// Whether the moment is not in the future.
     pub fn is_past(&self, now: SystemTime) -> bool {
-        self.moment(now) <= now
+        self.moment(now).is_some_and(|moment| moment <= now)
     }
 }
 
@@ -55,6 +60,7 @@ impl fmt::Display for Expiry {
         match self {
             Self::After(span) => span.fmt(formatter),
             Self::At(moment) => humantime::format_rfc3339_seconds(*moment).fmt(formatter),
+            Self::Never => formatter.write_str(NEVER),
         }
     }
 }
@@ -64,13 +70,15 @@ impl FromStr for Expiry {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        if text == NEVER {
+            return Ok(Self::Never);
+        }
         if let Some(moment) = moment(text) {
             return Ok(Self::At(moment));
         }
         match text.parse::<Span>() {
-            Ok(span) if span.0.is_zero() => Err(format!("no time is left; {FORMS}")),
-            Ok(span) => Ok(Self::After(span)),
-            Err(_) => Err(format!("this is no time; {FORMS}")),
+            Ok(span) if !span.0.is_zero() => Ok(Self::After(span)),
+            _ => Err(FORMS.to_owned()),
         }
     }
 }
@@ -90,7 +98,7 @@ impl<'de> Deserialize<'de> for Expiry {
         let text = match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => text,
             toml::Value::Datetime(moment) => moment.to_string(),
-            _ => return Err(serde::de::Error::custom(format!("this is no time; {FORMS}"))),
+            _ => return Err(serde::de::Error::custom(FORMS)),
         };
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -110,8 +118,8 @@ impl JsonSchema for Expiry {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A length of time (48h, 14days), a moment (2027-03-01T18:00:00Z) or a day (2027-03-01)",
-            "examples": ["48h", "2027-03-01T18:00:00Z", "2027-03-01"],
+            "description": "A length of time (48h, 14days), a moment (2027-03-01T18:00:00Z), a day (2027-03-01) or never",
+            "examples": ["48h", "2027-03-01T18:00:00Z", "2027-03-01", "never"],
         })
     }
 }
@@ -122,7 +130,10 @@ mod tests {
 
     fn tag(text: &str) -> String {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        text.parse::<Expiry>().map(|expiry| expiry.tag_from(now)).unwrap_or_else(|error| error)
+        match text.parse::<Expiry>() {
+            Ok(expiry) => expiry.tag_from(now).unwrap_or_else(|| "never".to_owned()),
+            Err(error) => error,
+        }
     }
 
     #[test]
@@ -136,6 +147,11 @@ mod tests {
         assert_eq!(tag("2027-03-01T18:00:00Z"), "2027-03-01T18:00:00Z");
         assert_eq!(tag("2027-03-01T18:00:00+02:00"), "2027-03-01T16:00:00Z");
         assert_eq!(tag("2027-03-01 18:00:00Z"), "2027-03-01T18:00:00Z");
+    }
+
+    #[test]
+    fn never_has_no_tag() {
+        assert_eq!("never".parse::<Expiry>().map(|expiry| expiry.tag_from(SystemTime::now())), Ok(None));
     }
 
     #[test]

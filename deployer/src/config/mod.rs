@@ -1,20 +1,29 @@
 //! The configuration: `peersync.toml`, its stages, and values from the environment.
 
+mod check;
 mod expiry;
 mod load;
+mod mask;
 mod model;
+mod nearest;
+mod places;
 mod problem;
+mod rules;
+mod schema;
 mod secret;
 mod span;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use expiry::Expiry;
-pub use load::{LoadOptions, load, require_secrets};
+pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{
     Alarms, Api, Config, EmailJs, Ingress, Logs, Mail, MailProvider, Signaling, Site, Smtp, SmtpTls, StackSettings,
     Turn,
 };
 pub use problem::{ConfigError, Problem};
+pub use schema::schema;
 pub use secret::Secret;
 pub use span::Span;
 pub use stage::{StageError, StageName};

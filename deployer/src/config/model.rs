@@ -37,6 +37,22 @@ impl Config {
     pub fn stack_name(&self) -> String {
         format!("{}-{}", self.stack.name, self.stage)
     }
+
+    /// The secrets that the configuration puts to use, each with its key.
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        let smtp = self.mail.provider == MailProvider::Smtp;
+        let emailjs = self.mail.provider == MailProvider::Emailjs;
+        let tunnel = self.signaling.ingress == Ingress::Cloudflare;
+        [
+            ("signaling.tunnel_token", self.signaling.tunnel_token.as_ref().filter(|_| tunnel)),
+            ("mail.smtp.password", self.mail.smtp.password.as_ref().filter(|_| smtp)),
+            ("mail.emailjs.private_key", self.mail.emailjs.private_key.as_ref().filter(|_| emailjs)),
+            ("turn.secret", self.turn.secret.as_ref().filter(|_| !self.turn.urls.is_empty())),
+        ]
+        .into_iter()
+        .filter_map(|(key, secret)| secret.map(|secret| (key, secret)))
+        .collect()
+    }
 }
 
 /// The stack as a whole.
@@ -44,8 +60,10 @@ impl Config {
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
     /// First part of every name: 2 to 20 lower-case letters, digits and hyphens, a letter first.
+    #[schemars(extend("pattern" = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])$", "patternErrorMessage" = "write 2 to 20 lower-case letters, digits and hyphens, a letter first and no hyphen last"))]
     pub name: String,
     /// The region; otherwise `--region`, `AWS_REGION` or the profile's.
+    #[schemars(extend("pattern" = r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "patternErrorMessage" = "write the name of a region, such as \"eu-central-1\""))]
     pub region: Option<String>,
     /// When the stack may be removed by `teardown --expired`: a length of time, which each `up` renews, or a date.
     /// Never where left out.
@@ -67,14 +85,19 @@ impl Default for StackSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct Site {
     /// Name of the bucket; `{name}-{stage}-{account}-{region}` where left out.
+    #[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", "patternErrorMessage" = "write 3 to 63 lower-case letters, digits and hyphens, no hyphen at the ends"))]
     pub bucket: Option<String>,
     /// Your own domain, `call.example.org`; needs `certificate_arn`.
+    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write a name alone, in lower-case letters, such as \"call.example.org\""))]
     pub domain: Option<String>,
     /// ARN of the ACM certificate for `domain`, in us-east-1.
+    #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$", "patternErrorMessage" = "write the ARN of an ACM certificate, \"arn:aws:acm:us-east-1:123456789012:certificate/…\""))]
     pub certificate_arn: Option<String>,
     /// Where the edge answers from: `PriceClass_100` (North America and Europe), `PriceClass_200`, `PriceClass_All`.
+    #[schemars(extend("enum" = ["PriceClass_100", "PriceClass_200", "PriceClass_All"]))]
     pub price_class: String,
     /// Days after which old versions of pages are deleted.
+    #[schemars(range(min = 1, max = 3650))]
     pub old_version_days: i32,
 }
 
@@ -95,14 +118,23 @@ impl Default for Site {
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
     /// Memory of each function in MB, 128 to 10240; the share of CPU grows with it.
+    #[schemars(range(min = 128, max = 10240))]
     pub memory_mb: i32,
     /// When a function is given up: 1s to 29s, the gateway's own limit.
     pub timeout: Span,
     /// Requests a second that the gateway lets through, over all routes.
+    #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: f64,
     /// Requests at once that the gateway lets through beyond that.
+    #[schemars(range(min = 1, max = 5000))]
     pub burst: i32,
     /// Origins beside our own pages that may call the API from a browser, `https://app.example.org`.
+    #[schemars(extend("items" = {
+        "type": "string",
+        "pattern": r"^(https://([a-z0-9-]+\.)+[a-z0-9-]+|https?://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?$",
+        "patternErrorMessage": "write scheme and host, nothing after them: \"https://app.example.org\"; \
+                                http only for localhost",
+    }))]
     pub allowed_origins: Vec<String>,
 }
 
@@ -138,16 +170,21 @@ pub struct Signaling {
     /// How the WebSocket comes in.
     pub ingress: Ingress,
     /// Type of the instance, x86_64.
+    #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write a type of instance, such as \"t3.micro\""))]
     pub instance_type: String,
     /// Id of the image; the newest Amazon Linux 2023 at the first `up` where left out.
+    #[schemars(extend("pattern" = r"^ami-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the id of an image, such as \"ami-0123456789abcdef0\""))]
     pub image: Option<String>,
     /// Domain of the host; needed for `direct`, and for a named tunnel with `cloudflare`.
+    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write a name alone, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
     /// Address that Let's Encrypt writes to; for `direct`.
+    #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write an address of mail, such as \"you@example.org\""))]
     pub acme_email: Option<String>,
     /// Token of a named tunnel, for `cloudflare`; a quick tunnel where left out.
     pub tunnel_token: Option<Secret>,
     /// People in one room, 2 to 8.
+    #[schemars(range(min = 2, max = 8))]
     pub room_capacity: u32,
 }
 
@@ -187,6 +224,7 @@ pub struct Mail {
     /// Who carries it.
     pub provider: MailProvider,
     /// Sender, `PeerSync <you@example.org>`; the SMTP user where left out.
+    #[schemars(extend("pattern" = r"^([^<>@\s]+@[^<>@\s]+\.[^<>@\s]+|[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+>)$", "patternErrorMessage" = "write \"you@example.org\" or \"PeerSync <you@example.org>\""))]
     pub from: Option<String>,
     /// For `smtp`.
     pub smtp: Smtp,
@@ -212,12 +250,15 @@ pub enum SmtpTls {
 #[serde(deny_unknown_fields, default)]
 pub struct Smtp {
     /// Name of the server.
+    #[schemars(extend("pattern" = r"^[A-Za-z0-9.:-]+$", "patternErrorMessage" = "write the name of a server alone, such as \"smtp.example.org\""))]
     pub host: String,
     /// Its port.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: SmtpTls,
     /// User, for Gmail the whole address.
+    #[schemars(extend("minLength" = 1))]
     pub user: Option<String>,
     /// Password, for Gmail an app password.
     pub password: Option<Secret>,
@@ -234,10 +275,13 @@ impl Default for Smtp {
 #[serde(deny_unknown_fields, default)]
 pub struct EmailJs {
     /// Id of the service, `service_…`.
+    #[schemars(extend("minLength" = 1))]
     pub service_id: Option<String>,
     /// Id of the template, `template_…`.
+    #[schemars(extend("minLength" = 1))]
     pub template_id: Option<String>,
     /// The account's public key.
+    #[schemars(extend("minLength" = 1))]
     pub public_key: Option<String>,
     /// The account's private key.
     pub private_key: Option<Secret>,
@@ -248,6 +292,11 @@ pub struct EmailJs {
 #[serde(deny_unknown_fields, default)]
 pub struct Turn {
     /// Its addresses, `turn:turn.example.org:3478?transport=udp`.
+    #[schemars(extend("items" = {
+        "type": "string",
+        "pattern": r"^turns?:[A-Za-z0-9.\[\]:-]+(\?transport=(udp|tcp))?$",
+        "patternErrorMessage": "write \"turn:HOST:3478?transport=udp\" or \"turns:HOST:5349?transport=tcp\"",
+    }))]
     pub urls: Vec<String>,
     /// The secret it shares with us (`static-auth-secret` in coturn).
     pub secret: Option<Secret>,
@@ -258,6 +307,9 @@ pub struct Turn {
 #[serde(deny_unknown_fields, default)]
 pub struct Logs {
     /// Days that logs are kept: one of the numbers CloudWatch knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 …).
+    #[schemars(extend("enum" = [
+        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+    ]))]
     pub retention_days: i32,
 }
 
@@ -274,6 +326,7 @@ pub struct Alarms {
     /// Whether there are any.
     pub enabled: bool,
     /// ARN of an SNS topic that alarms go to.
+    #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "patternErrorMessage" = "write the ARN of an SNS topic, \"arn:aws:sns:eu-central-1:123456789012:alarms\""))]
     pub topic_arn: Option<String>,
 }
 

@@ -38,20 +38,20 @@ pub struct ConfigError {
 impl ConfigError {
     /// The problems of a file with this text.
     pub fn new(file: impl Into<String>, text: &str, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        problems.sort_by(|one, other| order(one).cmp(&order(other)));
         problems.dedup();
         Self { file: file.into(), problems, text: text.into() }
     }
 
-    /// As people read it: each problem with its lines of the file, without colour.
-    pub fn render(&self) -> String {
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-            .with_width(WIDTH)
-            .with_links(false)
-            .with_context_lines(0);
+    /// As people read it: each problem with its line of the file.
+    pub fn render(&self, colour: bool) -> String {
+        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).with_context_lines(1);
         let source = NamedSource::new(&self.file, self.text.to_string()).with_language("TOML");
         let mut text = String::new();
-        for problem in &self.problems {
+        for (index, problem) in self.problems.iter().enumerate() {
+            text.push_str(if index == 0 { "" } else { "\n" });
             let _ = handler.render_report(&mut text, &Shown { problem, source: &source });
         }
         text
@@ -62,7 +62,7 @@ impl ConfigError {
         self.problems
             .iter()
             .map(|problem| {
-                let place = problem.span.as_ref().map(|span| self.place(span.start));
+                let place = self.place_of(problem);
                 json!({
                     "file": self.file,
                     "line": place.map(|(line, _)| line),
@@ -76,7 +76,11 @@ impl ConfigError {
             .collect()
     }
 
-    /// Line and column, both from 1, of a byte.
+    /// Line and column of a problem, both from 1.
+    pub fn place_of(&self, problem: &Problem) -> Option<(usize, usize)> {
+        problem.span.as_ref().map(|span| self.place(span.start))
+    }
+
     fn place(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(..byte).unwrap_or_default();
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -95,6 +99,12 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// In the order of the file, those without a place at the end.
+fn order(problem: &Problem) -> (usize, &str, &str, &str) {
+    let start = problem.span.as_ref().map_or(usize::MAX, |span| span.start);
+    (start, &problem.key, &problem.summary, &problem.label)
+}
 
 /// One problem as miette takes it.
 #[derive(Debug)]

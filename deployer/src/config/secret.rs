@@ -68,7 +68,11 @@ impl JsonSchema for Secret {
         json_schema!({
             "type": "object",
             "description": "A secret from the environment: { env = \"NAME\" }",
-            "properties": { "env": { "type": "string", "minLength": 1 } },
+            "properties": { "env": {
+                "type": "string",
+                "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+                "patternErrorMessage": "write the name of a variable, such as \"SMTP_PASS\"",
+            } },
             "required": ["env"],
             "additionalProperties": false,
         })

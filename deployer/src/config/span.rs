@@ -23,7 +23,7 @@ impl std::str::FromStr for Span {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         humantime::parse_duration(text)
             .map(Self)
-            .map_err(|error| format!("{error}; write a length of time such as \"90s\", \"15m\", \"48h\" or \"14days\""))
+            .map_err(|_| "write a length of time such as \"90s\", \"15m\", \"48h\" or \"14days\"".to_owned())
     }
 }
 

@@ -1,0 +1,229 @@
+//! What must be checked with AWS: region, the way there, the clock, the credentials, the permissions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Check, Report};
+use crate::aws::Clients;
+use crate::commands::Context;
+use crate::engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
+use crate::stack::Stack;
+
+/// When the endpoint must have answered.
+const ENDPOINT_DEADLINE: Duration = Duration::from_secs(10);
+/// When AWS must have said who we are; beyond it, the look for credentials has hung.
+const IDENTITY_DEADLINE: Duration = Duration::from_secs(30);
+/// AWS refuses signatures that are older or newer than this.
+const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
+/// From here on it is worth a word.
+const MUCH_SKEW: Duration = Duration::from_secs(60);
+
+/// Runs the checks in order; what rests on a check that failed is not begun.
+pub(super) async fn checks(context: &Context, report: &mut Report) {
+    let clients = match context.clients().await {
+        Ok(clients) => clients,
+        Err(error) => return report.add(Check::from_error("region", &error)),
+    };
+    report.add(Check::ok("region", clients.region.clone()));
+    match endpoint(&clients).await {
+        Ok((found, date)) => {
+            report.add(Check::ok("endpoint", found));
+            report.add(clock(date, SystemTime::now()));
+        }
+        Err(check) => return report.add(check),
+    }
+    let identity = match tokio::time::timeout(IDENTITY_DEADLINE, clients.identity()).await {
+        Ok(Ok(identity)) => identity,
+        Ok(Err(error)) => return report.add(Check::from_error("credentials", &error.into())),
+        Err(_) => return report.add(no_credentials_in_time()),
+    };
+    report.add(credentials(&identity.arn, &identity.account));
+    let Ok(config) = context.config() else { return };
+    let stack = Arc::new(Stack { config: config.clone(), clients, identity, expires_at: None });
+    match stack.graph() {
+        Ok(graph) => {
+            let reporter: Arc<dyn Reporter> = Arc::new(Silent);
+            let observation = observe(&graph, &reporter).await;
+            permissions(&observation).into_iter().for_each(|check| report.add(check));
+        }
+        Err(error) => report.add(Check::from_error("permissions", &error.into())),
+    }
+}
+
+fn no_credentials_in_time() -> Check {
+    Check::fail(
+        "credentials",
+        format!("AWS did not say who we are within {} s", IDENTITY_DEADLINE.as_secs()),
+        "set AWS_PROFILE, or run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+}
+
+/// Whether the endpoint answers at all, and what its clock says.
+async fn endpoint(clients: &Clients) -> Result<(String, Option<SystemTime>), Check> {
+    let url = match &clients.endpoint_url {
+        Some(url) => url.clone(),
+        None if clients.region.starts_with("cn-") => format!("https://sts.{}.amazonaws.com.cn/", clients.region),
+        None => format!("https://sts.{}.amazonaws.com/", clients.region),
+    };
+    // The provider is installed once in a process; a second time is no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let away = |reason: String| {
+        Check::fail(
+            "endpoint",
+            format!("{url} cannot be reached: {reason}"),
+            "check the region's name, the network, the proxy (HTTPS_PROXY) and `--endpoint-url`",
+        )
+    };
+    let client = reqwest::Client::builder()
+        .timeout(ENDPOINT_DEADLINE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| away(innermost(&error)))?;
+    let answer = client.get(&url).send().await.map_err(|error| away(innermost(&error)))?;
+    let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+    Ok((format!("{url} answers"), date.and_then(http_date)))
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    let date = aws_smithy_types::DateTime::from_str(text, aws_smithy_types::date_time::Format::HttpDate).ok()?;
+    SystemTime::try_from(date).ok()
+}
+
+/// The outer causes only repeat the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+/// Whether our clock is near enough to that of the endpoint. Its answer has whole seconds, and took a moment.
+fn clock(theirs: Option<SystemTime>, ours: SystemTime) -> Check {
+    let Some(theirs) = theirs else {
+        return Check::warn("clock", "the endpoint does not say what time it is", "nothing is to do where `up` works");
+    };
+    let (skew, direction) = match ours.duration_since(theirs) {
+        Ok(ahead) => (ahead, "ahead"),
+        Err(behind) => (behind.duration(), "behind"),
+    };
+    let found = format!("{} s {direction}", skew.as_secs());
+    let hint = "set the clock: `sudo timedatectl set-ntp true`, or the system's settings";
+    if skew >= MOST_SKEW {
+        Check::fail("clock", format!("{found}: AWS refuses requests"), hint)
+    } else if skew >= MUCH_SKEW {
+        Check::warn("clock", found, hint)
+    } else {
+        Check::ok("clock", "right")
+    }
+}
+
+fn credentials(arn: &str, account: &str) -> Check {
+    if arn.ends_with(":root") && account != "000000000000" {
+        return Check::warn(
+            "credentials",
+            format!("the root user of account {account}"),
+            "use a role with the permissions that `peersync-deploy policy` prints",
+        );
+    }
+    Check::ok("credentials", format!("{arn} in account {account}"))
+}
+
+/// The reads of `up` themselves: exactly what it needs to begin.
+fn permissions(observation: &Observation) -> Vec<Check> {
+    let read = observation.live.len();
+    let mut kinds: BTreeMap<(&str, String), (usize, &ResourceError)> = BTreeMap::new();
+    for (address, error) in &observation.errors {
+        kinds.entry((address.kind, error.to_string())).or_insert((0, error)).0 += 1;
+    }
+    let mut checks: Vec<Check> =
+        kinds.into_iter().map(|((kind, _), (count, error))| unread(kind, count, error)).collect();
+    if read > 0 || checks.is_empty() {
+        let found = observation.live.iter().filter(|(_, live)| live.is_some()).map(|(address, _)| address).collect();
+        checks.insert(0, Check::ok("permissions", readable(read, found)));
+    }
+    checks
+}
+
+fn readable(read: usize, found: Vec<&Address>) -> String {
+    let there = if found.is_empty() { "none is there yet".to_owned() } else { format!("{} are there", found.len()) };
+    format!("{read} resources can be looked up, {there}")
+}
+
+fn unread(kind: &'static str, count: usize, error: &ResourceError) -> Check {
+    let kind = kind.replace('_', " ");
+    if error.failure == Failure::NotOffered {
+        let hint = "on AWS this does not happen; `local` replaces the part";
+        return Check::warn("permissions", format!("{kind}: this endpoint does not offer it"), hint);
+    }
+    let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+    let found = format!("{kind} ({count}): {error}{causes}");
+    let hint = error.hint.clone().unwrap_or_else(|| {
+        "give your role the permissions that `peersync-deploy policy` prints, then run the command again".to_owned()
+    });
+    Check::fail("permissions", found, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::commands::CommandError;
+
+    fn verdict(theirs: u64, ours: u64) -> Verdict {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        clock(Some(at(theirs)), at(ours)).verdict
+    }
+
+    #[test]
+    fn clocks_far_apart_are_told_in_both_directions() {
+        let now = 1_800_000_000;
+        assert_eq!(verdict(now, now + 2), Verdict::Ok);
+        assert_eq!(verdict(now + 2, now), Verdict::Ok);
+        assert_eq!(verdict(now, now + 90), Verdict::Warn);
+        assert_eq!(verdict(now + 90, now), Verdict::Warn);
+        assert_eq!(verdict(now, now + 400), Verdict::Fail);
+        assert_eq!(verdict(now + 400, now), Verdict::Fail);
+        assert_eq!(clock(None, SystemTime::now()).verdict, Verdict::Warn);
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        let date = http_date("Fri, 15 Jan 2027 08:00:00 GMT");
+        assert_eq!(date, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)));
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn reads_that_fail_are_told_by_kind() {
+        let mut observation = Observation::default();
+        observation.live.insert(Address::new("log_group", "signup"), None);
+        for name in ["users", "friends"] {
+            let error =
+                ResourceError::new("failed to read the table").caused_by("AccessDenied: no").failure(Failure::Denied);
+            observation.errors.push((Address::new("dynamodb_table", name), error));
+        }
+        observation.errors.push((
+            Address::new("cloudfront_distribution", "site"),
+            ResourceError::new("failed to list distributions").failure(Failure::NotOffered),
+        ));
+        let checks = permissions(&observation);
+        let lines: Vec<(Verdict, &str)> = checks.iter().map(|check| (check.verdict, check.found.as_str())).collect();
+        assert_eq!(
+            lines,
+            [
+                (Verdict::Ok, "1 resources can be looked up, none is there yet"),
+                (Verdict::Warn, "cloudfront distribution: this endpoint does not offer it"),
+                (Verdict::Fail, "dynamodb table (2): failed to read the table: AccessDenied: no"),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_of_commands_become_checks() {
+        let error = CommandError::usage("no region is set").hint("set one");
+        let check = Check::from_error("region", &error);
+        assert_eq!(check.line(), "fail  region         no region is set\n      hint: set one");
+    }
+}

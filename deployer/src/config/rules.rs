@@ -1,0 +1,307 @@
+//! What the values of one stage must be to each other. Types, forms and ranges are the schema's matter.
+
+use std::net::IpAddr;
+
+use super::places::Places;
+use super::{Config, Expiry, Ingress, MailProvider, Problem, SmtpTls};
+
+/// The longest name of a bucket.
+const LONGEST_BUCKET: usize = 63;
+/// Characters of `-{account}-{region}` in the shortest region's name.
+const SHORTEST_PLACE: usize = "-123456789012-us-east-1".len();
+/// Tags of a resource that AWS allows, less those that are ours and those that single resources add.
+const MOST_TAGS: usize = 40;
+/// AWS's limits for a tag.
+const LONGEST_TAG_KEY: usize = 128;
+const LONGEST_TAG_VALUE: usize = 256;
+
+/// All problems of a stage.
+pub(super) fn problems(config: &Config, places: &Places) -> Vec<Problem> {
+    let mut rules = Rules { config, places, problems: Vec::new() };
+    rules.stack();
+    rules.tags();
+    rules.site();
+    rules.api();
+    rules.signaling();
+    rules.mail();
+    rules.turn();
+    rules.alarms();
+    rules.problems
+}
+
+struct Rules<'a> {
+    config: &'a Config,
+    places: &'a Places,
+    problems: Vec<Problem>,
+}
+
+impl Rules<'_> {
+    /// Adds a problem at the value of a key.
+    fn add(&mut self, key: &str, summary: &str, label: &str, hint: impl Into<String>) {
+        self.problems.push(Problem {
+            summary: summary.to_owned(),
+            key: key.to_owned(),
+            label: label.to_owned(),
+            span: self.places.value(key),
+            hint: hint.into(),
+        });
+    }
+
+    /// `key` is set and needs `other`, which is not.
+    fn needs(&mut self, key: &str, other: &str, hint: &str) {
+        self.add(key, "a setting is missing", &format!("this needs `{other}`"), hint);
+    }
+
+    fn stack(&mut self) {
+        let stack = &self.config.stack;
+        if stack.protect && stack.expires.is_some_and(|expires| expires != Expiry::Never) {
+            self.add(
+                "stack.protect",
+                "a protected stack cannot expire",
+                "`stack.expires` is set",
+                "remove one of the two; in a stage that is protected write expires = \"never\"",
+            );
+        }
+        let name = self.config.stack_name();
+        let place = stack.region.as_ref().map_or(SHORTEST_PLACE, |region| "-123456789012-".len() + region.len());
+        if self.config.site.bucket.is_none() && name.len() + place > LONGEST_BUCKET {
+            self.add(
+                "stack.name",
+                "the name of the bucket would be too long",
+                &format!("with the stage, the account and the region it has {} characters", name.len() + place),
+                format!("shorten name or stage, or set `site.bucket`; a bucket's name has at most {LONGEST_BUCKET}"),
+            );
+        }
+    }
+
+    fn tags(&mut self) {
+        let tags = &self.config.stack.tags;
+        if tags.len() > MOST_TAGS {
+            let hint = format!("remove {}; at most {MOST_TAGS} fit beside our own", tags.len() - MOST_TAGS);
+            self.add("stack.tags", "too many tags", "AWS allows 50 on a resource", hint);
+        }
+        for (key, value) in tags {
+            let path = format!("stack.tags.{key}");
+            let lower = key.to_lowercase();
+            if lower.starts_with("aws:") || lower.starts_with("peersync:") {
+                let hint = "choose another key: `aws:` belongs to AWS and `peersync:` to this program";
+                self.add(&path, "invalid tag", "this key is taken", hint);
+            } else if key.is_empty() || key.chars().count() > LONGEST_TAG_KEY || !key.chars().all(in_tags) {
+                let hint = "write 1 to 128 letters, digits, spaces or _ . : / = + - @";
+                self.add(&path, "invalid tag", "AWS does not take this key", hint);
+            } else if value.chars().count() > LONGEST_TAG_VALUE || !value.chars().all(in_tags) {
+                let hint = "write at most 256 letters, digits, spaces or _ . : / = + - @";
+                self.add(&path, "invalid tag", "AWS does not take this value", hint);
+            }
+        }
+    }
+
+    fn site(&mut self) {
+        let site = &self.config.site;
+        match (&site.domain, &site.certificate_arn) {
+            (Some(_), None) => self.needs(
+                "site.domain",
+                "site.certificate_arn",
+                "request a certificate for the domain in ACM, in us-east-1, and write its ARN as `certificate_arn`",
+            ),
+            (None, Some(_)) => self.needs(
+                "site.certificate_arn",
+                "site.domain",
+                "write the domain that the certificate is for as `domain`, or remove the certificate",
+            ),
+            _ => {}
+        }
+        let region = site.certificate_arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+        if region.is_some_and(|region| region != "us-east-1") {
+            self.add(
+                "site.certificate_arn",
+                "the certificate is in the wrong region",
+                "CloudFront takes certificates from us-east-1 alone",
+                "request the certificate in us-east-1, whatever the stack's region, and write that one's ARN",
+            );
+        }
+    }
+
+    fn api(&mut self) {
+        let timeout = self.config.api.timeout.0;
+        if !(1..=29).contains(&timeout.as_secs()) || timeout.subsec_nanos() != 0 {
+            let hint = "write whole seconds from \"1s\" to \"29s\"; the gateway itself gives up after 29";
+            self.add("api.timeout", "value out of range", "this is out of range", hint);
+        }
+    }
+
+    fn signaling(&mut self) {
+        let signaling = &self.config.signaling;
+        let (domain, token) = (signaling.domain.is_some(), signaling.tunnel_token.is_some());
+        match signaling.ingress {
+            Ingress::Direct if !domain => self.needs(
+                "signaling.ingress",
+                "signaling.domain",
+                "write the name under which the host is reached as `domain`, and point it to the address that \
+                 `outputs` shows; or use ingress = \"cloudfront\", which needs no domain",
+            ),
+            Ingress::Cloudflare if token && !domain => self.needs(
+                "signaling.tunnel_token",
+                "signaling.domain",
+                "a named tunnel has a public hostname in the Cloudflare dashboard: write it as `domain`",
+            ),
+            Ingress::Cloudflare if domain && !token => self.needs(
+                "signaling.domain",
+                "signaling.tunnel_token",
+                "a domain belongs to a named tunnel: write its token as { env = \"NAME\" }, or remove the domain for \
+                 a quick tunnel",
+            ),
+            _ => {}
+        }
+        if signaling.ingress == Ingress::Direct && domain && signaling.domain == self.config.site.domain {
+            self.add(
+                "signaling.domain",
+                "one domain for two hosts",
+                "`site.domain` is the same",
+                "the pages are at the distribution and the WebSocket at the host: give each a name of its own",
+            );
+        }
+        if arm(&signaling.instance_type) {
+            self.add(
+                "signaling.instance_type",
+                "the instance has the wrong architecture",
+                "this is an ARM type, and the program is built for x86_64",
+                "write an x86_64 type, such as \"t3.micro\"",
+            );
+        }
+    }
+
+    fn mail(&mut self) {
+        let mail = &self.config.mail;
+        match mail.provider {
+            MailProvider::None => {}
+            MailProvider::Smtp => self.smtp(),
+            MailProvider::Ses => {
+                if mail.from.is_none() {
+                    let hint = "write a sender whose address or domain is verified in SES, as `from`";
+                    self.needs("mail.provider", "mail.from", hint);
+                }
+            }
+            MailProvider::Emailjs => {
+                let account = &mail.emailjs;
+                let settings = [
+                    ("service_id", account.service_id.is_some(), "\"service_…\""),
+                    ("template_id", account.template_id.is_some(), "\"template_…\""),
+                    ("public_key", account.public_key.is_some(), "\"…\""),
+                    ("private_key", account.private_key.is_some(), "{ env = \"EMAILJS_PRIVATE_KEY\" }"),
+                ];
+                for (key, set, value) in settings {
+                    if !set {
+                        let hint =
+                            format!("write `{key} = {value}` in [mail.emailjs]; EmailJS shows it in its dashboard");
+                        self.needs("mail.provider", &format!("mail.emailjs.{key}"), &hint);
+                    }
+                }
+            }
+        }
+    }
+
+    fn smtp(&mut self) {
+        let smtp = &self.config.mail.smtp;
+        if smtp.user.is_none() {
+            let hint = "write `user = \"you@example.org\"` in [mail.smtp]; for Gmail the whole address";
+            self.needs("mail.provider", "mail.smtp.user", hint);
+        }
+        if smtp.password.is_none() {
+            let hint = "write `password = { env = \"SMTP_PASS\" }` in [mail.smtp] and set the variable; for Gmail an \
+                        app password";
+            self.needs("mail.provider", "mail.smtp.password", hint);
+        }
+        if self.config.mail.from.is_none() && smtp.user.as_deref().is_some_and(|user| !user.contains('@')) {
+            let hint = "write `from = \"PeerSync <you@example.org>\"` in [mail]";
+            self.needs("mail.smtp.user", "mail.from", &format!("this user is no address: {hint}"));
+        }
+        if smtp.tls == SmtpTls::None && !near(&smtp.host) {
+            self.add(
+                "mail.smtp.tls",
+                "the password would go in the clear",
+                "the server is not on a private network",
+                "write \"starttls\" (usually port 587) or \"tls\" (usually port 465)",
+            );
+        }
+    }
+
+    fn turn(&mut self) {
+        let turn = &self.config.turn;
+        match (turn.urls.is_empty(), &turn.secret) {
+            (false, None) => self.needs(
+                "turn.urls",
+                "turn.secret",
+                "write `secret = { env = \"TURN_SECRET\" }`; in coturn it is `static-auth-secret`",
+            ),
+            (true, Some(_)) => {
+                self.needs("turn.secret", "turn.urls", "write `urls = [\"turn:turn.example.org:3478\"]`");
+            }
+            _ => {}
+        }
+    }
+
+    fn alarms(&mut self) {
+        let topic = self.config.alarms.topic_arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+        let region = self.config.stack.region.as_deref();
+        if topic.zip(region).is_some_and(|(topic, region)| topic != region) {
+            self.add(
+                "alarms.topic_arn",
+                "the topic is in another region",
+                "alarms reach topics of their own region alone",
+                "write the ARN of a topic in the region of `stack.region`",
+            );
+        }
+    }
+}
+
+/// Whether AWS takes the character in tags.
+fn in_tags(character: char) -> bool {
+    character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
+}
+
+/// Whether a type of instance is ARM: `a1`, and those with a `g` after the number of the generation.
+fn arm(instance_type: &str) -> bool {
+    let family = instance_type.split('.').next().unwrap_or_default();
+    let generation = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
+    family == "a1"
+        || generation.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g') && generation != family
+}
+
+/// Whether a server is this machine or in a private network.
+fn near(host: &str) -> bool {
+    if host == "localhost" || host.ends_with(".localhost") || host.ends_with(".internal") {
+        return true;
+    }
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arm_types_are_told_from_the_others() {
+        for name in ["t4g.micro", "m7g.large", "c7gn.large", "a1.medium", "im4gn.large", "is4gen.large", "x2gd.large"] {
+            assert!(arm(name), "{name}");
+        }
+        for name in ["t3.micro", "t3a.micro", "g4dn.xlarge", "g5.xlarge", "m7i-flex.large", "c6in.large", "i3en.large"]
+        {
+            assert!(!arm(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_near() {
+        for host in ["localhost", "127.0.0.1", "10.0.0.5", "172.17.0.1", "::1", "mail.internal"] {
+            assert!(near(host), "{host}");
+        }
+        for host in ["smtp.gmail.com", "8.8.8.8", "2001:db8::1", "localhost.example.org"] {
+            assert!(!near(host), "{host}");
+        }
+    }
+}

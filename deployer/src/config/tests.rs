@@ -1,0 +1,244 @@
+//! The loader as a user meets it: golden texts of its errors, stages, the example in the repository.
+
+use std::collections::BTreeSet;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::load::File;
+use super::{Config, ConfigError, Ingress, Loaded, StageName, schema};
+
+/// The example at the root of the repository.
+const EXAMPLE: &str = include_str!("../../../peersync.toml");
+
+fn load(text: &str, stage: &str) -> Result<Loaded, ConfigError> {
+    let file = File { name: Some("peersync.toml".to_owned()), text: text.to_owned() };
+    let stage: StageName = stage.parse().map_err(|error| panic!("{stage}: {error}")).unwrap_or_default();
+    file.stages(|_| vec![stage]).map(|mut loaded| loaded.pop().unwrap_or_else(|| panic!("no stage was loaded")))
+}
+
+fn config(text: &str, stage: &str) -> Config {
+    load(text, stage).map(|loaded| loaded.config).unwrap_or_else(|error| panic!("{}", error.render(false)))
+}
+
+/// The rendered problems, `stage` being dev.
+fn problems(text: &str) -> String {
+    match load(text, "dev") {
+        Ok(_) => "no problem".to_owned(),
+        Err(error) => error.render(false),
+    }
+}
+
+fn summaries(text: &str) -> Vec<String> {
+    let problems = load(text, "dev").err().map(|error| error.problems).unwrap_or_default();
+    problems.into_iter().map(|problem| format!("{}: {}", problem.key, problem.summary)).collect()
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let expected = Config { stage: "dev".to_owned(), ..Config::default() };
+    assert_eq!(config("", "dev"), expected);
+    assert_eq!(config("# nothing\n[site]\n", "dev"), expected);
+}
+
+#[test]
+fn a_stage_lays_over_the_rest() {
+    let text = r#"
+        [api]
+        memory_mb = 512
+        allowed_origins = ["https://one.example.org", "https://two.example.org"]
+        [stack.tags]
+        team = "video"
+        owner = "anna"
+        [stages.prod.api]
+        timeout = "20s"
+        allowed_origins = ["https://prod.example.org"]
+        [stages.prod.stack.tags]
+        owner = "ben"
+        [stages.prod.signaling]
+        ingress = "cloudflare"
+    "#;
+    let (dev, prod) = (config(text, "dev"), config(text, "prod"));
+    assert_eq!((dev.api.memory_mb, prod.api.memory_mb), (512, 512));
+    assert_eq!((dev.api.timeout.0.as_secs(), prod.api.timeout.0.as_secs()), (10, 20));
+    assert_eq!((dev.api.allowed_origins.len(), prod.api.allowed_origins.len()), (2, 1));
+    assert_eq!((dev.signaling.ingress, prod.signaling.ingress), (Ingress::Cloudfront, Ingress::Cloudflare));
+    let tags: Vec<(&str, &str)> = prod.stack.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(tags, [("owner", "ben"), ("team", "video")]);
+    assert_eq!(prod.stack_name(), "peersync-prod");
+}
+
+#[test]
+fn a_stage_without_a_section_is_a_stage() {
+    assert_eq!(config("[stages.prod.api]\nmemory_mb = 512", "feature-login").api.memory_mb, 256);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    assert_snapshot!(problems(
+        "[api]\nmemory_mbb = 512\nretention_days = 14\ncolour = \"blue\"\n\n[sit]\n\n[prod.api]\nburst = 7\n\n[stages.prod.api]\nmemroy-mb = 512\n"
+    ));
+}
+
+#[test]
+fn wrong_types_say_what_is_needed() {
+    assert_snapshot!(problems(
+        "turn = \"turn:turn.example.org\"\n\n[api]\nmemory_mb = \"512\"\ntimeout = 10\nallowed_origins = \"https://a.example.org\"\n\n[stack]\nname = 7\nprotect = \"yes\"\nexpires = true\n\n[stages.prod]\nlogs = 14\n"
+    ));
+}
+
+#[test]
+fn values_out_of_range_say_the_range() {
+    assert_snapshot!(problems(
+        "[api]\nmemory_mb = 64\ntimeout = \"30s\"\nrequests_per_second = nan\n\n[signaling]\nroom_capacity = 50\ningress = \"cloudfare\"\n\n[logs]\nretention_days = 10\n\n[site]\nprice_class = \"everywhere\"\n"
+    ));
+}
+
+#[test]
+fn values_in_a_wrong_form_say_the_form() {
+    assert_snapshot!(problems(
+        "[stack]\nname = \"Peer_Sync\"\nregion = \"Frankfurt\"\nexpires = \"soon\"\n\n[site]\nbucket = \"My.Bucket\"\n\n[api]\ntimeout = \"10 parsecs\"\nallowed_origins = [\"https://a.example.org\", \"https://b.example.org/app\", \"*\"]\n\n[turn]\nurls = [\"https://turn.example.org\"]\n\n[stages.\"Feature/Login\".api]\nmemory_mb = 512\n"
+    ));
+}
+
+#[test]
+fn combinations_that_cannot_be_say_what_is_missing() {
+    assert_snapshot!(problems(
+        "[stack]\nprotect = true\nexpires = \"48h\"\n\n[site]\ndomain = \"call.example.org\"\n\n[signaling]\ningress = \"direct\"\ninstance_type = \"t4g.micro\"\n\n[mail]\nprovider = \"smtp\"\n\n[turn]\nurls = [\"turn:turn.example.org:3478\"]\n\n[stack.tags]\n\"peersync:stack\" = \"mine\"\n"
+    ));
+}
+
+#[test]
+fn certificates_must_be_where_the_edge_takes_them() {
+    assert_snapshot!(problems(
+        "[site]\ndomain = \"call.example.org\"\ncertificate_arn = \"arn:aws:acm:eu-central-1:123456789012:certificate/0123\"\n"
+    ));
+}
+
+#[test]
+fn mail_by_emailjs_needs_its_four_settings() {
+    assert_snapshot!(problems("[mail]\nprovider = \"emailjs\"\n\n[mail.emailjs]\nservice_id = \"service_a\"\n"));
+}
+
+#[test]
+fn what_is_no_toml_is_said_as_such() {
+    assert_snapshot!(problems("[api]\nmemory_mb = \ntimeout = 10s\n"));
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_shown() {
+    let text = "[mail.smtp]\nuser = \"you@example.org\"\npassword = \"hunter2\"\npasword = \"hunter2\"\n\n[turn]\nsecret = { value = \"hunter2\" }\n";
+    let shown = problems(text);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_snapshot!(shown);
+    let broken = problems("[mail.smtp]\npassword = hunter2\n");
+    assert!(!broken.contains("hunter2"), "{broken}");
+}
+
+#[test]
+fn a_secret_without_its_variable_is_named() {
+    let text = "[turn]\nurls = [\"turn:turn.example.org\"]\nsecret = { env = \"PEERSYNC_TEST_NEVER_SET\" }\n\n[mail.smtp]\npassword = { env = \"PEERSYNC_TEST_NEVER_SET_2\" }\n";
+    let loaded = load(text, "dev").unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let error = loaded.require_secrets().err().unwrap_or_else(|| panic!("the secret has no value"));
+    assert_snapshot!(error.render(false));
+}
+
+/// A problem of a key must not hide those of others, nor invent any: the misspelt certificate is not a missing one.
+#[test]
+fn everything_is_said_at_once_and_nothing_is_invented() {
+    let text = "[site]\ndomain = \"call.example.org\"\ncertificate = 7\n\n[turn]\nsecret = { env = \"X\" }\n\n[api]\nburst = 0\n";
+    assert_eq!(
+        summaries(text),
+        ["site.certificate: unknown key", "turn.secret: a setting is missing", "api.burst: value out of range"]
+    );
+}
+
+/// A rule that a stage breaks is told at the stage's line, and only where that stage is looked at.
+#[test]
+fn rules_are_those_of_the_stage() {
+    let text = "[stack]\nexpires = \"48h\"\n\n[stages.prod.stack]\nprotect = true\n";
+    assert!(load(text, "dev").is_ok());
+    assert!(load(&format!("{text}expires = \"never\"\n"), "prod").is_ok());
+    let error = load(text, "prod").err().unwrap_or_else(|| panic!("prod cannot be protected and expire"));
+    assert_snapshot!(error.render(false));
+}
+
+#[test]
+fn programs_get_line_and_column() {
+    let error = load("[api]\n  burst = 0\n", "dev").err().unwrap_or_else(|| panic!("0 is out of range"));
+    let problem = error.to_json();
+    assert_eq!(problem.pointer("/0/line"), Some(&Value::from(2)));
+    assert_eq!(problem.pointer("/0/column"), Some(&Value::from(11)));
+    assert_eq!(problem.pointer("/0/key"), Some(&Value::from("api.burst")));
+}
+
+#[test]
+fn the_example_deploys_as_it_is() {
+    assert_eq!(config(EXAMPLE, "dev"), config("", "dev"));
+}
+
+/// The example with every setting that is commented out in force. Prose never looks like a setting.
+fn whole_example() -> String {
+    let setting = regex_lite::Regex::new(r#"^# ([a-z_]+ = ["\[{0-9tf].*|\[stages\.[a-z.]+\])$"#);
+    let setting = setting.unwrap_or_else(|error| panic!("{error}"));
+    let named = |line: &str| line.split(" = ").next().map(str::to_owned).filter(|_| line.contains(" = "));
+    let mut lines: Vec<String> = Vec::new();
+    for line in EXAMPLE.lines() {
+        let line = match setting.captures(line).and_then(|found| found.get(1)) {
+            Some(found) => found.as_str(),
+            None => line,
+        };
+        // A setting that stands there twice, with its default and with an example, is in force as the example.
+        if lines.last().is_some_and(|last| named(last).is_some() && named(last) == named(line)) {
+            lines.pop();
+        }
+        lines.push(line.to_owned());
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_example_is_right_with_everything_in_force() {
+    let text = whole_example();
+    for stage in ["dev", "prod"] {
+        config(&text, stage);
+    }
+    assert!(config(&text, "prod").stack.protect);
+    for (provider, found) in
+        [("smtp", "mail.smtp.password"), ("emailjs", "mail.emailjs.private_key"), ("ses", "turn.secret")]
+    {
+        let config = config(&text.replace("provider = \"none\"", &format!("provider = \"{provider}\"")), "dev");
+        assert!(config.secrets().iter().any(|(key, _)| *key == found), "{provider}");
+    }
+    for ingress in ["direct", "cloudflare"] {
+        config(&text.replace("ingress = \"cloudfront\"", &format!("ingress = \"{ingress}\"")), "dev");
+    }
+}
+
+#[test]
+fn the_example_has_every_key() {
+    let table: toml::Table = whole_example().parse().unwrap_or_else(|error| panic!("{error}"));
+    let value = serde_json::to_value(table).unwrap_or_default();
+    let missing: BTreeSet<String> = keys(schema(), schema(), "")
+        .into_iter()
+        .filter(|key| value.pointer(&format!("/{}", key.replace('.', "/"))).is_none())
+        .collect();
+    assert_eq!(missing, BTreeSet::new());
+}
+
+/// Every key that the schema names, stages and the insides of secrets left out.
+fn keys(root: &Value, node: &Value, prefix: &str) -> Vec<String> {
+    let link = node.pointer("/allOf/0/$ref").or_else(|| node.get("$ref")).and_then(Value::as_str);
+    let node = match link.and_then(|link| link.strip_prefix('#')) {
+        Some(pointer) => root.pointer(pointer).unwrap_or(node),
+        None => node,
+    };
+    let Some(properties) = node.get("properties").and_then(Value::as_object) else {
+        return vec![prefix.trim_end_matches('.').to_owned()];
+    };
+    properties
+        .iter()
+        .filter(|(key, _)| *key != "stages")
+        .flat_map(|(key, node)| keys(root, node, &format!("{prefix}{key}.")))
+        .collect()
+}
