@@ -1,0 +1,171 @@
+//! `local` itself: starts every part in order, tells where they are, and ends all of them within a second.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::announce::{self, Ready};
+use super::backend::{self, Backend};
+use super::database::DataFolder;
+use super::edge::{self, Behind, Conditions, Listening, Pages, Reload, Settings as Network, Source};
+use super::endpoint::Endpoint;
+use super::mail::{self, Mailbox, Sink};
+use super::seed::{self, Person};
+use super::{LocalError, certificate, programs};
+use crate::config::Config;
+use crate::engine::Reporter;
+
+/// How long signaling may take to say goodbye after Ctrl-C; with the edge's own grace all ends within a second.
+const GOODBYE: Duration = Duration::from_millis(300);
+/// Where the sink listens where real functions send to it: a fixed port, so that their settings stay the same.
+const SMTP_PORT: u16 = 2525;
+
+/// What `local` is asked for.
+pub struct Options {
+    /// The configuration of the stage.
+    pub config: Config,
+    /// Port of the pages; 0 takes a free one.
+    pub port: u16,
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Whether the pages come over HTTPS.
+    pub https: bool,
+    /// Where the data is kept; `None` keeps nothing.
+    pub data: Option<PathBuf>,
+    /// Folder of the pages; `None` takes those that are published.
+    pub assets: Option<PathBuf>,
+    /// Whether people to try it with are made.
+    pub seed: bool,
+    /// How the network behaves at the start.
+    pub network: Network,
+    /// The endpoint that stands for AWS, where there is one.
+    pub endpoint: Option<Endpoint>,
+    /// Who is told what the engine does.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+/// What is told when everything is ready.
+pub struct Announcement {
+    /// Where everything is.
+    pub ready: Ready,
+    /// The people that were made, where they were asked for.
+    pub people: Vec<Person>,
+}
+
+/// Runs everything until `stop`.
+///
+/// # Errors
+/// A part that cannot start: the port or the data folder is taken, the database is damaged, the endpoint refuses.
+pub async fn run(options: Options, stop: CancellationToken, tell: impl FnOnce(&Announcement)) -> Result<(), LocalError> {
+    let started = Instant::now();
+    let mut folder = options.data.as_deref().map(DataFolder::open).transpose()?;
+    let listener = listen(options.host, options.port).await?;
+    let address = listener.local_addr().map_err(|error| LocalError::part("the edge", error))?;
+    let url = url(options.https, "localhost", address.port());
+    if let Some(folder) = &mut folder {
+        // Only for the message to the next one; without it the lock holds all the same.
+        let _ = folder.sign(&url);
+    }
+    let network = (!options.host.is_loopback()).then(announce::network_address).flatten();
+    let tls = match options.https {
+        true => Some(certificate::acceptor(folder.as_ref().map(DataFolder::path), &certificate::names(network))?),
+        false => None,
+    };
+    let mailbox = Arc::new(Mailbox::default());
+    let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
+    let settings = programs::settings(&options.config, &url, smtp_port);
+    let secrets = programs::secrets(&options.config);
+    let origin_key = secrets.origin_key.as_ref().map(|key| HeaderValue::from_str(key.reveal()));
+    let origin_key = origin_key.and_then(Result::ok).unwrap_or(HeaderValue::from_static(""));
+    let backend = backend::start(&options, folder.as_ref(), settings, secrets, &stop).await?;
+    let conditions = Arc::new(Conditions::new(options.network));
+    let reload = options.assets.as_deref().map(Reload::watch).transpose()?;
+    let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref(), origin_key);
+    let people = match options.seed {
+        true => seed::demo(&backend.api_state).await?,
+        false => Vec::new(),
+    };
+    let timer = Arc::clone(&conditions);
+    let until = stop.clone();
+    tokio::spawn(async move { timer.run(until).await });
+    let serving = tokio::spawn(edge::serve(listener, Listening { app, tls, conditions }, stop.clone()));
+    tell(&Announcement {
+        ready: Ready {
+            network_url: network.map(|ip| self::url(options.https, &host_text(ip), address.port())),
+            url,
+            https: options.https,
+            elapsed: started.elapsed(),
+            parts: backend.parts.clone(),
+            missing: backend.missing.clone(),
+        },
+        people,
+    });
+    stop.cancelled().await;
+    if tokio::time::timeout(GOODBYE, backend.signaling.drain()).await.is_err() {
+        warn!(target: "signal", "some connections were ended without a goodbye");
+    }
+    serving.await.map_err(|error| LocalError::part("the edge", error))
+}
+
+async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, LocalError> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => LocalError::PortTaken { port },
+        _ => LocalError::Listen { address: address.to_string(), source },
+    })
+}
+
+fn url(https: bool, host: &str, port: u16) -> String {
+    let scheme = if https { "https" } else { "http" };
+    format!("{scheme}://{host}:{port}")
+}
+
+fn host_text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// Starts the sink and returns its port.
+async fn start_mail(fixed: bool, mailbox: &Arc<Mailbox>, stop: &CancellationToken) -> Result<u16, LocalError> {
+    let failed = |error| LocalError::part("the mailbox", error);
+    let usual = if fixed { TcpListener::bind(("127.0.0.1", SMTP_PORT)).await.ok() } else { None };
+    let listener = match usual {
+        Some(listener) => listener,
+        None => TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?,
+    };
+    let port = listener.local_addr().map_err(failed)?.port();
+    tokio::spawn(mail::serve(listener, Sink { mailbox: Arc::clone(mailbox) }, stop.clone()));
+    Ok(port)
+}
+
+fn routes(
+    options: &Options,
+    backend: &Backend,
+    mailbox: &Arc<Mailbox>,
+    conditions: &Arc<Conditions>,
+    reload: Option<&Reload>,
+    origin_key: HeaderValue,
+) -> Router {
+    let source = match &options.assets {
+        Some(folder) => Source::Folder(folder.clone()),
+        None => backend.pages.clone(),
+    };
+    edge::router(Behind {
+        api: backend.api.clone(),
+        signaling: backend.signaling.router(),
+        mailbox: mail::router(Arc::clone(mailbox)),
+        pages: Pages { source, config_json: config_json(&options.config).into() },
+        reload: reload.map(Reload::router),
+        conditions: Arc::clone(conditions),
+        origin_key,
+    })
+}
