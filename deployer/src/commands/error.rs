@@ -12,6 +12,7 @@ use crate::cli::OutputForm;
 use crate::config::ConfigError;
 use crate::deploy::DeployError;
 use crate::engine::{GraphError, ResourceError};
+use crate::local::LocalError;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -168,6 +169,12 @@ impl From<ConnectError> for CommandError {
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         Self { config: Some(Box::new(error.clone())), ..Self::usage(error.to_string()) }
+    }
+}
+
+impl From<LocalError> for CommandError {
+    fn from(error: LocalError) -> Self {
+        Self::from_diagnostic(&error)
     }
 }
 

@@ -1,12 +1,108 @@
-//! `local`.
+//! `local`: the whole product on this computer.
 
-use super::{CommandError, Context, Exit};
-use crate::cli::LocalArgs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandError, Context, Exit, output};
+use crate::cli::{LocalArgs, LocalCommand};
+use crate::engine::Silent;
+use crate::local::edge::Settings as Network;
+use crate::local::run::{Announcement, Options, run as run_local};
+use crate::local::{LocalError, endpoint, log};
+
+/// Where the data is kept where nothing else is said.
+const DATA: &str = ".peersync";
+/// Pages that are served and followed where they are there: `local` in a clone of the repository.
+const ASSETS: &str = "assets";
 
 /// Runs the command.
 ///
 /// # Errors
-/// Not written yet.
-pub async fn run(_: &Context, _: &LocalArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::new("`local` is not there yet"))
+/// A part that cannot start, with its mend.
+pub async fn run(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError> {
+    // TLS of the HTTP client; an error means that another part has chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match &args.command {
+        Some(LocalCommand::Down(down)) => super::local_down::run(context, down).await,
+        None => start(context, args).await,
+    }
+}
+
+async fn start(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError> {
+    log::start();
+    let options = options(context, args).await?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        crate::deploy::asked_to_stop().await;
+        asked.cancel();
+    });
+    let json = context.json();
+    run_local(options, stop, |announcement| tell(announcement, json)).await?;
+    Ok(Exit::Done)
+}
+
+async fn options(context: &Context, args: &LocalArgs) -> Result<Options, CommandError> {
+    let named = context.options.endpoint_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
+    let endpoint = if args.embedded { None } else { endpoint::find(named.as_deref()).await? };
+    if let (Some(endpoint), None) = (&endpoint, &named) {
+        output::note(&format!(
+            "Found an emulator at {}: the stack goes there. `--embedded` does without it.",
+            endpoint.url
+        ));
+    }
+    let milliseconds = |span: Option<crate::config::Span>| {
+        span.map_or(0, |span| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX))
+    };
+    Ok(Options {
+        config: context.config()?.clone(),
+        port: args.port,
+        host: args.host,
+        https: args.https,
+        data: (!args.ephemeral).then(|| data(args.data.as_deref())),
+        assets: assets(args.assets.as_deref())?,
+        seed: args.seed.is_some(),
+        network: Network {
+            latency_ms: milliseconds(args.latency),
+            drop: args.drop.unwrap_or_default(),
+            kill_signaling_every_ms: milliseconds(args.kill_signaling_every),
+        },
+        endpoint,
+        reporter: Arc::new(Silent),
+    })
+}
+
+fn data(named: Option<&Path>) -> PathBuf {
+    named.unwrap_or(Path::new(DATA)).to_owned()
+}
+
+/// The folder that was named, or `./assets` where it is that of a clone.
+fn assets(named: Option<&Path>) -> Result<Option<PathBuf>, LocalError> {
+    let is_ours = |folder: &Path| folder.join("index.html").is_file();
+    match named {
+        Some(folder) if is_ours(folder) => Ok(Some(folder.to_owned())),
+        Some(folder) => Err(LocalError::Assets { folder: folder.to_owned() }),
+        None => Ok(Some(PathBuf::from(ASSETS)).filter(|folder| is_ours(folder))),
+    }
+}
+
+fn tell(announcement: &Announcement, json: bool) {
+    if json {
+        for person in &announcement.people {
+            output::event(&serde_json::json!({
+                "event": "person", "name": person.name, "email": person.email, "link": person.link, "number": person.number,
+            }));
+        }
+        output::event(&announcement.ready.event());
+        return;
+    }
+    output::data(&announcement.ready.text());
+    for person in &announcement.people {
+        output::data(&format!(
+            "Sign in as {:<5} {}\n                the page asks for the number {}",
+            person.name, person.link, person.number
+        ));
+    }
 }

@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod graph;
 mod local;
+mod local_down;
 mod logs;
 pub mod output;
 mod outputs;

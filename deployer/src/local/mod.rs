@@ -2,13 +2,18 @@
 //! CloudFront.
 
 pub mod announce;
+pub mod backend;
 pub mod certificate;
 pub mod database;
 pub mod edge;
 pub mod endpoint;
 mod error;
 pub mod gateway;
+pub mod log;
 pub mod mail;
+mod programs;
 pub mod provision;
+pub mod run;
+pub mod seed;
 
 pub use error::LocalError;

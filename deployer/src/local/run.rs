@@ -63,7 +63,11 @@ pub struct Announcement {
 ///
 /// # Errors
 /// A part that cannot start: the port or the data folder is taken, the database is damaged, the endpoint refuses.
-pub async fn run(options: Options, stop: CancellationToken, tell: impl FnOnce(&Announcement)) -> Result<(), LocalError> {
+pub async fn run(
+    options: Options,
+    stop: CancellationToken,
+    tell: impl FnOnce(&Announcement),
+) -> Result<(), LocalError> {
     let started = Instant::now();
     let mut folder = options.data.as_deref().map(DataFolder::open).transpose()?;
     let listener = listen(options.host, options.port).await?;
@@ -80,11 +84,12 @@ pub async fn run(options: Options, stop: CancellationToken, tell: impl FnOnce(&A
     };
     let mailbox = Arc::new(Mailbox::default());
     let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
-    let settings = programs::settings(&options.config, &url, smtp_port);
+    let mut settings = programs::settings(&options.config, &url, smtp_port);
+    settings.allowed_origins.extend(other_origins(&options, network, address.port()));
     let secrets = programs::secrets(&options.config);
     let origin_key = secrets.origin_key.as_ref().map(|key| HeaderValue::from_str(key.reveal()));
     let origin_key = origin_key.and_then(Result::ok).unwrap_or(HeaderValue::from_static(""));
-    let backend = backend::start(&options, folder.as_ref(), settings, secrets, &stop).await?;
+    let backend = backend::embedded(&options, folder.as_ref(), settings, secrets, &stop).await?;
     let conditions = Arc::new(Conditions::new(options.network));
     let reload = options.assets.as_deref().map(Reload::watch).transpose()?;
     let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref(), origin_key);
@@ -120,6 +125,12 @@ async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, LocalError> {
         std::io::ErrorKind::AddrInUse => LocalError::PortTaken { port },
         _ => LocalError::Listen { address: address.to_string(), source },
     })
+}
+
+/// The other names under which browsers reach the same pages.
+fn other_origins(options: &Options, network: Option<IpAddr>, port: u16) -> Vec<String> {
+    let hosts = ["127.0.0.1".to_owned(), "[::1]".to_owned()].into_iter().chain(network.map(host_text));
+    hosts.map(|host| url(options.https, &host, port)).collect()
 }
 
 fn url(https: bool, host: &str, port: u16) -> String {
@@ -163,7 +174,7 @@ fn routes(
         api: backend.api.clone(),
         signaling: backend.signaling.router(),
         mailbox: mail::router(Arc::clone(mailbox)),
-        pages: Pages { source, config_json: config_json(&options.config).into() },
+        pages: Pages { source, config_json: crate::site::config_json("/ws", &options.config.stage).into() },
         reload: reload.map(Reload::router),
         conditions: Arc::clone(conditions),
         origin_key,
