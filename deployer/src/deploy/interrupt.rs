@@ -32,8 +32,9 @@ pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Resul
     }
 }
 
+/// Until the user asks to stop: Ctrl-C or SIGTERM.
 #[cfg(unix)]
-async fn asked_to_stop() {
+pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;
@@ -45,8 +46,9 @@ async fn asked_to_stop() {
     }
 }
 
+/// Until the user asks to stop: Ctrl-C.
 #[cfg(not(unix))]
-async fn asked_to_stop() {
+pub async fn asked_to_stop() {
     // Where the handler cannot be installed, the system's own handling stays.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

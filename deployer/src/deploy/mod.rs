@@ -14,7 +14,7 @@ pub use backup::{Backup, Place, back_up};
 pub use check::check;
 pub use error::DeployError;
 pub use expired::{ExpiredStack, find as find_stacks};
-pub use interrupt::{listen, until_stopped};
+pub use interrupt::{asked_to_stop, listen, until_stopped};
 pub use places::places;
 pub use removal::{Removal, Removed};
 pub use survey::Survey;

@@ -57,8 +57,8 @@ async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
 
 /// Two people who ask each other are friends; those who are friends already stay it.
 async fn befriend(store: &Store, first: &str, second: &str, now: i64) -> Result<(), StoreError> {
-    store.connect(Operation::Request, first, second, None, now).await?;
-    store.connect(Operation::Request, second, first, None, now).await?;
+    store.connect(Operation::Ask, first, second, None, now).await?;
+    store.connect(Operation::Ask, second, first, None, now).await?;
     Ok(())
 }
 
