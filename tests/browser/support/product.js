@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const PROGRAM = process.env.PEERSYNC_DEPLOY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/peersync-deploy");
+export const PROGRAM = process.env.PEERSYNC_DEPLOY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/peersync-deploy");
 const PATIENCE_MS = 15_000;
 
 /** @typedef {{ to: string, subject: string, text: string, html: string, received_at: string }} Mail */
