@@ -16,7 +16,7 @@ export class Chat {
   unread = 0;
   #call;
   #onChange;
-  #log = element("ol", { class: "log", attributes: { role: "log", "aria-label": t("chat.log"), tabindex: "0" } });
+  #log = element("div", { class: "log", attributes: { role: "log", "aria-label": t("chat.log"), tabindex: "0" } });
   #empty = element("p", { class: "quiet small chat-empty", text: t("chat.empty") });
   #field = element("textarea", { class: "input", attributes: { rows: "1", maxlength: String(LONGEST_CHAT), "aria-label": t("chat.message"), placeholder: t("chat.message") } });
   /** @type {Map<Peer, Map<string, TransferRow>>} */
@@ -142,7 +142,7 @@ export class Chat {
   #entry(name, content, mine) {
     this.#empty.hidden = true;
     const head = element("p", { class: "chat-who small quiet", text: t("chat.from", { name, time: clockTime(Date.now()) }), attributes: { dir: "auto" } });
-    this.#log.append(element("li", { class: mine ? "mine" : "" }, [head, content]));
+    this.#log.append(element("div", { class: mine ? "entry mine" : "entry" }, [head, content]));
     while (this.#log.childElementCount > MOST_ENTRIES) this.#log.firstElementChild?.remove();
     this.#log.scrollTop = this.#log.scrollHeight;
   }
