@@ -27,7 +27,10 @@ test("a call by relay alone", { skip: missing }, async () => {
   const turn = spawn(TURNSERVER, ["-n", "--no-cli", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", `--listening-port=${port}`,
     "--use-auth-secret", `--static-auth-secret=${secret}`, "--realm=peersync", "--allow-loopback-peers", "--no-tls", "--no-dtls", "--log-file=stdout"], { stdio: "ignore" });
   const [product, browser] = await Promise.all([
-    Product.start({ PEERSYNC_TURN_URLS: `turn:127.0.0.1:${port}?transport=udp`, PEERSYNC_TURN_SECRET: secret }), launch(),
+    Product.start({
+      config: `[turn]\nurls = ["turn:127.0.0.1:${port}?transport=udp"]\nsecret = { env = "TURN_SECRET" }\n`, environment: { TURN_SECRET: secret },
+    }),
+    launch(),
   ]);
   try {
     await pause(500);

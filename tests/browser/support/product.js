@@ -1,7 +1,7 @@
 /** The whole product as `peersync-deploy local` runs it: pages, API, signaling, mailbox. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export const PROGRAM = process.env.PEERSYNC_DEPLOY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/peersync-deploy");
+/** Pages to serve in place of those built into the program: for work on the pages, no new build is needed. */
+const ASSETS = process.env.PEERSYNC_ASSETS;
 const PATIENCE_MS = 15_000;
 
 /** @typedef {{ to: string, subject: string, text: string, html: string, received_at: string }} Mail */
@@ -30,15 +32,18 @@ export class Product {
     this.#environment = environment;
   }
 
-  /** @param {Record<string, string>} [environment] settings beyond the usual ones */
-  static async start(environment = {}) {
-    const product = new Product(await mkdtemp(join(tmpdir(), "peersync-browser-")), environment);
+  /** @param {{ config?: string, environment?: Record<string, string> }} [options] its peersync.toml, and its secrets */
+  static async start({ config = "", environment = {} } = {}) {
+    const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));
+    await writeFile(join(folder, "peersync.toml"), config);
+    const product = new Product(folder, environment);
     await product.#run();
     return product;
   }
 
   async #run() {
-    const flags = ["--output", "json", "local", "--embedded", "--port", String(this.#port), "--data", this.#folder, "--assets", join(ROOT, "assets")];
+    const flags = ["--config", join(this.#folder, "peersync.toml"), "--output", "json", "local", "--embedded", "--port", String(this.#port),
+      "--data", join(this.#folder, "data"), ...(ASSETS ? ["--assets", ASSETS] : [])];
     const started = spawn(PROGRAM, flags, { cwd: this.#folder, env: { ...process.env, ...this.#environment }, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = started;
     let told = "";

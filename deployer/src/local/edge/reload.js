@@ -1,5 +1,5 @@
 // Part of `peersync-deploy local --assets`, never of a deployed page: reloads when a file is saved, and after the
-// server was restarted.
+// server was restarted. A call outlives the server, and it outlives this.
 let lost = false;
 const events = new EventSource("/_live/events");
 events.addEventListener("message", () => location.reload());
@@ -7,5 +7,6 @@ events.addEventListener("error", () => {
   lost = true;
 });
 events.addEventListener("open", () => {
-  if (lost) location.reload();
+  if (lost && !document.querySelector(".in-call")) location.reload();
+  lost = false;
 });
