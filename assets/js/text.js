@@ -1,7 +1,7 @@
 /** Text that others wrote: made harmless before it is shown as text, and before it names a file. */
 
 /** Controls, direction overrides, invisible and unassigned separators: nothing that belongs in a name or a line. */
-const INVISIBLE = /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+const INVISIBLE = /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/gu;
 /** More marks on one letter than any language needs make it climb over the lines around it. */
 const PILED_MARKS = /(\p{M}{4})\p{M}+/gu;
 /** What file systems or shells take for something else. */

@@ -119,8 +119,8 @@ async function call(user, friend, media) {
     room, title: friend.name, name: user.name, user, media,
     fetchTicket: () => api.ticket({ room: String(room) }), nameOf: (email) => (email === friend.to ? friend.name : email),
     onMessage: (message) => outgoing?.receive(message) ?? false,
+    onLeaving: () => outgoing?.stop(),
     onEnd: (ended) => {
-      outgoing?.stop();
       const time = ended.screen?.time ?? "";
       over(friend, reason || t("call.ended"), !friend.room, time ? t("call.ended.more", { time }) : "");
     },

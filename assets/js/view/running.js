@@ -3,6 +3,7 @@ import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
 import { Rings } from "../ui/rings.js";
+import { stayAwake } from "./awake.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
 
@@ -11,8 +12,9 @@ import { removeLobby } from "./lobby.js";
  *   room: string, title: string, name: string, user: import("../api.js").User | undefined, link?: string,
  *   media: import("../call/media.js").LocalMedia, fetchTicket: () => Promise<import("../api.js").Ticket>,
  *   nameOf: (email: string) => string, onEnd: (running: Running) => void,
- *   onMessage?: (message: import("../call/signaling.js").Message) => boolean,
+ *   onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
  * }} RunningOptions
+ *   onLeaving: while the server can still be told something;
  *   onMessage: first look at messages that are not about the room; true where it was dealt with
  */
 
@@ -21,6 +23,8 @@ export class Running {
   /** @type {CallScreen | undefined} */
   screen;
   #options;
+  /** @type {(() => void) | undefined} */
+  #awake;
   #bye = () => this.#goodbye();
 
   /**
@@ -50,6 +54,7 @@ export class Running {
     if (this.screen) return this.screen;
     const { media, name, title, link } = this.#options;
     this.screen = new CallScreen({ call: this.call, media, name, title, ...(link ? { link } : {}), onLeave: () => this.end() });
+    this.#awake = stayAwake();
     document.body.classList.add("in-call");
     removeLobby();
     byId("main", HTMLElement).append(this.screen.node);
@@ -59,7 +64,8 @@ export class Running {
   /** Leaves, lets devices go, and tells the page. */
   end() {
     removeEventListener("pagehide", this.#bye);
-    this.call.leave();
+    this.#goodbye();
+    this.#awake?.();
     this.#options.media.stop();
     this.screen?.close();
     document.body.classList.remove("in-call");
@@ -67,6 +73,7 @@ export class Running {
   }
 
   #goodbye() {
+    this.#options.onLeaving?.();
     this.call.leave();
   }
 }
