@@ -63,6 +63,7 @@ pub(super) fn arn(stack: &Stack, path: &str) -> String {
     format!("arn:{}:apigateway:{}::{path}", stack.identity.partition, stack.clients.region)
 }
 
+/// Name of the REST API.
 pub fn name(stack: &Stack) -> String {
     stack.named("api")
 }
