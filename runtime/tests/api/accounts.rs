@@ -182,6 +182,13 @@ async fn only_the_owner_of_an_address_names_its_account() {
     assert_eq!(ada.get("/me").await.1["name"], "Ada");
     somebody.post("/signup", json!({ "name": "Wrong again", "email": address("ada") })).await;
     assert_eq!(ada.get("/me").await.1["name"], "Ada");
+    // Nor does it help to ask between the owner's request and the click.
+    let mut bob = world.browser();
+    world.mailbox.take();
+    bob.post("/signup", json!({ "name": "Bob", "email": address("bob") })).await;
+    let token = in_link(&world.mailbox.only(), "token");
+    somebody.post("/signup", json!({ "name": "Wrong name", "email": address("bob") })).await;
+    assert_eq!(bob.post("/login/verify", json!({ "token": token })).await.1["name"], "Bob");
 }
 
 #[tokio::test]

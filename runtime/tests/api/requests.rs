@@ -36,7 +36,7 @@ async fn every_kind_of_bad_input_gets_its_refusal() {
         ("POST", "/login", &[JSON], b"{\"email\":\"x\"}".to_vec(), 400, "email"),
         ("POST", "/login", &[JSON], b"{\"email\":\"a@b.org\\r\\nBcc: e@b.org\"}".to_vec(), 400, "email"),
         ("POST", "/login", &[JSON], long.into_bytes(), 400, "email"),
-        ("POST", "/login", &[JSON], deep.into_bytes(), 400, "bad_json"),
+        ("POST", "/login", &[JSON], deep.into_bytes(), 400, "bad_field"),
         ("POST", "/login", &[JSON], huge.into_bytes(), 413, "too_large"),
         ("POST", "/login", &[("content-type", "text/plain")], b"{}".to_vec(), 415, "not_json"),
         ("POST", "/login", &[], b"{\"email\":\"a@b.org\"}".to_vec(), 415, "not_json"),

@@ -70,7 +70,7 @@ async fn a_query_needs_two_characters_and_has_a_limit() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let long = format!("/users?query={}", "a".repeat(255));
-    for path in ["/users", "/users?query=", "/users?query=a", "/users?query=%20%20a", "/users?query=%ff%fe", &long] {
+    for path in ["/users", "/users?query=", "/users?query=a", "/users?query=%20%20a", &long] {
         refused(&ada.get(path).await, 400, "bad_field");
     }
     for _ in 0..60 {
