@@ -9,5 +9,6 @@ pub mod deployer;
 pub mod emulator;
 pub mod http;
 pub mod proxy;
+pub mod signal_bench;
 pub mod stage;
 pub mod usage;
