@@ -7,6 +7,7 @@ pub mod census;
 pub mod clients;
 pub mod deployer;
 pub mod emulator;
+pub mod foreign;
 pub mod http;
 pub mod proxy;
 pub mod signal_bench;
