@@ -1,6 +1,4 @@
 //! What can be wrong on the user's side: one clear error with the mend each, and what was already done is listed.
-//!
-//! Needs: python.
 
 use peersync_tests::deployer::Run;
 use peersync_tests::emulator::Emulator;

@@ -1,6 +1,4 @@
 //! AWS as it is: `up`, a change and `down` through each of its behaviours alone, and through all of them together.
-//!
-//! Needs: python.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,4 @@
 //! One request in ten fails by throttling, errors, dropped or slow connections; `up` and `down` succeed and say so.
-//!
-//! Needs: python.
 
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;

@@ -1,6 +1,4 @@
 //! The deployer is killed at random moments of `up` and of `down`; the next run finishes the job.
-//!
-//! Needs: python.
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! The same way on moto, which has neither functions that run nor data planes; it does read back user data.
 //!
-//! Needs: python.
-//!
 //! What moto lacks, and what is therefore not asked here: running functions without Docker, API Gateway's and
 //! CloudFront's data planes, response-headers policies, the distribution's access control, bucket versioning as the
 //! Rust SDK reads it.

@@ -1,6 +1,4 @@
 //! Each kind of resource is changed from outside: `plan` names exactly that, `up` mends it.
-//!
-//! Needs: python.
 
 use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
 use aws_sdk_ec2::types::{IpPermission, IpRange};

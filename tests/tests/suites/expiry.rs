@@ -1,6 +1,4 @@
 //! Stacks that expire: the moment is on every resource, `up` renews it, `teardown --expired` removes what is over.
-//!
-//! Needs: python.
 
 use peersync_tests::census::{Census, census, difference};
 use peersync_tests::emulator::Emulator;

@@ -1,6 +1,4 @@
 //! The whole way on MiniStack: up, the page, a sign-up, nothing to do, down, nothing left.
-//!
-//! Needs: python.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! The proxy itself, against MiniStack: what it writes down, its faults, and each behaviour of AWS.
-//!
-//! Needs: python.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,4 @@
 //! Each setting of the configuration changes what it is about, and only that.
-//!
-//! Needs: python.
 
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;

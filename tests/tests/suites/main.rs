@@ -1,0 +1,14 @@
+//! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
+//!
+//! Needs: python.
+
+mod behaviours;
+mod changes;
+mod crash;
+mod drift;
+mod emulator;
+mod errors;
+mod expiry;
+mod faults;
+mod moto;
+mod proxy;
