@@ -1,6 +1,5 @@
 //! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
 //!
-//! Needs: python.
 
 mod behaviours;
 mod changes;
