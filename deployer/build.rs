@@ -4,6 +4,9 @@
 //! holds the lock on its own. `PEERSYNC_RUNTIME_DIR` names a folder with programs that are ready, as
 //! `cargo xtask dist` makes them for Amazon Linux 2023.
 
+#[path = "src/programs/archive.rs"]
+mod archive;
+
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -27,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::copy(&source, out.join(program))
             .map_err(|error| format!("the program {} cannot be copied: {error}", source.display()))?;
     }
+    fs::write(out.join("api.zip"), archive::pack(&fs::read(out.join("api"))?)?)?;
     Ok(())
 }
 

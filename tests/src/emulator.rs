@@ -117,6 +117,8 @@ fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
     let mut command = Command::new(python());
     command.args(["-c", &format!("{UNTIL_PIPE_CLOSES}\n{main}")]);
     command.env_clear().envs(kept()).env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
+    // Where MiniStack's functions find the services: its own default is a port that nobody listens on.
+    command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
     // Side ports that would listen on every interface.
     command.env("SFTP_ENABLED", "0").env("IOT_MTLS_ENABLED", "0");
     command.env("LAMBDA_EXECUTOR", "local").env("PYTHONUNBUFFERED", "1").env("NO_PROXY", "*");

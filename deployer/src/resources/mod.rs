@@ -15,6 +15,8 @@ mod elastic_ip;
 pub mod iam_role;
 pub mod instance_profile;
 mod invalidation;
+pub mod lambda_function;
+mod lambda_permission;
 mod log_group;
 mod metric_filter;
 mod origin_access_control;
@@ -61,6 +63,8 @@ pub const KINDS: &[Kind] = &[
     iam_role::KIND,
     instance_profile::KIND,
     rest_api::KIND,
+    lambda_function::KIND,
+    lambda_permission::KIND,
     api_routes::KIND,
     api_stage::KIND,
     alarm::KIND,

@@ -23,9 +23,6 @@ pub struct SignIn {
     pub number: i64,
     /// For the cookie of the browser that asked.
     pub asked: String,
-    /// The name, where an account was asked for: whoever has the mail takes the name of the request that it belongs to,
-    /// whatever others asked for meanwhile.
-    pub name: Option<String>,
 }
 
 impl SignIn {
@@ -36,7 +33,6 @@ impl SignIn {
             code: format!("{:06}", rand::random_range(0..1_000_000)),
             number: rand::random_range(10..100),
             asked: random_token(),
-            name: None,
         }
     }
 }
@@ -44,13 +40,8 @@ impl SignIn {
 /// What became of a link or a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeCheck {
-    /// Right, and used up.
-    Proved {
-        /// The address that is proved.
-        email: String,
-        /// The name that was given when an account was asked for.
-        name: Option<String>,
-    },
+    /// Right, and used up: whose address is proved.
+    Proved(String),
     /// Nothing of the kind, used before, or expired.
     Unknown,
     /// The wrong code or number; one try less.
@@ -86,10 +77,6 @@ impl Store {
             .item("askedHash", text(hash(&sign_in.asked)))
             .item("tries", number(0))
             .item("expiresAt", number(now + SIGN_IN_SECONDS));
-        let item = match &sign_in.name {
-            Some(name) => item.item("name", text(name)),
-            None => item,
-        };
         let pointer = self
             .client()
             .put_item()
@@ -183,9 +170,8 @@ impl Store {
             .return_values(ReturnValue::AllOld);
         match call.send().await {
             Ok(answer) => {
-                let item = answer.attributes.unwrap_or_default();
-                let (email, name) = (get_text(&item, "email"), get_text(&item, "name"));
-                Ok(email.map_or(CodeCheck::Unknown, |email| CodeCheck::Proved { email, name }))
+                let email = answer.attributes.and_then(|item| get_text(&item, "email"));
+                Ok(email.map_or(CodeCheck::Unknown, CodeCheck::Proved))
             }
             Err(error) if condition_failed(&error) => Ok(CodeCheck::Unknown),
             Err(error) => Err(failed("DeleteItem")(error)),

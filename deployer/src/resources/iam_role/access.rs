@@ -32,12 +32,11 @@ const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAcces
     TableAccess { table, actions, index: false }
 }
 
-const SIGNUP: &[TableAccess] =
-    &[on("Users", &["GetItem", "PutItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
+const SIGNUP: &[TableAccess] = &[on("Users", &["PutItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
 
 const LOGIN: &[TableAccess] = &[
-    on("Users", &["GetItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"]),
-    on("UserConnections", &["GetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"]),
+    on("Users", &["GetItem", "UpdateItem", "DeleteItem"]),
+    on("UserConnections", &["GetItem", "Query", "DeleteItem", "ConditionCheckItem"]),
     on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
 ];
 
@@ -50,11 +49,7 @@ const FRIENDS: &[TableAccess] = &[
 const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
 
 /// The signaling server reads rooms, and who is whose friend.
-const SIGNAL: &[TableAccess] = &[
-    on("Users", &["GetItem"]),
-    on("UserConnections", &["GetItem", "BatchGetItem", "Query"]),
-    on("Ephemeral", &["GetItem"]),
-];
+const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
 
 /// What a function calls: `signup`, `login`, `friends`, `rooms`; or the signaling server: `signal`.
 pub fn function_permissions(config: &Config, function: &str) -> Access {
