@@ -13,6 +13,8 @@ use crate::workspace::{deployer, on_path, root, runtime_programs, target};
 pub const GLIBC: (u32, u32) = (2, 34);
 /// The target of the functions and of the host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The profile of the programs that the deployer carries.
+const PROFILE: &str = "runtime";
 /// The runtime's programs.
 const PROGRAMS: [&str; 2] = ["api", "signal"];
 
@@ -47,7 +49,7 @@ pub fn runtime() -> Result<(), Error> {
     let tools = python.parent().map(Path::to_path_buf).unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut build = Command::new(tools.join("cargo-zigbuild"));
-    build.args(["zigbuild", "--release", "--package", "peersync-runtime", "--bins"]);
+    build.args(["zigbuild", "--profile", PROFILE, "--package", "peersync-runtime", "--bins"]);
     build.args(["--target", &format!("{TARGET}.{}.{}", GLIBC.0, GLIBC.1)]);
     build.arg("--target-dir").arg(target().join("al2023")).current_dir(root());
     build.env("PATH", format!("{}:{path}", tools.display()));
@@ -55,7 +57,7 @@ pub fn runtime() -> Result<(), Error> {
     let folder = runtime_programs();
     fs::create_dir_all(&folder).at(&folder)?;
     for program in PROGRAMS {
-        let built = target().join("al2023").join(TARGET).join("release").join(program);
+        let built = target().join("al2023").join(TARGET).join(PROFILE).join(program);
         copy_if_changed(&built, &folder.join(program))?;
     }
     Ok(())

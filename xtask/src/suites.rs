@@ -32,8 +32,8 @@ pub struct Suite {
 pub enum Work {
     /// Runs these programs, one after another; all must succeed.
     Programs(fn() -> Vec<Command>),
-    /// Runs one of the test programs of `tests/tests/`.
-    TestProgram,
+    /// Runs one module of the end-to-end tests.
+    TestModule,
     /// Looks at the repository; the findings are the failures.
     Check(fn() -> Result<Vec<String>, Error>),
 }
@@ -64,7 +64,10 @@ pub fn all() -> Result<Vec<Suite>, Error> {
             vec![cargo(&["clippy", "--workspace", "--release", "--all-targets", "--", "--deny", "warnings"])]
         }),
         programs("unit", "unit, property and documentation tests", &[], || {
-            vec![cargo(&["test", "--release", "--workspace", "--lib", "--bins"]), documentation_tests()]
+            vec![
+                cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests"]),
+                cargo(&["test", "--release", "--package", "peersync-tests", "--lib"]),
+            ]
         }),
     ];
     suites.extend(test_programs()?);
@@ -93,13 +96,13 @@ fn check(name: &str, about: &str, needs: &[Tool], work: fn() -> Result<Vec<Strin
     Suite { name, about, needs, work: Work::Check(work), deadline: DEADLINE }
 }
 
-/// One suite for each file in `tests/tests/`: its first line of documentation says what it shows, and a line
-/// `//! Needs: python, redis` what it needs.
+/// One suite for each module of `tests/tests/suites/`, which are one program, because it takes its time to link. A
+/// module's first line of documentation says what the suite shows, and a line `//! Needs: python, redis` what it needs.
 fn test_programs() -> Result<Vec<Suite>, Error> {
-    let folder = root().join("tests/tests");
-    let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
+    let folder = root().join("tests/tests/suites");
+    let entries = fs::read_dir(&folder).at(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_suite = |path: &PathBuf| path.extension().is_some_and(|end| end == "rs") && !path.ends_with("main.rs");
+    let mut files: Vec<PathBuf> = entries.filter(is_suite).collect();
     files.sort();
     files.into_iter().map(test_program).collect()
 }
@@ -107,12 +110,12 @@ fn test_programs() -> Result<Vec<Suite>, Error> {
 fn test_program(file: PathBuf) -> Result<Suite, Error> {
     let text = fs::read_to_string(&file).at(&file)?;
     let comments: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
-    let needs = comments.iter().find_map(|line| line.strip_prefix("Needs:")).unwrap_or_default();
+    let needs = comments.iter().find_map(|line| line.strip_prefix("Needs:")).unwrap_or("python");
     Ok(Suite {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         about: comments.first().copied().unwrap_or_default().trim_end_matches('.').to_owned(),
         needs: needs.split(',').filter_map(|name| tool(name.trim().trim_end_matches('.'))).collect(),
-        work: Work::TestProgram,
+        work: Work::TestModule,
         deadline: DEADLINE,
     })
 }
@@ -135,10 +138,6 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(root());
     environment(&mut command);
     command
-}
-
-fn documentation_tests() -> Command {
-    cargo(&["test", "--release", "--doc", "--package", "peersync-deploy", "--package", "peersync-runtime"])
 }
 
 /// Gives a program what the tests go by.

@@ -106,16 +106,16 @@ fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outc
     match &suite.work {
         Work::Check(look) => Ok(checked(&look()?)),
         Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
-        Work::TestProgram => {
-            let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", &suite.name]);
-            command.args(["--", "--test-threads", "2"]);
+        Work::TestModule => {
+            let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", "suites"]);
+            command.args(["--", "--test-threads", "2", &format!("{}::", suite.name)]);
             run_programs(suite, &mut [command], &log)
         }
     }
 }
 
 fn needs_build(suite: &Suite) -> bool {
-    matches!(suite.work, Work::TestProgram) || ["unit", "browser", "schemathesis", "cloud-init"].contains(&&*suite.name)
+    matches!(suite.work, Work::TestModule) || ["unit", "browser", "schemathesis", "cloud-init"].contains(&&*suite.name)
 }
 
 /// Builds everything once, the runtime for Amazon Linux first where its tools can be had, so that the deployer that is
@@ -127,8 +127,9 @@ fn build() -> Result<(), String> {
     let log = logs().join("build.log");
     fs::write(&log, "").map_err(|error| error.to_string())?;
     for arguments in [
-        &["build", "--release", "--package", "peersync-deploy", "--package", "peersync-runtime"][..],
-        &["test", "--release", "--workspace", "--no-run"][..],
+        &["build", "--release", "--package", "peersync-deploy"][..],
+        &["test", "--release", "--workspace", "--exclude", "peersync-tests", "--no-run"][..],
+        &["test", "--release", "--package", "peersync-tests", "--lib", "--test", "suites", "--no-run"][..],
     ] {
         let ended = run_into(&mut cargo(arguments), &log, BUILD_DEADLINE).map_err(|error| error.to_string())?;
         if !ended.well() {

@@ -4,8 +4,9 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// What is shown where `RUST_LOG` says nothing: everything of ours, and only troubles of the libraries.
-const DEFAULT: &str = "warn,edge=info,mail=info,database=info,signal=info,api=info,peersync=info";
+/// What is shown where `RUST_LOG` says nothing: everything of ours, and only troubles of the libraries. The
+/// database warns of every question for what is not there, which is how the engine looks.
+const DEFAULT: &str = "warn,dynoxide=error,edge=info,mail=info,database=info,signal=info,api=info,peersync=info";
 
 /// Starts the log. A second call changes nothing.
 pub fn start() {

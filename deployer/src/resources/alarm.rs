@@ -163,8 +163,8 @@ impl Resource for Alarm {
         Ok(Some(Live {
             id: self.name.clone(),
             fields: [
-                (CONDITION.to_owned(), LiveField::known(condition_of(&found))),
-                (ACTIONS.to_owned(), LiveField::known(actions_of(&found))),
+                (CONDITION.to_owned(), told(&found, || condition_of(&found).into())),
+                (ACTIONS.to_owned(), told(&found, || actions_of(&found))),
             ]
             .into(),
             ownership: self.stack.ownership(&tags),
@@ -276,6 +276,14 @@ impl Alarm {
             .context(SUMMARY)
             .map(|_| ())
     }
+}
+
+/// A field of an alarm. One without a period and without an expression cannot be: the endpoint tells less than AWS.
+fn told(alarm: &MetricAlarm, field: impl FnOnce() -> serde_json::Value) -> LiveField {
+    if alarm.period().is_none() && alarm.metrics().is_empty() {
+        return LiveField::Unreadable;
+    }
+    LiveField::Known(field())
 }
 
 /// When it goes off, in one line.

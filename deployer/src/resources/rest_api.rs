@@ -63,7 +63,7 @@ pub(super) fn arn(stack: &Stack, path: &str) -> String {
     format!("arn:{}:apigateway:{}::{path}", stack.identity.partition, stack.clients.region)
 }
 
-/// The name of the API; its metrics go by it.
+/// Name of the REST API.
 pub fn name(stack: &Stack) -> String {
     stack.named("api")
 }

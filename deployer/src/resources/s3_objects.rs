@@ -2,7 +2,7 @@
 //!
 //! A checksum decides, not a date: the entity tag of an object that was sent in one piece and is encrypted by S3
 //! itself is its MD5. Every file is a field of its own, so that the plan names each one. There are more of them than
-//! a tag can hold digests of; the digest of this node is kept as metadata of `config.json`, which is written last, so
+//! a tag can hold digests of; the tags of this node are kept as metadata of `config.json`, which is written last, so
 //! that an interrupted upload is seen again.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
@@ -18,7 +20,6 @@ use serde_json::{Value, json};
 
 use super::{Kind, Permission, invalidation, s3_bucket, s3_program};
 use crate::aws::{Context as _, NotFound as _};
-use crate::engine::diff::DIGEST_TAG;
 use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
     ResourceError, Tags,
@@ -34,8 +35,10 @@ const NAME: &str = "s3_objects";
 const UNEXPECTED: &str = "unexpected";
 /// Field: content types and caching of all files; S3 does not list them.
 const HEADERS: &str = "headers";
-/// Metadata of `config.json` with the digest of all fields.
-const DIGEST_METADATA: &str = "peersync-digest";
+/// Metadata of `config.json` with our tags, the digest of all fields among them: JSON in base64url.
+const TAGS_METADATA: &str = "peersync-tags";
+/// How our own tags begin. Those of the configuration are the bucket's.
+const OUR_TAGS: &str = "peersync:";
 /// How many uploads run at once.
 const UPLOADS: usize = 16;
 
@@ -93,8 +96,8 @@ impl Resource for Objects {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let (ours, listed, digest) =
-            futures::join!(s3_bucket::is_ours(&self.stack), self.list(), self.recorded_digest());
+        let (ours, listed, recorded) =
+            futures::join!(s3_bucket::is_ours(&self.stack), self.list(), self.recorded_tags());
         if !ours? {
             return Ok(None);
         }
@@ -102,9 +105,8 @@ impl Resource for Objects {
         if listed.is_empty() {
             return Ok(None);
         }
-        // The stack's tags are those of the bucket; here only the digest is compared.
-        let mut tags: Tags = self.stack.tags();
-        tags.extend(digest?.map(|digest| (DIGEST_TAG.to_owned(), digest)));
+        let mut tags: Tags = self.stack.config.stack.tags.clone();
+        tags.extend(recorded?);
         Ok(Some(Live {
             id: self.stack.bucket(),
             fields: self.live_fields(listed),
@@ -175,11 +177,12 @@ impl Objects {
         Ok(found)
     }
 
-    async fn recorded_digest(&self) -> Result<Option<String>, ResourceError> {
+    async fn recorded_tags(&self) -> Result<Tags, ResourceError> {
         let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(CONFIG_KEY).send().await;
         let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];
         let answer = answer.found(&absent, "failed to read the digest of the pages")?;
-        Ok(answer.and_then(|answer| answer.metadata?.remove(DIGEST_METADATA)))
+        let text = answer.and_then(|answer| answer.metadata?.remove(TAGS_METADATA));
+        Ok(text.and_then(|text| decoded(&text)).unwrap_or_default())
     }
 
     fn live_fields(&self, listed: BTreeMap<String, String>) -> BTreeMap<String, LiveField> {
@@ -205,7 +208,7 @@ impl Objects {
 
     async fn upload(&self, context: &ApplyContext<'_>, key: &'static str) -> Result<(), ResourceError> {
         let Some(body) = self.files.get(key) else { return Ok(()) };
-        let digest = context.tags.get(DIGEST_TAG).filter(|_| key == CONFIG_KEY);
+        let tags = (key == CONFIG_KEY).then(|| encoded(context.tags));
         s3_bucket::retry_passing(context.progress, || async {
             let bytes = match &body.bytes {
                 std::borrow::Cow::Borrowed(bytes) => ByteStream::from_static(bytes),
@@ -215,8 +218,8 @@ impl Objects {
             call = call.content_type(site::content_type(key)).cache_control(site::cache_control(key));
             // Said each time, whatever the bucket's default is: with other encryption the entity tag is no MD5.
             call = call.server_side_encryption(ServerSideEncryption::Aes256);
-            if let Some(digest) = digest {
-                call = call.metadata(DIGEST_METADATA, digest);
+            if let Some(tags) = &tags {
+                call = call.metadata(TAGS_METADATA, tags);
             }
             call.send().await.context("failed to upload a page").map(|_| ())
         })
@@ -243,6 +246,15 @@ impl Objects {
     }
 }
 
+fn encoded(tags: &Tags) -> String {
+    let ours: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| key.starts_with(OUR_TAGS)).collect();
+    URL_SAFE_NO_PAD.encode(json!(ours).to_string())
+}
+
+fn decoded(text: &str) -> Option<Tags> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
 fn unexpected(live: &Live) -> Vec<String> {
     match live.fields.get(UNEXPECTED) {
         Some(LiveField::Known(Value::Array(keys))) => {
@@ -255,6 +267,7 @@ fn unexpected(live: &Live) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::diff::DIGEST_TAG;
     use crate::engine::digest;
 
     /// S3 allows 2 KB of metadata for an object, names included.
@@ -262,7 +275,17 @@ mod tests {
     fn the_digest_of_all_pages_fits_into_the_metadata() {
         let fields: Fields = site::pages().iter().map(|page| (page.key.to_owned(), Field::known("x"))).collect();
         let digest = digest::encode(&fields).unwrap();
-        assert!(digest.len() + DIGEST_METADATA.len() < 1_900, "{} characters", digest.len());
+        let others = "x".repeat(300);
+        let tags = [(DIGEST_TAG.to_owned(), digest), ("peersync:others".to_owned(), others)].into();
+        assert!(encoded(&tags).len() < 1_900, "{} characters", encoded(&tags).len());
+    }
+
+    #[test]
+    fn our_tags_come_back_from_the_metadata() {
+        let ours = ("peersync:stack".to_owned(), "a".to_owned());
+        let tags = [ours.clone(), ("owner".to_owned(), "me".to_owned())].into();
+        assert_eq!(decoded(&encoded(&tags)), Some([ours].into()));
+        assert_eq!(decoded("no base64!"), None);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(super) async fn guard(state: State, mut request: Request, next: Next) -> Res
         };
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, methods_of(route));
+        }
         finish(state.settings(), origin.as_ref(), &method, response.headers_mut());
         cookies.move_into(response.headers_mut());
         if let Ok(id) = HeaderValue::from_str(&id) {
@@ -93,6 +96,13 @@ fn route_of(path: &str) -> &'static str {
         }
     };
     ROUTES.iter().map(|route| route.path).find(|pattern| fits(pattern)).unwrap_or("(none)")
+}
+
+/// For `Allow` (RFC 9110, section 15.5.6).
+fn methods_of(route: &str) -> HeaderValue {
+    let methods = ROUTES.iter().filter(|known| known.path == route).map(|known| known.method);
+    let methods: Vec<&str> = methods.chain(["OPTIONS"]).collect();
+    HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
 fn random_id() -> String {

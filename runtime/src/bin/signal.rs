@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use peersync_runtime::aws;
-use peersync_runtime::secrets::{Secret, Secrets, SecretsError};
-use peersync_runtime::settings::{Function, SettingError, Settings};
+use peersync_runtime::secrets::{Secret, Secrets};
+use peersync_runtime::settings::{Function, Settings};
 use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
 use peersync_runtime::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +39,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
     let listener = bind(settings.listen)?;
     let (address, connections) = (listener.local_addr()?, limits.connections);
-    let ingress = ingress(secrets.origin_key)?;
+    let ingress = ingress(secrets.origin_key);
     let server = Server::new(Parts { settings, ingress, ticket_keys, store, limits });
     // Before the first client comes: a signal from now on is a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -55,15 +55,14 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// `SIGNAL_INGRESS` as the configuration's `signaling.ingress`: `cloudfront` (default), `cloudflare`, `direct`.
-fn ingress(origin_key: Option<Secret>) -> Result<Ingress, Box<dyn std::error::Error>> {
-    let ingress = std::env::var("SIGNAL_INGRESS").unwrap_or_default();
-    match (ingress.as_str(), origin_key) {
-        ("" | "cloudfront", Some(key)) => Ok(Ingress::Edge(key)),
-        ("" | "cloudfront", None) => Err(SecretsError::Missing("origin-key").into()),
-        ("cloudflare", _) => Ok(Ingress::Tunnel),
-        ("direct", _) => Ok(Ingress::Direct),
-        _ => Err(SettingError::Invalid { name: "SIGNAL_INGRESS", expected: "cloudfront, cloudflare or direct" }.into()),
+/// With a key there is an edge before us, and only it gets in.
+fn ingress(origin_key: Option<Secret>) -> Ingress {
+    match origin_key {
+        Some(key) => Ingress::Edge(key),
+        None => {
+            warn!(target: "signal", "there is no parameter origin-key: whoever reaches this port gets in with a ticket");
+            Ingress::Direct
+        }
     }
 }
 

@@ -168,7 +168,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_sign_in_letter_has_link_and_code_in_both_parts_and_not_the_number() {
-        let sign_in = SignIn { token: "T0".to_owned(), code: "123456".to_owned(), number: 87, asked: "a".to_owned() };
+        let sign_in = SignIn { token: "T0".to_owned(), code: "123456".to_owned(), number: 87, ..SignIn::random() };
         for language in [Language::English, Language::German] {
             let letter = Letter::sign_in(language, &settings(), &to(), &sign_in);
             for part in [&letter.text, &letter.html] {

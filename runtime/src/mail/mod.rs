@@ -26,8 +26,8 @@ const ATTEMPTS: u32 = 3;
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
 /// When a letter is given up: a function has 10 seconds in all.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// Before the second attempt; twice that before the third.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Before the second attempt; twice that before the third. EmailJS takes one request a second.
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// Why a letter was not taken. Nothing of it goes into the reason, and nothing of what a server answered in words: that
 /// often repeats the address.

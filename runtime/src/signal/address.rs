@@ -12,24 +12,9 @@ use super::lock;
 /// Proof that a request came through the edge.
 pub const ORIGIN_KEY: &str = "x-peersync-origin-key";
 
-/// Whose headers are believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Believed {
-    /// CloudFront's, or those of `local`'s edge.
-    Edge,
-    /// Cloudflare's.
-    Tunnel,
-    /// Nobody's.
-    Nobody,
-}
-
-/// The client's address.
-pub fn client_address(headers: &HeaderMap, peer: SocketAddr, believed: Believed) -> IpAddr {
-    let stated = match believed {
-        Believed::Edge => viewer(headers).or_else(|| forwarded(headers)),
-        Believed::Tunnel => headers.get("cf-connecting-ip").and_then(|value| value.to_str().ok()?.trim().parse().ok()),
-        Believed::Nobody => None,
-    };
+/// The client's address. What headers say is believed only of an edge that has proved itself.
+pub fn client_address(headers: &HeaderMap, peer: SocketAddr, from_edge: bool) -> IpAddr {
+    let stated = if from_edge { viewer(headers).or_else(|| forwarded(headers)) } else { None };
     stated.unwrap_or(peer.ip()).to_canonical()
 }
 
@@ -126,22 +111,20 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
 
-    fn address(headers: &[(&'static str, &'static str)], believed: Believed) -> String {
+    fn address(headers: &[(&'static str, &'static str)], from_edge: bool) -> String {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        client_address(&headers.collect(), "203.0.113.9:4000".parse().unwrap(), believed).to_string()
+        client_address(&headers.collect(), "203.0.113.9:4000".parse().unwrap(), from_edge).to_string()
     }
 
     #[test]
     fn only_the_edge_is_believed() {
         let cloudfront = ("cloudfront-viewer-address", "198.51.100.7:50000");
         let forwarded = ("x-forwarded-for", "10.0.0.1, 192.0.2.5");
-        let cloudflare = ("cf-connecting-ip", "2001:db8::7");
-        assert_eq!(address(&[cloudfront, forwarded, cloudflare], Believed::Edge), "198.51.100.7");
-        assert_eq!(address(&[cloudfront, forwarded, cloudflare], Believed::Tunnel), "2001:db8::7");
-        assert_eq!(address(&[cloudfront, forwarded, cloudflare], Believed::Nobody), "203.0.113.9");
-        assert_eq!(address(&[forwarded], Believed::Edge), "192.0.2.5");
-        assert_eq!(address(&[("cloudfront-viewer-address", "2001:db8::1:50000")], Believed::Edge), "2001:db8::1");
-        assert_eq!(address(&[("cloudfront-viewer-address", "nonsense")], Believed::Edge), "203.0.113.9");
+        assert_eq!(address(&[cloudfront, forwarded], true), "198.51.100.7");
+        assert_eq!(address(&[cloudfront, forwarded], false), "203.0.113.9");
+        assert_eq!(address(&[forwarded], true), "192.0.2.5");
+        assert_eq!(address(&[("cloudfront-viewer-address", "2001:db8::1:50000")], true), "2001:db8::1");
+        assert_eq!(address(&[("cloudfront-viewer-address", "nonsense")], true), "203.0.113.9");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::address::{Addresses, Believed, ORIGIN_KEY, Place, client_address};
+use super::address::{Addresses, ORIGIN_KEY, Place, client_address};
 use super::connection;
 use super::directory::Directory;
 use super::heartbeat::Wheel;
@@ -50,10 +50,9 @@ pub struct Parts {
 /// How clients get to the server, and so whose word on their addresses counts.
 #[derive(Clone, Debug)]
 pub enum Ingress {
-    /// Through CloudFront, or the edge of `local`, which proves itself with this key; without it nobody gets in.
+    /// Through CloudFront, the proxy of our own host, or the edge of `local`, which proves itself with this key; without
+    /// it nobody gets in.
     Edge(Secret),
-    /// Through a Cloudflare Tunnel, whose end is a program on this machine.
-    Tunnel,
     /// From the network.
     Direct,
 }
@@ -174,17 +173,13 @@ impl Shared {
 
     /// The one place for what an upgrade needs beside its handshake.
     fn admit(self: &Arc<Self>, headers: &HeaderMap, peer: SocketAddr) -> Result<(Seat, Place), Refusal> {
-        let believed = match &self.ingress {
-            Ingress::Edge(expected) => {
-                let key = headers.get(ORIGIN_KEY).and_then(|value| value.to_str().ok());
-                if !key.is_some_and(|key| expected.matches(key)) {
-                    return Err(Refusal::Edge);
-                }
-                Believed::Edge
+        let from_edge = matches!(self.ingress, Ingress::Edge(_));
+        if let Ingress::Edge(expected) = &self.ingress {
+            let key = headers.get(ORIGIN_KEY).and_then(|value| value.to_str().ok());
+            if !key.is_some_and(|key| expected.matches(key)) {
+                return Err(Refusal::Edge);
             }
-            Ingress::Tunnel if peer.ip().to_canonical().is_loopback() => Believed::Tunnel,
-            Ingress::Tunnel | Ingress::Direct => Believed::Nobody,
-        };
+        }
         let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
         if !origin.is_some_and(|origin| self.settings.allows_origin(origin)) {
             return Err(Refusal::Origin);
@@ -193,7 +188,7 @@ impl Shared {
             return Err(Refusal::Draining);
         }
         let seat = Seat::take(self).ok_or(Refusal::Full)?;
-        let address = client_address(headers, peer, believed);
+        let address = client_address(headers, peer, from_edge);
         let (all, greeting) = (self.limits.per_address, self.limits.greeting_per_address);
         let place = self.addresses.enter(address, all, greeting).ok_or(Refusal::Address)?;
         Ok((seat, place))

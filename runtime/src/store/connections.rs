@@ -20,6 +20,8 @@ use super::{Store, StoreError, condition_failed, failed};
 
 /// How often a change is tried anew because the rows were changed in between.
 const TRIES: u32 = 16;
+/// Rows that are removed at the same time when an account is deleted.
+const FORGET_AT_ONCE: usize = 8;
 /// How long the link in a friend request's mail works, in seconds.
 const FRIEND_TOKEN_SECONDS: i64 = 7 * 24 * 3600;
 
@@ -376,11 +378,16 @@ impl Store {
             if rows.is_empty() {
                 return Ok(());
             }
-            for row in rows {
-                self.connect(Operation::Forget, user, &row.target, None, now).await?;
+            for rows in rows.chunks(FORGET_AT_ONCE) {
+                let forget = |row| self.forget_one(user, row, now);
+                futures::future::try_join_all(rows.iter().map(forget)).await?;
             }
         }
         Err(StoreError::Busy)
+    }
+
+    async fn forget_one(&self, user: &str, row: &Connection, now: i64) -> Result<(), StoreError> {
+        self.connect(Operation::Forget, user, &row.target, None, now).await.map(|_| ())
     }
 }
 

@@ -17,7 +17,7 @@ pub use sessions::Session;
 pub use sign_in::{CodeCheck, SignIn};
 pub use users::User;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -44,8 +44,7 @@ pub enum StoreError {
 /// The database. The client is made at the first use: making it loads the system's root certificates.
 #[derive(Debug)]
 pub struct Store {
-    client: OnceLock<Client>,
-    config: Option<SdkConfig>,
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     /// Names of the tables.
     pub tables: Tables,
 }
@@ -53,19 +52,16 @@ pub struct Store {
 impl Store {
     /// A store that makes its client when it is first used.
     pub fn lazy(config: SdkConfig, tables: Tables) -> Self {
-        Self { client: OnceLock::new(), config: Some(config), tables }
+        Self { client: LazyLock::new(Box::new(move || Client::new(&config))), tables }
     }
 
     /// A store on a client that is there already; an interceptor on it sees every call.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client: OnceLock::from(client), config: None, tables }
+        Self { client: LazyLock::new(Box::new(move || client)), tables }
     }
 
     fn client(&self) -> &Client {
-        self.client.get_or_init(|| match &self.config {
-            Some(config) => Client::new(config),
-            None => Client::from_conf(aws_sdk_dynamodb::Config::builder().build()),
-        })
+        &self.client
     }
 }
 

@@ -23,6 +23,9 @@ pub struct SignIn {
     pub number: i64,
     /// For the cookie of the browser that asked.
     pub asked: String,
+    /// The name, where an account was asked for: whoever has the mail takes the name of the request that it belongs to,
+    /// whatever others asked for meanwhile.
+    pub name: Option<String>,
 }
 
 impl SignIn {
@@ -33,6 +36,7 @@ impl SignIn {
             code: format!("{:06}", rand::random_range(0..1_000_000)),
             number: rand::random_range(10..100),
             asked: random_token(),
+            name: None,
         }
     }
 }
@@ -40,8 +44,13 @@ impl SignIn {
 /// What became of a link or a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeCheck {
-    /// Right, and used up: whose address is proved.
-    Proved(String),
+    /// Right, and used up.
+    Proved {
+        /// The address that is proved.
+        email: String,
+        /// The name that was given when an account was asked for.
+        name: Option<String>,
+    },
     /// Nothing of the kind, used before, or expired.
     Unknown,
     /// The wrong code or number; one try less.
@@ -77,6 +86,10 @@ impl Store {
             .item("askedHash", text(hash(&sign_in.asked)))
             .item("tries", number(0))
             .item("expiresAt", number(now + SIGN_IN_SECONDS));
+        let item = match &sign_in.name {
+            Some(name) => item.item("name", text(name)),
+            None => item,
+        };
         let pointer = self
             .client()
             .put_item()
@@ -170,8 +183,9 @@ impl Store {
             .return_values(ReturnValue::AllOld);
         match call.send().await {
             Ok(answer) => {
-                let email = answer.attributes.and_then(|item| get_text(&item, "email"));
-                Ok(email.map_or(CodeCheck::Unknown, CodeCheck::Proved))
+                let item = answer.attributes.unwrap_or_default();
+                let (email, name) = (get_text(&item, "email"), get_text(&item, "name"));
+                Ok(email.map_or(CodeCheck::Unknown, |email| CodeCheck::Proved { email, name }))
             }
             Err(error) if condition_failed(&error) => Ok(CodeCheck::Unknown),
             Err(error) => Err(failed("DeleteItem")(error)),

@@ -97,8 +97,8 @@ impl Store {
         }
     }
 
-    /// Notes that the owner has proved the address. From now on the account can be found by name. An interrupted
-    /// deletion is taken back: who signs in wants the account.
+    /// Notes that the owner has proved the address. From now on the account can be found by name. The name becomes
+    /// that of `user`. An interrupted deletion is taken back: who signs in wants the account.
     ///
     /// # Errors
     /// The call failed.
@@ -106,7 +106,7 @@ impl Store {
         if user.verified_at.is_some() && !user.deleting {
             return Ok(());
         }
-        let mut change = "SET verifiedAt = if_not_exists(verifiedAt, :now)".to_owned();
+        let mut change = "SET verifiedAt = if_not_exists(verifiedAt, :now), #name = :name".to_owned();
         let mut call = self.client().update_item().table_name(&self.tables.users).key("email", text(&user.email));
         if !user.hidden {
             let name = search_name(&user.name);
@@ -119,6 +119,8 @@ impl Store {
         let call = call
             .update_expression(change)
             .condition_expression("attribute_exists(email)")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", text(&user.name))
             .expression_attribute_values(":now", number(now));
         call.send().await.map_err(failed("UpdateItem"))?;
         Ok(())

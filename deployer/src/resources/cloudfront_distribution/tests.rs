@@ -45,7 +45,7 @@ async fn with_another_ingress_the_websocket_is_not_here() {
 #[tokio::test]
 async fn an_own_domain_brings_its_certificate_and_at_least_tls_1_2() {
     let text = "[site]\ndomain = \"call.example.org\"\ncertificate_arn = \"arn:aws:acm:us-east-1:1:certificate/x\"";
-    let views = config::views(&config::build(stack(text).await.as_ref(), &origins(Some("x")), "key").unwrap());
+    let views = config::views(&config::build(&*stack(text).await, &origins(Some("x")), "key").unwrap());
     assert_eq!(views["aliases"][0], "call.example.org");
     assert_eq!(views["certificate"]["least"], "TLSv1.2_2021");
 }

@@ -128,8 +128,12 @@ fn parse_one(permission: &IpPermission, names: &Names) -> Vec<Rule> {
             if names.cloudfront.as_deref() == Some(id) { Peer::CloudFront } else { Peer::List(id.to_owned()) }
         });
     let groups = permission.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
-    let peers = v4.chain(v6).chain(lists).chain(groups.map(|id| Peer::Group(id.to_owned())));
-    peers.map(|peer| Rule { protocol: protocol.clone(), ports, peer }).collect()
+    let mut peers: Vec<Peer> = v4.chain(v6).chain(lists).chain(groups.map(|id| Peer::Group(id.to_owned()))).collect();
+    // A rule always has a peer. Endpoints that stand for AWS may take lists of addresses and not tell of them.
+    if peers.is_empty() && ports == Some((SIGNAL_PORT, SIGNAL_PORT)) {
+        peers.push(Peer::CloudFront);
+    }
+    peers.into_iter().map(|peer| Rule { protocol: protocol.clone(), ports, peer }).collect()
 }
 
 /// The calls that change the rules of a group.
@@ -211,6 +215,14 @@ mod tests {
         assert!(inbound(Ingress::Cloudflare).is_empty());
         assert!(inbound(Ingress::Direct).contains("tcp 443 ::/0"));
         assert!(!outbound(Ingress::Cloudfront).contains("everything 0.0.0.0/0"));
+    }
+
+    #[test]
+    fn a_list_that_an_endpoint_does_not_tell_of_is_cloudfronts() {
+        let bare = IpPermission::builder().ip_protocol("tcp").from_port(8080).to_port(8080).build();
+        assert_eq!(live(&[bare], &with_list()), ["tcp 8080 CloudFront".to_owned()].into());
+        let other = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).build();
+        assert!(live(&[other], &with_list()).is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 
-use crate::address::Email;
+use crate::address::{DisplayName, Email};
 use crate::api::body::Body;
 use crate::api::caller::Caller;
 use crate::api::document::Refusals;
@@ -30,7 +30,7 @@ pub(in crate::api) async fn handle(
     state.check_mail_limits(&email, &caller).await?;
     let known = state.store().user(email.as_str()).await?.is_some();
     let (language, settings) = (caller.language(), state.settings());
-    ask(&state, &caller, &email, |sign_in| {
+    ask(&state, &caller, &email, None, |sign_in| {
         if known {
             Letter::sign_in(language, settings, &email, sign_in)
         } else {
@@ -45,9 +45,10 @@ pub(super) async fn ask(
     state: &State,
     caller: &Caller,
     email: &Email,
+    name: Option<&DisplayName>,
     letter: impl FnOnce(&SignIn) -> Letter,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
-    let mut sign_in = SignIn::random();
+    let mut sign_in = SignIn { name: name.map(|name| name.as_str().to_owned()), ..SignIn::random() };
     // The same mark for several mails, so that the link of each works in this browser.
     if let Some(asked) = caller.asked() {
         sign_in.asked = asked;

@@ -31,5 +31,5 @@ pub(in crate::api) async fn handle(
     state.check_mail_limits(&email, &caller).await?;
     state.store().create_user(email.as_str(), name.as_str(), state.now()).await?;
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), state.settings(), &email, sign_in);
-    ask(&state, &caller, &email, letter).await
+    ask(&state, &caller, &email, Some(&name), letter).await
 }

@@ -49,16 +49,20 @@ pub(in crate::api) async fn handle(
         }
         _ => return Err(ApiError::bad_field("Send token, or email and code.")),
     }?;
-    let user = state.store().user(&proof).await?.ok_or_else(ApiError::token)?;
+    let (email, name) = proof;
+    let mut user = state.store().user(&email).await?.ok_or_else(ApiError::token)?;
+    if let Some(name) = name.filter(|_| user.verified_at.is_none()) {
+        user.name = name;
+    }
     state.store().verify_user(&user, state.now()).await?;
     SignedIn::begin(&state, &caller, &user).await?;
     caller.clear_asked();
     Ok(Json(me(&user)))
 }
 
-fn judge(check: CodeCheck, unknown: fn() -> ApiError, wrong: fn() -> ApiError) -> ApiResult<String> {
+fn judge(check: CodeCheck, unknown: fn() -> ApiError, wrong: fn() -> ApiError) -> ApiResult<(String, Option<String>)> {
     match check {
-        CodeCheck::Proved(email) => Ok(email),
+        CodeCheck::Proved { email, name } => Ok((email, name)),
         CodeCheck::Unknown => Err(unknown()),
         CodeCheck::Wrong => Err(wrong()),
         CodeCheck::NumberNeeded => Err(ApiError::number()),

@@ -80,12 +80,10 @@ impl DependencyViolation {
                 rewritten.push_str("<instanceId>");
             }
             let id = part.split('<').next().unwrap_or_default();
-            let running = "<code>16</code><name>running</name>";
-            let stopped = "<code>48</code><name>terminated</name>";
             if held.terminated.within(id, self.time) {
-                rewritten.push_str(&part.replacen(stopped, "<code>32</code><name>shutting-down</name>", 1));
+                rewritten.push_str(&part.replacen("<name>terminated</name>", "<name>shutting-down</name>", 1));
             } else if held.started.within(id, self.time) {
-                rewritten.push_str(&part.replacen(running, "<code>0</code><name>pending</name>", 1));
+                rewritten.push_str(&part.replacen("<name>running</name>", "<name>pending</name>", 1));
             } else {
                 rewritten.push_str(part);
             }

@@ -1,6 +1,4 @@
 //! The proxy itself, against MiniStack: what it writes down, its faults, and each behaviour of AWS.
-//!
-//! Needs: python.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +9,8 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, Runtime};
-use peersync_tests::clients::Clients;
+use aws_sdk_s3::types::CreateBucketConfiguration;
+use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::emulator::{Emulator, fresh_account};
 use peersync_tests::proxy::behaviour::{Behaviour, Times};
 use peersync_tests::proxy::faults::{Fault, Faults};
@@ -19,6 +18,16 @@ use peersync_tests::proxy::log::{longest_chain, mutating};
 use peersync_tests::proxy::{Proxy, Settings};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+const POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+
+const BUCKET_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::proxy-aborted/*"}]}"#;
+
+async fn bucket(clients: &Clients, name: &str) {
+    let place = CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+    clients.s3.create_bucket().bucket(name).create_bucket_configuration(place).send().await.unwrap();
+}
 
 async fn behind(settings: Settings) -> (Proxy, Clients) {
     let proxy = Proxy::start(&Emulator::shared().url, settings).await.unwrap();
@@ -60,7 +69,7 @@ macro_rules! coded {
 async fn table(clients: &Clients) {
     let key = AttributeDefinition::builder().attribute_name("k").attribute_type(ScalarAttributeType::S);
     let schema = KeySchemaElement::builder().attribute_name("k").key_type(KeyType::Hash);
-    let call = clients.dynamodb.create_table().table_name("t").billing_mode(BillingMode::PayPerRequest);
+    let call = clients.dynamodb.create_table().table_name("table").billing_mode(BillingMode::PayPerRequest);
     let call = call.attribute_definitions(key.build().unwrap()).key_schema(schema.build().unwrap());
     call.send().await.unwrap();
 }
@@ -91,7 +100,7 @@ fn function(
 async fn every_request_is_written_down_and_told_apart() {
     let (proxy, clients) = behind(Settings::default()).await;
     clients.s3.list_buckets().send().await.unwrap();
-    clients.s3.create_bucket().bucket("proxy-log").send().await.unwrap();
+    bucket(&clients, "proxy-log").await;
     table(&clients).await;
     role(&clients, "r").await;
     clients.cloudfront.list_distributions().send().await.unwrap();
@@ -181,7 +190,7 @@ async fn faults_come_at_their_rate_and_the_seed_repeats_them() {
 async fn a_refused_operation_is_refused() {
     let refuse = vec![("CreateTable".to_owned(), 400, "AccessDeniedException".to_owned(), "no".to_owned())];
     let (_proxy, clients) = behind(Settings { refuse, ..Settings::default() }).await;
-    let error = clients.dynamodb.create_table().table_name("t").send().await.unwrap_err();
+    let error = clients.dynamodb.create_table().table_name("table").send().await.unwrap_err();
     assert_eq!(error.code(), Some("AccessDeniedException"));
 }
 
@@ -215,7 +224,7 @@ async fn an_instance_profile_is_invalid_at_first() {
 async fn a_role_in_use_is_not_deleted() {
     let (_proxy, clients) = with(Behaviour::DeleteConflict).await;
     role(&clients, "r").await;
-    let policy = clients.iam.put_role_policy().role_name("r").policy_name("p").policy_document(TRUST);
+    let policy = clients.iam.put_role_policy().role_name("r").policy_name("p").policy_document(POLICY);
     policy.send().await.unwrap();
     let refused = clients.iam.delete_role().role_name("r").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("DeleteConflict"));
@@ -259,21 +268,23 @@ async fn a_table_is_in_progress_and_its_backups_later_still() {
     let (_proxy, clients) = with(Behaviour::TableInProgress).await;
     let dynamodb = &clients.dynamodb;
     table(&clients).await;
-    let status = async || dynamodb.describe_table().table_name("t").send().await.unwrap().table.unwrap().table_status;
+    let status =
+        async || dynamodb.describe_table().table_name("table").send().await.unwrap().table.unwrap().table_status;
     assert_eq!(status().await, Some(TableStatus::Creating));
-    let (_, codes) =
-        until_ok(async || coded!(dynamodb.update_table().table_name("t").deletion_protection_enabled(false).send()))
-            .await;
+    let (_, codes) = until_ok(async || {
+        coded!(dynamodb.update_table().table_name("table").deletion_protection_enabled(false).send())
+    })
+    .await;
     assert_eq!(codes, ["ResourceInUseException"]);
     assert_eq!(status().await, Some(TableStatus::Updating));
-    let (_, codes) = until_ok(async || coded!(dynamodb.delete_table().table_name("t").send())).await;
+    let (_, codes) = until_ok(async || coded!(dynamodb.delete_table().table_name("table").send())).await;
     assert_eq!(codes, ["ResourceInUseException"]);
 
     let (_proxy, clients) = with(Behaviour::ContinuousBackupsUnavailable).await;
     table(&clients).await;
     let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build().unwrap();
     let recovery = async || {
-        let call = clients.dynamodb.update_continuous_backups().table_name("t");
+        let call = clients.dynamodb.update_continuous_backups().table_name("table");
         coded!(call.point_in_time_recovery_specification(on.clone()).send())
     };
     let (_, codes) = until_ok(recovery).await;
@@ -297,14 +308,14 @@ async fn a_function_in_an_update_refuses_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_bucket_is_not_found_and_its_changes_meet() {
     let (_proxy, clients) = with(Behaviour::NotFoundAfterCreate).await;
-    clients.s3.create_bucket().bucket("proxy-fresh").send().await.unwrap();
+    bucket(&clients, "proxy-fresh").await;
     let put = async || coded!(clients.s3.put_object().bucket("proxy-fresh").key("k").send());
     let (_, codes) = until_ok(put).await;
     assert_eq!(codes, ["NoSuchBucket"]);
 
     let (_proxy, clients) = with(Behaviour::OperationAborted).await;
-    clients.s3.create_bucket().bucket("proxy-aborted").send().await.unwrap();
-    let policy = async || coded!(clients.s3.put_bucket_policy().bucket("proxy-aborted").policy("{}").send());
+    bucket(&clients, "proxy-aborted").await;
+    let policy = async || coded!(clients.s3.put_bucket_policy().bucket("proxy-aborted").policy(BUCKET_POLICY).send());
     let (_, codes) = until_ok(policy).await;
     assert_eq!(codes, ["OperationAborted"]);
 }

@@ -1,0 +1,21 @@
+//! The API against the real DynamoDB protocol, in one process: every route, its limits, its refusals, and what happens
+//! when several people act at once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the test's failure"
+)]
+
+mod accounts;
+mod document;
+mod emailjs;
+mod enumeration;
+mod friends;
+mod interleavings;
+mod requests;
+mod rooms;
+mod search;
+mod smtp;
+mod support;

@@ -1,0 +1,156 @@
+//! One client, the same for all relays but for the words.
+
+use std::io;
+
+use futures::{SinkExt as _, StreamExt as _};
+use peersync_runtime::tickets::TicketKeys;
+use serde_json::{Value, json};
+use tokio::io::{AsyncWriteExt as _, BufStream};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::bare::frame;
+use super::ours::{ORIGIN, ticket};
+use super::relays::Kind;
+
+/// Characters of the candidate in each message: what a browser's candidate has, and its wrapping.
+const CANDIDATE: usize = 250;
+
+/// A connection that is in its room.
+#[derive(Debug)]
+pub struct Client {
+    kind: Kind,
+    wire: Wire,
+    /// Its name at the relay, where it has one.
+    pub name: String,
+}
+
+#[derive(Debug)]
+enum Wire {
+    Web(Box<WebSocketStream<TcpStream>>),
+    Tcp(BufStream<TcpStream>),
+}
+
+impl Client {
+    /// Connects client `number`, which is one half of pair `number / 2`, and waits until the relay knows it.
+    ///
+    /// # Errors
+    /// The relay does not want it.
+    pub async fn connect(kind: Kind, port: u16, number: usize, keys: &TicketKeys) -> Result<Self, String> {
+        let pair = number / 2;
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
+        let _ = stream.set_nodelay(true);
+        if kind == Kind::Bare {
+            let mut client =
+                Self { kind, wire: Wire::Tcp(BufStream::with_capacity(4096, 4096, stream)), name: String::new() };
+            client.send(pair.to_string()).await?;
+            client.receive().await?;
+            return Ok(client);
+        }
+        let path = match kind {
+            Kind::FastApi => format!("/ws/{pair}"),
+            Kind::PeerServer => format!("/peerjs?key=peerjs&id=c{number}&token=t&version=1"),
+            Kind::Matchbox => format!("/{pair}"),
+            Kind::Ours | Kind::Bare => "/ws".to_owned(),
+        };
+        let mut request =
+            format!("ws://127.0.0.1:{port}{path}").into_client_request().map_err(|error| error.to_string())?;
+        request.headers_mut().insert("origin", ORIGIN.parse().map_err(|_| "origin")?);
+        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+        let (socket, _) =
+            client_async_with_config(request, stream, Some(config)).await.map_err(|error| error.to_string())?;
+        let mut client = Self { kind, wire: Wire::Web(Box::new(socket)), name: format!("c{number}") };
+        client.enter(pair, keys).await?;
+        Ok(client)
+    }
+
+    async fn enter(&mut self, pair: usize, keys: &TicketKeys) -> Result<(), String> {
+        if self.kind == Kind::Ours {
+            let hello = json!({ "type": "hello", "ticket": ticket(keys, &pair.to_string()) });
+            self.send(hello.to_string()).await?;
+        }
+        let first = self.receive().await?;
+        match self.kind {
+            Kind::Ours => {
+                let welcome: Value = serde_json::from_str(&first).map_err(|error| error.to_string())?;
+                self.name = welcome["peer"].as_str().ok_or(first.as_str())?.to_owned();
+                self.send(json!({ "type": "join", "room": pair.to_string() }).to_string()).await?;
+                let joined = self.receive().await?;
+                joined.contains("\"joined\"").then_some(()).ok_or(joined.to_string())
+            }
+            Kind::Matchbox => {
+                let assigned: Value = serde_json::from_str(&first).map_err(|error| error.to_string())?;
+                self.name = assigned["IdAssigned"].as_str().ok_or(first.as_str())?.to_owned();
+                Ok(())
+            }
+            Kind::FastApi | Kind::PeerServer | Kind::Bare => Ok(()),
+        }
+    }
+
+    /// A message for the client of that name, with the time in it.
+    pub fn message(&self, to: &str, nanoseconds: u64) -> String {
+        let candidate = "c".repeat(CANDIDATE);
+        match self.kind {
+            Kind::Ours => format!(
+                r#"{{"type":"signal","to":"{to}","candidate":{{"candidate":"{candidate}","at":{nanoseconds}}}}}"#
+            ),
+            Kind::PeerServer => format!(
+                r#"{{"type":"CANDIDATE","dst":"{to}","payload":{{"candidate":"{candidate}","at":{nanoseconds}}}}}"#
+            ),
+            Kind::Matchbox => {
+                format!(r#"{{"Signal":{{"receiver":"{to}","data":{{"candidate":"{candidate}","at":{nanoseconds}}}}}}}"#)
+            }
+            Kind::FastApi | Kind::Bare => {
+                format!(r#"{{"type":"signal","to":"","candidate":{{"candidate":"{candidate}","at":{nanoseconds}}}}}"#)
+            }
+        }
+    }
+
+    /// Sends a text.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn send(&mut self, text: String) -> Result<(), String> {
+        match &mut self.wire {
+            Wire::Web(socket) => socket.send(Message::text(text)).await.map_err(|error| error.to_string()),
+            Wire::Tcp(stream) => write(stream, text.as_bytes()).await.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The next text.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn receive(&mut self) -> Result<Utf8Bytes, String> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => {
+                let payload = frame(stream).await.map_err(|error| error.to_string())?;
+                String::from_utf8(payload).map(Into::into).map_err(|error| error.to_string())
+            }
+            Wire::Web(socket) => loop {
+                match socket.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(text),
+                    Some(Ok(Message::Close(frame))) => return Err(format!("closed: {frame:?}")),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.to_string()),
+                    None => return Err("closed".to_owned()),
+                }
+            },
+        }
+    }
+}
+
+/// When a message was sent, where it is one of ours.
+pub fn sent_at(text: &str) -> Option<u64> {
+    let (_, rest) = text.rsplit_once(r#""at":"#)?;
+    rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
+async fn write(stream: &mut BufStream<TcpStream>, payload: &[u8]) -> io::Result<()> {
+    stream.write_u32(u32::try_from(payload.len()).unwrap_or(u32::MAX)).await?;
+    stream.write_all(payload).await?;
+    stream.flush().await
+}

@@ -1,0 +1,55 @@
+//! Our server as a process of its own: the library that `signal` runs, with more connections and a faster pace allowed
+//! than people get, because the load comes from few addresses and few clients.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use peersync_runtime::settings::Settings;
+use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
+use peersync_runtime::store::Store;
+use peersync_runtime::tickets::{Bearer, TicketKey, TicketKeys};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where the pages would be.
+pub const ORIGIN: &str = "https://bench.example";
+const STACK: &str = "peersync-bench";
+
+/// The keys for tickets; nothing outside of the benchmark knows them, nor would it help.
+pub fn keys() -> TicketKeys {
+    TicketKeys::new(STACK, TicketKey::parse(&"A".repeat(43)).expect("32 bytes"), None)
+}
+
+/// A guest's ticket for a room.
+pub fn ticket(keys: &TicketKeys, room: &str) -> String {
+    let bearer = Bearer { subject: "guest:bench".into(), name: "Bench".into(), guest: true, room: Some(room.into()) };
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    keys.issue(bearer, i64::try_from(now).expect("before the end of time")).expect("signed")
+}
+
+/// Serves on `port` until SIGTERM, then drains. DynamoDB is away: rooms are opened by tickets.
+pub async fn run(port: u16) {
+    let settings = Settings::from_variables(|name| match name {
+        "PEERSYNC_STACK" => Some(STACK.into()),
+        "SITE_URL" => Some(ORIGIN.into()),
+        _ => None,
+    });
+    let settings = settings.expect("the settings are complete");
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
+        .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
+    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::from_conf(config), settings.tables.clone()));
+    let limits = Limits { burst: 100_000_000, ..Limits::default() };
+    let parts = Parts { settings, ingress: Ingress::Direct, ticket_keys: keys(), store, limits };
+    let server = Server::new(parts);
+    let listener = bind(([127, 0, 0, 1], port).into()).expect("the port is free");
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
+    let serving = tokio::spawn(serve(server.clone(), listener));
+    terminate.recv().await;
+    server.drain().await;
+    serving.abort();
+}

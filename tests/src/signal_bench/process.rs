@@ -1,0 +1,35 @@
+//! What the kernel says of a process.
+
+use std::fs;
+use std::time::Duration;
+
+/// Ticks of the kernel's clock per second, as all Linux systems have it.
+const TICKS: f64 = 100.0;
+
+/// Resident memory in KiB, now and at its highest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// `VmRSS`.
+    pub resident: u64,
+    /// `VmHWM`.
+    pub highest: u64,
+}
+
+/// Memory of a process; nothing where it is gone.
+pub fn memory(pid: u32) -> Option<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Memory { resident: field("VmRSS:")?, highest: field("VmHWM:")? })
+}
+
+/// Processor time of a process, the kernel's work for it included.
+pub fn cpu(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold blanks.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks: f64 = fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    Duration::from_secs_f64(ticks / TICKS)
+}

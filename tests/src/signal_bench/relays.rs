@@ -1,0 +1,161 @@
+//! The relays as processes, each on a loopback port.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Ours.
+    Ours,
+    /// TCP without WebSocket and JSON.
+    Bare,
+    /// FastAPI on uvicorn.
+    FastApi,
+    /// npm `peer`.
+    PeerServer,
+    /// `matchbox_server`.
+    Matchbox,
+}
+
+/// How long a relay may take to listen; Python needs seconds.
+const START: Duration = Duration::from_secs(60);
+
+/// A running relay; killed when it is dropped.
+#[derive(Debug)]
+pub struct Relay {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it listens.
+    pub port: u16,
+    child: Child,
+}
+
+impl Kind {
+    /// For the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "signal (ours)",
+            Self::Bare => "bare TCP, tokio",
+            Self::FastApi => "FastAPI + uvicorn",
+            Self::PeerServer => "PeerServer (npm)",
+            Self::Matchbox => "matchbox_server",
+        }
+    }
+}
+
+impl Relay {
+    /// Starts a relay and waits until it listens. What it needs is installed below `folder` first.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub fn start(kind: Kind, folder: &Path) -> Result<Self, String> {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let mut command = command(kind, port, folder)?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut relay = Self { kind, port, child: child.map_err(|error| error.to_string())? };
+        let begin = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Ok(Some(status)) = relay.child.try_wait() {
+                return Err(format!("it ended at the start: {status}"));
+            }
+            if begin.elapsed() > START {
+                return Err("it does not listen".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(relay)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and waits; how long it took.
+    pub fn terminate(&mut self) -> Duration {
+        let begin = Instant::now();
+        let _ = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        let _ = self.child.wait();
+        begin.elapsed()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(kind: Kind, port: u16, folder: &Path) -> Result<Command, String> {
+    let port = port.to_string();
+    let myself = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(match kind {
+        Kind::Ours | Kind::Bare => {
+            let mut command = Command::new(myself);
+            command.args([if kind == Kind::Ours { "serve-ours" } else { "serve-bare" }, &port]);
+            command
+        }
+        Kind::FastApi => {
+            let mut command = Command::new(fastapi(folder)?);
+            command.args(["-m", "uvicorn", "signal_fastapi:app", "--port", &port, "--log-level", "warning"]);
+            command.args(["--backlog", "4096"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/bench"));
+            command
+        }
+        Kind::PeerServer => {
+            let mut command = Command::new("node");
+            command.arg(peer_server(folder)?).args(["--port", &port, "--host", "127.0.0.1"]);
+            command.args(["--concurrent_limit", "100000", "--alive_timeout", "600000"]);
+            command
+        }
+        Kind::Matchbox => {
+            let mut command = Command::new(matchbox(folder)?);
+            command.arg(format!("127.0.0.1:{port}"));
+            command
+        }
+    })
+}
+
+fn fastapi(folder: &Path) -> Result<PathBuf, String> {
+    let python = folder.join("python/bin/python");
+    if !folder.join("python/bin/uvicorn").exists() {
+        let base = std::env::var("PEERSYNC_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        install(Command::new(base).args(["-m", "venv"]).arg(folder.join("python")))?;
+        let packages = ["fastapi==0.165.0", "uvicorn[standard]==0.54.0"];
+        install(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    }
+    Ok(python)
+}
+
+fn peer_server(folder: &Path) -> Result<PathBuf, String> {
+    let program = folder.join("node/node_modules/peer/dist/bin/peerjs.js");
+    if !program.exists() {
+        let prefix = folder.join("node");
+        std::fs::create_dir_all(&prefix).map_err(|error| error.to_string())?;
+        install(Command::new("npm").args(["install", "--silent", "--prefix"]).arg(prefix).arg("peer@1.0.2"))?;
+    }
+    Ok(program)
+}
+
+/// Built from crates.io, which takes minutes: only where it was asked for.
+fn matchbox(folder: &Path) -> Result<PathBuf, String> {
+    let program = folder.join("cargo/bin/matchbox_server");
+    if !program.exists() {
+        let root = folder.join("cargo");
+        install(Command::new("cargo").args(["install", "--quiet", "matchbox_server", "--root"]).arg(root))?;
+    }
+    Ok(program)
+}
+
+fn install(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    eprintln!("installing with {program} …");
+    match command.stdout(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program}: {status}")),
+        Err(error) => Err(format!("{program}: {error}")),
+    }
+}

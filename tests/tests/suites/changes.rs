@@ -1,0 +1,81 @@
+//! Each setting of the configuration changes what it is about, and only that.
+
+use peersync_tests::emulator::Emulator;
+use peersync_tests::stage::Stage;
+
+/// Changes the configuration, checks which resources `plan` names and why, applies it, and is then done.
+async fn change(stage: &Stage, configuration: &str, expected: &[(&str, &str)]) {
+    stage.configure(configuration);
+    let steps = stage.plan(3).await.steps();
+    let mut seen: Vec<(&str, &str)> = steps.iter().map(|step| (step.action.as_str(), step.address.as_str())).collect();
+    let mut expected = expected.to_vec();
+    seen.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(seen, expected, "{configuration}\n{steps:#?}");
+    let reasons = steps.iter().flat_map(|step| &step.fields);
+    assert!(reasons.clone().all(|field| !field.ends_with(": drift")), "{configuration}\n{steps:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_the_setting_is_about_changes() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let functions = [
+        ("update", "lambda_function.signup"),
+        ("update", "lambda_function.login"),
+        ("update", "lambda_function.friends"),
+        ("update", "lambda_function.rooms"),
+    ];
+    change(&stage, "[api]\nmemory_mb = 512\n", &functions).await;
+    change(&stage, "", &functions).await;
+
+    change(&stage, "[site]\nold_version_days = 7\n", &[("update", "s3_bucket.site")]).await;
+    change(&stage, "", &[("update", "s3_bucket.site")]).await;
+
+    let groups = ["signup", "login", "friends", "rooms", "signal", "api-access"];
+    let groups: Vec<String> = groups.iter().map(|part| format!("log_group.{part}")).collect();
+    let groups: Vec<(&str, &str)> = groups.iter().map(|address| ("update", address.as_str())).collect();
+    change(&stage, "[logs]\nretention_days = 30\n", &groups).await;
+    change(&stage, "", &groups).await;
+
+    change(&stage, "[site]\nprice_class = \"PriceClass_200\"\n", &[("update", "cloudfront_distribution.site")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_is_replaced_and_keeps_its_address() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let address = async || {
+        let answer = stage.clients.ec2.describe_addresses().send().await.unwrap();
+        answer.addresses()[0].allocation_id().unwrap().to_owned()
+    };
+    let before = address().await;
+    for configuration in ["[signaling]\ninstance_type = \"t3.small\"\n", "[signaling]\nroom_capacity = 6\n"] {
+        stage.configure(configuration);
+        let steps = stage.plan(3).await.steps();
+        let host = steps.iter().find(|step| step.address == "signal_instance.signal");
+        assert!(host.is_some_and(|step| step.action == "replace" || step.action == "update"), "{steps:#?}");
+        stage.up().await;
+        stage.plan(0).await;
+        assert_eq!(address().await, before, "the address survives");
+        let alive = stage.clients.ec2.describe_instances().send().await.unwrap();
+        let alive = alive.reservations().iter().flat_map(|one| one.instances());
+        let running = alive.filter(|one| one.state().unwrap().name().unwrap().as_str() == "running").count();
+        assert_eq!(running, 1, "one host, after {configuration}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_turned_off_is_removed() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    stage.configure("[alarms]\nenabled = false\n");
+    let steps = stage.plan(3).await.steps();
+    assert!(!steps.is_empty() && steps.iter().all(|step| step.action == "delete"), "{steps:#?}");
+    assert!(steps.iter().all(|step| step.address.starts_with("alarm.")), "{steps:#?}");
+    stage.up().await;
+    assert!(stage.clients.cloudwatch.describe_alarms().send().await.unwrap().metric_alarms().is_empty());
+    stage.plan(0).await;
+}

@@ -1,0 +1,207 @@
+//! Each kind of resource is changed from outside: `plan` names exactly that, `up` mends it.
+
+use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
+use aws_sdk_ec2::types::{IpPermission, IpRange};
+use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
+use peersync_tests::deployer::Step;
+use peersync_tests::emulator::Emulator;
+use peersync_tests::stage::Stage;
+
+/// What `plan` must say, and nothing beside it: the address, the action, and a beginning of the field that differs.
+async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
+    let steps = stage.plan(3).await.steps();
+    let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
+    assert_eq!((step.address.as_str(), step.action.as_str()), (address, action), "{what}: {step:#?}");
+    if action == "update" {
+        assert!(is_drift(step), "{what}: {step:#?}");
+    }
+    let up = stage.up().await;
+    assert!(up.done().contains(&format!("{action} {address}")), "{what}: {:?}", up.done());
+    stage.plan(0).await;
+}
+
+fn is_drift(step: &Step) -> bool {
+    !step.fields.is_empty() && step.fields.iter().all(|field| field.ends_with(": drift") || field.ends_with(": both"))
+}
+
+/// A stack to meddle with.
+async fn up() -> Stage {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_and_objects() {
+    let stage = up().await;
+    let (s3, bucket) = (&stage.clients.s3, stage.bucket());
+    let tags = s3.get_bucket_tagging().bucket(&bucket).send().await.unwrap().tag_set;
+    let tags = tags.into_iter().chain([BucketTag::builder().key("peersync:stage").value("other").build().unwrap()]);
+    let tags: Vec<BucketTag> = tags.collect();
+    let tags = tags.iter().rev().fold(Vec::<BucketTag>::new(), |mut kept, tag| {
+        if !kept.iter().any(|other| other.key() == tag.key()) {
+            kept.push(tag.clone());
+        }
+        kept
+    });
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().unwrap();
+    s3.put_bucket_tagging().bucket(&bucket).tagging(tagging).send().await.unwrap();
+    expect_drift(&stage, "a tag of the bucket", "s3_bucket.site", "update").await;
+
+    let suspended = VersioningConfiguration::builder().status("Suspended".into()).build();
+    s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(suspended).send().await.unwrap();
+    expect_drift(&stage, "versioning", "s3_bucket.site", "update").await;
+
+    s3.delete_bucket_lifecycle().bucket(&bucket).send().await.unwrap();
+    expect_drift(&stage, "lifecycle", "s3_bucket.site", "update").await;
+
+    s3.delete_bucket_policy().bucket(&bucket).send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    assert!(steps.iter().all(|step| step.address == "s3_bucket_policy.site") && steps.len() == 1, "{steps:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+
+    let page = || s3.put_object().bucket(&bucket).key("index.html").content_type("text/html");
+    page().body(b"defaced".to_vec().into()).send().await.unwrap();
+    expect_drift(&stage, "a page", "s3_objects.site", "update").await;
+    let mended = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
+    assert_ne!(mended.body.collect().await.unwrap().to_vec(), b"defaced");
+
+    s3.delete_object().bucket(&bucket).key("main.js").send().await.unwrap();
+    expect_drift(&stage, "a missing script", "s3_objects.site", "update").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_and_their_roles() {
+    let stage = up().await;
+    let name = format!("{}-signup", stage.stack());
+    let lambda = &stage.clients.lambda;
+    lambda.update_function_configuration().function_name(&name).memory_size(1024).send().await.unwrap();
+    expect_drift(&stage, "memory", "lambda_function.signup", "update").await;
+
+    let code = aws_sdk_lambda::primitives::Blob::new(peersync_tests::foreign::empty_zip());
+    lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
+    expect_drift(&stage, "code", "lambda_function.signup", "update").await;
+
+    let arn = lambda.get_function().function_name(&name).send().await.unwrap();
+    let arn = arn.configuration().unwrap().function_arn().unwrap().to_owned();
+    lambda.untag_resource().resource(&arn).tag_keys("peersync:stage").send().await.unwrap();
+    expect_drift(&stage, "a tag of a function", "lambda_function.signup", "update").await;
+
+    let iam = &stage.clients.iam;
+    let policies = iam.list_role_policies().role_name(&name).send().await.unwrap();
+    let policy = policies.policy_names().first().expect("the role has a policy").clone();
+    let wide = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}]}"#;
+    iam.put_role_policy().role_name(&name).policy_name(&policy).policy_document(wide).send().await.unwrap();
+    expect_drift(&stage, "a policy", "iam_role.signup", "update").await;
+
+    let group = format!("/aws/lambda/{name}");
+    let logs = &stage.clients.logs;
+    logs.put_retention_policy().log_group_name(&group).retention_in_days(3653).send().await.unwrap();
+    expect_drift(&stage, "retention", "log_group.signup", "update").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_parameters() {
+    let stage = up().await;
+    let dynamodb = &stage.clients.dynamodb;
+    let table = dynamodb.describe_table().table_name(format!("{}-Users", stage.stack())).send().await.unwrap();
+    let arn = table.table().unwrap().table_arn().unwrap().to_owned();
+    dynamodb.untag_resource().resource_arn(&arn).tag_keys("peersync:stage").send().await.unwrap();
+    expect_drift(&stage, "a tag of a table", "dynamodb_table.Users", "update").await;
+
+    let ssm = &stage.clients.ssm;
+    ssm.delete_parameter().name(format!("/peersync/{}/ticket-key", stage.stack())).send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    assert!(
+        steps.iter().any(|step| step.address == "ssm_parameter.ticket-key" && step.action == "create"),
+        "{steps:#?}"
+    );
+    stage.up().await;
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway() {
+    let stage = up().await;
+    let gateway = &stage.clients.api_gateway;
+    let apis = gateway.get_rest_apis().send().await.unwrap();
+    let id = apis.items().iter().find(|api| api.name() == Some(stage.stack())).unwrap().id().unwrap().to_owned();
+    let resources = gateway.get_resources().rest_api_id(&id).limit(500).send().await.unwrap();
+    let ticket = resources.items().iter().find(|one| one.path() == Some("/ticket")).expect("the route is there");
+    let call = gateway.delete_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
+    call.send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    let first = steps.iter().find(|step| step.address == "api_routes.api");
+    assert!(first.is_some_and(is_drift), "{steps:#?}");
+    // A changed route needs a new deployment, and nothing else.
+    let others: Vec<_> = steps.iter().filter(|step| !step.address.starts_with("api_")).collect();
+    assert!(others.is_empty(), "{others:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+    let mended = gateway.get_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
+    mended.send().await.expect("the route is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_and_its_group() {
+    let stage = up().await;
+    let ec2 = &stage.clients.ec2;
+    let groups = ec2.describe_security_groups().send().await.unwrap();
+    let ours = groups.security_groups().iter().find(|group| group.group_name().unwrap().starts_with(stage.stack()));
+    let id = ours.expect("the group is there").group_id().unwrap().to_owned();
+    let everyone = IpRange::builder().cidr_ip("0.0.0.0/0").build();
+    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everyone).build();
+    ec2.authorize_security_group_ingress().group_id(&id).ip_permissions(ssh).send().await.unwrap();
+    expect_drift(&stage, "an open port", "security_group.signal", "update").await;
+    let groups = ec2.describe_security_groups().group_ids(&id).send().await.unwrap();
+    let ports: Vec<_> = groups.security_groups()[0].ip_permissions().iter().map(|rule| rule.from_port()).collect();
+    assert!(!ports.contains(&Some(22)), "{ports:?}");
+
+    let instances = ec2.describe_instances().send().await.unwrap();
+    let instances: Vec<_> = instances.reservations().iter().flat_map(|one| one.instances()).collect();
+    let id = instances.first().expect("the host is there").instance_id().unwrap().to_owned();
+    ec2.terminate_instances().instance_ids(&id).send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    assert!(steps.iter().any(|step| step.address == "signal_instance.signal" && step.action == "create"), "{steps:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_edge() {
+    let stage = up().await;
+    let cloudfront = &stage.clients.cloudfront;
+    let list = cloudfront.list_distributions().send().await.unwrap();
+    let list = list.distribution_list().map(|list| list.items().to_vec()).unwrap_or_default();
+    let id = list.iter().find(|one| one.comment().starts_with("PeerSync stack")).expect("ours").id().to_owned();
+    let GetDistributionConfigOutput { distribution_config, e_tag, .. } =
+        cloudfront.get_distribution_config().id(&id).send().await.unwrap();
+    let mut config = distribution_config.unwrap();
+    config.default_root_object = Some("other.html".to_owned());
+    let call = cloudfront.update_distribution().id(&id).set_if_match(e_tag).distribution_config(config);
+    call.send().await.unwrap();
+    expect_drift(&stage, "the default page", "cloudfront_distribution.site", "update").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_and_dashboard() {
+    let stage = up().await;
+    let cloudwatch = &stage.clients.cloudwatch;
+    let alarms = cloudwatch.describe_alarms().send().await.unwrap();
+    let alarm = alarms.metric_alarms().first().expect("there are alarms").alarm_name().unwrap().to_owned();
+    cloudwatch.delete_alarms().alarm_names(&alarm).send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    let [step] = steps.as_slice() else { panic!("exactly one alarm must be missing, not {steps:#?}") };
+    assert!(step.address.starts_with("alarm.") && step.action == "create", "{step:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+
+    let dashboards = cloudwatch.list_dashboards().send().await.unwrap();
+    let name = dashboards.dashboard_entries()[0].dashboard_name().unwrap().to_owned();
+    cloudwatch.delete_dashboards().dashboard_names(&name).send().await.unwrap();
+    let steps = stage.plan(3).await.steps();
+    assert!(steps.len() == 1 && steps[0].address == "dashboard.stack", "{steps:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+}

@@ -1,0 +1,142 @@
+//! What can be wrong on the user's side: one clear error with the mend each, and what was already done is listed.
+
+use peersync_tests::deployer::Run;
+use peersync_tests::emulator::Emulator;
+use peersync_tests::foreign;
+use peersync_tests::proxy::Settings;
+use peersync_tests::stage::Stage;
+
+async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
+    let owned = refuse.iter().map(|(operation, status, code, message)| {
+        ((*operation).to_owned(), *status, (*code).to_owned(), (*message).to_owned())
+    });
+    let settings = Settings { refuse: owned.collect(), ..Settings::default() };
+    Stage::with(Emulator::shared(), settings).await
+}
+
+/// Everything that a person is told.
+fn said(run: &Run) -> String {
+    format!("{}\n{}", run.stdout, run.stderr)
+}
+
+/// How often the error is told.
+#[track_caller]
+fn once(text: &str, what: &str) {
+    assert_eq!(text.matches(what).count(), 1, "`{what}` must be told once:\n{text}");
+}
+
+async fn human(stage: &Stage, arguments: &[&str]) -> Run {
+    let mut all = vec!["--output", "human"];
+    all.extend(arguments);
+    let mut command = stage.command(&[]);
+    command = {
+        let mut plain = tokio::process::Command::new(command.as_std().get_program());
+        plain.args(&all).env_clear().stdin(std::process::Stdio::null());
+        plain.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+        for (name, value) in command.as_std().get_envs() {
+            if let Some(value) = value {
+                plain.env(name, value);
+            }
+        }
+        if let Some(folder) = command.as_std().get_current_dir() {
+            plain.current_dir(folder);
+        }
+        plain
+    };
+    peersync_tests::deployer::run(command).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_credentials() {
+    let stage =
+        stage(&[("GetCallerIdentity", 403, "ExpiredToken", "The security token included in the request is expired")])
+            .await;
+    let run = human(&stage, &["up", "--yes"]).await.expect(1);
+    once(&run.stderr, "ExpiredToken");
+    assert!(run.stderr.contains("aws sso login"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credentials() {
+    let stage = stage(&[]).await;
+    let mut command = stage.command(&["up", "--yes"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let run = peersync_tests::deployer::run(command).await.expect(1);
+    assert!(said(&run).contains("credentials") && said(&run).contains("AWS_PROFILE"), "{}", said(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_region() {
+    let stage = stage(&[]).await;
+    let mut command = stage.command(&["up", "--yes"]);
+    command.env_remove("AWS_REGION");
+    let run = peersync_tests::deployer::run(command).await;
+    assert!(matches!(run.code, Some(1 | 2)), "{}", said(&run));
+    assert!(said(&run).contains("region") && said(&run).contains("--region"), "{}", said(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_denied_on_one_call() {
+    let denied = "User is not authorized to perform: dynamodb:CreateTable";
+    let stage = stage(&[("CreateTable", 400, "AccessDeniedException", denied)]).await;
+    let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
+    let text = said(&run);
+    assert!(text.contains(denied) && text.contains("peersync-deploy policy"), "{text}");
+    assert!(text.contains("dynamodb_table.Users"), "{text}");
+    // Its siblings were finished, and are listed; what hangs on it was not begun, and is not among the errors.
+    assert!(text.contains("log_group.signal"), "{text}");
+    let result = stage.run(&["up", "--yes", "--no-check"]).await.expect(1).result();
+    assert_eq!(result["status"], "failed");
+    let failures: Vec<_> = result["failures"].as_array().unwrap().iter().map(|failure| &failure["address"]).collect();
+    assert_eq!(failures.len(), 3, "{result:#}");
+    assert!(!result["skipped"].as_array().unwrap().is_empty(), "{result:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_denied_on_a_read() {
+    let denied = "User is not authorized to perform: logs:DescribeLogGroups";
+    let stage = stage(&[("DescribeLogGroups", 400, "AccessDeniedException", denied)]).await;
+    let run = human(&stage, &["plan"]).await.expect(1);
+    assert!(
+        said(&run).contains("logs:DescribeLogGroups") && said(&run).contains("peersync-deploy policy"),
+        "{}",
+        said(&run)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_name_that_is_taken() {
+    let stage =
+        stage(&[("CreateBucket", 409, "BucketAlreadyExists", "The requested bucket name is not available.")]).await;
+    let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
+    let text = said(&run);
+    assert!(text.contains("BucketAlreadyExists") && text.contains("bucket"), "{text}");
+    assert!(text.contains("site.bucket") || text.contains("[site]"), "the mend names the setting: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_somebody_else_owns() {
+    let stage = stage(&[]).await;
+    foreign::bucket(&stage.clients, &stage.bucket()).await;
+    let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
+    assert!(said(&run).contains("s3_bucket.site") && said(&run).contains("--adopt"), "{}", said(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_nobody_answers() {
+    let stage = stage(&[]).await;
+    let mut command = stage.command(&["plan"]);
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let run = peersync_tests::deployer::run(command).await.expect(1);
+    assert!(said(&run).contains("--endpoint-url"), "{}", said(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_an_unknown_key() {
+    let stage = stage(&[]).await;
+    stage.configure("[api]\nmemory_md = 512\n");
+    let run = human(&stage, &["up", "--yes"]).await.expect(2);
+    let text = said(&run);
+    assert!(text.contains("memory_md") && text.contains("memory_mb") && text.contains("peersync.toml"), "{text}");
+    assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
+}

@@ -1,0 +1,78 @@
+//! Stacks that expire: the moment is on every resource, `up` renews it, `teardown --expired` removes what is over.
+
+use peersync_tests::census::{Census, census, difference};
+use peersync_tests::emulator::Emulator;
+use peersync_tests::foreign;
+use peersync_tests::proxy::log::mutating;
+use peersync_tests::stage::Stage;
+
+const TAG: &str = "peersync:expires-at";
+
+/// The moments on the resources that the census shows with their tags.
+fn moments(census: &Census) -> Vec<(String, bool)> {
+    let tagged = ["s3:bucket", "dynamodb:table", "iam:role", "ec2:instance", "ec2:security-group", "ec2:address"];
+    let ours = census
+        .iter()
+        .filter(|(key, seen)| tagged.iter().any(|kind| key.starts_with(kind)) && seen.contains("peersync:stack"));
+    ours.map(|(key, seen)| (key.clone(), seen.contains(TAG))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_moment_is_on_every_resource_and_is_renewed() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);
+    let seen = moments(&census(&stage.clients).await);
+    assert!(seen.len() >= 9, "{seen:?}");
+    assert!(seen.iter().all(|(_, has)| *has), "{seen:?}");
+
+    let moment = async || {
+        let tags = stage.clients.s3.get_bucket_tagging().bucket(stage.bucket()).send().await.unwrap().tag_set;
+        tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value().to_owned())
+    };
+    let first = moment().await.expect("the bucket has the moment");
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "72h"]).await.expect(0);
+    let second = moment().await.expect("the bucket has the moment");
+    assert!(second > first, "{first} is followed by {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_removes_what_is_over_and_nothing_else() {
+    let stage = Stage::new(Emulator::shared()).await;
+    foreign::plant(&stage.clients, &stage.account).await;
+    // One that stays, one whose time has not come, one that is over.
+    stage.up().await;
+    stage.run(&["--stage", "later", "up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);
+    let before = census(&stage.clients).await;
+    stage.run(&["--stage", "over", "up", "--yes", "--no-check", "--expires", "2s"]).await.expect(0);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+
+    let with_over = census(&stage.clients).await;
+    stage.proxy().log.take();
+    let dry = stage.run(&["teardown", "--expired", "--dry-run", "--yes"]).await.expect(0);
+    assert!(dry.stdout.contains("peersync-over"), "{}", dry.stdout);
+    assert!(!dry.stdout.contains("peersync-later"), "{}", dry.stdout);
+    assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "a dry run changes nothing");
+    assert_eq!(difference(&with_over, &census(&stage.clients).await), Vec::<String>::new());
+
+    stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
+    let left: Vec<String> = difference(&before, &census(&stage.clients).await)
+        .into_iter()
+        // A backup of what users have made is what remains of a stack, by design.
+        .filter(|line| !line.starts_with("left: dynamodb:backup"))
+        .collect();
+    assert!(left.is_empty(), "{}", left.join("\n"));
+    stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protected_stage_is_not_removed() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    let before = census(&stage.clients).await;
+    let refused = stage.run(&["down", "--yes", "--no-backup"]).await;
+    assert!(matches!(refused.code, Some(1 | 2)), "{}\n{}", refused.stdout, refused.stderr);
+    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("protect"), "{}", refused.stderr);
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}

@@ -1,0 +1,13 @@
+//! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
+//!
+
+mod behaviours;
+mod changes;
+mod crash;
+mod drift;
+mod emulator;
+mod errors;
+mod expiry;
+mod faults;
+mod moto;
+mod proxy;
