@@ -26,7 +26,7 @@ export function openMenu(anchor, items) {
   };
   menu.append(...items.map((item) => itemButton(item, () => { close(); anchor.focus(); item.run(); })));
   menu.addEventListener("keydown", (event) => onKey(event, menu, () => { close(); anchor.focus(); }));
-  (anchor.closest("dialog") ?? document.body).append(menu);
+  (anchor.closest("dialog, main") ?? document.body).append(menu);
   place(menu, anchor);
   anchor.setAttribute("aria-haspopup", "menu");
   anchor.setAttribute("aria-expanded", "true");

@@ -232,7 +232,7 @@ export class CallScreen {
         this.#act("chat");
         return;
       case "full":
-        toggleFullScreen(this.node);
+        toggleFullScreen();
         return;
       case "pip":
         void togglePictureInPicture(this.stage.main);
@@ -253,7 +253,7 @@ export class CallScreen {
       { text: t("call.verify"), run: () => void openVerify(call.peers) },
       { text: t("devices.title"), run: () => void openDevices(media, (speaker) => this.stage.setSpeaker(speaker)) },
       ...(document.pictureInPictureEnabled ? [{ text: t("call.pip"), run: () => void togglePictureInPicture(this.stage.main) }] : []),
-      ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: () => toggleFullScreen(this.node) }] : []),
+      ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: () => toggleFullScreen() }] : []),
       { text: t("call.shortcuts"), run: () => void openShortcuts() },
     ]);
   }

@@ -1,9 +1,9 @@
 /** Full screen, picture in picture, and how a length of time is written. */
 
-/** @param {HTMLElement} node */
-export function toggleFullScreen(node) {
+/** The whole page, not the call alone: menus and messages belong to it too. */
+export function toggleFullScreen() {
   if (document.fullscreenElement) exitFullScreen();
-  else void node.requestFullscreen?.().catch(() => undefined);
+  else void document.documentElement.requestFullscreen?.().catch(() => undefined);
 }
 
 export function exitFullScreen() {

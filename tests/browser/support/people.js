@@ -13,6 +13,7 @@ function watch() {
   const own = /** @type {any} */ (window);
   own.connections = [];
   own.channels = {};
+  own.iceStates = [];
   own.violations = [];
   const Native = RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
@@ -20,6 +21,7 @@ function watch() {
     constructor(configuration) {
       super({ ...configuration, ...own.rtcConfiguration });
       own.connections.push(this);
+      this.addEventListener("iceconnectionstatechange", () => own.iceStates.push(this.iceConnectionState));
     }
 
     /** @override @param {string} label @param {RTCDataChannelInit} [options] */
@@ -28,6 +30,12 @@ function watch() {
       return own.channels[label];
     }
   };
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    own.longestStall = Math.max(own.longestStall ?? 0, now - last - 50);
+    last = now;
+  }, 50);
   addEventListener("securitypolicyviolation", (event) => own.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 }
 
