@@ -23,7 +23,7 @@ export class FriendList {
   #online = new Map();
   /** Names of those whose request was shown, so that a new one is read out once. @type {Set<string> | undefined} */
   #asked;
-  /** Called when we made or ended a friendship. */
+  /** Called when the signaling server may know less of our friends than we do. */
   onChanged = () => {};
 
   /** Asks the server again for friends and requests. */
@@ -33,9 +33,15 @@ export class FriendList {
       this.#friends = friends;
       this.#show();
       this.#showRequests(requests);
+      if (this.incomplete) this.onChanged();
     } catch (error) {
       toast(errorText(error), { kind: "bad", action: { text: t("common.again"), run: () => void this.reload() } });
     }
+  }
+
+  /** Whether there is a friend of whom the signaling server has not said a word: it remembers friends for a while. */
+  get incomplete() {
+    return this.#friends.some(({ email }) => !this.#online.has(email));
   }
 
   /**

@@ -10,6 +10,9 @@ import { Rings } from "../ui/rings.js";
 /** @type {Record<import("../call/signaling.js").LinkState, import("../i18n.js").TextKey>} */
 const WORDS = { connecting: "home.connecting", open: "home.connected", waiting: "home.waiting", closed: "home.waiting" };
 
+/** Who is there has been told by then. */
+const SETTLED_MS = 1000;
+
 export class Presence {
   #link = new SignalingLink(() => api.ticket());
   #friends;
@@ -31,6 +34,7 @@ export class Presence {
       if (message.type === "presence") this.#friends.setOnline(message.email, message.online);
       else rings.receive(message);
     });
+    this.#link.on("welcome", () => setTimeout(() => { if (this.#friends.incomplete) this.#friends.onChanged(); }, SETTLED_MS));
     this.#link.on("refused", () => void requireUser());
     this.#friends.onChanged = () => { this.#link.send({ type: "friends-changed" }); };
     watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });

@@ -83,7 +83,7 @@ test("home, lobby and call", async () => {
   await eve.post("/send-friend-request", { toEmail: ada.email });
   await bob.open("home.html");
   await ada.open("home.html");
-  await ada.page.getByText("Online").waitFor();
+  await ada.page.getByText("Online", { exact: true }).waitFor();
   await ada.page.getByRole("searchbox", { name: "Find people" }).fill("Eve");
   await ada.page.getByText(/Found: \d+/).waitFor();
   await check(ada, "home");

@@ -44,7 +44,7 @@ const ring = (person) => person.page.getByRole("dialog", { name: /is calling/ })
 
 test("a friend rings, the other accepts, both see and hear each other, and hang up", async () => {
   const { ada, bob } = await friends();
-  await ada.page.getByRole("list", { name: "Friends" }).getByText("Online").waitFor();
+  await ada.page.getByRole("list", { name: "Friends" }).getByText("Online", { exact: true }).waitFor();
   await ada.press("Call Bob");
   await ring(bob).waitFor();
   assert.match(await bob.page.title(), /Ada is calling|PeerSync/);

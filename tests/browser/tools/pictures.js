@@ -79,7 +79,7 @@ async function call(product, folder) {
   await ada.befriend(bob);
   await bob.open("home.html");
   await ada.open("home.html");
-  await ada.page.getByText("Online").waitFor();
+  await ada.page.getByText("Online", { exact: true }).waitFor();
   await ada.page.screenshot({ path: join(target, "home.png") });
   await ada.press("Call Bob");
   await bob.page.getByRole("dialog", { name: /calling/ }).getByRole("button", { name: "Accept" }).click();
