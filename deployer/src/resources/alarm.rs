@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
 use serde_json::json;
 
@@ -21,7 +22,10 @@ pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "alarm";
 
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
-const CONDITION: &str = "condition";
+/// Field: what is watched and how it is counted.
+const MEASURE: &str = "measure";
+/// Field: from when on it is too much.
+const LIMIT: &str = "limit";
 const ACTIONS: &str = "actions";
 
 /// What is watched.
@@ -163,7 +167,8 @@ impl Resource for Alarm {
         Ok(Some(Live {
             id: self.name.clone(),
             fields: [
-                (CONDITION.to_owned(), told(&found, || condition_of(&found).into())),
+                (MEASURE.to_owned(), told(&found, || measure_of(&found).into())),
+                (LIMIT.to_owned(), LiveField::known(limit_of(&found))),
                 (ACTIONS.to_owned(), told(&found, || actions_of(&found))),
             ]
             .into(),
@@ -174,9 +179,10 @@ impl Resource for Alarm {
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
-        let condition = self.alarm(outputs).map(|alarm| condition_of(&alarm));
+        let alarm = self.alarm(outputs);
         [
-            (CONDITION.to_owned(), Field::known_or_unknown(condition)),
+            (MEASURE.to_owned(), Field::known_or_unknown(alarm.as_ref().map(measure_of))),
+            (LIMIT.to_owned(), Field::known(limit_of(&self.limit().build()))),
             (ACTIONS.to_owned(), Field::known(json!(self.actions()))),
         ]
         .into()
@@ -194,7 +200,7 @@ impl Resource for Alarm {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has_any(&[CONDITION, ACTIONS]) {
+        if changes.has_any(&[MEASURE, LIMIT, ACTIONS]) {
             self.put(context.outputs, None).await?;
         }
         if changes.tags() {
@@ -229,17 +235,22 @@ impl Alarm {
                 vec![Dimension::builder().name(*name).value(value).build()]
             }
         };
-        let alarm = MetricAlarm::builder()
+        let alarm = self
+            .limit()
             .namespace(&watch.namespace)
             .metric_name(&watch.metric)
             .set_dimensions(Some(dimensions))
             .statistic(watch.statistic.clone())
-            .period(watch.period)
-            .evaluation_periods(watch.periods)
-            .threshold(watch.threshold)
-            .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
-            .treat_missing_data("notBreaching");
+            .period(watch.period);
         Some(alarm.build())
+    }
+
+    fn limit(&self) -> MetricAlarmBuilder {
+        MetricAlarm::builder()
+            .evaluation_periods(self.watch.periods)
+            .threshold(self.watch.threshold)
+            .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
+            .treat_missing_data("notBreaching")
     }
 
     /// What is done when it goes off, sorted.
@@ -286,24 +297,31 @@ fn told(alarm: &MetricAlarm, field: impl FnOnce() -> serde_json::Value) -> LiveF
     LiveField::Known(field())
 }
 
-/// When it goes off, in one line.
-fn condition_of(alarm: &MetricAlarm) -> String {
+/// What is watched and how it is counted, in one line.
+fn measure_of(alarm: &MetricAlarm) -> String {
     let dimensions: Vec<String> = alarm
         .dimensions()
         .iter()
         .map(|one| format!("{}={}", one.name().unwrap_or_default(), one.value().unwrap_or_default()))
         .collect();
     format!(
-        "{} of {}/{}{{{}}} in {} s {} {}, {} times, missing data {}",
+        "{} of {}/{}{{{}}} in {} s, missing data {}",
         alarm.statistic().map_or("-", Statistic::as_str),
         alarm.namespace().unwrap_or("-"),
         alarm.metric_name().unwrap_or("-"),
         dimensions.join(","),
         alarm.period().unwrap_or_default(),
+        alarm.treat_missing_data().unwrap_or("-"),
+    )
+}
+
+/// From when on it is too much, in one line.
+fn limit_of(alarm: &MetricAlarm) -> String {
+    format!(
+        "{} {}, {} times",
         alarm.comparison_operator().map_or("-", ComparisonOperator::as_str),
         alarm.threshold().unwrap_or_default(),
         alarm.evaluation_periods().unwrap_or_default(),
-        alarm.treat_missing_data().unwrap_or("-"),
     )
 }
 
