@@ -27,8 +27,8 @@ pub struct GlobalArgs {
     /// The configuration; `peersync.toml` in this folder where left out, the defaults where that is not there.
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The stage: `dev` where left out.
-    #[arg(long, global = true, env = "PEERSYNC_STAGE", value_name = "STAGE")]
+    /// The stage; otherwise `PEERSYNC_STAGE`, otherwise `dev`.
+    #[arg(long, global = true, value_name = "STAGE")]
     pub stage: Option<StageName>,
     /// The region; otherwise that of the configuration, of `AWS_REGION` or of the profile.
     #[arg(long, global = true, value_name = "REGION")]

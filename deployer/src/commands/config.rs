@@ -25,8 +25,9 @@ fn check(context: &Context) -> Result<Exit, CommandError> {
     if context.json() {
         output::event(&json!({ "event": "result", "file": file, "stages": names, "problems": [] }));
     } else {
-        let file = file.unwrap_or("there is no peersync.toml, and the defaults");
-        output::data(&format!("{file}: good ({} {})", plural(names.len()), names.join(", ")));
+        let file =
+            file.map_or_else(|| "no peersync.toml here, the defaults hold".to_owned(), |file| format!("{file}: good"));
+        output::data(&format!("{file} ({} {})", plural(names.len()), names.join(", ")));
     }
     Ok(Exit::Done)
 }

@@ -10,8 +10,13 @@ use aws_config::profile::ProfileFileRegionProvider;
 use super::CommandError;
 use crate::aws::{Clients, ConnectOptions, Identity};
 use crate::cli::{GlobalArgs, OutputForm};
-use crate::config::{self, Config, Expiry, LoadOptions, Loaded};
+use crate::config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
 use crate::stack::Stack;
+
+/// Names the stage where `--stage` does not.
+const STAGE_VARIABLE: &str = "PEERSYNC_STAGE";
+/// The longest name of a bucket.
+const LONGEST_BUCKET: usize = 63;
 
 /// The global options, and what follows from them; each is made when it is first asked for.
 pub struct Context {
@@ -21,9 +26,20 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context in which nothing is loaded yet.
-    pub fn new(options: GlobalArgs) -> Self {
-        Self { options, loaded: OnceLock::new() }
+    /// A context in which nothing is loaded yet. The stage comes from `PEERSYNC_STAGE` where it was not given.
+    ///
+    /// # Errors
+    /// The variable holds no name of a stage.
+    pub fn new(mut options: GlobalArgs) -> Result<Self, CommandError> {
+        // An empty variable is what a pipeline makes of one that is not set.
+        let variable = std::env::var(STAGE_VARIABLE).ok().filter(|stage| !stage.is_empty());
+        if let (None, Some(stage)) = (&options.stage, variable) {
+            let parsed = stage.parse::<StageName>();
+            options.stage = Some(parsed.map_err(|error| {
+                CommandError::usage(format!("the variable {STAGE_VARIABLE} holds no stage")).caused_by(error)
+            })?);
+        }
+        Ok(Self { options, loaded: OnceLock::new() })
     }
 
     /// Whether the output is JSON.
@@ -96,7 +112,16 @@ impl Context {
         let identity = clients.identity().await?;
         let expires_at =
             expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
-        Ok(Arc::new(Stack { config, clients, identity, expires_at }))
+        let stack = Stack { config, clients, identity, expires_at };
+        let length = stack.bucket().len();
+        if length > LONGEST_BUCKET {
+            // Only now is the region known for certain; what can be known before, the configuration's check says.
+            let error = CommandError::usage("the name of the bucket would be too long");
+            return Err(error
+                .caused_by(format!("{} has {length} characters, and S3 takes {LONGEST_BUCKET}", stack.bucket()))
+                .hint("shorten stack.name or the stage, or set site.bucket"));
+        }
+        Ok(Arc::new(stack))
     }
 
     /// The stack as far as it is known without AWS: in this account, and in the region of the options, the

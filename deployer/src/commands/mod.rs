@@ -32,21 +32,24 @@ use crate::cli::{Cli, Command};
 
 /// Runs the command to its end, shows its error, and gives its exit code.
 pub fn main(cli: Cli) -> ExitCode {
-    let context = Context::new(cli.global);
-    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => {
-            let result = runtime.block_on(run(&context, cli.command));
-            // A task that still reads from the terminal or a socket must not keep the program from ending.
-            runtime.shutdown_background();
-            result
-        }
-        Err(error) => Err(CommandError::new("failed to start the program's threads").caused_by(error)),
-    };
-    let exit = result.unwrap_or_else(|error| {
-        error.show(context.options.output);
+    let form = cli.global.output;
+    let exit = start(cli).unwrap_or_else(|error| {
+        error.show(form);
         error.exit()
     });
     exit.into()
+}
+
+fn start(cli: Cli) -> Result<Exit, CommandError> {
+    let context = Context::new(cli.global)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::new("failed to start the program's threads").caused_by(error))?;
+    let result = runtime.block_on(run(&context, cli.command));
+    // A task that still reads from the terminal or a socket must not keep the program from ending.
+    runtime.shutdown_background();
+    result
 }
 
 async fn run(context: &Context, command: Command) -> Result<Exit, CommandError> {
