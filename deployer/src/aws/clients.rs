@@ -16,6 +16,11 @@ use crate::engine::ResourceError;
 const ATTEMPTS: u32 = 10;
 /// The longest delay between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// Attempts of the very first call: whoever has mistyped an endpoint or is offline learns it within two seconds. At a
+/// fault rate of 10 % it fails once in 100,000 runs.
+const FIRST_ATTEMPTS: u32 = 5;
+/// The longest delay between two of them.
+const FIRST_BACKOFF: Duration = Duration::from_millis(600);
 /// When a call is given up, all attempts together.
 const CALL_DEADLINE: Duration = Duration::from_secs(120);
 /// When one attempt is given up.
@@ -138,7 +143,10 @@ impl Clients {
     /// # Errors
     /// Missing, wrong or expired credentials; an endpoint that does not answer.
     pub async fn identity(&self) -> Result<Identity, ResourceError> {
-        let answer = self.sts.get_caller_identity().send().await.context("failed to ask AWS who we are")?;
+        let soon = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS).with_max_backoff(FIRST_BACKOFF);
+        let call = self.sts.get_caller_identity().customize();
+        let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
+        let answer = call.send().await.context("failed to ask AWS who we are")?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let partition = arn.split(':').nth(1).filter(|part| !part.is_empty()).unwrap_or("aws").to_owned();
         let account = answer

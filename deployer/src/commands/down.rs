@@ -1,7 +1,7 @@
 //! `down`: remove the stack. What is not ours stays, whatever its name.
 
 use super::confirm::confirm;
-use super::run::Run;
+use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::DownArgs;
 use crate::deploy::{Removal, Removed};
@@ -17,7 +17,7 @@ pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandErro
     let stack = run.stack(context, None).await?;
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     if !removal.plan.is_empty() {
-        run.report.destruction(&removal.plan);
+        run.report.destruction(&heading(&stack), &removal.plan);
         if !args.yes {
             confirm(&run, &consequence(&stack, &removal)).await?;
         }
@@ -30,8 +30,7 @@ pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandErro
 
 fn consequence(stack: &Stack, removal: &Removal) -> String {
     let number = words::count(removal.plan.pending().count(), "resource");
-    let (region, account) = (&stack.clients.region, &stack.identity.account);
-    format!("delete {number} of {} in {region}, account {account}", stack.name())
+    format!("delete {number} of {}", heading(stack))
 }
 
 /// Removes a stack, whose removal was agreed to, and says how it went.

@@ -1,6 +1,6 @@
 //! `plan`: what `up` would do. Writes nothing.
 
-use super::run::Run;
+use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::PlanArgs;
 use crate::deploy::DeployError;
@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     let mut summary =
         Summary::new("plan", stack.name(), if pending { Status::ChangesPending } else { Status::NothingToDo });
     summary.changes = plan.pending().map(|step| (step.address.clone(), step.action)).collect();
-    run.report.plan(&plan);
+    run.report.plan(&heading(&stack), &plan);
     if run.report.is_json() {
         run.report.summary(summary);
     }

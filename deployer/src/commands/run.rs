@@ -46,3 +46,8 @@ impl Run {
         Ok(survey)
     }
 }
+
+/// Which stack, and where: `peersync-dev in eu-central-1, account 123456789012`.
+pub(super) fn heading(stack: &Stack) -> String {
+    format!("{} in {}, account {}", stack.name(), stack.clients.region, stack.identity.account)
+}

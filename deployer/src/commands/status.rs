@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::run::Run;
+use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
 use crate::deploy::{DeployError, Survey};
@@ -134,8 +134,7 @@ fn word(state: State) -> &'static str {
 }
 
 fn text(stack: &Stack, rows: &[Row], expires_at: Option<&str>, style: Style) -> String {
-    let heading = format!("{} in {}, account {}", stack.name(), stack.clients.region, stack.identity.account);
-    let mut lines = vec![style.bold(&heading), String::new(), table(rows, style), String::new()];
+    let mut lines = vec![style.bold(&heading(stack)), String::new(), table(rows, style), String::new()];
     let counts: Vec<String> =
         counts(rows).into_iter().map(|(state, number)| format!("{number} {}", word(state))).collect();
     lines.push(format!("{}.", counts.join(", ")));

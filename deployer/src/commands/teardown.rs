@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::confirm::confirm;
 use super::down::{exit_of, remove};
-use super::run::Run;
+use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::aws::{Clients, Identity};
 use crate::cli::TeardownArgs;
@@ -80,7 +80,7 @@ async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError>
         run.report.warning(&format!("{} stays: its expiry has just been renewed", stack.name()));
         return Ok(Exit::Done);
     }
-    run.report.destruction(&removal.plan);
+    run.report.destruction(&heading(stack), &removal.plan);
     let summary = remove(run, stack, removal, "teardown", true).await?;
     let exit = exit_of(&summary);
     run.report.summary_as("stack", summary);

@@ -4,7 +4,7 @@
 //! exists is changed, replaced or deleted: creating what is not there, and renewing the expiry, can harm nobody.
 
 use super::confirm::confirm;
-use super::run::Run;
+use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
 use crate::deploy::{self, DeployError, Survey, until_stopped};
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
         run.report.summary(summary);
         return Ok(Exit::Done);
     }
-    run.report.plan(&plan);
+    run.report.plan(&heading(&stack), &plan);
     agree(&run, &stack, &plan, args.yes).await?;
     let summary = apply(&run, &stack, &survey, &plan, options, !args.no_check).await;
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
@@ -46,8 +46,7 @@ async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), C
     if yes || plan.pending().all(is_renewal) || (harmless && !can_ask) {
         return Ok(());
     }
-    let (stack, region, account) = (stack.name(), &stack.clients.region, &stack.identity.account);
-    confirm(run, &format!("make {stack} in {region}, account {account}, as planned above")).await
+    confirm(run, &format!("make {} as planned above", heading(stack))).await
 }
 
 /// Whether a step cannot take anything away from anybody.

@@ -23,8 +23,8 @@ pub enum DeployError {
     Protected {
         /// The stack.
         stack: String,
-        /// What forbids it, as the user finds it.
-        by: String,
+        /// What forbids it, and how that is changed.
+        mend: String,
     },
     /// The users' data could not be kept, so that nothing was deleted.
     Backup(ResourceError),
@@ -84,7 +84,7 @@ impl DeployError {
                  otherwise choose another `stack.name` or `--stage`"
                     .to_owned(),
             ),
-            Self::Protected { by, .. } => Some(format!("it is {by}: change that, run `up`, and then remove the stack")),
+            Self::Protected { mend, .. } => Some(mend.clone()),
             Self::Backup(error) => Some(match &error.hint {
                 Some(hint) => format!("{hint}; or give the data up with `--no-backup`"),
                 None => "nothing was deleted; give the data up with `--no-backup`".to_owned(),

@@ -15,21 +15,16 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
     ]);
     let bucket = find(outputs, "s3_bucket", "name");
     places.extend(bucket.map(|bucket| ("bucket", bucket.to_owned())));
-    let site = site_url(stack, outputs);
+    let site = stack.site_url(outputs);
     places.extend(site.as_ref().map(|site| ("api_url", format!("{site}/api"))));
-    places.extend(site.clone().map(|site| ("site_url", site)));
-    let signaling = site.as_ref().map(|site| site.replacen("https", "wss", 1) + "/ws");
+    places.extend(site.map(|site| ("site_url", site)));
+    let signaling = stack.signal_url(outputs).filter(|url| !url.is_empty());
     places.extend(signaling.map(|url| ("signaling_url", url)));
     places.extend(distribution(outputs).map(|domain| ("distribution_domain", domain.to_owned())));
     places.extend(gateway_url(stack, outputs).map(|url| ("gateway_url", url)));
     places.extend(site_page(stack, outputs).map(|url| ("page_url", url)));
     places.extend(expires_at.map(|moment| ("expires_at", moment)));
     places
-}
-
-fn site_url(stack: &Stack, outputs: &Outputs) -> Option<String> {
-    let domain = stack.config.site.domain.as_deref().or_else(|| distribution(outputs))?;
-    Some(format!("https://{domain}"))
 }
 
 /// The distribution's own name, which works without the owner's DNS.

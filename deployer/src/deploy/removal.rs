@@ -36,9 +36,10 @@ impl Removal {
         interrupt: &Interrupt,
     ) -> Result<Self, DeployError> {
         if stack.config.stack.protect {
-            let by =
-                format!("protected by `stack.protect = true` in the configuration of the stage {}", stack.config.stage);
-            return Err(DeployError::Protected { stack: stack.name(), by });
+            let stage = &stack.config.stage;
+            let mend =
+                format!("set `stack.protect = false` in the configuration of the stage {stage}, then run this again");
+            return Err(DeployError::Protected { stack: stack.name(), mend });
         }
         let survey = until_stopped(interrupt, Survey::take(&stack, reporter)).await??.readable()?;
         let plan = survey.plan_destroy();
@@ -53,8 +54,11 @@ impl Removal {
         if !self.survey.is_protected() {
             return Ok(());
         }
-        let by = "protected by its tag peersync:protect, from `stack.protect = true` in its last `up`".to_owned();
-        Err(DeployError::Protected { stack: self.stack.name(), by })
+        let mend =
+            "its tag peersync:protect says so: set `stack.protect = false` in its configuration, run `up`, then this \
+                    again"
+                .to_owned();
+        Err(DeployError::Protected { stack: self.stack.name(), mend })
     }
 
     /// What has our names and stays, because it is not ours.

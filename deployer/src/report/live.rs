@@ -62,16 +62,15 @@ impl Live {
 
     /// Shows one thing that is waited for, outside of any resource; it ends with the returned guard.
     pub fn busy(&self, text: &str) -> ProgressBar {
-        let bar = self.screen.add(ProgressBar::new_spinner());
-        bar.set_style(spinner_style());
-        bar.set_prefix(text.to_owned());
+        let bar = ProgressBar::new_spinner().with_style(spinner_style()).with_prefix(text.to_owned());
+        let bar = self.screen.add(bar);
         bar.enable_steady_tick(FRAME);
         bar
     }
 
     fn total(&self, bars: &mut Bars, length: u64, message: &'static str) {
-        let bar = bars.total.get_or_insert_with(|| self.screen.add(ProgressBar::new(length)));
-        bar.set_style(total_style());
+        let new = || ProgressBar::new(length).with_style(total_style()).with_message(message);
+        let bar = bars.total.get_or_insert_with(|| self.screen.add(new()));
         bar.set_length(length);
         bar.set_position(0);
         bar.set_message(message);
@@ -84,13 +83,12 @@ impl Live {
             let steps = bars.steps;
             self.total(&mut bars, steps, "applying");
         }
+        let bar = ProgressBar::new_spinner().with_style(spinner_style()).with_prefix(address.to_string());
+        let bar = bar.with_message(words::doing(action));
         let bar = match &bars.total {
-            Some(total) => self.screen.insert_before(total, ProgressBar::new_spinner()),
-            None => self.screen.add(ProgressBar::new_spinner()),
+            Some(total) => self.screen.insert_before(total, bar),
+            None => self.screen.add(bar),
         };
-        bar.set_style(spinner_style());
-        bar.set_prefix(address.to_string());
-        bar.set_message(words::doing(action));
         bar.enable_steady_tick(FRAME);
         if let Some((_, old)) = bars.in_flight.insert(address.clone(), (action, bar)) {
             old.finish_and_clear();

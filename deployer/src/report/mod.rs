@@ -156,16 +156,16 @@ impl Report {
         }
     }
 
-    /// Shows the plan that is about to be applied, or that was asked for.
-    pub fn plan(&self, plan: &Plan) {
+    /// Shows the plan that is about to be applied, or that was asked for; the heading says for which stack.
+    pub fn plan(&self, heading: &str, plan: &Plan) {
         self.event(&json!({ "event": "plan", "steps": steps_of(plan) }));
-        self.data(&plan_text::plan(plan, self.style));
+        self.data(&format!("{}\n\n{}", self.style.bold(heading), plan_text::plan(plan, self.style)));
     }
 
     /// Shows what is about to be deleted.
-    pub fn destruction(&self, plan: &Plan) {
+    pub fn destruction(&self, heading: &str, plan: &Plan) {
         self.event(&json!({ "event": "plan", "steps": steps_of(plan) }));
-        self.data(&plan_text::destruction(plan, self.style));
+        self.data(&format!("{}\n\n{}", self.style.bold(heading), plan_text::destruction(plan, self.style)));
     }
 
     /// How many steps are to come, for the display.

@@ -13,14 +13,35 @@ const LONGEST_VALUE: usize = 80;
 /// The plan, one paragraph for each resource that is touched, and the counts.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut lines = Vec::new();
-    for pending in plan.pending() {
+    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| is_renewal(step));
+    for pending in others {
         lines.extend(step(pending, style));
     }
+    lines.extend(renewal(&renewed, style));
     if !lines.is_empty() {
         lines.push(String::new());
     }
     lines.push(counts(plan, style));
     lines.join("\n")
+}
+
+/// Whether a step does nothing but renew the expiry.
+fn is_renewal(step: &Step) -> bool {
+    step.action == Action::Update
+        && step.changes.shown().next().is_some()
+        && step.changes.shown().all(|change| is_expiry(&change.field))
+}
+
+fn is_expiry(field: &str) -> bool {
+    field.strip_prefix("tags.") == Some(EXPIRES_TAG)
+}
+
+/// All renewals of the expiry as one: they are the same for every resource.
+fn renewal(steps: &[&Step], style: Style) -> Vec<String> {
+    let Some(change) = steps.first().and_then(|step| step.changes.shown().next()) else { return Vec::new() };
+    let mark = style.of_action(Action::Update, mark(Action::Update));
+    let heading = style.bold(&words::count(steps.len(), "resource"));
+    vec![format!("{mark} {heading} ({})", words::verb(Action::Update)), field(change, style)]
 }
 
 fn step(step: &Step, style: Style) -> Vec<String> {
@@ -52,7 +73,7 @@ fn mark(action: Action) -> &'static str {
 }
 
 fn field(change: &FieldChange, style: Style) -> String {
-    let why = if change.field.strip_prefix("tags.") == Some(EXPIRES_TAG) {
+    let why = if is_expiry(&change.field) {
         "renewed by `up`"
     } else {
         match change.reason {
@@ -156,6 +177,8 @@ mod tests {
                 ),
                 step_of("seal", Action::Update, vec![change("tags.peersync:digest", "1.a", "1.b", Reason::Unknown)]),
                 replaced,
+                step_of("renewed", Action::Update, vec![change("tags.peersync:expires-at", "a", "b", Reason::Unknown)]),
+                step_of("too", Action::Update, vec![change("tags.peersync:expires-at", "a", "b", Reason::Unknown)]),
                 step_of("old", Action::Delete, Vec::new()),
                 step_of("same", Action::NoChange, Vec::new()),
             ],

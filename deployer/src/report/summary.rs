@@ -173,7 +173,7 @@ impl Summary {
     /// What was done, for standard output.
     pub fn text(&self, style: Style) -> String {
         let mut lines = vec![self.headline(style)];
-        if matches!(self.status, Status::Failed | Status::Interrupted | Status::Remaining) {
+        if matches!(self.status, Status::Failed | Status::Interrupted | Status::Remaining) && !self.all_applied() {
             lines.extend(self.already_done());
             lines.push(format!("Run `peersync-deploy {}` again: it continues where this one stopped.", self.command));
         }
@@ -193,6 +193,9 @@ impl Summary {
             Status::Done => {
                 style.green(&format!("{} is {}", self.stack, if self.command == "up" { "up" } else { "gone" }))
             }
+            Status::Failed if self.all_applied() => {
+                style.red(&format!("{} is applied, but does not answer", self.stack))
+            }
             Status::Failed => style.red(&format!("{} is not done", self.stack)),
             Status::Interrupted => style.yellow(&format!("{} was stopped", self.stack)),
             Status::Remaining => style.yellow(&format!("{} is not gone entirely", self.stack)),
@@ -203,6 +206,11 @@ impl Summary {
         } else {
             format!("{what}: {} in {time}.", counts.join(", "))
         }
+    }
+
+    /// Whether all resources are as planned, whatever else went wrong.
+    fn all_applied(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty() && self.remaining.is_empty()
     }
 
     fn counts(&self) -> Vec<String> {
