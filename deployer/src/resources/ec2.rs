@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 use crate::aws::Context as _;
-use crate::engine::{ApplyContext, ResourceError, Tags};
+use crate::engine::{ApplyContext, Ownership, ResourceError, Tags};
 use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
 
 /// Tags as EC2 gives them.
@@ -22,10 +22,16 @@ pub(super) fn tag_specification(kind: ResourceType, tags: &Tags) -> TagSpecifica
     TagSpecification::builder().resource_type(kind).set_tags(Some(sdk_tags(tags))).build()
 }
 
-/// Filters that find what is of this stack; what they find is confirmed by its own tags.
+/// Filters that find what is of this stack. Endpoints that stand for AWS ignore some of them: what is found counts only
+/// where [`is_ours`] says so.
 pub(super) fn of_stack(stack: &Stack) -> Vec<Filter> {
     let filter = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
     vec![filter(STACK_TAG, &stack.name()), filter(MANAGED_BY_TAG, MANAGED_BY)]
+}
+
+/// Whether what was found carries the tags of this stack.
+pub(super) fn is_ours(stack: &Stack, found: &[Tag]) -> bool {
+    stack.ownership(&tags(found)) == Ownership::Ours
 }
 
 /// Puts the tags of the context on these resources.

@@ -154,6 +154,7 @@ pub(super) async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let call = stack.clients.ec2.describe_addresses().set_filters(Some(ec2::of_stack(stack)));
     let answer = call.send().await.context("failed to list the addresses")?;
     let mut found = answer.addresses.unwrap_or_default();
+    found.retain(|one| ec2::is_ours(stack, one.tags()));
     found.sort_by_key(|one| (one.association_id().is_none_or(str::is_empty), one.allocation_id().map(str::to_owned)));
     Ok(found)
 }

@@ -342,6 +342,7 @@ async fn find_all(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let pages = stack.clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send();
     let reservations = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the instances")?;
     let mut found: Vec<Found> = reservations.into_iter().flat_map(|one| one.instances.unwrap_or_default()).collect();
+    found.retain(|one| ec2::is_ours(stack, one.tags()));
     found.sort_by_key(|one| std::cmp::Reverse((one.launch_time.map(|time| time.secs()), one.instance_id.clone())));
     Ok(found)
 }
