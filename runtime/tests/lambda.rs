@@ -44,8 +44,8 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
     }
 }
 
-async fn answer(State(lambda): State<Arc<Lambda>>, Path(_): Path<String>, Json(body): Json<Value>) -> StatusCode {
-    lambda.answers.send(body).await.unwrap();
+async fn answer(State(lambda): State<Arc<Lambda>>, Path(_): Path<String>, body: String) -> StatusCode {
+    lambda.answers.send(serde_json::from_str(&body).unwrap()).await.unwrap();
     StatusCode::ACCEPTED
 }
 

@@ -9,6 +9,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::routes;
 use super::session::SESSION_COOKIE;
 use super::types::ErrorBody;
+use crate::routes::ROUTES;
 
 /// The refusals that any route may answer with.
 pub(super) struct Refusals;
@@ -60,7 +61,7 @@ impl IntoResponses for Refusals {
         routes::ticket::handle,
     ),
     components(schemas(ErrorBody)),
-    modifiers(&SessionCookie)
+    modifiers(&SessionCookie, &Operations)
 )]
 struct Document;
 
@@ -71,6 +72,39 @@ impl Modify for SessionCookie {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
         document.components.get_or_insert_with(Default::default).add_security_scheme("session", cookie);
     }
+}
+
+/// Gives each operation an id of its own, `deleteFriendsEmail`, and the name of the function that serves it as its tag.
+struct Operations;
+
+impl Modify for Operations {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            let function = ROUTES.iter().find(|route| route.path == path).map(|route| route.function.to_owned());
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(operation_id(method, path));
+                    operation.tags = function.clone().map(|function| vec![function]);
+                }
+            }
+        }
+    }
+}
+
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.fold(method.to_owned(), |mut id, word| {
+        let (first, rest) = word.split_at(1);
+        id.push_str(&first.to_ascii_uppercase());
+        id.push_str(rest);
+        id
+    })
 }
 
 /// The document.

@@ -58,6 +58,14 @@ fn the_published_document_is_current() {
 }
 
 #[test]
+fn every_operation_has_an_id_of_its_own() {
+    let document = serde_json::to_value(document()).unwrap().to_string();
+    let ids: Vec<_> =
+        document.split("\"operationId\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ROUTES.len(), "{ids:?}");
+}
+
+#[test]
 fn it_is_openapi_3_1_and_every_schema_it_refers_to_is_there() {
     let document = serde_json::to_value(document()).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));

@@ -46,6 +46,7 @@ fn start() -> Option<Server> {
         .args(["ada", "secret"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
