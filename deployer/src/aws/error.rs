@@ -1,8 +1,10 @@
 //! Errors of the SDK, turned into errors that a person can act on.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
@@ -86,10 +88,14 @@ where
 fn convert<E, R>(error: &SdkError<E, R>, summary: &str) -> ResourceError
 where
     E: ProvideErrorMetadata + Error,
+    R: 'static,
 {
     let code = code_of(error);
     let converted = ResourceError::new(summary).code(code).caused_by(Cause(cause_text(error)));
     match error {
+        SdkError::ServiceError(_) if code.is_none() && is_unknown_path(error) => {
+            converted.failure(Failure::NotOffered)
+        }
         SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
         SdkError::DispatchFailure(failure) if failure.is_other() => converted
             .failure(Failure::Credentials)
@@ -99,6 +105,12 @@ where
             .hint("check the network, the region and `--endpoint-url`; then run the command again, it continues where it stopped"),
         _ => converted,
     }
+}
+
+/// Whether the answer is that of a server that does not know the path: a service of AWS always gives a code.
+fn is_unknown_path<E, R: 'static>(error: &SdkError<E, R>) -> bool {
+    let response = error.raw_response().and_then(|raw| (raw as &dyn Any).downcast_ref::<HttpResponse>());
+    response.is_some_and(|response| matches!(response.status().as_u16(), 404 | 405 | 501))
 }
 
 fn classify(error: ResourceError, code: &str) -> ResourceError {

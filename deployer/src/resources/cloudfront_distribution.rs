@@ -204,9 +204,15 @@ impl Distribution {
         Some(Origins {
             api: outputs.get(&rest_api::address(), "id")?.to_owned(),
             access_control: outputs.get(&origin_access_control::address(), "id")?.to_owned(),
-            headers_policy: outputs.get(&response_headers_policy::address(), "id")?.to_owned(),
+            headers_policy: self.headers_policy(outputs)?,
             signal,
         })
+    }
+
+    /// Endpoints that stand for AWS may have no such policies: then the pages are without.
+    fn headers_policy(&self, outputs: &Outputs) -> Option<String> {
+        let known = outputs.get(&response_headers_policy::address(), "id").map(str::to_owned);
+        known.or_else(|| self.stack.clients.endpoint_url.as_ref().map(|_| String::new()))
     }
 
     fn config(&self, outputs: &Outputs, reference: &str) -> Result<DistributionConfig, ResourceError> {

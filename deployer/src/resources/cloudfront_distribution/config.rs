@@ -173,7 +173,7 @@ fn pages_behavior(headers_policy: &str) -> Result<DefaultCacheBehavior, BuildErr
         .lambda_function_associations(LambdaFunctionAssociations::builder().quantity(0).build()?)
         .function_associations(FunctionAssociations::builder().quantity(0).build()?)
         .cache_policy_id(CACHING_OPTIMIZED)
-        .response_headers_policy_id(headers_policy)
+        .set_response_headers_policy_id(Some(headers_policy.to_owned()).filter(|id| !id.is_empty()))
         .build()
 }
 
