@@ -22,6 +22,8 @@ const LONGEST_BUCKET: usize = 63;
 pub struct Context {
     /// The options as they were given.
     pub options: GlobalArgs,
+    /// Whether the endpoint is one of this computer, which checks no credentials.
+    emulated: bool,
     loaded: OnceLock<Loaded>,
 }
 
@@ -39,7 +41,19 @@ impl Context {
                 CommandError::usage(format!("the variable {STAGE_VARIABLE} holds no stage")).caused_by(error)
             })?);
         }
-        Ok(Self { options, loaded: OnceLock::new() })
+        Ok(Self { options, emulated: false, loaded: OnceLock::new() })
+    }
+
+    /// The same options for an endpoint of this computer that stands for AWS.
+    pub fn at_emulator(&self, endpoint_url: &str) -> Self {
+        let options = GlobalArgs { endpoint_url: Some(endpoint_url.to_owned()), ..self.options.clone() };
+        Self { options, emulated: true, loaded: OnceLock::new() }
+    }
+
+    /// The endpoint that was named, on the command line or in the environment.
+    pub fn named_endpoint(&self) -> Option<String> {
+        let from_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+        self.options.endpoint_url.clone().or_else(from_environment)
     }
 
     /// Whether the output is JSON.
@@ -91,7 +105,7 @@ impl Context {
             Some(region) => Some(region.clone()),
             None => self.config()?.stack.region.clone(),
         };
-        Ok(ConnectOptions { region, endpoint_url: self.options.endpoint_url.clone(), emulated: false })
+        Ok(ConnectOptions { region, endpoint_url: self.options.endpoint_url.clone(), emulated: self.emulated })
     }
 
     /// The clients of all services. Calls nobody.

@@ -45,7 +45,7 @@ async fn start(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError
 }
 
 async fn options(context: &Context, args: &LocalArgs) -> Result<Options, CommandError> {
-    let named = context.options.endpoint_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
+    let named = context.named_endpoint();
     let endpoint = if args.embedded { None } else { endpoint::find(named.as_deref()).await? };
     if let (Some(endpoint), None) = (&endpoint, &named) {
         output::note(&format!(
@@ -61,7 +61,7 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
         port: args.port,
         host: args.host,
         https: args.https,
-        data: (!args.ephemeral).then(|| data(args.data.as_deref())),
+        data: (!args.ephemeral).then(|| data_folder(args.data.as_deref())),
         assets: assets(args.assets.as_deref())?,
         seed: args.seed.is_some(),
         network: Network {
@@ -74,7 +74,8 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
     })
 }
 
-fn data(named: Option<&Path>) -> PathBuf {
+/// The folder that was named, or the usual one.
+pub(super) fn data_folder(named: Option<&Path>) -> PathBuf {
     named.unwrap_or(Path::new(DATA)).to_owned()
 }
 

@@ -14,6 +14,10 @@ pub struct Config {
     /// The stage that was chosen by `--stage`; not part of the file.
     #[serde(skip)]
     pub stage: String,
+    /// Where browsers reach the pages where something else than the distribution stands before them, as with `local`;
+    /// not part of the file.
+    #[serde(skip)]
+    pub site_url: Option<String>,
     /// The stack as a whole.
     pub stack: StackSettings,
     /// The pages: bucket and distribution.

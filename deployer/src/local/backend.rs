@@ -3,20 +3,34 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request};
 use peersync_runtime::api::{self, SecretSource, State};
 use peersync_runtime::secrets::Secrets;
 use peersync_runtime::settings::Settings;
 use peersync_runtime::signal::{Ingress, Limits, Parts, Server};
 use peersync_runtime::store::Store;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tracing::warn;
 
-use super::LocalError;
 use super::announce::Part;
 use super::database::{DataFolder, LocalDatabase};
 use super::edge::Source;
-use super::provision::{database_stack, provision};
+use super::endpoint::Endpoint;
+use super::provision::{Provisioned, database_stack, endpoint_stack, provision};
 use super::run::Options;
-use crate::engine::Interrupt;
+use super::{LocalError, gateway, programs};
+use crate::engine::{Address, Interrupt};
+use crate::resources::{KINDS, rest_api};
+use crate::stack::Stack;
+
+const HERE: &str = "in this process";
+/// Name of the REST API's stage.
+const API_STAGE: &str = "api";
+
+/// The kind of the tables, all that the embedded database needs.
+const TABLES: &str = "dynamodb_table";
 
 /// What is ready to be put behind the edge.
 pub struct Backend {
@@ -28,47 +42,165 @@ pub struct Backend {
     pub signaling: Server,
     /// Where the pages come from.
     pub pages: Source,
+    /// By which API and signaling know that a request came through the edge.
+    pub origin_key: HeaderValue,
     /// What runs where.
     pub parts: Vec<Part>,
     /// What is not here, each with the reason.
     pub missing: Vec<String>,
 }
 
-/// Everything in this process.
+/// Starts all parts: those that the endpoint has there, the others here.
 ///
 /// # Errors
-/// The database cannot be opened, or the engine cannot make the tables.
-pub async fn embedded(
+/// A part that cannot start.
+pub async fn start(
     options: &Options,
     folder: Option<&DataFolder>,
     settings: Settings,
-    secrets: Secrets,
     stop: &CancellationToken,
 ) -> Result<Backend, LocalError> {
-    let database = LocalDatabase::start(folder, stop.clone()).await?;
-    let stack = database_stack(options.config.clone(), &database.endpoint_url).await?;
-    let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
-    provision(&stack, |address| address.kind == "dynamodb_table", interrupt, &options.reporter).await?;
-    let kept = match folder {
-        Some(folder) => format!("in this process, its data in {}", folder.path().display()),
-        None => "in this process, its data in memory".to_owned(),
-    };
-    let here = "in this process";
-    let state = api_state(&settings, stack.clients.dynamodb.clone(), secrets.clone());
+    match &options.endpoint {
+        Some(endpoint) => at_endpoint(options, endpoint, folder, settings, stop).await,
+        None => embedded(options, folder, settings, stop).await,
+    }
+}
+
+/// Everything in this process.
+async fn embedded(
+    options: &Options,
+    folder: Option<&DataFolder>,
+    settings: Settings,
+    stop: &CancellationToken,
+) -> Result<Backend, LocalError> {
+    let secrets = programs::secrets(&options.config);
+    let (client, kept) = database(options, folder, stop).await?;
+    let state = api_state(&settings, client.clone(), secrets.clone());
     Ok(Backend {
         api: api::router(state.clone()),
-        signaling: signaling(settings, stack.clients.dynamodb.clone(), &secrets)?,
+        signaling: signaling(settings, client, &secrets)?,
         api_state: state,
         pages: Source::Embedded,
+        origin_key: origin_key(&secrets)?,
         parts: vec![
-            Part::embedded("Edge", here),
-            Part::embedded("API", here),
-            Part::embedded("Signaling", here),
-            Part::embedded("Mail", here),
+            Part::embedded("Edge", HERE),
+            Part::embedded("API", HERE),
+            Part::embedded("Signaling", HERE),
+            Part::embedded("Mail", HERE),
             Part::embedded("DynamoDB", kept),
         ],
         missing: missing(options),
     })
+}
+
+/// The embedded database with its tables, and where its data is.
+async fn database(
+    options: &Options,
+    folder: Option<&DataFolder>,
+    stop: &CancellationToken,
+) -> Result<(aws_sdk_dynamodb::Client, String), LocalError> {
+    let database = LocalDatabase::start(folder, stop.clone()).await?;
+    let stack = database_stack(options.config.clone(), &database.endpoint_url).await?;
+    let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
+    provision(&stack, |address| address.kind == TABLES, interrupt, &options.reporter).await?.complete()?;
+    let kept = match folder {
+        Some(folder) => format!("{HERE}, its data in {}", folder.path().display()),
+        None => format!("{HERE}, its data in memory"),
+    };
+    Ok((stack.clients.dynamodb.clone(), kept))
+}
+
+/// The stack on the endpoint as far as it goes. What an endpoint says that it offers is tried: only what answers is
+/// used, and everything else is done in this process and named.
+async fn at_endpoint(
+    options: &Options,
+    endpoint: &Endpoint,
+    folder: Option<&DataFolder>,
+    settings: Settings,
+    stop: &CancellationToken,
+) -> Result<Backend, LocalError> {
+    let stack = endpoint_stack(programs::configuration(&options.config, &settings), &endpoint.url).await?;
+    let offered =
+        |address: &Address| KINDS.iter().any(|kind| kind.name == address.kind && endpoint.offers(kind, &stack));
+    let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
+    let provisioned = provision(&stack, offered, interrupt, &options.reporter).await?;
+    let there = format!("at {}", endpoint.url);
+    let mut missing = provisioned.troubles();
+    let secrets = secrets_of(&stack, &provisioned, &settings).await?;
+    let (client, data) = match provisioned.has(&[TABLES]) {
+        true => (stack.clients.dynamodb.clone(), there.clone()),
+        false => database(options, folder, stop).await?,
+    };
+    let state = api_state(&settings, client.clone(), secrets.clone());
+    let gateway = gateway(&stack, &provisioned, endpoint).await?;
+    let api_place = if gateway.is_some() { there.clone() } else { HERE.to_owned() };
+    let pages = pages(&stack, &provisioned).await;
+    let pages_place = if matches!(pages, Source::Bucket { .. }) { there } else { HERE.to_owned() };
+    missing.extend(self::missing(options));
+    Ok(Backend {
+        api: gateway.unwrap_or_else(|| api::router(state.clone())),
+        signaling: signaling(settings, client, &secrets)?,
+        api_state: state,
+        pages,
+        origin_key: origin_key(&secrets)?,
+        parts: vec![
+            Part::embedded("Edge", HERE),
+            Part::embedded("Pages", pages_place),
+            Part::embedded("API", api_place),
+            Part::embedded("Signaling", HERE),
+            Part::embedded("Mail", HERE),
+            Part::embedded("DynamoDB", data),
+        ],
+        missing,
+    })
+}
+
+/// The stack's own secrets, so that functions and signaling understand each other; new ones for what is not there.
+async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Settings) -> Result<Secrets, LocalError> {
+    let mut secrets = programs::secrets(&stack.config);
+    if provisioned.has(&["ssm_parameter"]) {
+        let kept = Secrets::load(&stack.clients.ssm, settings).await;
+        let kept = kept.map_err(|error| LocalError::part("the secrets", error))?;
+        secrets.origin_key = kept.origin_key.or(secrets.origin_key);
+        secrets.ticket_key = kept.ticket_key.or(secrets.ticket_key);
+        secrets.ticket_key_previous = kept.ticket_key_previous;
+    }
+    Ok(secrets)
+}
+
+/// The API at the endpoint, where it really answers.
+async fn gateway(stack: &Stack, provisioned: &Provisioned, endpoint: &Endpoint) -> Result<Option<Router>, LocalError> {
+    let needed = ["api_stage", "api_routes", "lambda_function", "lambda_permission", TABLES];
+    let Some(id) = provisioned.outcome.outputs.get(&rest_api::address(), "id") else { return Ok(None) };
+    if !provisioned.has(&needed) {
+        return Ok(None);
+    }
+    let router = gateway::router(&endpoint.url, id, API_STAGE)?;
+    let request = Request::builder().uri("/health").body(Body::empty());
+    let request = request.map_err(|error| LocalError::part("the way to the gateway", error))?;
+    let answer = router.clone().oneshot(request).await;
+    let answers = answer.is_ok_and(|response| response.status().is_success());
+    if !answers {
+        warn!(target: "peersync", stack = stack.name(), "the endpoint runs no functions: the API runs in this process");
+    }
+    Ok(answers.then_some(router))
+}
+
+/// The pages in the bucket, where it gives them.
+async fn pages(stack: &Stack, provisioned: &Provisioned) -> Source {
+    let (client, bucket) = (stack.clients.s3.clone(), stack.bucket());
+    if !provisioned.has(&["s3_bucket", "s3_objects"]) {
+        return Source::Embedded;
+    }
+    match client.head_object().bucket(&bucket).key("index.html").send().await {
+        Ok(_) => Source::Bucket { client, bucket },
+        Err(_) => Source::Embedded,
+    }
+}
+
+fn origin_key(secrets: &Secrets) -> Result<HeaderValue, LocalError> {
+    let key = secrets.origin_key.as_ref().map(|key| HeaderValue::from_str(key.reveal()));
+    key.and_then(Result::ok).ok_or_else(|| LocalError::part("the edge", "its key cannot be sent in a header"))
 }
 
 /// What AWS has and a laptop does not.

@@ -6,7 +6,7 @@ use peersync_runtime::secrets::Secret;
 use peersync_runtime::secrets::Secrets;
 use peersync_runtime::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// Sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
 const SENDER: &str = "PeerSync <peersync@localhost>";
@@ -40,6 +40,23 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         stack,
     }
+}
+
+/// The configuration of a stack on an endpoint of this computer: its functions send mail to the sink, and its pages are
+/// at the edge.
+pub fn configuration(config: &Config, settings: &Settings) -> Config {
+    let mut config = config.clone();
+    config.site_url = Some(settings.site_url.clone());
+    config.mail.provider = config::MailProvider::Smtp;
+    config.mail.from = Some(SENDER.to_owned());
+    config.mail.smtp = config::Smtp {
+        host: settings.mail.smtp.host.clone(),
+        port: settings.mail.smtp.port,
+        tls: config::SmtpTls::None,
+        user: None,
+        password: None,
+    };
+    config
 }
 
 /// Secrets for this run. Sessions are in the database, so nobody is signed out by new ones.

@@ -23,6 +23,22 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
     Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
 }
 
+/// The stack on an endpoint of this computer that stands for AWS.
+///
+/// # Errors
+/// The clients cannot be made, or the endpoint does not say whose account it is.
+pub async fn endpoint_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
+    let options = ConnectOptions {
+        region: config.stack.region.clone(),
+        endpoint_url: Some(endpoint_url.to_owned()),
+        emulated: true,
+    };
+    let failed = |reason: String| LocalError::EndpointAway { url: endpoint_url.to_owned(), reason };
+    let clients = Clients::connect(&options).await.map_err(|error| failed(error.to_string()))?;
+    let identity = clients.identity().await.map_err(|error| failed(error.causes().join(": ")))?;
+    Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
+}
+
 /// What the engine did, and what the endpoint does not offer.
 pub struct Provisioned {
     /// The outcome of the apply; its outputs are those of everything that is there.
@@ -34,7 +50,8 @@ pub struct Provisioned {
 /// Brings the resources that `keep` names into being; those that the endpoint does not offer are left out and named.
 ///
 /// # Errors
-/// A resource that cannot be read or made, for any reason other than that it is not offered.
+/// A resource that cannot be read, for any reason other than that it is not offered. Those that cannot be made are in
+/// the outcome.
 pub async fn provision(
     stack: &Arc<Stack>,
     keep: impl Fn(&Address) -> bool,
@@ -52,9 +69,37 @@ pub async fn provision(
     }
     let options = ApplyOptions { interrupt, ..ApplyOptions::new(options) };
     let outcome = apply(&graph, &plan, &observation, &options, reporter).await;
-    match outcome.failed.first() {
-        Some(failed) => Err(LocalError::resource(&failed.address, &failed.error)),
-        None => Ok(Provisioned { outcome, not_offered }),
+    Ok(Provisioned { outcome, not_offered })
+}
+
+impl Provisioned {
+    /// Goes on only where everything could be made.
+    ///
+    /// # Errors
+    /// The first resource that could not.
+    pub fn complete(self) -> Result<Self, LocalError> {
+        match self.outcome.failed.first() {
+            Some(failed) => Err(LocalError::resource(&failed.address, &failed.error)),
+            None => Ok(self),
+        }
+    }
+
+    /// Whether everything of these kinds is there.
+    pub fn has(&self, kinds: &[&str]) -> bool {
+        let failed = self.outcome.failed.iter().map(|failed| &failed.address);
+        let mut absent = failed.chain(self.outcome.skipped.iter().map(|skipped| &skipped.address));
+        let there = |kind: &&str| self.outcome.outputs.iter().any(|(address, _)| address.kind == *kind);
+        kinds.iter().all(there) && !absent.any(|address| kinds.contains(&address.kind))
+    }
+
+    /// What is not there, each with the reason.
+    pub fn troubles(&self) -> Vec<String> {
+        let absent = self.not_offered.iter().map(|kind| format!("{kind}: the endpoint does not offer it"));
+        let failed = self.outcome.failed.iter().map(|failed| {
+            let causes = failed.error.causes().join(": ");
+            format!("{}: {} {causes}", failed.address, failed.error)
+        });
+        absent.chain(failed).collect()
     }
 }
 

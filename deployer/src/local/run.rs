@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -86,13 +85,10 @@ pub async fn run(
     let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
     let mut settings = programs::settings(&options.config, &url, smtp_port);
     settings.allowed_origins.extend(other_origins(&options, network, address.port()));
-    let secrets = programs::secrets(&options.config);
-    let origin_key = secrets.origin_key.as_ref().map(|key| HeaderValue::from_str(key.reveal()));
-    let origin_key = origin_key.and_then(Result::ok).unwrap_or(HeaderValue::from_static(""));
-    let backend = backend::embedded(&options, folder.as_ref(), settings, secrets, &stop).await?;
+    let backend = backend::start(&options, folder.as_ref(), settings, &stop).await?;
     let conditions = Arc::new(Conditions::new(options.network));
     let reload = options.assets.as_deref().map(Reload::watch).transpose()?;
-    let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref(), origin_key);
+    let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref());
     let people = match options.seed {
         true => seed::demo(&backend.api_state).await?,
         false => Vec::new(),
@@ -164,7 +160,6 @@ fn routes(
     mailbox: &Arc<Mailbox>,
     conditions: &Arc<Conditions>,
     reload: Option<&Reload>,
-    origin_key: HeaderValue,
 ) -> Router {
     let source = match &options.assets {
         Some(folder) => Source::Folder(folder.clone()),
@@ -177,6 +172,6 @@ fn routes(
         pages: Pages { source, config_json: crate::site::config_json("/ws", &options.config.stage).into() },
         reload: reload.map(Reload::router),
         conditions: Arc::clone(conditions),
-        origin_key,
+        origin_key: backend.origin_key.clone(),
     })
 }

@@ -13,6 +13,9 @@ const QUICK_TUNNELS: &str = "wss://*.trycloudflare.com";
 impl Stack {
     /// `https://…` of the pages, without a slash at its end; `None` while the distribution has no name yet.
     pub fn site_url(&self, outputs: &Outputs) -> Option<String> {
+        if let Some(site_url) = &self.config.site_url {
+            return Some(site_url.clone());
+        }
         let distribution = cloudfront_distribution::address();
         let domain = self.config.site.domain.as_deref().or_else(|| outputs.get(&distribution, "domain"))?;
         Some(format!("https://{domain}"))
@@ -22,7 +25,7 @@ impl Stack {
     /// name yet.
     pub fn signal_url(&self, outputs: &Outputs) -> Option<String> {
         match (self.config.signaling.ingress, &self.config.signaling.domain) {
-            (Ingress::Cloudfront, _) => Some(self.site_url(outputs)?.replacen("https:", "wss:", 1) + "/ws"),
+            (Ingress::Cloudfront, _) => Some(self.site_url(outputs)?.replacen("http", "ws", 1) + "/ws"),
             (Ingress::Direct | Ingress::Cloudflare, Some(domain)) => Some(format!("wss://{domain}/ws")),
             (Ingress::Direct | Ingress::Cloudflare, None) => Some(String::new()),
         }

@@ -60,6 +60,20 @@ impl DataFolder {
         &self.path
     }
 
+    /// The files that `local` makes in it: the database with its companions, the certificate, the lock.
+    pub fn files(&self) -> Vec<PathBuf> {
+        const NAMES: [&str; 7] = [
+            "dynamodb.sqlite",
+            "dynamodb.sqlite-wal",
+            "dynamodb.sqlite-shm",
+            "certificate.pem",
+            "certificate-key.pem",
+            "certificate-names",
+            "owner",
+        ];
+        NAMES.iter().map(|name| self.path.join(name)).collect()
+    }
+
     /// The database's file.
     pub fn database_file(&self) -> PathBuf {
         self.path.join("dynamodb.sqlite")

@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 use super::reload;
 use crate::site::{self, headers};
 
+/// Keys of the bucket that are no pages.
+const PROGRAMS_FOLDER: &str = "programs/";
+
 /// Where the pages come from.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -20,6 +23,13 @@ pub enum Source {
     Embedded,
     /// A folder, read anew for every request, with the script that reloads the browser on save.
     Folder(PathBuf),
+    /// The bucket at an endpoint of this computer.
+    Bucket {
+        /// Its client.
+        client: aws_sdk_s3::Client,
+        /// Its name.
+        bucket: String,
+    },
 }
 
 /// The pages and what goes with them.
@@ -84,6 +94,7 @@ impl Pages {
         match &self.source {
             Source::Embedded => embedded(&key),
             Source::Folder(folder) => from_folder(folder, &key).await,
+            Source::Bucket { client, bucket } => from_bucket(client, bucket, &key).await,
         }
     }
 }
@@ -120,6 +131,18 @@ fn embedded(key: &str) -> Option<File> {
         content_type: site::content_type(key),
         cache_control: site::cache_control(key).to_owned(),
     })
+}
+
+/// As the distribution may read it: everything but the programs.
+async fn from_bucket(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Option<File> {
+    if key.starts_with(PROGRAMS_FOLDER) {
+        return None;
+    }
+    let object = client.get_object().bucket(bucket).key(key).send().await.ok()?;
+    let content_type = object.content_type().unwrap_or("application/octet-stream").to_owned();
+    let cache_control = object.cache_control().unwrap_or("no-cache").to_owned();
+    let content = object.body.collect().await.ok()?.into_bytes();
+    Some(File { content, content_type, cache_control })
 }
 
 async fn from_folder(folder: &Path, key: &str) -> Option<File> {
