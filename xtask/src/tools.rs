@@ -58,7 +58,7 @@ impl Tool {
 /// The Python of the tests' own environment; made and filled where `tests/requirements.txt` is newer.
 ///
 /// # Errors
-/// Where there is no Python 3.10 or newer, or the packages cannot be had.
+/// Where there is no Python 3.11 or newer, or the packages cannot be had.
 pub fn python() -> Result<PathBuf, Error> {
     let folder = target().join("venv");
     let python = folder.join("bin/python");
@@ -69,7 +69,9 @@ pub fn python() -> Result<PathBuf, Error> {
         return Ok(python);
     }
     eprintln!("setting up Python packages in {}", folder.display());
-    let base = ["python3.13", "python3.12", "python3.11", "python3"].into_iter().find(|name| on_path(name).is_some());
+    // A name on the path may be a version manager's, for a version that is not chosen here: it must run.
+    let runs = |name: &&str| quiet(Command::new(name).args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]));
+    let base = ["python3.13", "python3.12", "python3.11", "python3"].into_iter().find(runs);
     let base = base.ok_or_else(|| Error::Missing("Python 3.11 or newer is missing: install python3".to_owned()))?;
     if run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
         debian_packages(&["python3-venv"])
