@@ -35,6 +35,15 @@ impl Stage {
     pub async fn with(emulator: &Emulator, settings: Settings) -> Self {
         // moto keeps accounts apart by roles only; a test has a moto of its own.
         let account = if emulator.kind == Kind::Moto { "123456789012".to_owned() } else { fresh_account() };
+        Self::in_account(emulator, settings, account).await
+    }
+
+    /// MiniStack's own account, the one whose data planes it serves to requests that nobody signed. For one test alone.
+    pub async fn in_served_account(emulator: &Emulator) -> Self {
+        Self::in_account(emulator, Settings::default(), "000000000000".to_owned()).await
+    }
+
+    async fn in_account(emulator: &Emulator, settings: Settings, account: String) -> Self {
         let clients = Clients::new(&emulator.url, &account).await;
         let folder = TempDir::new().expect("a temporary folder can be made");
         let proxy = Proxy::start(&emulator.url, settings).await.expect("the proxy starts");

@@ -24,11 +24,12 @@ async fn api_id(stage: &Stage) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
-    let stage = stage().await;
+    let stage = Stage::in_served_account(Emulator::shared()).await;
     foreign::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
 
-    let up = stage.up().await;
+    // With the check that page and API answer.
+    let up = stage.run(&["up", "--yes"]).await.expect(0);
     assert_eq!(up.result()["status"], "done");
     assert!(!up.done().is_empty());
     page_is_served(&stage, &up.result()["outputs"]).await;
