@@ -74,7 +74,8 @@ async fn what_is_turned_off_is_removed() {
     stage.configure("[alarms]\nenabled = false\n");
     let steps = stage.plan(3).await.steps();
     assert!(!steps.is_empty() && steps.iter().all(|step| step.action == "delete"), "{steps:#?}");
-    assert!(steps.iter().all(|step| step.address.starts_with("alarm.")), "{steps:#?}");
+    let watching = |address: &str| address.starts_with("alarm.") || address.starts_with("dashboard.");
+    assert!(steps.iter().all(|step| watching(&step.address)), "{steps:#?}");
     stage.up().await;
     assert!(stage.clients.cloudwatch.describe_alarms().send().await.unwrap().metric_alarms().is_empty());
     stage.plan(0).await;

@@ -18,7 +18,8 @@ async fn stage() -> Stage {
 /// The id of the stack's REST API.
 async fn api_id(stage: &Stage) -> String {
     let apis = stage.clients.api_gateway.get_rest_apis().send().await.unwrap();
-    let ours = apis.items().iter().find(|api| api.name() == Some(stage.stack()));
+    let name = format!("{}-api", stage.stack());
+    let ours = apis.items().iter().find(|api| api.name() == Some(name.as_str()));
     ours.expect("the API is there").id().unwrap().to_owned()
 }
 
