@@ -22,7 +22,7 @@ pub struct Record {
     pub ended: Instant,
     /// The answer's status; `None` where the connection was dropped.
     pub status: Option<u16>,
-    /// The fault or behaviour that answered in AWS's place.
+    /// The fault or behaviour that answered in AWS's place, or changed the answer.
     pub by: Option<String>,
 }
 

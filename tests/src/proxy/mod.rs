@@ -165,8 +165,8 @@ impl Shared {
             return (answer, Some(format!("{behaviour:?}")));
         }
         let mut answer = self.forward(call).await;
-        self.behaviours.after(call, &mut answer);
-        (answer, None)
+        let shown = self.behaviours.after(call, &mut answer);
+        (answer, shown.map(|behaviour| format!("{behaviour:?}")))
     }
 
     async fn forward(&self, call: &Call) -> Answer {

@@ -28,6 +28,14 @@ async fn up_and_down_through(kinds: &[Fault], seed: u64) {
         assert!(retried > 0, "{faults:?} were injected, and the result tells of no retry:\n{}", up.stdout);
         assert!(!up.events_of("retrying").is_empty(), "{}", up.stdout);
     }
+    let plan = stage.run(&["plan", "--detailed-exitcode"]).await;
+    if plan.code == Some(3) {
+        // An address whose answer was lost was had twice: AWS has no token for it. It is seen, and the next `up` gives
+        // it back.
+        let fields: Vec<String> = plan.steps().into_iter().flat_map(|step| step.fields).collect();
+        assert!(fields.iter().all(|field| field.starts_with("duplicates:")), "{fields:?}");
+        stage.up().await;
+    }
     stage.plan(0).await;
     stage.down().await;
     let left = difference(&before, &census(&stage.clients).await);

@@ -148,10 +148,18 @@ impl Behaviours {
         self.chosen.iter().find_map(|(behaviour, behave)| Some((*behaviour, behave.before(call)?)))
     }
 
-    pub(super) fn after(&self, call: &Call, answer: &mut Answer) {
-        for (_, behave) in &self.chosen {
+    /// Lets each behaviour learn from the answer; the first that has shown something else in its place, a state in
+    /// progress.
+    pub(super) fn after(&self, call: &Call, answer: &mut Answer) -> Option<Behaviour> {
+        let mut shown = None;
+        for (behaviour, behave) in &self.chosen {
+            let before = answer.body.clone();
             behave.after(call, answer);
+            if answer.body != before {
+                shown = shown.or(Some(*behaviour));
+            }
         }
+        shown
     }
 }
 
