@@ -3,6 +3,7 @@
 use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
 use aws_sdk_ec2::types::{IpPermission, IpRange};
 use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
+use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Step;
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
@@ -94,10 +95,11 @@ async fn functions_and_their_roles() {
     expect_drift(&stage, "a tag of a function", "lambda_function.signup", "update").await;
 
     let iam = &stage.clients.iam;
-    let policies = iam.list_role_policies().role_name(&name).send().await.unwrap();
+    let role = format!("{}-{REGION}-signup", stage.stack());
+    let policies = iam.list_role_policies().role_name(&role).send().await.unwrap();
     let policy = policies.policy_names().first().expect("the role has a policy").clone();
     let wide = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}]}"#;
-    iam.put_role_policy().role_name(&name).policy_name(&policy).policy_document(wide).send().await.unwrap();
+    iam.put_role_policy().role_name(&role).policy_name(&policy).policy_document(wide).send().await.unwrap();
     expect_drift(&stage, "a policy", "iam_role.signup", "update").await;
 
     let group = format!("/aws/lambda/{name}");
