@@ -9,6 +9,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 
 use super::Context as _;
+use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
 use crate::engine::ResourceError;
 
@@ -103,35 +104,67 @@ impl Clients {
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(endpoint_url.is_some()).build();
         Ok(Self {
             api_gateway: aws_sdk_apigateway::Client::from_conf(
-                aws_sdk_apigateway::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_apigateway::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             cloudfront: aws_sdk_cloudfront::Client::from_conf(
-                aws_sdk_cloudfront::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_cloudfront::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
-                aws_sdk_cloudwatch::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_cloudwatch::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             logs: aws_sdk_cloudwatchlogs::Client::from_conf(
-                aws_sdk_cloudwatchlogs::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_dynamodb::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_ec2::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_iam::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             lambda: aws_sdk_lambda::Client::from_conf(
-                aws_sdk_lambda::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_lambda::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
-            s3: aws_sdk_s3::Client::from_conf(s3.to_builder().interceptor(VisibleRetries).build()),
+            s3: aws_sdk_s3::Client::from_conf(
+                s3.to_builder().interceptor(VisibleRetries).retry_classifier(TooManyRequests).build(),
+            ),
             ssm: aws_sdk_ssm::Client::from_conf(
-                aws_sdk_ssm::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_ssm::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             sts: aws_sdk_sts::Client::from_conf(
-                aws_sdk_sts::config::Builder::from(&sdk).interceptor(VisibleRetries).build(),
+                aws_sdk_sts::config::Builder::from(&sdk)
+                    .interceptor(VisibleRetries)
+                    .retry_classifier(TooManyRequests)
+                    .build(),
             ),
             region,
             endpoint_url,

@@ -3,6 +3,7 @@
 mod clients;
 mod error;
 pub mod retry;
+mod too_many_requests;
 mod visible_retries;
 
 pub use clients::{Clients, ConnectError, ConnectOptions, Identity};

@@ -141,7 +141,9 @@ async fn the_gateway() {
     call.send().await.unwrap();
     let steps = stage.plan(3).await.steps();
     let first = steps.iter().find(|step| step.address == "api_routes.api");
-    assert!(first.is_some_and(is_drift), "{steps:#?}");
+    // Routes carry no tags, so nothing tells who changed them; what differs is named all the same.
+    let named = |step: &Step| step.fields.iter().any(|field| field.starts_with("POST /ticket"));
+    assert!(first.is_some_and(named), "{steps:#?}");
     // A changed route needs a new deployment, and nothing else.
     let others: Vec<_> = steps.iter().filter(|step| !step.address.starts_with("api_")).collect();
     assert!(others.is_empty(), "{others:#?}");

