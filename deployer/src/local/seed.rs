@@ -1,7 +1,5 @@
 //! `--seed demo`: a few people who are friends, and a link for each to sign in with.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use peersync_runtime::api::State;
 use peersync_runtime::store::{Operation, SignIn, Store, StoreError};
 
@@ -33,7 +31,7 @@ pub async fn demo(state: &State) -> Result<Vec<Person>, LocalError> {
 }
 
 async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
-    let (store, now) = (state.store(), now());
+    let (store, now) = (state.store(), state.now());
     let mut people = Vec::new();
     for (name, email) in PEOPLE {
         store.create_user(email, name, now).await?;
@@ -60,9 +58,4 @@ async fn befriend(store: &Store, first: &str, second: &str, now: i64) -> Result<
     store.connect(Operation::Ask, first, second, None, now).await?;
     store.connect(Operation::Ask, second, first, None, now).await?;
     Ok(())
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
