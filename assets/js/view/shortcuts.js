@@ -7,11 +7,13 @@ export const OFF_KEY = "peersync.shortcuts";
 export const KEYS = { m: "mute", v: "camera", s: "share", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
 
 /**
+ * A dialog that was just closed keeps the focus until the next picture is drawn; what is typed meanwhile is not for it.
  * @param {EventTarget | null} target
  * @returns {boolean} whether keys go into a text or move within a control there
  */
 function takesKeys(target) {
-  return target instanceof Element && target.closest("input, textarea, select, dialog, [role=menu], [contenteditable]") !== null;
+  if (!(target instanceof Element) || target.closest("dialog:not([open])")) return false;
+  return target.closest("input, textarea, select, dialog, [role=menu], [contenteditable]") !== null;
 }
 
 /**
