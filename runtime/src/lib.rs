@@ -1,5 +1,6 @@
 //! PeerSync server programs: the API (a Lambda bootstrap, or in-process) and the signaling server.
 
+pub mod access;
 pub mod aws;
 pub mod clock;
 pub mod routes;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
-pub use self::access::{Access, TableAccess, function_permissions};
+pub use self::access::{Access, function_permissions};
 use super::{Kind, Permission};
 use crate::aws::retry::{Schedule, while_failing};
 use crate::aws::{Context as _, NotFound as _};

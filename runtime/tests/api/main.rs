@@ -15,6 +15,7 @@ mod enumeration;
 mod friends;
 mod interleavings;
 mod requests;
+mod roles;
 mod rooms;
 mod search;
 mod smtp;

@@ -30,12 +30,22 @@ pub const SITE: &str = "https://call.example";
 pub const ORIGIN_KEY: &str = "edge-key";
 const NOW: i64 = 1_800_000_000;
 
-/// Every call to DynamoDB: `GetItem peersync-test-Users`.
+/// Every call to DynamoDB.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<Vec<String>>>);
+pub struct Calls(Arc<Mutex<Vec<(String, Value)>>>);
 
 impl Calls {
+    /// As `GetItem peersync-test-Users`.
     pub fn take(&self) -> Vec<String> {
+        let calls = self.take_whole();
+        calls
+            .iter()
+            .map(|(action, body)| format!("{action} {}", body["TableName"].as_str().unwrap_or_default()))
+            .collect()
+    }
+
+    /// The action and the request itself.
+    pub fn take_whole(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -53,8 +63,7 @@ impl Intercept for Calls {
     ) -> Result<(), BoxError> {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let body: Value = serde_json::from_slice(context.request().body().bytes().unwrap_or_default())?;
-        let table = body["TableName"].as_str().unwrap_or_default();
-        self.0.lock().unwrap().push(format!("{} {table}", target.rsplit('.').next().unwrap_or_default()));
+        self.0.lock().unwrap().push((target.rsplit('.').next().unwrap_or_default().to_owned(), body));
         Ok(())
     }
 }

@@ -1,21 +1,10 @@
-//! What each program calls, once: the policies of the roles are made from it, and tests compare it with the calls that
-//! the programs really make.
+//! What each program calls: the policies of the roles are made from it.
 
+use peersync_runtime::access::{TableAccess, tables};
 use peersync_runtime::secrets::Secrets;
 use peersync_runtime::settings::Settings;
 
 use crate::config::{Config, MailProvider};
-
-/// What a program may do with one table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableAccess {
-    /// Last part of the table's name, `Users`.
-    pub table: &'static str,
-    /// Actions of DynamoDB, without `dynamodb:`. A transaction needs those of its parts.
-    pub actions: &'static [&'static str],
-    /// Whether it queries the table's index.
-    pub index: bool,
-}
 
 /// What a program may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,41 +17,11 @@ pub struct Access {
     pub ses: bool,
 }
 
-const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAccess {
-    TableAccess { table, actions, index: false }
-}
-
-const SIGNUP: &[TableAccess] = &[on("Users", &["PutItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
-
-const LOGIN: &[TableAccess] = &[
-    on("Users", &["GetItem", "UpdateItem", "DeleteItem"]),
-    on("UserConnections", &["GetItem", "Query", "DeleteItem", "ConditionCheckItem"]),
-    on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
-];
-
-const FRIENDS: &[TableAccess] = &[
-    TableAccess { table: "Users", actions: &["GetItem", "BatchGetItem", "Query", "ConditionCheckItem"], index: true },
-    on("UserConnections", &["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"]),
-    on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
-];
-
-const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
-
-/// The signaling server reads rooms, and who is whose friend.
-const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
-
 /// What a function calls: `signup`, `login`, `friends`, `rooms`; or the signaling server: `signal`.
 pub fn function_permissions(config: &Config, function: &str) -> Access {
-    let (tables, mails) = match function {
-        "signup" => (SIGNUP, true),
-        "login" => (LOGIN, true),
-        "friends" => (FRIENDS, true),
-        "rooms" => (ROOMS, false),
-        "signal" => (SIGNAL, false),
-        _ => (&[] as &[TableAccess], false),
-    };
+    let mails = matches!(function, "signup" | "login" | "friends");
     let ses = mails && config.mail.provider == MailProvider::Ses;
-    Access { tables, parameters: parameters(config, function), ses }
+    Access { tables: tables(function), parameters: parameters(config, function), ses }
 }
 
 /// The parameters that the program asks for, by what it says itself.

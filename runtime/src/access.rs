@@ -1,0 +1,49 @@
+//! What each program does with the tables, once: the deployer makes the roles from it, and a test holds it against the
+//! calls that the programs really make.
+
+/// What a program may do with one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableAccess {
+    /// Last part of the table's name, `Users`.
+    pub table: &'static str,
+    /// Actions of DynamoDB, without `dynamodb:`. A transaction needs those of its parts.
+    pub actions: &'static [&'static str],
+    /// Whether it queries the table's index.
+    pub index: bool,
+}
+
+const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAccess {
+    TableAccess { table, actions, index: false }
+}
+
+const SIGNUP: &[TableAccess] = &[on("Users", &["PutItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
+
+const LOGIN: &[TableAccess] = &[
+    on("Users", &["GetItem", "UpdateItem", "DeleteItem"]),
+    on("UserConnections", &["GetItem", "Query", "DeleteItem", "ConditionCheckItem"]),
+    on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
+];
+
+const FRIENDS: &[TableAccess] = &[
+    TableAccess { table: "Users", actions: &["GetItem", "BatchGetItem", "Query", "ConditionCheckItem"], index: true },
+    on("UserConnections", &["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"]),
+    on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
+];
+
+const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
+
+/// The signaling server reads rooms, and who is whose friend.
+const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
+
+/// The tables of a function (`signup`, `login`, `friends`, `rooms`) or of the signaling server (`signal`); none for any
+/// other name.
+pub fn tables(program: &str) -> &'static [TableAccess] {
+    match program {
+        "signup" => SIGNUP,
+        "login" => LOGIN,
+        "friends" => FRIENDS,
+        "rooms" => ROOMS,
+        "signal" => SIGNAL,
+        _ => &[],
+    }
+}
