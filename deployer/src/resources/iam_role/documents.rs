@@ -11,6 +11,9 @@ use crate::stack::Stack;
 /// Version of the policy language.
 const VERSION: &str = "2012-10-17";
 
+/// What SES asks for where a call gives the whole message, be the call `SendEmail` or `SendRawEmail`.
+const RAW_MAIL: &str = "ses:SendRawEmail";
+
 /// A policy that lets one service take the role.
 pub(super) fn trust(service: &str) -> Value {
     json!({
@@ -24,7 +27,7 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
     let mut statements = of_program(stack, function);
     statements.push(logs(stack, &stack.function_log_group(function)));
     if function_permissions(&stack.config, function).ses {
-        statements.push(allow("Mail", &["ses:SendEmail"], vec![stack.arn("ses", "identity/*")]));
+        statements.push(allow("Mail", &[RAW_MAIL], vec![stack.arn("ses", "identity/*")]));
     }
     document(statements)
 }
@@ -69,26 +72,26 @@ pub(super) fn of_gateway() -> Value {
 /// The tables and parameters of a program.
 fn of_program(stack: &Stack, function: &str) -> Vec<Value> {
     let access = function_permissions(&stack.config, function);
-    let mut statements: Vec<Value> = access
-        .tables
-        .iter()
-        .map(|table| {
-            let actions: Vec<String> = table.actions.iter().map(|action| format!("dynamodb:{action}")).collect();
-            let arn = table_arn(stack, table.table);
-            let index = table.index.then(|| format!("{arn}/index/{INDEX}"));
-            let resources: Vec<String> = [arn].into_iter().chain(index).collect();
-            json!({
-                "Sid": table.table,
-                "Effect": "Allow",
-                "Action": actions,
-                "Resource": resources,
-            })
-        })
-        .collect();
+    let mut statements = Vec::new();
+    for table in access.tables {
+        let arn = table_arn(stack, table.table);
+        // What is queried by an index is queried by it alone.
+        let (by_index, others): (Vec<&str>, Vec<&str>) =
+            table.actions.iter().copied().partition(|action| table.index && *action == "Query");
+        if !by_index.is_empty() {
+            statements.push(dynamodb(&format!("{}Index", table.table), &by_index, format!("{arn}/index/{INDEX}")));
+        }
+        statements.push(dynamodb(table.table, &others, arn));
+    }
     let prefix = stack.parameter_prefix();
     let parameters = access.parameters.iter().map(|name| stack.arn("ssm", &format!("parameter{prefix}/{name}")));
     statements.push(allow("Secrets", &["ssm:GetParameters"], parameters.collect()));
     statements
+}
+
+fn dynamodb(sid: &str, actions: &[&str], resource: String) -> Value {
+    let actions: Vec<String> = actions.iter().map(|action| format!("dynamodb:{action}")).collect();
+    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": [resource] })
 }
 
 /// Writing to a log group that is there: a late write must not make a new one without retention.
@@ -113,7 +116,29 @@ pub(super) fn parse(document: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, trust};
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
+    use serde_json::{Value, json};
+
+    use super::{of_function, parse, trust};
+    use crate::config::{Config, MailProvider};
+    use crate::stack::Stack;
+
+    #[tokio::test]
+    async fn an_index_is_queried_and_its_table_is_not_and_mail_is_sent_whole() {
+        let mut config = Config::default();
+        config.mail.provider = MailProvider::Ses;
+        let stack = Stack::for_tests(config).await;
+        let policy = of_function(&stack, "friends");
+        let statements = policy["Statement"].as_array().unwrap();
+        let named = |sid: &str| statements.iter().find(|statement| statement["Sid"] == sid).unwrap();
+        let users = format!("arn:aws:dynamodb:eu-central-1:123456789012:table/{}", stack.named("Users"));
+        assert_eq!(named("Users")["Resource"], json!([users]));
+        assert!(!named("Users")["Action"].as_array().unwrap().contains(&Value::from("dynamodb:Query")));
+        assert_eq!(named("UsersIndex")["Resource"], json!([format!("{users}/index/byName")]));
+        assert_eq!(named("UsersIndex")["Action"], json!(["dynamodb:Query"]));
+        assert!(named("UserConnections")["Action"].as_array().unwrap().contains(&Value::from("dynamodb:Query")));
+        assert_eq!(named("Mail")["Action"], json!(["ses:SendRawEmail"]));
+    }
 
     #[test]
     fn a_document_is_read_back_as_it_was_written() {
