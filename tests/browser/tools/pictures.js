@@ -1,6 +1,7 @@
 /**
  * Makes the pictures of the README, out of the running product: node pictures.js [FOLDER]. With PEERSYNC_ENDPOINT, the
- * address of an emulator of AWS, the terminal shows `up` there; without, it shows `local`.
+ * address of an emulator of AWS, the terminal shows `up` there; without, it shows `local`, for which port 8080 must be
+ * free.
  */
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,6 +15,8 @@ import { PROGRAM, Product } from "../support/product.js";
 
 const target = process.argv[2] ?? fileURLToPath(new URL("../../../docs/pictures/", import.meta.url));
 const FRAMES = 30;
+/** Videos make large PNG files. */
+const JPEG = /** @type {const} */ ({ type: "jpeg", quality: 85 });
 /** Who looks how: colours of wall, clothes, skin and hair. */
 const PEOPLE = [
   { name: "Ada", wall: "#cfe3e8", wood: "#8a6d55", clothes: "#a8492c", skin: "#f0c7a4", hair: "#4a2c1d", long: true },
@@ -80,7 +83,7 @@ async function call(product, folder) {
   await bob.open("home.html");
   await ada.open("home.html");
   await ada.page.getByText("Online", { exact: true }).waitFor();
-  await ada.page.screenshot({ path: join(target, "home.png") });
+  await ada.page.screenshot({ ...JPEG, path: join(target, "home.jpg") });
   await ada.press("Call Bob");
   await bob.page.getByRole("dialog", { name: /calling/ }).getByRole("button", { name: "Accept" }).click();
   await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
@@ -95,8 +98,8 @@ async function call(product, folder) {
   await bob.press("Close");
   await say(ada, "I bring the sandwiches.");
   await pause(8000);
-  await ada.page.screenshot({ path: join(target, "call.png") });
-  await bob.page.screenshot({ path: join(target, "call-phone.png") });
+  await ada.page.screenshot({ ...JPEG, path: join(target, "call.jpg") });
+  await bob.page.screenshot({ ...JPEG, path: join(target, "call-phone.jpg") });
   await ada.press("Leave");
   for (const { browser, person } of arrived) {
     await person.leave();
@@ -107,7 +110,7 @@ async function call(product, folder) {
 /** @returns {Promise<{ command: string, output: string }>} what a terminal would show, colours included */
 async function session() {
   const endpoint = process.env.PEERSYNC_ENDPOINT;
-  const given = endpoint ? ["--endpoint-url", endpoint, "up", "-y"] : ["local", "--port", "0", "--ephemeral", "--embedded"];
+  const given = endpoint ? ["--endpoint-url", endpoint, "up", "-y"] : ["local", "--ephemeral", "--embedded"];
   const started = spawn(PROGRAM, given, { env: { ...process.env, CLICOLOR_FORCE: "1", FORCE_COLOR: "1", TERM: "xterm-256color" }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const done = new Promise((resolve) => {
@@ -121,7 +124,8 @@ async function session() {
   });
   await done;
   started.kill();
-  return { command: `peersync-deploy ${endpoint ? "up" : "local"}`, output };
+  if (!endpoint && !/ready after/.test(output)) throw new Error(`local is not ready:\n${output}`);
+  return { command: ["peersync-deploy", ...given].join(" "), output };
 }
 
 const COLOURS = ["#1f2d36", "#ff8a7c", "#62d39b", "#f2c066", "#7db9e8", "#c9a2e0", "#58c7e0", "#e9f3f7"];
