@@ -13,6 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+
 const PROGRAMS: [&str; 2] = ["api", "signal"];
 /// Names the folder with programs that are ready.
 const READY: &str = "PEERSYNC_RUNTIME_DIR";
@@ -30,8 +35,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::copy(&source, out.join(program))
             .map_err(|error| format!("the program {} cannot be copied: {error}", source.display()))?;
     }
-    fs::write(out.join("api.zip"), archive::pack(&fs::read(out.join("api"))?)?)?;
+    let [api, signal] = PROGRAMS.map(|program| fs::read(out.join(program)));
+    let (api, signal) = (api?, signal?);
+    let zip = archive::pack(&api)?;
+    fs::write(out.join("digests.rs"), digests(&api, &signal, &zip))?;
+    fs::write(out.join("api.zip"), zip)?;
     Ok(())
+}
+
+/// The digests of what the deployer carries, as constants. Working them out in each run would take a tenth of a second
+/// and bring all of it into memory.
+fn digests(api: &[u8], signal: &[u8], zip: &[u8]) -> String {
+    let constant =
+        |about: &str, name: &str, value: String| format!("/// {about}\npub const {name}: &str = {value:?};\n");
+    [
+        constant("SHA-256 of [`API`] in hexadecimal.", "API_SHA256", hex::encode(Sha256::digest(api))),
+        constant(
+            "SHA-256 of [`API_ZIP`] in base64, as Lambda gives it back as `CodeSha256`.",
+            "API_ZIP_SHA256",
+            STANDARD.encode(Sha256::digest(zip)),
+        ),
+        constant("SHA-256 of [`SIGNAL`] in hexadecimal.", "SIGNAL_SHA256", hex::encode(Sha256::digest(signal))),
+        constant(
+            "MD5 of [`SIGNAL`] in hexadecimal, as S3 gives it back.",
+            "SIGNAL_MD5",
+            hex::encode(Md5::digest(signal)),
+        ),
+    ]
+    .concat()
 }
 
 /// Builds the programs and returns their folder.

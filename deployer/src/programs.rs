@@ -3,14 +3,9 @@
 #[cfg(test)]
 mod archive;
 
-use std::sync::OnceLock;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use object::elf::{EM_X86_64, FileHeader64};
 use object::read::elf::{ElfFile64, VersionIndex};
 use object::{Endianness, Object as _};
-use sha2::{Digest as _, Sha256};
 
 use crate::engine::ResourceError;
 
@@ -31,12 +26,10 @@ pub const API: Program = Program { name: "api", bytes: include_bytes!(concat!(en
 /// The signaling server.
 pub const SIGNAL: Program = Program { name: "signal", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/signal")) };
 
-impl Program {
-    /// SHA-256 in hexadecimal, as `sha256sum` writes it.
-    pub fn sha256_hex(&self) -> String {
-        hex::encode(Sha256::digest(self.bytes))
-    }
-}
+/// The API as Lambda's archive with the `bootstrap`. The build packs it: at run time that would take a second.
+pub const API_ZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/api.zip"));
+
+include!(concat!(env!("OUT_DIR"), "/digests.rs"));
 
 /// A version of the C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,18 +88,14 @@ fn glibc_version(name: &[u8]) -> Option<Version> {
     Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// The API as Lambda's archive with the `bootstrap`. The build packs it: at run time that would take a second.
-pub const API_ZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/api.zip"));
-
-/// SHA-256 of [`API_ZIP`] in base64, as Lambda gives it back as `CodeSha256`.
-pub fn api_zip_sha256() -> &'static str {
-    static SHA256: OnceLock<String> = OnceLock::new();
-    SHA256.get_or_init(|| STANDARD.encode(Sha256::digest(API_ZIP)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use md5::Md5;
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]
@@ -142,6 +131,13 @@ mod tests {
     #[test]
     fn the_zip_holds_the_api() {
         assert_eq!(archive::pack(API.bytes).unwrap(), API_ZIP);
-        assert_eq!(STANDARD.decode(api_zip_sha256()).unwrap().len(), 32);
+    }
+
+    #[test]
+    fn the_digests_are_those_of_what_is_carried() {
+        assert_eq!(API_SHA256, hex::encode(Sha256::digest(API.bytes)));
+        assert_eq!(API_ZIP_SHA256, STANDARD.encode(Sha256::digest(API_ZIP)));
+        assert_eq!(SIGNAL_SHA256, hex::encode(Sha256::digest(SIGNAL.bytes)));
+        assert_eq!(SIGNAL_MD5, hex::encode(Md5::digest(SIGNAL.bytes)));
     }
 }

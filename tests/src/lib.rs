@@ -3,12 +3,14 @@
 //!
 //! This crate is test code: it panics where the ground under a test gives way, with a message that says what did.
 
+pub mod api_bench;
 pub mod census;
 pub mod clients;
 pub mod deployer;
 pub mod emulator;
 pub mod foreign;
 pub mod http;
+pub mod product;
 pub mod proxy;
 pub mod signal_bench;
 pub mod stage;

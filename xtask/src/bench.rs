@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::error::Error;
 use crate::process;
 use crate::tools::{Tool, chromium, python};
-use crate::workspace::{deployer, root};
+use crate::workspace::{builder, deployer, root};
 
 /// Builds what is measured and measures it.
 ///
@@ -14,9 +14,9 @@ use crate::workspace::{deployer, root};
 /// Where something that the benchmark needs is missing, or it fails.
 pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     let python = python()?;
-    let mut build = Command::new("cargo");
+    let mut build = builder("cargo");
     build.args(["build", "--release", "--package", "peersync-deploy", "--package", "peersync-runtime"]);
-    build.args(["--package", "peersync-tests", "--bins"]).current_dir(root());
+    build.args(["--package", "peersync-tests", "--bins"]);
     process::run(&mut build)?;
     let mut command = match what {
         Bench::Deploy => program("bench-deploy"),

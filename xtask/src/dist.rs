@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::error::{At as _, Error};
 use crate::process::{self, line};
 use crate::tools::python;
-use crate::workspace::{deployer, on_path, root, runtime_programs, target};
+use crate::workspace::{builder, deployer, on_path, runtime_programs, target};
 
 /// The newest glibc that Amazon Linux 2023 has.
 pub const GLIBC: (u32, u32) = (2, 34);
@@ -24,8 +24,8 @@ const PROGRAMS: [&str; 2] = ["api", "signal"];
 /// Where a tool is missing, the build fails, or a program needs a newer glibc.
 pub fn run() -> Result<(), Error> {
     runtime()?;
-    let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--package", "peersync-deploy"]).current_dir(root());
+    let mut build = builder("cargo");
+    build.args(["build", "--release", "--package", "peersync-deploy"]);
     process::run(build.env("PEERSYNC_RUNTIME_DIR", runtime_programs()))?;
     for program in PROGRAMS {
         let path = runtime_programs().join(program);
@@ -48,10 +48,10 @@ pub fn runtime() -> Result<(), Error> {
     let python = python()?;
     let tools = python.parent().map(Path::to_path_buf).unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut build = Command::new(tools.join("cargo-zigbuild"));
+    let mut build = builder(tools.join("cargo-zigbuild"));
     build.args(["zigbuild", "--profile", PROFILE, "--package", "peersync-runtime", "--bins"]);
     build.args(["--target", &format!("{TARGET}.{}.{}", GLIBC.0, GLIBC.1)]);
-    build.arg("--target-dir").arg(target().join("al2023")).current_dir(root());
+    build.arg("--target-dir").arg(target().join("al2023"));
     build.env("PATH", format!("{}:{path}", tools.display()));
     process::run(&mut build)?;
     let folder = runtime_programs();

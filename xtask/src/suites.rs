@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{At as _, Error};
 use crate::tools::{self, Tool};
-use crate::workspace::{deployer, root, runtime_programs};
+use crate::workspace::{builder, deployer, root, runtime_programs};
 
 /// When a suite is given up, unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
@@ -134,8 +134,8 @@ fn tool(name: &str) -> Option<Tool> {
 
 /// `cargo` with these arguments, in the checkout, with the runtime's programs for Amazon Linux where they are built.
 pub fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(root());
+    let mut command = builder("cargo");
+    command.args(arguments);
     environment(&mut command);
     command
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::{At as _, Error};
 use crate::process;
 use crate::tools::python;
-use crate::workspace::{deployer, root, target};
+use crate::workspace::{builder, deployer, root, target};
 
 /// When MiniStack is given up.
 const READY: Duration = Duration::from_secs(60);
@@ -23,9 +23,7 @@ const ACCOUNT: &str = "000000000000";
 /// Where something is missing, or `up` fails.
 pub fn run() -> Result<ExitCode, Error> {
     let python = python()?;
-    process::run(
-        Command::new("cargo").args(["build", "--release", "--package", "peersync-deploy"]).current_dir(root()),
-    )?;
+    process::run(builder("cargo").args(["build", "--release", "--package", "peersync-deploy"]))?;
     let port = free_port()?;
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut emulator = Ending(start(&python, port)?);

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {
@@ -27,6 +28,18 @@ pub fn deployer() -> PathBuf {
 /// Where the runtime's programs for Amazon Linux 2023 are put, for the deployer's build to embed.
 pub fn runtime_programs() -> PathBuf {
     target().join("runtime-al2023")
+}
+
+/// A program that builds, as cargo does, in the checkout. What cargo tells *this* program about its own package stays
+/// here: build scripts look at the same variables, and would make everything anew that a plain `cargo` has built.
+pub fn builder(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let of_this_package = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start));
+    for (name, _) in env::vars_os().filter(|(name, _)| of_this_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command.current_dir(root());
+    command
 }
 
 /// Where the output of the suites is kept.

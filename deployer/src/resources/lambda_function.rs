@@ -124,7 +124,7 @@ impl Resource for Function {
             ("role", json!(iam_role::role_arn(&self.stack, self.function))),
             ("memory_mb", json!(self.stack.config.api.memory_mb)),
             ("timeout_s", json!(self.timeout())),
-            ("code_sha256", json!(programs::api_zip_sha256())),
+            ("code_sha256", json!(programs::API_ZIP_SHA256)),
         ];
         let environment = self.environment(outputs).map(|environment| json!(environment));
         known
@@ -188,7 +188,10 @@ impl Function {
     /// The environment; `None` while an address in it is not known yet.
     fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let mut environment = self.stack.runtime_environment(outputs)?;
-        let own = FUNCTION_ENVIRONMENT.iter().copied().chain([("PEERSYNC_FUNCTION", self.function)]);
+        let own = FUNCTION_ENVIRONMENT
+            .iter()
+            .copied()
+            .chain([("PEERSYNC_FUNCTION", self.function), ("PEERSYNC_BUILD", programs::API_SHA256)]);
         environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(environment)
     }

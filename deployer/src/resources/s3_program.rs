@@ -1,11 +1,10 @@
 //! The signaling program in the bucket, where the host fetches it. Nobody else may read it.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
-use md5::{Digest as _, Md5};
 
 use super::{Kind, Permission, s3_bucket};
 use crate::aws::{Context as _, NotFound as _};
@@ -32,21 +31,13 @@ pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
 
-/// The SHA-256 of the signaling program, in hexadecimal.
-pub fn sha256() -> &'static str {
-    static SHA256: LazyLock<String> = LazyLock::new(|| programs::SIGNAL.sha256_hex());
-    &SHA256
-}
-
 struct Program {
     stack: Arc<Stack>,
     address: Address,
-    md5: String,
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let md5 = hex::encode(Md5::digest(programs::SIGNAL.bytes));
-    vec![Arc::new(Program { stack: stack.clone(), address: address(), md5 })]
+    vec![Arc::new(Program { stack: stack.clone(), address: address() })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -84,13 +75,17 @@ impl Resource for Program {
             id: KEY.to_owned(),
             fields: [("md5".to_owned(), LiveField::known(md5)), ("sha256".to_owned(), LiveField::known(recorded))]
                 .into(),
-            outputs: OutputMap::new().with("sha256", sha256()),
+            outputs: OutputMap::new().with("sha256", programs::SIGNAL_SHA256),
             ..Live::default()
         }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [("md5".to_owned(), Field::known(self.md5.as_str())), ("sha256".to_owned(), Field::known(sha256()))].into()
+        [
+            ("md5".to_owned(), Field::known(programs::SIGNAL_MD5)),
+            ("sha256".to_owned(), Field::known(programs::SIGNAL_SHA256)),
+        ]
+        .into()
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -100,13 +95,15 @@ impl Resource for Program {
         }
         s3_bucket::retry_passing(context.progress, || async {
             let call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(KEY);
-            let call = call.body(ByteStream::from_static(programs::SIGNAL.bytes)).metadata(SHA256_METADATA, sha256());
+            let call = call
+                .body(ByteStream::from_static(programs::SIGNAL.bytes))
+                .metadata(SHA256_METADATA, programs::SIGNAL_SHA256);
             let call =
                 call.server_side_encryption(ServerSideEncryption::Aes256).content_type("application/octet-stream");
             call.send().await.context("failed to upload the signaling program").map(|_| ())
         })
         .await?;
-        Ok(OutputMap::new().with("sha256", sha256()))
+        Ok(OutputMap::new().with("sha256", programs::SIGNAL_SHA256))
     }
 
     async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {

@@ -26,6 +26,7 @@ use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
     ResourceError,
 };
+use crate::programs;
 use crate::stack::Stack;
 
 /// The registry's line.
@@ -165,7 +166,7 @@ impl Resource for SignalInstance {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let signaling = &self.stack.config.signaling;
-        let user_data = user_data::build(&self.stack, outputs, s3_program::sha256()).map(|text| hash(&text));
+        let user_data = user_data::build(&self.stack, outputs, programs::SIGNAL_SHA256).map(|text| hash(&text));
         let group = outputs.get(&security_group::address(), "id").map(|id| json!([id]));
         let elastic_ip = match signaling.ingress {
             Ingress::Cloudflare => Field::Known(Value::Null),
@@ -186,7 +187,7 @@ impl Resource for SignalInstance {
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        let user_data = user_data::build(&self.stack, context.outputs, s3_program::sha256())
+        let user_data = user_data::build(&self.stack, context.outputs, programs::SIGNAL_SHA256)
             .ok_or_else(|| ResourceError::new("the site's address is not known when the host is made"))?;
         let older = find_all(&self.stack).await?;
         let order = launch::Order {

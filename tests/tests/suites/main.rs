@@ -9,5 +9,6 @@ mod emulator;
 mod errors;
 mod expiry;
 mod faults;
+mod local;
 mod moto;
 mod proxy;

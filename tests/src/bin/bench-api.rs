@@ -1,0 +1,73 @@
+//! `cargo xtask bench api`: size, start and warm call of the API's program as Lambda runs it, and beside it a Python
+//! handler with boto3, in the same run and the same surroundings.
+//!
+//! `--starts N` (default 21), `--calls N` (default 300).
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use peersync_deploy::programs::{API, API_ZIP};
+use peersync_tests::api_bench::function::{Costs, Program};
+use peersync_tests::api_bench::surroundings::Surroundings;
+
+/// What we want to stay below: the zip in bytes, the start, and a warm call's processor time.
+const GOALS: (usize, Duration, Duration) = (5_000_000, Duration::from_millis(25), Duration::from_millis(2));
+
+#[tokio::main]
+async fn main() {
+    let (starts, calls) = (number("--starts", 21), number("--calls", 300));
+    let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
+    let program = unpacked(&folder);
+    // A store of its own for each: the limits that one reaches are not the other's.
+    let ours = Program::Ours(program).measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
+    let python = Program::Python.measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
+    let _ = std::fs::remove_dir_all(&folder);
+
+    println!("{:18} {:>14} {:>16} {:>12} {:>10}", "", "first answer", "CPU, POST /login", "wall", "resident");
+    row("ours", ours);
+    row("Python, boto3", python);
+    let ratio = |theirs: Duration, ours: Duration| theirs.as_secs_f64() / ours.as_secs_f64();
+    println!(
+        "{:18} {:>13.1}x {:>15.1}x {:>11.1}x {:>9.1}x",
+        "ratio",
+        ratio(python.start, ours.start),
+        ratio(python.processor, ours.processor),
+        ratio(python.wall, ours.wall),
+        ratio(Duration::from_millis(python.resident), Duration::from_millis(ours.resident)),
+    );
+    println!();
+    verdict("zip", API_ZIP.len() <= GOALS.0, &format!("{} of {} bytes", API_ZIP.len(), GOALS.0));
+    verdict("first answer", ours.start <= GOALS.1, &format!("{:.1?} of {:?}", ours.start, GOALS.1));
+    verdict("CPU of a warm call", ours.processor <= GOALS.2, &format!("{:.2?} of {:?}", ours.processor, GOALS.2));
+}
+
+fn row(name: &str, costs: Costs) {
+    println!(
+        "{name:18} {:>11.1} ms {:>13.2} ms {:>9.2} ms {:>7} KB",
+        costs.start.as_secs_f64() * 1e3,
+        costs.processor.as_secs_f64() * 1e3,
+        costs.wall.as_secs_f64() * 1e3,
+        costs.resident
+    );
+}
+
+fn verdict(what: &str, reached: bool, numbers: &str) {
+    println!("{what}: {numbers} {}", if reached { "(reached)" } else { "(NOT reached)" });
+}
+
+fn number(flag: &str, default: usize) -> usize {
+    let words: Vec<String> = env::args().collect();
+    let place = words.iter().position(|word| word == flag);
+    place.and_then(|place| words.get(place + 1)?.parse().ok()).unwrap_or(default)
+}
+
+/// The program that the deployer carries, as a file that can be run.
+fn unpacked(folder: &std::path::Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(folder).expect("the folder for temporary files can be written");
+    let program = folder.join("bootstrap");
+    std::fs::write(&program, API.bytes).expect("the program can be written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be made to run");
+    program
+}

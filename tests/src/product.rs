@@ -1,0 +1,166 @@
+//! `peersync-deploy local` as a process: the whole product, in a folder of its own.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::deployer::{Run, command, ended};
+use crate::http::client;
+
+/// When a start is given up: the embedded product needs a fraction of a second, an emulator some seconds.
+const START: Duration = Duration::from_secs(120);
+/// When a mail is given up that was sent already.
+const MAIL: Duration = Duration::from_secs(30);
+
+/// A running product; killed when it is dropped.
+#[derive(Debug)]
+pub struct Product {
+    /// The event that says that everything is ready.
+    pub ready: Value,
+    /// The events before it.
+    pub before: Vec<Value>,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Product {
+    /// Starts `local` in a folder and waits until it is ready.
+    pub async fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut all = vec!["--output", "json", "local"];
+        all.extend(arguments);
+        Self::from(command(folder, &all)).await
+    }
+
+    /// As [`Product::start`], with a command that is complete.
+    pub async fn from(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the deployer can be started");
+        let stdout = child.stdout.take().expect("its output is ours");
+        // Nobody reads what it logs; a full pipe would stop it.
+        let mut stderr = child.stderr.take().expect("its errors are ours");
+        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::stderr()).await });
+        let mut lines = BufReader::new(stdout).lines();
+        let mut before = Vec::new();
+        let ready = timeout(START, async {
+            while let Some(line) = lines.next_line().await.expect("its output is text") {
+                let event: Value = serde_json::from_str(&line).expect("its output is JSON");
+                if event["event"] == "ready" {
+                    return Some(event);
+                }
+                before.push(event);
+            }
+            None
+        });
+        let ready = ready.await.expect("local is ready in time").expect("local says that it is ready");
+        Self { ready, before, child, lines }
+    }
+
+    /// Where the pages are.
+    pub fn url(&self) -> &str {
+        self.ready["url"].as_str().expect("the event has a URL")
+    }
+
+    /// Its port.
+    pub fn port(&self) -> String {
+        self.url().rsplit(':').next().expect("the URL has a port").to_owned()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Ends it as Ctrl-C does, and waits for it.
+    pub async fn interrupt(self) -> Run {
+        let started = Instant::now();
+        let Self { child, lines, .. } = self;
+        let kill = Command::new("kill").args(["-INT", &child.id().expect("it runs").to_string()]).status().await;
+        assert!(kill.expect("there is a kill").success());
+        let run = ended(child, started).await;
+        drop(lines);
+        run
+    }
+
+    /// A request, with the session's cookie where there is one.
+    pub async fn call(&self, method: &str, path: &str, cookie: &str, body: Option<Value>) -> Answer {
+        let method = method.parse().expect("a method");
+        let mut request = client().request(method, format!("{}{path}", self.url())).header("origin", self.url());
+        if !cookie.is_empty() {
+            request = request.header("cookie", cookie);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.expect("local answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("the answer is text");
+        Answer { status, headers, text }
+    }
+
+    /// A GET without a session.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, "", None).await
+    }
+
+    /// Signs up, reads the mail and signs in with its link; the cookie.
+    pub async fn sign_in(&self, name: &str, email: &str) -> String {
+        let body = json!({ "name": name, "email": email });
+        let asked = self.call("POST", "/api/signup", "", Some(body)).await.expect(202);
+        let text = self.mail_to(email).await;
+        let token = text.split("#token=").nth(1).expect("the mail has a link");
+        let token = token.split_whitespace().next().expect("the link has a token");
+        let body = json!({ "token": token, "match": asked.json()["match"] });
+        self.call("POST", "/api/login/verify", &asked.cookie(), Some(body)).await.expect(200).cookie()
+    }
+
+    /// The text of the newest mail to somebody, which may be on its way still.
+    pub async fn mail_to(&self, email: &str) -> String {
+        let found = timeout(MAIL, async {
+            loop {
+                let mails = self.get("/_mail/messages.json").await.expect(200).json();
+                let mails = mails.as_array().cloned().unwrap_or_default();
+                if let Some(mail) = mails.iter().find(|mail| mail["to"] == email) {
+                    return mail["text"].as_str().unwrap_or_default().to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        found.await.expect("the mail arrives")
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// Its body.
+    pub text: String,
+}
+
+impl Answer {
+    /// Panics with the body where the status is another.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The cookies that it sets, as they are sent back.
+    pub fn cookie(&self) -> String {
+        let set = self.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+        let pairs = set.filter_map(|cookie| cookie.split(';').next()).filter(|pair| !pair.ends_with('='));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+}
