@@ -1,10 +1,13 @@
-"""Starts `peersync-deploy local`, and lets schemathesis try every operation of the API's own document against it.
+"""Starts `peersync-deploy local`, and lets schemathesis try every operation of the API's own document against it: as
+somebody who is not signed in, then as somebody who is.
 
 Usage: schemathesis_run.py DEPLOYER
 """
 
+import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -38,6 +41,40 @@ def wait(url):
     sys.exit(f"`local` does not answer at {url}")
 
 
+def call(base, path, body=None):
+    headers = {"Origin": base, "Content-Type": "application/json"}
+    request = urllib.request.Request(base + path, body and json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer), answer.headers
+
+
+def sign_in(base, name):
+    """Signs somebody up, and in by the mailed link and its number. Returns the value of the session's cookie."""
+    email = f"{name}@example.org"
+    mailed, _ = call(base, "/api/signup", {"name": name, "email": email})
+    messages, _ = call(base, "/_mail/messages.json")
+    letter = next(text for message in messages if email in (text := json.dumps(message)))
+    token = re.search(r"#token=([\w-]+)", letter)[1]
+    _, headers = call(base, "/api/login/verify", {"token": token, "match": mailed["match"]})
+    return re.search(r"__Host-session=([\w-]+)", " ".join(headers.get_all("Set-Cookie")))[1]
+
+
+def runs(base, folder):
+    """What schemathesis is told, run by run. What ends a session has one of its own, so that the others keep theirs."""
+
+    def signed_in(name):
+        # As the document's own scheme, so that schemathesis may leave it out where it tries that.
+        file = pathlib.Path(folder, f"{name}.toml")
+        file.write_text(f'[auth.openapi.session]\napi_key = "{sign_in(base, name)}"\n')
+        return ["--config-file", file]
+
+    last = ["POST /logout", "DELETE /me"]
+    yield [], ["run"]
+    yield signed_in("ada"), ["run", *(word for name in last for word in ("--exclude-name", name))]
+    for number, name in enumerate(last):
+        yield signed_in(f"ben{number}"), ["run", "--include-name", name]
+
+
 def main(deployer):
     port = free_port()
     base = f"http://localhost:{port}"
@@ -48,9 +85,12 @@ def main(deployer):
         try:
             wait(f"{base}/api/health")
             tool = pathlib.Path(sys.executable).with_name("schemathesis")
-            run = [tool, "run", document, "--url", f"{base}/api", "--header", f"Origin: {base}", "--seed", "1"]
-            run += ["--max-examples", "25", "--exclude-checks", LEFT_OUT, "--request-timeout", "10", "--no-color"]
-            code = subprocess.call([str(word) for word in run], cwd=folder, env={**os.environ, "NO_PROXY": "*"})
+            options = [document, "--url", f"{base}/api", "--header", f"Origin: {base}", "--seed", "1"]
+            options += ["--max-examples", "25", "--exclude-checks", LEFT_OUT, "--request-timeout", "10", "--no-color"]
+            code = 0
+            for before, run in runs(base, folder):
+                words = [str(word) for word in [tool, *before, *run, *options]]
+                code = subprocess.call(words, cwd=folder, env={**os.environ, "NO_PROXY": "*"}) or code
         finally:
             local.terminate()
             local.wait(10)

@@ -41,7 +41,8 @@ pub struct Behind {
 pub fn router(behind: Behind) -> Router {
     let for_origin = middleware::from_fn_with_state(behind.origin_key, requests::for_origin);
     let only_this_computer = middleware::from_fn(requests::only_this_computer);
-    let origins = Router::new().nest("/api", behind.api).route("/ws", any_service(behind.signaling)).layer(for_origin);
+    let api = behind.api.layer(middleware::from_fn(requests::with_body));
+    let origins = Router::new().nest("/api", api).route("/ws", any_service(behind.signaling)).layer(for_origin);
     let inside = behind.mailbox.merge(network(behind.conditions)).layer(only_this_computer);
     let pages = Router::new().fallback(pages::serve).with_state(Arc::new(behind.pages));
     let mut routes = origins.merge(inside);

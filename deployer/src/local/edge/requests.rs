@@ -1,8 +1,9 @@
 //! What the edge does with every request: a line in the log, and for the origins the headers that CloudFront adds.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -11,6 +12,10 @@ use tracing::{info, warn};
 
 /// The header by which the origins know that a request came through the edge.
 pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-peersync-origin-key");
+/// The longest body that is waited for, in bytes; the API takes less.
+const WHOLE: u64 = 64 * 1024;
+/// How long it is waited for.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -29,6 +34,20 @@ pub async fn log(request: Request, next: Next) -> Response {
         info!(target: "edge", "{method} {path} {status} {milliseconds}");
     }
     response
+}
+
+/// Passes a request on when its body is here, as API Gateway does: the API refuses many unread, and a connection with
+/// an unread body is closed after the answer, under the hands of a client that goes on with it. A body that is long or
+/// of unknown length is passed on at once; whoever is refused with it loses the connection.
+pub async fn with_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if body.size_hint().upper().is_none_or(|length| length > WHOLE) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, usize::MAX)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        _ => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 /// Says who asks, as CloudFront does: what the browser claims about it is replaced.

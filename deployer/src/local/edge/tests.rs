@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
 use axum::http::{Request, Response};
 use axum::routing::get as getting;
 use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -125,4 +126,25 @@ async fn switches_can_be_set_and_read() {
     let shown = text(edge.ask(get_request("/_network")).await).await;
     assert_eq!(shown, r#"{"latency_ms":20,"drop":0.0,"kill_signaling_every_ms":0}"#);
     assert_eq!(edge.ask(set(r#"{"latency": 20}"#)).await.status(), 422);
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_refusal_that_came_before_the_body() {
+    let refuse = axum::routing::post(|| async { StatusCode::UNAUTHORIZED });
+    let app = Router::new().route("/", refuse).layer(middleware::from_fn(requests::with_body));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let mut client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for _ in 0..3 {
+        client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        client.write_all(b"body").await.unwrap();
+        let mut answer = [0; 24];
+        client.read_exact(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 401"));
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"\r\n\r\n") {
+            rest.push(client.read_u8().await.unwrap());
+        }
+    }
 }
