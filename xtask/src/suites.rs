@@ -73,6 +73,9 @@ pub fn all() -> Result<Vec<Suite>, Error> {
     suites.extend(test_programs()?);
     suites
         .push(programs("browser", "the pages in Chromium against `local`", &[Node, Chromium], || vec![npm("browser")]));
+    suites.push(programs("ministack", "`local` on MiniStack in Chromium", &[Python, Node, Chromium], || {
+        vec![npm("ministack")]
+    }));
     suites.push(programs("schemathesis", "the API against its own document", &[Python], checks::schemathesis));
     suites.push(programs("cloud-init", "the host's user data", &[Tool::CloudInit], checks::cloud_init));
     suites.push(programs("advisories", "known weaknesses of dependencies", &[Python], || vec![deny(&["advisories"])]));

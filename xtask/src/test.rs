@@ -115,7 +115,8 @@ fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outc
 }
 
 fn needs_build(suite: &Suite) -> bool {
-    matches!(suite.work, Work::TestModule) || ["unit", "browser", "schemathesis", "cloud-init"].contains(&&*suite.name)
+    matches!(suite.work, Work::TestModule)
+        || ["unit", "browser", "ministack", "schemathesis", "cloud-init"].contains(&&*suite.name)
 }
 
 /// Builds everything once, the runtime for Amazon Linux first where its tools can be had, so that the deployer that is

@@ -17,46 +17,59 @@ const PATIENCE_MS = 15_000;
 
 export class Product {
   url = "";
+  /** Where each part runs. @type {Record<string, string>} */
+  parts = {};
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
   #folder;
   #environment;
+  #where;
   #port = 0;
 
   /**
    * @param {string} folder of its data
    * @param {Record<string, string>} environment
+   * @param {string[]} where the flags that say what runs in its process
    */
-  constructor(folder, environment) {
+  constructor(folder, environment, where) {
     this.#folder = folder;
     this.#environment = environment;
+    this.#where = where;
   }
 
-  /** @param {{ config?: string, environment?: Record<string, string> }} [options] its peersync.toml, and its secrets */
-  static async start({ config = "", environment = {} } = {}) {
+  /**
+   * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string }} [options] its peersync.toml, its
+   * secrets, and the emulator of AWS that it uses: there the pages are those of the program, because they come out of the bucket
+   */
+  static async start({ config = "", environment = {}, endpoint } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));
     await writeFile(join(folder, "peersync.toml"), config);
-    const product = new Product(folder, environment);
+    const where = endpoint ? ["--endpoint-url", endpoint] : ["--embedded", ...(ASSETS ? ["--assets", ASSETS] : [])];
+    // An account of nobody's: whoever runs the tests may have credentials.
+    /** @type {Record<string, string>} */
+    const account = endpoint ? { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-central-1" } : {};
+    const product = new Product(folder, { ...account, ...environment }, where);
     await product.#run();
     return product;
   }
 
   async #run() {
-    const flags = ["--config", join(this.#folder, "peersync.toml"), "--output", "json", "local", "--embedded", "--port", String(this.#port),
-      "--data", join(this.#folder, "data"), ...(ASSETS ? ["--assets", ASSETS] : [])];
+    const flags = ["--config", join(this.#folder, "peersync.toml"), "--output", "json", "local", ...this.#where, "--port", String(this.#port),
+      "--data", join(this.#folder, "data")];
     const started = spawn(PROGRAM, flags, { cwd: this.#folder, env: { ...process.env, ...this.#environment }, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = started;
     let told = "";
     started.stderr?.on("data", (text) => { told = (told + text).slice(-4000); });
+    /** @type {Promise<{ url: string, parts: Record<string, string> }>} */
     const ready = new Promise((resolve, reject) => {
       createInterface({ input: /** @type {import("node:stream").Readable} */ (started.stdout) }).on("line", (line) => {
         const event = JSON.parse(line);
-        if (event.event === "ready") resolve(event.url);
+        if (event.event === "ready") resolve(event);
       });
       started.once("error", reject);
       started.once("exit", (code) => reject(new Error(`local ended with ${code}:\n${told}`)));
     });
-    this.url = await ready;
+    ({ url: this.url, parts: this.parts } = await ready);
     this.#port = Number(new URL(this.url).port);
   }
 
