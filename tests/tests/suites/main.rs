@@ -10,5 +10,6 @@ mod errors;
 mod expiry;
 mod faults;
 mod local;
+mod local_endpoint;
 mod moto;
 mod proxy;
