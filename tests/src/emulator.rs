@@ -15,16 +15,6 @@ use std::time::{Duration, Instant};
 /// When an emulator that does not answer is given up.
 const READY: Duration = Duration::from_secs(90);
 
-/// Ends the emulator and its children when the pipe on its standard input closes, which it does when we end.
-const UNTIL_PIPE_CLOSES: &str = "
-import os, signal, sys, threading
-os.setpgrp()
-def watch():
-    sys.stdin.buffer.read()
-    os.killpg(0, signal.SIGKILL)
-threading.Thread(target=watch, daemon=True).start()
-";
-
 /// Which emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -110,18 +100,14 @@ fn answers(address: &str) -> io::Result<bool> {
 
 fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
     let file = File::create(log)?;
-    let main = match kind {
-        Kind::MiniStack => "from ministack.app import main; main()".to_owned(),
-        Kind::Moto => format!("from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"),
+    let name = match kind {
+        Kind::MiniStack => "ministack",
+        Kind::Moto => "moto",
     };
     let mut command = Command::new(python());
-    command.args(["-c", &format!("{UNTIL_PIPE_CLOSES}\n{main}")]);
-    command.env_clear().envs(kept()).env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
-    // Where MiniStack's functions find the services: its own default is a port that nobody listens on.
-    command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
-    // Side ports that would listen on every interface.
-    command.env("SFTP_ENABLED", "0").env("IOT_MTLS_ENABLED", "0");
-    command.env("LAMBDA_EXECUTOR", "local").env("PYTHONUNBUFFERED", "1").env("NO_PROXY", "*");
+    // Unbuffered, so that its log is whole when it is killed.
+    command.args(["-u", concat!(env!("CARGO_MANIFEST_DIR"), "/support/emulator.py"), name, &port.to_string()]);
+    command.env_clear().envs(kept());
     command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
     command.spawn()
 }

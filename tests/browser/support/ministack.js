@@ -7,19 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const PYTHON = process.env.PEERSYNC_PYTHON ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "venv/bin/python");
+/** Ends with its standard input, which closes when we end, however that is. */
+const EMULATOR = join(ROOT, "tests/support/emulator.py");
 const PATIENCE_MS = 90_000;
-
-/** It and the functions that it runs end when its standard input closes, which it does when we end, however that is. */
-const MAIN = `
-import os, signal, sys, threading
-os.setpgrp()
-def watch():
-    sys.stdin.buffer.read()
-    os.killpg(0, signal.SIGKILL)
-threading.Thread(target=watch, daemon=True).start()
-from ministack.app import main
-main()
-`;
 
 /** @returns {Promise<number>} */
 async function freePort() {
@@ -35,12 +25,7 @@ async function freePort() {
 export async function startMiniStack() {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const started = spawn(PYTHON, ["-c", MAIN], {
-    // Side ports would listen on every interface. Functions ask at the address of the gateway.
-    env: { ...process.env, GATEWAY_PORT: String(port), BIND_HOST: "127.0.0.1", AWS_ENDPOINT_URL: url, SFTP_ENABLED: "0", IOT_MTLS_ENABLED: "0",
-      LAMBDA_EXECUTOR: "local", PYTHONUNBUFFERED: "1", NO_PROXY: "*" },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const started = spawn(PYTHON, ["-u", EMULATOR, "ministack", String(port)], { stdio: ["pipe", "pipe", "pipe"] });
   const ended = once(started, "exit");
   ended.catch(() => undefined);
   let told = "";
