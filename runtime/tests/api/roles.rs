@@ -120,10 +120,7 @@ fn same(world: &World, function: &str) {
     let allowed: BTreeSet<Use> = tables(function)
         .iter()
         .flat_map(|access| {
-            access.actions.iter().map(|action| {
-                let by_index = access.index && *action == "Query";
-                (access.table.to_owned(), (*action).to_owned(), by_index)
-            })
+            access.actions.iter().map(|action| (access.table.to_owned(), (*action).to_owned(), access.index))
         })
         .collect();
     let list = |set: &BTreeSet<Use>| set.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", ");

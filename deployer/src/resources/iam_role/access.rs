@@ -19,13 +19,17 @@ pub struct Access {
 
 /// What a function calls: `signup`, `login`, `friends`, `rooms`; or the signaling server: `signal`.
 pub fn function_permissions(config: &Config, function: &str) -> Access {
-    let mails = matches!(function, "signup" | "login" | "friends");
-    let ses = mails && config.mail.provider == MailProvider::Ses;
-    Access { tables: tables(function), parameters: parameters(config, function), ses }
+    let settings = settings(config, function);
+    let mails = settings.as_ref().is_some_and(|settings| settings.function.mails());
+    Access {
+        tables: tables(function),
+        parameters: settings.as_ref().map(Secrets::names).unwrap_or_default(),
+        ses: mails && config.mail.provider == MailProvider::Ses,
+    }
 }
 
-/// The parameters that the program asks for, by what it says itself.
-fn parameters(config: &Config, function: &str) -> Vec<&'static str> {
+/// What the program goes by, from which it says itself what it asks for; `None` for a name that no program has.
+fn settings(config: &Config, function: &str) -> Option<Settings> {
     let provider = match config.mail.provider {
         MailProvider::None => "none",
         MailProvider::Smtp => "smtp",
@@ -39,7 +43,7 @@ fn parameters(config: &Config, function: &str) -> Vec<&'static str> {
         "PEERSYNC_STACK" | "SITE_URL" => Some("any".to_owned()),
         _ => None,
     });
-    settings.map(|settings| Secrets::names(&settings)).unwrap_or_default()
+    settings.ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The policy documents of the roles.
 
+use peersync_runtime::access::TableAccess;
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::access::function_permissions;
@@ -72,26 +74,21 @@ pub(super) fn of_gateway() -> Value {
 /// The tables and parameters of a program.
 fn of_program(stack: &Stack, function: &str) -> Vec<Value> {
     let access = function_permissions(&stack.config, function);
-    let mut statements = Vec::new();
-    for table in access.tables {
-        let arn = table_arn(stack, table.table);
-        // What is queried by an index is queried by it alone.
-        let (by_index, others): (Vec<&str>, Vec<&str>) =
-            table.actions.iter().copied().partition(|action| table.index && *action == "Query");
-        if !by_index.is_empty() {
-            statements.push(dynamodb(&format!("{}Index", table.table), &by_index, format!("{arn}/index/{INDEX}")));
-        }
-        statements.push(dynamodb(table.table, &others, arn));
-    }
+    let mut statements: Vec<Value> = access.tables.iter().map(|table| dynamodb(stack, table)).collect();
     let prefix = stack.parameter_prefix();
     let parameters = access.parameters.iter().map(|name| stack.arn("ssm", &format!("parameter{prefix}/{name}")));
     statements.push(allow("Secrets", &["ssm:GetParameters"], parameters.collect()));
     statements
 }
 
-fn dynamodb(sid: &str, actions: &[&str], resource: String) -> Value {
-    let actions: Vec<String> = actions.iter().map(|action| format!("dynamodb:{action}")).collect();
-    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": [resource] })
+fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
+    let actions: Vec<String> = access.actions.iter().map(|action| format!("dynamodb:{action}")).collect();
+    let arn = table_arn(stack, access.table);
+    if access.index {
+        allow(&format!("{}Index", access.table), &actions, vec![format!("{arn}/index/{INDEX}")])
+    } else {
+        allow(access.table, &actions, vec![arn])
+    }
 }
 
 /// Writing to a log group that is there: a late write must not make a new one without retention.
@@ -100,7 +97,7 @@ fn logs(stack: &Stack, group: &str) -> Value {
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![streams])
 }
 
-fn allow(sid: &str, actions: &[&str], resources: Vec<String>) -> Value {
+fn allow(sid: &str, actions: &[impl Serialize], resources: Vec<String>) -> Value {
     json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
 }
 
