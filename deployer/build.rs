@@ -18,7 +18,6 @@ use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
-const PROGRAMS: [&str; 2] = ["api", "signal"];
 /// Names the folder with programs that are ready.
 const READY: &str = "PEERSYNC_RUNTIME_DIR";
 
@@ -29,18 +28,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(folder) => PathBuf::from(folder),
         None => build(&out)?,
     };
-    for program in PROGRAMS {
-        let source = folder.join(program);
-        println!("cargo::rerun-if-changed={}", source.display());
-        fs::copy(&source, out.join(program))
-            .map_err(|error| format!("the program {} cannot be copied: {error}", source.display()))?;
-    }
-    let [api, signal] = PROGRAMS.map(|program| fs::read(out.join(program)));
-    let (api, signal) = (api?, signal?);
+    let (api, signal) = (carry(&folder, &out, "api")?, carry(&folder, &out, "signal")?);
     let zip = archive::pack(&api)?;
     fs::write(out.join("digests.rs"), digests(&api, &signal, &zip))?;
     fs::write(out.join("api.zip"), zip)?;
     Ok(())
+}
+
+/// Puts a program where the deployer includes it from, and returns its bytes.
+fn carry(folder: &Path, out: &Path, program: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let source = folder.join(program);
+    println!("cargo::rerun-if-changed={}", source.display());
+    let bytes =
+        fs::read(&source).map_err(|error| format!("the program {} cannot be read: {error}", source.display()))?;
+    fs::write(out.join(program), &bytes)?;
+    Ok(bytes)
 }
 
 /// The digests of what the deployer carries, as constants. Working them out in each run would take a tenth of a second

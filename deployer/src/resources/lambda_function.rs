@@ -33,7 +33,8 @@ const CONFIGURATION: &[&str] = &["runtime", "handler", "role", "memory_mb", "tim
 /// Fields that `UpdateFunctionCode` changes.
 const CODE: &[&str] = &["code_sha256", "architecture"];
 /// Variables of the functions alone: the stage `api` is not part of the path for the router.
-const FUNCTION_ENVIRONMENT: &[(&str, &str)] = &[("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true")];
+const FUNCTION_ENVIRONMENT: &[(&str, &str)] =
+    &[("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true"), ("PEERSYNC_BUILD", programs::API_SHA256)];
 
 /// The address of a function. Its outputs are `name` and `arn`.
 pub fn address(function: &str) -> Address {
@@ -188,10 +189,7 @@ impl Function {
     /// The environment; `None` while an address in it is not known yet.
     fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let mut environment = self.stack.runtime_environment(outputs)?;
-        let own = FUNCTION_ENVIRONMENT
-            .iter()
-            .copied()
-            .chain([("PEERSYNC_FUNCTION", self.function), ("PEERSYNC_BUILD", programs::API_SHA256)]);
+        let own = FUNCTION_ENVIRONMENT.iter().copied().chain([("PEERSYNC_FUNCTION", self.function)]);
         environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(environment)
     }
