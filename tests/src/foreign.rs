@@ -24,7 +24,7 @@ pub fn empty_zip() -> Vec<u8> {
 /// Puts something of each kind into the account, with names near ours.
 pub async fn plant(clients: &Clients, account: &str) {
     bucket(clients, &format!("peersync-other-{account}-{REGION}")).await;
-    table(clients, "peersync-other-Users").await;
+    table(clients, "peersync-other-Users", "email").await;
     let role = role(clients, "peersync-other-signup").await;
     function(clients, "peersync-other-signup", &role).await;
     log_group(clients, "/aws/lambda/peersync-other-signup").await;
@@ -45,10 +45,10 @@ pub async fn bucket(clients: &Clients, name: &str) {
     put.send().await.expect("an object can be put");
 }
 
-/// A table.
-pub async fn table(clients: &Clients, name: &str) {
-    let key = AttributeDefinition::builder().attribute_name("email").attribute_type(ScalarAttributeType::S).build();
-    let schema = KeySchemaElement::builder().attribute_name("email").key_type(KeyType::Hash).build();
+/// A table with a text as its key.
+pub async fn table(clients: &Clients, name: &str, key: &str) {
+    let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash).build();
+    let key = AttributeDefinition::builder().attribute_name(key).attribute_type(ScalarAttributeType::S).build();
     let call = clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     let call = call.attribute_definitions(key.expect("a whole definition")).key_schema(schema.expect("a whole key"));
     call.send().await.expect("a table can be made");

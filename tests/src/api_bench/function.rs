@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::surroundings::{STACK, Surroundings, address};
+use crate::clients::REGION;
 use crate::signal_bench::process::{cpu, memory};
 
 /// Calls before those that are counted: connections and secrets are there then.
@@ -91,8 +92,8 @@ impl Program {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true"),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_DEFAULT_REGION", "eu-central-1"),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_ENDPOINT_URL_DYNAMODB", surroundings.database.as_str()),
@@ -100,7 +101,6 @@ impl Program {
             ("PEERSYNC_STACK", STACK),
             ("PEERSYNC_FUNCTION", "login"),
             ("PEERSYNC_BUILD", "bench"),
-            ("PARAMETER_PREFIX", "/peersync/peersync-bench"),
             ("SITE_URL", "https://call.example"),
             ("MAIL_PROVIDER", "emailjs"),
             ("MAIL_FROM", "bench@example.org"),

@@ -4,9 +4,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,9 +15,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
+use crate::clients::Clients;
+use crate::foreign;
+
 /// The stack whose function is measured.
 pub const STACK: &str = "peersync-bench";
-const REGION: &str = "eu-central-1";
 
 /// Everything around a function.
 #[derive(Debug)]
@@ -97,28 +96,13 @@ async fn database(people: usize) -> String {
     let endpoint = format!("http://{}", listener.local_addr().expect("it listens"));
     let memory = dynoxide::Database::memory().expect("a database in memory");
     tokio::spawn(dynoxide::server::serve_on(listener, memory));
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .credentials_provider(Credentials::new("test", "test", None, None, "bench"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(&endpoint)
-        .build();
-    let client = Client::from_conf(config);
-    for (table, key) in [("Users", "email"), ("Ephemeral", "key")] {
-        create_table(&client, table, key).await;
-    }
-    let store = Store::new(client, Tables::of(STACK));
+    let clients = Clients::new(&endpoint, "test").await;
+    let tables = Tables::of(STACK);
+    foreign::table(&clients, &tables.users, "email").await;
+    foreign::table(&clients, &tables.ephemeral, "key").await;
+    let store = Store::new(clients.dynamodb, tables);
     for index in 0..people {
         store.create_user(&address(index), "Person", 1_800_000_000).await.expect("a person is put in");
     }
     endpoint
-}
-
-async fn create_table(client: &Client, table: &str, key: &str) {
-    let attribute = AttributeDefinition::builder().attribute_name(key).attribute_type(ScalarAttributeType::S).build();
-    let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash).build();
-    let call = client.create_table().table_name(format!("{STACK}-{table}")).billing_mode(BillingMode::PayPerRequest);
-    let call = call.attribute_definitions(attribute.expect("complete")).key_schema(schema.expect("complete"));
-    call.send().await.expect("the table is made");
 }

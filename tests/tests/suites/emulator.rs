@@ -104,7 +104,7 @@ async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
 async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
     let stage = stage().await;
     let table = format!("{}-Users", stage.stack());
-    foreign::table(&stage.clients, &table).await;
+    foreign::table(&stage.clients, &table, "email").await;
     let item = BTreeMap::from([("email", "theirs@example.org")]);
     let item = item.into_iter().map(|(key, value)| (key.to_owned(), AttributeValue::S(value.to_owned())));
     stage.clients.dynamodb.put_item().table_name(&table).set_item(Some(item.collect())).send().await.unwrap();

@@ -192,7 +192,7 @@ async fn an_endpoint_that_is_away_or_stops_answering() {
     let health = r#"{"services": {"s3": "running", "dynamodb": "running", "sts": "running", "ssm": "running"}}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { health }))).await;
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    says(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
