@@ -5,9 +5,11 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 /// When one attempt is given up: DynamoDB answers in milliseconds or not at all.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(2);
@@ -17,34 +19,62 @@ const CALL_DEADLINE: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 4;
 
 /// Settings for a Lambda function: region and credentials are in its environment, and nothing else is asked.
-pub async fn from_environment() -> SdkConfig {
-    let region = std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
-    loader()
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .region(Region::new(region.unwrap_or_else(|_| "us-east-1".to_owned())))
-        .load()
-        .await
+///
+/// They are put together by hand: the SDK's loader would link its whole chain of credentials (three more clients) into
+/// a program whose size is part of each cold start.
+pub fn from_environment() -> SdkConfig {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let mut builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .region(Region::new(region.unwrap_or_else(|| "us-east-1".to_owned())))
+        .http_client(http_client())
+        .retry_config(retries())
+        .timeout_config(deadlines())
+        .service_config(EnvironmentEndpoints);
+    builder.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    builder.build()
+}
+
+/// `AWS_ENDPOINT_URL_{SERVICE}`, as the SDK's loader takes it from the environment
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+#[derive(Debug)]
+struct EnvironmentEndpoints;
+
+impl LoadServiceConfig for EnvironmentEndpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace([' ', '-'], "_");
+        std::env::var(format!("{}_{service}", key.env())).ok().filter(|value| !value.is_empty())
+    }
 }
 
 /// Settings for a host: the SDK's usual chain, the instance's role included.
 pub async fn from_host() -> SdkConfig {
-    loader().load().await
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(retries())
+        .timeout_config(deadlines())
+        .load()
+        .await
 }
 
-fn loader() -> ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new()
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_millis(500)))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(ATTEMPT_DEADLINE)
-                .operation_timeout(CALL_DEADLINE)
-                .build(),
-        )
+        .build_https()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_millis(500))
+}
+
+fn deadlines() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(ATTEMPT_DEADLINE)
+        .operation_timeout(CALL_DEADLINE)
+        .build()
 }
 
 /// The code of an error, or what kept the call from being answered. It holds nothing of the request.

@@ -14,7 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true).with_span_list(false).init();
     let settings = Settings::from_environment()?;
-    let config = peersync_runtime::aws::from_environment().await;
+    let config = peersync_runtime::aws::from_environment();
     let store = Store::lazy(config.clone(), settings.tables.clone());
     let router = router(State::new(settings, store, SecretSource::ParameterStore(Box::new(config))));
     lambda_http::run(service_fn(move |request: Request| {
