@@ -1,11 +1,12 @@
 //! `peersync-deploy local` as a process: the whole product, in a folder of its own.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::deployer::{Run, command, ended};
@@ -13,6 +14,8 @@ use crate::http::client;
 
 /// When a start is given up: the embedded product needs a fraction of a second, an emulator some seconds.
 const START: Duration = Duration::from_secs(120);
+/// When a line of the log is given up whose cause is there already.
+const LOG: Duration = Duration::from_secs(30);
 /// When a mail is given up that was sent already.
 const MAIL: Duration = Duration::from_secs(30);
 
@@ -23,6 +26,7 @@ pub struct Product {
     pub ready: Value,
     /// The events before it.
     pub before: Vec<Value>,
+    log: Arc<Mutex<String>>,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
@@ -39,9 +43,9 @@ impl Product {
     pub async fn from(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the deployer can be started");
         let stdout = child.stdout.take().expect("its output is ours");
-        // Nobody reads what it logs; a full pipe would stop it.
-        let mut stderr = child.stderr.take().expect("its errors are ours");
-        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::stderr()).await });
+        let stderr = child.stderr.take().expect("its errors are ours");
+        let log = Arc::new(Mutex::new(String::new()));
+        tokio::spawn(keep(stderr, Arc::clone(&log)));
         let mut lines = BufReader::new(stdout).lines();
         let mut before = Vec::new();
         let ready = timeout(START, async {
@@ -55,7 +59,7 @@ impl Product {
             None
         });
         let ready = ready.await.expect("local is ready in time").expect("local says that it is ready");
-        Self { ready, before, child, lines }
+        Self { ready, before, log, child, lines }
     }
 
     /// Where the pages are.
@@ -82,6 +86,22 @@ impl Product {
         let run = ended(child, started).await;
         drop(lines);
         run
+    }
+
+    /// Waits until it has logged a line with all of these.
+    pub async fn logged(&self, words: &[&str]) {
+        let has_all = |line: &str| words.iter().all(|word| line.contains(word));
+        let found = timeout(LOG, async {
+            while !self.log().lines().any(has_all) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert!(found.await.is_ok(), "no line with {words:?}:\n{}", self.log());
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A request, with the session's cookie where there is one.
@@ -129,6 +149,17 @@ impl Product {
             }
         });
         found.await.expect("the mail arrives")
+    }
+}
+
+/// Reads what a child logs, which would stop it otherwise, keeps it, and shows it where the test fails.
+async fn keep(stderr: ChildStderr, log: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        eprintln!("{line}");
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod error;
 mod expired;
 mod interrupt;
+pub mod logs;
 mod places;
 mod removal;
 mod survey;

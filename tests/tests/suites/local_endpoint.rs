@@ -72,6 +72,8 @@ async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
     let me = product.call("GET", "/api/me", &cookie, None).await.expect(200);
     assert_eq!(me.json()["name"], "Ada");
     assert_eq!(ground.users().await, 1);
+    // What the function wrote, in the terminal where everything else is.
+    product.logged(&["api", "function=\"signup\""]).await;
     product.interrupt().await.expect(0);
 
     // The stack stays, and with it who is signed in.
