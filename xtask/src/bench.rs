@@ -21,6 +21,7 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     let mut command = match what {
         Bench::Deploy => program("bench-deploy"),
         Bench::Api => program("bench-api"),
+        Bench::Local => program("bench-local"),
         Bench::Signal => {
             Tool::Node.prepare()?;
             program("bench-signal")

@@ -49,6 +49,8 @@ enum Bench {
     Deploy,
     /// The functions' program, beside a Python handler.
     Api,
+    /// `local`: when it is ready, its memory, how soon a saved page reloads.
+    Local,
     /// The signaling server under load, beside other relays.
     Signal,
     /// Calls in browsers, and what Lighthouse says of the pages.

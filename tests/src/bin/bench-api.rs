@@ -5,6 +5,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use peersync_deploy::programs::{API, API_ZIP};
@@ -19,7 +20,7 @@ const FIRST_ANSWER: Duration = Duration::from_millis(25);
 const WARM_CALL: Duration = Duration::from_millis(2);
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let (starts, calls) = (number("--starts", 21), number("--calls", 300));
     let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
     let program = unpacked(&folder);
@@ -41,9 +42,12 @@ async fn main() {
         ratio(Duration::from_millis(python.resident), Duration::from_millis(ours.resident)),
     );
     println!();
-    verdict("zip", API_ZIP.len() <= ZIP, &format!("{} of {} bytes", API_ZIP.len(), ZIP));
-    verdict("first answer", ours.start <= FIRST_ANSWER, &format!("{:.1?} of {:?}", ours.start, FIRST_ANSWER));
-    verdict("CPU of a warm call", ours.processor <= WARM_CALL, &format!("{:.2?} of {:?}", ours.processor, WARM_CALL));
+    let reached = [
+        verdict("zip", API_ZIP.len() <= ZIP, &format!("{} of {} bytes", API_ZIP.len(), ZIP)),
+        verdict("first answer", ours.start <= FIRST_ANSWER, &format!("{:.1?} of {FIRST_ANSWER:?}", ours.start)),
+        verdict("CPU of a warm call", ours.processor <= WARM_CALL, &format!("{:.2?} of {WARM_CALL:?}", ours.processor)),
+    ];
+    if reached.into_iter().all(|reached| reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn row(name: &str, costs: Costs) {
@@ -56,8 +60,9 @@ fn row(name: &str, costs: Costs) {
     );
 }
 
-fn verdict(what: &str, reached: bool, numbers: &str) {
+fn verdict(what: &str, reached: bool, numbers: &str) -> bool {
     println!("{what}: {numbers} {}", if reached { "(reached)" } else { "(NOT reached)" });
+    reached
 }
 
 fn number(flag: &str, default: usize) -> usize {
