@@ -134,6 +134,15 @@ impl Run {
         done.sort();
         done
     }
+
+    /// The addresses of what failed, sorted.
+    pub fn failed(&self) -> Vec<String> {
+        let failures = self.events_of("failed").into_iter();
+        let mut failed: Vec<String> =
+            failures.filter_map(|event| Some(event["address"].as_str()?.to_owned())).collect();
+        failed.sort();
+        failed
+    }
 }
 
 fn step(step: &Value) -> Step {

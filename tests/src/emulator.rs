@@ -22,6 +22,8 @@ pub enum Kind {
     MiniStack,
     /// moto: the control planes.
     Moto,
+    /// LocalStack itself, without Docker: neither functions nor DynamoDB.
+    LocalStack,
 }
 
 /// A running emulator.
@@ -66,6 +68,11 @@ impl Emulator {
         panic!("{kind:?} does not come up; see the logs in {}", logs().display());
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -103,8 +110,10 @@ fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
     let name = match kind {
         Kind::MiniStack => "ministack",
         Kind::Moto => "moto",
+        Kind::LocalStack => "localstack",
     };
-    let mut command = Command::new(python());
+    let python = if kind == Kind::LocalStack { localstack_python() } else { python() };
+    let mut command = Command::new(python);
     // Unbuffered, so that its log is whole when it is killed.
     command.args(["-u", concat!(env!("CARGO_MANIFEST_DIR"), "/support/emulator.py"), name, &port.to_string()]);
     command.env_clear().envs(kept());
@@ -121,6 +130,14 @@ pub(crate) fn kept() -> impl Iterator<Item = (String, String)> {
 pub fn python() -> PathBuf {
     let own = || crate::deployer::target().join("venv/bin/python");
     let python = env::var_os("PEERSYNC_PYTHON").map_or_else(own, PathBuf::from);
+    assert!(python.exists(), "there is no Python at {}: run the tests by `cargo xtask test`", python.display());
+    python
+}
+
+/// The Python with LocalStack: `PEERSYNC_LOCALSTACK_PYTHON`, or that of the target folder.
+fn localstack_python() -> PathBuf {
+    let own = || crate::deployer::target().join("venv-localstack/bin/python");
+    let python = env::var_os("PEERSYNC_LOCALSTACK_PYTHON").map_or_else(own, PathBuf::from);
     assert!(python.exists(), "there is no Python at {}: run the tests by `cargo xtask test`", python.display());
     python
 }

@@ -126,6 +126,7 @@ fn test_program(file: PathBuf) -> Result<Suite, Error> {
 fn tool(name: &str) -> Option<Tool> {
     match name {
         "python" => Some(Tool::Python),
+        "localstack" => Some(Tool::LocalStack),
         "node" => Some(Tool::Node),
         "chromium" => Some(Tool::Chromium),
         "redis" => Some(Tool::Redis),

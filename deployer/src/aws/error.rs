@@ -93,9 +93,7 @@ where
     let code = code_of(error);
     let converted = ResourceError::new(summary).code(code).caused_by(Cause(cause_text(error)));
     match error {
-        SdkError::ServiceError(_) if code.is_none() && is_unknown_path(error) => {
-            converted.failure(Failure::NotOffered)
-        }
+        SdkError::ServiceError(_) if is_not_offered(error) => converted.failure(Failure::NotOffered),
         SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
         SdkError::DispatchFailure(failure) if failure.is_other() => converted
             .failure(Failure::Credentials)
@@ -107,10 +105,15 @@ where
     }
 }
 
-/// Whether the answer is that of a server that does not know the path: a service of AWS always gives a code.
-fn is_unknown_path<E, R: 'static>(error: &SdkError<E, R>) -> bool {
+/// Whether the answer is that of a server that does not have the service: it says so (LocalStack with a code of its
+/// own), or does not know the path. A service of AWS always gives a code.
+fn is_not_offered<E: ProvideErrorMetadata, R: 'static>(error: &SdkError<E, R>) -> bool {
     let response = error.raw_response().and_then(|raw| (raw as &dyn Any).downcast_ref::<HttpResponse>());
-    response.is_some_and(|response| matches!(response.status().as_u16(), 404 | 405 | 501))
+    match response.map(|response| response.status().as_u16()) {
+        Some(501) => true,
+        Some(404 | 405) => code_of(error).is_none(),
+        _ => false,
+    }
 }
 
 fn classify(error: ResourceError, code: &str) -> ResourceError {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod error;
+pub mod probe;
 pub mod retry;
 mod too_many_requests;
 mod visible_retries;

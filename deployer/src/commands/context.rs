@@ -11,6 +11,7 @@ use super::CommandError;
 use crate::aws::{Clients, ConnectOptions, Identity};
 use crate::cli::{GlobalArgs, OutputForm};
 use crate::config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
+use crate::local::endpoint::Endpoint;
 use crate::stack::Stack;
 
 /// Names the stage where `--stage` does not.
@@ -22,8 +23,9 @@ const LONGEST_BUCKET: usize = 63;
 pub struct Context {
     /// The options as they were given.
     pub options: GlobalArgs,
-    /// Whether the endpoint is one of this computer, which checks no credentials.
-    emulated: bool,
+    /// The endpoint of this computer that stands for AWS, where `local` found one: it checks no credentials and may not
+    /// have every service.
+    emulator: Option<Endpoint>,
     loaded: OnceLock<Loaded>,
 }
 
@@ -41,13 +43,13 @@ impl Context {
                 CommandError::usage(format!("the variable {STAGE_VARIABLE} holds no stage")).caused_by(error)
             })?);
         }
-        Ok(Self { options, emulated: false, loaded: OnceLock::new() })
+        Ok(Self { options, emulator: None, loaded: OnceLock::new() })
     }
 
     /// The same options for an endpoint of this computer that stands for AWS.
-    pub fn at_emulator(&self, endpoint_url: &str) -> Self {
-        let options = GlobalArgs { endpoint_url: Some(endpoint_url.to_owned()), ..self.options.clone() };
-        Self { options, emulated: true, loaded: OnceLock::new() }
+    pub fn at_emulator(&self, emulator: Endpoint) -> Self {
+        let options = GlobalArgs { endpoint_url: Some(emulator.url.clone()), ..self.options.clone() };
+        Self { options, emulator: Some(emulator), loaded: OnceLock::new() }
     }
 
     /// The endpoint that was named, on the command line or in the environment.
@@ -105,7 +107,11 @@ impl Context {
             Some(region) => Some(region.clone()),
             None => self.config()?.stack.region.clone(),
         };
-        Ok(ConnectOptions { region, endpoint_url: self.options.endpoint_url.clone(), emulated: self.emulated })
+        Ok(ConnectOptions {
+            region,
+            endpoint_url: self.options.endpoint_url.clone(),
+            emulated: self.emulator.is_some(),
+        })
     }
 
     /// The clients of all services. Calls nobody.
@@ -122,8 +128,11 @@ impl Context {
     /// Problems of the configuration; no region; credentials that are missing, wrong or expired.
     pub async fn stack(&self, expires: Option<&Expiry>) -> Result<Arc<Stack>, CommandError> {
         let config = self.config()?.clone();
-        let clients = self.clients().await?;
+        let mut clients = self.clients().await?;
         let identity = clients.identity().await?;
+        if let Some(emulator) = &self.emulator {
+            clients = emulator.probed(clients).await;
+        }
         let expires_at =
             expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
         let stack = Stack { config, clients, identity, expires_at };

@@ -17,7 +17,7 @@ pub async fn run(context: &Context, args: &LocalDownArgs) -> Result<Exit, Comman
     if let Some(endpoint) = endpoint::find(context.named_endpoint().as_deref()).await? {
         // People on an emulator are made up: nothing is kept.
         let args = DownArgs { yes: args.yes, no_backup: true };
-        exit = down::run(&context.at_emulator(&endpoint.url), &args).await?;
+        exit = down::run(&context.at_emulator(endpoint), &args).await?;
     }
     let folder = data_folder(args.data.as_deref());
     if folder.is_dir() {

@@ -40,7 +40,8 @@ impl Run {
         let survey = until_stopped(&self.interrupt, Survey::take(stack, &self.reporter())).await??;
         self.report.clear();
         if !survey.not_offered.is_empty() {
-            let what = words::list(&survey.not_offered, 12);
+            let addresses: Vec<_> = survey.not_offered.iter().map(|(address, _)| address).collect();
+            let what = words::list(&addresses, 12);
             self.report.warning(&format!("this endpoint does not offer, and the stack does without: {what}"));
         }
         Ok(survey)

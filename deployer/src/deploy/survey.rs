@@ -7,7 +7,7 @@ use crate::aws::with_progress;
 use crate::engine::plan::{self, Plan, PlanOptions};
 use crate::engine::{
     Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Progress, Reporter,
-    apply, observe,
+    ResourceError, apply, observe,
 };
 use crate::stack::{EXPIRES_TAG, PROTECT_TAG, Stack};
 
@@ -17,8 +17,8 @@ pub struct Survey {
     pub graph: Graph,
     /// What was read.
     pub observation: Observation,
-    /// Resources of services that the endpoint, which stands for AWS, does not have. They are left out.
-    pub not_offered: Vec<Address>,
+    /// Resources that the endpoint, which stands for AWS, does not offer, and what it answered. They are left out.
+    pub not_offered: Vec<(Address, ResourceError)>,
 }
 
 impl Survey {
@@ -27,19 +27,27 @@ impl Survey {
     /// # Errors
     /// Mistakes in the graph. Resources that cannot be read are kept in the observation.
     pub async fn take(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        let graph = stack.graph()?;
+        Ok(Self::of(stack.graph()?, stack, reporter).await)
+    }
+
+    /// Reads these resources of the stack at once. Those that cannot be read are kept in the observation.
+    pub async fn of(graph: Graph, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
         let progress = Progress::of_nobody(reporter.clone());
         let mut observation = with_progress(progress, observe(&graph, reporter)).await;
-        // AWS itself offers everything; there the same answer is an error.
+        // AWS itself offers everything; there the same answer is an error. An emulator of this computer may also answer
+        // what AWS never would, and does without what it cannot tell.
         let stands_in = stack.clients.endpoint_url.is_some();
-        let (left_out, errors): (Vec<_>, Vec<_>) = std::mem::take(&mut observation.errors)
-            .into_iter()
-            .partition(|(_, error)| stands_in && error.failure == Failure::NotOffered);
+        let emulated = stack.clients.emulated;
+        let (left_out, errors): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut observation.errors).into_iter().partition(|(_, error)| match error.failure {
+                Failure::NotOffered => stands_in,
+                Failure::Other => emulated,
+                _ => false,
+            });
         observation.errors = errors;
-        let not_offered: Vec<Address> = left_out.into_iter().map(|(address, _)| address).collect();
-        let graph =
-            if not_offered.is_empty() { graph } else { graph.restricted(|address| !not_offered.contains(address)) };
-        Ok(Self { graph, observation, not_offered })
+        let is_left_out = |address: &Address| left_out.iter().any(|(left_out, _)| left_out == address);
+        let graph = if left_out.is_empty() { graph } else { graph.restricted(|address| !is_left_out(address)) };
+        Self { graph, observation, not_offered: left_out }
     }
 
     /// Goes on only where everything could be read.

@@ -12,7 +12,6 @@ use peersync_runtime::signal::{Ingress, Limits, Parts, Server};
 use peersync_runtime::store::Store;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-use tracing::warn;
 
 use super::announce::Part;
 use super::database::{DataFolder, LocalDatabase};
@@ -20,9 +19,9 @@ use super::edge::Source;
 use super::endpoint::Endpoint;
 use super::provision::{Provisioned, database_stack, endpoint_stack, provision};
 use super::run::Options;
-use super::{LocalError, gateway, programs};
-use crate::engine::{Address, Interrupt};
-use crate::resources::{KINDS, rest_api};
+use super::{LocalError, function_logs, gateway, programs};
+use crate::engine::Interrupt;
+use crate::resources::rest_api;
 use crate::stack::Stack;
 
 const HERE: &str = "in this process";
@@ -119,20 +118,27 @@ async fn at_endpoint(
     settings: Settings,
     stop: &CancellationToken,
 ) -> Result<Backend, LocalError> {
-    let stack = endpoint_stack(programs::configuration(&options.config, &settings), &endpoint.url).await?;
-    let offered =
-        |address: &Address| KINDS.iter().any(|kind| kind.name == address.kind && endpoint.offers(kind, &stack));
+    let stack = endpoint_stack(programs::configuration(&options.config, &settings), endpoint).await?;
     let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
-    let provisioned = provision(&stack, offered, interrupt, &options.reporter).await?;
+    let provisioned = provision(&stack, |_| true, interrupt, &options.reporter).await?;
     let there = format!("at {}", endpoint.url);
-    let mut missing = provisioned.troubles();
+    let absent = stack.clients.absent.iter();
+    let mut missing: Vec<String> =
+        absent.map(|(service, reason)| format!("{service}: the endpoint does not offer it: {reason}")).collect();
+    missing.extend(provisioned.troubles());
     let secrets = secrets_of(&stack, &provisioned, &settings).await?;
     let (client, data) = match provisioned.has(&[TABLES]) {
         true => (stack.clients.dynamodb.clone(), there.clone()),
         false => database(options, folder, stop).await?,
     };
     let state = api_state(&settings, client.clone(), secrets.clone());
-    let gateway = gateway(&stack, &provisioned, endpoint).await?;
+    let gateway = gateway(&provisioned, endpoint).await?;
+    if gateway.is_some() {
+        function_logs::follow(&stack, stop.clone());
+    }
+    if gateway.is_none() && provisioned.has(&["lambda_function"]) {
+        missing.push("lambda: the functions at the endpoint do not answer: the API runs in this process".to_owned());
+    }
     let api_place = if gateway.is_some() { there.clone() } else { HERE.to_owned() };
     let pages = pages(&stack, &provisioned).await;
     let pages_place = if matches!(pages, Source::Bucket { .. }) { there } else { HERE.to_owned() };
@@ -169,7 +175,7 @@ async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Setting
 }
 
 /// The API at the endpoint, where it really answers.
-async fn gateway(stack: &Stack, provisioned: &Provisioned, endpoint: &Endpoint) -> Result<Option<Router>, LocalError> {
+async fn gateway(provisioned: &Provisioned, endpoint: &Endpoint) -> Result<Option<Router>, LocalError> {
     let needed = ["api_stage", "api_routes", "lambda_function", "lambda_permission", TABLES];
     let Some(id) = provisioned.outcome.outputs.get(&rest_api::address(), "id") else { return Ok(None) };
     if !provisioned.has(&needed) {
@@ -179,11 +185,7 @@ async fn gateway(stack: &Stack, provisioned: &Provisioned, endpoint: &Endpoint) 
     let request = Request::builder().uri("/health").body(Body::empty());
     let request = request.map_err(|error| LocalError::part("the way to the gateway", error))?;
     let answer = router.clone().oneshot(request).await;
-    let answers = answer.is_ok_and(|response| response.status().is_success());
-    if !answers {
-        warn!(target: "peersync", stack = stack.name(), "the endpoint runs no functions: the API runs in this process");
-    }
-    Ok(answers.then_some(router))
+    Ok(answer.is_ok_and(|response| response.status().is_success()).then_some(router))
 }
 
 /// The pages in the bucket, where it gives them.

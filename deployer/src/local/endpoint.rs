@@ -1,4 +1,5 @@
-//! An endpoint of this computer that stands for AWS: LocalStack, MiniStack. It is asked what it offers.
+//! An endpoint of this computer that stands for AWS: LocalStack, MiniStack. It is asked what it offers, and what it says
+//! is tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,8 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::LocalError;
-use crate::resources::Kind;
-use crate::stack::Stack;
+use crate::aws::{Clients, probe};
 
 /// Where LocalStack and those that take its place listen.
 const USUAL: &str = "http://127.0.0.1:4566";
@@ -86,14 +86,18 @@ pub fn mentions_licence(text: &str) -> bool {
 }
 
 impl Endpoint {
-    /// Whether it says that it has everything that a kind of resource calls. What is said is tried afterwards.
-    pub fn offers(&self, kind: &Kind, stack: &Stack) -> bool {
+    /// The clients of the endpoint, with what it really does not offer: it is asked, and what it says is tried.
+    pub async fn probed(&self, mut clients: Clients) -> Clients {
+        clients.absent = probe::absent(&clients).await;
+        for service in probe::SERVICES.into_iter().filter(|service| !self.says_it_has(service)) {
+            clients.absent.insert(service, "it says that it has none".to_owned());
+        }
+        clients
+    }
+
+    fn says_it_has(&self, service: &str) -> bool {
         let Some(services) = &self.services else { return true };
-        (kind.permissions)(stack)
-            .iter()
-            .flat_map(|permission| &permission.actions)
-            .filter_map(|action| action.split_once(':'))
-            .all(|(service, _)| services.contains(service) || services.contains(other_name(service)))
+        services.contains(service) || services.contains(other_name(service))
     }
 }
 

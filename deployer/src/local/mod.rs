@@ -8,6 +8,7 @@ pub mod database;
 pub mod edge;
 pub mod endpoint;
 mod error;
+mod function_logs;
 pub mod gateway;
 pub mod log;
 pub mod mail;

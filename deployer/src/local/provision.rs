@@ -1,12 +1,14 @@
 //! The engine on this computer: the same resources as in AWS, on whatever the endpoint offers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::LocalError;
+use super::endpoint::Endpoint;
 use crate::aws::{Clients, ConnectOptions, Identity};
 use crate::config::Config;
-use crate::engine::plan::{PlanOptions, plan};
-use crate::engine::{Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Reporter, apply, observe};
+use crate::deploy::Survey;
+use crate::engine::{Address, ApplyOptions, Interrupt, Outcome, Reporter, apply};
 use crate::stack::Stack;
 
 /// The account of endpoints that know none.
@@ -27,15 +29,16 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
 ///
 /// # Errors
 /// The clients cannot be made, or the endpoint does not say whose account it is.
-pub async fn endpoint_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
+pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<Stack>, LocalError> {
     let options = ConnectOptions {
         region: config.stack.region.clone(),
-        endpoint_url: Some(endpoint_url.to_owned()),
+        endpoint_url: Some(endpoint.url.clone()),
         emulated: true,
     };
-    let failed = |reason: String| LocalError::EndpointAway { url: endpoint_url.to_owned(), reason };
+    let failed = |reason: String| LocalError::EndpointAway { url: endpoint.url.clone(), reason };
     let clients = Clients::connect(&options).await.map_err(|error| failed(error.to_string()))?;
     let identity = clients.identity().await.map_err(|error| failed(error.causes().join(": ")))?;
+    let clients = endpoint.probed(clients).await;
     Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
 }
 
@@ -43,8 +46,8 @@ pub async fn endpoint_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
 pub struct Provisioned {
     /// The outcome of the apply; its outputs are those of everything that is there.
     pub outcome: Outcome,
-    /// The kinds that the endpoint does not offer, in the order of their names.
-    pub not_offered: Vec<&'static str>,
+    /// The kinds that the endpoint does not offer, each with what it answered.
+    pub not_offered: BTreeMap<&'static str, String>,
 }
 
 /// Brings the resources that `keep` names into being; those that the endpoint does not offer are left out and named.
@@ -59,16 +62,20 @@ pub async fn provision(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Provisioned, LocalError> {
     let graph = stack.graph().map_err(|error| LocalError::part("the stack", error))?.restricted(keep);
-    let mut observation = observe(&graph, reporter).await;
-    let (graph, not_offered) = offered(&graph, &mut observation)?;
-    let options = PlanOptions { tags: stack.tags(), adopt: false };
-    let plan = plan(&graph, &observation, &options);
+    let survey = Survey::of(graph, stack, reporter).await;
+    if let Some((address, error)) = survey.observation.errors.first() {
+        return Err(LocalError::resource(address, error));
+    }
+    let options = survey.options(stack, None, false);
+    let plan = survey.plan(&options);
     if let Some(conflict) = plan.conflicts.first() {
         let text = format!("{} exists and is not ours: {}", conflict.address, conflict.reason);
         return Err(LocalError::part("the stack", text));
     }
     let options = ApplyOptions { interrupt, ..ApplyOptions::new(options) };
-    let outcome = apply(&graph, &plan, &observation, &options, reporter).await;
+    let outcome = apply(&survey.graph, &plan, &survey.observation, &options, reporter).await;
+    let left_out = survey.not_offered.iter();
+    let not_offered = left_out.map(|(address, error)| (address.kind, error.causes().join(": "))).collect();
     Ok(Provisioned { outcome, not_offered })
 }
 
@@ -94,26 +101,12 @@ impl Provisioned {
 
     /// What is not there, each with the reason.
     pub fn troubles(&self) -> Vec<String> {
-        let absent = self.not_offered.iter().map(|kind| format!("{kind}: the endpoint does not offer it"));
+        let absent =
+            self.not_offered.iter().map(|(kind, reason)| format!("{kind}: the endpoint does not offer it: {reason}"));
         let failed = self.outcome.failed.iter().map(|failed| {
             let causes = failed.error.causes().join(": ");
             format!("{}: {} {causes}", failed.address, failed.error)
         });
         absent.chain(failed).collect()
     }
-}
-
-/// Leaves out what the endpoint does not offer, and all that needs it only for that.
-fn offered(graph: &Graph, observation: &mut Observation) -> Result<(Graph, Vec<&'static str>), LocalError> {
-    let mut absent: Vec<&'static str> = Vec::new();
-    for (address, error) in std::mem::take(&mut observation.errors) {
-        if error.failure != Failure::NotOffered {
-            return Err(LocalError::resource(&address, &error));
-        }
-        if !absent.contains(&address.kind) {
-            absent.push(address.kind);
-        }
-    }
-    absent.sort_unstable();
-    Ok((graph.restricted(|address| !absent.contains(&address.kind)), absent))
 }

@@ -13,7 +13,7 @@ use self::attributed::Attributed;
 use crate::aws::{Clients, Identity};
 use crate::config::Config;
 use crate::engine::{Graph, GraphError, Resource, Tags};
-use crate::resources::KINDS;
+use crate::resources::{KINDS, Kind, Permission};
 
 /// Tag with the stack's name.
 pub const STACK_TAG: &str = "peersync:stack";
@@ -55,13 +55,28 @@ impl Stack {
         tags
     }
 
-    /// The graph of all resources.
+    /// The graph of all resources, but those of services that the endpoint does not have.
     ///
     /// # Errors
     /// A mistake in a resource's dependencies.
     pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
         let resources = KINDS.iter().flat_map(|kind| (kind.instances)(self));
-        Graph::new(resources.map(|resource| Arc::new(Attributed(resource)) as Arc<dyn Resource>).collect())
+        let graph =
+            Graph::new(resources.map(|resource| Arc::new(Attributed(resource)) as Arc<dyn Resource>).collect())?;
+        if self.clients.absent.is_empty() {
+            return Ok(graph);
+        }
+        let there: Vec<&str> = KINDS.iter().filter(|kind| self.has_services_of(kind)).map(|kind| kind.name).collect();
+        Ok(graph.restricted(|address| there.contains(&address.kind)))
+    }
+
+    fn has_services_of(&self, kind: &Kind) -> bool {
+        let absent = &self.clients.absent;
+        let needs = |permission: &Permission| {
+            let services = permission.actions.iter().filter_map(|action| action.split_once(':'));
+            services.map(|(service, _)| service).any(|service| absent.contains_key(service))
+        };
+        !(kind.permissions)(self).iter().any(needs)
     }
 }
 

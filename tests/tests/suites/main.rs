@@ -11,5 +11,6 @@ mod expiry;
 mod faults;
 mod local;
 mod local_endpoint;
+mod localstack;
 mod moto;
 mod proxy;

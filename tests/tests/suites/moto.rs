@@ -17,22 +17,13 @@ fn only_what_moto_refuses(failed: &[String], stderr: &str) {
     assert!(others.is_empty(), "{others:?}\n{stderr}");
 }
 
-/// The resources that failed, in the order of their names.
-fn failed(stdout: &str) -> Vec<String> {
-    let events = stdout.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let failures = events.filter(|event| event["event"] == "failed");
-    let mut failed: Vec<String> = failures.filter_map(|event| Some(event["address"].as_str()?.to_owned())).collect();
-    failed.sort();
-    failed
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_comes_up() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = Stage::new(&emulator).await;
     let before = census(&stage.clients).await;
     let up = stage.run(&["up", "--yes", "--no-check"]).await;
-    only_what_moto_refuses(&failed(&up.stdout), &up.stderr);
+    only_what_moto_refuses(&up.failed(), &up.stderr);
     assert!(up.done().len() > 40, "the rest comes up: {:?}", up.done());
     let made = difference(&before, &census(&stage.clients).await);
     assert!(made.len() > 40, "{made:?}");
