@@ -18,5 +18,6 @@ mod requests;
 mod roles;
 mod rooms;
 mod search;
+mod ses;
 mod smtp;
 mod support;
