@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use peersync_tests::deployer::command;
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::http::client;
 use peersync_tests::product::Product;
@@ -61,7 +62,7 @@ async fn main() -> ExitCode {
 /// up and in.
 async fn start(folder: &Path) -> (Duration, u64) {
     let began = Instant::now();
-    let product = Product::start(folder, &["--port", "0", "--embedded"]).await;
+    let product = running(folder, &[]).await;
     product.get("/").await.expect(200);
     let elapsed = began.elapsed();
     product.sign_in("Ada", &format!("ada{}@example.org", began.elapsed().as_nanos())).await;
@@ -70,13 +71,21 @@ async fn start(folder: &Path) -> (Duration, u64) {
     (elapsed, peak)
 }
 
+/// `local` with everything embedded; it logs only troubles.
+async fn running(folder: &Path, arguments: &[&str]) -> Product {
+    let all = [&["--output", "json", "local", "--port", "0", "--embedded"], arguments].concat();
+    let mut command = command(folder, &all);
+    command.env("RUST_LOG", "error");
+    Product::from(command).await
+}
+
 /// How long each saved page takes to the browser's event stream.
 async fn reloads(folder: &Path, times: usize) -> Vec<Duration> {
     let assets = folder.join("pages");
     fs::create_dir(&assets).expect("the folder can be made");
     let page = assets.join("index.html");
     fs::write(&page, "<html></html>").expect("a page can be written");
-    let product = Product::start(folder, &["--port", "0", "--embedded", "--ephemeral", "--assets", "pages"]).await;
+    let product = running(folder, &["--ephemeral", "--assets", "pages"]).await;
     let events = client().get(format!("{}/_live/events", product.url())).send().await;
     let mut events = events.expect("the event stream opens");
     let mut all = Vec::new();
