@@ -1,6 +1,4 @@
 /** Entry of every page: translates it and starts the module that `<body data-page>` names. */
-import { translatePage } from "./js/i18n.js";
-
 /** @type {Record<string, () => Promise<{ start(): void | Promise<void> }>>} */
 const PAGES = {
   index: () => import("./js/pages/index.js"),
@@ -18,7 +16,9 @@ const load = PAGES[name];
 if (!load) {
   throw new Error(`This page says data-page="${name}", which main.js does not know.`);
 }
+const [{ translatePage }, page] = await Promise.all([import("./js/i18n.js"), load()]);
 translatePage();
-const page = await load();
 await page.start();
 document.documentElement.dataset.ready = name;
+
+export {};

@@ -1,11 +1,13 @@
-//! Puts the server programs (`api`, `signal`) into the deployer.
+//! Puts the server programs (`api`, `signal`) and the pages into the deployer.
 //!
-//! They are built here by a cargo of their own, in a target folder of their own (`<target>/runtime`): the outer cargo
+//! The programs are built here by a cargo of their own, in a target folder of their own (`<target>/runtime`): the outer cargo
 //! holds the lock on its own. `PEERSYNC_RUNTIME_DIR` names a folder with programs that are ready, as
 //! `cargo xtask dist` makes them for Amazon Linux 2023.
 
 #[path = "src/programs/archive.rs"]
 mod archive;
+#[path = "src/site/compact.rs"]
+mod compact;
 
 use std::env;
 use std::error::Error;
@@ -24,6 +26,7 @@ const READY: &str = "PEERSYNC_RUNTIME_DIR";
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={READY}");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
+    pages(&out)?;
     let folder = match env::var_os(READY).filter(|folder| !folder.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => build(&out)?,
@@ -32,6 +35,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     let zip = archive::pack(&api)?;
     fs::write(out.join("digests.rs"), digests(&api, &signal, &zip))?;
     fs::write(out.join("api.zip"), zip)?;
+    Ok(())
+}
+
+/// Puts the pages, as they are published, where the deployer includes them from.
+fn pages(out: &Path) -> Result<(), Box<dyn Error>> {
+    let assets = workspace()?.join("assets");
+    let site = out.join("site");
+    if site.exists() {
+        fs::remove_dir_all(&site)?;
+    }
+    println!("cargo::rerun-if-changed=src/site/compact.rs");
+    println!("cargo::rerun-if-changed={}", assets.display());
+    publish(&assets, &site)
+}
+
+fn publish(folder: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(target)?;
+    for entry in fs::read_dir(folder)? {
+        let (source, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        if source.is_dir() {
+            publish(&source, &target.join(name))?;
+        } else {
+            fs::write(target.join(&name), compact::compact(&name.to_string_lossy(), &fs::read(&source)?))?;
+        }
+    }
     Ok(())
 }
 
@@ -67,17 +95,21 @@ fn digests(api: &[u8], signal: &[u8], zip: &[u8]) -> String {
     .concat()
 }
 
+fn workspace() -> Result<PathBuf, Box<dyn Error>> {
+    let deployer = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo did not set CARGO_MANIFEST_DIR")?);
+    Ok(deployer.parent().ok_or("the deployer is not in a workspace")?.to_path_buf())
+}
+
 /// Builds the programs and returns their folder.
 fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let deployer = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo did not set CARGO_MANIFEST_DIR")?);
-    let workspace = deployer.parent().ok_or("the deployer is not in a workspace")?;
+    let workspace = workspace()?;
     for source in ["runtime", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }
     // OUT_DIR is <target>/<profile>/build/<package>/out.
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("runtime");
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("cargo did not set CARGO")?);
-    cargo.current_dir(workspace).args(["build", "--package", "peersync-runtime", "--bins", "--profile", "runtime"]);
+    cargo.current_dir(&workspace).args(["build", "--package", "peersync-runtime", "--bins", "--profile", "runtime"]);
     cargo.arg("--target-dir").arg(&target);
     for (name, _) in env::vars_os() {
         if belongs_to_outer_build(&name.to_string_lossy()) {

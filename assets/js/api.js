@@ -1,5 +1,4 @@
 /** The application's API: one function a route, one kind of error. */
-import { loadConfig } from "./config.js";
 
 /**
  * @typedef {{ email: string, name: string, hidden: boolean }} User hidden: left out of searches by name
@@ -31,6 +30,24 @@ export class ApiError extends Error {
 
 const TIME_LIMIT_MS = 15_000;
 
+/** @type {Promise<string> | undefined} */
+let base;
+
+/** @returns {Promise<string>} where the API is; asked for once a page */
+function whereApi() {
+  base ??= findApi().catch((error) => {
+    base = undefined;
+    throw error;
+  });
+  return base;
+}
+
+async function findApi() {
+  const response = await fetch("config.json", { credentials: "same-origin" });
+  if (!response.ok) throw new Error(`config.json: status ${response.status}`);
+  return (await response.json()).api ?? "/api";
+}
+
 /**
  * @param {string} method
  * @param {string} path
@@ -38,7 +55,6 @@ const TIME_LIMIT_MS = 15_000;
  * @returns {Promise<any>}
  */
 async function call(method, path, body) {
-  const { api } = await loadConfig();
   /** @type {RequestInit} */
   const request = { method, credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIME_LIMIT_MS) };
   if (method !== "GET") {
@@ -47,7 +63,7 @@ async function call(method, path, body) {
   }
   let response;
   try {
-    response = await fetch(api + path, request);
+    response = await fetch((await whereApi()) + path, request);
   } catch (cause) {
     throw new ApiError(0, "offline", cause instanceof Error ? cause.message : "no answer");
   }

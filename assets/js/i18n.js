@@ -1,11 +1,17 @@
-/** Texts in the language of the browser. English stands in the pages and in texts/en.js; the others replace it. */
-import en from "./texts/en.js";
+/**
+ * Texts in the language of the browser. A page loads what several pages say and what its own part says, in one language.
+ */
 
-/** @typedef {keyof typeof en} TextKey */
-/** @typedef {Record<string, string | number>} Values */
+/**
+ * @typedef {typeof import("./texts/en/shared.js").default & typeof import("./texts/en/start.js").default
+ *   & typeof import("./texts/en/home.js").default & typeof import("./texts/en/call.js").default} Texts
+ * @typedef {keyof Texts} TextKey
+ * @typedef {Record<string, string | number>} Values
+ */
 
-/** @type {Record<string, () => Promise<{ default: Record<TextKey, string> }>>} */
-const OTHERS = { de: () => import("./texts/de.js") };
+const LANGUAGES = ["en", "de"];
+/** The part of the texts that a page needs, where it is not that of the pages before signing in. @type {Record<string, string>} */
+const PARTS = { home: "home", room: "call", friendcall: "call" };
 
 /**
  * The first of the user's languages that we have.
@@ -13,16 +19,15 @@ const OTHERS = { de: () => import("./texts/de.js") };
  * @returns {string}
  */
 export function chooseLanguage(wanted) {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split("-")[0] ?? "";
-    if (base === "en" || base in OTHERS) return base;
-  }
-  return "en";
+  const bases = wanted.map((tag) => tag.toLowerCase().split("-")[0] ?? "");
+  return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
 }
 
-export const language = chooseLanguage(navigator.languages);
-/** @type {Record<TextKey, string>} */
-const catalogue = (await OTHERS[language]?.())?.default ?? en;
+const language = chooseLanguage(navigator.languages);
+const parts = ["shared", PARTS[document.body.dataset.page ?? ""] ?? "start"];
+const loaded = await Promise.all(parts.map((part) => import(`./texts/${language}/${part}.js`)));
+/** @type {Texts} */
+const catalogue = Object.assign({}, ...loaded.map((texts) => texts.default));
 
 /**
  * A text with its places filled in: t("friends.call", { name: "Ada" }).
@@ -31,25 +36,24 @@ const catalogue = (await OTHERS[language]?.())?.default ?? en;
  * @returns {string}
  */
 export function t(key, values = {}) {
-  const text = catalogue[key] ?? en[key];
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return catalogue[key].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
 /**
- * Whether the catalogue has that key; what the server calls an error may be newer than this page.
+ * Whether this page has that text; what the server calls an error may be newer than the page.
  * @param {string} key
  * @returns {key is TextKey}
  */
 export function isTextKey(key) {
-  return Object.hasOwn(en, key);
+  return Object.hasOwn(catalogue, key);
 }
 
 /** Puts the user's language into everything marked with data-text, data-label and data-placeholder. */
-export function translatePage(root = document.documentElement) {
+export function translatePage() {
   if (language === "en") return;
-  if (root === document.documentElement) root.lang = language;
+  document.documentElement.lang = language;
   for (const [attribute, put] of PLACES) {
-    for (const node of root.querySelectorAll(`[data-${attribute}]`)) {
+    for (const node of document.querySelectorAll(`[data-${attribute}]`)) {
       const key = node.getAttribute(`data-${attribute}`) ?? "";
       if (isTextKey(key)) put(node, t(key));
     }
@@ -66,4 +70,16 @@ const PLACES = [
 /** @param {number} time epoch milliseconds */
 export function clockTime(time) {
   return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(time);
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {string} m:ss or h:mm:ss
+ */
+export function duration(milliseconds) {
+  const seconds = Math.floor(milliseconds / 1000);
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }

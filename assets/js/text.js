@@ -61,3 +61,12 @@ export function fileSize(bytes) {
     style: "unit", unit: units[step] ?? "byte", unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0,
   }).format(bytes / 1000 ** step);
 }
+
+/**
+ * The room id in what somebody pasted: a whole link or the id alone.
+ * @param {string} text
+ * @returns {string | undefined}
+ */
+export function roomOf(text) {
+  return /(?:^|[#=/])([\w-]{20,64})$/.exec(text.trim())?.[1];
+}

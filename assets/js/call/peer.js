@@ -6,7 +6,7 @@
  */
 import { Emitter } from "../emitter.js";
 import { adapt, applyStep, begin, STEPS } from "./adapt.js";
-import { Conversation } from "./conversation.js";
+import { Conversation } from "./wire.js";
 import { Files } from "./files.js";
 import { direction, layOut, sections } from "./layout.js";
 import { Negotiation } from "./negotiation.js";

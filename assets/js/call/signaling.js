@@ -3,7 +3,6 @@
  * It knows nothing of calls or pages. What is sent while it is away is the caller's affair: send() says false.
  */
 import { Emitter } from "../emitter.js";
-import { backoff } from "./backoff.js";
 
 /**
  * @typedef {import("../api.js").Ticket} Ticket
@@ -22,6 +21,20 @@ import { backoff } from "./backoff.js";
 const HELLO_LIMIT_MS = 8000;
 /** Codes of errors after which coming back cannot help. @type {Set<string>} */
 const FINAL = new Set(["forbidden", "room_not_found"]);
+
+/** How long to wait before coming back: grows, has a ceiling, and is spread so that not all come back at once. */
+const FIRST_MS = 500;
+const CEILING_MS = 10_000;
+
+/**
+ * Full jitter: any time between nothing and the growing limit.
+ * @param {number} attempt 0 for the first try after a loss
+ * @param {() => number} [random]
+ * @returns {number} milliseconds
+ */
+export function backoff(attempt, random = Math.random) {
+  return Math.round(random() * Math.min(CEILING_MS, FIRST_MS * 2 ** Math.min(attempt, 10)));
+}
 
 /** @extends {Emitter<LinkEvents>} */
 export class SignalingLink extends Emitter {

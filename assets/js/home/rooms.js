@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { goTo } from "../session.js";
+import { roomOf } from "../text.js";
 import { onSubmit, showProblem } from "../ui/form.js";
 import { toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
@@ -27,13 +28,4 @@ export function startRooms(user) {
     if (id) goTo(`room.html#${id}`);
     else showProblem(form, byId("join-link", HTMLInputElement), t("room.badlink"));
   });
-}
-
-/**
- * The room id in what somebody pasted: a whole link or the id alone.
- * @param {string} text
- * @returns {string | undefined}
- */
-export function roomOf(text) {
-  return /(?:^|[#=/])([\w-]{20,64})$/.exec(text.trim())?.[1];
 }

@@ -9,7 +9,7 @@ import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { CALL_KEY } from "../ui/rings.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
-import { problemText } from "../view/mediaproblem.js";
+import { problemText } from "../view/devices.js";
 
 /** The call itself comes when it begins: asking is there sooner. */
 const loadCall = () => Promise.all([import("../view/running.js"), import("../view/outgoing.js")]);

@@ -1,4 +1,7 @@
-/** Calling someone to the tab: a changing title and, where allowed, a desktop notification. */
+/**
+ * Calling for attention: sounds, a changing title and, where allowed, a desktop notification. Sounds are made by
+ * WebAudio, so nothing is downloaded; they are silent where the browser does not let us play yet.
+ */
 
 const BLINK_MS = 1000;
 
@@ -32,4 +35,67 @@ export function notify(text) {
   } catch {
     return undefined;
   }
+}
+
+/** @type {AudioContext | undefined} */
+let shared;
+
+function context() {
+  shared ??= new AudioContext();
+  if (shared.state === "suspended") void shared.resume().catch(() => undefined);
+  return shared;
+}
+
+/**
+ * One soft note.
+ * @param {AudioContext} audio
+ * @param {number} pitch Hz
+ * @param {number} at seconds from now
+ * @param {number} length seconds
+ * @param {number} loudness 0 to 1
+ */
+function note(audio, pitch, at, length, loudness) {
+  const start = audio.currentTime + at;
+  const tone = audio.createOscillator();
+  const volume = audio.createGain();
+  tone.type = "sine";
+  tone.frequency.value = pitch;
+  volume.gain.setValueAtTime(0, start);
+  volume.gain.linearRampToValueAtTime(loudness, start + 0.03);
+  volume.gain.exponentialRampToValueAtTime(0.0001, start + length);
+  tone.connect(volume).connect(audio.destination);
+  tone.start(start);
+  tone.stop(start + length);
+}
+
+/** Notes as [Hz, begins at s, lasts s]. @type {Record<string, Array<[number, number, number]>>} */
+const TUNES = {
+  incoming: [[659, 0, 0.5], [880, 0.18, 0.5], [1047, 0.36, 0.7], [880, 0.7, 0.8]],
+  outgoing: [[440, 0, 0.9], [554, 0.02, 0.9]],
+  joined: [[660, 0, 0.25], [880, 0.12, 0.35]],
+  left: [[660, 0, 0.25], [494, 0.12, 0.35]],
+  knock: [[330, 0, 0.14], [330, 0.2, 0.14]],
+  message: [[988, 0, 0.18]],
+};
+
+/** @param {keyof typeof TUNES} name */
+export function play(name) {
+  try {
+    const audio = context();
+    for (const [pitch, at, length] of TUNES[name] ?? []) note(audio, pitch, at, length, 0.09);
+  } catch {
+    // No sound device: a ring is also seen, in the page and in the title.
+  }
+}
+
+/**
+ * Repeats a tune until stopped.
+ * @param {keyof typeof TUNES} name
+ * @param {number} [everyMs]
+ * @returns {() => void} stops it
+ */
+export function loop(name, everyMs = 2400) {
+  play(name);
+  const timer = setInterval(() => play(name), everyMs);
+  return () => clearInterval(timer);
 }

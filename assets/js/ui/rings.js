@@ -3,10 +3,9 @@ import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { goTo } from "../session.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
-import { attract, notify } from "./attention.js";
+import { attract, loop, notify } from "./attention.js";
 import { toast } from "./notices.js";
 import { face } from "./people.js";
-import { loop } from "./sounds.js";
 
 export const CALL_KEY = "peersync.call";
 /** The server ends a ring; this is for a server that went away meanwhile. */

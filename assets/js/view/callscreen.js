@@ -1,17 +1,16 @@
 /** The screen of a running call: puts stage, controls, chat and dialogs together. */
 import { button, element, icon } from "../dom.js";
-import { t } from "../i18n.js";
+import { duration, t } from "../i18n.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
-import { play } from "../ui/sounds.js";
+import { play } from "../ui/attention.js";
 import { Chat } from "./chat.js";
 import { Controls } from "./controls.js";
 import { Knocks } from "./knocks.js";
-import { problemText } from "./mediaproblem.js";
-import { startShortcuts } from "./shortcuts.js";
-import { Stage } from "./stage.js";
-import { watchCode } from "./knowledge.js";
-import { duration, exitFullScreen, toggleFullScreen, togglePictureInPicture } from "./window.js";
+import { openDevices, problemText } from "./devices.js";
+import { openShortcuts, startShortcuts } from "./shortcuts.js";
+import { exitFullScreen, Stage, toggleFullScreen, togglePictureInPicture } from "./stage.js";
+import { openVerify, watchCode } from "./verify.js";
 
 /**
  * @typedef {import("../call/call.js").Call} Call
@@ -22,13 +21,6 @@ import { duration, exitFullScreen, toggleFullScreen, togglePictureInPicture } fr
  */
 
 const BACK_SHOWN_MS = 4000;
-
-// Dialogs come when they are asked for: most calls are made without them.
-/** @param {Peer[]} peers */
-const openVerify = async (peers) => (await import("./verify.js")).openVerify(peers);
-/** @type {typeof import("./devices.js").openDevices} */
-const openDevices = async (...how) => (await import("./devices.js")).openDevices(...how);
-const openShortcuts = async () => (await import("./keys.js")).openShortcuts();
 
 export class CallScreen {
   node;
@@ -45,6 +37,20 @@ export class CallScreen {
   /** @type {Array<() => void>} */
   #ends;
   #wasLost = false;
+  /** What each button and each key does. */
+  #actions = {
+    microphone: () => void this.#microphone(),
+    camera: () => void this.#camera(),
+    screen: () => void this.#screen(),
+    chat: () => this.#chat.toggle(),
+    more: () => this.#more(),
+    leave: () => this.#options.onLeave(),
+    full: toggleFullScreen,
+    pip: () => void togglePictureInPicture(this.stage.main),
+    verify: () => openVerify(this.#options.call.peers),
+    devices: () => void openDevices(this.#options.media, (speaker) => this.stage.setSpeaker(speaker)),
+    help: openShortcuts,
+  };
 
   /** @param {Options} options */
   constructor(options) {
@@ -53,7 +59,7 @@ export class CallScreen {
     this.stage = new Stage(media, options.name);
     this.#controls = new Controls((action) => this.#act(action));
     this.#chat = new Chat(call, (open) => this.#showChat(open));
-    const verify = button(t("call.verify"), () => void openVerify(call.peers), { class: "plain round verify-button", icon: "shield", iconOnly: true });
+    const verify = button(t("call.verify"), () => this.#act("verify"), { class: "plain round verify-button", icon: "shield", iconOnly: true });
     const top = element("div", { class: "call-top" }, [
       element("h1", { class: "call-title", text: options.title, attributes: { dir: "auto" } }), this.#lock, this.#clock, this.#status, verify,
     ]);
@@ -66,7 +72,7 @@ export class CallScreen {
       call.on("link", (state) => this.#showLink(state)), call.on("locked", (locked) => this.#showLocked(locked, true)),
       call.on("joined", ({ locked }) => this.#showLocked(locked, false)), call.on("knock", (who) => knocks.show(who)),
       media.on("change", () => this.#showMedia()), media.on("lost", (kind) => toast(t("media.lost", { kind: t(`devices.${kind}`) }), { kind: "warn" })),
-      startShortcuts((shortcut) => this.#shortcut(shortcut), (talking) => this.#talk(talking)), () => knocks.close(),
+      startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), () => knocks.close(),
     ];
     for (const peer of call.peers) this.#add(peer);
     this.#ticking = setInterval(() => this.#tick(), 1000);
@@ -152,27 +158,9 @@ export class CallScreen {
     if (!open && this.node.contains(document.activeElement) && this.#chat.node.contains(document.activeElement)) this.#controls.buttons.chat.focus();
   }
 
-  /** @param {import("./controls.js").Action} action */
+  /** @param {import("./controls.js").Action | import("./shortcuts.js").Shortcut} action */
   #act(action) {
-    switch (action) {
-      case "microphone":
-        void this.#microphone();
-        return;
-      case "camera":
-        void this.#camera();
-        return;
-      case "screen":
-        void this.#screen();
-        return;
-      case "chat":
-        this.#chat.toggle();
-        return;
-      case "more":
-        this.#more();
-        return;
-      default:
-        this.#options.onLeave();
-    }
+    this.#actions[action]();
   }
 
   async #microphone() {
@@ -216,45 +204,16 @@ export class CallScreen {
     if (media.track("microphone") && media.muted === talking) media.mute(!talking);
   }
 
-  /** @param {import("./shortcuts.js").Shortcut} shortcut */
-  #shortcut(shortcut) {
-    switch (shortcut) {
-      case "mute":
-        this.#act("microphone");
-        return;
-      case "camera":
-        this.#act("camera");
-        return;
-      case "share":
-        this.#act("screen");
-        return;
-      case "chat":
-        this.#act("chat");
-        return;
-      case "full":
-        toggleFullScreen();
-        return;
-      case "pip":
-        void togglePictureInPicture(this.stage.main);
-        return;
-      case "verify":
-        void openVerify(this.#options.call.peers);
-        return;
-      default:
-        void openShortcuts();
-    }
-  }
-
   #more() {
-    const { call, media, link } = this.#options;
+    const { call, link } = this.#options;
     openMenu(this.#controls.buttons.more, [
       ...(link ? [{ text: t("call.copy"), run: () => void this.#copy() }] : []),
       ...(link ? [{ text: t(call.locked ? "call.unlock" : "call.lock"), run: () => { if (!call.lock(!call.locked)) toast(t("ring.unavailable"), { kind: "warn" }); } }] : []),
-      { text: t("call.verify"), run: () => void openVerify(call.peers) },
-      { text: t("devices.title"), run: () => void openDevices(media, (speaker) => this.stage.setSpeaker(speaker)) },
-      ...(document.pictureInPictureEnabled ? [{ text: t("call.pip"), run: () => void togglePictureInPicture(this.stage.main) }] : []),
-      ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: () => toggleFullScreen() }] : []),
-      { text: t("call.shortcuts"), run: () => void openShortcuts() },
+      { text: t("call.verify"), run: this.#actions.verify },
+      { text: t("devices.title"), run: this.#actions.devices },
+      ...(document.pictureInPictureEnabled ? [{ text: t("call.pip"), run: this.#actions.pip }] : []),
+      ...(document.fullscreenEnabled ? [{ text: t("call.full"), run: this.#actions.full }] : []),
+      { text: t("call.shortcuts"), run: this.#actions.help },
     ]);
   }
 

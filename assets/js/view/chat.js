@@ -2,7 +2,7 @@
 import { button, element, icon } from "../dom.js";
 import { clockTime, t } from "../i18n.js";
 import { announce, toast } from "../ui/notices.js";
-import { play } from "../ui/sounds.js";
+import { play } from "../ui/attention.js";
 import { LARGEST_FILE, LONGEST_CHAT } from "../call/wire.js";
 import { cleanText, fileSize, safeFileName } from "../text.js";
 import { TransferRow } from "./transfer.js";

@@ -3,8 +3,7 @@ import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { announce } from "../ui/notices.js";
 import { face } from "../ui/people.js";
-import { play } from "../ui/sounds.js";
-import { attract } from "../ui/attention.js";
+import { attract, play } from "../ui/attention.js";
 
 /** The one who knocks may have gone again. */
 const SHOWN_MS = 60_000;

@@ -1,9 +1,8 @@
 /** Before a call: who one is, which devices, how one looks and sounds. Nothing is opened before a click. */
 import { byId, element } from "../dom.js";
-import { LevelMeter } from "../call/level.js";
+import { LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
-import { DevicePickers } from "./devices.js";
-import { problemText } from "./mediaproblem.js";
+import { DevicePickers, problemText } from "./devices.js";
 
 const LEVEL_MS = 80;
 

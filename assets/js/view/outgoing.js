@@ -2,7 +2,7 @@
 import { button } from "../dom.js";
 import { t } from "../i18n.js";
 import { announce } from "../ui/notices.js";
-import { loop } from "../ui/sounds.js";
+import { loop } from "../ui/attention.js";
 
 /** The server ends a ring after 45 s; this is for a server that went away meanwhile. */
 const LONGEST_MS = 60_000;

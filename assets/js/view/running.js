@@ -3,7 +3,6 @@ import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
 import { Rings } from "../ui/rings.js";
-import { stayAwake } from "./awake.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
 
@@ -76,4 +75,28 @@ export class Running {
     this.#options.onLeaving?.();
     this.call.leave();
   }
+}
+
+/**
+ * Keeps the screen on during a call, where the browser can: nobody touches a telephone that they look at.
+ * @returns {() => void} lets it go dark again
+ */
+function stayAwake() {
+  /** @type {WakeLockSentinel | undefined} */
+  let lock;
+  let wanted = true;
+  const ask = async () => {
+    // The browser takes it back whenever the page is hidden.
+    if (!wanted || document.visibilityState !== "visible" || !("wakeLock" in navigator)) return;
+    lock = await navigator.wakeLock.request("screen").catch(() => undefined);
+    if (!wanted) void lock?.release();
+  };
+  const again = () => void ask();
+  document.addEventListener("visibilitychange", again);
+  again();
+  return () => {
+    wanted = false;
+    document.removeEventListener("visibilitychange", again);
+    void lock?.release().catch(() => undefined);
+  };
 }

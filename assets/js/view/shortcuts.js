@@ -1,10 +1,13 @@
 /** Keyboard shortcuts of a call. They can be turned off, for those who speak their text into the computer. */
-/** @typedef {"mute" | "camera" | "share" | "chat" | "full" | "pip" | "verify" | "help"} Shortcut */
+import { button, element } from "../dom.js";
+import { t } from "../i18n.js";
 
-export const OFF_KEY = "peersync.shortcuts";
+/** @typedef {"microphone" | "camera" | "screen" | "chat" | "full" | "pip" | "verify" | "help"} Shortcut */
+
+const OFF_KEY = "peersync.shortcuts";
 
 /** @type {Record<string, Shortcut>} */
-export const KEYS = { m: "mute", v: "camera", s: "share", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
+const KEYS = { m: "microphone", v: "camera", s: "screen", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
 
 /**
  * A dialog that was just closed keeps the focus until the next picture is drawn; what is typed meanwhile is not for it.
@@ -49,4 +52,33 @@ export function startShortcuts(act, talk) {
     removeEventListener("keyup", up);
     removeEventListener("blur", release);
   };
+}
+
+/** The list of them, and turning them off. */
+export function openShortcuts() {
+  const title = element("h2", { id: "shortcuts-title", text: t("shortcuts.title") });
+  const rows = Object.entries(KEYS).map(([key, shortcut]) => row(key.toUpperCase(), t(`shortcuts.${shortcut}`)));
+  const box = element("input", { attributes: { type: "checkbox" } });
+  box.checked = localStorage.getItem(OFF_KEY) !== "off";
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem(OFF_KEY);
+    else localStorage.setItem(OFF_KEY, "off");
+  });
+  const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": title.id } }, [
+    title,
+    element("dl", { class: "keys" }, [...rows, row(t("shortcuts.space"), t("shortcuts.talk"))]),
+    element("label", { class: "check" }, [box, element("span", { text: t("shortcuts.use") })]),
+    button(t("common.close"), () => dialog.close(), { class: "plain round corner", icon: "close", iconOnly: true }),
+  ]);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/**
+ * @param {string} key
+ * @param {string} text
+ */
+function row(key, text) {
+  return element("div", {}, [element("dt", {}, [element("kbd", { text: key })]), element("dd", { text })]);
 }

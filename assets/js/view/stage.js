@@ -110,3 +110,23 @@ export class Stage {
     this.#tiles.hidden = this.#people.size === 0;
   }
 }
+
+/** The whole page, not the call alone: menus and messages belong to it too. */
+export function toggleFullScreen() {
+  if (document.fullscreenElement) exitFullScreen();
+  else void document.documentElement.requestFullscreen?.().catch(() => undefined);
+}
+
+export function exitFullScreen() {
+  if (document.fullscreenElement) void document.exitFullscreen().catch(() => undefined);
+}
+
+/** @param {HTMLVideoElement | undefined} video */
+export async function togglePictureInPicture(video) {
+  try {
+    if (document.pictureInPictureElement) await document.exitPictureInPicture();
+    else await video?.requestPictureInPicture?.();
+  } catch {
+    // The video has no picture yet, or the browser wants a click: nothing is lost.
+  }
+}

@@ -1,10 +1,9 @@
 /** "Is nobody in between?": four emoji for each person, and what we know of friends' devices. */
 import { button, element } from "../dom.js";
-import { language, t } from "../i18n.js";
-import { rememberCompared } from "../call/identity.js";
+import { t } from "../i18n.js";
+import { recognise, rememberCompared } from "../call/identity.js";
 import { EMOJI } from "../call/verification.js";
-import words from "../texts/emoji.js";
-import { knowledge } from "./knowledge.js";
+import { toast } from "../ui/notices.js";
 import { qualityDetail } from "./tile.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
@@ -58,6 +57,25 @@ function codeOf(peer, again) {
  * @param {string} one
  */
 function picture(one) {
-  const word = (words[language] ?? words.en ?? "").split(" ")[EMOJI.indexOf(one)] ?? "";
+  const word = t("verify.words").split(" ")[EMOJI.indexOf(one)] ?? "";
   return element("li", {}, [element("span", { text: one, attributes: { "aria-hidden": "true" } }), element("b", { text: word })]);
+}
+
+/**
+ * Tells at once when a friend's device is not the one that was compared, or the check failed.
+ * @param {Peer} peer
+ */
+export function watchCode(peer) {
+  peer.on("code", (code) => {
+    const { name } = peer;
+    if (code.state === "broken") toast(t("verify.broken", { name }), { kind: "bad", keep: true });
+    else if (knowledge(peer) === "changed") toast(t("verify.changed", { name }), { kind: "warn", keep: true });
+  });
+}
+
+/** @param {Peer} peer @returns {"known" | "changed" | "new"} */
+function knowledge(peer) {
+  const { email } = peer.person;
+  const { theirs } = peer.verification;
+  return email && theirs ? recognise(email, theirs) : "new";
 }

@@ -1,5 +1,7 @@
 //! The pages as they are published: which files, with what content type and caching, and what every answer carries.
 
+#[cfg(test)]
+mod compact;
 pub mod headers;
 
 use std::path::Path;
@@ -10,8 +12,8 @@ use serde_json::json;
 /// Key of the generated file that tells the pages where API and signaling are.
 pub const CONFIG_KEY: &str = "config.json";
 
-/// Everything below `assets/`.
-static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../assets");
+/// Everything below `assets/`, as the build has compacted it.
+static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
 
 /// How long, in seconds, browsers and the edge may use a script or a picture without asking. After it they ask with
 /// the entity tag. Short, because pages and scripts of two versions shall not meet for long.

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adapt, begin, bestStep, STEPS } from "../../../assets/js/call/adapt.js";
-import { backoff } from "../../../assets/js/call/backoff.js";
 import { expiresAt, refreshIn } from "../../../assets/js/call/ice.js";
-import { loudness } from "../../../assets/js/call/level.js";
-import { troubleOf } from "../../../assets/js/call/media.js";
+import { loudness, troubleOf } from "../../../assets/js/call/media.js";
+import { backoff } from "../../../assets/js/call/signaling.js";
 import { FIRST_SAMPLE, judge, readSample } from "../../../assets/js/call/quality.js";
 
 /** @param {Partial<import("../../../assets/js/call/quality.js").Sample>} changes */

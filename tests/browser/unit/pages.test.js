@@ -1,28 +1,41 @@
-/** What the pages say and weigh, without a browser. */
+/** What the pages say, without a browser. */
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
-import de from "../../../assets/js/texts/de.js";
-import en from "../../../assets/js/texts/en.js";
 
 const ASSETS = new URL("../../../assets/", import.meta.url);
 const pages = (await readdir(ASSETS)).filter((name) => name.endsWith(".html"));
 const read = (/** @type {string} */ path) => readFile(new URL(path, ASSETS), "utf8");
-/** DESIGN's limit for any page without the picture. */
-const HEAVIEST_BYTES = 60 * 1024;
+/** The parts of the texts, and which pages load them beside "shared". @type {Record<string, string[]>} */
+const PARTS = {
+  shared: [], start: ["404.html", "index.html", "signup.html", "login.html", "friendre1.html"], home: ["home.html"], call: ["room.html", "friendcall.html"],
+};
 
-test("both languages have the same texts with the same places in them", () => {
-  assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort());
+/**
+ * @param {string} language
+ * @returns {Promise<Record<string, Record<string, string>>>} texts by part
+ */
+const catalogue = async (language) => Object.fromEntries(await Promise.all(Object.keys(PARTS).map(async (part) =>
+  [part, (await import(new URL(`js/texts/${language}/${part}.js`, ASSETS).href)).default])));
+const english = await catalogue("en");
+const german = await catalogue("de");
+/** @type {Record<string, string>} */
+const en = Object.assign({}, ...Object.values(english));
+
+test("both languages have the same texts with the same places in them, each in one part", () => {
+  assert.equal(Object.keys(en).length, Object.values(english).flatMap(Object.keys).length);
   const places = (/** @type {string} */ text) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
-  for (const [key, text] of Object.entries(en)) assert.deepEqual(places(/** @type {Record<string, string>} */ (de)[key] ?? ""), places(text), key);
+  for (const [part, texts] of Object.entries(english)) {
+    assert.deepEqual(Object.keys(german[part] ?? {}).sort(), Object.keys(texts).sort());
+    for (const [key, text] of Object.entries(texts)) assert.deepEqual(places(german[part]?.[key] ?? ""), places(text), key);
+  }
 });
 
 test("every text that a page marks is in the catalogue and says the same in English", async () => {
   for (const page of pages) {
     const html = await read(page);
     for (const [, key = "", words = ""] of html.matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)) {
-      assert.equal(words.replaceAll("&amp;", "&"), /** @type {Record<string, string>} */ (en)[key], `${page}: ${key}`);
+      assert.equal(words.replaceAll("&amp;", "&"), en[key], `${page}: ${key}`);
     }
     for (const [, key = ""] of html.matchAll(/data-(?:label|placeholder)="([^"]+)"/g)) assert.ok(Object.hasOwn(en, key), `${page}: ${key}`);
   }
@@ -45,41 +58,33 @@ test("no page has inline script or style, or anything of somebody else", async (
 });
 
 /**
- * Every file that a page loads, script by script.
+ * A page and all scripts that it may load.
  * @param {string} page
- * @param {boolean} later whether also what is loaded only when it is needed: the call after joining, and its dialogs
  */
-async function loaded(page, later) {
+async function loaded(page) {
   const html = await read(page);
   const name = /data-page="(\w+)"/.exec(html)?.[1];
-  const found = new Set([page, ...[...html.matchAll(/(?:href|src)="\/?([\w/.-]+\.(?:css|js|svg))/g)].map(([, path]) => path ?? "")]);
-  const queue = ["main.js", ...(name === "missing" ? [] : [`js/pages/${name}.js`]), "js/texts/de.js"];
+  const scripts = new Map([[page, html]]);
+  const queue = ["js/i18n.js", ...(name === "missing" ? [] : [`js/pages/${name}.js`])];
   while (queue.length > 0) {
     const path = queue.pop() ?? "";
-    found.add(path);
+    if (scripts.has(path)) continue;
     const script = await read(path);
-    const fixed = [...script.matchAll(/^(?:import|export) [^;]*?from "(\.[^"]+)";|^import "(\.[^"]+)"/gm)];
-    const dynamic = later && path !== "main.js" ? [...script.replaceAll(/\/\*\*[^]*?\*\//g, "").matchAll(/import\("(\.[^"]+)"\)/g)] : [];
-    for (const [, target = ""] of [...fixed, ...dynamic]) {
-      const next = new URL(target, new URL(path, "http://x/")).pathname.slice(1);
-      if (target !== "" && !found.has(next)) queue.push(next);
-    }
+    scripts.set(path, script);
+    const code = script.replaceAll(/\/\*\*[^]*?\*\//g, "");
+    for (const [, target = ""] of code.matchAll(/(?:from |^import |import\()"(\.[^"]+)"/gm)) queue.push(new URL(target, new URL(path, "http://x/")).pathname.slice(1));
   }
-  return [...found];
+  return [...scripts.values()].join("\n");
 }
 
-/** @param {string[]} files */
-async function weight(files) {
-  let sum = 0;
-  for (const file of files) sum += gzipSync(await read(file)).length;
-  return sum;
-}
-
-test("no page weighs more than 60 KB compressed, the picture aside", async () => {
+test("no page uses a text of a part that it does not load", async () => {
   for (const page of pages) {
-    const [now, all] = [await weight(await loaded(page, false)), await weight(await loaded(page, true))];
-    assert.ok(now <= HEAVIEST_BYTES, `${page}: ${now} bytes`);
-    console.log(`${page}: ${(now / 1024).toFixed(1)} KB compressed, ${(all / 1024).toFixed(1)} KB with what comes later`);
+    const part = Object.keys(PARTS).find((one) => PARTS[one]?.includes(page)) ?? "";
+    const all = await loaded(page);
+    for (const [other, texts] of Object.entries(english)) {
+      if (other === "shared" || other === part) continue;
+      assert.deepEqual(Object.keys(texts).filter((key) => all.includes(`"${key}"`)), [], `${page} uses texts of "${other}"`);
+    }
   }
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import words from "../../../assets/js/texts/emoji.js";
+import german from "../../../assets/js/texts/de/call.js";
+import english from "../../../assets/js/texts/en/call.js";
 import { EMOJI, emojiOf, fingerprintOf, Verification } from "../../../assets/js/call/verification.js";
 
 const A = "aa:01";
@@ -35,7 +36,7 @@ async function talk(one, other) {
 
 test("64 different pictures, each with a word of its own in every language", () => {
   assert.equal(new Set(EMOJI).size, 64);
-  for (const [language, text] of Object.entries(words)) assert.equal(new Set(text.split(" ")).size, 64, language);
+  for (const texts of [english, german]) assert.equal(new Set(texts["verify.words"].split(" ")).size, 64);
 });
 
 test("both sides see the same four", async () => {

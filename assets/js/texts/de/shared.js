@@ -1,0 +1,32 @@
+/** Texts of several pages, in German. */
+
+/** @type {Record<keyof typeof import("../en/shared.js").default, string>} */
+export default {
+  "common.skip": "Zum Inhalt springen",
+  "common.foot": "Anrufe gehen direkt von Browser zu Browser. Keine Tracker, keine Dritten.",
+  "common.name": "Name",
+  "common.accept": "Annehmen",
+  "common.reject": "Ablehnen",
+  "common.close": "Schließen",
+  "common.dismiss": "Ausblenden",
+  "common.again": "Noch einmal",
+  "home.connecting": "Verbinde …",
+  "friends.call": "{name} anrufen",
+  "room.of": "Raum von {name}",
+  "call.start": "Zur Startseite",
+  "ring.incoming": "{name} ruft an",
+  "ring.more": "Beim Annehmen gehen Kamera und Mikrofon an.",
+  "ring.busy": "Beim Annehmen endet dein jetziger Anruf.",
+  "ring.missed": "Du hast einen Anruf von {name} verpasst.",
+  "ring.elsewhere": "In einem anderen Fenster angenommen.",
+  "ring.unavailable": "Gerade lässt sich nicht anrufen. Versuch es gleich noch einmal.",
+  "error.unknown": "Etwas ging schief. Bitte versuch es noch einmal.",
+  "error.offline": "Der Server ist nicht erreichbar. Prüf deine Verbindung.",
+  "error.slow": "Zu viele Versuche. Versuch es in {seconds} Sekunden noch einmal.",
+  "error.email": "Gib eine E-Mail-Adresse ein, etwa ada@example.org.",
+  "error.name": "Gib einen Namen mit 1 bis 64 Zeichen ein.",
+  "error.room_not_found": "Diesen Raum gibt es nicht oder nicht mehr.",
+  "error.no_request": "Diese Anfrage gibt es nicht mehr.",
+  "error.unauthorized": "Melde dich zuerst an.",
+  "error.unavailable": "Der Server ist beschäftigt. Versuch es gleich noch einmal.",
+};

@@ -1,0 +1,238 @@
+//! Takes comments and white space that means nothing out of scripts and style sheets before they are published: they are
+//! a third of what a page would transfer, and only readers of the repository need them. Nothing else is touched: every
+//! statement stays as it was written, on a line of its own, so that what a browser reports can be found.
+
+/// The file as it is published.
+pub fn compact(key: &str, content: &[u8]) -> Vec<u8> {
+    match key.rsplit('.').next() {
+        Some("js") => Compactor::new(content, Language::Script).run(),
+        Some("css") => Compactor::new(content, Language::Style).run(),
+        _ => content.to_vec(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Language {
+    Script,
+    Style,
+}
+
+/// Goes through a file once, from token to token as far as comments ask for it.
+struct Compactor<'a> {
+    source: &'a [u8],
+    at: usize,
+    out: Vec<u8>,
+    language: Language,
+    /// The braces that are open; true for `${`, after whose end a template goes on.
+    braces: Vec<bool>,
+}
+
+impl<'a> Compactor<'a> {
+    fn new(source: &'a [u8], language: Language) -> Self {
+        Self { source, at: 0, out: Vec::with_capacity(source.len()), language, braces: Vec::new() }
+    }
+
+    fn run(mut self) -> Vec<u8> {
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'"' | b'\'' => self.string(byte),
+                b'`' if self.is_script() => self.template(),
+                _ if self.at_gap() => self.gap(),
+                b'/' if self.is_script() && self.regex_may_begin() => self.regex(),
+                b'{' if self.is_script() => self.open_brace(false),
+                b'}' if self.is_script() => self.close_brace(),
+                _ => self.copy(1),
+            }
+        }
+        self.out
+    }
+
+    fn is_script(&self) -> bool {
+        self.language == Language::Script
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.source.get(self.at + ahead).copied()
+    }
+
+    fn starts_with(&self, text: &[u8]) -> bool {
+        self.source.get(self.at..).is_some_and(|rest| rest.starts_with(text))
+    }
+
+    fn copy(&mut self, count: usize) {
+        let end = self.source.len().min(self.at + count);
+        self.out.extend(self.source.get(self.at..end).unwrap_or_default());
+        self.at = end;
+    }
+
+    fn at_gap(&self) -> bool {
+        self.peek(0).is_some_and(|byte| byte.is_ascii_whitespace())
+            || self.starts_with(b"/*")
+            || self.is_script() && self.starts_with(b"//")
+    }
+
+    /// White space and comments, however many: they become one line end; where they have none, one space, or nothing
+    /// beside what separates by itself.
+    fn gap(&mut self) {
+        let begin = self.at;
+        while self.at_gap() {
+            if self.starts_with(b"/*") {
+                self.skip_to(b"*/", true);
+            } else if self.peek(0) == Some(b'/') {
+                self.skip_to(b"\n", false);
+            } else {
+                self.at += 1;
+            }
+        }
+        let lines = self.source.get(begin..self.at).is_some_and(|gap| gap.contains(&b'\n'));
+        if lines && !self.out.is_empty() {
+            self.out.push(b'\n');
+        } else if !lines && self.needs_space() {
+            self.out.push(b' ');
+        }
+    }
+
+    fn needs_space(&self) -> bool {
+        let (before, after) = match self.language {
+            Language::Script => (b"{}();,=:?&|".as_slice(), b"{}();,=:?&|".as_slice()),
+            // In a selector a space before a colon or a parenthesis has a meaning.
+            Language::Style => (b"{};,:".as_slice(), b"{}".as_slice()),
+        };
+        self.out.last().is_some_and(|last| !before.contains(last))
+            && self.peek(0).is_some_and(|next| !after.contains(&next))
+    }
+
+    /// Leaves everything out until that text, or the text as well.
+    fn skip_to(&mut self, text: &[u8], inclusive: bool) {
+        // Two bytes begin a comment; those of `/*/` do not end it.
+        self.at += 2;
+        while self.at < self.source.len() && !self.starts_with(text) {
+            self.at += 1;
+        }
+        self.at = self.source.len().min(self.at + if inclusive { text.len() } else { 0 });
+    }
+
+    fn string(&mut self, quote: u8) {
+        self.copy(1);
+        while let Some(byte) = self.peek(0) {
+            self.copy(if byte == b'\\' { 2 } else { 1 });
+            if byte == quote || byte == b'\n' {
+                return;
+            }
+        }
+    }
+
+    /// From the back tick, or the end of `${…}`, to the next of either.
+    fn template(&mut self) {
+        self.copy(1);
+        while let Some(byte) = self.peek(0) {
+            if self.starts_with(b"${") {
+                self.copy(1);
+                self.open_brace(true);
+                return;
+            }
+            self.copy(if byte == b'\\' { 2 } else { 1 });
+            if byte == b'`' {
+                return;
+            }
+        }
+    }
+
+    fn open_brace(&mut self, of_template: bool) {
+        self.braces.push(of_template);
+        self.copy(1);
+    }
+
+    fn close_brace(&mut self) {
+        if self.braces.pop() == Some(true) { self.template() } else { self.copy(1) }
+    }
+
+    /// Whether a slash here begins a regular expression: it does wherever a value may begin.
+    fn regex_may_begin(&self) -> bool {
+        const BEFORE_VALUES: &[&[u8]] = &[
+            b"return", b"typeof", b"case", b"in", b"of", b"delete", b"void", b"throw", b"new", b"do", b"else", b"await",
+        ];
+        let before = self.out.trim_ascii_end();
+        let word = before.iter().rev().take_while(|byte| is_of_word(**byte)).count();
+        match before.split_at(before.len() - word) {
+            (_, []) => before.last().is_none_or(|last| !b")]}\"'`".contains(last)),
+            (_, word) => BEFORE_VALUES.contains(&word),
+        }
+    }
+
+    fn regex(&mut self) {
+        self.copy(1);
+        let mut in_class = false;
+        while let Some(byte) = self.peek(0) {
+            self.copy(if byte == b'\\' { 2 } else { 1 });
+            match byte {
+                b'[' => in_class = true,
+                b']' => in_class = false,
+                b'/' if !in_class => return,
+                b'\n' => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || !byte.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(text: &str) -> String {
+        String::from_utf8_lossy(&compact("js/x.js", text.as_bytes())).into_owned()
+    }
+
+    fn style(text: &str) -> String {
+        String::from_utf8_lossy(&compact("css/x.css", text.as_bytes())).into_owned()
+    }
+
+    #[test]
+    fn comments_and_indentation_go() {
+        let text = "/** About. */\nimport a from \"./a.js\";\n\n// One line.\nfunction f(/** @type {X} */ x) {\n  return x; // why\n}\n";
+        assert_eq!(script(text), "import a from \"./a.js\";\nfunction f(x){\nreturn x;\n}\n");
+        assert_eq!(style("/* a */\n.a {\n  color: red; /* b */\n}\n"), ".a{\ncolor:red;\n}\n");
+        assert_eq!(script("a/**/b\n/*/ not yet */c"), "a b\nc");
+        assert_eq!(script("a = b + +c ? .5 : d && e;"), "a=b + +c?.5:d&&e;");
+        assert_eq!(style("@media (a: b) and (c) {\n.a :is(.b, .c) {}"), "@media (a:b) and (c){\n.a :is(.b,.c){}");
+        assert_eq!(script("a /* over\nlines */ b"), "a\nb");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_comment_stays() {
+        for text in [
+            "const a=\"// no \\\" /* comment */\";",
+            "const a='https://x.example';",
+            "const a=`/* ${b?`// ${c}`:\"}\"} */  //\n  kept`;",
+            "const a=/[/*]\\/\\/*  /g.test(b)?1:2;",
+            "const a=(b)=>{return /\"/.exec(b);};",
+            "const a=b / c / d;const e=\"f\";",
+            "const a=f(b)/ c[d] / 2;const e='f  g';",
+        ] {
+            assert_eq!(script(text), text);
+        }
+        assert_eq!(
+            style(".a::before{content:\"/* x */\";background:url(//x);}"),
+            ".a::before{content:\"/* x */\";background:url(//x);}"
+        );
+    }
+
+    #[test]
+    fn files_that_end_too_early_do_no_harm() {
+        for text in ["\"", "'\\", "`${", "/*", "/* *", "a = /[", "//", "}", "`a${b}"] {
+            script(text);
+            style(text);
+        }
+    }
+
+    #[test]
+    fn other_files_are_as_they_were() {
+        assert_eq!(compact("index.html", b"  <!-- x -->  "), b"  <!-- x -->  ");
+        assert_eq!(compact("openapi.json", b"{ \"a\": \"/* */\" }"), b"{ \"a\": \"/* */\" }");
+    }
+}
