@@ -4,6 +4,8 @@ const TICK_MS = 4000;
 /** Timers of hidden tabs may be held back for a minute; longer than that was a sleep. */
 const SLEPT_MS = 70_000;
 
+/** @typedef {EventTarget & { type?: string, effectiveType?: string }} Connection where the browser has it; type is known on phones */
+
 /**
  * @param {(why: "online" | "network" | "slept") => void} onWake
  * @returns {() => void} stops watching
@@ -16,8 +18,14 @@ export function watchWaking(onWake) {
     last = now;
   }, TICK_MS);
   const online = () => onWake("online");
-  const network = () => onWake("network");
-  const connection = /** @type {EventTarget | undefined} */ (Reflect.get(navigator, "connection"));
+  const connection = /** @type {Connection | undefined} */ (Reflect.get(navigator, "connection"));
+  // It also tells of every new estimate of delay and rate, which is no reason to look for new ways.
+  const kind = () => `${connection?.type} ${connection?.effectiveType}`;
+  let known = kind();
+  const network = () => {
+    if (kind() !== known) onWake("network");
+    known = kind();
+  };
   addEventListener("online", online);
   connection?.addEventListener("change", network);
   return () => {

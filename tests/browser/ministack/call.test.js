@@ -15,7 +15,8 @@ let product;
 let browser;
 before(async () => {
   emulator = await startMiniStack();
-  [product, browser] = await Promise.all([Product.start({ endpoint: emulator.url }), launch()]);
+  product = await Product.start({ endpoint: emulator.url });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -27,7 +27,8 @@ let product;
 let browser;
 before(async () => {
   await mkdir(PICTURES, { recursive: true });
-  [product, browser] = await Promise.all([Product.start(), launch()]);
+  product = await Product.start();
+  browser = await launch();
 });
 after(async () => { await browser?.close(); await product?.stop(); });
 afterEach(async () => { for (const context of browser.contexts()) await context.close(); });

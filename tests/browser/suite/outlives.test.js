@@ -18,15 +18,20 @@ let browser;
 /** @type {Person} */
 let host;
 before(async () => {
-  [product, browser] = await Promise.all([Product.start(), launch()]);
+  product = await Product.start();
+  browser = await launch();
   host = await Person.arrive(product, browser, "Hanna");
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/** @returns {Promise<Person>} a guest who is in a call with the host */
-async function inCall() {
+/**
+ * @param {(gus: Person) => Promise<unknown>} [prepare]
+ * @returns {Promise<Person>} a guest who is in a call with the host
+ */
+async function inCall(prepare) {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  await prepare?.(gus);
   await host.enter(link);
   await gus.enter(link);
   await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
@@ -131,12 +136,46 @@ test("the server is killed and comes back knowing nobody: nothing freezes, a lat
   await gus.leave();
 });
 
-test("the way between the two breaks: found again without the page being loaded anew", async () => {
-  const gus = await inCall();
-  await gus.context.setOffline(true);
-  await pause(500);
-  await gus.context.setOffline(false);
-  await Promise.all([host, gus].map(({ page }) => page.evaluate(() => { for (const connection of /** @type {any} */ (window).connections) connection.restartIce(); })));
+/**
+ * @returns {Promise<{ gus: Person, lose: (percent: number) => Promise<unknown> }>} a guest in a call, and what loses so
+ *   many packets of theirs each way
+ */
+async function inShakyCall() {
+  /** @type {(method: string, parameters?: object) => Promise<unknown>} */
+  let send = async () => undefined;
+  const everywhere = { urlPattern: "", latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
+  const lose = (/** @type {number} */ packetLoss) =>
+    send("Network.emulateNetworkConditionsByRule", { offline: false, matchedNetworkConditions: [{ ...everywhere, packetLoss }] });
+  const gus = await inCall(async ({ context, page }) => {
+    const devtools = await context.newCDPSession(page);
+    // Newer than the protocol that Playwright knows.
+    send = /** @type {typeof send} */ (/** @type {unknown} */ (devtools.send.bind(devtools)));
+    await send("Network.enable");
+    // Sockets are watched from their beginning or not at all.
+    await lose(0);
+  });
+  return { gus, lose };
+}
+
+test("the way between the two breaks: the page says so, and finds it again by itself", async () => {
+  const { gus, lose } = await inShakyCall();
+  await lose(100);
+  await Promise.all([
+    gus.page.locator('.tile[data-status="interrupted"]').getByText("The connection to Hanna is interrupted. Trying again…").waitFor(),
+    gus.page.getByRole("img", { name: "Connection interrupted" }).waitFor(),
+  ]);
+  await lose(0);
+  await Promise.all([host, gus].map(({ page }) => page.locator('.tile[data-status="connected"]').waitFor({ timeout: 60_000 })));
   await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await gus.leave();
+});
+
+test("a bad network: the page says how bad in plain words, and again when it is good", async () => {
+  const { gus, lose } = await inShakyCall();
+  await gus.page.getByRole("img", { name: "Good connection" }).waitFor();
+  await lose(20);
+  await gus.page.getByRole("img", { name: "Poor connection" }).waitFor({ timeout: 60_000 });
+  await lose(0);
+  await gus.page.getByRole("img", { name: "Good connection" }).waitFor({ timeout: 60_000 });
   await gus.leave();
 });

@@ -13,7 +13,8 @@ let browser;
 /** It takes 45 seconds until nobody has answered: that one rings while the others are tested. @type {ReturnType<typeof friends>} */
 let unanswered;
 before(async () => {
-  [product, browser] = await Promise.all([Product.start(), launch()]);
+  product = await Product.start();
+  browser = await launch();
   unanswered = ringInVain();
   await unanswered;
 });
@@ -103,6 +104,43 @@ test("it rings in every tab, the first to accept wins, and the others fall silen
   await bob.page.getByText("Answered in another window.").waitFor();
   await second.locator('video[aria-label="Ada"]').waitFor();
   await seesAndHears(ada, "Bob");
+  await ada.leave();
+  await bob.leave();
+});
+
+/** Runs in the page: it lies behind another window, and what it shows on the desktop is noted. */
+function behindAnotherWindow() {
+  Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+  const own = /** @type {any} */ (window);
+  own.notifications = [];
+  const Native = Notification;
+  window.Notification = class extends Native {
+    /** @param {string} title @param {NotificationOptions} [options] */
+    constructor(title, options) {
+      super(title, options);
+      const note = { body: options?.body, closed: false };
+      own.notifications.push(note);
+      this.close = () => { note.closed = true; super.close(); };
+    }
+  };
+}
+
+test("a page behind another window tells of calls on the desktop, where that is allowed", async () => {
+  const ada = await Person.arrive(product, browser, "Ada");
+  const bob = await Person.arrive(product, browser, "Bob", { setUp: behindAnotherWindow });
+  await bob.context.grantPermissions(["camera", "microphone", "notifications"], { origin: product.url });
+  await ada.befriend(bob);
+  for (const person of [ada, bob]) {
+    await person.open("home.html");
+    await person.page.getByText("You can be reached").waitFor();
+  }
+  const told = () => bob.page.evaluate(() => /** @type {any} */ (window).notifications);
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  assert.deepEqual(await told(), [{ body: "Ada is calling", closed: false }]);
+  await ada.press("Cancel call");
+  await ring(bob).waitFor({ state: "detached" });
+  assert.deepEqual(await told(), [{ body: "Ada is calling", closed: true }, { body: "You missed a call from Ada.", closed: false }]);
   await ada.leave();
   await bob.leave();
 });

@@ -13,7 +13,8 @@ let browser;
 /** @type {Person} */
 let host;
 before(async () => {
-  [product, browser] = await Promise.all([Product.start(), launch()]);
+  product = await Product.start();
+  browser = await launch();
   host = await Person.arrive(product, browser, "Hanna");
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });

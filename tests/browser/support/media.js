@@ -32,6 +32,20 @@ export function received(page) {
 }
 
 /**
+ * @param {Page} page
+ * @returns {Promise<number[]>} pictures decoded so far, connection by living connection
+ */
+export function framesOfEach(page) {
+  return page.evaluate(async () => {
+    const all = /** @type {RTCPeerConnection[]} */ (/** @type {any} */ (window).connections).filter(({ connectionState }) => connectionState !== "closed");
+    return Promise.all(all.map(async (connection) => {
+      const inbound = [...(await connection.getStats()).values()].filter(({ type }) => type === "inbound-rtp");
+      return inbound.reduce((sum, { framesDecoded }) => sum + (framesDecoded ?? 0), 0);
+    }));
+  });
+}
+
+/**
  * Waits until pictures and sound of everybody named arrive and go on arriving.
  * @param {import("./people.js").Person} person who looks
  * @param {...string} names whom to see

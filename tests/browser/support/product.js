@@ -38,13 +38,14 @@ export class Product {
   }
 
   /**
-   * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string }} [options] its peersync.toml, its
-   * secrets, and the emulator of AWS that it uses: there the pages are those of the program, because they come out of the bucket
+   * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string, published?: boolean }} [options] its
+   * peersync.toml, its secrets, the emulator of AWS that it uses, and whether the pages have to be those of the program, as
+   * they are published; with an emulator they are, because they come out of the bucket
    */
-  static async start({ config = "", environment = {}, endpoint } = {}) {
+  static async start({ config = "", environment = {}, endpoint, published = false } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));
     await writeFile(join(folder, "peersync.toml"), config);
-    const where = endpoint ? ["--endpoint-url", endpoint] : ["--embedded", ...(ASSETS ? ["--assets", ASSETS] : [])];
+    const where = endpoint ? ["--endpoint-url", endpoint] : ["--embedded", ...(ASSETS && !published ? ["--assets", ASSETS] : [])];
     // An account of nobody's: whoever runs the tests may have credentials.
     /** @type {Record<string, string>} */
     const account = endpoint ? { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-central-1" } : {};

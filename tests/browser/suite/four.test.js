@@ -1,0 +1,61 @@
+/** A full room: four people who all see and hear each other, and a fifth who is told that there is no place. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "../support/chromium.js";
+import { framesOfEach, seesAndHears, until } from "../support/media.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+const NAMES = ["Gus", "Gil", "Lea"];
+/** Twelve streams are coded and decoded here, by two cores perhaps. */
+const PATIENCE_MS = 90_000;
+
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  product = await Product.start();
+  browser = await launch();
+});
+after(async () => { await browser?.close(); await product?.stop(); });
+
+/** Runs in the page: a small picture, which costs little to code. */
+function smallCamera() {
+  const native = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wanted) => native({ ...wanted, ...(wanted?.video ? { video: { width: 320, height: 180 } } : {}) });
+}
+
+test("four people see and hear each other; the fifth is told that the room is full, and comes in when one has left", async () => {
+  const host = await Person.arrive(product, browser, "Hanna", { setUp: smallCamera });
+  const link = await host.makeRoom();
+  await host.enter(link);
+  const guests = [];
+  for (const name of NAMES) {
+    const guest = await Person.arrive(product, browser, name, { guest: true, setUp: smallCamera });
+    await guest.enter(link);
+    guests.push(guest);
+  }
+  const all = [host, ...guests];
+  await Promise.all(all.map((person) => seesAndHears(person, ...all.filter((one) => one !== person).map(({ name }) => name))));
+  const before = await Promise.all(all.map(({ page }) => framesOfEach(page)));
+  for (const [index, person] of all.entries()) {
+    assert.equal(before[index]?.length, 3, `${person.name}'s connections`);
+    await until(async () => (await framesOfEach(person.page)).every((frames, one) => frames > (before[index]?.[one] ?? Infinity)),
+      () => `${person.name} does not get new pictures of everybody`, PATIENCE_MS);
+    assert.equal(await person.page.locator(".tile").count(), 3);
+  }
+
+  const fifth = await Person.arrive(product, browser, "Pia", { guest: true, setUp: smallCamera });
+  await fifth.open(link);
+  await fifth.page.getByRole("textbox", { name: "Name" }).fill("Pia");
+  await fifth.press("Join room");
+  await fifth.page.getByText("This room is full.").waitFor();
+  assert.equal(await host.page.locator(".tile").count(), 3);
+
+  await guests[0]?.press("Leave");
+  await host.page.locator('video[aria-label="Gus"]').waitFor({ state: "detached" });
+  await fifth.press("Join room");
+  await seesAndHears(fifth, "Hanna", "Gil", "Lea");
+  for (const person of [...all, fifth]) await person.leave();
+});

@@ -1,0 +1,79 @@
+/** The code that shows that nobody sits in between: compared with a friend once, remembered, and a change is told. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "../support/chromium.js";
+import { seesAndHears } from "../support/media.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  product = await Product.start();
+  browser = await launch();
+});
+after(async () => { await browser?.close(); await product?.stop(); });
+
+/**
+ * @param {Person} ada
+ * @param {Person} bob
+ */
+async function call(ada, bob) {
+  for (const person of [ada, bob]) {
+    await person.open("home.html");
+    await person.page.getByText("You can be reached").waitFor();
+  }
+  await ada.press("Call Bob");
+  await bob.page.getByRole("dialog", { name: /is calling/ }).getByRole("button", { name: "Accept" }).click();
+  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
+}
+
+/**
+ * @param {Person} ada
+ * @param {Person} bob
+ */
+async function hangUp(ada, bob) {
+  await ada.press("Leave");
+  for (const person of [ada, bob]) await person.page.getByRole("heading", { name: "Call ended" }).waitFor();
+}
+
+test("a friend's device that was compared is recognised; another one is told at once, and stays told until it is compared", async () => {
+  const [ada, bob] = await Promise.all(["Ada", "Bob"].map((name) => Person.arrive(product, browser, name)));
+  assert.ok(ada && bob);
+  await ada.befriend(bob);
+  const changed = /^Bob uses another device or browser/;
+
+  await call(ada, bob);
+  await ada.press("Check the connection");
+  await ada.press("They are the same");
+  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.keyboard.press("Escape");
+  await hangUp(ada, bob);
+
+  await call(ada, bob);
+  await ada.press("Check the connection");
+  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  assert.equal(await ada.page.getByText(changed).count(), 0);
+  await ada.page.keyboard.press("Escape");
+  await hangUp(ada, bob);
+
+  // Bob on a new telephone: the same account, another certificate.
+  await bob.page.evaluate(() => new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase("peersync");
+    request.onsuccess = resolve;
+    request.onerror = reject;
+  }));
+  await call(ada, bob);
+  await ada.page.locator(".toast").getByText(changed).waitFor();
+  await ada.press("Dismiss");
+  await ada.press("Check the connection");
+  await ada.page.getByRole("dialog").getByText(changed).waitFor();
+  await ada.press("They are the same");
+  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.keyboard.press("Escape");
+  await hangUp(ada, bob);
+  await ada.leave();
+  await bob.leave();
+});
