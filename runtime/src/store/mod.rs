@@ -1,16 +1,22 @@
 //! What is kept in DynamoDB, one file per subject. Expiry is always part of a condition or checked after the read:
 //! DynamoDB deletes expired items late, by days.
 
+mod changes;
 mod connections;
 mod counters;
+mod friend_tokens;
+mod friendship;
 mod item;
 mod rooms;
 mod sessions;
 mod sign_in;
 mod users;
 
-pub use connections::{Changed, Connection, FriendToken, Operation, Outcome, Pair, Status, transition};
+pub use changes::Changed;
+pub use connections::Connection;
 pub use counters::Counted;
+pub use friend_tokens::FriendToken;
+pub use friendship::{Operation, Outcome, Pair, Status, transition};
 pub use item::random_token;
 pub use rooms::Room;
 pub use sessions::Session;
