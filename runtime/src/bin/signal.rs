@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// Open files that are not connections of clients: the listener, the log, DynamoDB.
-const OTHER_FILES: u64 = 1100;
+const OTHER_FILES: usize = 76;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -69,10 +69,11 @@ fn ingress(origin_key: Option<Secret>) -> Ingress {
 /// As many connections as the system lets us have open, up to the default.
 fn limits() -> Limits {
     let mut limits = Limits::default();
-    let wanted = u64::try_from(limits.connections).unwrap_or(u64::MAX) + OTHER_FILES;
+    let other = limits.spare_connections + OTHER_FILES;
+    let wanted = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(wanted) {
         Ok(files) if files < wanted => {
-            limits.connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(100);
+            limits.connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(other).max(100);
             warn!(target: "signal", files, connections = limits.connections, "few open files are allowed: set LimitNOFILE");
         }
         Ok(_) => {}

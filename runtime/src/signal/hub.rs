@@ -6,15 +6,19 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::bounds::Bounds;
 use super::ids::{PeerId, ResumeKey};
 use super::limits::Limits;
 use super::lock;
-use super::outbox::{Bounds, Ending};
+use super::outbox::Ending;
 use super::presence::User;
 use super::protocol::{ErrorCode, ServerMessage};
 use super::rings::Rings;
 use super::rooms::Room;
 use super::session::{Identity, Session};
+
+/// Lost sessions that are ended under one lock.
+const AT_ONCE: usize = 256;
 
 /// Why something was not done: the code, and the words for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,17 +177,19 @@ impl State {
         self.went_offline(&entry.session);
     }
 
-    /// Ends what was not resumed in time, and rings that nobody answered.
-    pub fn expire(&mut self, now: Duration) {
-        while let Some((since, peer)) =
-            self.lost.front().copied().filter(|(since, _)| now >= *since + self.limits.resume)
-        {
+    /// Ends what was not resumed in time, and rings that nobody answered. True where there is more to end: after a
+    /// network's failure there are thousands, and everybody else wants the lock.
+    pub fn expire(&mut self, now: Duration) -> bool {
+        self.expire_rings(now);
+        for _ in 0..AT_ONCE {
+            let over = |(since, _): &(Duration, PeerId)| now >= *since + self.limits.resume;
+            let Some((since, peer)) = self.lost.front().copied().filter(over) else { return false };
             self.lost.pop_front();
             if self.sessions.get(&peer).is_some_and(|entry| entry.lost == Some(since)) {
                 self.end(peer);
             }
         }
-        self.expire_rings(now);
+        true
     }
 
     /// Everybody.
@@ -229,3 +235,7 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "hub_tests.rs"]
+mod tests;

@@ -35,8 +35,10 @@ pub struct Limits {
     pub pace: Duration,
     /// Messages beyond the pace that are refused one by one before the connection is closed.
     pub flood: u32,
-    /// Connections at once, those before their `hello` included.
+    /// WebSocket connections at once, those before their `hello` included.
     pub connections: usize,
+    /// Connections beside these that are no WebSocket, or not yet. Who comes when all are taken waits in the kernel.
+    pub spare_connections: usize,
     /// Sessions at once, those that wait to be resumed included.
     pub sessions: usize,
     /// Sessions of one user: tabs and devices.
@@ -63,10 +65,6 @@ pub struct Limits {
     pub drain: Duration,
     /// When a drain ends although somebody is left.
     pub drain_deadline: Duration,
-    /// Read buffer of a connection in bytes. It stays resident, and the default of the library is 128 KiB.
-    pub read_buffer: usize,
-    /// Bytes gathered before they are handed to the kernel.
-    pub write_buffer: usize,
 }
 
 impl Default for Limits {
@@ -88,6 +86,7 @@ impl Default for Limits {
             pace: Duration::from_millis(100),
             flood: 100,
             connections: 50_000,
+            spare_connections: 1024,
             sessions: 100_000,
             sessions_per_user: 20,
             per_address: 200,
@@ -101,8 +100,6 @@ impl Default for Limits {
             friends: 1000,
             drain: Duration::from_secs(4),
             drain_deadline: Duration::from_secs(8),
-            read_buffer: 1024,
-            write_buffer: 4096,
         }
     }
 }

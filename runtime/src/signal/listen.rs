@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 use tracing::warn;
 
@@ -21,8 +21,6 @@ use super::server::Server;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// Largest request head. Browsers send 1 KB, CloudFront adds as much.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Connections that are no WebSocket (yet), beside those that are.
-const SPARE: usize = 1024;
 /// Connections that the kernel holds until we accept them; all clients come back at once after a restart.
 const BACKLOG: u32 = 4096;
 /// Bytes that the kernel holds for a slow reader; it would take megabytes by itself.
@@ -40,9 +38,15 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// A connection's share of those that may be open. A WebSocket keeps it when it leaves HTTP behind.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// Serves until it is dropped. During a drain it goes on, and refuses.
 pub async fn serve(server: Server, listener: TcpListener) {
-    let slots = Arc::new(Semaphore::new(server.limits().connections + SPARE));
+    let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
     let router = server.router();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -55,19 +59,16 @@ pub async fn serve(server: Server, listener: TcpListener) {
                 continue;
             }
         };
-        let router = router.clone();
-        tokio::spawn(async move {
-            answer(stream, address, router).await;
-            drop(slot);
-        });
+        tokio::spawn(answer(stream, address, router.clone(), Slot { _permit: Arc::new(slot) }));
     }
 }
 
-async fn answer(stream: TcpStream, address: SocketAddr, router: Router) {
+async fn answer(stream: TcpStream, address: SocketAddr, router: Router, slot: Slot) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(slot.clone());
         router.clone().oneshot(request)
     });
     let mut http = hyper::server::conn::http1::Builder::new();

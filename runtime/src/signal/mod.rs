@@ -5,7 +5,7 @@
 //! [`protocol`]; bounds and times in [`limits`].
 //!
 //! How the parts hang together: [`server`] accepts and refuses connections; each one is a task in `connection`, which
-//! reads its client and writes what waits in the session's [`outbox`]. What sessions do to each other happens in
+//! reads its client through [`websocket`] and writes what waits in the session's [`outbox`]. What sessions do to each other happens in
 //! [`hub`], a state machine behind one lock that never waits for anything: rooms, rings, presence. [`directory`] asks
 //! DynamoDB. A session outlives its connection by thirty seconds, so that a call survives a change of network.
 //!
@@ -13,6 +13,7 @@
 //! does not notice.
 
 mod address;
+mod bounds;
 mod connection;
 mod directory;
 mod drain;
@@ -29,6 +30,7 @@ mod rings;
 mod rooms;
 mod session;
 mod tickets;
+mod websocket;
 
 pub mod limits;
 pub mod protocol;

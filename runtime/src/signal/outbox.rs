@@ -5,16 +5,19 @@
 //! message written; its pong proves that everything up to there arrived, and only then is it forgotten.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use axum::extract::ws::Utf8Bytes;
 use futures::task::AtomicWaker;
+use tokio::io::ReadBuf;
 
-use super::limits::Limits;
+use super::bounds::Bounds;
 use super::lock;
+use super::websocket::text_head;
+
+/// Where the share of the bounds that is kept exceeds one of so many, the client is asked what has arrived.
+const MANY: usize = 8;
 
 /// Why the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +47,15 @@ pub enum Work {
     Replaced,
 }
 
+/// Where writing has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What was written ended with the end of a frame.
+    pub whole: bool,
+    /// More waits.
+    pub more: bool,
+}
+
 /// A session's messages to its client.
 #[derive(Debug)]
 pub struct Outbox {
@@ -53,26 +65,19 @@ pub struct Outbox {
     bounds: Arc<Bounds>,
 }
 
-/// What all outboxes share.
-#[derive(Debug)]
-pub struct Bounds {
-    messages: usize,
-    bytes: usize,
-    kept: usize,
-    all: usize,
-    /// Bytes in all outboxes.
-    used: AtomicUsize,
-}
-
 #[derive(Debug)]
 struct State {
-    messages: VecDeque<Utf8Bytes>,
+    /// Frames as they go over the wire: first those that were written and are kept, then those that wait.
+    frames: VecDeque<u8>,
     /// Number of the first message.
     first: u64,
-    /// How many from the front were written.
+    /// How many were written to their end, and their bytes.
     written: usize,
-    waiting_bytes: usize,
-    kept_bytes: usize,
+    written_bytes: usize,
+    /// How many wait.
+    waiting: usize,
+    /// Bytes of the first waiting frame that were written.
+    begun: usize,
     /// The connection that writes; 0 for none.
     owner: u64,
     beat: bool,
@@ -82,27 +87,19 @@ struct State {
     ending: Option<Ending>,
 }
 
-impl Bounds {
-    /// As the limits say.
-    pub fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self {
-            messages: limits.queue_messages,
-            bytes: limits.queue_bytes,
-            kept: limits.kept_bytes,
-            all: limits.all_queues_bytes,
-            used: AtomicUsize::new(0),
-        })
-    }
-
-    /// Bytes in all outboxes.
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-}
-
 impl State {
     fn is_over(&self) -> bool {
         matches!(self.ending, Some(Ending::TooSlow | Ending::Over))
+    }
+
+    /// Length of the frame that begins at this byte.
+    fn frame_length(&self, at: usize) -> Option<usize> {
+        let byte = |offset: usize| self.frames.get(at + offset).copied().map(usize::from);
+        Some(match byte(1)? {
+            126 => 4 + (byte(2)? << 8 | byte(3)?),
+            127 => 10 + (2..10).try_fold(0, |length, offset| Some(length << 8 | byte(offset)?))?,
+            short => 2 + short,
+        })
     }
 }
 
@@ -110,11 +107,12 @@ impl Outbox {
     /// Empty, and written by connection `owner`.
     pub fn new(bounds: Arc<Bounds>, owner: u64) -> Self {
         let state = State {
-            messages: VecDeque::new(),
+            frames: VecDeque::new(),
             first: 1,
             written: 0,
-            waiting_bytes: 0,
-            kept_bytes: 0,
+            written_bytes: 0,
+            waiting: 0,
+            begun: 0,
             owner,
             beat: false,
             beating: false,
@@ -130,15 +128,11 @@ impl Outbox {
         if state.ending == Some(Ending::TooSlow) {
             return;
         }
-        let text = numbered(state.first + state.messages.len() as u64, pieces);
-        let bytes = text.len();
-        let waiting = state.messages.len() - state.written;
-        let all = self.bounds.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        state.messages.push_back(text);
-        state.waiting_bytes += bytes;
-        // Where all outboxes together have too much, those with more than a small share give way.
-        let allowed = if all > self.bounds.all { self.bounds.bytes / 32 } else { self.bounds.bytes };
-        if waiting >= self.bounds.messages || state.waiting_bytes > allowed {
+        let number = state.first + (state.written + state.waiting) as u64;
+        let bytes = append(&mut state.frames, number, pieces);
+        let allowed = self.bounds.add(bytes);
+        state.waiting += 1;
+        if state.waiting > self.bounds.messages || state.frames.len() - state.written_bytes > allowed {
             self.clear(&mut state);
             state.ending = Some(Ending::TooSlow);
         }
@@ -157,7 +151,7 @@ impl Outbox {
             Some(ending @ (Ending::TooSlow | Ending::Dead | Ending::Over)) => return Poll::Ready(Work::End(ending)),
             Some(Ending::Restart) | None => {}
         }
-        if state.messages.len() > state.written {
+        if state.waiting > 0 {
             return Poll::Ready(Work::Write);
         }
         if let Some(retry_ms) = state.announce.take() {
@@ -173,30 +167,42 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// The waiting message after `ahead` others, for connection `owner` to write.
-    pub fn waiting(&self, owner: u64, ahead: usize) -> Option<Utf8Bytes> {
+    /// What waits, as far as it has room, for connection `owner` to write.
+    pub fn copy_waiting(&self, owner: u64, room: &mut ReadBuf<'_>) {
         let state = lock(&self.state);
-        if state.owner != owner { None } else { state.messages.get(state.written + ahead).cloned() }
-    }
-
-    /// Connection `owner` has written so many.
-    pub fn wrote(&self, owner: u64, count: usize) {
-        let mut state = lock(&self.state);
         if state.owner != owner {
             return;
         }
-        let start = state.written.min(state.messages.len());
-        let bytes: usize = state.messages.range(start..).take(count).map(|text| text.len()).sum();
-        state.written = (start + count).min(state.messages.len());
-        state.waiting_bytes -= bytes;
-        state.kept_bytes += bytes;
+        let mut skip = state.written_bytes + state.begun;
+        let (front, back) = state.frames.as_slices();
+        for part in [front, back] {
+            let bytes = part.get(skip..).unwrap_or_default();
+            skip = skip.saturating_sub(part.len());
+            room.put_slice(bytes.get(..room.remaining()).unwrap_or(bytes));
+        }
+    }
+
+    /// Connection `owner` has written so many bytes.
+    pub fn wrote(&self, owner: u64, bytes: usize) -> Written {
+        let mut state = lock(&self.state);
+        if state.owner != owner {
+            return Written { whole: false, more: false };
+        }
+        state.begun += bytes;
+        while let Some(length) = state.frame_length(state.written_bytes).filter(|length| *length <= state.begun) {
+            state.begun -= length;
+            state.written_bytes += length;
+            state.written += 1;
+            state.waiting -= 1;
+        }
         // Beyond the bound the oldest are forgotten; a client that did not see them cannot resume.
-        while state.kept_bytes > self.bounds.kept || state.written > self.bounds.messages {
+        while state.written_bytes > self.bounds.kept || state.written > self.bounds.messages {
             self.forget_first(&mut state);
         }
-        if state.kept_bytes > self.bounds.kept / 2 || state.written > self.bounds.messages / 2 {
+        if state.written_bytes > self.bounds.kept / MANY || state.written > self.bounds.messages / MANY {
             state.beat |= !state.beating;
         }
+        Written { whole: state.begun == 0, more: state.waiting > 0 }
     }
 
     /// The client has everything up to this number.
@@ -206,7 +212,7 @@ impl Outbox {
         while state.written > 0 && state.first <= number {
             self.forget_first(&mut state);
         }
-        shrink(&mut state.messages);
+        shrink(&mut state.frames);
     }
 
     /// Hands the session to connection `owner`, which has seen the messages up to `seen`. False if some are missing.
@@ -215,15 +221,18 @@ impl Outbox {
         if state.is_over() {
             return false;
         }
+        // What the connection before has begun to write begins anew.
+        state.begun = 0;
         if let Some(seen) = seen {
-            if seen + 1 < state.first || seen >= state.first + state.messages.len() as u64 {
+            let next = state.first + (state.written + state.waiting) as u64;
+            if seen.saturating_add(1) < state.first || seen >= next {
                 return false;
             }
             while state.first <= seen {
                 self.forget_first(&mut state);
             }
-            state.written = 0;
-            state.waiting_bytes += std::mem::take(&mut state.kept_bytes);
+            state.waiting += std::mem::take(&mut state.written);
+            state.written_bytes = 0;
         }
         state.owner = owner;
         state.ending = None;
@@ -272,22 +281,23 @@ impl Outbox {
     }
 
     fn forget_first(&self, state: &mut State) {
-        let Some(text) = state.messages.pop_front() else { return };
-        self.bounds.used.fetch_sub(text.len(), Ordering::Relaxed);
+        let Some(length) = state.frame_length(0) else { return };
+        state.frames.drain(..length.min(state.frames.len()));
+        self.bounds.remove(length);
         state.first += 1;
         if state.written > 0 {
             state.written -= 1;
-            state.kept_bytes -= text.len();
+            state.written_bytes -= length;
         } else {
-            state.waiting_bytes -= text.len();
+            state.waiting -= 1;
         }
     }
 
     fn clear(&self, state: &mut State) {
-        while !state.messages.is_empty() {
-            self.forget_first(state);
-        }
-        shrink(&mut state.messages);
+        self.bounds.remove(state.frames.len());
+        state.first += (state.written + state.waiting) as u64;
+        state.frames = VecDeque::new();
+        (state.written, state.written_bytes, state.waiting, state.begun) = (0, 0, 0, 0);
     }
 }
 
@@ -298,162 +308,31 @@ impl Drop for Outbox {
     }
 }
 
-/// `{"seq":7,` and the pieces, in one allocation.
-fn numbered(number: u64, pieces: &[&str]) -> Utf8Bytes {
-    use std::fmt::Write as _;
-    const HEAD: usize = r#"{"seq":18446744073709551615,"#.len();
-    let mut text = String::with_capacity(HEAD + pieces.iter().map(|piece| piece.len()).sum::<usize>());
-    // Writing into a string has no way to fail.
-    let _ = write!(text, r#"{{"seq":{number},"#);
-    pieces.iter().for_each(|piece| text.push_str(piece));
-    text.into()
+/// Appends a text frame with `{"seq":7,` and the pieces; how many bytes it has.
+fn append(frames: &mut VecDeque<u8>, number: u64, pieces: &[&str]) -> usize {
+    const LONGEST: usize = r#"{"seq":18446744073709551615,"#.len();
+    let mut start = [0; LONGEST];
+    let mut rest = start.as_mut_slice();
+    // It is long enough for the largest number.
+    let _ = write!(rest, r#"{{"seq":{number},"#);
+    let unused = rest.len();
+    let start = start.get(..LONGEST - unused).unwrap_or_default();
+    let payload = start.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
+    let (head, size) = text_head(payload);
+    frames.reserve(size + payload);
+    frames.extend(head.iter().take(size));
+    frames.extend(start);
+    pieces.iter().for_each(|piece| frames.extend(piece.as_bytes()));
+    size + payload
 }
 
 /// An idle client keeps no buffer of its busy time.
-fn shrink(messages: &mut VecDeque<Utf8Bytes>) {
-    if messages.is_empty() && messages.capacity() > 0 {
-        *messages = VecDeque::new();
+fn shrink(frames: &mut VecDeque<u8>) {
+    if frames.is_empty() && frames.capacity() > 0 {
+        *frames = VecDeque::new();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
-    use futures::task::noop_waker;
-
-    use super::*;
-
-    fn outbox(limits: &Limits) -> Outbox {
-        Outbox::new(Bounds::new(limits), 1)
-    }
-
-    fn work(outbox: &Outbox, owner: u64) -> Option<Work> {
-        match outbox.poll_work(&mut Context::from_waker(&noop_waker()), owner) {
-            Poll::Ready(work) => Some(work),
-            Poll::Pending => None,
-        }
-    }
-
-    fn write_all(outbox: &Outbox, owner: u64) -> Vec<String> {
-        let mut texts = Vec::new();
-        while let Some(text) = outbox.waiting(owner, texts.len()) {
-            texts.push(text.to_string());
-        }
-        outbox.wrote(owner, texts.len());
-        texts
-    }
-
-    fn push(outbox: &Outbox, names: &str) {
-        names.chars().for_each(|name| outbox.push(&["\"n\":\"", &name.to_string(), "\"}"]));
-    }
-
-    fn names(texts: &[String]) -> String {
-        texts.iter().map(|text| text.split('"').nth(5).unwrap()).collect()
-    }
-
-    #[test]
-    fn messages_are_numbered_from_one() {
-        let outbox = outbox(&Limits::default());
-        assert_eq!(work(&outbox, 1), None);
-        push(&outbox, "ab");
-        assert_eq!(work(&outbox, 1), Some(Work::Write));
-        assert_eq!(write_all(&outbox, 1), [r#"{"seq":1,"n":"a"}"#, r#"{"seq":2,"n":"b"}"#]);
-        assert_eq!(work(&outbox, 1), None);
-    }
-
-    #[test]
-    fn a_resume_sends_what_was_not_seen_and_nothing_else() {
-        for (seen, rest) in [(Some(0), "abcd"), (Some(1), "bcd"), (Some(2), "cd"), (None, "cd"), (Some(4), "")] {
-            let outbox = outbox(&Limits::default());
-            push(&outbox, "ab");
-            write_all(&outbox, 1);
-            assert!(outbox.detach(1));
-            push(&outbox, "cd");
-            assert!(outbox.resume(2, seen), "{seen:?}");
-            assert_eq!(work(&outbox, 1), Some(Work::Replaced));
-            assert!(outbox.waiting(1, 0).is_none());
-            assert_eq!(names(&write_all(&outbox, 2)), rest, "{seen:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_acknowledged_is_forgotten_and_cannot_be_resumed() {
-        let outbox = outbox(&Limits::default());
-        push(&outbox, "abc");
-        write_all(&outbox, 1);
-        outbox.beat();
-        assert_eq!(work(&outbox, 1), Some(Work::Beat(3)));
-        outbox.acknowledged(2);
-        assert!(!outbox.resume(2, Some(1)), "b is gone");
-        assert!(!outbox.resume(2, Some(4)), "nobody has seen that yet");
-        assert!(outbox.resume(2, Some(2)));
-        assert_eq!(names(&write_all(&outbox, 2)), "c");
-        outbox.acknowledged(u64::MAX);
-        assert_eq!(outbox.bounds.used(), 0);
-    }
-
-    #[test]
-    fn a_pong_acknowledges_nothing_that_was_not_written() {
-        let outbox = outbox(&Limits::default());
-        push(&outbox, "ab");
-        outbox.acknowledged(u64::MAX);
-        assert_eq!(names(&write_all(&outbox, 1)), "ab");
-    }
-
-    #[test]
-    fn a_full_queue_ends_the_session_and_frees_its_memory() {
-        let outbox = outbox(&Limits { queue_messages: 3, ..Limits::default() });
-        push(&outbox, "abc");
-        assert_eq!(work(&outbox, 1), Some(Work::Write));
-        push(&outbox, "d");
-        assert_eq!(work(&outbox, 1), Some(Work::End(Ending::TooSlow)));
-        push(&outbox, "e");
-        assert_eq!(outbox.bounds.used(), 0);
-        assert!(!outbox.resume(2, None));
-    }
-
-    #[test]
-    fn bytes_are_bounded_for_one_and_for_all() {
-        let limits = Limits { queue_bytes: 320, all_queues_bytes: 400, ..Limits::default() };
-        let bounds = Bounds::new(&limits);
-        let (first, second) = (Outbox::new(Arc::clone(&bounds), 1), Outbox::new(Arc::clone(&bounds), 1));
-        let text = "x".repeat(280);
-        first.push(&[&text]);
-        assert_eq!(work(&first, 1), Some(Work::Write));
-        second.push(&[&text]);
-        assert_eq!(work(&second, 1), Some(Work::End(Ending::TooSlow)), "together they have too much");
-        first.push(&[&text]);
-        assert_eq!(work(&first, 1), Some(Work::End(Ending::TooSlow)));
-        drop(first);
-        assert_eq!(bounds.used(), 0);
-    }
-
-    #[test]
-    fn much_that_is_kept_asks_for_a_pong_early_and_is_bounded() {
-        let outbox = outbox(&Limits { queue_messages: 4, ..Limits::default() });
-        for _ in 0..3 {
-            push(&outbox, "a");
-            write_all(&outbox, 1);
-        }
-        assert_eq!(work(&outbox, 1), Some(Work::Beat(3)));
-        for _ in 0..3 {
-            push(&outbox, "a");
-            write_all(&outbox, 1);
-        }
-        assert_eq!(work(&outbox, 1), None, "one ping is enough");
-        assert!(!outbox.resume(2, Some(1)));
-        assert!(outbox.resume(2, Some(2)));
-    }
-
-    #[test]
-    fn the_announcement_comes_after_what_waits_and_before_the_end() {
-        let outbox = outbox(&Limits::default());
-        outbox.announce(700);
-        outbox.end(Ending::Restart);
-        push(&outbox, "a");
-        assert_eq!(work(&outbox, 1), Some(Work::Write));
-        write_all(&outbox, 1);
-        assert_eq!(work(&outbox, 1), Some(Work::Announce(700)));
-        assert_eq!(work(&outbox, 1), Some(Work::End(Ending::Restart)));
-    }
-}
+#[path = "outbox_tests.rs"]
+pub mod tests;

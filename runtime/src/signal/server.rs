@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::json;
 
 use super::address::{Addresses, ORIGIN_KEY, Place, client_address};
+use super::bounds::Bounds;
 use super::connection;
 use super::directory::Directory;
 use super::heartbeat::Wheel;
 use super::hub::Hub;
 use super::limits::Limits;
+use super::listen::Slot;
 use super::metrics::Metrics;
-use super::outbox::Bounds;
 use super::tickets::Tickets;
+use super::websocket::{Handshake, Socket};
 use crate::secrets::Secret;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -250,13 +250,10 @@ impl Refusal {
 async fn upgrade(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    slot: Option<Extension<Slot>>,
     headers: HeaderMap,
-    handshake: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Handshake,
 ) -> Response {
-    let handshake = match handshake {
-        Ok(handshake) => handshake,
-        Err(rejection) => return rejection.into_response(),
-    };
     let (seat, place) = match shared.admit(&headers, peer) {
         Ok(admitted) => admitted,
         Err(refusal) => {
@@ -265,17 +262,15 @@ async fn upgrade(
         }
     };
     shared.metrics.upgraded.inc();
-    let limits = Arc::clone(&shared.limits);
-    handshake
-        .read_buffer_size(limits.read_buffer)
-        .write_buffer_size(limits.write_buffer)
-        .max_write_buffer_size(limits.write_buffer + limits.queue_bytes + limits.message_bytes)
-        .max_message_size(limits.message_bytes)
-        .max_frame_size(limits.message_bytes)
-        .on_upgrade(move |socket| async move {
+    let (response, upgrade) = handshake.accept();
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let socket = Socket::new(upgraded, shared.limits.message_bytes);
             connection::serve(shared, socket, place).await;
-            drop(seat);
-        })
+        }
+        drop((seat, slot));
+    });
+    response
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
@@ -307,6 +302,8 @@ async fn keep_time(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.now();
         shared.wheel.tick(now);
-        shared.hub.lock().expire(now);
+        while shared.hub.lock().expire(now) {
+            tokio::task::yield_now().await;
+        }
     }
 }

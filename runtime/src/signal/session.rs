@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::bounds::Bounds;
 use super::ids::{PeerId, ResumeKey};
-use super::outbox::{Bounds, Ending, Outbox};
+use super::outbox::{Ending, Outbox};
 use super::pace::Pace;
 use super::protocol::{Member, ServerMessage};
 

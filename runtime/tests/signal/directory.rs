@@ -1,9 +1,12 @@
 //! DynamoDB is away.
 
+use std::time::Duration;
+
+use peersync_runtime::signal::Limits;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::world::{World, user};
+use crate::world::{Database, World, user};
 
 #[tokio::test]
 async fn running_calls_and_joins_go_on_and_rings_say_why_not() {
@@ -28,4 +31,24 @@ async fn running_calls_and_joins_go_on_and_rings_say_why_not() {
     let mut dan = world.user("dan@example.org").await;
     dan.join(&room).await;
     world.inside("Guest", "another").await;
+}
+
+#[tokio::test]
+async fn a_database_that_never_answers_is_waited_for_once() {
+    let limits = Limits {
+        directory: Duration::from_millis(100),
+        directory_retry: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let world = World::beside(Database::silent().await, limits, 4).await;
+    let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
+    ada.expect("peer-joined").await;
+    bob.signal(&ada.peer, "x").await;
+    ada.expect("signal").await;
+    let mut cat = Client::welcome(world.address, &world.ticket_of(user("cat@example.org", Some("r")), 0)).await;
+    cat.join("r").await;
+    cat.send(json!({ "type": "ring", "to": "dan@example.org", "room": "r" })).await;
+    assert_eq!(cat.refused("directory_unavailable").await["about"], "ring");
+    let metrics = crate::entrance::get(&world, "/metrics", "").await;
+    assert!(metrics.contains("peersync_signal_directory_errors_total 1\n"), "{metrics}");
 }

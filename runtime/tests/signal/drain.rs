@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use peersync_runtime::signal::{Drained, Limits};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Error;
 
 use crate::client::{Came, Client};
 use crate::world::World;
@@ -28,7 +29,10 @@ async fn everybody_is_told_before_the_goodbye_and_nobody_comes_in() {
     }
     assert_eq!(drain.await.unwrap(), Drained { told: 20, left: 0 });
     let headers = [("origin", crate::world::ORIGIN), ("x-peersync-origin-key", crate::world::EDGE_KEY)];
-    assert!(Client::connect_with(world.address, &headers).await.is_err());
+    let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let health = crate::entrance::get(&world, "/healthz", "").await;
+    assert!(health.starts_with("HTTP/1.1 503") && health.contains("draining"), "{health}");
 }
 
 #[tokio::test]

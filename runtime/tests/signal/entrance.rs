@@ -27,6 +27,10 @@ async fn something_else_than_hello_is_refused() {
         client.send_text(text.to_owned()).await;
         client.closed_for("hello_expected", 4000).await;
     }
+    let mut client = world.guest("Ada", "r").await;
+    client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+    assert_eq!(client.refused("hello_expected").await["about"], "hello", "once is enough");
+    assert_eq!(client.join("r").await["peers"], json!([]), "and does no harm");
 }
 
 #[tokio::test]
@@ -80,11 +84,19 @@ async fn an_address_has_a_bounded_number_of_connections() {
         let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
         async move { Client::connect_with(world.address, &headers).await }
     };
-    let silent = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
-    let Err(Error::Http(response)) = connect("2001:db8::3:1000").await else { panic!("a third silent one came in") };
-    assert_eq!(response.status(), 429);
-    assert!(connect("2001:db8:0:1::1:1000").await.is_ok(), "the neighbours are not to blame");
-    drop(silent);
+    let refused = async |viewer: &'static str| {
+        let Err(Error::Http(response)) = connect(viewer).await else { panic!("{viewer} came in") };
+        assert_eq!(response.status(), 429);
+    };
+    let (mut one, mut two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
+    refused("2001:db8::3:1000").await;
+    let _neighbour = connect("2001:db8:0:1::1:1000").await.unwrap();
+    for client in [&mut one, &mut two] {
+        client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+        client.welcomed().await;
+    }
+    let _three = connect("2001:db8::3:1000").await.unwrap();
+    refused("2001:db8::4:1000").await;
 }
 
 #[tokio::test]
@@ -94,6 +106,37 @@ async fn all_connections_together_are_bounded() {
     let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
     let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
     assert_eq!(response.status(), 503);
+}
+
+#[tokio::test]
+async fn who_is_no_websocket_has_few_places() {
+    let world = World::with(Limits { connections: 2, spare_connections: 1, ..Limits::default() }).await;
+    let (mut ada, _bob) = (world.guest("Ada", "r").await, world.guest("Bob", "r").await);
+    let mut first = TcpStream::connect(world.address).await.unwrap();
+    let mut second = TcpStream::connect(world.address).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    first.write_all(request).await.unwrap();
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    second.write_all(request).await.unwrap();
+    // A server that took it would have answered before all of these.
+    for _ in 0..20 {
+        ada.settle().await;
+    }
+    assert!(second.try_read(&mut answer).is_err(), "all places are taken");
+    drop(first);
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn all_sessions_together_are_bounded() {
+    let world = World::with(Limits { sessions: 1, ..Limits::default() }).await;
+    let _one = world.user("ada@example.org").await;
+    let mut two = Client::connect(world.address).await;
+    two.send(json!({ "type": "hello", "ticket": world.ticket("bob@example.org") })).await;
+    two.closed_for("too_many", 4004).await;
 }
 
 #[tokio::test]
@@ -116,6 +159,40 @@ async fn binary_messages_are_refused() {
 }
 
 #[tokio::test]
+async fn frames_that_are_not_the_protocols_are_refused() {
+    let world = World::new().await;
+    let masked = [0x85, 0, 0, 0, 0];
+    for (first, head, payload, close) in [
+        (0x81, &[0x05][..], b"hello", 1002),
+        // Said to be compressed, which nobody agreed on.
+        (0xc1, &masked, b"hello", 1002),
+        (0x81, &masked, b"\xff\xfe\xfd\xfc\xfb", 1007),
+    ] {
+        let mut client = world.guest("Ada", "r").await;
+        client.socket.get_mut().write_all(&[&[first], head, payload].concat()).await.unwrap();
+        assert_eq!(client.came().await, Came::Closed(close), "{first:x} {head:?}");
+    }
+}
+
+#[tokio::test]
+async fn compression_is_not_agreed_on() {
+    let world = World::new().await;
+    let handshake = format!(
+        "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-extensions: permessage-deflate\r\n\
+         origin: {ORIGIN}\r\nx-peersync-origin-key: {EDGE_KEY}\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    let answer = String::from_utf8(answer).unwrap().to_lowercase();
+    assert!(answer.starts_with("http/1.1 101") && !answer.contains("sec-websocket-extensions"), "{answer}");
+}
+
+#[tokio::test]
 async fn health_is_for_everybody_and_metrics_for_this_machine() {
     let world = World::new().await;
     let _client = world.user("ada@example.org").await;
@@ -129,7 +206,7 @@ async fn health_is_for_everybody_and_metrics_for_this_machine() {
     assert!(forwarded.starts_with("HTTP/1.1 404"), "{forwarded}");
 }
 
-async fn get(world: &World, path: &str, headers: &str) -> String {
+pub async fn get(world: &World, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

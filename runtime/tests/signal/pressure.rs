@@ -58,6 +58,53 @@ async fn many_small_fragments_are_one_message() {
 }
 
 #[tokio::test]
+async fn messages_may_come_in_crumbs_and_in_heaps() {
+    let world = World::new().await;
+    let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
+    let frame = |name: &str| {
+        let text = json!({ "type": "signal", "to": bob.peer, "candidate": { "candidate": name } }).to_string();
+        let head = [0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+        [head.as_slice(), text.as_bytes()].concat()
+    };
+    let names: Vec<_> = (0..30).map(|number| number.to_string()).collect();
+    let heap: Vec<u8> = names.iter().flat_map(|name| frame(name)).collect();
+    // One message by the byte, nine at once with a part of the next, the rest in pieces of prime length.
+    let first = frame("0").len();
+    for byte in &heap[..first] {
+        ada.socket.get_mut().write_all(&[*byte]).await.unwrap();
+    }
+    let (together, rest) = heap[first..].split_at(first * 9 + 11);
+    ada.socket.get_mut().write_all(together).await.unwrap();
+    for piece in rest.chunks(53) {
+        ada.socket.get_mut().write_all(piece).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    ada.settle().await;
+    assert_eq!(candidates(&bob.settle().await), names);
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_cost_as_much_as_messages() {
+    let limits = Limits { burst: 3, pace: Duration::from_secs(30), flood: 2, ..Limits::default() };
+    let world = World::with(limits).await;
+    let mut ada = world.guest("Ada", "r").await;
+    for number in 0..6_u8 {
+        // The last one may find the connection closed.
+        let _ = ada.socket.feed(Message::Ping(vec![number].into())).await;
+    }
+    let _ = ada.socket.flush().await;
+    let mut pongs = Vec::new();
+    while let Some(Ok(message)) = futures::StreamExt::next(&mut ada.socket).await {
+        match message {
+            Message::Pong(payload) => pongs.push(payload[0]),
+            Message::Close(frame) => assert_eq!(u16::from(frame.unwrap().code), 4029),
+            other => assert!(other.to_text().unwrap().contains("rate_limited"), "{other}"),
+        }
+    }
+    assert_eq!(pongs, [0, 1, 2]);
+}
+
+#[tokio::test]
 async fn a_flood_is_slowed_and_then_cut_off() {
     let limits = Limits { burst: 10, pace: Duration::from_secs(30), flood: 5, ..Limits::default() };
     let world = World::with(limits).await;

@@ -1,5 +1,6 @@
 //! Who is in a room, who hears whom, and the door.
 
+use peersync_runtime::signal::Limits;
 use serde_json::json;
 
 use crate::client::{Client, candidates};
@@ -139,6 +140,24 @@ async fn a_locked_room_is_knocked_at() {
     ada.expect("knock").await;
     ada.send(json!({ "type": "room-lock", "locked": false })).await;
     dan.expect("joined").await;
+}
+
+#[tokio::test]
+async fn few_may_wait_at_a_door() {
+    let world = World::with(Limits { knocking: 1, ..Limits::default() }).await;
+    let mut ada = world.inside("Ada", "r").await;
+    ada.send(json!({ "type": "room-lock" })).await;
+    ada.expect("room-lock").await;
+    let (mut bob, mut cat) = (world.guest("Bob", "r").await, world.guest("Cat", "r").await);
+    bob.send(json!({ "type": "join", "room": "r" })).await;
+    bob.expect("knock").await;
+    cat.send(json!({ "type": "join", "room": "r" })).await;
+    assert_eq!(cat.refused("too_many").await["about"], "join");
+    bob.send(json!({ "type": "leave" })).await;
+    ada.expect("knock").await;
+    assert_eq!(ada.expect("peer-left").await["peer"], json!(bob.peer), "the place at the door is free");
+    cat.send(json!({ "type": "join", "room": "r" })).await;
+    cat.expect("knock").await;
 }
 
 #[tokio::test]

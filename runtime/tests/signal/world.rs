@@ -49,19 +49,27 @@ impl Database {
         let stop = CancellationToken::new();
         let until = stop.clone().cancelled_owned();
         tokio::spawn(async move { dynoxide::server::serve_with_shutdown(listener, database, until).await });
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(&endpoint)
-            .build();
-        let client = aws_sdk_dynamodb::Client::from_conf(config);
+        let client = client(&endpoint);
         let tables = Tables::of(STACK);
         create(&client, &tables.user_connections, &[("userEmail", KeyType::Hash), ("targetEmail", KeyType::Range)])
             .await;
         create(&client, &tables.ephemeral, &[("key", KeyType::Hash)]).await;
         Self { endpoint, client, _guard: stop.clone().drop_guard(), stop }
+    }
+
+    /// One that takes every question and answers none.
+    pub async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        tokio::spawn(async move {
+            let mut asking = Vec::new();
+            while let Some(Ok(asked)) = until.run_until_cancelled(listener.accept()).await {
+                asking.push(asked);
+            }
+        });
+        Self { client: client(&endpoint), endpoint, _guard: stop.clone().drop_guard(), stop }
     }
 
     /// Whoever asks from now on gets no answer.
@@ -107,7 +115,10 @@ impl World {
     }
 
     pub async fn made(limits: Limits, capacity: u32) -> Self {
-        let database = Database::start().await;
+        Self::beside(Database::start().await, limits, capacity).await
+    }
+
+    pub async fn beside(database: Database, limits: Limits, capacity: u32) -> Self {
         let mut settings = Settings::from_variables(|name| match name {
             "PEERSYNC_STACK" => Some(STACK.into()),
             "SITE_URL" => Some(ORIGIN.into()),
@@ -174,6 +185,17 @@ pub fn guest(name: &str, room: &str) -> Bearer {
 
 pub fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(endpoint)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
 }
 
 fn text(value: &str) -> AttributeValue {
