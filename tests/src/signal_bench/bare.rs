@@ -16,8 +16,9 @@ const QUEUE: usize = 256;
 /// The halves of each pair.
 type Pairs = Arc<Mutex<HashMap<Vec<u8>, Vec<(u64, Sender<Vec<u8>>)>>>>;
 
-/// Serves until the process ends.
-pub async fn serve(listener: TcpListener) {
+/// Serves on `port` until the process ends.
+pub async fn run(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
     let pairs = Pairs::default();
     for number in 0_u64.. {
         if let Ok((stream, _)) = listener.accept().await {

@@ -1,12 +1,13 @@
 //! One client, the same for all relays but for the words.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use futures::{SinkExt as _, StreamExt as _};
 use peersync_runtime::tickets::TicketKeys;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt as _, BufStream};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -18,6 +19,8 @@ use super::relays::Kind;
 
 /// Characters of the candidate in each message: what a browser's candidate has, and its wrapping.
 const CANDIDATE: usize = 250;
+/// Clients that share a source address: Linux lends 28,000 ports for each.
+const PER_ADDRESS: usize = 20_000;
 
 /// A connection that is in its room.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Client {
     /// The relay does not want it.
     pub async fn connect(kind: Kind, port: u16, number: usize, keys: &TicketKeys) -> Result<Self, String> {
         let pair = number / 2;
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
+        let stream = dial(port, number).await.map_err(|error| error.to_string())?;
         let _ = stream.set_nodelay(true);
         if kind == Kind::Bare {
             let mut client =
@@ -141,6 +144,15 @@ impl Client {
             },
         }
     }
+}
+
+async fn dial(port: u16, number: usize) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let address @ 1.. = u32::try_from(number / PER_ADDRESS).unwrap_or(u32::MAX) {
+        let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST).saturating_add(address));
+        socket.bind(SocketAddr::from((source, 0)))?;
+    }
+    socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
 }
 
 /// When a message was sent, where it is one of ours.

@@ -1,6 +1,7 @@
 //! The load: many connections that do nothing, pairs that send as fast as they are answered, and pairs that send at a
 //! steady pace.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,10 +14,21 @@ use super::client::{Client, sent_at};
 use super::process::cpu;
 use super::relays::Relay;
 
+/// Clients that send, two a pair.
+pub const ACTIVE: usize = 200;
 /// Connections made at the same time.
 const AT_ONCE: usize = 64;
 /// Messages of one sender that are under way in the race.
 const WINDOW: usize = 8;
+
+/// How fast clients were connected, each with its hello and its room.
+#[derive(Clone, Copy, Debug)]
+pub struct Connects {
+    /// In a second.
+    pub per_second: f64,
+    /// In a second of the relay's processor time.
+    pub per_core_second: f64,
+}
 
 /// How the race went.
 #[derive(Clone, Copy, Debug)]
@@ -40,20 +52,19 @@ pub struct Latency {
     pub p999: f64,
 }
 
-/// Connects clients `from..to`; how many each second, and per second of the relay's processor time.
+/// Connects the clients of these numbers.
 ///
 /// # Errors
 /// One was refused.
 pub async fn connect(
     relay: &Relay,
-    from: usize,
-    to: usize,
+    numbers: Range<usize>,
     keys: &TicketKeys,
-) -> Result<(Vec<Client>, f64, f64), String> {
+) -> Result<(Vec<Client>, Connects), String> {
     let (kind, port) = (relay.kind, relay.port);
     let (begin, before) = (Instant::now(), cpu(relay.pid()));
     // In order, so that both halves of a pair come one after the other.
-    let made: Vec<_> = stream::iter(from..to)
+    let made: Vec<_> = stream::iter(numbers)
         .map(|number| async move { Client::connect(kind, port, number, keys).await })
         .buffered(AT_ONCE)
         .collect()
@@ -61,7 +72,7 @@ pub async fn connect(
     let clients = made.into_iter().collect::<Result<Vec<_>, _>>()?;
     let count = clients.len() as f64;
     let used = (cpu(relay.pid()) - before).as_secs_f64().max(0.01);
-    Ok((clients, count / begin.elapsed().as_secs_f64(), count / used))
+    Ok((clients, Connects { per_second: count / begin.elapsed().as_secs_f64(), per_core_second: count / used }))
 }
 
 /// Pairs that keep a window of messages under way in both directions.

@@ -1,9 +1,10 @@
 //! The relays as processes, each on a loopback port.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::references::References;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub struct Relay {
 }
 
 impl Kind {
+    /// All, ours first.
+    pub const ALL: [Self; 5] = [Self::Ours, Self::Bare, Self::FastApi, Self::PeerServer, Self::Matchbox];
+
+    /// On the command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Bare => "bare",
+            Self::FastApi => "fastapi",
+            Self::PeerServer => "peerserver",
+            Self::Matchbox => "matchbox",
+        }
+    }
+
     /// For the table.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,13 +62,13 @@ impl Kind {
 }
 
 impl Relay {
-    /// Starts a relay and waits until it listens. What it needs is installed below `folder` first.
+    /// Starts a relay and waits until it listens. What it needs is installed first.
     ///
     /// # Errors
     /// Why it cannot be had.
-    pub fn start(kind: Kind, folder: &Path) -> Result<Self, String> {
+    pub fn start(kind: Kind, references: &References) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let mut command = command(kind, port, folder)?;
+        let mut command = command(kind, port, references)?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut relay = Self { kind, port, child: child.map_err(|error| error.to_string())? };
         let begin = Instant::now();
@@ -90,7 +105,7 @@ impl Drop for Relay {
     }
 }
 
-fn command(kind: Kind, port: u16, folder: &Path) -> Result<Command, String> {
+fn command(kind: Kind, port: u16, references: &References) -> Result<Command, String> {
     let port = port.to_string();
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     Ok(match kind {
@@ -100,62 +115,21 @@ fn command(kind: Kind, port: u16, folder: &Path) -> Result<Command, String> {
             command
         }
         Kind::FastApi => {
-            let mut command = Command::new(fastapi(folder)?);
+            let mut command = Command::new(references.fastapi()?);
             command.args(["-m", "uvicorn", "signal_fastapi:app", "--port", &port, "--log-level", "warning"]);
             command.args(["--backlog", "4096"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/bench"));
             command
         }
         Kind::PeerServer => {
             let mut command = Command::new("node");
-            command.arg(peer_server(folder)?).args(["--port", &port, "--host", "127.0.0.1"]);
+            command.arg(references.peer_server()?).args(["--port", &port, "--host", "127.0.0.1"]);
             command.args(["--concurrent_limit", "100000", "--alive_timeout", "600000"]);
             command
         }
         Kind::Matchbox => {
-            let mut command = Command::new(matchbox(folder)?);
+            let mut command = Command::new(references.matchbox()?);
             command.arg(format!("127.0.0.1:{port}"));
             command
         }
     })
-}
-
-fn fastapi(folder: &Path) -> Result<PathBuf, String> {
-    let python = folder.join("python/bin/python");
-    if !folder.join("python/bin/uvicorn").exists() {
-        let base = std::env::var("PEERSYNC_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        install(Command::new(base).args(["-m", "venv"]).arg(folder.join("python")))?;
-        let packages = ["fastapi==0.165.0", "uvicorn[standard]==0.54.0"];
-        install(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
-    }
-    Ok(python)
-}
-
-fn peer_server(folder: &Path) -> Result<PathBuf, String> {
-    let program = folder.join("node/node_modules/peer/dist/bin/peerjs.js");
-    if !program.exists() {
-        let prefix = folder.join("node");
-        std::fs::create_dir_all(&prefix).map_err(|error| error.to_string())?;
-        install(Command::new("npm").args(["install", "--silent", "--prefix"]).arg(prefix).arg("peer@1.0.2"))?;
-    }
-    Ok(program)
-}
-
-/// Built from crates.io, which takes minutes: only where it was asked for.
-fn matchbox(folder: &Path) -> Result<PathBuf, String> {
-    let program = folder.join("cargo/bin/matchbox_server");
-    if !program.exists() {
-        let root = folder.join("cargo");
-        install(Command::new("cargo").args(["install", "--quiet", "matchbox_server", "--root"]).arg(root))?;
-    }
-    Ok(program)
-}
-
-fn install(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    eprintln!("installing with {program} …");
-    match command.stdout(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program}: {status}")),
-        Err(error) => Err(format!("{program}: {error}")),
-    }
 }

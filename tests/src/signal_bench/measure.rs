@@ -1,0 +1,156 @@
+//! One relay after the other: memory of idle connections, then throughput, then latency; and how ours goes down.
+
+use std::time::Duration;
+
+use peersync_runtime::tickets::TicketKeys;
+use tokio::time::sleep;
+
+use super::load::{ACTIVE, Connects, Latency, Throughput, connect, race, steady};
+use super::machine::Machine;
+use super::options::{Options, Part};
+use super::ours::keys;
+use super::process::{Memory, memory};
+use super::references::References;
+use super::relays::{Kind, Relay};
+use super::resting::Resting;
+
+/// Idle clients at the first look; the second is at as many as were asked for.
+const FIRST: usize = 10_000;
+/// Idle clients of references that take long to connect.
+const FEW: usize = 5_000;
+/// After the last idle client came, until memory is looked at: each has been pinged once and has answered.
+const SETTLE: Duration = Duration::from_secs(12);
+/// Until a relay has heard that connections are gone.
+const GONE: Duration = Duration::from_secs(2);
+
+/// What was measured of one relay.
+#[derive(Debug)]
+pub struct Row {
+    /// Which one.
+    pub kind: Kind,
+    /// Memory at each number of idle connections.
+    pub idle: Vec<Idle>,
+    /// How fast it accepts connections.
+    pub connects: Option<Connects>,
+    /// How fast it relays.
+    pub throughput: Option<Throughput>,
+    /// How quickly it relays at half of that.
+    pub latency: Option<Latency>,
+}
+
+/// Memory of idle connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    /// How many.
+    pub connections: usize,
+    /// Resident bytes for each, beside what the process had before.
+    pub bytes: f64,
+}
+
+/// How our server went down.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Clients that were connected.
+    pub clients: usize,
+    /// Those that heard of it before their goodbye.
+    pub told: usize,
+    /// From the signal until the process was gone.
+    pub took: Duration,
+    /// Resident memory before.
+    pub before: Memory,
+    /// The most that was resident, in KiB.
+    pub highest: u64,
+}
+
+/// Measures one relay.
+///
+/// # Errors
+/// It cannot be had, or it lost connections.
+pub async fn measure(kind: Kind, options: &Options, machine: &Machine, references: &References) -> Result<Row, String> {
+    let keys = keys();
+    let relay = Relay::start(kind, references)?;
+    let (mut clients, _) = connect(&relay, 0..ACTIVE, &keys).await?;
+    let mut row = Row { kind, idle: Vec::new(), connects: None, throughput: None, latency: None };
+    if options.has(Part::Idle) {
+        let resting = Resting::new(clients);
+        idle(&mut row, &relay, options.connections.min(machine.connections()), &keys).await?;
+        clients = resting.wake().await?;
+    }
+    if options.has(Part::Relay) {
+        let (throughput, raced) = race(&relay, clients, options.time).await;
+        if raced.len() != ACTIVE {
+            return Err(format!("{} of {ACTIVE} connections were lost under load", ACTIVE - raced.len()));
+        }
+        row.throughput = Some(throughput);
+        row.latency = Some(steady(raced, throughput.per_second / 2.0, options.time).await);
+    }
+    Ok(row)
+}
+
+async fn idle(row: &mut Row, relay: &Relay, connections: usize, keys: &TicketKeys) -> Result<(), String> {
+    let empty = resident(relay)?;
+    let steps = match row.kind {
+        Kind::Ours | Kind::Bare => vec![FIRST.min(connections), connections],
+        Kind::FastApi | Kind::PeerServer | Kind::Matchbox => vec![FEW.min(connections)],
+    };
+    let (mut resting, mut count) = (Vec::new(), 0);
+    for step in steps.into_iter().filter(|step| *step > 0) {
+        if step > count {
+            let (clients, connects) = connect(relay, ACTIVE + count..ACTIVE + step, keys).await?;
+            row.connects.get_or_insert(connects);
+            resting.push(Resting::new(clients));
+            count = step;
+            sleep(SETTLE).await;
+            let bytes = resident(relay)?.saturating_sub(empty) as f64 * 1024.0 / count as f64;
+            row.idle.push(Idle { connections: count, bytes });
+        }
+    }
+    for resting in resting {
+        drop(resting.wake().await?);
+    }
+    sleep(GONE).await;
+    Ok(())
+}
+
+fn resident(relay: &Relay) -> Result<u64, String> {
+    memory(relay.pid()).map(|memory| memory.resident).ok_or_else(|| "it is gone".to_owned())
+}
+
+/// Our server with idle clients that are told to go.
+///
+/// # Errors
+/// It cannot be had.
+pub async fn drain(options: &Options, machine: &Machine, references: &References) -> Result<Drain, String> {
+    let mut relay = Relay::start(Kind::Ours, references)?;
+    let pid = relay.pid();
+    let (clients, _) = connect(&relay, 0..FIRST.min(options.connections).min(machine.connections()), &keys()).await?;
+    let before = memory(pid).ok_or("it is gone")?;
+    let watching: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            tokio::spawn(async move {
+                let mut told = false;
+                while let Ok(text) = client.receive().await {
+                    told |= text.contains("\"draining\"");
+                }
+                told
+            })
+        })
+        .collect();
+    // It ends with the process.
+    let peak = tokio::spawn(async move {
+        let mut highest = 0;
+        while let Some(memory) = memory(pid) {
+            highest = memory.highest.max(highest);
+            sleep(Duration::from_millis(50)).await;
+        }
+        highest
+    });
+    let took = tokio::task::spawn_blocking(move || relay.terminate()).await.map_err(|error| error.to_string())?;
+    let (clients, mut told) = (watching.len(), 0);
+    for watched in watching {
+        told += usize::from(watched.await.unwrap_or(false));
+    }
+    let highest = peak.await.unwrap_or(before.highest);
+    Ok(Drain { clients, told, took, before, highest })
+}
