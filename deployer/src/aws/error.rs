@@ -4,8 +4,9 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 
@@ -95,7 +96,7 @@ where
     match error {
         SdkError::ServiceError(_) if is_not_offered(error) => converted.failure(Failure::NotOffered),
         SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
-        SdkError::DispatchFailure(failure) if failure.is_other() => converted
+        SdkError::DispatchFailure(failure) if lacks_credentials(failure) => converted
             .failure(Failure::Credentials)
             .hint("no credentials were found: set AWS_PROFILE, or run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => converted
@@ -103,6 +104,18 @@ where
             .hint("check the network, the region and `--endpoint-url`; then run the command again, it continues where it stopped"),
         _ => converted,
     }
+}
+
+/// Whether the request was not sent because nobody gave credentials for it.
+fn lacks_credentials(failure: &DispatchFailure) -> bool {
+    let mut next = failure.as_connector_error().map(|error| error as &(dyn Error + 'static));
+    while let Some(error) = next {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Whether the answer is that of a server that does not have the service: it says so (LocalStack with a code of its
@@ -167,3 +180,26 @@ impl fmt::Display for Cause {
 }
 
 impl Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn not_sent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> ResourceError {
+        let failure = SdkError::dispatch_failure(ConnectorError::other(cause.into(), None));
+        convert::<ErrorMetadata, HttpResponse>(&failure, "failed to list")
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_not_taken_for_missing_credentials() {
+        let broken = not_sent("connection closed before message completed");
+        assert_eq!(broken.failure, Failure::Unreachable);
+        assert!(broken.hint.is_some_and(|hint| hint.contains("the network")));
+        let nobodys = not_sent(CredentialsError::not_loaded("no providers in chain provided credentials"));
+        assert_eq!(nobodys.failure, Failure::Credentials);
+        assert!(nobodys.hint.is_some_and(|hint| hint.contains("AWS_PROFILE")));
+    }
+}
