@@ -151,8 +151,14 @@ impl Run<'_> {
         let live = self.observation.get(&task.address);
         let progress = Progress::new(task.address.clone(), self.reporter.clone());
         let (action, result) = match task.kind {
-            TaskKind::Destroy => (Action::Delete, self.destroy(resource.as_ref(), live, &progress).await),
-            TaskKind::Retire => (Action::Delete, self.retire(resource.as_ref(), live, &progress).await),
+            TaskKind::Destroy => {
+                let removal = live.map(|live| resource.delete(&progress, live));
+                (Action::Delete, self.remove(&task.address, removal).await)
+            }
+            TaskKind::Retire => {
+                let removal = live.map(|live| resource.retire(&progress, live));
+                (Action::Delete, self.remove(&task.address, removal).await)
+            }
             TaskKind::Converge => self.converge(resource.as_ref(), live, &outputs, &progress).await,
         };
         TaskEnd { task, action, result }
@@ -186,26 +192,14 @@ impl Run<'_> {
         (step.action, result)
     }
 
-    async fn destroy(
+    /// Deletes what was found, if anything was.
+    async fn remove(
         &self,
-        resource: &dyn Resource,
-        live: Option<&Live>,
-        progress: &Progress,
+        address: &Address,
+        removal: Option<BoxFuture<'_, Result<(), ResourceError>>>,
     ) -> Result<OutputMap, ResourceError> {
-        let Some(live) = live else { return Ok(OutputMap::default()) };
-        let delete = async { resource.delete(progress, live).await.map(|()| OutputMap::default()) };
-        self.timed(resource.address(), Action::Delete, delete).await
-    }
-
-    async fn retire(
-        &self,
-        resource: &dyn Resource,
-        live: Option<&Live>,
-        progress: &Progress,
-    ) -> Result<OutputMap, ResourceError> {
-        let Some(live) = live else { return Ok(OutputMap::default()) };
-        let retire = async { resource.retire(progress, live).await.map(|()| OutputMap::default()) };
-        self.timed(resource.address(), Action::Delete, retire).await
+        let Some(removal) = removal else { return Ok(OutputMap::default()) };
+        self.timed(address, Action::Delete, async { removal.await.map(|()| OutputMap::default()) }).await
     }
 
     async fn timed(
