@@ -6,7 +6,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::clients::{Clients, REGION};
+use crate::clients::{self, Clients, REGION};
 use crate::deployer::{self, Run};
 use crate::emulator::{Emulator, Kind, fresh_account};
 use crate::proxy::{Proxy, Settings};
@@ -44,7 +44,7 @@ impl Stage {
     }
 
     async fn in_account(emulator: &Emulator, settings: Settings, account: String) -> Self {
-        let clients = Clients::new(&emulator.url, &account).await;
+        let clients = clients::of_account(&emulator.url, &account).await;
         let folder = TempDir::new().expect("a temporary folder can be made");
         let proxy = Proxy::start(&emulator.url, settings).await.expect("the proxy starts");
         let stage = Self { account, clients, emulator: emulator.url.clone(), proxy: Some(proxy), folder };

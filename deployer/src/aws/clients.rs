@@ -104,74 +104,40 @@ impl Clients {
     /// # Errors
     /// [`ConnectError::NoRegion`] where neither the options nor the SDK's settings name a region.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        let sdk = load(options).await;
+        Self::of(&load(options).await)
+    }
+
+    /// The clients for these settings. Calls nobody.
+    ///
+    /// # Errors
+    /// [`ConnectError::NoRegion`] where the settings name none.
+    pub fn of(sdk: &SdkConfig) -> Result<Self, ConnectError> {
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
-        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(endpoint_url.is_some()).build();
+        // Every service has types of its own, so a function cannot do it.
+        macro_rules! client {
+            ($service:ident $(, $setting:ident = $value:expr)?) => {
+                $service::Client::from_conf(
+                    $service::config::Builder::from(sdk)
+                        $(.$setting($value))?
+                        .interceptor(VisibleRetries)
+                        .retry_classifier(TooManyRequests)
+                        .build(),
+                )
+            };
+        }
         Ok(Self {
-            api_gateway: aws_sdk_apigateway::Client::from_conf(
-                aws_sdk_apigateway::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            cloudfront: aws_sdk_cloudfront::Client::from_conf(
-                aws_sdk_cloudfront::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
-                aws_sdk_cloudwatch::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            logs: aws_sdk_cloudwatchlogs::Client::from_conf(
-                aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                aws_sdk_dynamodb::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            lambda: aws_sdk_lambda::Client::from_conf(
-                aws_sdk_lambda::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            s3: aws_sdk_s3::Client::from_conf(
-                s3.to_builder().interceptor(VisibleRetries).retry_classifier(TooManyRequests).build(),
-            ),
-            ssm: aws_sdk_ssm::Client::from_conf(
-                aws_sdk_ssm::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
-            sts: aws_sdk_sts::Client::from_conf(
-                aws_sdk_sts::config::Builder::from(&sdk)
-                    .interceptor(VisibleRetries)
-                    .retry_classifier(TooManyRequests)
-                    .build(),
-            ),
+            api_gateway: client!(aws_sdk_apigateway),
+            cloudfront: client!(aws_sdk_cloudfront),
+            cloudwatch: client!(aws_sdk_cloudwatch),
+            logs: client!(aws_sdk_cloudwatchlogs),
+            dynamodb: client!(aws_sdk_dynamodb),
+            ec2: client!(aws_sdk_ec2),
+            iam: client!(aws_sdk_iam),
+            lambda: client!(aws_sdk_lambda),
+            s3: client!(aws_sdk_s3, force_path_style = endpoint_url.is_some()),
+            ssm: client!(aws_sdk_ssm),
+            sts: client!(aws_sdk_sts),
             region,
             endpoint_url,
             emulated: options.emulated,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::clients::Clients;
+use crate::clients;
 use crate::foreign;
 
 /// The stack whose function is measured.
@@ -96,7 +96,7 @@ async fn database(people: usize) -> String {
     let endpoint = format!("http://{}", listener.local_addr().expect("it listens"));
     let memory = dynoxide::Database::memory().expect("a database in memory");
     tokio::spawn(dynoxide::server::serve_on(listener, memory));
-    let clients = Clients::new(&endpoint, "test").await;
+    let clients = clients::of_account(&endpoint, "test").await;
     let tables = Tables::of(STACK);
     foreign::table(&clients, &tables.users, "email").await;
     foreign::table(&clients, &tables.ephemeral, "key").await;

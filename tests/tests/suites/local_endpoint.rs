@@ -1,7 +1,7 @@
 //! `local` on MiniStack: the stack is there, pages and API come out of it, and `local down` leaves nothing.
 
 use peersync_tests::census::{census, difference};
-use peersync_tests::clients::Clients;
+use peersync_tests::clients::{self, Clients};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::foreign;
@@ -23,7 +23,7 @@ struct Ground {
 impl Ground {
     async fn new() -> Self {
         let emulator = Emulator::start(Kind::MiniStack);
-        let clients = Clients::new(&emulator.url, ACCOUNT).await;
+        let clients = clients::of_account(&emulator.url, ACCOUNT).await;
         Self { folder: tempfile::tempdir().expect("a folder for temporary files"), emulator, clients }
     }
 
