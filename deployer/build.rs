@@ -32,9 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => build(&out)?,
     };
     let (api, signal) = (carry(&folder, &out, "api")?, carry(&folder, &out, "signal")?);
-    let zip = archive::pack(&api)?;
-    fs::write(out.join("digests.rs"), digests(&api, &signal, &zip))?;
+    let (zip, compressed) = (archive::pack(&api)?, archive::compress(&signal)?);
+    fs::write(out.join("digests.rs"), digests(&api, &signal, &zip, &compressed))?;
     fs::write(out.join("api.zip"), zip)?;
+    fs::write(out.join("signal.gz"), compressed)?;
     Ok(())
 }
 
@@ -75,7 +76,7 @@ fn carry(folder: &Path, out: &Path, program: &str) -> Result<Vec<u8>, Box<dyn Er
 
 /// The digests of what the deployer carries, as constants. Working them out in each run would take a tenth of a second
 /// and bring all of it into memory.
-fn digests(api: &[u8], signal: &[u8], zip: &[u8]) -> String {
+fn digests(api: &[u8], signal: &[u8], zip: &[u8], compressed: &[u8]) -> String {
     let constant =
         |about: &str, name: &str, value: String| format!("/// {about}\npub const {name}: &str = {value:?};\n");
     [
@@ -85,11 +86,16 @@ fn digests(api: &[u8], signal: &[u8], zip: &[u8]) -> String {
             "API_ZIP_SHA256",
             STANDARD.encode(Sha256::digest(zip)),
         ),
+        constant(
+            "MD5 of [`API_ZIP`] in hexadecimal, as S3 gives it back.",
+            "API_ZIP_MD5",
+            hex::encode(Md5::digest(zip)),
+        ),
         constant("SHA-256 of [`SIGNAL`] in hexadecimal.", "SIGNAL_SHA256", hex::encode(Sha256::digest(signal))),
         constant(
-            "MD5 of [`SIGNAL`] in hexadecimal, as S3 gives it back.",
-            "SIGNAL_MD5",
-            hex::encode(Md5::digest(signal)),
+            "MD5 of [`SIGNAL_GZ`] in hexadecimal, as S3 gives it back.",
+            "SIGNAL_GZ_MD5",
+            hex::encode(Md5::digest(compressed)),
         ),
     ]
     .concat()

@@ -135,7 +135,7 @@ impl Context {
         }
         let expires_at =
             expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
-        let stack = Stack { config, clients, identity, expires_at };
+        let stack = Stack::new(config, clients, identity, expires_at);
         let length = stack.bucket().len();
         if length > LONGEST_BUCKET {
             // Only now is the region known for certain; what can be known before, the configuration's check says.
@@ -168,7 +168,7 @@ impl Context {
             partition: partition(&clients.region).to_owned(),
         };
         let expires_at = config.stack.expires.and_then(|expires| expires.tag_from(SystemTime::now()));
-        Ok(Arc::new(Stack { config, clients, identity, expires_at }))
+        Ok(Arc::new(Stack::new(config, clients, identity, expires_at)))
     }
 }
 

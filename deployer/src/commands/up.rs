@@ -8,8 +8,10 @@ use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
 use crate::deploy::{self, DeployError, Survey, until_stopped};
-use crate::engine::{Action, Outcome, Plan, PlanOptions, Step};
+use crate::engine::{Action, Outcome, Plan, PlanOptions, ResourceError, Step};
+use crate::programs;
 use crate::report::{Status, Summary, Trouble};
+use crate::resources::s3_program;
 use crate::stack::{EXPIRES_TAG, Stack};
 
 /// Runs the command.
@@ -32,12 +34,34 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
         run.report.summary(summary);
         return Ok(Exit::Done);
     }
+    let unsuitable = unsuitable_programs(&plan);
+    let warnings = refuse(unsuitable, stack.clients.endpoint_url.is_some())?;
     run.report.plan(&heading(&stack), &plan);
+    warnings.iter().for_each(|warning| run.report.warning(warning));
     agree(&run, &stack, &plan, args.yes).await?;
     let summary = apply(&run, &stack, &survey, &plan, options, !args.no_check).await;
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
     Ok(exit)
+}
+
+/// What is wrong with the programs that the plan uploads.
+fn unsuitable_programs(plan: &Plan) -> Vec<ResourceError> {
+    let uploads = plan.pending().filter(|step| step.action != Action::Delete);
+    uploads.filter_map(|step| s3_program::program(&step.address)).filter_map(|one| programs::check(one).err()).collect()
+}
+
+/// AWS gets no program that does not run there: that is an error before anything is made. An endpoint that stands for
+/// AWS may run it all the same, on this computer: there it is a warning.
+fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<String>, CommandError> {
+    let sentence = |error: &ResourceError| {
+        let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+        format!("{error}{causes}; {}", error.hint.as_deref().unwrap_or_default())
+    };
+    if at_endpoint {
+        return Ok(unsuitable.iter().map(sentence).collect());
+    }
+    unsuitable.into_iter().next().map_or(Ok(Vec::new()), |error| Err(error.into()))
 }
 
 async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
@@ -111,6 +135,16 @@ mod tests {
         };
         let changes = Changes::from_iter(fields.iter().map(change));
         Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new() }
+    }
+
+    #[test]
+    fn aws_gets_no_program_that_does_not_run_there_and_an_endpoint_a_warning() {
+        let unsuitable = || vec![ResourceError::new("the program `api` does not run").caused_by("glibc").hint("mend")];
+        let refused = refuse(unsuitable(), false).err().map(|error| error.render());
+        assert_eq!(refused.as_deref(), Some("error: the program `api` does not run\n  Caused by: glibc\nhint: mend"));
+        let warned = refuse(unsuitable(), true).ok();
+        assert_eq!(warned, Some(vec!["the program `api` does not run: glibc; mend".to_owned()]));
+        assert_eq!(refuse(Vec::new(), false).ok(), Some(Vec::new()));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl ExpiredStack {
         config.stack.name = name.to_owned();
         config.stack.protect = self.protected;
         config.site.bucket = self.bucket.clone();
-        Stack { config, clients: clients.clone(), identity: identity.clone(), expires_at: None }
+        Stack::new(config, clients.clone(), identity.clone(), None)
     }
 }
 

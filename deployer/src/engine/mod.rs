@@ -13,6 +13,7 @@ mod observe;
 pub mod plan;
 mod progress;
 mod resource;
+mod shared_read;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod value;
@@ -25,4 +26,5 @@ pub use observe::{Observation, observe};
 pub use plan::{Action, Plan, PlanOptions, Step};
 pub use progress::{Event, Progress, Reporter, Silent};
 pub use resource::{ApplyContext, Failure, Resource, ResourceError, Tags};
+pub use shared_read::SharedRead;
 pub use value::{Field, Fields, Live, LiveField, Output, OutputMap, Outputs, Ownership};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -101,7 +102,7 @@ pub enum Failure {
 }
 
 /// Why a resource could not be read or changed: a summary without user values, the cause, the mend.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ResourceError {
     /// What failed, `failed to create the bucket`.
     pub summary: String,
@@ -111,7 +112,7 @@ pub struct ResourceError {
     pub failure: Failure,
     /// The provider's own code for it, `ResourceNotFoundException`.
     pub code: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ResourceError {
@@ -149,7 +150,7 @@ impl ResourceError {
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -22,7 +22,7 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
     let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
     let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
     let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };
-    Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
+    Ok(Arc::new(Stack::new(config, clients, identity, None)))
 }
 
 /// The stack on an endpoint of this computer that stands for AWS.
@@ -39,7 +39,7 @@ pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<S
     let clients = Clients::connect(&options).await.map_err(|error| failed(error.to_string()))?;
     let identity = clients.identity().await.map_err(|error| failed(error.causes().join(": ")))?;
     let clients = endpoint.probed(clients).await;
-    Ok(Arc::new(Stack { config, clients, identity, expires_at: None }))
+    Ok(Arc::new(Stack::new(config, clients, identity, None)))
 }
 
 /// What the engine did, and what the endpoint does not offer.

@@ -1,9 +1,11 @@
-//! The archive that Lambda takes. The same program always gives the same bytes: fixed date, fixed rights.
+//! How the programs travel: as the archive that Lambda takes, or compressed. The same program always gives the same
+//! bytes: fixed date, fixed rights.
 //!
 //! The build script packs with it; it is part of the crate only for its tests.
 
 use std::io::{Cursor, Write as _};
 
+use flate2::{Compression, GzBuilder};
 use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -14,6 +16,8 @@ const BOOTSTRAP: &str = "bootstrap";
 const PERMISSIONS: u32 = 0o755;
 /// How hard is tried to make it small, of 9; more takes three times as long and gains half a percent.
 const LEVEL: i64 = 6;
+/// The same for what is compressed alone.
+const GZIP_LEVEL: u32 = 6;
 
 /// Packs a program as Lambda's `bootstrap`.
 ///
@@ -31,12 +35,37 @@ pub fn pack(program: &[u8]) -> ZipResult<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
+/// Compresses a program as `gunzip` reads it, without a name and a date.
+///
+/// # Errors
+/// It cannot be written, which memory alone could cause.
+pub fn compress(program: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressed = GzBuilder::new().write(Vec::new(), Compression::new(GZIP_LEVEL));
+    compressed.write_all(program)?;
+    compressed.finish()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use std::io::{Cursor, Read as _};
 
-    use super::pack;
+    use flate2::read::GzDecoder;
+
+    use super::{compress, pack};
+
+    #[test]
+    fn the_same_program_is_compressed_to_the_same_bytes() {
+        let program = b"\x7fELF and more".repeat(100);
+        let compressed = compress(&program).unwrap();
+        assert!(compressed.len() < program.len() / 10);
+        assert_eq!(compressed, compress(&program).unwrap());
+        let mut bytes = Vec::new();
+        GzDecoder::new(compressed.as_slice()).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, program);
+        // Bytes 4 to 7 are the date.
+        assert_eq!(compressed.get(4..8), Some([0; 4].as_slice()));
+    }
 
     #[test]
     fn the_same_program_gives_the_same_bytes_which_may_be_run() {

@@ -13,7 +13,7 @@ use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
 use crate::aws::{Context as _, NotFound as _};
 use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedRead, Tags,
 };
 use crate::stack::{FUNCTIONS, Stack};
 
@@ -58,14 +58,33 @@ struct Alarm {
     address: Address,
     name: String,
     watch: Watch,
+    /// All alarms of the stack.
+    found: Arc<SharedRead<Vec<MetricAlarm>>>,
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let found = Arc::default();
     let alarm = |watch: Watch| {
         let (address, name) = (Address::new(NAME, watch.part.clone()), stack.named(&watch.part));
-        Arc::new(Alarm { stack: stack.clone(), address, name, watch }) as Arc<dyn Resource>
+        Arc::new(Alarm { stack: stack.clone(), address, name, watch, found: Arc::clone(&found) }) as Arc<dyn Resource>
     };
     watches(stack).into_iter().map(alarm).collect()
+}
+
+fn names(stack: &Stack) -> Vec<String> {
+    watches(stack).into_iter().map(|watch| stack.named(&watch.part)).collect()
+}
+
+fn arn(stack: &Stack, name: &str) -> String {
+    stack.arn("cloudwatch", &format!("alarm:{name}"))
+}
+
+/// The alarms with our names.
+async fn find(stack: &Stack) -> Result<Vec<MetricAlarm>, ResourceError> {
+    let call = stack.clients.cloudwatch.describe_alarms().set_alarm_names(Some(names(stack)));
+    let pages = call.into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to look for the alarms")?;
+    Ok(pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default()).collect())
 }
 
 fn watches(stack: &Stack) -> Vec<Watch> {
@@ -131,7 +150,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "cloudwatch:PutMetricAlarm",
                 "cloudwatch:TagResource",
             ],
-            resources: vec![stack.arn("cloudwatch", &format!("alarm:{}-*", stack.name()))],
+            resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
         },
     ]
 }
@@ -156,11 +175,12 @@ impl Resource for Alarm {
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
         let cloudwatch = &self.stack.clients.cloudwatch;
         let (found, tags) = futures::join!(
-            cloudwatch.describe_alarms().alarm_names(&self.name).send(),
+            self.found.get(find(&self.stack)),
             cloudwatch.list_tags_for_resource().resource_arn(self.arn()).send(),
         );
-        let found = found.context("failed to look for an alarm")?;
-        let Some(found) = found.metric_alarms.and_then(|alarms| alarms.into_iter().next()) else { return Ok(None) };
+        let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
+            return Ok(None);
+        };
         let Some(tags) = tags.found(GONE, "failed to read the tags of an alarm")? else { return Ok(None) };
         let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
         let tags: Tags = tags.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
@@ -219,7 +239,7 @@ impl Resource for Alarm {
 
 impl Alarm {
     fn arn(&self) -> String {
-        self.stack.arn("cloudwatch", &format!("alarm:{}", self.name))
+        arn(&self.stack, &self.name)
     }
 
     /// What it shall be; `None` while the host that it watches does not exist yet.

@@ -69,7 +69,7 @@ impl Resource for Routes {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let Some((id, _)) = rest_api::find_ours(&self.stack).await? else { return Ok(None) };
+        let Some(id) = rest_api::found_id(&self.stack).await? else { return Ok(None) };
         let Some(paths) = self.read(&id).await? else { return Ok(None) };
         let wanted = wanted();
         let mut fields = BTreeMap::new();

@@ -90,7 +90,7 @@ impl Resource for Stage {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let Some((id, _)) = rest_api::find_ours(&self.stack).await? else { return Ok(None) };
+        let Some(id) = rest_api::found_id(&self.stack).await? else { return Ok(None) };
         let gateway = &self.stack.clients.api_gateway;
         let deployments = gateway.get_deployments().rest_api_id(&id).limit(PAGE).into_paginator().items().send();
         let (stage, deployments) = futures::join!(

@@ -1,10 +1,19 @@
-//! What the kinds of EC2 share: tags.
+//! What the kinds of EC2 share: tags, and how policies name them.
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 use crate::aws::Context as _;
 use crate::engine::{ApplyContext, Ownership, ResourceError, Tags};
 use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
+
+/// Everything that the changing calls of all kinds are about. EC2 gives the identifiers, and each of its actions knows
+/// its own kinds only: one list for all is no wider than one for each, and much shorter.
+pub(super) fn arns(stack: &Stack) -> Vec<String> {
+    let kinds = ["elastic-ip", "instance", "network-interface", "security-group", "subnet", "volume", "vpc"];
+    // Images are nobody's: their ARN has no account.
+    let image = format!("arn:{}:ec2:{}::image/*", stack.identity.partition, stack.clients.region);
+    kinds.iter().map(|kind| stack.arn("ec2", &format!("{kind}/*"))).chain([image]).collect()
+}
 
 /// Tags as EC2 gives them.
 pub(super) fn tags(tags: &[Tag]) -> Tags {

@@ -44,7 +44,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         Permission { actions: vec!["ec2:DescribeAddresses"], resources: vec!["*".to_owned()] },
         Permission {
             actions: vec!["ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"],
-            resources: vec![stack.arn("ec2", "elastic-ip/*")],
+            resources: ec2::arns(stack),
         },
     ]
 }
@@ -65,7 +65,7 @@ impl Resource for ElasticIp {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let mut found = find(&self.stack).await?.into_iter();
+        let mut found = found(&self.stack).await?.into_iter();
         let Some(first) = found.next() else { return Ok(None) };
         let duplicates: Vec<String> = found.filter_map(|one| one.allocation_id).collect();
         let id = first.allocation_id().unwrap_or_default().to_owned();
@@ -149,8 +149,13 @@ impl ElasticIp {
     }
 }
 
+/// The addresses of the stack as they were when the graph was read.
+pub(super) async fn found(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    stack.reads.addresses.get(find(stack)).await
+}
+
 /// The addresses of the stack, one in use first. Addresses have no names, so only those with our tags are seen.
-pub(super) async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let call = stack.clients.ec2.describe_addresses().set_filters(Some(ec2::of_stack(stack)));
     let answer = call.send().await.context("failed to list the addresses")?;
     let mut found = answer.addresses.unwrap_or_default();

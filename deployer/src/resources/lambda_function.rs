@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, cloudfront_distribution, dynamodb_table, iam_role, log_group, ssm_parameter};
+use super::{
+    Kind, Permission, cloudfront_distribution, dynamodb_table, iam_role, log_group, s3_program, ssm_parameter,
+};
 use crate::aws::NotFound as _;
 use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
@@ -96,6 +98,8 @@ impl Resource for Function {
             log_group::address(self.function),
             // Its name is in the environment.
             cloudfront_distribution::address(),
+            // Lambda takes the program from the bucket.
+            s3_program::address(programs::API.name),
         ];
         // Read at the first request.
         needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
@@ -136,7 +140,6 @@ impl Resource for Function {
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        self.check_program()?;
         self.create_function(context).await?;
         Ok(self.outputs())
     }
@@ -152,7 +155,6 @@ impl Resource for Function {
             self.put_configuration(context).await?;
         }
         if changes.has_any(CODE) {
-            self.check_program()?;
             self.wait_until_settled(context.progress).await?;
             self.put_code(context).await?;
         }
@@ -173,11 +175,6 @@ impl Resource for Function {
 impl Function {
     fn outputs(&self) -> OutputMap {
         OutputMap::new().with("name", &self.name).with("arn", function_arn(&self.stack, self.function))
-    }
-
-    /// Whether the program runs where it is going; an endpoint that stands for AWS runs it on this computer.
-    fn check_program(&self) -> Result<(), ResourceError> {
-        if self.stack.clients.endpoint_url.is_some() { Ok(()) } else { programs::check(&programs::API) }
     }
 
     /// Whole seconds, as Lambda counts them; the configuration has checked the limits.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 use serde_json::json;
 
 use super::{Kind, Permission};
 use crate::aws::{Context as _, NotFound as _};
 use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedRead, Tags,
 };
 use crate::stack::{FUNCTIONS, Stack};
 
@@ -26,25 +27,24 @@ struct LogGroup {
     stack: Arc<Stack>,
     address: Address,
     name: String,
+    /// The groups whose names begin as this one's.
+    found: Arc<SharedRead<Vec<Found>>>,
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let functions = FUNCTIONS.map(|function| (function, stack.function_log_group(function)));
-    let others = ["api-access", "signal"].map(|part| (part, stack.log_group(part)));
+    let (functions, others) = (Arc::default(), Arc::default());
+    let functions = FUNCTIONS.map(|function| (function, stack.function_log_group(function), Arc::clone(&functions)));
+    let others = ["api-access", "signal"].map(|part| (part, stack.log_group(part), Arc::clone(&others)));
     functions
         .into_iter()
         .chain(others)
-        .map(|(part, name)| {
-            Arc::new(LogGroup { stack: stack.clone(), address: address(part), name }) as Arc<dyn Resource>
+        .map(|(part, name, found)| {
+            Arc::new(LogGroup { stack: stack.clone(), address: address(part), name, found }) as Arc<dyn Resource>
         })
         .collect()
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    let groups = vec![
-        stack.arn("logs", &format!("log-group:/aws/lambda/{}-*", stack.name())),
-        stack.arn("logs", &format!("log-group:/peersync/{}/*", stack.name())),
-    ];
     vec![
         Permission { actions: vec!["logs:DescribeLogGroups"], resources: vec!["*".to_owned()] },
         Permission {
@@ -55,9 +55,19 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "logs:ListTagsForResource",
                 "logs:TagResource",
             ],
-            resources: groups,
+            resources: arns(stack),
         },
     ]
+}
+
+/// The groups as policies name them: by themselves, and with all that is in them, which some calls are about.
+pub fn arns(stack: &Stack) -> Vec<String> {
+    let functions = FUNCTIONS.into_iter().flat_map(|function| {
+        let group = stack.arn("logs", &format!("log-group:{}", stack.function_log_group(function)));
+        [format!("{group}:*"), group]
+    });
+    // Not so the functions: `{stack}-*` would be the groups of `{stack}-2` too.
+    functions.chain([stack.arn("logs", &format!("log-group:{}", stack.log_group("*")))]).collect()
 }
 
 #[async_trait]
@@ -72,12 +82,11 @@ impl Resource for LogGroup {
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
         let logs = &self.stack.clients.logs;
-        let groups = logs.describe_log_groups().log_group_name_prefix(&self.name).into_paginator().items().send();
-        let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list log groups")?;
-        let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+        let (groups, answer) =
+            futures::join!(self.found.get(self.find()), logs.list_tags_for_resource().resource_arn(self.arn()).send(),);
+        let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let answer = logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
         let Some(answer) = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")?
         else {
             return Ok(None);
@@ -132,6 +141,14 @@ impl Resource for LogGroup {
 impl LogGroup {
     fn arn(&self) -> String {
         self.stack.arn("logs", &format!("log-group:{}", self.name))
+    }
+
+    /// The group and its siblings.
+    async fn find(&self) -> Result<Vec<Found>, ResourceError> {
+        let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
+        let groups = self.stack.clients.logs.describe_log_groups().log_group_name_prefix(prefix);
+        let groups = groups.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        groups.context("failed to list log groups")
     }
 
     fn retention(&self) -> i32 {

@@ -65,10 +65,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         Permission { actions: vec!["logs:DescribeMetricFilters"], resources: vec![stack.arn("logs", "log-group:*")] },
         Permission {
             actions: vec!["logs:DeleteMetricFilter", "logs:PutMetricFilter"],
-            resources: vec![
-                stack.arn("logs", &format!("log-group:/aws/lambda/{}-*", stack.name())),
-                stack.arn("logs", &format!("log-group:/peersync/{}/*", stack.name())),
-            ],
+            resources: log_group::arns(stack),
         },
     ]
 }

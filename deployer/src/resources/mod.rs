@@ -17,21 +17,23 @@ pub mod instance_profile;
 mod invalidation;
 pub mod lambda_function;
 mod lambda_permission;
-mod log_group;
+pub mod log_group;
 mod metric_filter;
 mod origin_access_control;
+mod reads;
 mod response_headers_policy;
 pub mod rest_api;
 mod s3_bucket;
 mod s3_bucket_policy;
 mod s3_objects;
-mod s3_program;
+pub mod s3_program;
 mod security_group;
 mod signal_instance;
 pub mod ssm_parameter;
 
 use std::sync::Arc;
 
+pub use self::reads::SharedReads;
 use crate::engine::Resource;
 use crate::stack::Stack;
 
@@ -82,6 +84,8 @@ pub const KINDS: &[Kind] = &[
     signal_instance::KIND,
 ];
 
+#[cfg(test)]
+mod order;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
 //! The REST API, empty: the distribution needs nothing of it but its id, so the routes are a resource of their own.
 //!
-//! APIs have no unique names. Ours is the one with our name and our tags; what else has our name and our tags came from
-//! a repeated call and is removed.
+//! APIs have no unique names. Ours is the newest one with our name and our tags: a call whose answer was lost was made
+//! again, and the rest was built on the answer that came. Older ones are removed.
 
 mod quota;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,7 +70,8 @@ pub fn name(stack: &Stack) -> String {
 }
 
 /// What has our name.
-struct Found {
+#[derive(Clone, Debug)]
+pub(super) struct Found {
     /// The one that counts.
     api: RestApi,
     ownership: Ownership,
@@ -82,7 +84,7 @@ async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
     let apis = call.collect::<Result<Vec<_>, _>>().await.context("failed to list the REST APIs")?;
     let wanted = name(stack);
     let mut named: Vec<RestApi> = apis.into_iter().filter(|api| api.name.as_ref() == Some(&wanted)).collect();
-    named.sort_by_key(|api| (api.created_date.map_or(0, |date| date.secs()), api.id.clone()));
+    named.sort_by_key(|api| Reverse((api.created_date.map_or(0, |date| date.secs()), api.id.clone())));
     let (ours, others): (Vec<RestApi>, Vec<RestApi>) =
         named.into_iter().partition(|api| stack.ownership(&tags_of(api)) == Ownership::Ours);
     let mut ours = ours.into_iter();
@@ -91,10 +93,15 @@ async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
     Ok(Some(Found { ownership, api, surplus: ours.filter_map(|api| api.id).collect() }))
 }
 
-/// The id of our API and that of its path `/`, where there is one.
-pub(super) async fn find_ours(stack: &Stack) -> Result<Option<(String, String)>, ResourceError> {
-    let found = find(stack).await?.filter(|found| found.ownership == Ownership::Ours);
-    Ok(found.and_then(|found| Some((found.api.id?, found.api.root_resource_id.unwrap_or_default()))))
+/// What has our name, as it was when the graph was read.
+async fn found(stack: &Stack) -> Result<Option<Found>, ResourceError> {
+    stack.reads.rest_api.get(find(stack)).await
+}
+
+/// The id of our API, where it was found.
+pub(super) async fn found_id(stack: &Stack) -> Result<Option<String>, ResourceError> {
+    let found = found(stack).await?.filter(|found| found.ownership == Ownership::Ours);
+    Ok(found.and_then(|found| found.api.id))
 }
 
 fn tags_of(api: &RestApi) -> Tags {
@@ -112,7 +119,7 @@ impl Resource for Api {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let Some(found) = find(&self.stack).await? else { return Ok(None) };
+        let Some(found) = found(&self.stack).await? else { return Ok(None) };
         let Some(id) = found.api.id.clone() else { return Ok(None) };
         let root = found.api.root_resource_id.clone().unwrap_or_default();
         Ok(Some(Live {

@@ -88,7 +88,7 @@ impl Resource for Bucket {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let (whose, fields) = futures::join!(whose(&self.stack), settings::read(&self.stack, &self.name));
+        let (whose, fields) = futures::join!(found(&self.stack), settings::read(&self.stack, &self.name));
         let (tags, ownership) = match whose? {
             Whose::Nobodys => return Ok(None),
             Whose::Elsewhere(reason) => {
@@ -117,14 +117,16 @@ impl Resource for Bucket {
         }
         let call = self.stack.clients.s3.create_bucket().bucket(&self.name);
         let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
-        match call.create_bucket_configuration(configuration.build()).send().await {
-            Ok(_) => {}
-            Err(error) if code_of(&error) == Some("BucketAlreadyOwnedByYou") => self.must_be_ours().await?,
-            Err(error) => {
-                let taken = code_of(&error) == Some("BucketAlreadyExists");
-                let error = Err::<(), _>(error).context("failed to create the bucket");
-                return error.map(|()| OutputMap::new()).map_err(|error| if taken { name_taken(error) } else { error });
-            }
+        let call = call.create_bucket_configuration(configuration.build());
+        // A bucket of that name was deleted a moment ago, and the name is not free yet.
+        let passes = |error: &ResourceError| error.is(&["OperationAborted"]);
+        let created = retry::while_failing(context.progress, retry::Schedule::STATE, passes, || async {
+            call.clone().send().await.context("failed to create the bucket")
+        });
+        match created.await {
+            Err(error) if error.is(&["BucketAlreadyOwnedByYou"]) => self.must_be_ours().await?,
+            Err(error) if error.is(&["BucketAlreadyExists"]) => return Err(name_taken(error)),
+            created => created.map(|_| ())?,
         }
         let every_field: Vec<String> = self.desired(context.outputs).into_keys().collect();
         self.apply(context.progress, &every_field).await?;
@@ -181,6 +183,7 @@ impl Bucket {
 }
 
 /// What the tags say of the bucket with our name.
+#[derive(Clone, Debug)]
 pub(super) enum Whose {
     /// There is none.
     Nobodys,
@@ -191,7 +194,7 @@ pub(super) enum Whose {
 }
 
 /// Asks for the tags of the bucket with our name.
-pub(super) async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
+async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
     let call = stack.clients.s3.get_bucket_tagging().bucket(stack.bucket());
     match call.expected_bucket_owner(&stack.identity.account).send().await {
         Ok(answer) => {
@@ -209,9 +212,14 @@ pub(super) async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
     }
 }
 
-/// Whether the bucket is there and of this stack. What lies in another one is left for the bucket itself to report.
-pub(super) async fn is_ours(stack: &Stack) -> Result<bool, ResourceError> {
-    let tags = match whose(stack).await? {
+/// Whose the bucket is, as it was when the graph was read.
+async fn found(stack: &Stack) -> Result<Whose, ResourceError> {
+    stack.reads.bucket.get(whose(stack)).await
+}
+
+/// Whether the bucket was found and is of this stack. What lies in another one is left for the bucket itself to report.
+pub(super) async fn is_found(stack: &Stack) -> Result<bool, ResourceError> {
+    let tags = match found(stack).await? {
         Whose::InOurAccount(tags) => tags,
         Whose::Nobodys | Whose::Elsewhere(_) => return Ok(false),
     };

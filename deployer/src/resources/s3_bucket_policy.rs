@@ -50,7 +50,7 @@ impl Resource for BucketPolicy {
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
         let bucket = self.stack.bucket();
         let call = self.stack.clients.s3.get_bucket_policy().bucket(&bucket).send();
-        let (ours, answer) = futures::join!(s3_bucket::is_ours(&self.stack), call);
+        let (ours, answer) = futures::join!(s3_bucket::is_found(&self.stack), call);
         if !ours? {
             return Ok(None);
         }

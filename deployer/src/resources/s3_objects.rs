@@ -97,7 +97,7 @@ impl Resource for Objects {
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
         let (ours, listed, recorded) =
-            futures::join!(s3_bucket::is_ours(&self.stack), self.list(), self.recorded_tags());
+            futures::join!(s3_bucket::is_found(&self.stack), self.list(), self.recorded_tags());
         if !ours? {
             return Ok(None);
         }

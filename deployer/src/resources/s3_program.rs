@@ -1,4 +1,7 @@
-//! The signaling program in the bucket, where the host fetches it. Nobody else may read it.
+//! The server programs in the bucket: the functions are made from one, the host fetches the other. Nobody else may
+//! read them.
+//!
+//! One upload serves all functions, and none of them is ever held in memory for another.
 
 use std::sync::Arc;
 
@@ -12,7 +15,7 @@ use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
     ResourceError,
 };
-use crate::programs;
+use crate::programs::{self, Program};
 use crate::stack::Stack;
 
 /// The registry's line.
@@ -21,32 +24,74 @@ const NAME: &str = "s3_program";
 
 /// Where programs lie in the bucket; the distribution does not serve it.
 pub const PREFIX: &str = "programs/";
-/// Key of the signaling program.
-pub const KEY: &str = "programs/signal";
+/// Key of the signaling program, compressed.
+pub const SIGNAL_KEY: &str = "programs/signal.gz";
+/// Key of the archive from which Lambda makes the functions.
+pub const API_KEY: &str = "programs/api.zip";
 /// Metadata with the SHA-256 of the program, in hexadecimal.
 const SHA256_METADATA: &str = "sha256";
 
-/// The address of the signaling program.
-pub fn address() -> Address {
-    Address::new(NAME, "signal")
+/// A program and what is uploaded of it.
+struct Upload {
+    program: &'static Program,
+    /// SHA-256 of the program.
+    sha256: &'static str,
+    key: &'static str,
+    bytes: &'static [u8],
+    /// MD5 of `bytes`.
+    md5: &'static str,
 }
 
-struct Program {
+const UPLOADS: [Upload; 2] = [
+    Upload {
+        program: &programs::API,
+        sha256: programs::API_SHA256,
+        key: API_KEY,
+        bytes: programs::API_ZIP,
+        md5: programs::API_ZIP_MD5,
+    },
+    Upload {
+        program: &programs::SIGNAL,
+        sha256: programs::SIGNAL_SHA256,
+        key: SIGNAL_KEY,
+        bytes: programs::SIGNAL_GZ,
+        md5: programs::SIGNAL_GZ_MD5,
+    },
+];
+
+/// The address of a program: `api` or `signal`.
+pub fn address(program: &str) -> Address {
+    Address::new(NAME, program)
+}
+
+/// The program that a resource of this kind uploads.
+pub fn program(address: &Address) -> Option<&'static Program> {
+    let of_address = |upload: &Upload| address.kind == NAME && address.name == upload.program.name;
+    UPLOADS.into_iter().find(of_address).map(|upload| upload.program)
+}
+
+struct InBucket {
     stack: Arc<Stack>,
     address: Address,
+    upload: Upload,
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    vec![Arc::new(Program { stack: stack.clone(), address: address() })]
+    let resource = |upload: Upload| {
+        Arc::new(InBucket { stack: stack.clone(), address: address(upload.program.name), upload }) as Arc<dyn Resource>
+    };
+    UPLOADS.into_iter().map(resource).collect()
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    let object = format!("{}/{KEY}", s3_bucket::bucket_arn(stack));
-    vec![Permission { actions: vec!["s3:GetObject", "s3:PutObject"], resources: vec![object] }]
+    let bucket = s3_bucket::bucket_arn(stack);
+    // Lambda reads the archive in the caller's name.
+    let objects = UPLOADS.iter().map(|upload| format!("{bucket}/{}", upload.key)).collect();
+    vec![Permission { actions: vec!["s3:GetObject", "s3:PutObject"], resources: objects }]
 }
 
 #[async_trait]
-impl Resource for Program {
+impl Resource for InBucket {
     fn address(&self) -> &Address {
         &self.address
     }
@@ -60,50 +105,42 @@ impl Resource for Program {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let call = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(KEY).send();
-        let (ours, answer) = futures::join!(s3_bucket::is_ours(&self.stack), call);
+        let key = self.upload.key;
+        let call = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(key).send();
+        let (ours, answer) = futures::join!(s3_bucket::is_found(&self.stack), call);
         if !ours? {
             return Ok(None);
         }
         let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];
-        let Some(answer) = answer.found(&absent, "failed to look at the program in the bucket")? else {
+        let Some(answer) = answer.found(&absent, "failed to look at a program in the bucket")? else {
             return Ok(None);
         };
         let md5 = answer.e_tag.as_deref().unwrap_or_default().trim_matches('"');
         let recorded = answer.metadata.as_ref().and_then(|metadata| metadata.get(SHA256_METADATA)).cloned();
         Ok(Some(Live {
-            id: KEY.to_owned(),
+            id: key.to_owned(),
             fields: [("md5".to_owned(), LiveField::known(md5)), ("sha256".to_owned(), LiveField::known(recorded))]
                 .into(),
-            outputs: OutputMap::new().with("sha256", programs::SIGNAL_SHA256),
             ..Live::default()
         }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [
-            ("md5".to_owned(), Field::known(programs::SIGNAL_MD5)),
-            ("sha256".to_owned(), Field::known(programs::SIGNAL_SHA256)),
-        ]
-        .into()
+        [("md5".to_owned(), Field::known(self.upload.md5)), ("sha256".to_owned(), Field::known(self.upload.sha256))]
+            .into()
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        // An endpoint that stands for AWS has no host to run it.
-        if self.stack.clients.endpoint_url.is_none() {
-            programs::check(&programs::SIGNAL)?;
-        }
+        let Upload { key, bytes, sha256, .. } = self.upload;
         s3_bucket::retry_passing(context.progress, || async {
-            let call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(KEY);
-            let call = call
-                .body(ByteStream::from_static(programs::SIGNAL.bytes))
-                .metadata(SHA256_METADATA, programs::SIGNAL_SHA256);
+            let call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(key);
+            let call = call.body(ByteStream::from_static(bytes)).metadata(SHA256_METADATA, sha256);
             let call =
                 call.server_side_encryption(ServerSideEncryption::Aes256).content_type("application/octet-stream");
-            call.send().await.context("failed to upload the signaling program").map(|_| ())
+            call.send().await.context("failed to upload a program").map(|_| ())
         })
         .await?;
-        Ok(OutputMap::new().with("sha256", programs::SIGNAL_SHA256))
+        Ok(OutputMap::new())
     }
 
     async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
@@ -113,5 +150,23 @@ impl Resource for Program {
     /// Nothing: the bucket is emptied, old versions included, when it is deleted itself.
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_lie_where_the_distribution_does_not_look() {
+        assert!(UPLOADS.iter().all(|upload| upload.key.starts_with(PREFIX)));
+    }
+
+    #[test]
+    fn each_address_has_its_program() {
+        for name in ["api", "signal"] {
+            assert_eq!(program(&address(name)).map(|program| program.name), Some(name));
+        }
+        assert!(program(&Address::new("s3_objects", "signal")).is_none());
     }
 }

@@ -60,7 +60,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "ec2:RevokeSecurityGroupEgress",
                 "ec2:RevokeSecurityGroupIngress",
             ],
-            resources: vec![stack.arn("ec2", "security-group/*"), stack.arn("ec2", "vpc/*")],
+            resources: ec2::arns(stack),
         },
     ]
 }

@@ -64,10 +64,9 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    let arn = |resource: &str| stack.arn("ec2", resource);
-    let public = |service: &str, resource: &str| {
-        format!("arn:{}:{service}:{}::{resource}", stack.identity.partition, stack.clients.region)
-    };
+    // AWS's own parameters are in nobody's account.
+    let (partition, region) = (&stack.identity.partition, &stack.clients.region);
+    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", launch::NEWEST_IMAGE_PARAMETER);
     vec![
         Permission {
             actions: vec![
@@ -79,10 +78,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             ],
             resources: vec!["*".to_owned()],
         },
-        Permission {
-            actions: vec!["ssm:GetParameter"],
-            resources: vec![public("ssm", &format!("parameter{}", launch::NEWEST_IMAGE_PARAMETER))],
-        },
+        Permission { actions: vec!["ssm:GetParameter"], resources: vec![newest_image] },
         Permission {
             actions: vec![
                 "ec2:AssociateAddress",
@@ -95,15 +91,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "ec2:StartInstances",
                 "ec2:TerminateInstances",
             ],
-            resources: vec![
-                arn("elastic-ip/*"),
-                arn("instance/*"),
-                arn("network-interface/*"),
-                arn("security-group/*"),
-                arn("subnet/*"),
-                arn("volume/*"),
-                public("ec2", "image/*"),
-            ],
+            resources: ec2::arns(stack),
         },
     ]
 }
@@ -120,7 +108,7 @@ impl Resource for SignalInstance {
             elastic_ip::address(),
             instance_profile::address(),
             log_group::address("signal"),
-            s3_program::address(),
+            s3_program::address("signal"),
             security_group::address(),
         ]
     }
@@ -138,7 +126,7 @@ impl Resource for SignalInstance {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let (found, addresses) = futures::try_join!(find(&self.stack), elastic_ip::find(&self.stack))?;
+        let (found, addresses) = futures::try_join!(find(&self.stack), elastic_ip::found(&self.stack))?;
         let mut found = found.into_iter();
         let Some(current) = found.next() else { return Ok(None) };
         let leftovers: Vec<String> = found.filter_map(|instance| instance.instance_id).collect();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
+use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::aws::{Context as _, NotFound as _};
 use crate::config::{Config, Ingress, MailProvider, Secret};
 use crate::engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedRead, Tags,
 };
 use crate::stack::Stack;
 
@@ -54,22 +54,41 @@ struct Parameter {
     address: Address,
     name: String,
     source: Source,
+    /// All parameters of the stack, decrypted.
+    found: Arc<SharedRead<Vec<Found>>>,
 }
 
-fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let parameters = [
+/// The names of the parameters, and where the value of each comes from.
+fn parts() -> [(&'static str, Source); 6] {
+    [
         ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
         ("emailjs-private-key", Source::Configured("private_key under [mail.emailjs]", emailjs_key)),
         ("turn-secret", Source::Configured("secret under [turn]", |config| config.turn.secret.as_ref())),
         ("tunnel-token", Source::Configured("tunnel_token under [signaling]", tunnel_token)),
         ("ticket-key", Source::Generated),
         ("origin-key", Source::Generated),
-    ];
+    ]
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let found = Arc::default();
     let resource = |(part, source)| {
-        let name = format!("{}/{part}", stack.parameter_prefix());
-        Arc::new(Parameter { stack: stack.clone(), address: address(part), name, source }) as Arc<dyn Resource>
+        let (address, name) = (address(part), name(stack, part));
+        Arc::new(Parameter { stack: stack.clone(), address, name, source, found: Arc::clone(&found) })
+            as Arc<dyn Resource>
     };
-    parameters.into_iter().map(resource).collect()
+    parts().into_iter().map(resource).collect()
+}
+
+fn name(stack: &Stack, part: &str) -> String {
+    format!("{}/{part}", stack.parameter_prefix())
+}
+
+/// All of them in one call, which takes ten names and passes over those that are not there.
+async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    let names = parts().map(|(part, _)| name(stack, part)).to_vec();
+    let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(true);
+    Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
 }
 
 fn smtp_password(config: &Config) -> Option<&Secret> {
@@ -88,6 +107,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![Permission {
         actions: vec![
             "ssm:GetParameter",
+            "ssm:GetParameters",
             "ssm:PutParameter",
             "ssm:DeleteParameters",
             "ssm:ListTagsForResource",
@@ -115,16 +135,18 @@ impl Resource for Parameter {
     }
 
     async fn observe(&self) -> Result<Option<Live>, ResourceError> {
-        let ssm = &self.stack.clients.ssm;
-        let kind = ResourceTypeForTagging::Parameter;
-        let (answer, tags) = futures::join!(
-            ssm.get_parameter().name(&self.name).with_decryption(true).send(),
-            ssm.list_tags_for_resource().resource_type(kind).resource_id(&self.name).send(),
-        );
-        let Some(answer) = answer.found(ABSENT, "failed to read the parameter")? else { return Ok(None) };
-        let Some(tags) = tags.found(ABSENT, "failed to read the tags of the parameter")? else { return Ok(None) };
-        let tags: Tags = tags.tag_list.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
-        let Some(parameter) = answer.parameter else { return Ok(None) };
+        // Of one that is not wanted there is probably nothing to read.
+        let (found, tags) = futures::join!(self.found.get(find(&self.stack)), async {
+            if self.wanted() { self.tags().await.map(Some) } else { Ok(None) }
+        });
+        let Some(parameter) = found?.into_iter().find(|found| found.name() == Some(&self.name)) else {
+            return Ok(None);
+        };
+        let tags = match tags? {
+            Some(tags) => tags,
+            None => self.tags().await?,
+        };
+        let Some(tags) = tags else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
         let content = match self.source {
             Source::Configured(..) => ("value".to_owned(), LiveField::secret(value)),
@@ -203,6 +225,15 @@ impl Resource for Parameter {
 }
 
 impl Parameter {
+    /// Its tags; `None` where it is not there.
+    async fn tags(&self) -> Result<Option<Tags>, ResourceError> {
+        let call = self.stack.clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
+        let answer = call.resource_id(&self.name).send().await;
+        let answer = answer.found(ABSENT, "failed to read the tags of the parameter")?;
+        let tags = answer.map(|answer| answer.tag_list.unwrap_or_default());
+        Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    }
+
     /// The value of a new parameter.
     fn value(&self) -> Result<String, ResourceError> {
         match self.source {

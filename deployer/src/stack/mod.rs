@@ -13,7 +13,7 @@ use self::attributed::Attributed;
 use crate::aws::{Clients, Identity};
 use crate::config::Config;
 use crate::engine::{Graph, GraphError, Resource, Tags};
-use crate::resources::{KINDS, Kind, Permission};
+use crate::resources::{KINDS, Kind, Permission, SharedReads};
 
 /// Tag with the stack's name.
 pub const STACK_TAG: &str = "peersync:stack";
@@ -39,9 +39,16 @@ pub struct Stack {
     pub identity: Identity,
     /// After which moment it may be removed, RFC 3339 in UTC; `None` for stacks that stay.
     pub expires_at: Option<String>,
+    /// What several resources of one graph read together.
+    pub(crate) reads: Arc<SharedReads>,
 }
 
 impl Stack {
+    /// A stack of this configuration, in this account.
+    pub fn new(config: Config, clients: Clients, identity: Identity, expires_at: Option<String>) -> Self {
+        Self { config, clients, identity, expires_at, reads: Arc::default() }
+    }
+
     /// The tags that every resource of the stack carries, without the digest.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
@@ -55,12 +62,14 @@ impl Stack {
         tags
     }
 
-    /// The graph of all resources, but those of services that the endpoint does not have.
+    /// The graph of all resources, but those of services that the endpoint does not have. It is observed once; who wants
+    /// to look again takes a new one.
     ///
     /// # Errors
     /// A mistake in a resource's dependencies.
     pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
-        let resources = KINDS.iter().flat_map(|kind| (kind.instances)(self));
+        let stack = Arc::new(Self { reads: Arc::default(), ..(**self).clone() });
+        let resources = KINDS.iter().flat_map(|kind| (kind.instances)(&stack));
         let graph =
             Graph::new(resources.map(|resource| Arc::new(Attributed(resource)) as Arc<dyn Resource>).collect())?;
         if self.clients.absent.is_empty() {
@@ -93,6 +102,6 @@ impl Stack {
         let account = "123456789012".to_owned();
         let arn = format!("arn:aws:iam::{account}:user/test");
         let identity = Identity { account, arn, partition: "aws".to_owned() };
-        Arc::new(Self { config, clients, identity, expires_at: None })
+        Arc::new(Self::new(config, clients, identity, None))
     }
 }

@@ -40,7 +40,7 @@ pub(super) async fn checks(context: &Context, report: &mut Report) {
     };
     report.add(credentials(&identity.arn, &identity.account));
     let Ok(config) = context.config() else { return };
-    let stack = Arc::new(Stack { config: config.clone(), clients, identity, expires_at: None });
+    let stack = Arc::new(Stack::new(config.clone(), clients, identity, None));
     match stack.graph() {
         Ok(graph) => {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::access::function_permissions;
 use crate::config::Ingress;
 use crate::resources::dynamodb_table::{INDEX, table_arn};
+use crate::resources::{s3_bucket, s3_program};
 use crate::stack::Stack;
 
 /// Version of the policy language.
@@ -38,8 +39,8 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
 pub(super) fn of_host(stack: &Stack) -> Value {
     let mut statements = of_program(stack, "signal");
     statements.push(logs(stack, &stack.log_group("signal")));
-    let programs = format!("arn:{}:s3:::{}/programs/*", stack.identity.partition, stack.bucket());
-    statements.push(allow("Program", &["s3:GetObject"], vec![programs]));
+    let program = format!("{}/{}", s3_bucket::bucket_arn(stack), s3_program::SIGNAL_KEY);
+    statements.push(allow("Program", &["s3:GetObject"], vec![program]));
     if stack.config.signaling.ingress == Ingress::Cloudflare {
         let token = stack.arn("ssm", &format!("parameter{}/tunnel-token", stack.parameter_prefix()));
         statements.push(allow("Tunnel", &["ssm:GetParameter", "ssm:GetParameters"], vec![token]));

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, Runtime, State};
 
 use super::{ABSENT, Function, HANDLER, function_arn};
 use crate::aws::retry::{Schedule, until, while_failing};
 use crate::aws::{Context as _, NotFound as _};
 use crate::engine::{ApplyContext, Progress, ResourceError};
-use crate::programs;
-use crate::resources::iam_role;
+use crate::resources::{iam_role, s3_program};
 
 /// What Lambda says of a role that it does not know yet, or whose policy or key it does not know yet. A bare "not
 /// authorized" is a real refusal.
@@ -25,9 +23,10 @@ impl Function {
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
         let call = call.set_tags(Some(context.tags.clone().into_iter().collect()));
+        let call =
+            call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
         let create = || async {
-            let code = FunctionCode::builder().zip_file(Blob::new(programs::API_ZIP)).build();
-            let answer = call.clone().code(code).send().await;
+            let answer = call.clone().send().await;
             // Present where a repeated call had already succeeded; observe has seen that nobody else has it.
             answer.found(&["ResourceConflictException"], "failed to create the function").map(|_| ())
         };
@@ -50,8 +49,9 @@ impl Function {
     pub(super) async fn put_code(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         while_failing(context.progress, Schedule::PROPAGATION, is_busy, || async {
             let call = self.stack.clients.lambda.update_function_code().function_name(&self.name);
-            let call = call.architectures(Architecture::X8664).zip_file(Blob::new(programs::API_ZIP));
-            call.send().await.context("failed to upload the function's program").map(|_| ())
+            let call = call.architectures(Architecture::X8664).s3_bucket(self.stack.bucket());
+            let call = call.s3_key(s3_program::API_KEY);
+            call.send().await.context("failed to change the function's program").map(|_| ())
         })
         .await
     }

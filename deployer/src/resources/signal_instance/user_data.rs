@@ -51,7 +51,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
         ingress,
         stack.parameter_prefix(),
     ]);
-    debug_assert!(INSTALL.contains(s3_program::KEY), "the script fetches what is uploaded");
+    debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script fetches what is uploaded");
     let config = json!({ "write_files": files, "runcmd": [install] });
     // JSON is YAML; so no value can break out of its place.
     Some(format!("#cloud-config\n{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))

@@ -33,7 +33,7 @@ persist() {
 
 fetch_program() {
   local fetched=/usr/local/bin/.peersync-signal.new
-  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/programs/signal" "$fetched" || return 1
+  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/programs/signal.gz" - | gunzip >"$fetched" || return 1
   if ! echo "$sha256  $fetched" | sha256sum --check --status; then
     say "the program in the bucket is not the one that this host was made for"
     rm -f "$fetched"
