@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::PolicyArgs;
-use crate::resources::{KINDS, Permission};
+use crate::resources::{KINDS, Permission, log_group};
 use crate::stack::Stack;
 
 /// Stands for an account or region that is not known.
@@ -89,11 +89,9 @@ fn of_commands(stack: &Stack) -> [Permission; 4] {
             .map(|table| stack.arn("dynamodb", &format!("table/{}{end}", stack.named(table))))
             .to_vec()
     };
-    let groups = ["/aws/lambda/{}-*", "/peersync/{}/*"]
-        .map(|form| stack.arn("logs", &format!("log-group:{}", form.replace("{}", &stack.name()))));
     [
         Permission { actions: vec!["sts:GetCallerIdentity"], resources: vec![ANY.to_owned()] },
-        Permission { actions: vec!["logs:FilterLogEvents"], resources: groups.to_vec() },
+        Permission { actions: vec!["logs:FilterLogEvents"], resources: log_group::arns(stack) },
         Permission { actions: vec!["dynamodb:CreateBackup", "dynamodb:Scan"], resources: tables("") },
         Permission { actions: vec!["dynamodb:DescribeBackup"], resources: tables("/backup/*") },
     ]
@@ -107,11 +105,17 @@ fn document(permissions: &[Permission]) -> Value {
             of_resource.entry(resource).or_default().extend(&permission.actions);
         }
     }
-    // What is allowed on everything need not be allowed on something.
-    let everywhere = of_resource.get(ANY).cloned().unwrap_or_default();
+    // What is allowed on all that begins alike need not be allowed on some of it.
+    let of_beginnings: Vec<(&str, BTreeSet<&str>)> = of_resource
+        .iter()
+        .filter_map(|(pattern, actions)| Some((pattern.strip_suffix(ANY)?, actions.clone())))
+        .collect();
     let mut of_actions: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
-    for (resource, actions) in of_resource {
-        let actions = if resource == ANY { actions } else { actions.difference(&everywhere).copied().collect() };
+    for (resource, mut actions) in of_resource {
+        let wider = of_beginnings
+            .iter()
+            .filter(|(beginning, _)| resource.strip_prefix(beginning).is_some_and(|rest| rest != ANY));
+        wider.for_each(|(_, allowed)| actions.retain(|action| !allowed.contains(action)));
         if !actions.is_empty() {
             of_actions.entry(actions).or_default().push(resource);
         }
@@ -126,12 +130,61 @@ fn document(permissions: &[Permission]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn permission(actions: &[&'static str], resources: &[&str]) -> Permission {
         Permission {
             actions: actions.to_vec(),
             resources: resources.iter().map(|resource| (*resource).to_owned()).collect(),
         }
+    }
+
+    /// Whether an ARN is one of those that a pattern of IAM stands for.
+    fn matches(pattern: &str, arn: &str) -> bool {
+        let Some((beginning, mut rest)) = pattern.split_once('*') else { return pattern == arn };
+        let Some(mut left) = arn.strip_prefix(beginning) else { return false };
+        while let Some((part, next)) = rest.split_once('*') {
+            let Some((_, after)) = left.split_once(part) else { return false };
+            (left, rest) = (after, next);
+        }
+        left.ends_with(rest)
+    }
+
+    /// The ARNs of what may be changed; lists are for everything that there is.
+    async fn changed_by(stage: &str) -> Vec<String> {
+        let stack = Stack::for_tests(Config { stage: stage.to_owned(), ..Config::default() }).await;
+        let reads = |action: &&str| ["Describe", "Get", "List"].iter().any(|verb| action.contains(&format!(":{verb}")));
+        let changes = permissions(&stack).into_iter().filter(|permission| !permission.actions.iter().all(reads));
+        changes.flat_map(|permission| permission.resources).collect()
+    }
+
+    /// Only the identifiers that AWS itself gives, and what cannot be narrowed, stand for those of other stacks.
+    #[tokio::test]
+    async fn what_may_be_changed_is_nothing_of_a_stack_whose_name_begins_like_this_ones() {
+        let ours = changed_by("test").await;
+        for longer in ["test-2", "test-signup", "test-eu-central-1"] {
+            let theirs = changed_by(longer).await;
+            let named: Vec<&String> = theirs.iter().filter(|arn| !ours.contains(arn)).collect();
+            assert!(named.len() > 40, "{named:?}");
+            for arn in named {
+                let arn = arn.replace('*', "any");
+                let granted: Vec<&String> = ours.iter().filter(|ours| *ours != ANY && matches(ours, &arn)).collect();
+                assert!(granted.is_empty(), "{arn} of {longer} is granted by {granted:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_fits_into_a_role() {
+        let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        let length = length(&document(&permissions(&stack)));
+        assert!(length <= LONGEST_INLINE, "{length} characters");
+    }
+
+    #[test]
+    fn a_pattern_stands_for_what_iam_says() {
+        assert!(matches("arn:a/*", "arn:a/b/c") && matches("arn:*/x/*", "arn:a/x/") && matches("arn:a", "arn:a"));
+        assert!(!matches("arn:a/*", "arn:b/c") && !matches("arn:a/*/x", "arn:a/b") && !matches("arn:a", "arn:ab"));
     }
 
     #[test]
@@ -141,12 +194,13 @@ mod tests {
             permission(&["s3:GetObject"], &["arn:b"]),
             permission(&["s3:ListAllMyBuckets", "s3:PutObject"], &["*"]),
             permission(&["s3:ListAllMyBuckets"], &["arn:c"]),
+            permission(&["s3:GetObject"], &["arn:c/*", "arn:c/d", "arn:c/e/*"]),
         ]);
         let statement = |actions: &[&str], resources: &[&str]| json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
         assert_eq!(
             policy.get("Statement").cloned().unwrap_or_default(),
             json!([
-                statement(&["s3:GetObject"], &["arn:a", "arn:b"]),
+                statement(&["s3:GetObject"], &["arn:a", "arn:b", "arn:c/*"]),
                 statement(&["s3:ListAllMyBuckets", "s3:PutObject"], &["*"]),
             ])
         );
