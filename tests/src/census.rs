@@ -112,6 +112,10 @@ async fn gateway(clients: &Clients, all: &mut Census) {
     for api in answer.items() {
         add(all, "apigateway:rest-api", api.id(), &(api.name(), api.description()));
     }
+    // Not every emulator has the account's settings.
+    let account = clients.api_gateway.get_account().send().await.ok();
+    let role = account.and_then(|account| account.cloudwatch_role_arn).filter(|role| !role.is_empty());
+    add(all, "apigateway:account", Some("role of the logs"), &role);
 }
 
 async fn hosts(clients: &Clients, all: &mut Census) {

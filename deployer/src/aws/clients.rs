@@ -104,7 +104,7 @@ impl Clients {
     /// # Errors
     /// [`ConnectError::NoRegion`] where neither the options nor the SDK's settings name a region.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        Self::of(&load(options).await)
+        Ok(Self { emulated: options.emulated, ..Self::of(&load(options).await)? })
     }
 
     /// The clients for these settings. Calls nobody.
@@ -140,7 +140,7 @@ impl Clients {
             sts: client!(aws_sdk_sts),
             region,
             endpoint_url,
-            emulated: options.emulated,
+            emulated: false,
             absent: BTreeMap::new(),
         })
     }

@@ -113,6 +113,14 @@ impl Answer {
         self.headers.remove("x-amz-crc32");
     }
 
+    /// The success of a call of the JSON services that has nothing to tell.
+    pub fn empty(call: &Call) -> Self {
+        let mut answer = Self::error(call, 200, "none", "");
+        answer.headers.remove("x-amzn-errortype");
+        answer.set_body("{}");
+        answer
+    }
+
     /// An error in the form in which the call's service sends its errors.
     pub fn error(call: &Call, status: u16, code: &str, message: &str) -> Self {
         let (kind, body) = match call.service.as_str() {

@@ -70,29 +70,54 @@ fn slow_down(call: &Call) -> Answer {
 #[derive(Debug)]
 pub struct Faults {
     kinds: Vec<Fault>,
-    rate: f64,
-    seed: u64,
+    rule: Rule,
     seen: Mutex<HashMap<String, u64>>,
+}
+
+/// Which of the requests of one form fail.
+#[derive(Debug)]
+enum Rule {
+    /// Those that chance chooses, at this rate, with this seed.
+    Rate(f64, u64),
+    /// The first, where it changes something and its operation is one of those.
+    FirstChange(fn(&str) -> bool),
 }
 
 impl Faults {
     /// These kinds, at this rate from 0 to 1.
     pub fn new(kinds: &[Fault], rate: f64, seed: u64) -> Self {
-        Self { kinds: kinds.to_vec(), rate, seed, seen: Mutex::default() }
+        Self { kinds: kinds.to_vec(), rule: Rule::Rate(rate, seed), seen: Mutex::default() }
+    }
+
+    /// This one for every change by one of these operations, the first time that it is asked for.
+    pub fn of_each_change(kind: Fault, operations: fn(&str) -> bool) -> Self {
+        Self { kinds: vec![kind], rule: Rule::FirstChange(operations), seen: Mutex::default() }
     }
 
     /// The fault for this request. The n-th request of one form gets the same each time, whatever runs beside it.
     pub fn choose(&self, call: &Call) -> Option<Fault> {
-        let form = format!("{}:{} {} {}", call.service, call.operation, call.method, call.uri.path());
+        let mut form = format!("{}:{} {} {}", call.service, call.operation, call.method, call.uri.path());
+        if let Rule::FirstChange(_) = self.rule {
+            // Another body is another change: all tables are made under one path.
+            form.push_str(&call.text());
+        }
         let number = {
             let mut seen = lock(&self.seen);
             let count = seen.entry(form.clone()).or_default();
             *count += 1;
             *count
         };
-        let mut hasher = DefaultHasher::new();
-        (self.seed, form, number).hash(&mut hasher);
-        let mut random = StdRng::seed_from_u64(hasher.finish());
-        random.random_bool(self.rate).then(|| self.kinds.choose(&mut random).copied()).flatten()
+        match self.rule {
+            Rule::FirstChange(operations) => {
+                let first = call.mutating() && number == 1 && operations(&call.operation);
+                first.then(|| self.kinds.first().copied()).flatten()
+            }
+            Rule::Rate(rate, seed) => {
+                let mut hasher = DefaultHasher::new();
+                (seed, form, number).hash(&mut hasher);
+                let mut random = StdRng::seed_from_u64(hasher.finish());
+                random.random_bool(rate).then(|| self.kinds.choose(&mut random).copied()).flatten()
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use peersync_tests::stage::Stage;
 
 /// Behaviours that the deployer never meets, because it keeps the order: what is in use is not deleted, and a host is
 /// asked for once.
-const NEVER_MET: [Behaviour; 3] = [Behaviour::DeleteConflict, Behaviour::ClientToken, Behaviour::AccessControlInUse];
+const NEVER_MET: [Behaviour; 3] = [Behaviour::ClientToken, Behaviour::AccessControlInUse, Behaviour::LateLog];
 
 /// `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must have been met, by a refusal or by
 /// a state in progress: otherwise the test would show nothing.
@@ -68,6 +68,11 @@ behaviours! {
     what_is_not_found_right_after_its_creation: NotFoundAfterCreate;
     changes_of_a_bucket_that_meet: OperationAborted;
     the_quota_of_the_gateway: ApiGatewayQuota;
+    changes_of_an_api_that_meet: ApiGatewayConcurrent;
+    the_accounts_role_for_the_log_of_the_gateway: GatewayLogRole;
+    tables_that_are_made_one_at_a_time: SimultaneousTables;
+    a_distribution_that_somebody_else_changes: ChangedMeanwhile;
+    a_function_that_writes_a_last_line: LateLog;
 }
 
 #[tokio::test(flavor = "multi_thread")]

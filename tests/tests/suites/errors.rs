@@ -1,6 +1,12 @@
 //! What can be wrong on the user's side: one clear error with the mend each, and what was already done is listed.
 
-use peersync_tests::deployer::Run;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use peersync_deploy::programs::API;
+use peersync_tests::deployer::{Run, program};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
@@ -26,24 +32,24 @@ fn once(text: &str, what: &str) {
 }
 
 async fn human(stage: &Stage, arguments: &[&str]) -> Run {
-    let mut all = vec!["--output", "human"];
-    all.extend(arguments);
-    let mut command = stage.command(&[]);
-    command = {
-        let mut plain = tokio::process::Command::new(command.as_std().get_program());
-        plain.args(&all).env_clear().stdin(std::process::Stdio::null());
-        plain.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
-        for (name, value) in command.as_std().get_envs() {
-            if let Some(value) = value {
-                plain.env(name, value);
-            }
+    human_from(stage, &program(), arguments).await
+}
+
+/// Runs this program as the deployer, for a person.
+async fn human_from(stage: &Stage, program: &Path, arguments: &[&str]) -> Run {
+    let command = stage.command(&[]);
+    let mut plain = tokio::process::Command::new(program);
+    plain.args(["--output", "human"]).args(arguments).env_clear().stdin(Stdio::null());
+    plain.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for (name, value) in command.as_std().get_envs() {
+        if let Some(value) = value {
+            plain.env(name, value);
         }
-        if let Some(folder) = command.as_std().get_current_dir() {
-            plain.current_dir(folder);
-        }
-        plain
-    };
-    peersync_tests::deployer::run(command).await
+    }
+    if let Some(folder) = command.as_std().get_current_dir() {
+        plain.current_dir(folder);
+    }
+    peersync_tests::deployer::run(plain).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,4 +145,42 @@ async fn a_configuration_with_an_unknown_key() {
     let text = said(&run);
     assert!(text.contains("memory_md") && text.contains("memory_mb") && text.contains("peersync.toml"), "{text}");
     assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
+}
+
+/// The deployer with an API inside that is for another processor.
+fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
+    // The header and more: so long that nothing else begins like it.
+    const BEGINNING: usize = 4096;
+    // The machine's number stands at byte 18 of an ELF file: 183 is aarch64.
+    const MACHINE: usize = 18;
+    let mut bytes = fs::read(program()).unwrap();
+    let beginning = &API.bytes[..BEGINNING];
+    let places: Vec<usize> = bytes
+        .windows(BEGINNING)
+        .enumerate()
+        .filter(|(_, window)| *window == beginning)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty(), "the program of the tests carries another API than the deployer");
+    for place in places {
+        bytes[place + MACHINE..place + MACHINE + 2].copy_from_slice(&[183, 0]);
+    }
+    let unsuitable = folder.join("peersync-deploy");
+    fs::write(&unsuitable, bytes).unwrap();
+    fs::set_permissions(&unsuitable, fs::Permissions::from_mode(0o755)).unwrap();
+    unsuitable
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_does_not_run_in_aws_is_told_before_anything_is_made() {
+    let stage = stage(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let unsuitable = with_unsuitable_api(folder.path());
+    let run = human_from(&stage, &unsuitable, &["up", "--yes", "--no-check"]).await.expect(0);
+    let warning = run.stderr.find("warning: the program `api` does not run on Amazon Linux 2023: it is not for x86_64");
+    let first = run.stderr.find("log_group.");
+    assert!(warning.is_some_and(|warning| first.is_some_and(|first| warning < first)), "{}", run.stderr);
+    assert!(run.stderr.contains("cargo xtask dist"), "the mend is told: {}", run.stderr);
+    let again = human_from(&stage, &unsuitable, &["up", "--yes", "--no-check"]).await.expect(0);
+    assert!(!again.stderr.contains("warning"), "nothing is uploaded any more: {}", again.stderr);
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use peersync_tests::census::{Census, census_without_edge_and_tables, difference};
-use peersync_tests::clients::{Clients, REGION};
+use peersync_tests::clients::{self, REGION};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::foreign;
@@ -41,7 +41,7 @@ fn kinds_added(before: &Census, after: &Census) -> BTreeSet<String> {
 async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_rest() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let emulator = Emulator::start(Kind::LocalStack);
-    let clients = Clients::new(&emulator.url, CREDENTIALS).await;
+    let clients = clients::of_account(&emulator.url, CREDENTIALS).await;
     let local = |arguments: &[&str]| -> Command {
         let all = [&["--output", "json", "--endpoint-url", &emulator.url, "local"], arguments].concat();
         let mut command = command(folder.path(), &all);

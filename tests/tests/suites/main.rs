@@ -12,5 +12,6 @@ mod faults;
 mod local;
 mod local_endpoint;
 mod localstack;
+mod meanwhile;
 mod moto;
 mod proxy;

@@ -1,11 +1,13 @@
 //! The control plane's quotas: 10 calls a second with a burst of 40, and some calls more seldom.
 //! Source: "Quotas for creating, deploying and managing an API", API Gateway developer guide.
+//!
+//! Changes of one API that meet, and the role that the account needs before a stage may write a log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::Behave;
+use super::{Behave, Moments};
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 
@@ -59,5 +61,86 @@ impl Behave for Quota {
             bucket.last.insert((*name).to_owned(), now);
         }
         None
+    }
+}
+
+/// Changes that meet: of each kind, the first for each API is refused.
+#[derive(Default)]
+pub(super) struct Concurrent {
+    met: Mutex<HashSet<(String, Option<String>)>>,
+}
+
+impl Behave for Concurrent {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if call.service != "apigateway" || !call.mutating() || call.segment(0).as_deref() != Some("restapis") {
+            return None;
+        }
+        let api = call.segment(1)?;
+        let message = "Unable to complete operation due to concurrent modification. Please try again later.";
+        let first = lock(&self.met).insert((call.operation.clone(), Some(api)));
+        first.then(|| Answer::error(call, 409, "ConflictException", message))
+    }
+}
+
+/// The account's role for the logs of stages.
+pub(super) struct LogRole {
+    /// Until a new role is known to API Gateway.
+    role_time: Duration,
+    /// Until every part of API Gateway knows the account's role.
+    account_time: Duration,
+    moments: Mutex<LogRoleMoments>,
+}
+
+#[derive(Default)]
+struct LogRoleMoments {
+    /// Creations of roles.
+    roles: Moments,
+    /// When the account got its role, by that.
+    account: Moments,
+}
+
+const ACCOUNT: &str = "account";
+
+impl LogRole {
+    pub(super) fn new(role_time: Duration, account_time: Duration) -> Self {
+        Self { role_time, account_time, moments: Mutex::default() }
+    }
+}
+
+/// The role that a change of the account sets; empty where it takes it away.
+fn role_of(call: &Call) -> Option<String> {
+    let patches = call.json("patchOperations").filter(|_| call.is("apigateway", "UpdateAccount"))?;
+    Some(patches.get(0)?.get("value")?.as_str()?.to_owned())
+}
+
+impl Behave for LogRole {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let moments = lock(&self.moments);
+        if let Some(role) = role_of(call).filter(|role| !role.is_empty()) {
+            let role = super::last_part(&role);
+            let known = moments.roles.knows(role) && !moments.roles.within(role, self.role_time);
+            let message = "The role ARN does not have required permissions configured. Please grant trust permission \
+                           for API Gateway and add the required role policy.";
+            return (!known).then(|| Answer::error(call, 400, "BadRequestException", message));
+        }
+        let logs = call.is("apigateway", "UpdateStage") && call.text().contains("/accessLogSettings");
+        let ready = moments.account.knows(ACCOUNT) && !moments.account.within(ACCOUNT, self.account_time);
+        let message = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+        (logs && !ready).then(|| Answer::error(call, 400, "BadRequestException", message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if !answer.ok() {
+            return;
+        }
+        let mut moments = lock(&self.moments);
+        if let Some(role) = call.parameter("RoleName").filter(|_| call.is("iam", "CreateRole")) {
+            moments.roles.set(role);
+        }
+        match role_of(call) {
+            Some(role) if role.is_empty() => moments.account.forget(ACCOUNT),
+            Some(_) => moments.account.set(ACCOUNT),
+            None => {}
+        }
     }
 }

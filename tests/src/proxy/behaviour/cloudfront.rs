@@ -1,6 +1,6 @@
 //! Distributions: in progress for a while, to be disabled before they are deleted, and holding what they use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -120,5 +120,22 @@ impl Behave for InUse {
         } else {
             lock(&self.uses).insert(id, used);
         }
+    }
+}
+
+/// Somebody else changes what is about to be changed: the first change of each thing is refused, by its entity tag.
+#[derive(Default)]
+pub(super) struct ChangedMeanwhile {
+    met: Mutex<HashSet<(String, String)>>,
+}
+
+impl Behave for ChangedMeanwhile {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if call.service != "cloudfront" || !call.headers.contains_key("if-match") {
+            return None;
+        }
+        let first = lock(&self.met).insert((call.operation.clone(), call.segment(2)?));
+        let message = "The request failed because it didn't meet the preconditions in one or more header fields.";
+        first.then(|| Answer::error(call, 412, "PreconditionFailed", message))
     }
 }

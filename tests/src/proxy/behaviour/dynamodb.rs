@@ -1,7 +1,7 @@
 //! Tables: they take time, and their backups still more.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -113,5 +113,33 @@ impl Behave for TableInProgress {
             *status = Value::String(state.to_owned());
             answer.set_body(body.to_string());
         }
+    }
+}
+
+/// One table at a time.
+pub(super) struct Simultaneous {
+    time: Duration,
+    changed: Mutex<Option<Instant>>,
+}
+
+impl Simultaneous {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, changed: Mutex::default() }
+    }
+}
+
+impl Behave for Simultaneous {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        if call.service != "dynamodb" || !["CreateTable", "DeleteTable"].contains(&&*call.operation) {
+            return None;
+        }
+        let mut changed = lock(&self.changed);
+        if changed.is_some_and(|changed| changed.elapsed() < self.time) {
+            let message = "Subscriber limit exceeded: There is a limit to the number of tables that can be created, \
+                           updated, or deleted simultaneously";
+            return Some(Answer::error(call, 400, "LimitExceededException", message));
+        }
+        *changed = Some(Instant::now());
+        None
     }
 }

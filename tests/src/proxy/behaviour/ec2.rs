@@ -15,6 +15,7 @@ struct Held {
     /// Allocation of an address, by its association.
     associated: HashMap<String, (String, String)>,
     started: Moments,
+    stopped: Moments,
     terminated: Moments,
 }
 
@@ -59,6 +60,13 @@ impl DependencyViolation {
         pending.then(|| Answer::error(call, 400, "IncorrectInstanceState", &message))
     }
 
+    fn start(&self, call: &Call) -> Option<Answer> {
+        let instance = call.parameter("InstanceId.1")?;
+        let message = format!("The instance '{instance}' is not in a state from which it can be started.");
+        let stopping = lock(&self.held).stopped.within(&instance, self.time);
+        stopping.then(|| Answer::error(call, 400, "IncorrectInstanceState", &message))
+    }
+
     fn learn_instances(&self, call: &Call, answer: &Answer) {
         let parameters = call.parameters();
         let groups = parameters.iter().filter(|(key, _)| key.contains("SecurityGroupId")).map(|(_, id)| id.clone());
@@ -70,29 +78,43 @@ impl DependencyViolation {
         }
     }
 
-    /// Shows instances that have just started as pending, and those that have just been terminated as shutting down.
+    /// Shows instances that have just started as pending, and those that have just been stopped or terminated as on
+    /// their way.
     fn rewrite(&self, answer: &mut Answer) {
         let held = lock(&self.held);
-        let text = answer.text();
-        let mut rewritten = String::with_capacity(text.len());
-        for (number, part) in text.split("<instanceId>").enumerate() {
-            if number > 0 {
-                rewritten.push_str("<instanceId>");
-            }
-            let id = part.split('<').next().unwrap_or_default();
+        let rewritten = each_instance(&answer.text(), |id, part| {
             if held.terminated.within(id, self.time) {
-                rewritten.push_str(&part.replacen("<name>terminated</name>", "<name>shutting-down</name>", 1));
+                part.replacen("<name>terminated</name>", "<name>shutting-down</name>", 1)
+            } else if held.stopped.within(id, self.time) {
+                part.replacen("<name>stopped</name>", "<name>stopping</name>", 1)
             } else if held.started.within(id, self.time) {
-                rewritten.push_str(&part.replacen("<name>running</name>", "<name>pending</name>", 1));
+                part.replacen("<name>running</name>", "<name>pending</name>", 1)
             } else {
-                rewritten.push_str(part);
+                part.to_owned()
             }
-        }
-        if rewritten != text {
-            drop(held);
-            answer.set_body(rewritten);
-        }
+        });
+        drop(held);
+        answer.set_body(rewritten);
     }
+
+    /// An instance that runs is healthy only as long after that as it took.
+    fn rewrite_status(&self, answer: &mut Answer) {
+        let held = lock(&self.held);
+        let rewritten = each_instance(&answer.text(), |id, part| {
+            let early = held.started.within(id, self.time * 2);
+            if early { part.replace("<status>ok</status>", "<status>initializing</status>") } else { part.to_owned() }
+        });
+        drop(held);
+        answer.set_body(rewritten);
+    }
+}
+
+/// What an answer says of each instance, with the id before it, changed by `change`.
+fn each_instance(text: &str, change: impl Fn(&str, &str) -> String) -> String {
+    let mut parts = text.split("<instanceId>");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let changed = |part: &str| change(part.split('<').next().unwrap_or_default(), part);
+    parts.fold(first, |before, part| before + "<instanceId>" + &changed(part))
 }
 
 impl Behave for DependencyViolation {
@@ -101,6 +123,7 @@ impl Behave for DependencyViolation {
             "DeleteSecurityGroup" => self.delete_group(call),
             "ReleaseAddress" => self.release(call),
             "AssociateAddress" => self.associate(call),
+            "StartInstances" => self.start(call),
             _ => None,
         }
     }
@@ -111,6 +134,13 @@ impl Behave for DependencyViolation {
         }
         match call.operation.as_str() {
             "RunInstances" => self.learn_instances(call, answer),
+            "StartInstances" | "StopInstances" => {
+                let mut held = lock(&self.held);
+                let moments = if call.operation == "StartInstances" { &mut held.started } else { &mut held.stopped };
+                for (_, id) in call.parameters().into_iter().filter(|(key, _)| key.starts_with("InstanceId")) {
+                    moments.set(id);
+                }
+            }
             "TerminateInstances" => {
                 let mut held = lock(&self.held);
                 for (_, id) in call.parameters().into_iter().filter(|(key, _)| key.starts_with("InstanceId")) {
@@ -134,8 +164,10 @@ impl Behave for DependencyViolation {
             }
             _ => {}
         }
-        if ["RunInstances", "DescribeInstances", "TerminateInstances"].contains(&&*call.operation) {
-            self.rewrite(answer);
+        match call.operation.as_str() {
+            "RunInstances" | "DescribeInstances" | "TerminateInstances" => self.rewrite(answer),
+            "DescribeInstanceStatus" => self.rewrite_status(answer),
+            _ => {}
         }
     }
 }

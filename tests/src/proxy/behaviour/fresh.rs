@@ -20,8 +20,10 @@ impl NotFoundAfterCreate {
 
     /// Whether what the call is about was created a moment ago.
     fn is_fresh(&self, call: &Call) -> bool {
+        // A group is asked for long after it was made: what a host is made of comes later than all else.
+        let time = if call.is("ec2", "RunInstances") { self.time * 10 } else { self.time };
         let created = lock(&self.created);
-        subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), self.time))
+        subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), time))
     }
 }
 
@@ -96,7 +98,9 @@ fn not_found(call: &Call) -> Option<(u16, &'static str)> {
         ("ec2", "DescribeSecurityGroups") if call.parameter("GroupId.1").is_some() => {
             Some((400, "InvalidGroup.NotFound"))
         }
-        ("ec2", "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupEgress") => Some((400, "InvalidGroup.NotFound")),
+        ("ec2", "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupEgress" | "RunInstances") => {
+            Some((400, "InvalidGroup.NotFound"))
+        }
         ("ec2", "AssociateAddress") => Some((400, "InvalidAllocationID.NotFound")),
         _ => None,
     }

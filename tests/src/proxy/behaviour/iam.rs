@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Behave, Moments, last_part};
-use crate::proxy::call::{Answer, Call};
+use crate::proxy::call::{Answer, Call, elements};
 use crate::proxy::lock;
 
 /// Lambda's view of roles.
@@ -48,11 +48,37 @@ impl Behave for RoleNotAssumable {
 pub(super) struct InvalidInstanceProfile {
     time: Duration,
     with_role: Mutex<Moments>,
+    /// The instance that has no profile, and whether it got one meanwhile.
+    without: Mutex<Option<(String, bool)>>,
 }
 
 impl InvalidInstanceProfile {
     pub(super) fn new(time: Duration) -> Self {
-        Self { time, with_role: Mutex::default() }
+        Self { time, with_role: Mutex::default(), without: Mutex::default() }
+    }
+
+    /// Hides the profile of the first instance until it is given once more.
+    fn hide(&self, call: &Call, answer: &mut Answer) {
+        let mut without = lock(&self.without);
+        match call.operation.as_str() {
+            "RunInstances" if without.is_none() => {
+                *without = elements(&answer.text(), "instanceId").first().map(|id| ((*id).to_owned(), false));
+            }
+            "AssociateIamInstanceProfile" => {
+                if let Some((_, given)) = without.as_mut() {
+                    *given = true;
+                }
+            }
+            _ => {}
+        }
+        let Some((id, false)) = &*without else { return };
+        let text = answer.text();
+        if let Some((before, after)) = text.split_once(&format!("<instanceId>{id}<"))
+            && let Some((between, rest)) = after.split_once("<iamInstanceProfile>")
+            && let Some((_, rest)) = rest.split_once("</iamInstanceProfile>")
+        {
+            answer.set_body(format!("{before}<instanceId>{id}<{between}{rest}"));
+        }
     }
 }
 
@@ -74,6 +100,9 @@ impl Behave for InvalidInstanceProfile {
     }
 
     fn after(&self, call: &Call, answer: &mut Answer) {
+        if call.service == "ec2" && answer.ok() {
+            self.hide(call, answer);
+        }
         let Some(profile) = call.parameter("InstanceProfileName").filter(|_| answer.ok()) else { return };
         match call.operation.as_str() {
             "AddRoleToInstanceProfile" => lock(&self.with_role).set(profile),
@@ -90,17 +119,34 @@ struct Attached {
     of_role: HashMap<String, HashSet<String>>,
     /// Roles in a profile.
     of_profile: HashMap<String, HashSet<String>>,
+    /// When a role last lost a policy.
+    taken_off: Moments,
 }
 
 /// The order of deletion.
-#[derive(Default)]
 pub(super) struct DeleteConflict {
+    time: Duration,
     attached: Mutex<Attached>,
+}
+
+impl DeleteConflict {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, attached: Mutex::default() }
+    }
 }
 
 impl Behave for DeleteConflict {
     fn before(&self, call: &Call) -> Option<Answer> {
         let attached = lock(&self.attached);
+        let role = call.parameter("RoleName").filter(|_| call.is("iam", "DeleteRole"));
+        if role.is_some_and(|role| attached.taken_off.within(&role, self.time)) {
+            return Some(Answer::error(
+                call,
+                409,
+                "DeleteConflict",
+                "Cannot delete entity, must delete policies first.",
+            ));
+        }
         let in_use = match call.operation.as_str() {
             "DeleteRole" => attached.of_role.get(&call.parameter("RoleName")?),
             "DeleteInstanceProfile" => attached.of_profile.get(&call.parameter("InstanceProfileName")?),
@@ -124,6 +170,7 @@ impl Behave for DeleteConflict {
                 attached.of_role.entry(role).or_default().insert(policy);
             }
             ("DeleteRolePolicy" | "DetachRolePolicy", Some(policy), _) => {
+                attached.taken_off.set(role.clone());
                 attached.of_role.entry(role).or_default().remove(&policy);
             }
             ("AddRoleToInstanceProfile", _, Some(profile)) => {

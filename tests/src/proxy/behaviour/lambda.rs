@@ -1,5 +1,6 @@
-//! Functions: pending or in an update for a while, and then not to be updated again.
+//! Functions: pending or in an update for a while, and then not to be changed again.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::proxy::lock;
 struct Functions {
     created: Moments,
     updated: Moments,
+    /// Changes that somebody else's came before, each once.
+    met: HashSet<String>,
 }
 
 /// Functions between two states.
@@ -34,15 +37,18 @@ fn function_of(call: &Call) -> Option<String> {
 
 impl Behave for FunctionInProgress {
     fn before(&self, call: &Call) -> Option<Answer> {
-        if call.service != "lambda" || !call.operation.starts_with("UpdateFunction") {
+        let changes = call.operation.starts_with("UpdateFunction") || call.operation == "DeleteFunction";
+        if call.service != "lambda" || !changes {
             return None;
         }
         let function = function_of(call)?;
-        let functions = lock(&self.functions);
+        let mut functions = lock(&self.functions);
         let why = if functions.created.within(&function, self.time) {
             "The function is currently in the following state: Pending"
         } else if functions.updated.within(&function, self.time) {
             "An update is in progress for resource"
+        } else if functions.met.insert(format!("{} {function}", call.operation)) {
+            "Another update came first"
         } else {
             return None;
         };
@@ -59,9 +65,12 @@ impl Behave for FunctionInProgress {
             _ => {}
         }
         let (field, state) = if functions.created.within(&function, self.time) {
-            ("State", "Pending")
+            ("State", Value::from("Pending"))
+        } else if functions.updated.within(&function, self.time / 2) {
+            // At first there is no status at all.
+            ("LastUpdateStatus", Value::Null)
         } else if functions.updated.within(&function, self.time) {
-            ("LastUpdateStatus", "InProgress")
+            ("LastUpdateStatus", Value::from("InProgress"))
         } else {
             return;
         };
@@ -71,8 +80,32 @@ impl Behave for FunctionInProgress {
             if call.operation == "GetFunction" { body.get_mut("Configuration") } else { Some(&mut body) };
         let Some(fields) = configuration.and_then(Value::as_object_mut) else { return };
         if fields.contains_key("FunctionName") {
-            fields.insert(field.to_owned(), Value::String(state.to_owned()));
+            fields.insert(field.to_owned(), state);
             answer.set_body(body.to_string());
+        }
+    }
+}
+
+/// A last line of a function after its log group was deleted: Lambda makes the group anew.
+#[derive(Default)]
+pub(super) struct LateLog {
+    functions: Mutex<HashSet<String>>,
+}
+
+impl Behave for LateLog {
+    /// What is made anew at once is as good as never deleted.
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let group = call.json_text("logGroupName").filter(|_| call.is("logs", "DeleteLogGroup"))?;
+        let function = group.strip_prefix("/aws/lambda/")?;
+        lock(&self.functions).contains(function).then(|| Answer::empty(call))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(function) = function_of(call).filter(|_| call.service == "lambda" && answer.ok()) else { return };
+        match call.operation.as_str() {
+            "CreateFunction" => _ = lock(&self.functions).insert(function),
+            "DeleteFunction" => _ = lock(&self.functions).remove(&function),
+            _ => {}
         }
     }
 }

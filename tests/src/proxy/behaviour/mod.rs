@@ -20,11 +20,13 @@ use super::call::{Answer, Call};
 pub enum Behaviour {
     /// Lambda refuses a role that does not exist, and one that was just created.
     RoleNotAssumable,
-    /// EC2 refuses an instance profile that does not exist, has no role, or was just created.
+    /// EC2 refuses an instance profile that does not exist, has no role, or was just created; the first instance that
+    /// gets one has none.
     InvalidInstanceProfile,
-    /// A role with policies or in a profile, and a profile with a role, cannot be deleted.
+    /// A role with policies or in a profile, and a profile with a role, cannot be deleted; nor for a moment after they
+    /// were taken off.
     DeleteConflict,
-    /// Instances take time to start and stop; what they use cannot be deleted before.
+    /// Instances take time to start, to be healthy and to stop; what they use cannot be deleted before.
     DependencyViolation,
     /// The same client token gives the same instance.
     ClientToken,
@@ -32,7 +34,7 @@ pub enum Behaviour {
     ContinuousBackupsUnavailable,
     /// A table is CREATING, UPDATING and DELETING for a while and refuses changes meanwhile.
     TableInProgress,
-    /// A function is Pending or being updated for a while and refuses a second update.
+    /// A function is Pending or being updated for a while and refuses another change; somebody else's comes first once.
     FunctionInProgress,
     /// A distribution is InProgress for a while; one that is enabled or in progress cannot be deleted.
     DistributionInProgress,
@@ -44,11 +46,21 @@ pub enum Behaviour {
     OperationAborted,
     /// API Gateway takes 10 calls a second, 40 at once.
     ApiGatewayQuota,
+    /// API Gateway refuses a change of an API while another one is under way.
+    ApiGatewayConcurrent,
+    /// A stage's log is refused until the account has a role for it, and that role until it is known.
+    GatewayLogRole,
+    /// Tables are made, changed and deleted one at a time.
+    SimultaneousTables,
+    /// Somebody changes what belongs to a distribution between our read and our change.
+    ChangedMeanwhile,
+    /// A function that is there writes a line into its log, and makes the group anew for it.
+    LateLog,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -62,13 +74,18 @@ impl Behaviour {
         Self::NotFoundAfterCreate,
         Self::OperationAborted,
         Self::ApiGatewayQuota,
+        Self::ApiGatewayConcurrent,
+        Self::GatewayLogRole,
+        Self::SimultaneousTables,
+        Self::ChangedMeanwhile,
+        Self::LateLog,
     ];
 
     fn make(self, times: &Times) -> Box<dyn Behave> {
         match self {
             Self::RoleNotAssumable => Box::new(iam::RoleNotAssumable::new(times.role)),
             Self::InvalidInstanceProfile => Box::new(iam::InvalidInstanceProfile::new(times.role)),
-            Self::DeleteConflict => Box::new(iam::DeleteConflict::default()),
+            Self::DeleteConflict => Box::new(iam::DeleteConflict::new(times.fresh)),
             Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
             Self::ClientToken => Box::new(ec2::ClientToken::default()),
             Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
@@ -79,6 +96,11 @@ impl Behaviour {
             Self::NotFoundAfterCreate => Box::new(fresh::NotFoundAfterCreate::new(times.fresh)),
             Self::OperationAborted => Box::new(s3::OperationAborted::new(times.fresh)),
             Self::ApiGatewayQuota => Box::new(api_gateway::Quota::default()),
+            Self::ApiGatewayConcurrent => Box::new(api_gateway::Concurrent::default()),
+            Self::GatewayLogRole => Box::new(api_gateway::LogRole::new(times.role, times.fresh)),
+            Self::SimultaneousTables => Box::new(dynamodb::Simultaneous::new(times.table)),
+            Self::ChangedMeanwhile => Box::new(cloudfront::ChangedMeanwhile::default()),
+            Self::LateLog => Box::new(lambda::LateLog::default()),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Buckets: changes that meet are refused, and a deleted bucket's name is not free at once.
+//! Buckets: changes that meet are refused, its deletion too, and a deleted bucket's name is not free at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::proxy::lock;
 struct Buckets {
     /// How many refusals a new bucket still gives.
     refusals: HashMap<String, u32>,
+    /// Those whose deletion was refused once.
+    kept: HashSet<String>,
     deleted: Moments,
 }
 
@@ -37,6 +39,8 @@ impl Behave for OperationAborted {
         let mut buckets = lock(&self.buckets);
         let refused = if call.operation == "CreateBucket" {
             buckets.deleted.within(&bucket, self.time)
+        } else if call.operation == "DeleteBucket" {
+            buckets.kept.insert(bucket)
         } else {
             match buckets.refusals.get_mut(&bucket) {
                 Some(left) if *left > 0 => {
@@ -59,6 +63,7 @@ impl Behave for OperationAborted {
             "DeleteBucket" => {
                 let mut buckets = lock(&self.buckets);
                 buckets.refusals.remove(&bucket);
+                buckets.kept.remove(&bucket);
                 buckets.deleted.set(bucket);
             }
             _ => {}

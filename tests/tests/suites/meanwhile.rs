@@ -1,0 +1,106 @@
+//! What is on its way at AWS when a command comes, or was changed by somebody else in a way that stands in its way.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::types::LastUpdateStatus;
+use peersync_tests::census::{census, difference};
+use peersync_tests::clients::{self, Clients};
+use peersync_tests::emulator::Emulator;
+use peersync_tests::foreign::empty_zip;
+use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::behaviour::{Behaviour, Times};
+use peersync_tests::stage::Stage;
+
+/// Longer than a command takes until it comes to what is on its way.
+const LONG: Duration = Duration::from_secs(4);
+
+/// A stage, and clients whose calls the proxy sees too.
+async fn stage(behaviours: &[Behaviour], times: Times) -> (Stage, Clients) {
+    let settings = Settings { behaviours: behaviours.to_vec(), times, ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    let seen = clients::of_account(&stage.proxy().url, &stage.account).await;
+    (stage, seen)
+}
+
+/// What refused a call of this operation.
+fn refused(stage: &Stage, operation: &str) -> Vec<String> {
+    let records = stage.proxy().log.all();
+    records.into_iter().filter(|record| record.operation == operation).filter_map(|record| record.by).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_being_deleted() {
+    let times = Times { table: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
+    stage.up().await;
+    seen.dynamodb.delete_table().table_name(format!("{}-Ephemeral", stage.stack())).send().await.unwrap();
+    stage.up().await;
+    assert!(refused(&stage, "CreateTable").contains(&"TableInProgress".to_owned()), "its name was not free");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_was_deleted_just_now() {
+    let times = Times { fresh: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::OperationAborted], times).await;
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("eu-central-1".into());
+    let bucket = seen.s3.create_bucket().bucket(stage.bucket()).create_bucket_configuration(place.build());
+    bucket.send().await.unwrap();
+    // The first deletion is refused, as the behaviour has it.
+    seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap_err();
+    seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap();
+    stage.up().await;
+    assert!(refused(&stage, "CreateBucket").contains(&"OperationAborted".to_owned()), "its name was not free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_being_updated() {
+    let times = Times { function: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::FunctionInProgress], times).await;
+    stage.up().await;
+    let name = format!("{}-signup", stage.stack());
+    let code = aws_sdk_lambda::primitives::Blob::new(empty_zip());
+    stage.clients.lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
+    let change = || seen.lambda.update_function_configuration().function_name(&name).memory_size(1024).send();
+    // The first is refused, as the behaviour has it, and until the function is no longer being made.
+    while change().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stage.up().await;
+    assert!(refused(&stage, "UpdateFunctionConfiguration").len() > 1, "somebody else's change came first");
+    let function = seen.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
+    assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` says so");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_being_stopped() {
+    let times = Times { instance: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
+    stage.up().await;
+    let answer = stage.clients.ec2.describe_instances().send().await.unwrap();
+    let host = answer.reservations()[0].instances()[0].instance_id().unwrap().to_owned();
+    seen.ec2.stop_instances().instance_ids(&host).send().await.unwrap();
+    stage.up().await;
+    assert!(refused(&stage, "StartInstances").contains(&"DependencyViolation".to_owned()), "it was still stopping");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_with_their_stack() {
+    let (stage, seen) = stage(&[Behaviour::DependencyViolation], Times::default()).await;
+    let run = seen.ec2.run_instances().image_id("ami-12345678").min_count(1).max_count(1).send().await.unwrap();
+    let theirs = run.instances()[0].instance_id().unwrap();
+    let before = census(&stage.clients).await;
+    stage.up().await;
+    let table = format!("{}-Users", stage.stack());
+    let call = seen.dynamodb.update_table().table_name(&table).deletion_protection_enabled(true);
+    call.send().await.unwrap();
+    let addresses = seen.ec2.describe_addresses().send().await.unwrap();
+    let address = addresses.addresses()[0].allocation_id().unwrap();
+    let call = seen.ec2.associate_address().allocation_id(address).instance_id(theirs).allow_reassociation(true);
+    call.send().await.unwrap();
+    stage.down().await;
+    let left = difference(&before, &census(&stage.clients).await);
+    assert!(left.is_empty(), "{}", left.join("\n"));
+}

@@ -1,0 +1,46 @@
+//! API Gateway's behaviours.
+
+use aws_sdk_apigateway::types::PatchOperation;
+use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use peersync_tests::proxy::behaviour::Behaviour;
+
+use super::{role, until_ok, with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_takes_so_many_calls_and_no_more() {
+    let (_proxy, clients) = with(Behaviour::ApiGatewayQuota).await;
+    let calls = futures::future::join_all((0..60).map(|_| clients.api_gateway.get_rest_apis().send())).await;
+    let refused: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()?.code()).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.len() <= 20, "{}", refused.len());
+    assert!(refused.iter().all(|code| *code == "TooManyRequestsException"));
+    let (_, codes) = until_ok(async || coded!(clients.api_gateway.get_rest_apis().send())).await;
+    assert!(codes.iter().all(|code| code == "TooManyRequestsException"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_an_api_meet_and_its_log_waits_for_the_accounts_role() {
+    let (_proxy, clients) = with(Behaviour::ApiGatewayConcurrent).await;
+    let gateway = &clients.api_gateway;
+    let api = gateway.create_rest_api().name("a").send().await.unwrap().id.unwrap();
+    let (_, codes) = until_ok(async || coded!(gateway.delete_rest_api().rest_api_id(&api).send())).await;
+    assert_eq!(codes, ["ConflictException"]);
+
+    let (_proxy, clients) = with(Behaviour::GatewayLogRole).await;
+    let gateway = &clients.api_gateway;
+    let api = gateway.create_rest_api().name("a").send().await.unwrap().id.unwrap();
+    let deployment = gateway.create_deployment().rest_api_id(&api).send().await.unwrap().id.unwrap();
+    let stage = gateway.create_stage().rest_api_id(&api).stage_name("s").deployment_id(&deployment);
+    stage.send().await.unwrap();
+    let patch =
+        |path: &str, value: &str| PatchOperation::builder().op("replace".into()).path(path).value(value).build();
+    let log = async || {
+        let call = gateway.update_stage().rest_api_id(&api).stage_name("s");
+        coded!(call.patch_operations(patch("/accessLogSettings/format", "x")).send())
+    };
+    assert_eq!(log().await.unwrap_err().0, "BadRequestException");
+    let role = role(&clients, "r").await;
+    let account = async || coded!(gateway.update_account().patch_operations(patch("/cloudwatchRoleArn", &role)).send());
+    assert_eq!(until_ok(account).await.1, ["BadRequestException"]);
+    assert_eq!(until_ok(log).await.1, ["BadRequestException"]);
+}
