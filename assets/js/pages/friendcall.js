@@ -81,7 +81,7 @@ function ready(user, friend) {
     await lobby.open();
     lobby.close();
     await call(user, friend, media);
-  });
+  }, loadCall);
 }
 
 /**

@@ -50,14 +50,13 @@ function enter(id, title, user) {
   byId("lobby-as", HTMLElement).textContent = user ? t("room.asuser", { name: user.name }) : t("room.asguest");
   setLobbyTitle(title || t("room.title"));
   byId("lobby", HTMLElement).hidden = false;
-  for (const sign of ["pointerenter", "focusin"]) byId("lobby", HTMLElement).addEventListener(sign, () => void loadCall(), { once: true });
   const media = new LocalMedia();
   const lobby = new Lobby(media, async (values) => {
     const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
     if (!user) localStorage.setItem(NAME_KEY, name);
     await lobby.open();
     await join({ id, title: title || t("room.title"), name, user, media, lobby });
-  });
+  }, loadCall);
 }
 
 /**

@@ -26,8 +26,9 @@ export class Lobby {
   /**
    * @param {LocalMedia} media
    * @param {(values: Record<string, string>) => Promise<void>} onJoin
+   * @param {() => Promise<unknown>} prepare loads the call, as soon as somebody is about to join
    */
-  constructor(media, onJoin) {
+  constructor(media, onJoin, prepare) {
     this.#media = media;
     this.#pickers = new DevicePickers(media, () => undefined);
     byId("pickers", HTMLElement).append(this.#pickers.node);
@@ -35,6 +36,7 @@ export class Lobby {
     for (const box of [this.#camera, this.#microphone]) box.addEventListener("change", () => void this.#changed());
     this.#ends.push(media.on("change", () => this.#show()));
     onSubmit(this.#form, onJoin);
+    for (const sign of ["pointerenter", "focusin"]) byId("lobby", HTMLElement).addEventListener(sign, () => void prepare().catch(() => undefined), { once: true });
     this.#show();
   }
 

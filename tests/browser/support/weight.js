@@ -6,17 +6,18 @@ const COMPRESSED_BYTES = { least: 1000, most: 10_000_000 };
 const COMPRESSED_TYPES = /^(text\/(html|css|javascript|plain)|application\/json|image\/svg\+xml)\b/;
 
 /**
+ * The body as it travels. Browsers get Brotli, at a level that AWS does not name; this is gzip, for those who cannot read
+ * it, and larger.
  * @param {Buffer} body
  * @param {string} path
  * @param {string} type content type
- * @returns {number} bytes
+ * @returns {{ body: Buffer, compressed: boolean }}
  */
-function sent(body, path, type) {
+export function asSent(body, path, type) {
   // The distribution does not cache the API's answers, and what it does not cache it does not compress.
   const compressed = !path.startsWith("/api/") && COMPRESSED_TYPES.test(type)
     && body.length >= COMPRESSED_BYTES.least && body.length <= COMPRESSED_BYTES.most;
-  // Browsers get Brotli, at a level that AWS does not name. Gzip, for those who cannot read it, is larger.
-  return compressed ? gzipSync(body, { level: 6 }).length : body.length;
+  return { body: compressed ? gzipSync(body, { level: 6 }) : body, compressed };
 }
 
 /** Weighs everything that comes over HTTP from one origin into one page, from its opening on; pictures aside. */
@@ -47,7 +48,7 @@ export class Scales {
     const body = await response.body().catch(() => Buffer.alloc(0));
     // Whoever reads another language gets its texts instead.
     const others = path.includes("/texts/en/") ? [await this.#get(path.replace("/en/", "/de/"))] : [];
-    return [path, Math.max(...[body, ...others].map((one) => sent(one, path, type)))];
+    return [path, Math.max(...[body, ...others].map((one) => asSent(one, path, type).body.length))];
   }
 
   /** @param {string} path */

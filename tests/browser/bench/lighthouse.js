@@ -1,0 +1,81 @@
+/** What Lighthouse says of the pages that anybody can open. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { launch } from "../support/chromium.js";
+import { Person } from "../support/people.js";
+import { startEdge } from "./edge.js";
+
+/** The last that runs on Node 20. It is large, so it is no package of the project and comes when it is asked for. */
+const LIGHTHOUSE = "lighthouse@12.8.2";
+const FOLDER = fileURLToPath(new URL("../../../target/lighthouse/", import.meta.url));
+const PAGES = ["index.html", "signup.html", "login.html", "friendre1.html#token=x&name=Ada", "404.html"];
+const CATEGORIES = ["performance", "accessibility", "best-practices"];
+/** What each category has to reach, of 100. */
+const WANTED = 95;
+/** Waiting times that performance is made of. */
+const TIMES = ["first-contentful-paint", "largest-contentful-paint", "total-blocking-time"];
+
+/** @param {string} program @param {string[]} given */
+async function run(program, given) {
+  const started = spawn(program, given, { stdio: ["ignore", "ignore", "inherit"] });
+  const [code] = await once(started, "exit");
+  if (code !== 0) throw new Error(`${program} ${given.join(" ")}: exit ${code}`);
+}
+
+/** @returns {Promise<(url: string, flags: object) => Promise<any>>} */
+async function load() {
+  const module = `${FOLDER}node_modules/lighthouse/core/index.js`;
+  await access(module).catch(() => run("npm", ["install", "--silent", "--no-save", "--prefix", FOLDER, LIGHTHOUSE]));
+  return (await import(module)).default;
+}
+
+/**
+ * @param {any} report
+ * @param {string} page
+ * @returns {boolean} whether the page is as good as it has to be
+ */
+function judge({ categories, audits, runtimeError }, page) {
+  if (runtimeError) {
+    console.log(`${page}: could not be measured: ${runtimeError.message}`);
+    return false;
+  }
+  const scores = CATEGORIES.map((id) => ({ id, score: Math.round((categories[id].score ?? 0) * 100) }));
+  const times = TIMES.map((id) => `${audits[id].title.toLowerCase()} ${audits[id].displayValue}`);
+  console.log(`${page}: ${scores.map(({ id, score }) => `${id} ${score}`).join(", ")}; ${times.join(", ")}`);
+  const missed = scores.filter(({ score }) => score < WANTED);
+  for (const { id } of missed) {
+    for (const { id: audit, weight } of categories[id].auditRefs) {
+      const { score, title, displayValue = "" } = audits[audit];
+      if (weight > 0 && score !== null && score < 0.9) console.log(`  ${id}: ${title} ${displayValue}`);
+    }
+  }
+  return missed.length === 0;
+}
+
+/**
+ * Prints what Lighthouse says, as on a phone in a slow network: its own default.
+ * @param {import("../support/product.js").Product} product
+ * @returns {Promise<boolean>} whether all reaches what is wanted
+ */
+export async function lighthouse(product) {
+  const audit = await load();
+  const port = 9222 + Math.floor(Math.random() * 1000);
+  const browser = await launch({ switches: [`--remote-debugging-port=${port}`] });
+  const edge = await startEdge(product.url);
+  let good = true;
+  try {
+    const host = await Person.arrive(product, browser, "Hanna");
+    const room = (await host.makeRoom()).slice(product.url.length + 1);
+    await host.leave();
+    for (const page of [...PAGES, room]) {
+      const { lhr } = await audit(`${edge.url}/${page}`, { port, logLevel: "silent", output: "json", onlyCategories: CATEGORIES });
+      good = judge(lhr, page.replace(/#[\w-]{20,}/, "#a-room")) && good;
+    }
+  } finally {
+    edge.stop();
+    await browser.close();
+  }
+  return good;
+}
