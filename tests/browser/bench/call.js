@@ -36,7 +36,7 @@ const quantile = (all, share) => [...all].sort((a, b) => a - b)[Math.min(all.len
  * @param {import("playwright-core").Browser} browser
  */
 async function joining(product, browser) {
-  const host = await Person.arrive(product, browser, "Hanna");
+  const host = await Person.arrive(product, browser, "Hanna", { fullPicture: true });
   const link = await host.makeRoom();
   await host.enter(link);
   for (const latency of LATENCIES_MS) {
@@ -44,7 +44,7 @@ async function joining(product, browser) {
     /** @type {number[]} */
     const times = [];
     for (let round = 0; round < Number(options.rounds); round += 1) {
-      const guest = await Person.arrive(product, browser, "Gus", { guest: true, setUp: measure });
+      const guest = await Person.arrive(product, browser, "Gus", { guest: true, fullPicture: true, setUp: measure });
       await guest.enter(link);
       await seesAndHears(guest, "Hanna");
       times.push(await guest.page.evaluate(() => /** @type {any} */ (window).firstFrameAfter));

@@ -39,6 +39,22 @@ function watch() {
   addEventListener("securitypolicyviolation", (event) => own.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 }
 
+/**
+ * Runs in the page: a small picture. Coding one of the size that the pages ask for takes most of a core, and several
+ * people share one machine here.
+ */
+function smallCamera() {
+  const devices = navigator.mediaDevices;
+  const native = devices?.getUserMedia.bind(devices);
+  const small = { width: 320, height: 180 };
+  if (native) {
+    devices.getUserMedia = (wanted) => native(wanted?.video ? { ...wanted, video: typeof wanted.video === "object" ? { ...wanted.video, ...small } : small } : wanted);
+  }
+}
+
+/** How long anything in a page may take, in milliseconds: machines that test are busy. */
+const PATIENCE_MS = 60_000;
+
 /** What the console may say: answers that are errors on purpose, and browsers telling of the network going away. */
 const EXPECTED = /status of 4\d\d|ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket|net::ERR_|status of 50\d/;
 
@@ -80,12 +96,15 @@ export class Person {
    * @param {Product} product
    * @param {import("playwright-core").Browser} browser
    * @param {string} name
-   * @param {Options & { guest?: boolean, setUp?: () => void }} [options]
+   * @param {Options & { guest?: boolean, fullPicture?: boolean, setUp?: () => void }} [options] fullPicture: of the size that
+   *   the pages ask for
    */
-  static async arrive(product, browser, name, { guest = false, setUp, ...options } = {}) {
+  static async arrive(product, browser, name, { guest = false, fullPicture = false, setUp, ...options } = {}) {
     const context = await browser.newContext({ locale: "en", viewport: { width: 1000, height: 700 }, reducedMotion: "reduce", ...options });
+    context.setDefaultTimeout(PATIENCE_MS);
     await context.grantPermissions(["camera", "microphone"], { origin: product.url });
     await context.addInitScript(watch);
+    if (!fullPicture) await context.addInitScript(smallCamera);
     if (setUp) await context.addInitScript(setUp);
     const email = guest ? "" : `${name.toLowerCase().replace(/[^a-z]/g, "").slice(0, 12) || "somebody"}-${Math.random().toString(36).slice(2, 8)}@example.org`;
     const person = new Person(product, context, await context.newPage(), name, email);

@@ -74,7 +74,7 @@ async function call(product, folder) {
   const looks = [{ viewport: { width: 1440, height: 900 }, colorScheme: "light" }, { viewport: { width: 390, height: 844 }, colorScheme: "dark", deviceScaleFactor: 2, hasTouch: true }];
   const arrived = await Promise.all(PEOPLE.map(async (who, index) => {
     const browser = await launch({ switches: [`--use-file-for-fake-video-capture=${await film(who, folder)}`] });
-    return { browser, person: await Person.arrive(product, browser, who.name, looks[index]) };
+    return { browser, person: await Person.arrive(product, browser, who.name, { ...looks[index], fullPicture: true }) };
   }));
   const [one, other] = arrived;
   if (!one || !other) return;
