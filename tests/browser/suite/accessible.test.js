@@ -137,6 +137,83 @@ test("home, lobby and call", async () => {
   for (const person of [ada, bob, eve]) await person.leave();
 });
 
+test("files, devices, and a server out of reach", async () => {
+  const hanna = await Person.arrive(product, browser, "Hanna");
+  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await gus.enter(link);
+  await Promise.all([seesAndHears(hanna, "Gus"), seesAndHears(gus, "Hanna")]);
+  await hanna.press("Chat");
+  await gus.press("Chat");
+  await gus.page.locator("input[type=file]").setInputFiles([{ name: "chart of the bay.txt", mimeType: "text/plain", buffer: Buffer.from("bay") },
+    { name: "tides.txt", mimeType: "text/plain", buffer: Buffer.from("tides") }]);
+  await hanna.page.getByRole("button", { name: "Receive" }).first().click();
+  await hanna.page.getByRole("link", { name: /^Save / }).waitFor();
+  await check(hanna, "files");
+  await hanna.page.keyboard.press("Escape");
+  await hanna.press("More");
+  await hanna.page.getByRole("menuitem", { name: "Camera, microphone, speaker" }).click();
+  await hanna.page.getByRole("combobox", { name: "Speaker" }).waitFor();
+  await check(hanna, "devices");
+  await hanna.page.keyboard.press("Escape");
+  await product.network({ drop: 1 });
+  await product.cut();
+  await hanna.page.getByText("Server out of reach. Your call goes on.").waitFor();
+  await check(hanna, "unreachable");
+  await product.network({});
+  await hanna.leave();
+  await gus.leave();
+});
+
+test("a locked room, and a browser that refuses the camera", async () => {
+  const hanna = await Person.arrive(product, browser, "Hanna");
+  const gus = await Person.arrive(product, browser, "Gus", {
+    guest: true, setUp: () => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); },
+  });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await hanna.press("More");
+  await hanna.page.getByRole("menuitem", { name: "Lock room" }).click();
+  await hanna.page.getByRole("img", { name: /The room is locked/ }).waitFor();
+  await gus.open(link);
+  await gus.press("Test camera and microphone");
+  await gus.page.getByText(/does not let PeerSync use/).waitFor();
+  await check(gus, "lobby-refused");
+  await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
+  await gus.press("Join room");
+  await gus.page.getByText(/We knocked/).waitFor();
+  await hanna.page.getByRole("group", { name: /Gus knocks/ }).waitFor();
+  await check(gus, "waiting");
+  await check(hanna, "knock");
+  await hanna.press("Let in");
+  await hanna.page.getByRole("img", { name: "Gus is muted" }).waitFor();
+  await check(hanna, "muted");
+  await hanna.leave();
+  await gus.leave();
+});
+
+test("an account about to be deleted, and a request that was answered", async () => {
+  const ada = await Person.arrive(product, browser, "Ada");
+  const bob = await Person.arrive(product, browser, "Bob");
+  await bob.post("/send-friend-request", { toEmail: ada.email });
+  await ada.open(`friendre1.html#from=${encodeURIComponent(bob.email)}&name=Bob`);
+  await ada.press("Accept");
+  await ada.page.getByRole("heading", { name: "You are friends now" }).waitFor();
+  await check(ada, "friendre1-done");
+  await ada.open("friendre1.html");
+  await ada.page.getByText(/This link is not complete/).waitFor();
+  await check(ada, "friendre1-broken");
+  await ada.open("home.html");
+  await ada.press(/Account/);
+  await ada.press("Delete account…");
+  await ada.page.getByRole("dialog", { name: "Delete your account?" }).waitFor();
+  await check(ada, "delete");
+  await ada.page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await ada.leave();
+  await bob.leave();
+});
+
 test("a page that is not there", async () => {
   const ada = await Person.arrive(product, browser, "Ada", { guest: true });
   await ada.page.goto(`${product.url}/nothing/here.html`);
