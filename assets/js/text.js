@@ -52,13 +52,13 @@ export function safeFileName(value) {
 
 /**
  * @param {number} bytes
- * @returns {string} such as "3.2 MB", in the reader's way of writing numbers
+ * @returns {string} such as "3.2 MB" or "5 bytes", in the reader's way of writing numbers
  */
 export function fileSize(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
   const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
   return new Intl.NumberFormat(undefined, {
-    style: "unit", unit: units[step] ?? "byte", unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0,
+    style: "unit", unit: units[step] ?? "byte", unitDisplay: step === 0 ? "long" : "short", maximumFractionDigits: step > 1 ? 1 : 0,
   }).format(bytes / 1000 ** step);
 }
 

@@ -78,23 +78,33 @@ async function join({ id, title, name, user, media, lobby }) {
     call.on("refused", ({ code }) => {
       const why = t(REFUSALS[code] ?? "error.unknown");
       // Alone in a room that ended while the server was away: nothing is left to go on with.
-      if (running.screen) running.end();
-      else { stop(); lobby.say(why); }
-      if (running.screen) toast(why, { kind: "warn", keep: true });
+      if (running.screen) {
+        running.end();
+        toast(why, { kind: "warn", keep: true });
+      } else {
+        call.leave();
+        showWaiting(false);
+        // What is said where nothing was shown a moment ago is not read out.
+        requestAnimationFrame(() => lobby.say(why));
+      }
       resolve();
     });
   });
-  const stop = () => { call.leave(); byId("waiting", HTMLElement).hidden = true; };
-  call.on("knocking", () => {
-    lobby.say("");
-    byId("waiting", HTMLElement).hidden = false;
-    byId("waiting-text", HTMLElement).textContent = t("room.knocking");
-  });
-  call.on("joined", () => { byId("waiting", HTMLElement).hidden = true; });
+  call.on("knocking", () => { lobby.say(""); showWaiting(true); });
   byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
   lobby.say(t("home.connecting"));
   call.start();
   await settled;
+}
+
+/**
+ * In place of the lobby: we knocked, and somebody has to let us in.
+ * @param {boolean} waiting
+ */
+function showWaiting(waiting) {
+  byId("waiting", HTMLElement).hidden = !waiting;
+  byId("lobby", HTMLElement).hidden = waiting;
+  if (waiting) byId("waiting-title", HTMLElement).focus();
 }
 
 /**

@@ -25,7 +25,7 @@ export class Knocks {
     const answer = (/** @type {boolean} */ admit) => () => { this.#call.admit(who.id, admit); this.#open.get(who.id)?.(); };
     const card = element("div", { class: "toast knock", attributes: { role: "group", "aria-label": text } }, [
       face(who.name, who.id), element("p", { text }),
-      button(t("room.deny"), answer(false)), button(t("room.admit"), answer(true), { class: "primary" }),
+      element("div", { class: "row" }, [button(t("room.deny"), answer(false)), button(t("room.admit"), answer(true), { class: "primary" })]),
     ]);
     const stop = attract(text);
     const timer = setTimeout(() => this.#open.get(who.id)?.(), SHOWN_MS);

@@ -99,9 +99,9 @@ export class Lobby {
   }
 }
 
-/** The call has its own picture of us: two of the same name would be one too many. */
+/** With what belongs to it. The call has its own picture of us: two of the same name would be one too many. */
 export function removeLobby() {
-  document.querySelector("#lobby")?.remove();
+  for (const part of document.querySelectorAll("#lobby, #waiting")) part.remove();
 }
 
 /** @param {string} title */
@@ -116,7 +116,6 @@ export function setLobbyTitle(title) {
  */
 export function showEnded({ title, text = "", actions }) {
   removeLobby();
-  byId("waiting", HTMLElement).hidden = true;
   document.body.classList.remove("in-call");
   byId("ended", HTMLElement).hidden = false;
   const head = byId("ended-title", HTMLElement);

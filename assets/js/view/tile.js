@@ -91,17 +91,18 @@ export class PersonTile {
 
   #showQuality() {
     const { quality } = this.#peer;
-    const words = t(`quality.${quality.level}`);
     this.#quality.dataset.level = quality.level;
-    this.#quality.setAttribute("aria-label", words);
-    this.#quality.title = quality.level === "connecting" || quality.level === "lost" ? words : qualityDetail(quality);
+    this.#quality.setAttribute("aria-label", t(`quality.${quality.level}`));
+    this.#quality.title = qualityDetail(quality);
   }
 }
 
 /** @param {import("../call/quality.js").Quality} quality */
 export function qualityDetail(quality) {
+  const words = t(`quality.${quality.level}`);
+  if (quality.level === "connecting" || quality.level === "lost") return words;
   return t("quality.detail", {
-    quality: t(`quality.${quality.level}`), rtt: quality.rttMs, loss: quality.lossPercent, path: t(quality.relayed ? "quality.relayed" : "quality.direct"),
+    quality: words, rtt: quality.rttMs, loss: quality.lossPercent, path: t(quality.relayed ? "quality.relayed" : "quality.direct"),
   });
 }
 

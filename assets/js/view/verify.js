@@ -17,11 +17,14 @@ export function openVerify(peers) {
   /** @type {Array<() => void>} */
   const ends = [];
   for (const peer of peers) {
-    const place = element("section", { class: "code" });
+    const place = element("div");
     const show = () => place.replaceChildren(...codeOf(peer, show));
+    const connection = element("p", { class: "quiet small" });
+    const showConnection = () => { connection.textContent = qualityDetail(peer.quality); };
     show();
-    ends.push(peer.on("code", show));
-    dialog.append(place);
+    showConnection();
+    ends.push(peer.on("code", show), peer.on("quality", showConnection));
+    dialog.append(element("section", { class: "code" }, [place, connection]));
   }
   dialog.append(button(t("common.close"), () => dialog.close(), { class: "plain round corner", icon: "close", iconOnly: true }));
   dialog.addEventListener("close", () => { for (const end of ends) end(); dialog.remove(); });
@@ -38,18 +41,17 @@ function codeOf(peer, again) {
   const { name } = peer;
   const head = element("h3", { text: t("verify.with", { name }), attributes: { dir: "auto" } });
   const { code, theirs } = peer.verification;
-  const connection = element("p", { class: "quiet small", text: qualityDetail(peer.quality) });
-  if (code.state === "waiting") return [head, element("p", { text: t("verify.waiting") }), connection];
-  if (code.state === "broken") return [head, element("p", { class: "problem", text: t("verify.broken", { name }) }), connection];
+  if (code.state === "waiting") return [head, element("p", { text: t("verify.waiting") })];
+  if (code.state === "broken") return [head, element("p", { class: "problem", text: t("verify.broken", { name }) })];
   const emoji = element("ol", { class: "emoji", attributes: { role: "list" } }, code.emoji.map(picture));
   const known = knowledge(peer);
   const { email } = peer.person;
-  if (known === "known") return [head, emoji, element("p", { class: "notice", text: t("verify.known") }), connection];
+  if (known === "known") return [head, emoji, element("p", { class: "notice", text: t("verify.known") })];
   /** @type {HTMLElement[]} */
   const parts = [head, emoji];
   if (known === "changed") parts.push(element("p", { class: "notice warn", text: t("verify.changed", { name }) }));
   if (email && theirs) parts.push(button(t("verify.same"), () => { rememberCompared(email, theirs); again(); }, { class: "primary", icon: "check" }));
-  return [...parts, connection];
+  return parts;
 }
 
 /**
