@@ -33,3 +33,13 @@ pub fn cpu(pid: u32) -> Duration {
     let ticks: f64 = fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
     Duration::from_secs_f64(ticks / TICKS)
 }
+
+/// Processor time of all processes together, and what the host took for others.
+pub fn everybody() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    // user, nice, system, idle, waiting for disks, two of interrupts, which no process is charged for, and steal.
+    let busy = fields.take(8).enumerate().filter(|(at, _)| matches!(at, 0..3 | 7));
+    let ticks: f64 = busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum();
+    Duration::from_secs_f64(ticks / TICKS)
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::measure::{Drain, Row};
+use super::measure::{DISTURBED, Drain, Row};
 use super::relays::Kind;
 
 /// Resident bytes for each idle connection, at most.
@@ -48,6 +48,11 @@ pub fn table(rows: &[Row]) -> String {
             exact(latency.map(|latency| latency.p999)),
         ];
         text += &line(row.kind.name(), &idle.join(", "), &cells);
+    }
+    for row in rows.iter().filter(|row| row.disturbed > DISTURBED) {
+        let (name, share) = (row.kind.name(), row.disturbed * 100.0);
+        text +=
+            &format!("{name}: other processes had {share:.0} % of the processors; its numbers are not to be trusted\n");
     }
     text
 }
@@ -126,6 +131,7 @@ mod tests {
             connects: None,
             throughput: Some(Throughput { per_second: 1.0, per_core_second }),
             latency: Some(Latency { rate: 1.0, p50: 0.1, p99, p999: 9.0 }),
+            disturbed: 0.0,
         }
     }
 
@@ -163,6 +169,14 @@ mod tests {
         ] {
             assert_eq!(missed(ours, bare, fastapi), [what]);
         }
+    }
+
+    #[test]
+    fn a_busy_machine_is_said() {
+        let mut disturbed = row(Kind::Bare, 1.0, 1.0, 1.0);
+        assert!(!table(std::slice::from_ref(&disturbed)).contains("other processes"));
+        disturbed.disturbed = 0.2;
+        assert!(table(&[disturbed]).contains("bare TCP, tokio: other processes had 20 % of the processors"));
     }
 
     #[test]
