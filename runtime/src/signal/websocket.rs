@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::frame::Assembly;
 pub use self::frame::{Broken, Frame, close_frame, ping_frame, pong_frame, text_frame, text_head};
@@ -36,8 +36,8 @@ pub enum Failure {
 
 /// One WebSocket connection.
 #[derive(Debug)]
-pub struct Socket {
-    io: TokioIo<Upgraded>,
+pub struct Socket<Io = TokioIo<Upgraded>> {
+    io: Io,
     /// What was read and not yet handed over: most of the time nothing, and no memory.
     unread: Vec<u8>,
     assembly: Assembly,
@@ -52,17 +52,15 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A connection that has left HTTP behind.
+    /// A connection that has left HTTP behind, for messages of up to `limit` bytes.
     pub fn new(upgraded: Upgraded, limit: usize) -> Self {
-        Self {
-            io: TokioIo::new(upgraded),
-            unread: Vec::new(),
-            assembly: Assembly::default(),
-            limit,
-            in_step: true,
-            closed: false,
-            whole: true,
-        }
+        Self::on(TokioIo::new(upgraded), limit)
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
+    fn on(io: Io, limit: usize) -> Self {
+        Self { io, unread: Vec::new(), assembly: Assembly::default(), limit, in_step: true, closed: false, whole: true }
     }
 
     /// Whether a frame can still be written where the client understands it.
@@ -92,7 +90,7 @@ impl Socket {
                 unread.drain(..taken);
                 self.unread = unread;
             }
-            if stopped.is_some() {
+            if taken > 0 {
                 return Poll::Ready(Ok(stopped));
             }
         }
@@ -223,3 +221,7 @@ impl Socket {
         .await
     }
 }
+
+#[cfg(test)]
+#[path = "websocket/socket_tests.rs"]
+mod tests;
