@@ -175,6 +175,17 @@ async fn frames_that_are_not_the_protocols_are_refused() {
 }
 
 #[tokio::test]
+async fn who_does_not_ask_for_a_websocket_is_told_to() {
+    let world = World::new().await;
+    let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for headers in [String::new(), websocket.to_owned(), format!("{websocket}sec-websocket-version: 8\r\n")] {
+        let answer = get(&world, "/ws", &headers).await;
+        assert!(answer.starts_with("HTTP/1.1 426"), "{answer}");
+        assert!(answer.contains("upgrade: websocket") && answer.contains("sec-websocket-version: 13"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn compression_is_not_agreed_on() {
     let world = World::new().await;
     let handshake = format!(

@@ -52,8 +52,12 @@ impl Handshake {
 impl IntoResponse for NoHandshake {
     fn into_response(self) -> Response {
         let error = json!({ "error": { "code": "bad_request", "message": "this is for WebSockets, version 13" } });
-        let version = [(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))];
-        (StatusCode::UPGRADE_REQUIRED, version, Json(error)).into_response()
+        let headers = [
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+        ];
+        (StatusCode::UPGRADE_REQUIRED, headers, Json(error)).into_response()
     }
 }
 
