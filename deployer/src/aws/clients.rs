@@ -7,6 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::tls;
 
 use super::Context as _;
@@ -114,6 +115,9 @@ impl Clients {
     pub fn of(sdk: &SdkConfig) -> Result<Self, ConnectError> {
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
+        // The SDK stops trying again once a hundred retries are under way or were in vain, lest many clients together
+        // keep a service down. Here is one, and each of its calls has its own limit of attempts and of time.
+        let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(TokenBucket::unlimited()).build();
         // Every service has types of its own, so a function cannot do it.
         macro_rules! client {
             ($service:ident $(, $setting:ident = $value:expr)?) => {
@@ -121,6 +125,7 @@ impl Clients {
                     $service::config::Builder::from(sdk)
                         $(.$setting($value))?
                         .interceptor(VisibleRetries)
+                        .retry_partition(own_quota.clone())
                         .retry_classifier(TooManyRequests)
                         .build(),
                 )

@@ -210,12 +210,17 @@ impl Routes {
         let method = gateway.put_method().rest_api_id(api).set_resource_id(path.cloned()).http_method(route.method);
         let method = method.authorization_type("NONE").api_key_required(false);
         let put = || async { method.clone().send().await.context("failed to create a route of the API") };
-        if let Err(error) = context.progress.slow_down(put).await {
-            if !error.is(&["ConflictException"]) {
-                return Err(error);
+        let is_there = |error: &ResourceError| error.is(&["ConflictException"]);
+        match context.progress.slow_down(put).await {
+            Err(error) if is_there(&error) => {
+                self.delete_method(context.progress, api, path, route.method).await?;
+                match context.progress.slow_down(put).await {
+                    // It was gone: now it is our own, from a call whose answer was lost.
+                    Err(error) if is_there(&error) => {}
+                    result => result.map(|_| ())?,
+                }
             }
-            self.delete_method(context.progress, api, path, route.method).await?;
-            context.progress.slow_down(put).await?;
+            result => result.map(|_| ())?,
         }
         let integration = gateway.put_integration().rest_api_id(api).set_resource_id(path.cloned());
         let integration = integration.http_method(route.method).r#type(IntegrationType::AwsProxy);

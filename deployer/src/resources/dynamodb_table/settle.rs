@@ -171,3 +171,18 @@ fn is_crowded(error: &ResourceError) -> bool {
 fn says(error: &ResourceError, text: &str) -> bool {
     error.causes().iter().any(|cause| cause.contains(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_crowded;
+    use crate::engine::ResourceError;
+
+    /// The SDK tries both again for half a minute; what goes on for minutes is only what passes by itself.
+    #[test]
+    fn only_the_limit_of_changes_at_once_is_waited_for() {
+        let error =
+            |cause: &str| ResourceError::new("failed").code(Some("LimitExceededException")).caused_by(cause.to_owned());
+        assert!(is_crowded(&error("Only 500 tables can be created, updated, or deleted simultaneously")));
+        assert!(!is_crowded(&error("This account may have no more than 2,500 tables in this region")));
+    }
+}

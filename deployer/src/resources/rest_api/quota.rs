@@ -41,3 +41,19 @@ fn passes(error: &ResourceError) -> bool {
 pub(in crate::resources) fn says(error: &ResourceError, text: &str) -> bool {
     error.causes().iter().any(|cause| cause.contains(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::passes;
+    use crate::engine::ResourceError;
+
+    /// The SDK tries these again for half a minute; an API is removed once in half a minute.
+    #[test]
+    fn the_quota_is_waited_for_and_a_conflict_only_where_it_passes() {
+        let error = |code, cause: &str| ResourceError::new("failed").code(Some(code)).caused_by(cause.to_owned());
+        assert!(passes(&error("TooManyRequestsException", "Too Many Requests")));
+        assert!(passes(&error("ConflictException", "Unable to complete operation due to concurrent modification")));
+        assert!(!passes(&error("ConflictException", "Another resource with the same parent already has this name")));
+        assert!(!passes(&error("BadRequestException", "concurrent")));
+    }
+}
