@@ -1,6 +1,7 @@
 //! One test's account at an emulator, its configuration, and the deployer that works on it.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use tempfile::TempDir;
@@ -65,6 +66,11 @@ impl Stage {
     /// Writes `peersync.toml`.
     pub fn configure(&self, text: &str) {
         fs::write(self.folder.path().join("peersync.toml"), text).expect("the configuration can be written");
+    }
+
+    /// The folder in which the deployer runs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The stack's name where the configuration does not say otherwise.

@@ -79,7 +79,7 @@ pub struct Faults {
 enum Rule {
     /// Those that chance chooses, at this rate, with this seed.
     Rate(f64, u64),
-    /// The first, where it changes something and its operation is one of those.
+    /// The first and the third, where it changes something and its operation is one of those.
     FirstChange(fn(&str) -> bool),
 }
 
@@ -89,7 +89,8 @@ impl Faults {
         Self { kinds: kinds.to_vec(), rule: Rule::Rate(rate, seed), seen: Mutex::default() }
     }
 
-    /// This one for every change by one of these operations, the first time that it is asked for.
+    /// This one for every change by one of these operations, the first time that it is asked for; and the third, which
+    /// comes where the second was answered by "it is there" and what is there was deleted for that.
     pub fn of_each_change(kind: Fault, operations: fn(&str) -> bool) -> Self {
         Self { kinds: vec![kind], rule: Rule::FirstChange(operations), seen: Mutex::default() }
     }
@@ -109,7 +110,7 @@ impl Faults {
         };
         match self.rule {
             Rule::FirstChange(operations) => {
-                let first = call.mutating() && number == 1 && operations(&call.operation);
+                let first = call.mutating() && (number == 1 || number == 3) && operations(&call.operation);
                 first.then(|| self.kinds.first().copied()).flatten()
             }
             Rule::Rate(rate, seed) => {

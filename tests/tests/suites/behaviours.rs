@@ -1,24 +1,22 @@
 //! AWS as it is: `up`, a change and `down` through each of its behaviours alone, and through all of them together.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
-use peersync_tests::proxy::behaviour::{Behaviour, Times};
+use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::stage::Stage;
 
 /// Behaviours that the deployer never meets, because it keeps the order: what is in use is not deleted, and a host is
 /// asked for once.
-const NEVER_MET: [Behaviour; 3] = [Behaviour::ClientToken, Behaviour::AccessControlInUse, Behaviour::LateLog];
+const NEVER_MET: [Behaviour; 4] =
+    [Behaviour::ClientToken, Behaviour::AccessControlInUse, Behaviour::LateLog, Behaviour::AlreadyThere];
 
 /// `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must have been met, by a refusal or by
 /// a state in progress: otherwise the test would show nothing.
 async fn lifecycle(behaviours: &[Behaviour]) {
-    // So long that whatever comes before a function or a host does not use it up.
-    let times = Times { role: Duration::from_secs(6), ..Times::default() };
-    let settings = Settings { behaviours: behaviours.to_vec(), times, ..Settings::default() };
+    let settings = Settings { behaviours: behaviours.to_vec(), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     let before = census(&stage.clients).await;
     stage.up().await;
@@ -31,8 +29,14 @@ async fn lifecycle(behaviours: &[Behaviour]) {
     stage.down().await;
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{behaviours:?}:\n{}", left.join("\n"));
-    let met = stage.proxy().log.all().into_iter().filter_map(|record| record.by);
-    let met: BTreeSet<String> = met.collect();
+    let refused = stage.proxy().log.all().into_iter().filter_map(|record| Some((record.operation, record.by?)));
+    let refused: Vec<(String, String)> = refused.collect();
+    // Their end is waited for, and not tried out.
+    for waited in [("DeleteDistribution", "DistributionInProgress"), ("DeleteSecurityGroup", "DependencyViolation")] {
+        let waited = (waited.0.to_owned(), waited.1.to_owned());
+        assert!(!refused.contains(&waited), "{waited:?} was tried too early");
+    }
+    let met: BTreeSet<String> = refused.into_iter().map(|(_, by)| by).collect();
     for behaviour in behaviours.iter().filter(|behaviour| !NEVER_MET.contains(behaviour)) {
         assert!(met.contains(&format!("{behaviour:?}")), "{behaviour:?} is not among {met:?}");
     }
@@ -73,6 +77,7 @@ behaviours! {
     tables_that_are_made_one_at_a_time: SimultaneousTables;
     a_distribution_that_somebody_else_changes: ChangedMeanwhile;
     a_function_that_writes_a_last_line: LateLog;
+    what_is_there_already: AlreadyThere;
 }
 
 #[tokio::test(flavor = "multi_thread")]

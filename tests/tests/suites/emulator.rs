@@ -137,4 +137,8 @@ async fn two_stages_live_beside_each_other() {
     stage.run(&["--stage", "prod", "down", "--yes", "--no-backup"]).await.expect(0);
     assert_eq!(difference(&with_one, &census(&stage.clients).await), Vec::<String>::new());
     stage.plan(0).await;
+    // And the other way round.
+    stage.run(&["--stage", "prod", "up", "--yes", "--no-check"]).await.expect(0);
+    stage.down().await;
+    stage.run(&["--stage", "prod", "plan", "--detailed-exitcode"]).await.expect(0);
 }

@@ -17,7 +17,7 @@ async fn up_and_down_at_a_rate(kinds: &[Fault], seed: u64) {
 
 async fn up_and_down_through(faults: Faults) {
     // An answer that is lost is asked for again with the same token.
-    let behaviours = vec![Behaviour::ClientToken];
+    let behaviours = vec![Behaviour::ClientToken, Behaviour::AlreadyThere];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     let before = census(&stage.clients).await;

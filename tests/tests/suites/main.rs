@@ -14,4 +14,5 @@ mod local_endpoint;
 mod localstack;
 mod meanwhile;
 mod moto;
+mod operating;
 mod proxy;

@@ -40,6 +40,20 @@ async fn a_table_that_is_being_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
+    let times = Times { table: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
+    stage.up().await;
+    let table = format!("{}-Users", stage.stack());
+    let change = || seen.dynamodb.update_table().table_name(&table).deletion_protection_enabled(false).send();
+    change().await.unwrap();
+    stage.down().await;
+    assert!(refused(&stage, "DeleteTable").contains(&"TableInProgress".to_owned()), "it was being changed");
+    let gone = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap_err();
+    assert!(gone.into_service_error().is_resource_not_found_exception(), "it is gone when `down` says so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_was_deleted_just_now() {
     let times = Times { fresh: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::OperationAborted], times).await;

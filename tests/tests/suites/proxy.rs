@@ -362,6 +362,22 @@ async fn somebody_changes_an_access_control_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_is_not_made_again() {
+    let (_proxy, clients) = with(Behaviour::AlreadyThere).await;
+    let gateway = &clients.api_gateway;
+    let api = gateway.create_rest_api().name("a").send().await.unwrap();
+    let (id, root) = (api.id().unwrap(), api.root_resource_id().unwrap());
+    let put = || {
+        let call = gateway.put_method().rest_api_id(id).resource_id(root).http_method("GET");
+        call.authorization_type("NONE").send()
+    };
+    put().await.unwrap();
+    assert_eq!(put().await.unwrap_err().code(), Some("ConflictException"));
+    gateway.delete_method().rest_api_id(id).resource_id(root).http_method("GET").send().await.unwrap();
+    put().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_is_there_makes_its_log_group_anew() {
     let (_proxy, clients) = with(Behaviour::LateLog).await;
     let groups = async || {

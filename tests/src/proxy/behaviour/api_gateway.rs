@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{Behave, Moments};
+use super::{Behave, Moments, Propagation};
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 
@@ -94,7 +94,7 @@ pub(super) struct LogRole {
 #[derive(Default)]
 struct LogRoleMoments {
     /// Creations of roles.
-    roles: Moments,
+    roles: Propagation,
     /// When the account got its role, by that.
     account: Moments,
 }
@@ -115,10 +115,10 @@ fn role_of(call: &Call) -> Option<String> {
 
 impl Behave for LogRole {
     fn before(&self, call: &Call) -> Option<Answer> {
-        let moments = lock(&self.moments);
+        let mut moments = lock(&self.moments);
         if let Some(role) = role_of(call).filter(|role| !role.is_empty()) {
             let role = super::last_part(&role);
-            let known = moments.roles.knows(role) && !moments.roles.within(role, self.role_time);
+            let known = moments.roles.is_known(role, self.role_time);
             let message = "The role ARN does not have required permissions configured. Please grant trust permission \
                            for API Gateway and add the required role policy.";
             return (!known).then(|| Answer::error(call, 400, "BadRequestException", message));
@@ -135,7 +135,7 @@ impl Behave for LogRole {
         }
         let mut moments = lock(&self.moments);
         if let Some(role) = call.parameter("RoleName").filter(|_| call.is("iam", "CreateRole")) {
-            moments.roles.set(role);
+            moments.roles.made.set(role);
         }
         match role_of(call) {
             Some(role) if role.is_empty() => moments.account.forget(ACCOUNT),

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Behave, Moments};
 use crate::proxy::call::{Answer, Call};
@@ -85,6 +85,13 @@ impl Behave for TableInProgress {
         }
         let table = table_of(call)?;
         let state = self.state(&table)?;
+        if call.operation == "DescribeTable" && state == "DELETING" {
+            // The emulator has forgotten it already.
+            let described = json!({ "Table": { "TableName": table, "TableStatus": state } });
+            let mut answer = Answer::empty(call);
+            answer.set_body(described.to_string());
+            return Some(answer);
+        }
         let refused = CHANGES.contains(&&*call.operation) || (state == "DELETING" && call.operation == "CreateTable");
         let message = format!("Attempt to change a resource which is still in use: Table is {state}: {table}");
         refused.then(|| Answer::error(call, 400, "ResourceInUseException", &message))

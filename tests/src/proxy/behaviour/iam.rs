@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::{Behave, Moments, last_part};
+use super::{Behave, Moments, Propagation, last_part};
 use crate::proxy::call::{Answer, Call, elements};
 use crate::proxy::lock;
 
 /// Lambda's view of roles.
 pub(super) struct RoleNotAssumable {
     time: Duration,
-    created: Mutex<Moments>,
+    created: Mutex<Propagation>,
 }
 
 impl RoleNotAssumable {
@@ -26,8 +26,7 @@ impl Behave for RoleNotAssumable {
             return None;
         }
         let role = call.json_text("Role")?;
-        let created = lock(&self.created);
-        if created.knows(last_part(&role)) && !created.within(last_part(&role), self.time) {
+        if lock(&self.created).is_known(last_part(&role), self.time) {
             return None;
         }
         let message = "The role defined for the function cannot be assumed by Lambda.";
@@ -37,8 +36,8 @@ impl Behave for RoleNotAssumable {
     fn after(&self, call: &Call, answer: &mut Answer) {
         let Some(role) = call.parameter("RoleName").filter(|_| answer.ok() && call.service == "iam") else { return };
         match call.operation.as_str() {
-            "CreateRole" => lock(&self.created).set(role),
-            "DeleteRole" => lock(&self.created).forget(&role),
+            "CreateRole" => lock(&self.created).made.set(role),
+            "DeleteRole" => lock(&self.created).made.forget(&role),
             _ => {}
         }
     }
@@ -47,7 +46,7 @@ impl Behave for RoleNotAssumable {
 /// EC2's view of instance profiles.
 pub(super) struct InvalidInstanceProfile {
     time: Duration,
-    with_role: Mutex<Moments>,
+    with_role: Mutex<Propagation>,
     /// The instance that has no profile, and whether it got one meanwhile.
     without: Mutex<Option<(String, bool)>>,
 }
@@ -89,8 +88,7 @@ impl Behave for InvalidInstanceProfile {
         }
         let (name, arn) = ("IamInstanceProfile.Name", "IamInstanceProfile.Arn");
         let profile = call.parameter(name).or_else(|| call.parameter(arn))?;
-        let known = lock(&self.with_role);
-        if known.knows(last_part(&profile)) && !known.within(last_part(&profile), self.time) {
+        if lock(&self.with_role).is_known(last_part(&profile), self.time) {
             return None;
         }
         let message = format!(
@@ -105,8 +103,8 @@ impl Behave for InvalidInstanceProfile {
         }
         let Some(profile) = call.parameter("InstanceProfileName").filter(|_| answer.ok()) else { return };
         match call.operation.as_str() {
-            "AddRoleToInstanceProfile" => lock(&self.with_role).set(profile),
-            "RemoveRoleFromInstanceProfile" | "DeleteInstanceProfile" => lock(&self.with_role).forget(&profile),
+            "AddRoleToInstanceProfile" => lock(&self.with_role).made.set(profile),
+            "RemoveRoleFromInstanceProfile" | "DeleteInstanceProfile" => lock(&self.with_role).made.forget(&profile),
             _ => {}
         }
     }

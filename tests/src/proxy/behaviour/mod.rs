@@ -8,8 +8,9 @@ mod fresh;
 mod iam;
 mod lambda;
 mod s3;
+mod twice;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -56,11 +57,13 @@ pub enum Behaviour {
     ChangedMeanwhile,
     /// A function that is there writes a line into its log, and makes the group anew for it.
     LateLog,
+    /// Methods, stages and distributions that are there already are not made again.
+    AlreadyThere,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -79,6 +82,7 @@ impl Behaviour {
         Self::SimultaneousTables,
         Self::ChangedMeanwhile,
         Self::LateLog,
+        Self::AlreadyThere,
     ];
 
     fn make(self, times: &Times) -> Box<dyn Behave> {
@@ -101,6 +105,7 @@ impl Behaviour {
             Self::SimultaneousTables => Box::new(dynamodb::Simultaneous::new(times.table)),
             Self::ChangedMeanwhile => Box::new(cloudfront::ChangedMeanwhile::default()),
             Self::LateLog => Box::new(lambda::LateLog::default()),
+            Self::AlreadyThere => Box::new(twice::AlreadyThere::default()),
         }
     }
 }
@@ -205,6 +210,22 @@ impl Moments {
     /// Whether it was set less than `time` ago.
     fn within(&self, name: &str, time: Duration) -> bool {
         self.0.get(name).is_some_and(|moment| moment.elapsed() < time)
+    }
+}
+
+/// What one service knows of what another one makes: nothing for a while, nor when it is asked for the first time,
+/// however long that takes.
+#[derive(Debug, Default)]
+struct Propagation {
+    made: Moments,
+    asked: HashSet<String>,
+}
+
+impl Propagation {
+    /// Asks for it, `time` being how long it takes.
+    fn is_known(&mut self, name: &str, time: Duration) -> bool {
+        let again = !self.asked.insert(name.to_owned());
+        again && self.made.knows(name) && !self.made.within(name, time)
     }
 }
 

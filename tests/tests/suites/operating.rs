@@ -1,0 +1,175 @@
+//! Beside `up` and `down`: what is there is adopted, logs are read, the users' data is kept and comes back.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_dynamodb::types::AttributeValue;
+use peersync_tests::census::{census, difference};
+use peersync_tests::clients::{Clients, REGION};
+use peersync_tests::deployer::{Run, ended};
+use peersync_tests::emulator::Emulator;
+use peersync_tests::foreign;
+use peersync_tests::proxy::Settings;
+use peersync_tests::stage::Stage;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let before = census(&stage.clients).await;
+    let (clients, stack) = (&stage.clients, stage.stack());
+    foreign::bucket(clients, &stage.bucket()).await;
+    foreign::table(clients, &format!("{stack}-Users"), "email").await;
+    let role = foreign::role(clients, &format!("{stack}-{REGION}-signup")).await;
+    foreign::function(clients, &format!("{stack}-signup"), &role).await;
+    foreign::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
+    foreign::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
+    foreign::alarm(clients, &format!("{stack}-signup-errors")).await;
+    let theirs = [
+        "alarm.signup-errors",
+        "dynamodb_table.Users",
+        "iam_role.signup",
+        "lambda_function.signup",
+        "log_group.signup",
+        "s3_bucket.site",
+        "ssm_parameter.ticket-key",
+    ];
+    let refused = stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
+    for address in theirs {
+        assert!(refused.stdout.contains(address), "{address} is not named:\n{}", refused.stdout);
+    }
+    let up = stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
+    for address in theirs {
+        assert!(up.done().contains(&format!("update {address}")), "{address}: {:?}", up.done());
+    }
+    // What lies in a bucket is looked at once the bucket is ours: it is named, and does not go without being asked for.
+    let steps = stage.plan(3).await.steps();
+    let [step] = steps.as_slice() else { panic!("only the object that is not ours differs: {steps:#?}") };
+    assert_eq!(step.address, "s3_objects.site");
+    assert_eq!(step.fields, ["unexpected: drift"]);
+    stage.up().await;
+    stage.plan(0).await;
+    stage.down().await;
+    let left = difference(&before, &census(&stage.clients).await);
+    assert!(left.is_empty(), "{}", left.join("\n"));
+}
+
+/// Milliseconds since 1970, so many seconds ago.
+fn ago(seconds: u64) -> i64 {
+    let moment = SystemTime::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+    i64::try_from(moment.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+async fn write(clients: &Clients, group: &str, seconds_ago: u64, message: &str) {
+    // It may be there already.
+    let _ = clients.logs.create_log_stream().log_group_name(group).log_stream_name("s").send().await;
+    let event = InputLogEvent::builder().timestamp(ago(seconds_ago)).message(message).build().unwrap();
+    let call = clients.logs.put_log_events().log_group_name(group).log_stream_name("s").log_events(event);
+    call.send().await.unwrap();
+}
+
+fn lines(run: &Run) -> Vec<(String, String)> {
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    run.events_of("log").iter().map(|event| (text(event, "component"), text(event, "message"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let none = stage.run(&["logs"]).await.expect(1);
+    assert!(none.stdout.contains("has no logs"), "{}", none.stdout);
+    let (login, signal) =
+        (format!("/aws/lambda/{}-login", stage.stack()), format!("/peersync/{}/signal", stage.stack()));
+    for group in [&login, &signal] {
+        foreign::log_group(&stage.clients, group).await;
+    }
+    write(&stage.clients, &login, 7_200, "long ago").await;
+    write(&stage.clients, &login, 300, "a login").await;
+    write(&stage.clients, &signal, 200, "a socket\u{1b}[2J").await;
+    write(&stage.clients, &login, 100, "another login").await;
+    let pair = |component: &str, message: &str| (component.to_owned(), message.to_owned());
+    let all = stage.run(&["logs"]).await.expect(0);
+    let expected = [pair("login", "a login"), pair("signal", "a socket\u{1b}[2J"), pair("login", "another login")];
+    assert_eq!(lines(&all), expected, "the last hour, merged");
+    assert_eq!(lines(&stage.run(&["logs", "signal"]).await.expect(0)), expected[1..2]);
+
+    let (mut child, started) = stage.start(&["logs", "-f", "login"]);
+    // It has looked once when it asks for the second time.
+    let looks = || stage.proxy().log.all().iter().filter(|record| record.operation == "FilterLogEvents").count();
+    let seen = looks();
+    while looks() < seen + 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    write(&stage.clients, &login, 1, "while it is followed").await;
+    let seen = looks();
+    while looks() < seen + 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = child.id().expect("it runs").to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let followed = ended(child, started).await.expect(0);
+    let expected = [pair("login", "a login"), pair("login", "another login"), pair("login", "while it is followed")];
+    assert_eq!(lines(&followed), expected, "each line once");
+}
+
+/// Puts a user into the table; as DynamoDB's own JSON has it.
+async fn user(stage: &Stage) -> Value {
+    let table = format!("{}-Users", stage.stack());
+    let item =
+        [("email", AttributeValue::S("ada@example.org".to_owned())), ("age", AttributeValue::N("36".to_owned()))];
+    let item = item.map(|(name, value)| (name.to_owned(), value)).into();
+    stage.clients.dynamodb.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    json!({ "email": { "S": "ada@example.org" }, "age": { "N": "36" } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_comes_back_by_adopting_the_restored_table() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    user(&stage).await;
+    let down = stage.run(&["down", "--yes"]).await.expect(0);
+    let backups = down.events_of("backup");
+    let [backup] = backups.as_slice() else { panic!("one table holds something: {backups:?}") };
+    assert_eq!((&backup["kind"], &backup["table"]), (&json!("dynamodb"), &json!("peersync-dev-Users")));
+    let arn = backup["place"].as_str().unwrap();
+    let call =
+        stage.clients.dynamodb.restore_table_from_backup().backup_arn(arn).target_table_name("peersync-dev-Users");
+    call.send().await.unwrap();
+    stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
+    stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
+    stage.plan(0).await;
+    let kept = stage.clients.dynamodb.scan().table_name("peersync-dev-Users").send().await.unwrap();
+    assert_eq!(kept.count(), 1, "the user is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_backups_at_the_endpoint_the_data_is_kept_in_a_file_of_our_own() {
+    let refuse = vec![("CreateBackup".to_owned(), 400, "UnknownOperationException".to_owned(), "no".to_owned())];
+    let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
+    stage.up().await;
+    let user = user(&stage).await;
+    let down = stage.run(&["down", "--yes"]).await.expect(0);
+    let backups = down.events_of("backup");
+    let [backup] = backups.as_slice() else { panic!("one table holds something: {backups:?}") };
+    assert_eq!(backup["kind"], "file");
+    let file = stage.folder().join(backup["place"].as_str().unwrap());
+    let lines: Vec<Value> =
+        fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [user]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "nobody else may read it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_fails_keeps_the_stack() {
+    let refuse = vec![("CreateBackup".to_owned(), 400, "LimitExceededException".to_owned(), "too many".to_owned())];
+    let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
+    stage.up().await;
+    user(&stage).await;
+    let before = census(&stage.clients).await;
+    let down = stage.run(&["down", "--yes"]).await.expect(1);
+    assert!(down.stdout.contains("--no-backup"), "{}", down.stdout);
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new(), "nothing is deleted");
+}
