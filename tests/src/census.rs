@@ -174,7 +174,11 @@ async fn identities(clients: &Clients, all: &mut Census) {
 
 async fn parameters(clients: &Clients, all: &mut Census) {
     let answer = clients.ssm.describe_parameters().send().await.expect("the parameters can be listed");
-    for parameter in answer.parameters() {
+    // AWS's own, which LocalStack makes when they are first asked for, are nobody's.
+    let is_public = |parameter: &&aws_sdk_ssm::types::ParameterMetadata| {
+        parameter.name().is_some_and(|name| name.starts_with("/aws/"))
+    };
+    for parameter in answer.parameters().iter().filter(|parameter| !is_public(parameter)) {
         add(all, "ssm:parameter", parameter.name(), &(parameter.r#type(), parameter.version()));
     }
 }

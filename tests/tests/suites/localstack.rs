@@ -28,8 +28,13 @@ const THERE: [&str; 8] = [
 ];
 
 /// What stays with functions that cannot be deleted.
-const OF_FUNCTIONS: [&str; 4] =
-    ["lambda:function/", "iam:role/peersync-dev", "logs:group//aws/lambda/peersync-dev-", "ssm:parameter//peersync/"];
+const OF_FUNCTIONS: [&str; 5] = [
+    "lambda:function/",
+    "iam:role/peersync-dev",
+    "logs:group//aws/lambda/peersync-dev-",
+    "s3:bucket/peersync-dev-",
+    "ssm:parameter//peersync/",
+];
 
 /// The kinds of what one census has and another had not.
 fn kinds_added(before: &Census, after: &Census) -> BTreeSet<String> {
