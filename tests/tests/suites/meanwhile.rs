@@ -118,3 +118,17 @@ async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_wit
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{}", left.join("\n"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_somebody_else_has_just_ended() {
+    let times = Times { instance: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
+    stage.up().await;
+    let answer = seen.ec2.describe_instances().send().await.unwrap();
+    let ids = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let ids: Vec<String> = ids.filter_map(|instance| Some(instance.instance_id()?.to_owned())).collect();
+    seen.ec2.terminate_instances().set_instance_ids(Some(ids)).send().await.unwrap();
+    stage.down().await;
+    let by = refused(&stage, "DeleteSecurityGroup");
+    assert!(by.contains(&"DependencyViolation".to_owned()), "the host held its group: {by:?}");
+}
