@@ -129,6 +129,8 @@ async fn a_host_that_somebody_else_has_just_ended() {
     let ids: Vec<String> = ids.filter_map(|instance| Some(instance.instance_id()?.to_owned())).collect();
     seen.ec2.terminate_instances().set_instance_ids(Some(ids)).send().await.unwrap();
     stage.down().await;
-    let by = refused(&stage, "DeleteSecurityGroup");
-    assert!(by.contains(&"DependencyViolation".to_owned()), "the host held its group: {by:?}");
+    for operation in ["DeleteSecurityGroup", "ReleaseAddress"] {
+        let by = refused(&stage, operation);
+        assert!(by.contains(&"DependencyViolation".to_owned()), "the host held it: {operation} {by:?}");
+    }
 }

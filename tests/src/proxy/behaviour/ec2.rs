@@ -14,6 +14,8 @@ struct Held {
     groups: HashMap<String, Vec<String>>,
     /// Allocation of an address, by its association.
     associated: HashMap<String, (String, String)>,
+    /// Addresses that were taken off an instance: they are let go a moment later.
+    taken_off: Moments,
     started: Moments,
     stopped: Moments,
     terminated: Moments,
@@ -47,7 +49,9 @@ impl DependencyViolation {
         let allocation = call.parameter("AllocationId")?;
         let held = lock(&self.held);
         let holder = held.associated.values().find(|(one, instance)| *one == allocation && self.holds(&held, instance));
-        holder?;
+        if holder.is_none() && !held.taken_off.within(&allocation, self.time) {
+            return None;
+        }
         let message = format!("Address with allocation id {allocation} is in use.");
         Some(Answer::error(call, 400, "InvalidIPAddress.InUse", &message))
     }
@@ -159,7 +163,10 @@ impl Behave for DependencyViolation {
             }
             "DisassociateAddress" => {
                 if let Some(id) = call.parameter("AssociationId") {
-                    lock(&self.held).associated.remove(&id);
+                    let mut held = lock(&self.held);
+                    if let Some((allocation, _)) = held.associated.remove(&id) {
+                        held.taken_off.set(allocation);
+                    }
                 }
             }
             _ => {}
