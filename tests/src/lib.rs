@@ -4,6 +4,7 @@
 //! This crate is test code: it panics where the ground under a test gives way, with a message that says what did.
 
 pub mod api_bench;
+pub mod bench;
 pub mod census;
 pub mod clients;
 pub mod deployer;

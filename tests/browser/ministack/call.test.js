@@ -1,8 +1,8 @@
 /** The product on MiniStack, in small: pages out of the bucket, the API through API Gateway and real functions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { callFriend } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
-import { seesAndHears } from "../support/media.js";
 import { startMiniStack } from "../support/ministack.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
@@ -63,13 +63,7 @@ test("sign up, mail, sign in, befriend, call", async () => {
   await bob.press("Accept");
   await bob.page.getByRole("heading", { name: "You are friends now" }).waitFor();
 
-  for (const person of [ada, bob]) {
-    await person.open("home.html");
-    await person.page.getByText("You can be reached").waitFor();
-  }
-  await ada.press("Call Bob");
-  await bob.page.getByRole("dialog", { name: /is calling/ }).getByRole("button", { name: "Accept" }).click();
-  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
+  await callFriend(ada, bob);
   await ada.press("Leave");
   for (const person of [ada, bob]) await person.page.getByRole("heading", { name: "Call ended" }).waitFor();
   await ada.leave();

@@ -1,8 +1,8 @@
 /** The code that shows that nobody sits in between: compared with a friend once, remembered, and a change is told. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { callFriend } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
-import { seesAndHears } from "../support/media.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
 
@@ -20,20 +20,6 @@ after(async () => { await browser?.close(); await product?.stop(); });
  * @param {Person} ada
  * @param {Person} bob
  */
-async function call(ada, bob) {
-  for (const person of [ada, bob]) {
-    await person.open("home.html");
-    await person.page.getByText("You can be reached").waitFor();
-  }
-  await ada.press("Call Bob");
-  await bob.page.getByRole("dialog", { name: /is calling/ }).getByRole("button", { name: "Accept" }).click();
-  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
-}
-
-/**
- * @param {Person} ada
- * @param {Person} bob
- */
 async function hangUp(ada, bob) {
   await ada.press("Leave");
   for (const person of [ada, bob]) await person.page.getByRole("heading", { name: "Call ended" }).waitFor();
@@ -45,14 +31,14 @@ test("a friend's device that was compared is recognised; another one is told at 
   await ada.befriend(bob);
   const changed = /^Bob uses another device or browser/;
 
-  await call(ada, bob);
+  await callFriend(ada, bob);
   await ada.press("Check the connection");
   await ada.press("They are the same");
   await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
 
-  await call(ada, bob);
+  await callFriend(ada, bob);
   await ada.press("Check the connection");
   await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
   assert.equal(await ada.page.getByText(changed).count(), 0);
@@ -65,7 +51,7 @@ test("a friend's device that was compared is recognised; another one is told at 
     request.onsuccess = resolve;
     request.onerror = reject;
   }));
-  await call(ada, bob);
+  await callFriend(ada, bob);
   await ada.page.locator(".toast").getByText(changed).waitFor();
   await ada.press("Dismiss");
   await ada.press("Check the connection");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { availableParallelism, loadavg } from "node:os";
 import { after, before, test } from "node:test";
+import { guestInCall, meet } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
 import { pause, received, seesAndHears, stall, until } from "../support/media.js";
 import { Person } from "../support/people.js";
@@ -24,19 +25,8 @@ before(async () => {
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/**
- * @param {(gus: Person) => Promise<unknown>} [prepare]
- * @returns {Promise<Person>} a guest who is in a call with the host
- */
-async function inCall(prepare) {
-  const link = await host.makeRoom();
-  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
-  await prepare?.(gus);
-  await host.enter(link);
-  await gus.enter(link);
-  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
-  return gus;
-}
+/** A guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
+const inCall = (prepare) => guestInCall(product, browser, host, prepare);
 
 /**
  * The picture goes on, on both sides, while something happens: new frames, a way that is never given up, no freeze. A
@@ -89,7 +79,7 @@ test(`both renegotiate at once, ${COLLISIONS} times`, async () => {
     const states = await Promise.all([host, gus].map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.at(-1)?.signalingState)));
     return states.every((state) => state === "stable");
   }, () => "the negotiation did not settle");
-  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await meet(host, gus);
   await sharesAndIsSeen(gus);
   await gus.leave();
 });
@@ -166,7 +156,7 @@ test("the way between the two breaks: the page says so, and finds it again by it
   ]);
   await lose(0);
   await Promise.all([host, gus].map(({ page }) => page.locator('.tile[data-status="connected"]').waitFor()));
-  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await meet(host, gus);
   await gus.leave();
 });
 

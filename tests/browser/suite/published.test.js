@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { parse } from "acorn";
+import { accept, meet } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
 import { seesAndHears } from "../support/media.js";
 import { Person } from "../support/people.js";
@@ -133,7 +134,7 @@ test("a room weighs 60 KB at most, with everything that a call offers", async ()
   await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
   await gus.press("Join room");
   await host.press("Let in");
-  await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await meet(host, gus);
   await useEverything(host, gus);
   for (const person of [host, gus]) {
     await person.press("Leave");
@@ -155,8 +156,8 @@ test("a call between friends weighs 60 KB at most, with everything that it offer
   await ada.open(`friendcall.html#to=${encodeURIComponent(bob.email)}`);
   await isLight("friendcall.html before calling", scales);
   await ada.press("Call Bob");
-  await bob.page.getByRole("dialog", { name: /is calling/ }).getByRole("button", { name: "Accept" }).click();
-  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
+  await accept(bob);
+  await meet(ada, bob);
   await useEverything(ada, bob);
   await ada.press("Leave");
   await ada.page.getByRole("heading", { name: "Call ended" }).waitFor();

@@ -1,6 +1,7 @@
 /** Calls between friends: from the ring to the end. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { accept, meet, ring } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
 import { seesAndHears } from "../support/media.js";
 import { Person } from "../support/people.js";
@@ -40,17 +41,14 @@ async function ringInVain() {
   return { ada, bob };
 }
 
-/** @param {Person} person */
-const ring = (person) => person.page.getByRole("dialog", { name: /is calling/ });
-
 test("a friend rings, the other accepts, both see and hear each other, and hang up", async () => {
   const { ada, bob } = await friends();
   await ada.page.getByRole("list", { name: "Friends" }).getByText("Online", { exact: true }).waitFor();
   await ada.press("Call Bob");
   await ring(bob).waitFor();
   assert.match(await bob.page.title(), /Ada is calling|PeerSync/);
-  await ring(bob).getByRole("button", { name: "Accept" }).click();
-  await Promise.all([seesAndHears(ada, "Bob"), seesAndHears(bob, "Ada")]);
+  await accept(bob);
+  await meet(ada, bob);
   assert.ok(await ada.page.locator('video[aria-label="You"]').evaluate((video) => /** @type {HTMLVideoElement} */ (video).videoWidth > 0));
 
   await ada.press("Mute microphone");

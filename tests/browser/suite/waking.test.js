@@ -1,8 +1,9 @@
 /** What happens to a tab that stays open: credentials expire, the network changes, the machine sleeps. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { guestInCall, meet } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
-import { seesAndHears, until } from "../support/media.js";
+import { until } from "../support/media.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
 
@@ -22,22 +23,8 @@ before(async () => {
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/**
- * @param {(gus: Person) => Promise<unknown>} [prepare]
- * @returns {Promise<Person>} a guest who is in a call with the host
- */
-async function inCall(prepare) {
-  const link = await host.makeRoom();
-  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
-  await prepare?.(gus);
-  await host.enter(link);
-  await gus.enter(link);
-  await bothSee(gus);
-  return gus;
-}
-
-/** @param {Person} gus */
-const bothSee = (gus) => Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+/** A guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
+const inCall = (prepare) => guestInCall(product, browser, host, prepare);
 
 /** The name of the present ICE session, which a restart changes. @param {Person} person */
 const session = ({ page }) => page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(/** @type {any} */ (window).connections.at(-1).localDescription.sdp)?.[1]);
@@ -56,7 +43,7 @@ test("expired TURN credentials are refreshed in an open tab, and the call goes o
   await gus.page.clock.fastForward(24 * HOUR_MS);
   assert.ok((await tickets).ok());
   await until(async () => (await credentialsEnd(gus)) > before, () => "the connection keeps its old credentials");
-  await bothSee(gus);
+  await meet(host, gus);
   await gus.leave();
 });
 
@@ -87,7 +74,7 @@ test("another network: ICE restarts by itself, and the call goes on", async () =
   assert.equal(await session(gus), before, "another estimate of the delay is no other network");
   await tell({ latency: 500 });
   await until(async () => (await session(gus)) !== before, () => "ICE did not restart when the kind of network changed");
-  await bothSee(gus);
+  await meet(host, gus);
   await gus.leave();
 });
 
@@ -99,7 +86,7 @@ test("the network was away: ICE restarts by itself when it is back, and the call
   await gus.page.waitForFunction(() => !navigator.onLine);
   await tell({});
   await until(async () => (await session(gus)) !== before, () => "ICE did not restart when the network came back");
-  await bothSee(gus);
+  await meet(host, gus);
   await gus.leave();
 });
 
@@ -126,7 +113,7 @@ test("the machine slept: a connection to the server that only looks open is give
   await until(async () => sockets === 2, () => "the dead connection was not given up");
   await gus.page.clock.resume();
   await gus.page.getByText("Connected to the server again.").waitFor();
-  await bothSee(gus);
+  await meet(host, gus);
   await host.press("Chat");
   await host.page.getByRole("textbox", { name: "Message" }).fill("Awake?");
   await host.page.keyboard.press("Enter");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::surroundings::{STACK, Surroundings, address};
+use crate::bench::median;
 use crate::clients::REGION;
 use crate::signal_bench::process::{cpu, memory};
 
@@ -56,7 +57,6 @@ impl Program {
             times.push(begin.elapsed());
             assert_eq!(answer["statusCode"], 200, "{answer}");
         }
-        times.sort();
         let running = self.start(surroundings);
         let pid = running.0.id();
         for index in 0..WARM_UP {
@@ -68,7 +68,7 @@ impl Program {
         }
         let count = u32::try_from(calls).expect("a moderate number of calls");
         Costs {
-            start: times.get(starts / 2).copied().unwrap_or_default(),
+            start: median(times),
             processor: (cpu(pid) - before) / count,
             wall: begin.elapsed() / count,
             resident: memory(pid).unwrap_or_default().resident,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use peersync_deploy::programs::{API, API_ZIP};
 use peersync_tests::api_bench::function::{Costs, Program};
 use peersync_tests::api_bench::surroundings::Surroundings;
+use peersync_tests::bench::verdict;
 
 /// The zip shall be no larger, in bytes.
 const ZIP: usize = 5_000_000;
@@ -58,11 +59,6 @@ fn row(name: &str, costs: Costs) {
         costs.wall.as_secs_f64() * 1e3,
         costs.resident
     );
-}
-
-fn verdict(what: &str, reached: bool, numbers: &str) -> bool {
-    println!("{what}: {numbers} {}", if reached { "(reached)" } else { "(NOT reached)" });
-    reached
 }
 
 fn number(flag: &str, default: usize) -> usize {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use peersync_tests::bench::{median, verdict};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::{program, target};
 use peersync_tests::emulator::{Emulator, Kind, fresh_account};
@@ -161,11 +162,6 @@ fn goals(rows: &[Row]) -> bool {
     .all(|reached| reached)
 }
 
-fn verdict(what: &str, reached: bool, numbers: &str) -> bool {
-    println!("{what}: {numbers} {}", if reached { "(reached)" } else { "(NOT reached)" });
-    reached
-}
-
 /// How long the resources took that had to wait for one another, from the run's own events and the graph.
 fn longest_dependency_chain(events: &str) -> Duration {
     let events: Vec<Value> = events.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -190,7 +186,7 @@ fn longest_dependency_chain(events: &str) -> Duration {
 }
 
 fn median_start() -> Duration {
-    let mut times: Vec<Duration> = (0..STARTS)
+    let times = (0..STARTS)
         .map(|_| {
             let started = Instant::now();
             let status = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
@@ -198,6 +194,5 @@ fn median_start() -> Duration {
             started.elapsed()
         })
         .collect();
-    times.sort();
-    times[times.len() / 2]
+    median(times)
 }

@@ -9,10 +9,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use peersync_tests::bench::{median, verdict};
 use peersync_tests::deployer::command;
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::http::client;
 use peersync_tests::product::Product;
+use peersync_tests::signal_bench::process::memory;
 
 /// From the start of the process to the first page.
 const READY: Duration = Duration::from_secs(1);
@@ -113,16 +115,9 @@ fn ministack() -> (Duration, u64) {
     (began.elapsed(), peak_kb(emulator.pid()))
 }
 
-/// The most memory that a process has held, in KB, as the kernel says.
+/// The most memory that a process has held, in KB.
 fn peak_kb(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells its peak");
-    line.trim().trim_end_matches(" kB").parse().expect("the peak is a number")
-}
-
-fn median(mut all: Vec<Duration>) -> Duration {
-    all.sort();
-    all.get(all.len() / 2).copied().unwrap_or_default()
+    memory(pid).expect("the process runs").highest
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -132,9 +127,4 @@ fn milliseconds(duration: Duration) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a ratio of two amounts of memory")]
 fn ratio(theirs: u64, ours: u64) -> f64 {
     theirs as f64 / ours as f64
-}
-
-fn verdict(what: &str, reached: bool, numbers: &str) -> bool {
-    println!("{what}: {numbers} {}", if reached { "(reached)" } else { "(NOT reached)" });
-    reached
 }
