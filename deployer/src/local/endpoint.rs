@@ -88,10 +88,7 @@ pub fn mentions_licence(text: &str) -> bool {
 impl Endpoint {
     /// The clients of the endpoint, with what it really does not offer: it is asked, and what it says is tried.
     pub async fn probed(&self, mut clients: Clients) -> Clients {
-        clients.absent = probe::absent(&clients).await;
-        for service in probe::SERVICES.into_iter().filter(|service| !self.says_it_has(service)) {
-            clients.absent.insert(service, "it says that it has none".to_owned());
-        }
+        clients.absent = probe::absent(&clients, |service| self.says_it_has(service)).await;
         clients
     }
 
