@@ -11,6 +11,7 @@ pub mod deployer;
 pub mod emulator;
 pub mod foreign;
 pub mod http;
+pub mod iam;
 pub mod product;
 pub mod proxy;
 pub mod signal_bench;

@@ -28,6 +28,9 @@ const MEASURE: &str = "measure";
 const LIMIT: &str = "limit";
 const ACTIONS: &str = "actions";
 
+/// The role by which CloudWatch restarts hosts: "Using Amazon CloudWatch alarms", EC2 actions.
+const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
+
 /// What is watched.
 #[derive(Clone)]
 struct Watch {
@@ -151,6 +154,11 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "cloudwatch:TagResource",
             ],
             resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
+        },
+        // The first alarm of an account that restarts a host makes the role by which CloudWatch does that.
+        Permission {
+            actions: vec!["iam:CreateServiceLinkedRole"],
+            resources: vec![stack.iam_arn(&format!("role/{SERVICE_ROLE}"))],
         },
     ]
 }

@@ -70,6 +70,8 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "s3:PutBucketVersioning",
                 "s3:PutEncryptionConfiguration",
                 "s3:PutLifecycleConfiguration",
+                // The tags that a bucket is made with.
+                "s3:TagResource",
             ],
             resources: vec![arn.clone()],
         },

@@ -136,6 +136,7 @@ fn cloudfront(method: &Method, uri: &Uri) -> String {
     };
     match (method, id, part) {
         (&Method::GET, None, _) if kind == "Distribution" => "ListDistributions".to_owned(),
+        (&Method::GET, None, _) if kind.ends_with("Policy") => format!("List{}ies", kind.trim_end_matches('y')),
         (&Method::GET, None, _) => format!("List{kind}s"),
         (&Method::POST, _, Some("invalidation")) => "CreateInvalidation".to_owned(),
         (&Method::GET, _, Some("invalidation")) => "GetInvalidation".to_owned(),
@@ -214,6 +215,10 @@ mod tests {
         assert_eq!(of("s3", Method::GET, "/bucket?versions", ""), "ListObjectVersions");
         assert_eq!(of("cloudfront", Method::POST, "/2020-05-31/distribution?WithTags", ""), "CreateDistribution");
         assert_eq!(of("cloudfront", Method::PUT, "/2020-05-31/distribution/E1/config", ""), "UpdateDistribution");
+        assert_eq!(
+            of("cloudfront", Method::GET, "/2020-05-31/response-headers-policy", ""),
+            "ListResponseHeadersPolicies"
+        );
         assert_eq!(of("lambda", Method::PUT, "/2015-03-31/functions/f/code", ""), "UpdateFunctionCode");
         assert_eq!(
             of("apigateway", Method::PUT, "/restapis/a/resources/b/methods/GET/integration", ""),

@@ -15,4 +15,5 @@ mod localstack;
 mod meanwhile;
 mod moto;
 mod operating;
+mod policy;
 mod proxy;

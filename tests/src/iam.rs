@@ -1,0 +1,94 @@
+//! What a request needs in IAM, whose actions are not always named as the operations are.
+//!
+//! Source: the "Actions, resources, and condition keys" of each service in the Service Authorization Reference.
+
+use crate::proxy::log::Record;
+
+/// Operations of S3 whose actions have other names.
+const S3: [(&str, &[&str]); 9] = [
+    ("DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"]),
+    ("GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
+    ("GetBucketLifecycleConfiguration", &["s3:GetLifecycleConfiguration"]),
+    ("GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"]),
+    ("HeadBucket", &["s3:ListBucket"]),
+    ("HeadObject", &["s3:GetObject"]),
+    ("ListObjectsV2", &["s3:ListBucket"]),
+    ("ListObjectVersions", &["s3:ListBucketVersions"]),
+    // The tags that a bucket is made with.
+    ("CreateBucket", &["s3:CreateBucket", "s3:TagResource"]),
+];
+/// Settings of S3 whose change has another name.
+const S3_CHANGES: [(&str, &str); 3] = [
+    ("PutBucketEncryption", "s3:PutEncryptionConfiguration"),
+    ("PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
+    ("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+];
+/// What an operation needs beside itself: tags that it sends, a role that it passes on, what it reads for the caller.
+const BESIDE: [(&str, &[&str]); 15] = [
+    ("cloudfront:CreateDistribution", &["cloudfront:CreateDistributionWithTags", "cloudfront:TagResource"]),
+    ("dynamodb:CreateTable", &["dynamodb:TagResource"]),
+    ("ec2:AllocateAddress", &["ec2:CreateTags"]),
+    ("ec2:CreateSecurityGroup", &["ec2:CreateTags"]),
+    ("ec2:RunInstances", &["ec2:CreateTags", "iam:PassRole"]),
+    ("iam:AddRoleToInstanceProfile", &["iam:PassRole"]),
+    ("iam:CreateInstanceProfile", &["iam:TagInstanceProfile"]),
+    ("iam:CreateRole", &["iam:TagRole"]),
+    ("lambda:CreateFunction", &["lambda:TagResource", "iam:PassRole", "s3:GetObject"]),
+    // It tells the tags only to who may list them.
+    ("lambda:GetFunction", &["lambda:ListTags"]),
+    ("lambda:UpdateFunctionCode", &["s3:GetObject"]),
+    ("lambda:UpdateFunctionConfiguration", &["iam:PassRole"]),
+    ("logs:CreateLogGroup", &["logs:TagResource"]),
+    // An alarm that restarts a host makes the role for that, once in an account.
+    ("cloudwatch:PutMetricAlarm", &["cloudwatch:TagResource", "iam:CreateServiceLinkedRole"]),
+    ("ssm:PutParameter", &["ssm:AddTagsToResource"]),
+];
+
+/// A stage's log is a delivery of logs in the caller's name.
+const UPDATE_STAGE: [&str; 8] = [
+    "apigateway:PATCH",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+];
+
+/// The actions that a request needs.
+pub fn actions(record: &Record) -> Vec<String> {
+    let operation = record.operation.as_str();
+    let own: Vec<String> = match record.service.as_str() {
+        "s3" => s3(operation),
+        "apigateway" => api_gateway(operation).iter().map(|action| (*action).to_owned()).collect(),
+        "monitoring" => vec![format!("cloudwatch:{operation}")],
+        service => vec![format!("{service}:{operation}")],
+    };
+    let beside = BESIDE.iter().filter(|(action, _)| own.iter().any(|own| own == action));
+    let beside: Vec<String> = beside.flat_map(|(_, more)| more.iter().map(|action| (*action).to_owned())).collect();
+    own.into_iter().chain(beside).collect()
+}
+
+fn s3(operation: &str) -> Vec<String> {
+    if let Some((_, actions)) = S3.iter().find(|(name, _)| *name == operation) {
+        return actions.iter().map(|action| (*action).to_owned()).collect();
+    }
+    let changed = S3_CHANGES.iter().find(|(name, _)| *name == operation);
+    vec![changed.map_or_else(|| format!("s3:{operation}"), |(_, action)| (*action).to_owned())]
+}
+
+/// API Gateway's actions are HTTP methods; what is made with tags puts them, and the account's role is passed on.
+fn api_gateway(operation: &str) -> &'static [&'static str] {
+    match operation {
+        "UpdateAccount" => &["apigateway:PATCH", "iam:PassRole"],
+        "TagResource" => &["apigateway:PUT"],
+        "CreateRestApi" | "CreateStage" => &["apigateway:POST", "apigateway:PUT"],
+        "UpdateStage" => &UPDATE_STAGE,
+        other if other.starts_with("Get") => &["apigateway:GET"],
+        other if other.starts_with("Put") => &["apigateway:PUT"],
+        other if other.starts_with("Update") => &["apigateway:PATCH"],
+        other if other.starts_with("Delete") => &["apigateway:DELETE"],
+        _ => &["apigateway:POST"],
+    }
+}
