@@ -90,17 +90,16 @@ fn rows(survey: &Survey, plan: &Plan) -> Vec<Row> {
     });
     let failed = |address: &Address| survey.observation.errors.iter().any(|(unread, _)| unread == address);
     let planned = plan.steps.iter().filter(|step| !failed(&step.address));
-    let planned = planned.filter_map(|step| row(step, survey.observation.get(&step.address).is_some()));
+    let planned = planned.map(row);
     let mut rows: Vec<Row> = unreadable.chain(foreign).chain(planned).collect();
     rows.sort_by(|first, second| first.address.cmp(&second.address));
     rows
 }
 
-/// The line of a planned step; `None` for what is neither there nor wanted.
-fn row(step: &Step, there: bool) -> Option<Row> {
+/// The line of a planned step.
+fn row(step: &Step) -> Row {
     let state = match step.action {
-        Action::NoChange if there => State::Ok,
-        Action::NoChange => return None,
+        Action::NoChange => State::Ok,
         Action::Create => State::Missing,
         Action::Delete => State::Unwanted,
         Action::Update | Action::Replace => {
@@ -110,7 +109,7 @@ fn row(step: &Step, there: bool) -> Option<Row> {
     };
     let fields: Vec<&str> = step.changes.shown().map(|change| change.field.as_str()).collect();
     let detail = if matches!(state, State::Drifted | State::Outdated) { fields.join(", ") } else { String::new() };
-    Some(Row { address: step.address.clone(), state, detail })
+    Row { address: step.address.clone(), state, detail }
 }
 
 fn counts(rows: &[Row]) -> BTreeMap<State, usize> {
@@ -173,20 +172,19 @@ mod tests {
     #[test]
     fn every_state_has_its_word() {
         let steps = [
-            (step("a", Action::NoChange, Reason::Unknown), true),
-            (step("b", Action::NoChange, Reason::Unknown), false),
-            (step("c", Action::Create, Reason::Unknown), false),
-            (step("d", Action::Update, Reason::Drift), true),
-            (step("e", Action::Update, Reason::Configuration), true),
-            (step("f", Action::Delete, Reason::Unknown), true),
+            step("a", Action::NoChange, Reason::Unknown),
+            step("b", Action::Create, Reason::Unknown),
+            step("c", Action::Update, Reason::Drift),
+            step("d", Action::Update, Reason::Configuration),
+            step("e", Action::Delete, Reason::Unknown),
         ];
-        let rows: Vec<Row> = steps.iter().filter_map(|(step, there)| row(step, *there)).collect();
+        let rows: Vec<Row> = steps.iter().map(row).collect();
         insta::assert_snapshot!(table(&rows, Style::PLAIN), @r"
           function.a  ok
-          function.c  missing
-          function.d  drifted  memory
-          function.e  outdated  memory
-          function.f  unwanted
+          function.b  missing
+          function.c  drifted  memory
+          function.d  outdated  memory
+          function.e  unwanted
         ");
     }
 }

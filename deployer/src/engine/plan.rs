@@ -50,7 +50,8 @@ pub struct Conflict {
 /// Everything that has to be done to a stack.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
-    /// The resources of the stack, each after what it depends on; when the stack is destroyed, those that are there.
+    /// The resources of the stack, each after what it depends on, without those that are neither there nor wanted;
+    /// when the stack is destroyed, those that are there.
     pub steps: Vec<Step>,
     /// Resources that stand in the way. Nothing is applied while there is one.
     pub conflicts: Vec<Conflict>,
@@ -88,6 +89,9 @@ pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> 
     let mut plan = Plan::default();
     for resource in graph.order().iter().filter_map(|address| graph.resource(address)) {
         let live = observation.get(resource.address());
+        if live.is_none() && !resource.wanted() {
+            continue;
+        }
         if let Some(conflict) = live.and_then(|live| conflict(resource.as_ref(), live, options.adopt)) {
             plan.conflicts.push(conflict);
             continue;

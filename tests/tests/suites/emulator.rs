@@ -97,6 +97,10 @@ async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
     let plan = stage.plan(3).await;
     assert!(plan.steps().len() > 30, "{:?}", plan.steps());
     assert!(plan.steps().iter().all(|step| step.action == "create"), "{:?}", plan.steps());
+    let plans = plan.events_of("plan");
+    let unchanged =
+        plans.iter().flat_map(|plan| plan["steps"].as_array().unwrap()).filter(|step| step["action"] == "no_change");
+    assert_eq!(unchanged.count(), 0, "nothing is there that could stay as it is");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new());
 }
 
