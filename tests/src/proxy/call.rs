@@ -66,6 +66,14 @@ impl Call {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// Puts another body in place of the request's own.
+    pub fn set_body(&mut self, body: impl Into<Bytes>) {
+        self.body = body.into();
+        let of_the_old = |name: &str| name.starts_with("x-amz-checksum-") || name == "content-md5";
+        let stale: Vec<_> = self.headers.keys().filter(|name| of_the_old(name.as_str())).cloned().collect();
+        stale.into_iter().for_each(|name| drop(self.headers.remove(name)));
+    }
+
     /// A part of the path, counted from 0.
     pub fn segment(&self, number: usize) -> Option<String> {
         let segment = self.uri.path().trim_start_matches('/').split('/').nth(number)?;

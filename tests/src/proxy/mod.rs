@@ -5,6 +5,7 @@ pub mod behaviour;
 pub mod call;
 pub mod faults;
 pub mod log;
+mod mends;
 mod operation;
 
 use std::io;
@@ -24,6 +25,7 @@ use self::behaviour::{Behaviour, Behaviours, Times};
 use self::call::{Answer, Call};
 use self::faults::{Fault, Faults};
 use self::log::{Record, RequestLog};
+use self::mends::Mend;
 
 /// The longest body that is carried: a function's zip with room to spare.
 const LONGEST_BODY: usize = 128 << 20;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub times: Times,
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
+    /// Whether moto stands behind it: other things must be put right than in MiniStack.
+    pub moto: bool,
 }
 
 /// A running proxy; it ends when this is dropped.
@@ -66,6 +70,7 @@ struct Shared {
     client: reqwest::Client,
     settings: Settings,
     behaviours: Behaviours,
+    mend: Box<dyn Mend>,
     log: RequestLog,
 }
 
@@ -80,7 +85,8 @@ impl Proxy {
         let behaviours = Behaviours::new(&settings.behaviours, &settings.times);
         let log = RequestLog::default();
         let client = crate::http::client();
-        let shared = Shared { upstream: upstream.to_owned(), client, settings, behaviours, log: log.clone() };
+        let mend = mends::of(settings.moto);
+        let shared = Shared { upstream: upstream.to_owned(), client, settings, behaviours, mend, log: log.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
         Ok(Self { url, log, accepting })
     }
@@ -164,9 +170,18 @@ impl Shared {
         if let Some((behaviour, answer)) = self.behaviours.before(call) {
             return (answer, Some(format!("{behaviour:?}")));
         }
-        let mut answer = self.forward(call).await;
+        let mut answer = self.forward_mended(call).await;
         let shown = self.behaviours.after(call, &mut answer);
         (answer, shown.map(|behaviour| format!("{behaviour:?}")))
+    }
+
+    async fn forward_mended(&self, call: &Call) -> Answer {
+        let mut answer = self.forward(&self.mend.request(call)).await;
+        if let Some(following) = self.mend.following(call, &answer) {
+            self.forward(&following).await;
+        }
+        self.mend.answer(call, &mut answer);
+        answer
     }
 
     async fn forward(&self, call: &Call) -> Answer {

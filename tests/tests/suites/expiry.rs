@@ -34,6 +34,7 @@ async fn the_moment_is_on_every_resource_and_is_renewed() {
     stage.run(&["up", "--yes", "--no-check", "--expires", "72h"]).await.expect(0);
     let second = moment().await.expect("the bucket has the moment");
     assert!(second > first, "{first} is followed by {second}");
+    stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,32 +1,88 @@
-//! The same way on moto, which has neither functions that run nor data planes; it does read back user data.
+//! The same way on moto, as a second opinion.
 //!
-//! What moto lacks, and what is therefore not asked here: running functions without Docker, API Gateway's and
-//! CloudFront's data planes, response-headers policies, the distribution's access control, bucket versioning as the
-//! Rust SDK reads it (so that nothing can be planned or deleted once the bucket is there), uploads into a bucket whose
-//! policy denies plain HTTP, and so the host that fetches one of them and the functions that are made from another.
+//! What moto lacks, and what is therefore not asked here: functions that run, API Gateway's and CloudFront's data
+//! planes, and response-headers policies, so that nothing is signed up and no page is opened. What it gets wrong is put
+//! right by the proxy (`tests/src/proxy/mends/moto.rs`). It does read back user data and the protection of the metadata.
 
+use aws_sdk_ec2::types::{Instance, InstanceAttributeName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use peersync_tests::census::{census, difference};
+use peersync_tests::clients::Clients;
 use peersync_tests::emulator::{Emulator, Kind};
+use peersync_tests::foreign;
+use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
 
-/// What moto refuses: it applies a bucket policy's "deny" without looking at its condition, and ours denies plain HTTP.
-/// Which of them fail, if any, hangs on whether the policy is there first; host and functions
-/// need the programs.
-const REFUSED: [&str; 4] = ["s3_objects.site", "s3_program.api", "s3_program.signal", "signal_instance.signal"];
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_comes_up_stays_as_it_is_is_put_right_changes_and_goes() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
+    foreign::plant(&stage.clients, &stage.account).await;
+    let before = census(&stage.clients).await;
+    stage.up().await;
+    the_host_is_as_it_was_ordered(&stage).await;
 
-fn only_what_moto_refuses(failed: &[String], stderr: &str) {
-    let others: Vec<&String> = failed.iter().filter(|address| !REFUSED.contains(&address.as_str())).collect();
-    assert!(others.is_empty(), "{others:?}\n{stderr}");
+    stage.proxy().log.take();
+    stage.plan(0).await;
+    assert_eq!(stage.up().await.result()["status"], "nothing_to_do");
+    assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "a second up must change nothing");
+
+    let named = somebody_changes_some(&stage).await;
+    let steps = stage.plan(3).await.steps();
+    let mut seen: Vec<&str> = steps.iter().map(|step| step.address.as_str()).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, named, "{steps:#?}");
+    stage.up().await;
+    stage.plan(0).await;
+
+    stage.configure(
+        "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[logs]\nretention_days = 30\n\
+         [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n",
+    );
+    stage.up().await;
+    stage.plan(0).await;
+
+    stage.down().await;
+    let left = difference(&before, &census(&stage.clients).await);
+    assert!(left.is_empty(), "{}", left.join("\n"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stack_comes_up() {
-    let emulator = Emulator::start(Kind::Moto);
-    let stage = Stage::new(&emulator).await;
-    let before = census(&stage.clients).await;
-    let up = stage.run(&["up", "--yes", "--no-check"]).await;
-    only_what_moto_refuses(&up.failed(), &up.stderr);
-    assert!(up.done().len() > 35, "the rest comes up: {:?}", up.done());
-    let made = difference(&before, &census(&stage.clients).await);
-    assert!(made.len() > 35, "{made:?}");
+async fn our_host(clients: &Clients) -> Instance {
+    let answer = clients.ec2.describe_instances().send().await.unwrap();
+    let hosts = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let ours = hosts.filter(|one| one.tags().iter().any(|tag| tag.key() == Some("peersync:stack")));
+    let [host] = ours.collect::<Vec<_>>()[..] else { panic!("there is one host: {answer:?}") };
+    host.clone()
+}
+
+/// What MiniStack does not tell.
+async fn the_host_is_as_it_was_ordered(stage: &Stage) {
+    let host = our_host(&stage.clients).await;
+    let metadata = host.metadata_options().unwrap();
+    assert_eq!(metadata.http_tokens().unwrap().as_str(), "required");
+    assert_eq!(metadata.http_put_response_hop_limit(), Some(1));
+    let call = stage.clients.ec2.describe_instance_attribute().instance_id(host.instance_id().unwrap());
+    let answer = call.attribute(InstanceAttributeName::UserData).send().await.unwrap();
+    let user_data = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
+    let user_data = String::from_utf8(user_data).unwrap();
+    assert!(user_data.contains(&stage.bucket()) && user_data.contains("sha256"), "{user_data}");
+}
+
+/// Changes a setting of several kinds, and returns what `plan` must name.
+async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
+    let (clients, stack) = (&stage.clients, stage.stack());
+    let function = clients.lambda.update_function_configuration().function_name(format!("{stack}-login"));
+    function.memory_size(1024).send().await.unwrap();
+    clients.cloudwatch.delete_alarms().alarm_names(format!("{stack}-login-errors")).send().await.unwrap();
+    clients.s3.delete_object().bucket(stage.bucket()).key("index.html").send().await.unwrap();
+    let group = format!("/peersync/{stack}/signal");
+    clients.logs.put_retention_policy().log_group_name(group).retention_in_days(3653).send().await.unwrap();
+    let groups = clients.ec2.describe_security_groups().send().await.unwrap();
+    let theirs = groups.security_groups().iter().find(|group| group.group_name() == Some("default")).unwrap();
+    let host = our_host(clients).await;
+    let call = clients.ec2.modify_instance_attribute().instance_id(host.instance_id().unwrap());
+    call.groups(theirs.group_id().unwrap()).send().await.unwrap();
+    vec!["alarm.login-errors", "lambda_function.login", "log_group.signal", "s3_objects.site", "signal_instance.signal"]
 }

@@ -1,0 +1,124 @@
+//! moto.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use axum::body::Bytes;
+use axum::http::{Method, Uri};
+use serde_json::Value;
+
+use super::Mend;
+use crate::proxy::call::{Answer, Call, between};
+use crate::proxy::lock;
+
+/// The namespace of CloudFront's documents.
+const CLOUDFRONT: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+
+/// What is put right, and what must be remembered for that.
+#[derive(Debug, Default)]
+pub(super) struct Moto {
+    /// Bucket policies as they were sent.
+    policies: Mutex<HashMap<String, String>>,
+    /// Configurations of distributions as they were sent.
+    distributions: Mutex<HashMap<String, String>>,
+}
+
+impl Mend for Moto {
+    fn request(&self, call: &Call) -> Call {
+        let mut mended = call.clone();
+        match call.operation.as_str() {
+            "PutBucketPolicy" => {
+                if let Some(bucket) = call.bucket() {
+                    lock(&self.policies).insert(bucket, call.text());
+                }
+                mended.set_body(without_conditional_denials(&call.body));
+            }
+            // It asks for a size that AWS takes from the image.
+            "RunInstances" => mended.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
+            _ => {}
+        }
+        mended
+    }
+
+    /// It does not keep the tags that a bucket is made with.
+    fn following(&self, call: &Call, answer: &Answer) -> Option<Call> {
+        let text = call.text();
+        let tags = between(&text, "<Tags>", "</Tags>").filter(|_| call.is("s3", "CreateBucket") && answer.ok())?;
+        let uri: Uri = format!("{}?tagging", call.uri.path()).parse().ok()?;
+        // The others are about the body.
+        let kept = call.headers.get("authorization").map(|value| ("authorization".parse(), value.clone()));
+        let headers = kept.into_iter().filter_map(|(name, value)| Some((name.ok()?, value))).collect();
+        let body = format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
+        Some(Call::new(Method::PUT, uri, headers, Bytes::from(body)))
+    }
+
+    fn answer(&self, call: &Call, answer: &mut Answer) {
+        if !answer.ok() {
+            return;
+        }
+        match call.operation.as_str() {
+            "GetBucketVersioning" => {
+                answer.set_body(answer.text().replace("GetBucketVersioningResponse", "VersioningConfiguration"));
+            }
+            "GetBucketPolicy" => {
+                let sent = call.bucket().and_then(|bucket| lock(&self.policies).get(&bucket).cloned());
+                sent.into_iter().for_each(|policy| answer.set_body(policy));
+            }
+            // It forgets a distribution's access control, and what its certificate is.
+            "CreateDistribution" | "UpdateDistribution" => {
+                let id = call.segment(2).or_else(|| between(&answer.text(), "<Id>", "</Id>").map(str::to_owned));
+                if let Some((id, config)) = id.zip(configuration(&call.text())) {
+                    lock(&self.distributions).insert(id, config);
+                }
+            }
+            "GetDistributionConfig" => {
+                let sent = call.segment(2).and_then(|id| lock(&self.distributions).get(&id).cloned());
+                let whole =
+                    |config| format!("<DistributionConfig xmlns=\"{CLOUDFRONT}\">{config}</DistributionConfig>");
+                sent.into_iter().for_each(|config| answer.set_body(whole(config)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is in the element `DistributionConfig`, whatever its attributes.
+fn configuration(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("<DistributionConfig>").or_else(|| {
+        let (_, rest) = text.split_once("<DistributionConfig ")?;
+        rest.split_once('>')
+    })?;
+    Some(rest.split_once("</DistributionConfig>")?.0.to_owned())
+}
+
+/// A policy without the denials that hang on a condition: it applies them always.
+fn without_conditional_denials(policy: &[u8]) -> Bytes {
+    let Ok(mut parsed) = serde_json::from_slice::<Value>(policy) else { return Bytes::copy_from_slice(policy) };
+    if let Some(statements) = parsed.get_mut("Statement").and_then(Value::as_array_mut) {
+        statements
+            .retain(|one| one.get("Effect").is_none_or(|effect| effect != "Deny") || one.get("Condition").is_none());
+    }
+    Bytes::from(parsed.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{configuration, without_conditional_denials};
+
+    #[test]
+    fn only_denials_with_a_condition_go() {
+        let policy =
+            r#"{"Statement":[{"Effect":"Deny","Condition":{}},{"Effect":"Deny"},{"Effect":"Allow","Condition":{}}]}"#;
+        let left = without_conditional_denials(policy.as_bytes());
+        assert_eq!(left, r#"{"Statement":[{"Effect":"Deny"},{"Condition":{},"Effect":"Allow"}]}"#);
+        assert_eq!(without_conditional_denials(b"no JSON"), "no JSON");
+    }
+
+    #[test]
+    fn a_configuration_is_found_inside_its_tags_or_alone() {
+        let with_tags = "<DistributionConfigWithTags><DistributionConfig><A/></DistributionConfig><Tags/>";
+        assert_eq!(configuration(with_tags).as_deref(), Some("<A/>"));
+        assert_eq!(configuration("<DistributionConfig xmlns=\"x\"><A/></DistributionConfig>").as_deref(), Some("<A/>"));
+        assert_eq!(configuration("<Other/>"), None);
+    }
+}
