@@ -102,14 +102,14 @@ fn watches(stack: &Stack) -> Vec<Watch> {
         threshold: 5.0,
         remedy: None,
     };
-    let host = |part: &str, metric: &str, remedy| Watch {
+    let host = |part: &str, metric: &str, periods, remedy| Watch {
         part: part.to_owned(),
         namespace: "AWS/EC2".to_owned(),
         metric: metric.to_owned(),
         dimension: Some(("InstanceId", DimensionValue::SignalInstance)),
         statistic: Statistic::Maximum,
         period: 60,
-        periods: 3,
+        periods,
         threshold: 1.0,
         remedy: Some(remedy),
     };
@@ -136,8 +136,10 @@ fn watches(stack: &Stack) -> Vec<Watch> {
         .flat_map(|name| [function(name, "errors", "Errors"), function(name, "throttles", "Throttles")])
         .chain([
             api,
-            host("signal-system", "StatusCheckFailed_System", "recover"),
-            host("signal-instance", "StatusCheckFailed_Instance", "reboot"),
+            // Not after the same time: one remedy is not to come in the way of the other ("Create alarms to stop,
+            // terminate, reboot, or recover an EC2 instance", CloudWatch user guide).
+            host("signal-system", "StatusCheckFailed_System", 2, "recover"),
+            host("signal-instance", "StatusCheckFailed_Instance", 3, "reboot"),
         ])
         .chain(metric_filter::PARTS.map(logged))
         .collect()
