@@ -98,6 +98,14 @@ impl Run {
         self.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// Kinds of events that `docs/output.md` does not name.
+    pub fn undocumented(&self) -> Vec<Value> {
+        let documentation = include_str!("../../docs/output.md");
+        let named =
+            |event: &Value| documentation.contains(&format!("`{}`", event["event"].as_str().unwrap_or_default()));
+        self.events().into_iter().filter(|event| !named(event)).collect()
+    }
+
     /// The events of one kind.
     pub fn events_of(&self, kind: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["event"] == kind).collect()

@@ -47,7 +47,8 @@ async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
     assert!(records.len() < 150, "{} requests", records.len());
     println!("second up: {} requests, longest chain {}", records.len(), longest_chain(&records));
 
-    stage.down().await;
+    let down = stage.down().await;
+    assert_eq!([up.undocumented(), second.undocumented(), down.undocumented()].concat(), Vec::<Value>::new());
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{}", left.join("\n"));
     // Deleting what is gone succeeds.
