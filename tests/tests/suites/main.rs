@@ -9,6 +9,7 @@ mod emulator;
 mod errors;
 mod expiry;
 mod faults;
+mod host;
 mod local;
 mod local_endpoint;
 mod localstack;

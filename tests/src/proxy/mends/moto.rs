@@ -31,7 +31,7 @@ impl Mend for Moto {
                 if let Some(bucket) = call.bucket() {
                     lock(&self.policies).insert(bucket, call.text());
                 }
-                mended.set_body(without_conditional_denials(&call.body));
+                mended.set_body(without_denials(&call.body));
             }
             // It asks for a size that AWS takes from the image.
             "RunInstances" => mended.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
@@ -91,27 +91,24 @@ fn configuration(text: &str) -> Option<String> {
     Some(rest.split_once("</DistributionConfig>")?.0.to_owned())
 }
 
-/// A policy without the denials that hang on a condition: it applies them always.
-fn without_conditional_denials(policy: &[u8]) -> Bytes {
+/// A policy without its denials: it applies them to everybody, whatever their principal and condition.
+fn without_denials(policy: &[u8]) -> Bytes {
     let Ok(mut parsed) = serde_json::from_slice::<Value>(policy) else { return Bytes::copy_from_slice(policy) };
     if let Some(statements) = parsed.get_mut("Statement").and_then(Value::as_array_mut) {
-        statements
-            .retain(|one| one.get("Effect").is_none_or(|effect| effect != "Deny") || one.get("Condition").is_none());
+        statements.retain(|statement| statement.get("Effect").is_none_or(|effect| effect != "Deny"));
     }
     Bytes::from(parsed.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, without_conditional_denials};
+    use super::{configuration, without_denials};
 
     #[test]
-    fn only_denials_with_a_condition_go() {
-        let policy =
-            r#"{"Statement":[{"Effect":"Deny","Condition":{}},{"Effect":"Deny"},{"Effect":"Allow","Condition":{}}]}"#;
-        let left = without_conditional_denials(policy.as_bytes());
-        assert_eq!(left, r#"{"Statement":[{"Effect":"Deny"},{"Condition":{},"Effect":"Allow"}]}"#);
-        assert_eq!(without_conditional_denials(b"no JSON"), "no JSON");
+    fn only_denials_go() {
+        let policy = r#"{"Statement":[{"Effect":"Deny","Condition":{}},{"Effect":"Allow","Condition":{}}]}"#;
+        assert_eq!(without_denials(policy.as_bytes()), r#"{"Statement":[{"Condition":{},"Effect":"Allow"}]}"#);
+        assert_eq!(without_denials(b"no JSON"), "no JSON");
     }
 
     #[test]

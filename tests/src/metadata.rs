@@ -1,0 +1,87 @@
+//! The metadata service of an instance, version 2 alone: nothing without a token that was asked for before. It gives out
+//! the region and the credentials of a role.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, put};
+use humantime::format_rfc3339_seconds;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// What a client must send back. Real ones are longer.
+const TOKEN: &str = "a-token-of-this-instance";
+/// The name of the role, as the service gives it out.
+const ROLE: &str = "the-role-of-the-host";
+/// How long the credentials hold.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
+
+/// A running service; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Metadata {
+    /// Where it listens, `http://127.0.0.1:PORT`.
+    pub url: String,
+    serving: AbortHandle,
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+struct Instance {
+    account: String,
+    region: String,
+}
+
+impl Metadata {
+    /// Starts it for an instance of this account, by whose number an emulator knows it, in this region.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub async fn start(account: &str, region: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let instance = Instance { account: account.to_owned(), region: region.to_owned() };
+        let router = Router::new()
+            .route("/latest/api/token", put(|| async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], TOKEN) }))
+            .route("/latest/meta-data/{*path}", get(answer))
+            .with_state(Arc::new(instance));
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+        Ok(Self { url, serving })
+    }
+}
+
+async fn answer(
+    State(instance): State<Arc<Instance>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    if headers.get("x-aws-ec2-metadata-token").is_none_or(|token| token != TOKEN) {
+        return (StatusCode::UNAUTHORIZED, String::new());
+    }
+    let credentials = json!({
+        "Code": "Success",
+        "Type": "AWS-HMAC",
+        "AccessKeyId": instance.account,
+        "SecretAccessKey": "secret",
+        "Token": "session",
+        "LastUpdated": format_rfc3339_seconds(SystemTime::now()).to_string(),
+        "Expiration": format_rfc3339_seconds(SystemTime::now() + LIFE).to_string(),
+    });
+    match path.trim_end_matches('/') {
+        "placement/region" => (StatusCode::OK, instance.region.clone()),
+        "placement/availability-zone" => (StatusCode::OK, format!("{}a", instance.region)),
+        "iam/security-credentials" => (StatusCode::OK, ROLE.to_owned()),
+        path if path.ends_with(ROLE) => (StatusCode::OK, credentials.to_string()),
+        _ => (StatusCode::NOT_FOUND, String::new()),
+    }
+}

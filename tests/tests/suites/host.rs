@@ -1,0 +1,210 @@
+//! The signaling host starts from its user data: its files, its script with the real AWS command line, its program.
+//!
+//! The folders of the host are below one of the test's own, and systemd and dnf only write down what they are asked for.
+//! Region and credentials come from the metadata service, version 2, as on a real host.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use aws_sdk_ec2::types::InstanceAttributeName;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use peersync_tests::clients::REGION;
+use peersync_tests::emulator::{Emulator, Kind, aws_command_line};
+use peersync_tests::http;
+use peersync_tests::metadata::Metadata;
+use peersync_tests::proxy::Settings;
+use peersync_tests::stage::Stage;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// When a line is given up that the host should have said.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Folders of the host that the script and the units name.
+const FOLDERS: [&str; 3] = ["/usr/local", "/etc/peersync", "/opt/aws"];
+/// Programs that the script calls and that would change this machine.
+const RECORDED: [&str; 3] =
+    ["bin/systemctl", "bin/dnf", "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"];
+
+/// A host, as far as one folder can be one.
+struct Host {
+    root: TempDir,
+    /// What cloud-init runs.
+    run: Vec<String>,
+    metadata: Metadata,
+    endpoint: String,
+}
+
+impl Host {
+    /// Does what cloud-init does with the user data of the stack's instance.
+    async fn of(stage: &Stage) -> Self {
+        let root = TempDir::new().unwrap();
+        let config = user_data(stage).await;
+        for file in config["write_files"].as_array().unwrap() {
+            let text = |field: &str| file[field].as_str().unwrap();
+            let path = below(root.path(), text("path"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, moved(root.path(), text("content"))).unwrap();
+            let mode = u32::from_str_radix(text("permissions"), 8).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        for program in RECORDED {
+            record(root.path(), program);
+        }
+        fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
+        let run = config["runcmd"][0].as_array().unwrap().iter().map(|word| moved(root.path(), word.as_str().unwrap()));
+        let metadata = Metadata::start(&stage.account, REGION).await.unwrap();
+        Self { run: run.collect(), root, metadata, endpoint: stage.emulator.clone() }
+    }
+
+    /// A command in the environment of the host, which names no region and no credentials.
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let own = self.root.path().join("bin");
+        let python = aws_command_line().parent().unwrap().to_owned();
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", format!("{}:{}:/usr/bin:/bin", own.display(), python.display()));
+        command.env("HOME", self.root.path()).env("NO_PROXY", "*").env("AWS_ENDPOINT_URL", &self.endpoint);
+        command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &self.metadata.url);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts what cloud-init runs.
+    fn install(&self) -> Child {
+        self.command(&self.run[0]).args(&self.run[1..]).spawn().unwrap()
+    }
+
+    /// Starts the program as its unit does, on a port of its own.
+    fn start(&self) -> Child {
+        let environment = fs::read_to_string(self.root.path().join("etc/peersync/signal.env")).unwrap();
+        let mut command = self.command(self.program());
+        command.envs(environment.lines().map(variable)).env("LISTEN", "127.0.0.1:0");
+        command.spawn().unwrap()
+    }
+
+    fn program(&self) -> PathBuf {
+        self.root.path().join("usr/local/bin/peersync-signal")
+    }
+
+    /// What the recorded programs were asked for, in order.
+    fn asked(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.root.path().join("asked")).unwrap_or_default();
+        text.lines().map(|line| line.replace(&self.root.path().display().to_string(), "")).collect()
+    }
+}
+
+/// The user data of the stack's instance.
+async fn user_data(stage: &Stage) -> Value {
+    let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
+    let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
+    let call = stage.clients.ec2.describe_instance_attribute().instance_id(host);
+    let answer = call.attribute(InstanceAttributeName::UserData).send().await.unwrap();
+    let text = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    serde_json::from_str(text.strip_prefix("#cloud-config\n").expect("it is a cloud-config")).unwrap()
+}
+
+/// An absolute path of the host, below the root of the test.
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+/// A text with the folders of the host below the root of the test.
+fn moved(root: &Path, text: &str) -> String {
+    FOLDERS
+        .iter()
+        .fold(text.to_owned(), |text, folder| text.replace(folder, &below(root, folder).display().to_string()))
+}
+
+/// A program that writes down its name and arguments.
+fn record(root: &Path, program: &str) {
+    let path = root.join(program);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let asked = root.join("asked");
+    fs::write(&path, format!("#!/bin/sh\necho \"$(basename \"$0\") $*\" >>'{}'\n", asked.display())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A line of systemd's `EnvironmentFile`.
+fn variable(line: &str) -> (String, String) {
+    let (name, value) = line.split_once('=').expect("a variable");
+    let value = value.trim_matches('"').replace("\\\"", "\"").replace("\\\\", "\\");
+    (name.to_owned(), value)
+}
+
+/// Reads until a line has these words.
+async fn until<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>, words: &str) -> String {
+    let found = timeout(PATIENCE, async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            println!("{line}");
+            if line.contains(words) {
+                return line;
+            }
+        }
+        panic!("it ended without `{words}`");
+    });
+    found.await.unwrap_or_else(|_| panic!("no line with `{words}`"))
+}
+
+async fn stage(emulator: &Emulator) -> Stage {
+    let stage = Stage::with(emulator, Settings { moto: true, ..Settings::default() }).await;
+    stage.up().await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_of_a_stack_fetches_its_program_and_serves() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = stage(&emulator).await;
+    let host = Host::of(&stage).await;
+    let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+    assert_eq!(
+        host.asked(),
+        [
+            "systemctl daemon-reload",
+            "systemctl enable --now peersync-signal.service",
+            "dnf install -y -q amazon-cloudwatch-agent",
+            "amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json",
+        ]
+    );
+    let unit = fs::read_to_string(host.root.path().join("etc/systemd/system/peersync-signal.service")).unwrap();
+    assert!(unit.contains(&format!("ExecStart={}", host.program().display())), "{unit}");
+
+    let mut running = host.start();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let listening: Value = serde_json::from_str(&until(&mut lines, "\"listening\"").await).unwrap();
+    let address = listening["address"].as_str().unwrap();
+    let answer = http::client().get(format!("http://{address}/healthz")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let kill = Command::new("kill").args(["-TERM", &running.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(kill.success());
+    assert!(timeout(PATIENCE, running.wait()).await.unwrap().unwrap().success(), "it drains and ends well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_the_stacks_is_not_installed() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = stage(&emulator).await;
+    let host = Host::of(&stage).await;
+    let s3 = &stage.clients.s3;
+    let ours = s3.get_object().bucket(stage.bucket()).key("programs/signal.gz").send().await.unwrap();
+    let ours = ours.body.collect().await.unwrap().to_vec();
+    let put = |body: Vec<u8>| s3.put_object().bucket(stage.bucket()).key("programs/signal.gz").body(body.into()).send();
+    // An empty file, in gzip.
+    put(vec![31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut installing = host.install();
+    let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
+    until(&mut lines, "is not the one that this host was made for").await;
+    assert!(!host.program().exists() && host.asked().is_empty(), "{:?}", host.asked());
+    // It is tried again, since the right one may come.
+    put(ours).await.unwrap();
+    until(&mut lines, "peersync: done").await;
+    assert!(host.program().exists());
+}
