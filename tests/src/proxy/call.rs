@@ -2,6 +2,8 @@
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::operation;
@@ -72,6 +74,19 @@ impl Call {
         let of_the_old = |name: &str| name.starts_with("x-amz-checksum-") || name == "content-md5";
         let stale: Vec<_> = self.headers.keys().filter(|name| of_the_old(name.as_str())).cloned().collect();
         stale.into_iter().for_each(|name| drop(self.headers.remove(name)));
+    }
+
+    /// All of it as JSON, but for the content of objects, which says nothing about the request.
+    pub fn recorded(&self) -> Value {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), Value::from(text(value))));
+        let body = if self.is("s3", "PutObject") { &[] } else { self.body.as_ref() };
+        json!({
+            "method": self.method.as_str(),
+            "uri": self.uri.to_string(),
+            "headers": headers.collect::<serde_json::Map<_, _>>(),
+            "body": STANDARD.encode(body),
+        })
     }
 
     /// A part of the path, counted from 0.

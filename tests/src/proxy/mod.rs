@@ -6,10 +6,12 @@ pub mod call;
 pub mod faults;
 pub mod log;
 mod mends;
-mod operation;
+pub mod operation;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub times: Times,
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
+    /// A file into which every request is written, for `support/check_requests.py`.
+    pub recording: Option<PathBuf>,
     /// Whether moto stands behind it: other things must be put right than in MiniStack.
     pub moto: bool,
 }
@@ -71,6 +75,7 @@ struct Shared {
     settings: Settings,
     behaviours: Behaviours,
     mend: Box<dyn Mend>,
+    recording: Option<Mutex<File>>,
     log: RequestLog,
 }
 
@@ -86,7 +91,9 @@ impl Proxy {
         let log = RequestLog::default();
         let client = crate::http::client();
         let mend = mends::of(settings.moto);
-        let shared = Shared { upstream: upstream.to_owned(), client, settings, behaviours, mend, log: log.clone() };
+        let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
+        let upstream = upstream.to_owned();
+        let shared = Shared { upstream, client, settings, behaviours, mend, recording, log: log.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
         Ok(Self { url, log, accepting })
     }
@@ -123,6 +130,9 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), LONGEST_BODY).await.map_err(|_| Dropped)?;
         let call = Call::new(parts.method, parts.uri, parts.headers, body);
+        if let Some(recording) = &self.recording {
+            writeln!(lock(recording), "{}", call.recorded()).map_err(|_| Dropped)?;
+        }
         tokio::time::sleep(self.settings.latency).await;
         let (answer, by) = self.answer(&call).await;
         self.log.push(Record {

@@ -3,6 +3,7 @@
 //! The folders of the host are below one of the test's own, and systemd and dnf only write down what they are asked for.
 //! Region and credentials come from the metadata service, version 2, as on a real host.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,10 @@ use base64::engine::general_purpose::STANDARD;
 use peersync_tests::clients::REGION;
 use peersync_tests::emulator::{Emulator, Kind, aws_command_line};
 use peersync_tests::http;
+use peersync_tests::iam::actions;
 use peersync_tests::metadata::Metadata;
 use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::operation::decoded;
 use peersync_tests::stage::Stage;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -60,7 +63,7 @@ impl Host {
         fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
         let run = config["runcmd"][0].as_array().unwrap().iter().map(|word| moved(root.path(), word.as_str().unwrap()));
         let metadata = Metadata::start(&stage.account, REGION).await.unwrap();
-        Self { run: run.collect(), root, metadata, endpoint: stage.emulator.clone() }
+        Self { run: run.collect(), root, metadata, endpoint: stage.proxy().url.clone() }
     }
 
     /// A command in the environment of the host, which names no region and no credentials.
@@ -108,6 +111,15 @@ async fn user_data(stage: &Stage) -> Value {
     let text = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
     let text = String::from_utf8(text).unwrap();
     serde_json::from_str(text.strip_prefix("#cloud-config\n").expect("it is a cloud-config")).unwrap()
+}
+
+/// What the role of the host allows.
+async fn allowed(stage: &Stage) -> BTreeSet<String> {
+    let role = format!("{}-{REGION}-signal", stage.stack());
+    let answer = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync").send().await.unwrap();
+    let policy: Value = serde_json::from_str(&decoded(&answer.policy_document)).unwrap();
+    let actions = policy["Statement"].as_array().unwrap().iter().flat_map(|one| one["Action"].as_array().unwrap());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
 /// An absolute path of the host, below the root of the test.
@@ -163,6 +175,7 @@ async fn the_host_of_a_stack_fetches_its_program_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
+    stage.proxy().log.take();
     let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
     assert!(installed.status.success(), "{installed:?}");
     assert_eq!(
@@ -183,6 +196,10 @@ async fn the_host_of_a_stack_fetches_its_program_and_serves() {
     let address = listening["address"].as_str().unwrap();
     let answer = http::client().get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+    let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
+    let allowed = allowed(&stage).await;
+    assert!(called.contains("s3:GetObject") && called.contains("ssm:GetParameters"), "{called:?}");
+    assert!(called.is_subset(&allowed), "{called:?} of {allowed:?}");
     let kill = Command::new("kill").args(["-TERM", &running.id().unwrap().to_string()]).status().await.unwrap();
     assert!(kill.success());
     assert!(timeout(PATIENCE, running.wait()).await.unwrap().unwrap().success(), "it drains and ends well");

@@ -14,6 +14,7 @@ mod local;
 mod local_endpoint;
 mod localstack;
 mod meanwhile;
+mod models;
 mod moto;
 mod operating;
 mod policy;
