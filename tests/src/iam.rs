@@ -25,7 +25,7 @@ const S3_CHANGES: [(&str, &str); 3] = [
 ];
 /// What an operation needs beside itself: tags that it sends, a role that it passes on, what it reads for the caller.
 const BESIDE: [(&str, &[&str]); 15] = [
-    ("cloudfront:CreateDistribution", &["cloudfront:CreateDistributionWithTags", "cloudfront:TagResource"]),
+    ("cloudfront:CreateDistribution", &["cloudfront:TagResource"]),
     ("dynamodb:CreateTable", &["dynamodb:TagResource"]),
     ("ec2:AllocateAddress", &["ec2:CreateTags"]),
     ("ec2:CreateSecurityGroup", &["ec2:CreateTags"]),

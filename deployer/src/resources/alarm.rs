@@ -147,7 +147,7 @@ fn watches(stack: &Stack) -> Vec<Watch> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![
-        Permission { actions: vec!["cloudwatch:DescribeAlarms"], resources: vec!["*".to_owned()] },
+        Permission { actions: vec!["cloudwatch:DescribeAlarms"], resources: vec![arn(stack, "*")] },
         Permission {
             actions: vec![
                 "cloudwatch:DeleteAlarms",

@@ -60,7 +60,6 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         Permission {
             actions: vec![
                 "cloudfront:CreateDistribution",
-                "cloudfront:CreateDistributionWithTags",
                 "cloudfront:CreateInvalidation",
                 "cloudfront:DeleteDistribution",
                 "cloudfront:GetDistribution",

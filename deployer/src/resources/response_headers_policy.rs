@@ -49,13 +49,11 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let any =
         format!("arn:{}:cloudfront::{}:response-headers-policy/*", stack.identity.partition, stack.identity.account);
     vec![
+        Permission { actions: vec!["cloudfront:ListResponseHeadersPolicies"], resources: vec!["*".to_owned()] },
         // AWS knows no narrower form: identifiers are given by CloudFront, and these cannot be tagged.
         Permission {
-            actions: vec!["cloudfront:CreateResponseHeadersPolicy", "cloudfront:ListResponseHeadersPolicies"],
-            resources: vec!["*".to_owned()],
-        },
-        Permission {
             actions: vec![
+                "cloudfront:CreateResponseHeadersPolicy",
                 "cloudfront:DeleteResponseHeadersPolicy",
                 "cloudfront:GetResponseHeadersPolicy",
                 "cloudfront:UpdateResponseHeadersPolicy",

@@ -1,6 +1,9 @@
-//! The policy that `policy` prints allows every call that the commands make, and nothing that none of them makes.
+//! The policy that `policy` prints allows every call that the commands make, and nothing that none of them makes. In it
+//! and in the roles of the stack are only actions and resources that IAM knows.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
 
 use aws_sdk_cloudfront::types::{
     OriginAccessControlConfig, OriginAccessControlSigningBehaviors, ResponseHeadersPolicyConfig,
@@ -10,13 +13,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange};
 use aws_sdk_lambda::primitives::Blob;
 use peersync_tests::clients::{Clients, REGION};
-use peersync_tests::emulator::Emulator;
+use peersync_tests::emulator::{Emulator, python};
 use peersync_tests::foreign::{TRUST, empty_zip};
 use peersync_tests::iam::actions;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::operation::decoded;
 use peersync_tests::stage::Stage;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 /// Actions for what somebody else may have done, or AWS does on the way, and that this test does not bring about; each
 /// with the test that does, or why there is none.
@@ -64,6 +70,43 @@ async fn it_allows_what_is_called_and_nothing_else() {
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(action, _)| (*action).to_owned()).collect();
     let unused: Vec<&String> = granted.difference(&called).filter(|action| !elsewhere.contains(*action)).collect();
     assert!(unused.is_empty(), "allowed and never called: {unused:#?}");
+}
+
+/// What the linter says of a policy.
+async fn lint(policy: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_policy.py");
+    let mut command = Command::new(python());
+    let mut child =
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(policy.as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn iam_knows_what_is_in_it_and_in_the_roles() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure(
+        "[mail]\nprovider = \"ses\"\nfrom = \"a@example.org\"\n\
+         [signaling]\ningress = \"cloudflare\"\n",
+    );
+    stage.up().await;
+    let printed = stage.run(&["policy"]).await.expect(0).stdout;
+    assert_eq!(lint(&printed).await, "");
+    assert_eq!(
+        lint(&printed.replace("cloudfront:CreateDistribution", "cloudfront:MakeOne")).await,
+        "UNKNOWN_ACTION: Unknown action cloudfront:MakeOne"
+    );
+    for part in ["signup", "login", "friends", "rooms", "signal", "gateway"] {
+        let role = format!("{}-{REGION}-{part}", stage.stack());
+        let call = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync");
+        let policy = decoded(&call.send().await.unwrap().policy_document);
+        let said = lint(&policy).await;
+        // API Gateway takes no role that may write less than all logs.
+        let meant = part == "gateway" && said.starts_with("RESOURCE_STAR") && !said.contains('\n');
+        assert!(said.is_empty() || meant, "{part}: {said}\n{policy}");
+    }
 }
 
 /// Changes of each kind what only then is called for.
