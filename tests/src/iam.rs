@@ -60,6 +60,8 @@ const UPDATE_STAGE: [&str; 8] = [
 pub fn actions(record: &Record) -> Vec<String> {
     let operation = record.operation.as_str();
     let own: Vec<String> = match record.service.as_str() {
+        // Nobody signed it.
+        "" => Vec::new(),
         "s3" => s3(operation),
         "apigateway" => api_gateway(operation).iter().map(|action| (*action).to_owned()).collect(),
         "monitoring" => vec![format!("cloudwatch:{operation}")],

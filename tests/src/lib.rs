@@ -12,6 +12,7 @@ pub mod emulator;
 pub mod foreign;
 pub mod http;
 pub mod iam;
+pub mod meddling;
 pub mod metadata;
 pub mod product;
 pub mod proxy;

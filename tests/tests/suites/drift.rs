@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Step;
 use peersync_tests::emulator::Emulator;
+use peersync_tests::meddling;
 use peersync_tests::stage::Stage;
 
 /// What `plan` must say, and nothing beside it: the address, the action, and a beginning of the field that differs.
@@ -18,6 +19,16 @@ async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
     }
     let up = stage.up().await;
     assert!(up.done().contains(&format!("{action} {address}")), "{what}: {:?}", up.done());
+    stage.plan(0).await;
+}
+
+/// As [`expect_drift`], for what carries no tags, so that nothing tells who changed it.
+async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str) {
+    let steps = stage.plan(3).await.steps();
+    let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
+    assert_eq!((step.address.as_str(), step.action.as_str()), (address, "update"), "{what}: {step:#?}");
+    assert!(step.fields.iter().all(|named| named.starts_with(field)), "{what}: {step:#?}");
+    stage.up().await;
     stage.plan(0).await;
 }
 
@@ -214,4 +225,50 @@ async fn alarms_and_dashboard() {
     assert!(steps.len() == 1 && steps[0].address == "dashboard.stack", "{steps:#?}");
     stage.up().await;
     stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_do_what() {
+    let stage = up().await;
+    meddling::trust(&stage).await;
+    expect_drift(&stage, "who may take a role", "iam_role.login", "update").await;
+    meddling::managed_policy(&stage).await;
+    expect_drift(&stage, "a policy of AWS on a role", "iam_role.rooms", "update").await;
+    meddling::profile_without_role(&stage).await;
+    expect_drift(&stage, "a profile without its role", "instance_profile.signal", "update").await;
+    meddling::permission(&stage).await;
+    expect_difference(&stage, "who may call a function", "lambda_permission.login", "source_arn").await;
+    meddling::protected_table(&stage).await;
+    expect_drift(&stage, "a protected table", "dynamodb_table.Users", "update").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_the_edge_and_to_the_gateway() {
+    let stage = up().await;
+    meddling::access_control(&stage).await;
+    expect_difference(&stage, "requests without signature", "origin_access_control.site", "signing").await;
+    meddling::headers_policy(&stage).await;
+    expect_difference(&stage, "pages without headers", "response_headers_policy.site", "").await;
+    meddling::description_of_the_api(&stage).await;
+    expect_drift(&stage, "the API's description", "rest_api.api", "update").await;
+    meddling::throttling(&stage).await;
+    expect_drift(&stage, "more requests", "api_stage.api", "update").await;
+    meddling::metric_filter(&stage).await;
+    expect_difference(&stage, "a log that is not counted", "metric_filter.functions", "/aws/lambda/").await;
+    meddling::program_in_the_bucket(&stage).await;
+    expect_difference(&stage, "another program", "s3_program.signal", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_as_it_runs() {
+    let stage = up().await;
+    meddling::profile_of_the_host(&stage).await;
+    expect_drift(&stage, "the host's profile", "signal_instance.signal", "update").await;
+    meddling::stopped_host(&stage).await;
+    expect_drift(&stage, "a stopped host", "signal_instance.signal", "update").await;
+    let answer = stage.clients.ec2.allocate_address().send().await.unwrap();
+    let tags = stage.clients.ec2.describe_addresses().send().await.unwrap().addresses()[0].tags().to_vec();
+    let id = answer.allocation_id().unwrap();
+    stage.clients.ec2.create_tags().resources(id).set_tags(Some(tags)).send().await.unwrap();
+    expect_drift(&stage, "a second address", "elastic_ip.signal", "update").await;
 }

@@ -5,17 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 
-use aws_sdk_cloudfront::types::{
-    OriginAccessControlConfig, OriginAccessControlSigningBehaviors, ResponseHeadersPolicyConfig,
-    ResponseHeadersPolicyType,
-};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange};
-use aws_sdk_lambda::primitives::Blob;
-use peersync_tests::clients::{Clients, REGION};
+use peersync_tests::clients::REGION;
 use peersync_tests::emulator::{Emulator, python};
-use peersync_tests::foreign::{TRUST, empty_zip};
 use peersync_tests::iam::actions;
+use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::operation::decoded;
@@ -60,6 +54,8 @@ async fn it_allows_what_is_called_and_nothing_else() {
     for command in [&["status"][..], &["outputs"], &["logs"]] {
         stage.run(command).await.expect(0);
     }
+    // Whatever it finds.
+    stage.run(&["doctor"]).await;
     let item = clients.dynamodb.put_item().table_name(format!("{stack}-Users"));
     item.item("email", AttributeValue::S("ada@example.org".to_owned())).send().await.unwrap();
     stage.run(&["down", "--yes"]).await.expect(0);
@@ -111,70 +107,15 @@ async fn iam_knows_what_is_in_it_and_in_the_roles() {
 
 /// Changes of each kind what only then is called for.
 async fn somebody_changes_everything(stage: &Stage) {
-    somebody_changes_the_functions(&stage.clients, stage.stack()).await;
-    somebody_changes_the_edge(&stage.clients).await;
-    somebody_changes_the_host(&stage.clients, stage.stack()).await;
-    let protected = stage.clients.dynamodb.update_table().table_name(format!("{}-Users", stage.stack()));
-    protected.deletion_protection_enabled(true).send().await.unwrap();
-    stage.clients.s3.delete_object().bucket(stage.bucket()).key("index.html").send().await.unwrap();
-}
-
-async fn somebody_changes_the_functions(clients: &Clients, stack: &str) {
-    let (function, role) = (format!("{stack}-login"), format!("{stack}-{REGION}-login"));
-    let code = clients.lambda.update_function_code().function_name(&function).zip_file(Blob::new(empty_zip()));
-    code.send().await.unwrap();
-    let (id, action, principal) = ("peersync-api", "lambda:InvokeFunction", "apigateway.amazonaws.com");
-    clients.lambda.remove_permission().function_name(&function).statement_id(id).send().await.unwrap();
-    let call = clients.lambda.add_permission().function_name(&function).statement_id(id).action(action);
-    call.principal(principal).source_arn("arn:aws:execute-api:eu-central-1:1:x/*/*/*").send().await.unwrap();
-    let everybody = TRUST.replace("lambda.amazonaws.com", "ec2.amazonaws.com");
-    clients.iam.update_assume_role_policy().role_name(&role).policy_document(everybody).send().await.unwrap();
-    let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    clients.iam.attach_role_policy().role_name(&role).policy_arn(managed).send().await.unwrap();
-}
-
-async fn somebody_changes_the_edge(clients: &Clients) {
-    let cloudfront = &clients.cloudfront;
-    let controls = cloudfront.list_origin_access_controls().send().await.unwrap();
-    let id = controls.origin_access_control_list().unwrap().items()[0].id().to_owned();
-    let control = cloudfront.get_origin_access_control().id(&id).send().await.unwrap();
-    let config = control.origin_access_control().unwrap().origin_access_control_config().unwrap();
-    let never = OriginAccessControlConfig::builder()
-        .name(config.name())
-        .set_description(config.description().map(str::to_owned))
-        .signing_protocol(config.signing_protocol().clone())
-        .signing_behavior(OriginAccessControlSigningBehaviors::Never)
-        .origin_access_control_origin_type(config.origin_access_control_origin_type().clone());
-    let call = cloudfront.update_origin_access_control().id(&id).set_if_match(control.e_tag.clone());
-    call.origin_access_control_config(never.build().unwrap()).send().await.unwrap();
-
-    let policies = cloudfront.list_response_headers_policies().r#type(ResponseHeadersPolicyType::Custom).send().await;
-    let policies = policies.unwrap();
-    let summary = &policies.response_headers_policy_list().unwrap().items()[0];
-    let id = summary.response_headers_policy().unwrap().id().to_owned();
-    let policy = cloudfront.get_response_headers_policy().id(&id).send().await.unwrap();
-    let config = policy.response_headers_policy().unwrap().response_headers_policy_config().unwrap();
-    let empty =
-        ResponseHeadersPolicyConfig::builder().name(config.name()).comment(config.comment().unwrap_or_default());
-    let call = cloudfront.update_response_headers_policy().id(&id).set_if_match(policy.e_tag.clone());
-    call.response_headers_policy_config(empty.build().unwrap()).send().await.unwrap();
-}
-
-async fn somebody_changes_the_host(clients: &Clients, stack: &str) {
-    let ec2 = &clients.ec2;
-    let groups = ec2.describe_security_groups().send().await.unwrap();
-    let ours = groups.security_groups().iter().find(|group| group.group_name().unwrap().starts_with(stack)).unwrap();
-    let everyone = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everyone).build();
-    let call = ec2.authorize_security_group_ingress().group_id(ours.group_id().unwrap());
-    call.ip_permissions(ssh).send().await.unwrap();
-    let hosts = ec2.describe_instances().send().await.unwrap();
-    let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
-    clients.iam.create_instance_profile().instance_profile_name("theirs").send().await.unwrap();
-    let profiles = ec2.describe_iam_instance_profile_associations().send().await.unwrap();
-    let association = profiles.iam_instance_profile_associations()[0].association_id().unwrap();
-    let theirs = IamInstanceProfileSpecification::builder().name("theirs").build();
-    let call = ec2.replace_iam_instance_profile_association().association_id(association);
-    call.iam_instance_profile(theirs).send().await.unwrap();
-    ec2.stop_instances().instance_ids(host).send().await.unwrap();
+    meddling::program_of_a_function(stage).await;
+    meddling::permission(stage).await;
+    meddling::trust(stage).await;
+    meddling::managed_policy(stage).await;
+    meddling::access_control(stage).await;
+    meddling::headers_policy(stage).await;
+    meddling::open_port(stage).await;
+    meddling::profile_of_the_host(stage).await;
+    meddling::stopped_host(stage).await;
+    meddling::protected_table(stage).await;
+    meddling::missing_page(stage).await;
 }

@@ -1,0 +1,174 @@
+//! Somebody changes something of a stack in AWS, one thing of a kind at a time.
+
+use aws_sdk_apigateway::types::{Op, PatchOperation};
+use aws_sdk_cloudfront::types::{
+    OriginAccessControlConfig, OriginAccessControlSigningBehaviors, ResponseHeadersPolicyConfig,
+    ResponseHeadersPolicyType,
+};
+use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange};
+use aws_sdk_lambda::primitives::Blob;
+
+use crate::clients::REGION;
+use crate::foreign::{TRUST, empty_zip};
+use crate::stage::Stage;
+
+/// Another program in a function.
+pub async fn program_of_a_function(stage: &Stage) {
+    let call = stage.clients.lambda.update_function_code().function_name(format!("{}-login", stage.stack()));
+    call.zip_file(Blob::new(empty_zip())).send().await.expect("the program can be changed");
+}
+
+/// Somebody else's API may call a function.
+pub async fn permission(stage: &Stage) {
+    let (lambda, name) = (&stage.clients.lambda, format!("{}-login", stage.stack()));
+    let call = lambda.remove_permission().function_name(&name).statement_id("peersync-api");
+    call.send().await.expect("the permission is there");
+    let call = lambda.add_permission().function_name(&name).statement_id("peersync-api");
+    let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
+    let call = call.source_arn("arn:aws:execute-api:eu-central-1:1:x/*/*/*");
+    call.send().await.expect("the permission can be made anew");
+}
+
+/// Another service may take a role.
+pub async fn trust(stage: &Stage) {
+    let role = format!("{}-{REGION}-login", stage.stack());
+    let document = TRUST.replace("lambda.amazonaws.com", "ec2.amazonaws.com");
+    let call = stage.clients.iam.update_assume_role_policy().role_name(role).policy_document(document);
+    call.send().await.expect("the trust can be changed");
+}
+
+/// A role may do more.
+pub async fn managed_policy(stage: &Stage) {
+    let role = format!("{}-{REGION}-rooms", stage.stack());
+    let call = stage.clients.iam.attach_role_policy().role_name(role);
+    call.policy_arn("arn:aws:iam::aws:policy/ReadOnlyAccess").send().await.expect("the policy can be attached");
+}
+
+/// The host's profile has no role.
+pub async fn profile_without_role(stage: &Stage) {
+    let name = format!("{}-{REGION}-signal", stage.stack());
+    let call = stage.clients.iam.remove_role_from_instance_profile().instance_profile_name(&name).role_name(&name);
+    call.send().await.expect("the role can be taken out");
+}
+
+/// The distribution asks the bucket without a signature.
+pub async fn access_control(stage: &Stage) {
+    let cloudfront = &stage.clients.cloudfront;
+    let controls = cloudfront.list_origin_access_controls().send().await.expect("they can be listed");
+    let list = controls.origin_access_control_list().expect("there is a list");
+    let id = list.items().first().expect("ours is there").id();
+    let control = cloudfront.get_origin_access_control().id(id).send().await.expect("it can be read");
+    let config = control.origin_access_control().and_then(|control| control.origin_access_control_config());
+    let config = config.expect("it has a configuration");
+    let never = OriginAccessControlConfig::builder()
+        .name(config.name())
+        .set_description(config.description().map(str::to_owned))
+        .signing_protocol(config.signing_protocol().clone())
+        .signing_behavior(OriginAccessControlSigningBehaviors::Never)
+        .origin_access_control_origin_type(config.origin_access_control_origin_type().clone())
+        .build()
+        .expect("it is complete");
+    let call = cloudfront.update_origin_access_control().id(id).set_if_match(control.e_tag.clone());
+    call.origin_access_control_config(never).send().await.expect("it can be changed");
+}
+
+/// The pages come without their headers.
+pub async fn headers_policy(stage: &Stage) {
+    let cloudfront = &stage.clients.cloudfront;
+    let call = cloudfront.list_response_headers_policies().r#type(ResponseHeadersPolicyType::Custom);
+    let policies = call.send().await.expect("they can be listed");
+    let summary = policies.response_headers_policy_list().and_then(|list| list.items().first());
+    let id = summary.and_then(|summary| summary.response_headers_policy()).expect("ours is there").id();
+    let policy = cloudfront.get_response_headers_policy().id(id).send().await.expect("it can be read");
+    let config = policy.response_headers_policy().and_then(|policy| policy.response_headers_policy_config());
+    let config = config.expect("it has a configuration");
+    let empty = ResponseHeadersPolicyConfig::builder().name(config.name());
+    let empty = empty.set_comment(config.comment().map(str::to_owned)).build().expect("it is complete");
+    let call = cloudfront.update_response_headers_policy().id(id).set_if_match(policy.e_tag.clone());
+    call.response_headers_policy_config(empty).send().await.expect("it can be changed");
+}
+
+/// Everybody may reach the host's port 22.
+pub async fn open_port(stage: &Stage) {
+    let ec2 = &stage.clients.ec2;
+    let groups = ec2.describe_security_groups().send().await.expect("they can be listed");
+    let is_ours = |name: Option<&str>| name.is_some_and(|name| name.starts_with(stage.stack()));
+    let ours = groups.security_groups().iter().find(|group| is_ours(group.group_name())).expect("ours is there");
+    let everyone = IpRange::builder().cidr_ip("0.0.0.0/0").build();
+    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everyone).build();
+    let call = ec2.authorize_security_group_ingress().set_group_id(ours.group_id().map(str::to_owned));
+    call.ip_permissions(ssh).send().await.expect("a rule can be added");
+}
+
+/// The host has another profile.
+pub async fn profile_of_the_host(stage: &Stage) {
+    let ec2 = &stage.clients.ec2;
+    let call = stage.clients.iam.create_instance_profile().instance_profile_name("theirs");
+    call.send().await.expect("a profile can be made");
+    let profiles = ec2.describe_iam_instance_profile_associations().send().await.expect("they can be listed");
+    let association = profiles.iam_instance_profile_associations().first().expect("the host has one");
+    let theirs = IamInstanceProfileSpecification::builder().name("theirs").build();
+    let call = ec2.replace_iam_instance_profile_association().iam_instance_profile(theirs);
+    let call = call.set_association_id(association.association_id().map(str::to_owned));
+    call.send().await.expect("it can be replaced");
+}
+
+/// The host is stopped.
+pub async fn stopped_host(stage: &Stage) {
+    let hosts = stage.clients.ec2.describe_instances().send().await.expect("they can be listed");
+    let mut hosts = hosts.reservations().iter().flat_map(|reservation| reservation.instances());
+    let id = hosts.next().and_then(|host| host.instance_id()).expect("the host is there");
+    stage.clients.ec2.stop_instances().instance_ids(id).send().await.expect("it can be stopped");
+}
+
+/// A table cannot be deleted.
+pub async fn protected_table(stage: &Stage) {
+    let call = stage.clients.dynamodb.update_table().table_name(format!("{}-Users", stage.stack()));
+    call.deletion_protection_enabled(true).send().await.expect("it can be protected");
+}
+
+/// A page is missing.
+pub async fn missing_page(stage: &Stage) {
+    let call = stage.clients.s3.delete_object().bucket(stage.bucket()).key("index.html");
+    call.send().await.expect("it can be deleted");
+}
+
+/// The program of the host is another one.
+pub async fn program_in_the_bucket(stage: &Stage) {
+    let call = stage.clients.s3.put_object().bucket(stage.bucket()).key("programs/signal.gz");
+    call.body(b"theirs".to_vec().into()).send().await.expect("it can be overwritten");
+}
+
+/// One of the logs is not counted.
+pub async fn metric_filter(stage: &Stage) {
+    let logs = &stage.clients.logs;
+    let filters = logs.describe_metric_filters().send().await.expect("they can be listed");
+    let is_ours = |group: Option<&str>| group.is_some_and(|group| group.ends_with(&format!("{}-login", stage.stack())));
+    let filter = filters.metric_filters().iter().find(|filter| is_ours(filter.log_group_name()));
+    let filter = filter.expect("ours is there");
+    let call = logs.delete_metric_filter().set_log_group_name(filter.log_group_name().map(str::to_owned));
+    let call = call.set_filter_name(filter.filter_name().map(str::to_owned));
+    call.send().await.expect("it can be deleted");
+}
+
+async fn api_id(stage: &Stage) -> String {
+    let apis = stage.clients.api_gateway.get_rest_apis().send().await.expect("they can be listed");
+    apis.items().first().and_then(|api| api.id()).expect("ours is there").to_owned()
+}
+
+fn replace(path: &str, value: &str) -> PatchOperation {
+    PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
+}
+
+/// The API is described otherwise.
+pub async fn description_of_the_api(stage: &Stage) {
+    let call = stage.clients.api_gateway.update_rest_api().rest_api_id(api_id(stage).await);
+    call.patch_operations(replace("/description", "theirs")).send().await.expect("it can be changed");
+}
+
+/// The API takes more requests.
+pub async fn throttling(stage: &Stage) {
+    let call = stage.clients.api_gateway.update_stage().rest_api_id(api_id(stage).await).stage_name("api");
+    let call = call.patch_operations(replace("/*/*/throttling/rateLimit", "9999"));
+    call.send().await.expect("it can be changed");
+}
