@@ -56,7 +56,8 @@ pub async fn access_control(stage: &Stage) {
     let cloudfront = &stage.clients.cloudfront;
     let controls = cloudfront.list_origin_access_controls().send().await.expect("they can be listed");
     let list = controls.origin_access_control_list().expect("there is a list");
-    let id = list.items().first().expect("ours is there").id();
+    let ours = list.items().iter().find(|control| control.name().starts_with(stage.stack()));
+    let id = ours.expect("ours is there").id();
     let control = cloudfront.get_origin_access_control().id(id).send().await.expect("it can be read");
     let config = control.origin_access_control().and_then(|control| control.origin_access_control_config());
     let config = config.expect("it has a configuration");
@@ -153,7 +154,9 @@ pub async fn metric_filter(stage: &Stage) {
 
 async fn api_id(stage: &Stage) -> String {
     let apis = stage.clients.api_gateway.get_rest_apis().send().await.expect("they can be listed");
-    apis.items().first().and_then(|api| api.id()).expect("ours is there").to_owned()
+    let name = format!("{}-api", stage.stack());
+    let ours = apis.items().iter().find(|api| api.name() == Some(name.as_str()));
+    ours.and_then(|api| api.id()).expect("ours is there").to_owned()
 }
 
 fn replace(path: &str, value: &str) -> PatchOperation {

@@ -11,6 +11,7 @@ use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::foreign;
+use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
@@ -84,5 +85,29 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     let host = our_host(clients).await;
     let call = clients.ec2.modify_instance_attribute().instance_id(host.instance_id().unwrap());
     call.groups(theirs.group_id().unwrap()).send().await.unwrap();
-    vec!["alarm.login-errors", "lambda_function.login", "log_group.signal", "s3_objects.site", "signal_instance.signal"]
+    meddling::permission(stage).await;
+    meddling::trust(stage).await;
+    meddling::access_control(stage).await;
+    meddling::open_port(stage).await;
+    meddling::protected_table(stage).await;
+    meddling::program_in_the_bucket(stage).await;
+    meddling::metric_filter(stage).await;
+    meddling::description_of_the_api(stage).await;
+    meddling::throttling(stage).await;
+    vec![
+        "alarm.login-errors",
+        "api_stage.api",
+        "dynamodb_table.Users",
+        "iam_role.login",
+        "lambda_function.login",
+        "lambda_permission.login",
+        "log_group.signal",
+        "metric_filter.functions",
+        "origin_access_control.site",
+        "rest_api.api",
+        "s3_objects.site",
+        "s3_program.signal",
+        "security_group.signal",
+        "signal_instance.signal",
+    ]
 }
