@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask test`, `dist`, `bench` and `try`.
+//! Developer commands: `cargo xtask test`, `rules`, `dist`, `bench` and `try`.
 
 mod bench;
 mod dist;
 mod error;
 mod process;
+mod rules;
 mod suites;
 mod test;
 mod tools;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Run all checks and tests; sets up what they need.
     Test(test::Options),
+    /// Take the deployer's rules of waiting and order out one by one, and see that a test fails without each.
+    Rules(rules::Options),
     /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
     Dist,
     /// Measure, and print the numbers.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Test(options) => test::run(&options),
+        Command::Rules(options) => rules::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),
         Command::Try => try_it::run(),

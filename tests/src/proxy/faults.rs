@@ -79,8 +79,8 @@ pub struct Faults {
 enum Rule {
     /// Those that chance chooses, at this rate, with this seed.
     Rate(f64, u64),
-    /// The first and the third, where it changes something and its operation is one of those.
-    FirstChange(fn(&str) -> bool),
+    /// The first and the third, of the requests that are meant.
+    First(fn(&Call) -> bool),
 }
 
 impl Faults {
@@ -89,16 +89,16 @@ impl Faults {
         Self { kinds: kinds.to_vec(), rule: Rule::Rate(rate, seed), seen: Mutex::default() }
     }
 
-    /// This one for every change by one of these operations, the first time that it is asked for; and the third, which
-    /// comes where the second was answered by "it is there" and what is there was deleted for that.
-    pub fn of_each_change(kind: Fault, operations: fn(&str) -> bool) -> Self {
-        Self { kinds: vec![kind], rule: Rule::FirstChange(operations), seen: Mutex::default() }
+    /// This one for every request that is meant, the first time that it comes; and the third, which comes where the
+    /// second was answered by "it is there" and what is there was deleted for that.
+    pub fn of_each_first(kind: Fault, meant: fn(&Call) -> bool) -> Self {
+        Self { kinds: vec![kind], rule: Rule::First(meant), seen: Mutex::default() }
     }
 
     /// The fault for this request. The n-th request of one form gets the same each time, whatever runs beside it.
     pub fn choose(&self, call: &Call) -> Option<Fault> {
         let mut form = format!("{}:{} {} {}", call.service, call.operation, call.method, call.uri.path());
-        if let Rule::FirstChange(_) = self.rule {
+        if let Rule::First(_) = self.rule {
             // Another body is another change: all tables are made under one path.
             form.push_str(&call.text());
         }
@@ -109,8 +109,8 @@ impl Faults {
             *count
         };
         match self.rule {
-            Rule::FirstChange(operations) => {
-                let first = call.mutating() && (number == 1 || number == 3) && operations(&call.operation);
+            Rule::First(meant) => {
+                let first = (number == 1 || number == 3) && meant(call);
                 first.then(|| self.kinds.first().copied()).flatten()
             }
             Rule::Rate(rate, seed) => {

@@ -8,10 +8,15 @@ use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::stage::Stage;
 
-/// Behaviours that the deployer never meets, because it keeps the order: what is in use is not deleted, and a host is
-/// asked for once.
-const NEVER_MET: [Behaviour; 4] =
-    [Behaviour::ClientToken, Behaviour::AccessControlInUse, Behaviour::LateLog, Behaviour::AlreadyThere];
+/// Behaviours that this never meets: what is in use is not deleted, a host is asked for once, and nothing is backed up.
+/// `operating` and `faults` meet them, or the order of the graph keeps away from them.
+const NEVER_MET: [Behaviour; 5] = [
+    Behaviour::ClientToken,
+    Behaviour::BackupInProgress,
+    Behaviour::AccessControlInUse,
+    Behaviour::LateLog,
+    Behaviour::AlreadyThere,
+];
 
 /// `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must have been met, by a refusal or by
 /// a state in progress: otherwise the test would show nothing.
@@ -29,10 +34,17 @@ async fn lifecycle(behaviours: &[Behaviour]) {
     stage.down().await;
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{behaviours:?}:\n{}", left.join("\n"));
-    let refused = stage.proxy().log.all().into_iter().filter_map(|record| Some((record.operation, record.by?)));
+    let records = stage.proxy().log.all();
+    let health = records.iter().rev().find(|record| record.operation == "DescribeInstanceStatus");
+    assert!(health.is_some_and(|record| record.by.is_none()), "the new host was healthy before the old one ended");
+    let refused = records.into_iter().filter_map(|record| Some((record.operation, record.by?)));
     let refused: Vec<(String, String)> = refused.collect();
-    // Their end is waited for, and not tried out.
-    for waited in [("DeleteDistribution", "DistributionInProgress"), ("DeleteSecurityGroup", "DependencyViolation")] {
+    // These are waited for, and not tried out.
+    for waited in [
+        ("AssociateAddress", "DependencyViolation"),
+        ("DeleteDistribution", "DistributionInProgress"),
+        ("DeleteSecurityGroup", "DependencyViolation"),
+    ] {
         let waited = (waited.0.to_owned(), waited.1.to_owned());
         assert!(!refused.contains(&waited), "{waited:?} was tried too early");
     }
@@ -65,6 +77,7 @@ behaviours! {
     a_security_group_that_is_held_by_its_instance: DependencyViolation;
     client_tokens: ClientToken;
     backups_that_are_unavailable_at_first: ContinuousBackupsUnavailable;
+    backups_in_progress: BackupInProgress;
     tables_in_progress: TableInProgress;
     functions_in_progress: FunctionInProgress;
     a_distribution_in_progress: DistributionInProgress;
@@ -83,4 +96,18 @@ behaviours! {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_them_together() {
     lifecycle(&Behaviour::ALL).await;
+}
+
+/// CloudFront knows the reference of a distribution for good, so that a stack that comes up again needs another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_comes_up_again() {
+    let settings = Settings { behaviours: vec![Behaviour::AlreadyThere], ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.up().await;
+    stage.down().await;
+    stage.up().await;
+    let refused = stage.proxy().log.all().into_iter().filter(|record| record.by.is_some());
+    assert!(refused.map(|record| record.operation).any(|operation| operation == "CreateDistribution"));
+    stage.plan(0).await;
+    stage.down().await;
 }

@@ -1,10 +1,14 @@
 //! One request in ten fails by throttling, errors, dropped or slow connections; `up` and `down` succeed and say so.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::faults::{Fault, Faults};
+use peersync_tests::proxy::operation::form;
 use peersync_tests::stage::Stage;
 
 /// One request in ten.
@@ -78,13 +82,85 @@ async fn everything_at_once() {
 /// Everything is done twice: whatever makes, changes or deletes must find its work done and go on. Of APIs see below.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_to_each_change_lost_once() {
-    up_and_down_through(Faults::of_each_change(Fault::DroppedAfter, |operation| operation != "CreateRestApi")).await;
+    let changes = |call: &Call| call.mutating() && call.operation != "CreateRestApi";
+    up_and_down_through(Faults::of_each_first(Fault::DroppedAfter, changes)).await;
+}
+
+/// What a changed configuration and somebody else's doings make `up` change and remove is found changed and gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_each_change_of_what_is_there_lost_once() {
+    let mut stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let gateway = &stage.clients.api_gateway;
+    let apis = gateway.get_rest_apis().send().await.unwrap();
+    let (id, root) = (apis.items()[0].id().unwrap(), apis.items()[0].root_resource_id().unwrap());
+    let path = gateway.create_resource().rest_api_id(id).parent_id(root).path_part("theirs").send().await.unwrap();
+    let method = gateway.put_method().rest_api_id(id).resource_id(path.id().unwrap()).http_method("GET");
+    method.authorization_type("NONE").send().await.unwrap();
+    let object = stage.clients.s3.put_object().bucket(stage.bucket()).key("theirs.html");
+    object.body(b"theirs".to_vec().into()).send().await.unwrap();
+    stage.configure(
+        "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
+         [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n\
+         [stack]\nprotect = true\n",
+    );
+    let faults = Some(Faults::of_each_first(Fault::DroppedAfter, Call::mutating));
+    stage.change_proxy(Settings { faults, behaviours: vec![Behaviour::ClientToken], ..Settings::default() }).await;
+    stage.up().await;
+    stage.plan(0).await;
+}
+
+/// The answer to a HEAD has no body that would name the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_without_a_word() {
+    let mut stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let faults = Some(Faults::of_each_first(Fault::TooManyRequests, |call| call.operation == "HeadObject"));
+    stage.change_proxy(Settings { faults, ..Settings::default() }).await;
+    stage.plan(0).await;
+    assert!(stage.proxy().log.all().iter().any(|record| record.by.is_some()), "it was met");
+}
+
+/// Who we are is asked first, and with less patience than the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_very_first_call() {
+    for fault in [Fault::Throttled, Fault::Internal, Fault::DroppedBefore] {
+        let faults = Some(Faults::of_each_first(fault, |call| call.operation == "GetCallerIdentity"));
+        let stage = Stage::with(Emulator::shared(), Settings { faults, ..Settings::default() }).await;
+        stage.plan(3).await;
+    }
+}
+
+/// EC2 may not show a host that an earlier run has asked for: the same order has the same token, so that it is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_ordered_again_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("requests.jsonl");
+    let refused = ("RunInstances".to_owned(), 400, "InsufficientInstanceCapacity".to_owned(), "none left".to_owned());
+    let settings = Settings { recording: Some(recording.clone()), refuse: vec![refused], ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    // Thrice, because a token holds for ten minutes and those may end in between.
+    for _ in 0..3 {
+        stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
+    }
+    let text = std::fs::read_to_string(&recording).unwrap();
+    let requests = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let bodies = requests.map(|request| STANDARD.decode(request["body"].as_str().unwrap()).unwrap());
+    let token = |body: Vec<u8>| {
+        let fields: Vec<(String, String)> = form(&body).collect();
+        let has = |key: &str, value: &str| fields.iter().any(|field| field.0 == key && field.1 == value);
+        let order = has("Action", "RunInstances");
+        fields.iter().find(|(key, _)| order && key == "ClientToken").map(|(_, value)| value.clone())
+    };
+    let tokens: Vec<String> = bodies.filter_map(token).collect();
+    assert_eq!(tokens.len(), 3, "{tokens:?}");
+    assert!(tokens[0] == tokens[1] || tokens[1] == tokens[2], "{tokens:?}");
 }
 
 /// APIs have no unique names: one whose answer was lost stays beside the one that everything else was built on.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_was_made_twice() {
-    let faults = Faults::of_each_change(Fault::DroppedAfter, |operation| operation == "CreateRestApi");
+    let faults = Faults::of_each_first(Fault::DroppedAfter, |call| call.operation == "CreateRestApi");
     // AWS makes one in three seconds: so the dates of the two differ.
     let behaviours = vec![Behaviour::ApiGatewayQuota];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::{
+    BillingMode, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, IndexStatus,
+    PointInTimeRecoverySpecification, ProvisionedThroughput,
+};
+use aws_sdk_ec2::types::InstanceStateName;
 use aws_sdk_lambda::types::LastUpdateStatus;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{self, Clients};
@@ -28,6 +33,12 @@ fn refused(stage: &Stage, operation: &str) -> Vec<String> {
     records.into_iter().filter(|record| record.operation == operation).filter_map(|record| record.by).collect()
 }
 
+/// How many calls of this operation met another change.
+fn conflicts(stage: &Stage, operation: &str) -> usize {
+    let records = stage.proxy().log.all();
+    records.iter().filter(|record| record.operation == operation && record.status == Some(409)).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_being_deleted() {
     let times = Times { table: LONG, ..Times::default() };
@@ -51,6 +62,50 @@ async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
     assert!(refused(&stage, "DeleteTable").contains(&"TableInProgress".to_owned()), "it was being changed");
     let gone = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap_err();
     assert!(gone.into_service_error().is_resource_not_found_exception(), "it is gone when `down` says so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_being_changed_takes_our_change_after_that() {
+    let times = Times { table: LONG, ..Times::default() };
+    let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
+    stage.up().await;
+    let table = format!("{}-Users", stage.stack());
+    let change = seen.dynamodb.update_table().table_name(&table).deletion_protection_enabled(false);
+    change.send().await.unwrap();
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    stage.plan(0).await;
+    let refused = stage
+        .proxy()
+        .log
+        .all()
+        .into_iter()
+        .any(|record| record.operation == "UpdateTable" && record.status == Some(400));
+    assert!(!refused, "none was tried too early");
+}
+
+/// DynamoDB takes one change of a table at a time, and an index takes longer than its table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_changed_one_setting_after_another() {
+    let (stage, seen) = stage(&[Behaviour::TableInProgress], Times::default()).await;
+    stage.up().await;
+    let table = format!("{}-Users", stage.stack());
+    let dynamodb = &stage.clients.dynamodb;
+    let units = ProvisionedThroughput::builder().read_capacity_units(1).write_capacity_units(1).build().unwrap();
+    let billing = dynamodb.update_table().table_name(&table).billing_mode(BillingMode::Provisioned);
+    billing.provisioned_throughput(units).send().await.unwrap();
+    let index = DeleteGlobalSecondaryIndexAction::builder().index_name("byName").build().unwrap();
+    let index = GlobalSecondaryIndexUpdate::builder().delete(index).build();
+    dynamodb.update_table().table_name(&table).global_secondary_index_updates(index).send().await.unwrap();
+    let off = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(false).build().unwrap();
+    let recovery = dynamodb.update_continuous_backups().table_name(&table);
+    recovery.point_in_time_recovery_specification(off).send().await.unwrap();
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    let described = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap();
+    let index = described.table().unwrap().global_secondary_indexes()[0].index_status();
+    assert_eq!(index, Some(&IndexStatus::Active), "it can be asked when `up` says so");
+    stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,10 +135,25 @@ async fn a_function_that_is_being_updated() {
     while change().await.is_err() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    stage.proxy().log.take();
     stage.up().await;
-    assert!(refused(&stage, "UpdateFunctionConfiguration").len() > 1, "somebody else's change came first");
+    assert!(refused(&stage, "GetFunctionConfiguration").len() > 1, "it was in progress");
+    assert_eq!(conflicts(&stage, "UpdateFunctionConfiguration"), 0, "somebody else's change was waited for");
+    assert_eq!(conflicts(&stage, "UpdateFunctionCode"), 1, "and ours, before the next; another one came first once");
     let function = seen.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
     assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` says so");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_still_being_made() {
+    let times = Times { function: 2 * LONG, ..Times::default() };
+    let (stage, _) = stage(&[Behaviour::FunctionInProgress], times).await;
+    stage.up().await;
+    stage.configure("[api]\nmemory_mb = 512\n");
+    stage.up().await;
+    let conflicts = conflicts(&stage, "UpdateFunctionConfiguration");
+    assert_eq!(conflicts, 4, "somebody else's change came before each, and none was tried too early");
     stage.plan(0).await;
 }
 
@@ -97,6 +167,9 @@ async fn a_host_that_is_being_stopped() {
     seen.ec2.stop_instances().instance_ids(&host).send().await.unwrap();
     stage.up().await;
     assert!(refused(&stage, "StartInstances").contains(&"DependencyViolation".to_owned()), "it was still stopping");
+    let answer = seen.ec2.describe_instances().instance_ids(&host).send().await.unwrap();
+    let state = answer.reservations()[0].instances()[0].state().and_then(|state| state.name());
+    assert_eq!(state, Some(&InstanceStateName::Running), "it runs when `up` says so");
     stage.plan(0).await;
 }
 

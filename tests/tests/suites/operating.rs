@@ -12,6 +12,7 @@ use peersync_tests::deployer::{Run, ended};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::stage::Stage;
 use serde_json::{Value, json};
 
@@ -143,6 +144,21 @@ async fn a_backup_comes_back_by_adopting_the_restored_table() {
     stage.plan(0).await;
     let kept = stage.clients.dynamodb.scan().table_name("peersync-dev-Users").send().await.unwrap();
     assert_eq!(kept.count(), 1, "the user is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_there_before_what_it_holds_goes() {
+    let settings = Settings { behaviours: vec![Behaviour::BackupInProgress], ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.up().await;
+    user(&stage).await;
+    stage.run(&["down", "--yes"]).await.expect(0);
+    let records = stage.proxy().log.all();
+    let looks: Vec<_> = records.iter().filter(|record| record.operation == "DescribeBackup").collect();
+    assert!(looks.len() > 1 && looks[0].by.is_some(), "it was in progress: {looks:?}");
+    let deleted = records.iter().filter(|record| record.mutating && record.operation.starts_with("Delete"));
+    assert!(deleted.map(|record| record.began).all(|began| began > looks[looks.len() - 1].ended));
+    assert!(looks[looks.len() - 1].by.is_none(), "the last look saw it available");
 }
 
 #[tokio::test(flavor = "multi_thread")]

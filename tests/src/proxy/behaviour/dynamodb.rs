@@ -39,10 +39,45 @@ impl Behave for BackupsUnavailable {
     }
 }
 
+/// Backups that take a while.
+pub(super) struct BackupInProgress {
+    time: Duration,
+    made: Mutex<Moments>,
+}
+
+impl BackupInProgress {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { time, made: Mutex::default() }
+    }
+}
+
+impl Behave for BackupInProgress {
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(mut body) = answer.json().filter(|_| answer.ok() && call.service == "dynamodb") else { return };
+        let details = match call.operation.as_str() {
+            "CreateBackup" => "/BackupDetails",
+            "DescribeBackup" => "/BackupDescription/BackupDetails",
+            _ => return,
+        };
+        let Some(details) = body.pointer_mut(details).and_then(Value::as_object_mut) else { return };
+        let Some(arn) = details.get("BackupArn").and_then(Value::as_str).map(str::to_owned) else { return };
+        let mut made = lock(&self.made);
+        if call.operation == "CreateBackup" {
+            made.set(arn.clone());
+        }
+        if made.within(&arn, self.time) {
+            details.insert("BackupStatus".to_owned(), Value::from("CREATING"));
+            answer.set_body(body.to_string());
+        }
+    }
+}
+
 #[derive(Default)]
 struct Tables {
     created: Moments,
     updated: Moments,
+    /// Those whose index was made.
+    indexed: Moments,
     deleted: Moments,
 }
 
@@ -103,10 +138,18 @@ impl Behave for TableInProgress {
             let mut tables = lock(&self.tables);
             match call.operation.as_str() {
                 "CreateTable" => tables.created.set(table.clone()),
-                "UpdateTable" => tables.updated.set(table.clone()),
+                "UpdateTable" => {
+                    tables.updated.set(table.clone());
+                    if call.text().contains("\"Create\"") {
+                        tables.indexed.set(table.clone());
+                    }
+                }
                 "DeleteTable" => tables.deleted.set(table.clone()),
                 _ => {}
             }
+        }
+        if call.operation == "DescribeTable" && lock(&self.tables).indexed.within(&table, self.time * 2) {
+            show_indexes_in_progress(answer);
         }
         let Some(state) = self.state(&table) else { return };
         let path = match call.operation.as_str() {
@@ -121,6 +164,16 @@ impl Behave for TableInProgress {
             answer.set_body(body.to_string());
         }
     }
+}
+
+/// An index is filled for some time after its table is active.
+fn show_indexes_in_progress(answer: &mut Answer) {
+    let Some(mut body) = answer.json().filter(|_| answer.ok()) else { return };
+    let indexes = body.pointer_mut("/Table/GlobalSecondaryIndexes").and_then(Value::as_array_mut);
+    for index in indexes.into_iter().flatten().filter_map(Value::as_object_mut) {
+        index.insert("IndexStatus".to_owned(), Value::from("CREATING"));
+    }
+    answer.set_body(body.to_string());
 }
 
 /// One table at a time.

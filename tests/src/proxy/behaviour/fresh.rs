@@ -20,8 +20,9 @@ impl NotFoundAfterCreate {
 
     /// Whether what the call is about was created a moment ago.
     fn is_fresh(&self, call: &Call) -> bool {
-        // A group is asked for long after it was made: what a host is made of comes later than all else.
-        let time = if call.is("ec2", "RunInstances") { self.time * 10 } else { self.time };
+        // A group and an address are asked for long after they were made: a host comes later than all else.
+        let late = ["RunInstances", "AssociateAddress"].contains(&call.operation.as_str());
+        let time = if late { self.time * 10 } else { self.time };
         let created = lock(&self.created);
         subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), time))
     }

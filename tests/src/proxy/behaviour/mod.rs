@@ -33,7 +33,9 @@ pub enum Behaviour {
     ClientToken,
     /// A table's point-in-time recovery cannot be set right after it has become active.
     ContinuousBackupsUnavailable,
-    /// A table is CREATING, UPDATING and DELETING for a while and refuses changes meanwhile.
+    /// A backup is CREATING for a while.
+    BackupInProgress,
+    /// A table is CREATING, UPDATING and DELETING for a while and refuses changes meanwhile; its index takes longer.
     TableInProgress,
     /// A function is Pending or being updated for a while and refuses another change; somebody else's comes first once.
     FunctionInProgress,
@@ -57,19 +59,20 @@ pub enum Behaviour {
     ChangedMeanwhile,
     /// A function that is there writes a line into its log, and makes the group anew for it.
     LateLog,
-    /// Methods, stages and distributions that are there already are not made again.
+    /// Methods, stages and distributions that are there already are not made again, nor is an expiry switched on twice.
     AlreadyThere,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
         Self::DependencyViolation,
         Self::ClientToken,
         Self::ContinuousBackupsUnavailable,
+        Self::BackupInProgress,
         Self::TableInProgress,
         Self::FunctionInProgress,
         Self::DistributionInProgress,
@@ -93,6 +96,7 @@ impl Behaviour {
             Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
             Self::ClientToken => Box::new(ec2::ClientToken::default()),
             Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
+            Self::BackupInProgress => Box::new(dynamodb::BackupInProgress::new(times.table)),
             Self::TableInProgress => Box::new(dynamodb::TableInProgress::new(times.table)),
             Self::FunctionInProgress => Box::new(lambda::FunctionInProgress::new(times.function)),
             Self::DistributionInProgress => Box::new(cloudfront::DistributionInProgress::new(times.distribution)),
