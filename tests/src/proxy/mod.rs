@@ -34,6 +34,9 @@ const LONGEST_BODY: usize = 128 << 20;
 /// How long a slow answer takes.
 const SLOW: Duration = Duration::from_millis(1500);
 
+/// What stands in the record of a request that took longer.
+pub const LATE: &str = "Late";
+
 /// What the proxy does beside writing down.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -47,6 +50,8 @@ pub struct Settings {
     pub times: Times,
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
+    /// Requests that take so much longer, which are marked as [`LATE`].
+    pub late: Option<(fn(&Call) -> bool, Duration)>,
     /// A file into which every request is written, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
     /// Whether moto stands behind it: other things must be put right than in MiniStack.
@@ -172,6 +177,11 @@ impl Shared {
             }
             None => {}
         }
+        let late = self.settings.late.filter(|(meant, _)| meant(call));
+        if let Some((_, time)) = late {
+            tokio::time::sleep(time).await;
+        }
+        let by = by.or(late.map(|_| LATE.to_owned()));
         let (answer, refused) = self.behave(call).await;
         if fault == Some(Fault::DroppedAfter) { (None, by) } else { (Some(answer), refused.or(by)) }
     }

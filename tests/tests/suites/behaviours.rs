@@ -10,10 +10,11 @@ use peersync_tests::stage::Stage;
 
 /// Behaviours that this never meets: what is in use is not deleted, a host is asked for once, and nothing is backed up.
 /// `operating` and `faults` meet them, or the order of the graph keeps away from them.
-const NEVER_MET: [Behaviour; 5] = [
+const NEVER_MET: [Behaviour; 6] = [
     Behaviour::ClientToken,
     Behaviour::BackupInProgress,
     Behaviour::AccessControlInUse,
+    Behaviour::EmptyDeployment,
     Behaviour::LateLog,
     Behaviour::AlreadyThere,
 ];
@@ -86,6 +87,7 @@ behaviours! {
     changes_of_a_bucket_that_meet: OperationAborted;
     the_quota_of_the_gateway: ApiGatewayQuota;
     changes_of_an_api_that_meet: ApiGatewayConcurrent;
+    an_api_without_routes: EmptyDeployment;
     the_accounts_role_for_the_log_of_the_gateway: GatewayLogRole;
     tables_that_are_made_one_at_a_time: SimultaneousTables;
     a_distribution_that_somebody_else_changes: ChangedMeanwhile;

@@ -17,5 +17,6 @@ mod meanwhile;
 mod models;
 mod moto;
 mod operating;
+mod order;
 mod policy;
 mod proxy;

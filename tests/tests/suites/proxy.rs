@@ -2,10 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
-    TableStatus,
-};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, Runtime};
@@ -66,16 +62,9 @@ macro_rules! coded {
     };
 }
 
-// Here, so that it has the macro.
+// Here, so that they have the macro.
 mod gateway;
-
-async fn table(clients: &Clients) {
-    let key = AttributeDefinition::builder().attribute_name("k").attribute_type(ScalarAttributeType::S);
-    let schema = KeySchemaElement::builder().attribute_name("k").key_type(KeyType::Hash);
-    let call = clients.dynamodb.create_table().table_name("table").billing_mode(BillingMode::PayPerRequest);
-    let call = call.attribute_definitions(key.build().unwrap()).key_schema(schema.build().unwrap());
-    call.send().await.unwrap();
-}
+mod tables;
 
 async fn role(clients: &Clients, name: &str) -> String {
     let call = clients.iam.create_role().role_name(name).assume_role_policy_document(TRUST);
@@ -104,7 +93,7 @@ async fn every_request_is_written_down_and_told_apart() {
     let (proxy, clients) = behind(Settings::default()).await;
     clients.s3.list_buckets().send().await.unwrap();
     bucket(&clients, "proxy-log").await;
-    table(&clients).await;
+    tables::table(&clients).await;
     role(&clients, "r").await;
     clients.cloudfront.list_distributions().send().await.unwrap();
     clients.api_gateway.create_rest_api().name("a").send().await.unwrap();
@@ -269,34 +258,6 @@ async fn a_client_token_gives_one_instance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_is_in_progress_and_its_backups_later_still() {
-    let (_proxy, clients) = with(Behaviour::TableInProgress).await;
-    let dynamodb = &clients.dynamodb;
-    table(&clients).await;
-    let status =
-        async || dynamodb.describe_table().table_name("table").send().await.unwrap().table.unwrap().table_status;
-    assert_eq!(status().await, Some(TableStatus::Creating));
-    let (_, codes) = until_ok(async || {
-        coded!(dynamodb.update_table().table_name("table").deletion_protection_enabled(false).send())
-    })
-    .await;
-    assert_eq!(codes, ["ResourceInUseException"]);
-    assert_eq!(status().await, Some(TableStatus::Updating));
-    let (_, codes) = until_ok(async || coded!(dynamodb.delete_table().table_name("table").send())).await;
-    assert_eq!(codes, ["ResourceInUseException"]);
-
-    let (_proxy, clients) = with(Behaviour::ContinuousBackupsUnavailable).await;
-    table(&clients).await;
-    let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build().unwrap();
-    let recovery = async || {
-        let call = clients.dynamodb.update_continuous_backups().table_name("table");
-        coded!(call.point_in_time_recovery_specification(on.clone()).send())
-    };
-    let (_, codes) = until_ok(recovery).await;
-    assert_eq!(codes, ["ContinuousBackupsUnavailableException"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_function_in_an_update_refuses_another() {
     let (_proxy, clients) = with(Behaviour::FunctionInProgress).await;
     let role = role(&clients, "r").await;
@@ -339,14 +300,6 @@ async fn a_new_bucket_is_not_found_and_its_changes_meet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_are_made_one_at_a_time() {
-    let (_proxy, clients) = with(Behaviour::SimultaneousTables).await;
-    table(&clients).await;
-    let delete = async || coded!(clients.dynamodb.delete_table().table_name("table").send());
-    assert_eq!(until_ok(delete).await.1, ["LimitExceededException"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn somebody_changes_an_access_control_meanwhile() {
     let (_proxy, clients) = with(Behaviour::ChangedMeanwhile).await;
     let config = aws_sdk_cloudfront::types::OriginAccessControlConfig::builder().name("c");
@@ -373,8 +326,20 @@ async fn what_is_there_already_is_not_made_again() {
     };
     put().await.unwrap();
     assert_eq!(put().await.unwrap_err().code(), Some("ConflictException"));
-    gateway.delete_method().rest_api_id(id).resource_id(root).http_method("GET").send().await.unwrap();
+    let delete = || gateway.delete_method().rest_api_id(id).resource_id(root).http_method("GET").send();
+    delete().await.unwrap();
+    assert_eq!(delete().await.unwrap_err().code(), Some("NotFoundException"));
     put().await.unwrap();
+    let ec2 = &clients.ec2;
+    let group = ec2.create_security_group().group_name("g").description("d").send().await.unwrap();
+    let range = aws_sdk_ec2::types::IpRange::builder().cidr_ip("192.0.2.0/24").build();
+    let rule = aws_sdk_ec2::types::IpPermission::builder().ip_protocol("tcp").from_port(1).to_port(1).ip_ranges(range);
+    let allow = || {
+        let call = ec2.authorize_security_group_ingress().set_group_id(group.group_id.clone());
+        call.ip_permissions(rule.clone().build()).send()
+    };
+    allow().await.unwrap();
+    assert_eq!(allow().await.unwrap_err().code(), Some("InvalidPermission.Duplicate"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

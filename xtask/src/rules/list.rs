@@ -100,7 +100,11 @@ mod tests {
                     let (suite, test) = name.split_once("::").unwrap();
                     (format!("tests/tests/suites/{suite}.rs"), test)
                 }
-                Test::Unit(name) => (rule.file.clone(), name.rsplit("::").next().unwrap()),
+                Test::Unit(name) => {
+                    let (module, test) = name.trim_end_matches("::tests").rsplit_once("::").unwrap();
+                    let module = module.trim_end_matches("::tests").replace("::", "/");
+                    (format!("deployer/src/{module}.rs"), test)
+                }
             };
             let tests = fs::read_to_string(root().join(&file)).unwrap();
             let there = tests.contains(&format!("fn {test}(")) || tests.contains(&format!("    {test}: "));

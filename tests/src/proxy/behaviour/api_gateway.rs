@@ -82,6 +82,42 @@ impl Behave for Concurrent {
     }
 }
 
+/// Deployments of what cannot be deployed.
+#[derive(Default)]
+pub(super) struct EmptyDeployment {
+    /// Methods by the paths of their requests, and whether something answers them.
+    methods: Mutex<HashMap<String, bool>>,
+}
+
+impl Behave for EmptyDeployment {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let api = format!("/restapis/{}/", call.segment(1).filter(|_| call.is("apigateway", "CreateDeployment"))?);
+        let methods = lock(&self.methods);
+        let ours = methods.iter().filter(|(path, _)| path.starts_with(&api));
+        let ours: Vec<bool> = ours.map(|(_, answered)| *answered).collect();
+        let message = match ours.as_slice() {
+            [] => "The REST API doesn't contain any methods",
+            ours if ours.contains(&false) => "No integration defined for method",
+            _ => return None,
+        };
+        Some(Answer::error(call, 400, "BadRequestException", message))
+    }
+
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        if call.service != "apigateway" || !answer.ok() {
+            return;
+        }
+        let path = call.uri.path().trim_end_matches("/integration").to_owned();
+        let mut methods = lock(&self.methods);
+        match call.operation.as_str() {
+            "PutMethod" => _ = methods.insert(path, false),
+            "PutIntegration" => _ = methods.insert(path, true),
+            "DeleteMethod" => _ = methods.remove(&path),
+            _ => {}
+        }
+    }
+}
+
 /// The account's role for the logs of stages.
 pub(super) struct LogRole {
     /// Until a new role is known to API Gateway.

@@ -51,6 +51,8 @@ pub enum Behaviour {
     ApiGatewayQuota,
     /// API Gateway refuses a change of an API while another one is under way.
     ApiGatewayConcurrent,
+    /// API Gateway deploys no API without methods, nor one with a method that nothing answers.
+    EmptyDeployment,
     /// A stage's log is refused until the account has a role for it, and that role until it is known.
     GatewayLogRole,
     /// Tables are made, changed and deleted one at a time.
@@ -65,7 +67,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -81,6 +83,7 @@ impl Behaviour {
         Self::OperationAborted,
         Self::ApiGatewayQuota,
         Self::ApiGatewayConcurrent,
+        Self::EmptyDeployment,
         Self::GatewayLogRole,
         Self::SimultaneousTables,
         Self::ChangedMeanwhile,
@@ -105,6 +108,7 @@ impl Behaviour {
             Self::OperationAborted => Box::new(s3::OperationAborted::new(times.fresh)),
             Self::ApiGatewayQuota => Box::new(api_gateway::Quota::default()),
             Self::ApiGatewayConcurrent => Box::new(api_gateway::Concurrent::default()),
+            Self::EmptyDeployment => Box::new(api_gateway::EmptyDeployment::default()),
             Self::GatewayLogRole => Box::new(api_gateway::LogRole::new(times.role, times.fresh)),
             Self::SimultaneousTables => Box::new(dynamodb::Simultaneous::new(times.table)),
             Self::ChangedMeanwhile => Box::new(cloudfront::ChangedMeanwhile::default()),

@@ -44,3 +44,22 @@ async fn changes_of_an_api_meet_and_its_log_waits_for_the_accounts_role() {
     assert_eq!(until_ok(account).await.1, ["BadRequestException"]);
     assert_eq!(until_ok(log).await.1, ["BadRequestException"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_is_deployed_once_each_method_is_answered() {
+    let (_proxy, clients) = with(Behaviour::EmptyDeployment).await;
+    let gateway = &clients.api_gateway;
+    let api = gateway.create_rest_api().name("a").send().await.unwrap();
+    let (id, root) = (api.id().unwrap(), api.root_resource_id().unwrap());
+    let refused = async || {
+        let error = gateway.create_deployment().rest_api_id(id).send().await.unwrap_err();
+        error.message().unwrap_or_default().to_owned()
+    };
+    assert_eq!(refused().await, "The REST API doesn't contain any methods");
+    let method = gateway.put_method().rest_api_id(id).resource_id(root).http_method("GET");
+    method.authorization_type("NONE").send().await.unwrap();
+    assert_eq!(refused().await, "No integration defined for method");
+    let mock = gateway.put_integration().rest_api_id(id).resource_id(root).http_method("GET");
+    mock.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
+    gateway.create_deployment().rest_api_id(id).send().await.unwrap();
+}
