@@ -51,11 +51,20 @@ pub struct Settings {
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
     /// Requests that take so much longer, which are marked as [`LATE`].
-    pub late: Option<(fn(&Call) -> bool, Duration)>,
+    pub late: Option<Late>,
     /// A file into which every request is written, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
     /// Whether moto stands behind it: other things must be put right than in MiniStack.
     pub moto: bool,
+}
+
+/// Requests that take longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Late {
+    /// Which.
+    pub meant: fn(&Call) -> bool,
+    /// How much.
+    pub time: Duration,
 }
 
 /// A running proxy; it ends when this is dropped.
@@ -177,9 +186,9 @@ impl Shared {
             }
             None => {}
         }
-        let late = self.settings.late.filter(|(meant, _)| meant(call));
-        if let Some((_, time)) = late {
-            tokio::time::sleep(time).await;
+        let late = self.settings.late.filter(|late| (late.meant)(call));
+        if let Some(late) = late {
+            tokio::time::sleep(late.time).await;
         }
         let by = by.or(late.map(|_| LATE.to_owned()));
         let (answer, refused) = self.behave(call).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::call::Call;
-use peersync_tests::proxy::{LATE, Settings};
+use peersync_tests::proxy::{LATE, Late, Settings};
 use peersync_tests::stage::Stage;
 
 /// Longer than all else takes together.
@@ -20,8 +20,8 @@ enum Which {
 }
 
 /// `up` while the requests that `late` names take longer; each of these operations is asked for only then.
-async fn first(which: Which, late: fn(&Call) -> bool, then: &[&str]) {
-    let settings = Settings { late: Some((late, LATENESS)), ..Settings::default() };
+async fn first(which: Which, meant: fn(&Call) -> bool, then: &[&str]) {
+    let settings = Settings { late: Some(Late { meant, time: LATENESS }), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     stage.up().await;
     let records = stage.proxy().log.all();
