@@ -1,10 +1,12 @@
 //! Every request is as AWS's own models of its services have it, which emulators do not look at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use peersync_tests::emulator::{Emulator, python};
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
+use peersync_tests::{clients, deployer};
+use tempfile::TempDir;
 use tokio::process::Command;
 
 /// All that is optional, and characters that somebody may use.
@@ -33,50 +35,62 @@ const INGRESSES: [&str; 2] = [
      tunnel_token = { env = \"TUNNEL_TOKEN\" }\n",
 ];
 
-async fn run(stage: &Stage, arguments: &[&str]) {
-    let mut command = stage.command(arguments);
-    command.env("SMTP_PASS", "one secret").env("TURN_SECRET", "another").env("TUNNEL_TOKEN", "a third");
-    peersync_tests::deployer::run(command).await.expect(0);
+/// A stage whose requests are recorded.
+struct Recorded {
+    stage: Stage,
+    folder: TempDir,
 }
 
-/// What the script says; it must have found nothing.
-async fn check(recording: &Path) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_requests.py");
-    let output = Command::new(python()).arg(script).arg(recording).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    said
+impl Recorded {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { recording: Some(recording(&folder)), ..Settings::default() };
+        Self { stage: Stage::with(Emulator::shared(), settings).await, folder }
+    }
+
+    /// Runs a command with every secret that the configurations name.
+    async fn run(&self, arguments: &[&str]) {
+        let mut command = self.stage.command(arguments);
+        command.env("SMTP_PASS", "one secret").env("TURN_SECRET", "another").env("TUNNEL_TOKEN", "a third");
+        deployer::run(command).await.expect(0);
+    }
+
+    /// Whether all fits, and what the script says.
+    async fn check(&self) -> (bool, String) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_requests.py");
+        let output = Command::new(python()).arg(script).arg(recording(&self.folder)).output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+fn recording(folder: &TempDir) -> PathBuf {
+    folder.path().join("requests.jsonl")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_fits() {
-    let folder = tempfile::tempdir().unwrap();
-    let recording = folder.path().join("requests.jsonl");
-    let settings = Settings { recording: Some(recording.clone()), ..Settings::default() };
-    let stage = Stage::with(Emulator::shared(), settings).await;
-    stage.configure(EVERYTHING);
-    run(&stage, &["up", "--yes", "--no-check"]).await;
+    let recorded = Recorded::new().await;
+    recorded.stage.configure(EVERYTHING);
+    recorded.run(&["up", "--yes", "--no-check"]).await;
     for ingress in INGRESSES {
-        stage.configure(ingress);
-        run(&stage, &["up", "--yes", "--no-check"]).await;
+        recorded.stage.configure(ingress);
+        recorded.run(&["up", "--yes", "--no-check"]).await;
     }
-    run(&stage, &["down", "--yes"]).await;
-    println!("{}", check(&recording).await);
+    recorded.run(&["down", "--yes"]).await;
+    let (fits, said) = recorded.check().await;
+    assert!(fits, "{said}");
+    println!("{said}");
 }
 
-/// The script itself: a name that IAM does not allow, and an instance without what it must have.
+/// The script itself: IAM does not allow such a name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_does_not_fit_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let recording = folder.path().join("requests.jsonl");
-    let settings = Settings { recording: Some(recording.clone()), ..Settings::default() };
-    let stage = Stage::with(Emulator::shared(), settings).await;
-    let clients = peersync_tests::clients::of_account(&stage.proxy().url, &stage.account).await;
+    let recorded = Recorded::new().await;
+    let clients = clients::of_account(&recorded.stage.proxy().url, &recorded.stage.account).await;
     let call = clients.iam.create_role().role_name("no spaces").assume_role_policy_document("{}");
     // What the emulator makes of it does not matter.
     let _ = call.send().await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_requests.py");
-    let output = Command::new(python()).arg(script).arg(&recording).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!output.status.success() && said.contains("iam:CreateRole RoleName: 'no spaces' does not fit"), "{said}");
+    let (fits, said) = recorded.check().await;
+    assert!(!fits && said.contains("iam:CreateRole RoleName: 'no spaces' does not fit"), "{said}");
 }
