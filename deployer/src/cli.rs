@@ -106,6 +106,9 @@ pub struct PlanArgs {
     /// Exit with 3 where there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Show what `up --adopt` would do.
+    #[arg(long)]
+    pub adopt: bool,
 }
 
 /// Arguments of `down`.

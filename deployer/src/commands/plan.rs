@@ -17,7 +17,7 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     let survey = run.survey(&stack).await?.readable()?;
     // That `up` renews the expiry is no change of the stack: it is said, and does not count.
     let expires_at = survey.expires_at().or_else(|| stack.expires_at.clone());
-    let plan = survey.plan(&survey.options(&stack, expires_at, false));
+    let plan = survey.plan(&survey.options(&stack, expires_at, args.adopt));
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
     }

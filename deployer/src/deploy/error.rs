@@ -80,8 +80,8 @@ impl DeployError {
             Self::Graph(_) => Some("this is a bug in peersync-deploy".to_owned()),
             Self::Unreadable(errors) => errors.iter().find_map(|(_, error)| error.hint.clone()),
             Self::Conflicts(_) => Some(
-                "if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt`; \
-                 otherwise choose another `stack.name` or `--stage`"
+                "if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan \
+                 --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`"
                     .to_owned(),
             ),
             Self::Protected { mend, .. } => Some(mend.clone()),
@@ -109,10 +109,7 @@ impl fmt::Display for DeployError {
             Self::Unreadable(errors) => {
                 write!(formatter, "{} could not be read", words::count(errors.len(), "resource"))
             }
-            Self::Conflicts(conflicts) => {
-                let number = words::count(conflicts.len(), "resource");
-                write!(formatter, "{number} with the names of this stack belong to somebody else")
-            }
+            Self::Conflicts(_) => formatter.write_str("something that is somebody else's has a name of this stack"),
             Self::Protected { stack, .. } => write!(formatter, "the stack {stack} is protected"),
             Self::Backup(_) => formatter.write_str("the users' data could not be backed up"),
             Self::Stopped => formatter.write_str("stopped"),
@@ -209,9 +206,9 @@ mod tests {
             reason: "it does not carry the tags of this stack".to_owned(),
         };
         insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict])), @r"
-        1 resource with the names of this stack belong to somebody else
+        something that is somebody else's has a name of this stack
           table.Users (peersync-dev-Users): it does not carry the tags of this stack
-        if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt`; otherwise choose another `stack.name` or `--stage`
+        if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`
         ");
     }
 

@@ -13,6 +13,7 @@ use peersync_tests::emulator::Emulator;
 use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
 use serde_json::{Value, json};
 
@@ -41,6 +42,11 @@ async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
     for address in theirs {
         assert!(refused.stdout.contains(address), "{address} is not named:\n{}", refused.stdout);
     }
+    stage.proxy().log.take();
+    let planned = stage.run(&["plan", "--adopt"]).await.expect(0).steps();
+    assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "plan must write nothing");
+    let taken_over = planned.iter().filter(|step| step.action == "update").map(|step| step.address.as_str());
+    assert_eq!(taken_over.collect::<Vec<_>>(), theirs);
     let up = stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
     for address in theirs {
         assert!(up.done().contains(&format!("update {address}")), "{address}: {:?}", up.done());
