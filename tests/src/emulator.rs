@@ -134,11 +134,6 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// The AWS command line, beside that Python.
-pub fn aws_command_line() -> PathBuf {
-    python().with_file_name("aws")
-}
-
 /// The Python with LocalStack: `PEERSYNC_LOCALSTACK_PYTHON`, or that of the target folder.
 fn localstack_python() -> PathBuf {
     let own = || crate::deployer::target().join("venv-localstack/bin/python");

@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::InstanceAttributeName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use peersync_tests::clients::REGION;
-use peersync_tests::emulator::{Emulator, Kind, aws_command_line};
+use peersync_tests::emulator::{Emulator, Kind, python};
 use peersync_tests::http;
 use peersync_tests::iam::actions;
 use peersync_tests::metadata::Metadata;
@@ -57,8 +57,9 @@ impl Host {
             let mode = u32::from_str_radix(text("permissions"), 8).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
-        for program in RECORDED {
-            record(root.path(), program);
+        program(&root.path().join("bin/aws"), &format!("exec '{}' -m awscli \"$@\"", python().display()));
+        for name in RECORDED {
+            record(root.path(), name);
         }
         fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
         let run = config["runcmd"][0].as_array().unwrap().iter().map(|word| moved(root.path(), word.as_str().unwrap()));
@@ -69,9 +70,8 @@ impl Host {
     /// A command in the environment of the host, which names no region and no credentials.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let own = self.root.path().join("bin");
-        let python = aws_command_line().parent().unwrap().to_owned();
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", format!("{}:{}:/usr/bin:/bin", own.display(), python.display()));
+        command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", own.display()));
         command.env("HOME", self.root.path()).env("NO_PROXY", "*").env("AWS_ENDPOINT_URL", &self.endpoint);
         command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &self.metadata.url);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -134,13 +134,17 @@ fn moved(root: &Path, text: &str) -> String {
         .fold(text.to_owned(), |text, folder| text.replace(folder, &below(root, folder).display().to_string()))
 }
 
-/// A program that writes down its name and arguments.
-fn record(root: &Path, program: &str) {
-    let path = root.join(program);
+/// A program of one line.
+fn program(path: &Path, line: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A program that writes down its name and arguments.
+fn record(root: &Path, name: &str) {
     let asked = root.join("asked");
-    fs::write(&path, format!("#!/bin/sh\necho \"$(basename \"$0\") $*\" >>'{}'\n", asked.display())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'", asked.display()));
 }
 
 /// A line of systemd's `EnvironmentFile`.
