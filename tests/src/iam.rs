@@ -2,6 +2,10 @@
 //!
 //! Source: the "Actions, resources, and condition keys" of each service in the Service Authorization Reference.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::proxy::log::Record;
 
 /// Operations of S3 whose actions have other names.
@@ -55,6 +59,14 @@ const UPDATE_STAGE: [&str; 8] = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ];
+
+/// The actions that a policy names, all of them allowed.
+pub fn named(policy: &str) -> BTreeSet<String> {
+    let policy: Value = serde_json::from_str(policy).expect("the policy is JSON");
+    let statements = policy["Statement"].as_array().expect("it has statements");
+    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().expect("it has actions"));
+    actions.map(|action| action.as_str().expect("an action is a text").to_owned()).collect()
+}
 
 /// The actions that a request needs.
 pub fn actions(record: &Record) -> Vec<String> {

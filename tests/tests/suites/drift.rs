@@ -1,7 +1,6 @@
 //! Each kind of resource is changed from outside: `plan` names exactly that, `up` mends it.
 
 use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
-use aws_sdk_ec2::types::{IpPermission, IpRange};
 use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Step;
@@ -171,9 +170,7 @@ async fn the_host_and_its_group() {
     let groups = ec2.describe_security_groups().send().await.unwrap();
     let ours = groups.security_groups().iter().find(|group| group.group_name().unwrap().starts_with(stage.stack()));
     let id = ours.expect("the group is there").group_id().unwrap().to_owned();
-    let everyone = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everyone).build();
-    ec2.authorize_security_group_ingress().group_id(&id).ip_permissions(ssh).send().await.unwrap();
+    meddling::open_port(&stage).await;
     expect_drift(&stage, "an open port", "security_group.signal", "update").await;
     let groups = ec2.describe_security_groups().group_ids(&id).send().await.unwrap();
     let ports: Vec<_> = groups.security_groups()[0].ip_permissions().iter().map(|rule| rule.from_port()).collect();

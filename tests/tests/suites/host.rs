@@ -13,10 +13,10 @@ use std::time::Duration;
 use aws_sdk_ec2::types::InstanceAttributeName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use peersync_tests::clients::REGION;
+use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::emulator::{Emulator, Kind, python};
 use peersync_tests::http;
-use peersync_tests::iam::actions;
+use peersync_tests::iam::{actions, named};
 use peersync_tests::metadata::Metadata;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::operation::decoded;
@@ -48,7 +48,11 @@ impl Host {
     /// Does what cloud-init does with the user data of the stack's instance.
     async fn of(stage: &Stage) -> Self {
         let root = TempDir::new().unwrap();
-        let config = user_data(stage).await;
+        let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
+        let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
+        let user_data = user_data(&stage.clients, host).await;
+        let config = user_data.strip_prefix("#cloud-config\n").expect("it is a cloud-config");
+        let config: Value = serde_json::from_str(config).unwrap();
         for file in config["write_files"].as_array().unwrap() {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
@@ -102,24 +106,12 @@ impl Host {
     }
 }
 
-/// The user data of the stack's instance.
-async fn user_data(stage: &Stage) -> Value {
-    let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
-    let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
-    let call = stage.clients.ec2.describe_instance_attribute().instance_id(host);
+/// The user data of this instance, as moto gives it back.
+pub(super) async fn user_data(clients: &Clients, host: &str) -> String {
+    let call = clients.ec2.describe_instance_attribute().instance_id(host);
     let answer = call.attribute(InstanceAttributeName::UserData).send().await.unwrap();
     let text = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
-    let text = String::from_utf8(text).unwrap();
-    serde_json::from_str(text.strip_prefix("#cloud-config\n").expect("it is a cloud-config")).unwrap()
-}
-
-/// What the role of the host allows.
-async fn allowed(stage: &Stage) -> BTreeSet<String> {
-    let role = format!("{}-{REGION}-signal", stage.stack());
-    let answer = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync").send().await.unwrap();
-    let policy: Value = serde_json::from_str(&decoded(&answer.policy_document)).unwrap();
-    let actions = policy["Statement"].as_array().unwrap().iter().flat_map(|one| one["Action"].as_array().unwrap());
-    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+    String::from_utf8(text).unwrap()
 }
 
 /// An absolute path of the host, below the root of the test.
@@ -201,7 +193,9 @@ async fn the_host_of_a_stack_fetches_its_program_and_serves() {
     let answer = http::client().get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
-    let allowed = allowed(&stage).await;
+    let role = format!("{}-{REGION}-signal", stage.stack());
+    let answer = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync").send().await.unwrap();
+    let allowed = named(&decoded(&answer.policy_document));
     assert!(called.contains("s3:GetObject") && called.contains("ssm:GetParameters"), "{called:?}");
     assert!(called.is_subset(&allowed), "{called:?} of {allowed:?}");
     let kill = Command::new("kill").args(["-TERM", &running.id().unwrap().to_string()]).status().await.unwrap();

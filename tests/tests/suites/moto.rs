@@ -4,9 +4,7 @@
 //! planes, and response-headers policies, so that nothing is signed up and no page is opened. What it gets wrong is put
 //! right by the proxy (`tests/src/proxy/mends/moto.rs`). It does read back user data and the protection of the metadata.
 
-use aws_sdk_ec2::types::{Instance, InstanceAttributeName};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_sdk_ec2::types::Instance;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
 use peersync_tests::emulator::{Emulator, Kind};
@@ -15,6 +13,8 @@ use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+
+use super::host::user_data;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_comes_up_stays_as_it_is_is_put_right_changes_and_goes() {
@@ -64,10 +64,7 @@ async fn the_host_is_as_it_was_ordered(stage: &Stage) {
     let metadata = host.metadata_options().unwrap();
     assert_eq!(metadata.http_tokens().unwrap().as_str(), "required");
     assert_eq!(metadata.http_put_response_hop_limit(), Some(1));
-    let call = stage.clients.ec2.describe_instance_attribute().instance_id(host.instance_id().unwrap());
-    let answer = call.attribute(InstanceAttributeName::UserData).send().await.unwrap();
-    let user_data = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
-    let user_data = String::from_utf8(user_data).unwrap();
+    let user_data = user_data(&stage.clients, host.instance_id().unwrap()).await;
     assert!(user_data.contains(&stage.bucket()) && user_data.contains("sha256"), "{user_data}");
 }
 

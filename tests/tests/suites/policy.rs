@@ -8,13 +8,12 @@ use std::process::Stdio;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::clients::REGION;
 use peersync_tests::emulator::{Emulator, python};
-use peersync_tests::iam::actions;
+use peersync_tests::iam::{actions, named};
 use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::operation::decoded;
 use peersync_tests::stage::Stage;
-use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -25,22 +24,13 @@ const ELSEWHERE: [(&str, &str); 2] = [
     ("ec2:ModifyInstanceMetadataOptions", "no emulator tells of a host whose metadata anybody may read"),
 ];
 
-/// The actions that the policy allows.
-async fn granted(stage: &Stage) -> BTreeSet<String> {
-    let printed = stage.run(&["policy"]).await.expect(0);
-    let policy: Value = serde_json::from_str(&printed.stdout).expect("the policy is JSON");
-    let statements = policy["Statement"].as_array().expect("it has statements");
-    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().expect("it has actions"));
-    actions.map(|action| action.as_str().expect("an action is a text").to_owned()).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn it_allows_what_is_called_and_nothing_else() {
     // The account has no role for the gateway's logs, and the host comes up without its own: so both are given.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
     stage.up().await;
-    let granted = granted(&stage).await;
+    let granted = named(&stage.run(&["policy"]).await.expect(0).stdout);
     let (clients, stack) = (&stage.clients, stage.stack());
     somebody_changes_everything(&stage).await;
     stage.configure(
