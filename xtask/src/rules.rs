@@ -63,7 +63,7 @@ fn with_all_rules(tree: &Tree, suites: &Path, rules: &[Rule]) -> Result<(), Erro
     println!("{} rules; first their {} tests with all of them", rules.len(), tests.len());
     let deployer = tree.keep("whole")?;
     let mut failing = Vec::new();
-    let trials = tests.iter().map(|test| Ok((String::new(), Trial::new(test, &deployer, &format!("whole-{test}")))));
+    let trials = tests.iter().map(|test| Ok((String::new(), Trial::whole(test, &deployer))));
     in_turn(tree, suites, trials, |_, trial, verdict| {
         if !matches!(verdict, Verdict::Passed) {
             failing.push(format!("{} (see {})", trial.test, trial.log.display()));
@@ -78,11 +78,10 @@ fn with_all_rules(tree: &Tree, suites: &Path, rules: &[Rule]) -> Result<(), Erro
 /// Takes out each rule, and returns how many are needed by their tests.
 fn without_each(tree: &Tree, suites: &Path, rules: &[Rule]) -> Result<usize, Error> {
     let (mut needed, mut done) = (0, 0);
-    let trials = rules.iter().enumerate().map(|(number, rule)| {
-        let key = number.to_string();
-        let deployer = tree.without(rule, &key)?;
-        Ok((rule.name.clone(), Trial::without(rule, deployer, &key)))
-    });
+    let trials = rules
+        .iter()
+        .enumerate()
+        .map(|(number, rule)| Ok((rule.name.clone(), Trial::without(tree, rule, &number.to_string())?)));
     in_turn(tree, suites, trials, |name, trial, verdict| {
         done += 1;
         needed += usize::from(matches!(verdict, Verdict::Needed));

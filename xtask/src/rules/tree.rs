@@ -24,14 +24,6 @@ pub(super) struct Tree {
     changing: Mutex<()>,
 }
 
-/// What became of a build.
-pub(super) enum Built {
-    /// The deployer, where it stays.
-    As(PathBuf),
-    /// It does not compile.
-    Not,
-}
-
 /// What the last build said.
 pub(super) fn log() -> PathBuf {
     log_folder().join("build.log")
@@ -66,11 +58,11 @@ impl Tree {
         if ended.well() { Ok(()) } else { Err(Error::Failed { what: line(&command) }) }
     }
 
-    /// Builds the deployer without this rule, and keeps it under this name.
-    pub(super) fn without(&self, rule: &Rule, name: &str) -> Result<Built, Error> {
+    /// Builds the deployer without this rule, and keeps it under this name; `None` where it does not compile.
+    pub(super) fn without(&self, rule: &Rule, name: &str) -> Result<Option<PathBuf>, Error> {
         self.with_sources_without(rule, || match self.build() {
-            Ok(()) => self.keep(name).map(Built::As),
-            Err(Error::Failed { .. }) => Ok(Built::Not),
+            Ok(()) => self.keep(name).map(Some),
+            Err(Error::Failed { .. }) => Ok(None),
             Err(error) => Err(error),
         })
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::list::{Rule, Test};
 use super::log_folder;
-use super::tree::{Built, Tree};
+use super::tree::Tree;
 use crate::error::{At as _, Error};
 use crate::process::{Ended, line, run_into};
 use crate::suites::{cargo, environment};
@@ -32,12 +32,12 @@ pub(super) struct Trial {
     subject: Subject,
 }
 
-/// What is tried.
+/// What is tried, and by which test.
 enum Subject {
-    /// This deployer.
-    Deployer(PathBuf),
-    /// The sources without this rule, by a test that is among them.
-    Sources(Rule),
+    /// A deployer, by a test of the suites.
+    Deployer(PathBuf, String),
+    /// The sources, all of them or without a rule, by a test that is among them.
+    Sources(Option<Rule>, String),
     /// Nothing: it does not build.
     Nothing,
 }
@@ -63,26 +63,31 @@ impl fmt::Display for Verdict {
 }
 
 impl Trial {
-    /// A test with this deployer.
-    pub(super) fn new(test: &Test, deployer: &Path, key: &str) -> Self {
-        let log = log_folder().join(format!("{}.log", key.replace(':', "-")));
-        Self { test: test.clone(), log, subject: Subject::Deployer(deployer.to_owned()) }
+    /// A test with all rules, which this deployer has.
+    pub(super) fn whole(test: &Test, deployer: &Path) -> Self {
+        let log = log_folder().join(format!("whole-{test}.log").replace(':', "-"));
+        let subject = match test {
+            Test::Suite(name) => Subject::Deployer(deployer.to_owned(), name.clone()),
+            Test::Unit(name) => Subject::Sources(None, name.clone()),
+        };
+        Self { test: test.clone(), log, subject }
     }
 
-    /// The test of this rule, with the deployer that was built without it.
-    pub(super) fn without(rule: &Rule, built: Built, key: &str) -> Self {
-        let log = log_folder().join(format!("{key}.log"));
-        let subject = match (built, &rule.test) {
-            (Built::Not, _) => Subject::Nothing,
-            (Built::As(_), Test::Unit(_)) => Subject::Sources(rule.clone()),
-            (Built::As(deployer), Test::Suite(_)) => Subject::Deployer(deployer),
+    /// The test of this rule without it. What the test needs is built and kept under this name.
+    pub(super) fn without(tree: &Tree, rule: &Rule, name: &str) -> Result<Self, Error> {
+        let subject = match &rule.test {
+            Test::Unit(test) => Subject::Sources(Some(rule.clone()), test.clone()),
+            Test::Suite(test) => match tree.without(rule, name)? {
+                Some(deployer) => Subject::Deployer(deployer, test.clone()),
+                None => Subject::Nothing,
+            },
         };
-        Self { test: rule.test.clone(), log, subject }
+        Ok(Self { test: rule.test.clone(), log: log_folder().join(format!("{name}.log")), subject })
     }
 
     /// Removes the deployer that was built for it: each is large.
     pub(super) fn clean(&self) {
-        if let Subject::Deployer(deployer) = &self.subject {
+        if let Subject::Deployer(deployer, _) = &self.subject {
             // One that stays is overwritten by the next run.
             let _ = fs::remove_file(deployer);
         }
@@ -91,22 +96,21 @@ impl Trial {
     /// Runs the test.
     pub(super) fn run(&self, tree: &Tree, suites: &Path) -> Result<Verdict, Error> {
         fs::write(&self.log, "").at(&self.log)?;
-        let ended = match (&self.test, &self.subject) {
-            (_, Subject::Nothing) => {
+        let ended = match &self.subject {
+            Subject::Nothing => {
                 return Ok(Verdict::Broken(format!("it does not build: see {}", super::tree::log().display())));
             }
-            (Test::Suite(name), Subject::Deployer(deployer)) => {
+            Subject::Deployer(deployer, test) => {
                 let mut command = Command::new(suites);
-                command.args(["--exact", name]).current_dir(root().join("tests"));
+                command.args(["--exact", test]).current_dir(root().join("tests"));
                 environment(&mut command);
                 command.env("PEERSYNC_DEPLOY", deployer);
                 run_into(&mut command, &self.log, DEADLINE)?
             }
-            (Test::Unit(name), Subject::Sources(rule)) => {
-                tree.with_sources_without(rule, || run_into(&mut tree.unit(name), &self.log, BUILD_DEADLINE))?
+            Subject::Sources(rule, test) => {
+                let run = || run_into(&mut tree.unit(test), &self.log, BUILD_DEADLINE);
+                rule.as_ref().map_or_else(run, |rule| tree.with_sources_without(rule, run))?
             }
-            (Test::Unit(name), Subject::Deployer(_)) => run_into(&mut tree.unit(name), &self.log, BUILD_DEADLINE)?,
-            (Test::Suite(_), Subject::Sources(_)) => return Ok(Verdict::Broken("it has no deployer".to_owned())),
         };
         let output = fs::read(&self.log).at(&self.log)?;
         let totals = Totals::read(&String::from_utf8_lossy(&output));
