@@ -37,6 +37,10 @@ pub struct Options {
 /// Where the set-up fails, or a test fails that has all rules. A rule that no test needs is in the exit code.
 pub fn run(options: &Options) -> Result<ExitCode, Error> {
     let rules = chosen(list::read()?, options);
+    if rules.is_empty() {
+        let names = options.names.join("`, `");
+        return Err(Error::Missing(format!("no rule of tests/rules.toml has `{names}` in its name or file")));
+    }
     python()?;
     fs::create_dir_all(log_folder()).at(log_folder())?;
     process::run(&mut cargo(&["build", "--release", "--package", "peersync-deploy"]))?;
