@@ -1,0 +1,11 @@
+//! The provider: clients, errors and retries. Everything here is shared by the resources.
+
+mod clients;
+mod error;
+pub mod probe;
+pub mod retry;
+mod too_many_requests;
+mod visible_retries;
+
+pub use clients::{Clients, ConnectError, ConnectOptions, Identity};
+pub use error::{Context, NotFound, code_of};

@@ -1,0 +1,134 @@
+//! The host's files are held against the tools that will read them, where those are installed.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::user_data;
+use crate::kinds::cloudfront_distribution;
+use crate::stack::Stack;
+use peersync_config::{Config, Ingress};
+use peersync_engine::{OutputMap, Outputs};
+
+/// EC2's limit for user data, before base64.
+const LIMIT: usize = 16_384;
+
+async fn stack(ingress: Ingress) -> Arc<Stack> {
+    let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+    config.signaling.ingress = ingress;
+    config.signaling.domain = Some("signal.example.org".to_owned());
+    config.signaling.acme_email = Some("me@example.org".to_owned());
+    config.mail.from = Some("Peer \"Sync\" \\ <me@example.org>\nBcc: all".to_owned());
+    config.mail.smtp.user = Some("me@example.org".to_owned());
+    config.mail.provider = peersync_config::MailProvider::Smtp;
+    Stack::for_tests(config).await
+}
+
+async fn user_data(ingress: Ingress) -> String {
+    let mut outputs = Outputs::default();
+    let domain = OutputMap::new().with("domain", "d111.cloudfront.net");
+    outputs.insert(cloudfront_distribution::address(), domain);
+    user_data::build(&*stack(ingress).await, &outputs, &"0".repeat(64)).unwrap()
+}
+
+fn content(user_data: &str, path: &str) -> Option<String> {
+    let config: Value = serde_json::from_str(user_data.strip_prefix("#cloud-config\n").unwrap()).unwrap();
+    let files = config["write_files"].as_array().unwrap().clone();
+    files.into_iter().find(|file| file["path"] == path).map(|file| file["content"].as_str().unwrap().to_owned())
+}
+
+/// Runs a tool on a file; `None`, and a line that says so, where the tool is not installed.
+fn run(tool: &str, arguments: &[&str], name: &str, text: &str) -> Option<(bool, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let command = Command::new(tool).args(arguments).arg(&path).stdin(Stdio::null()).output();
+    match command {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+        }
+        Err(_) => {
+            println!("skipped: {tool} is not installed");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_known_before_the_address_of_the_site() {
+    let stack = stack(Ingress::Cloudfront).await;
+    assert_eq!(user_data::build(&stack, &Outputs::default(), "0"), None);
+}
+
+#[tokio::test]
+async fn cloud_init_accepts_the_user_data_of_every_ingress() {
+    for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
+        let user_data = user_data(ingress).await;
+        assert!(user_data.len() < LIMIT, "{ingress:?}: {} bytes", user_data.len());
+        if let Some((valid, said)) = run("cloud-init", &["schema", "--config-file"], "user-data.yaml", &user_data) {
+            assert!(valid, "{ingress:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_complete_and_cannot_be_broken_out_of() {
+    let file = content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/signal.env").unwrap();
+    for line in [
+        "PEERSYNC_STACK=\"peersync-test\"",
+        "SITE_URL=\"https://d111.cloudfront.net\"",
+        "API_BASE_URL=\"https://d111.cloudfront.net/api\"",
+        "SIGNAL_URL=\"wss://d111.cloudfront.net/ws\"",
+        "EPHEMERAL_TABLE=\"peersync-test-Ephemeral\"",
+        "PARAMETER_PREFIX=\"/peersync/peersync-test\"",
+        "LISTEN=\"0.0.0.0:8080\"",
+        "ROOM_CAPACITY=\"4\"",
+        r#"MAIL_FROM="Peer \"Sync\" \\ <me@example.org> Bcc: all""#,
+    ] {
+        assert!(file.lines().any(|found| found == line), "{line} is missing in\n{file}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_program_listens_on_loopback_only() {
+    for ingress in [Ingress::Cloudflare, Ingress::Direct] {
+        let user_data = user_data(ingress).await;
+        let environment = content(&user_data, "/etc/peersync/signal.env").unwrap();
+        assert!(environment.contains("LISTEN=\"127.0.0.1:8080\""), "{environment}");
+        let proxy = content(&user_data, "/etc/peersync/Caddyfile").unwrap();
+        assert!(proxy.contains("header_up X-Peersync-Origin-Key {$ORIGIN_KEY}"), "{proxy}");
+        assert_eq!(proxy.matches('{').count(), proxy.matches('}').count(), "{proxy}");
+    }
+    assert!(content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/Caddyfile").is_none());
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_script() {
+    if let Some((clean, said)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
+        assert!(clean, "{said}");
+    }
+}
+
+#[test]
+fn the_units_are_valid_and_the_program_is_well_locked_in() {
+    for (name, unit, most) in [
+        ("peersync-signal.service", user_data::UNIT, 2.0),
+        ("caddy.service", user_data::CADDY_UNIT, 4.0),
+        ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
+    ] {
+        // The programs and files of the host are not here; the unit itself is what is looked at.
+        let unit =
+            unit.replace("/usr/local/bin/caddy", "/bin/true").replace("/usr/local/bin/peersync-signal", "/bin/true");
+        if let Some((valid, said)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
+            assert!(valid && !said.contains("Unknown"), "{name}: {said}");
+        }
+        let threshold = format!("--threshold={}", most * 10.0);
+        let arguments = ["security", "--offline=true", "--no-pager", threshold.as_str()];
+        if let Some((safe, said)) = run("systemd-analyze", &arguments, name, &unit) {
+            assert!(safe, "{name} is more exposed than {most}: {}", said.lines().last().unwrap_or_default());
+        }
+    }
+}
