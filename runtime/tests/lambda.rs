@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     reason = "a failure here is the test's failure"
 )]
-#![cfg(feature = "api")]
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_apigateway::types::{IntegrationType, Resource as Path};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use peersync_runtime::routes;
+use peersync_api::routes;
+use peersync_server::routes::paths;
 use serde_json::{Value, json};
 
 pub use self::table::digest;
@@ -246,7 +247,7 @@ impl Routes {
     async fn remove_others(&self, context: &ApplyContext<'_>, live: &Live) -> Result<(), ResourceError> {
         let Some(LiveField::Known(Value::Array(others))) = live.fields.get(OTHERS) else { return Ok(()) };
         let ids = self.path_ids(&live.id).await?;
-        let needed: Vec<&str> = routes::paths().into_iter().flat_map(|(path, _)| ancestors(path)).collect();
+        let needed: Vec<&str> = paths(routes()).into_iter().flat_map(|(path, _)| ancestors(path)).collect();
         for (method, path) in others.iter().filter_map(Value::as_str).filter_map(|other| other.split_once(' ')) {
             if needed.contains(&path) || path == "/" {
                 self.delete_method(context.progress, &live.id, ids.get(path), method).await?;

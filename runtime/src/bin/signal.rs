@@ -4,11 +4,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use peersync_runtime::aws;
-use peersync_runtime::secrets::{Secret, Secrets};
-use peersync_runtime::settings::{Function, Settings};
-use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
-use peersync_runtime::store::Store;
+use peersync_server::aws;
+use peersync_server::secrets::{Secret, Secrets};
+use peersync_server::settings::{Function, Settings};
+use peersync_server::store::Store;
+use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;

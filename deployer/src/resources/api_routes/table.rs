@@ -1,7 +1,8 @@
 //! The routes as the gateway shall have them: those of the API, and `OPTIONS` on every path.
 
 use aws_sdk_apigateway::types::{IntegrationType, Method};
-use peersync_runtime::routes::{ROUTES, paths};
+use peersync_api::routes;
+use peersync_server::routes::paths;
 use sha2::{Digest as _, Sha256};
 
 use crate::stack::Stack;
@@ -28,8 +29,8 @@ impl Route {
 
 /// All routes that the gateway shall have.
 pub(super) fn wanted() -> Vec<Route> {
-    let own = ROUTES.iter().map(|route| Route { method: route.method, path: route.path, function: route.function });
-    let preflight = paths().into_iter().map(|(path, function)| Route { method: PREFLIGHT, path, function });
+    let own = routes().iter().map(|route| Route { method: route.method, path: &route.path, function: route.function });
+    let preflight = paths(routes()).into_iter().map(|(path, function)| Route { method: PREFLIGHT, path, function });
     own.chain(preflight).collect()
 }
 
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn every_path_has_its_preflight_on_the_same_function() {
         let wanted = wanted();
-        assert_eq!(wanted.len(), ROUTES.len() + paths().len());
+        assert_eq!(wanted.len(), routes().len() + paths(routes()).len());
         for route in &wanted {
             let preflight = wanted.iter().find(|other| other.path == route.path && other.method == PREFLIGHT);
             assert_eq!(preflight.map(|preflight| preflight.function), Some(route.function), "{}", route.path);
