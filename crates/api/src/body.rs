@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON only, short, and every mistake named.
+//! Request bodies: JSON only, limited in size, and with a specific error for every mistake.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, ApiResult};
 
-/// Longest body. The longest that is meant has an address and a token: under 1 KB.
-const LONGEST: usize = 16 * 1024;
+/// The maximum length of a body in bytes. The longest valid one has an address and a token, less than 1 KB.
+const MAX_BODY: usize = 16 * 1024;
 
-/// A request's body. An empty one counts as `{}`.
+/// The body of a request. An empty one counts as `{}`.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
@@ -21,22 +21,22 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::not_json());
         }
-        let bytes = to_bytes(request.into_body(), LONGEST).await.map_err(|_| ApiError::too_large())?;
+        let bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| ApiError::too_large())?;
         parse(&bytes).map(Self)
     }
 }
 
-/// A form or a plain text can be sent by any page without asking first; JSON cannot.
+/// Returns whether the body is JSON. Any page can send a form or plain text without a preflight, but not JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Reads a body.
+/// Parses a body.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     let text = std::str::from_utf8(bytes).map_err(|_| ApiError::bad_json("The request is not UTF-8."))?;
     let text = if text.trim().is_empty() { "{}" } else { text };
-    // Arrays would be taken for the fields of a structure in their order.
+    // serde would accept an array as the fields of a structure in their order.
     if !text.trim_start().starts_with('{') {
         let known = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         return Err(if known {
@@ -54,7 +54,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     })
 }
 
-/// `serde_json` quotes what it found; a message needs only what was wrong.
+/// Removes the values that `serde_json` quotes: a message needs only what was wrong.
 fn without_values(message: &str) -> String {
     match message.split_once(": ") {
         Some((kind @ ("invalid type" | "invalid value"), rest)) => {
@@ -75,7 +75,7 @@ mod tests {
     use crate::types::{FriendAnswer, LoginRequest, SignupRequest, TicketRequest, VerifyRequest};
 
     #[test]
-    fn every_mistake_has_its_code() {
+    fn every_mistake_has_its_own_code() {
         for (body, code, message) in [
             (&b"{\"email\":"[..], "bad_json", "not JSON"),
             (b"nonsense", "bad_json", "not JSON"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_does_not_repeat_what_was_sent() {
+    fn message_does_not_repeat_the_body() {
         let error = parse::<FriendAnswer>(br#"{"action":"<script>"}"#).unwrap_err();
         assert!(!error.message.contains("script"), "{}", error.message);
         let error = parse::<LoginRequest>(br#"{"email":12345}"#).unwrap_err();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_json_is_taken() {
+    fn only_json_is_accepted() {
         let of = |kind: &str| is_json(&[(header::CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect());
         assert!(of("application/json") && of("Application/JSON; charset=utf-8"));
         assert!(!of("text/plain") && !of("application/x-www-form-urlencoded") && !of("application/jsonp"));
@@ -113,14 +113,14 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn nothing_breaks_the_parsers(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_parsed_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse::<SignupRequest>(&bytes);
             let _ = parse::<VerifyRequest>(&bytes);
             let _ = parse::<FriendAnswer>(&bytes);
         }
 
         #[test]
-        fn nothing_like_json_breaks_the_parsers(
+        fn any_json_is_parsed_or_refused(
             text in "\\{(\"(email|name|token|code|match|room|action)\":(\"\\PC{0,12}\"|[0-9-]{1,20}|null|true|\\[\\]|\\{\\}),?){0,4}\\}?"
         ) {
             for code in [

@@ -1,4 +1,4 @@
-//! Who sends the request, as far as that shows without the database: cookies, client address, language.
+//! The sender of a request, as far as it is known without the database: cookies, client address, language.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -12,25 +12,25 @@ use peersync_server::secrets::Secret;
 
 use crate::mail::Language;
 
-/// Cookie of the browser that asked for a sign-in mail.
+/// The cookie of a browser that requested a sign-in mail.
 const ASKED_COOKIE: &str = "__Host-asked";
-/// How long it lives, in seconds: as long as the mail works.
+/// Its lifetime in seconds: that of the mail.
 const ASKED_SECONDS: i64 = 15 * 60;
 
-/// The other end of the connection, as the gateway or the socket knows it. An extension of the request.
+/// The peer address of the connection as the gateway or the socket reports it. An extension of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceAddress(pub IpAddr);
 
-/// Id of the request in logs. An extension of the request; made up where it is missing.
+/// The id of the request in logs. An extension of the request; a random one is used if it is missing.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Cookies that the answer will set.
+/// The cookies that the response will set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SetCookies(Arc<Mutex<Vec<HeaderValue>>>);
 
 impl SetCookies {
-    /// Sets a cookie that no script can read and no other site can make the browser send with a POST.
+    /// Sets a cookie that no script can read, and that the browser does not send with a POST from another site.
     pub(crate) fn set(&self, name: &str, value: &str, seconds: i64) {
         let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -43,20 +43,20 @@ impl SetCookies {
         self.set(name, "", 0);
     }
 
-    /// Moves them into the answer.
+    /// Moves them into the response headers.
     pub(crate) fn move_into(&self, headers: &mut HeaderMap) {
         for cookie in self.lock().drain(..) {
             headers.append(header::SET_COOKIE, cookie);
         }
     }
 
-    /// A panic elsewhere leaves the list whole.
+    /// Locks the list, also after a panic elsewhere, which leaves it intact.
     fn lock(&self) -> MutexGuard<'_, Vec<HeaderValue>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// See the module.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     headers: HeaderMap,
@@ -73,12 +73,12 @@ impl Caller {
         }
     }
 
-    /// The cookies that the answer will set.
+    /// Returns the cookies that the response will set.
     pub(crate) fn set_cookies(&self) -> &SetCookies {
         &self.cookies
     }
 
-    /// A cookie of ours: 43 characters of base64url. Anything else we have not made.
+    /// Returns a cookie's value if it has the form of ours: 43 characters of base64url.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         let headers = self.headers.get_all(header::COOKIE);
         let mut pairs = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
@@ -87,25 +87,25 @@ impl Caller {
         (value.len() == 43 && value.bytes().all(ours)).then(|| value.to_owned())
     }
 
-    /// What marks this browser as one that asked for a mail.
+    /// Returns the mark of a browser that requested a mail.
     pub fn asked(&self) -> Option<String> {
         self.cookie(ASKED_COOKIE)
     }
 
-    /// Marks this browser.
+    /// Marks this browser as one that requested a mail.
     pub fn set_asked(&self, value: &str) {
         self.cookies.set(ASKED_COOKIE, value, ASKED_SECONDS);
     }
 
-    /// Takes the mark away.
+    /// Removes the mark.
     pub fn clear_asked(&self) {
         self.cookies.clear(ASKED_COOKIE);
     }
 
-    /// The language of mails to this caller.
+    /// Returns the language of mails that this caller causes.
     pub fn language(&self) -> Language {
-        let wanted = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Language::choose(wanted.unwrap_or_default())
+        let accepted = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Language::choose(accepted.unwrap_or_default())
     }
 
     /// Returns the client's address as limits count it, see [`Network`]. Headers count only if the edge has proved
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_cookies_are_read() {
+    fn cookies_of_another_form_are_ignored() {
         let value = "a".repeat(43);
         let of = |cookie: &str| Caller {
             headers: headers(&[("cookie", cookie)]),

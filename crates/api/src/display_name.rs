@@ -5,14 +5,14 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The maximum length of a name in characters.
 pub const MAX_NAME: usize = 64;
 
-/// A checked name: Unicode NFC, trimmed, 1 to 64 characters, none of them a control or a change of direction.
+/// A checked name: Unicode NFC, trimmed, 1 to 64 characters, none of them a control or direction character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Reads a name.
+    /// Parses a name.
     pub fn parse(text: &str) -> Option<Self> {
-        // Before normalising: a short text cannot grow beyond what the caller's limit allows.
+        // Checked before normalising, which costs time for a long text.
         if text.len() > MAX_NAME * 16 {
             return None;
         }
@@ -23,18 +23,18 @@ impl DisplayName {
         acceptable.then_some(Self(name))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Joiners belong to emoji and to several scripts, but make no name of their own.
+/// Returns whether it is a joiner: part of emoji and of several scripts, but not a name by itself.
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
 }
 
-/// Controls, line and paragraph separators, changes of direction, and what nobody can see.
+/// Returns whether it is a control, separator, direction or invisible character.
 fn is_refused(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn names_are_canonicalised_or_refused() {
         let good = [
             (" Ada ", "Ada"),
             ("e\u{301}", "é"),
@@ -74,7 +74,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn an_accepted_name_is_canonical_and_safe(text in "\\PC{0,80}|[a\u{301}\u{202e}\u{200d} \n]{0,20}") {
+        fn accepted_name_is_canonical_and_safe(text in "\\PC{0,80}|[a\u{301}\u{202e}\u{200d} \n]{0,20}") {
             if let Some(name) = DisplayName::parse(&text) {
                 prop_assert_eq!(DisplayName::parse(name.as_str()), Some(name.clone()));
                 prop_assert!((1..=MAX_NAME).contains(&name.as_str().chars().count()));

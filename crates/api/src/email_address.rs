@@ -4,21 +4,21 @@ use std::str::FromStr as _;
 
 use email_address::EmailAddress;
 
-/// Longest address (RFC 5321, section 4.5.3.1.3, without the angle brackets).
-pub const LONGEST_EMAIL: usize = 254;
+/// The maximum length of an address in bytes (RFC 5321, section 4.5.3.1.3, without the angle brackets).
+pub const MAX_EMAIL: usize = 254;
 
-/// A checked address: ASCII, one `@`, domain in small letters with a dot, no quotes, comments or control characters.
+/// A checked address: ASCII, one `@`, a lowercase domain with a dot, no quotes, comments or control characters.
 ///
-/// The part before the `@` keeps its capitals, since only its own server knows whether they matter.
+/// The part before the `@` keeps its case, since only its own server knows whether it matters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address. Blanks around it go; anything that is not ASCII is refused, so that no character that merely
-    /// looks like `@` or like a letter gets in.
+    /// Parses an address. Surrounding spaces are removed. Anything that is not ASCII is refused, so that no character that
+    /// merely looks like `@` or like a letter is accepted.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches(' ');
-        if !text.is_ascii() || text.len() > LONGEST_EMAIL {
+        if !text.is_ascii() || text.len() > MAX_EMAIL {
             return None;
         }
         let (local, domain) = text.split_once('@')?;
@@ -27,12 +27,12 @@ impl Email {
         acceptable.then_some(Self(canonical))
     }
 
-    /// The address.
+    /// Returns the address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Shows that there is an address without telling it: `a…@example.org`.
+    /// Returns the address with all but the first letter of the local part hidden: `a…@example.org`.
     pub fn masked(&self) -> String {
         masked(&self.0)
     }
@@ -45,8 +45,8 @@ pub fn masked(email: &str) -> String {
     format!("{first}…@{domain}")
 }
 
-/// Letters, digits and the marks of RFC 5322's `atext` without the ones that mail servers have read as routes (`!`,
-/// `%`) or shells as commands (`` ` ``, `|`, `$`); dots only in between.
+/// Returns whether the local part has only letters, digits, inner dots, and the marks of RFC 5322's `atext` without
+/// those that mail servers have read as routes (`!`, `%`) or shells as commands (`` ` ``, `|`, `$`).
 fn is_plain_local(local: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".#&'*+/=?^_{}~-".contains(&byte);
     !local.is_empty()
@@ -57,7 +57,7 @@ fn is_plain_local(local: &str) -> bool {
         && !local.contains("..")
 }
 
-/// Two labels or more of letters, digits and inner hyphens; the last one is no number.
+/// Returns whether the domain has at least two labels of letters, digits and inner hyphens, the last one not a number.
 fn is_plain_domain(domain: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_addresses() {
+    fn valid_addresses_are_canonicalised() {
         for (text, expected) in [
             ("ada@example.org", "ada@example.org"),
             (" Ada.Lovelace+x@Example.ORG ", "Ada.Lovelace+x@example.org"),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses() {
+    fn invalid_addresses_are_refused() {
         let long_local = format!("{}@example.org", "a".repeat(65));
         let long = format!("a@{}.org", "a.".repeat(130));
         for text in [
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn masked_shows_one_letter() {
+    fn masked_address_shows_one_letter_and_the_domain() {
         assert_eq!(Email::parse("ada@example.org").unwrap().masked(), "a…@example.org");
     }
 
@@ -148,7 +148,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn an_accepted_address_is_canonical_and_safe(text in "\\PC{0,40}|[a-z@.\\-\"\r\n,<>%! A-Z]{0,40}|[a-z.]{1,8}@[A-Za-z.-]{1,12}") {
+        fn accepted_address_is_canonical_and_safe(text in "\\PC{0,40}|[a-z@.\\-\"\r\n,<>%! A-Z]{0,40}|[a-z.]{1,8}@[A-Za-z.-]{1,12}") {
             if let Some(email) = Email::parse(&text) {
                 prop_assert_eq!(Email::parse(email.as_str()), Some(email.clone()));
                 prop_assert_eq!(email.as_str().matches('@').count(), 1);

@@ -1,5 +1,5 @@
-//! Errors as the pages see them: `{"error":{"code","message"}}`. A code is for programs and never changes; a message
-//! is for people and holds nothing that the caller did not send.
+//! Errors as clients see them: `{"error":{"code","message"}}`. A code is for programs and never changes. A message is
+//! for people and contains nothing that the caller did not send.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ use peersync_server::store::StoreError;
 /// A refused or failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// For programs.
+    /// The code, for programs.
     pub code: &'static str,
-    /// For people.
+    /// The message, for people.
     pub message: String,
-    /// Seconds to wait, for `Retry-After`.
+    /// The seconds to wait, for `Retry-After`.
     pub retry_after: Option<i64>,
 }
 
-/// What a handler returns.
+/// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
@@ -34,7 +34,7 @@ impl ApiError {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    /// 400: the body is not JSON, not UTF-8, or cut off.
+    /// 400: the body is not JSON, not UTF-8, or truncated.
     pub fn bad_json(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_json", message)
     }
@@ -44,12 +44,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_field", message)
     }
 
-    /// 400: no address that we accept.
+    /// 400: the e-mail address is not acceptable.
     pub fn email() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "email", "Enter an email address like ada@example.org.")
     }
 
-    /// 400: no name that we accept.
+    /// 400: the name is not acceptable.
     pub fn name() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "name", "Enter a name of 1 to 64 characters.")
     }
@@ -64,64 +64,64 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "token", "This link was used or has expired. Ask for a new one.")
     }
 
-    /// 409: another browser than the one that asked; the number must be given, or the given one is wrong.
+    /// 409: the browser is not the one that requested the mail, and the number is missing or wrong.
     pub fn number() -> Self {
         Self::new(StatusCode::CONFLICT, "match", "Enter the number that is shown where you asked for the link.")
     }
 
-    /// 401: nobody is signed in.
+    /// 401: the caller is not signed in.
     pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Sign in first.")
     }
 
-    /// 403: a page of somebody else's sent the request.
+    /// 403: a page of another origin sent the request.
     pub fn origin() -> Self {
         Self::new(StatusCode::FORBIDDEN, "origin", "Requests from this origin are not accepted.")
     }
 
-    /// 404: no such route.
+    /// 404: the route does not exist.
     pub fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+        Self::new(StatusCode::NOT_FOUND, "not_found", "This route does not exist.")
     }
 
-    /// 404: no such room, or none any more.
+    /// 404: the room does not exist or has expired.
     pub fn no_room() -> Self {
         Self::new(StatusCode::NOT_FOUND, "room_not_found", "This room does not exist or has ended.")
     }
 
-    /// 404: nobody has asked.
+    /// 404: the friend request does not exist.
     pub fn no_request() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_request", "There is no such friend request any more.")
+        Self::new(StatusCode::NOT_FOUND, "no_request", "This friend request no longer exists.")
     }
 
-    /// 405: another method is needed.
+    /// 405: the route has no such method.
     pub fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This route does not know this method.")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This route does not support this method.")
     }
 
-    /// 413: longer than any request of ours.
+    /// 413: the body is longer than any valid request.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request is too large.")
     }
 
-    /// 415: not JSON.
+    /// 415: the content type is not JSON.
     pub fn not_json() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send JSON with content-type application/json.")
     }
 
-    /// 429: too often; `seconds` to wait.
+    /// 429: a limit is exceeded for `seconds` more.
     pub fn slow_down(seconds: i64) -> Self {
         let seconds = seconds.max(1);
         let mut error = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "slow_down",
-            format!("Too often. Try again in {seconds} seconds."),
+            format!("Too many requests. Try again in {seconds} seconds."),
         );
         error.retry_after = Some(seconds);
         error
     }
 
-    /// 503: something that we need is away.
+    /// 503: a dependency is unavailable.
     pub fn unavailable() -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment.");
         error.retry_after = Some(2);
@@ -131,14 +131,14 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the database failed");
+        tracing::error!(%error, "the database call failed");
         Self::unavailable()
     }
 }
 
 impl From<SecretsError> for ApiError {
     fn from(error: SecretsError) -> Self {
-        tracing::error!(%error, "the secrets failed");
+        tracing::error!(%error, "the secrets could not be loaded");
         Self::unavailable()
     }
 }
@@ -154,7 +154,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The refusals that any route may answer with.
+/// The error responses that any route may return.
 pub(crate) struct Refusals;
 
 impl IntoResponses for Refusals {

@@ -1,5 +1,5 @@
-//! What happens to every request before and after its handler: the origin is checked, preflights are answered, cookies
-//! and headers are set, one line is logged.
+//! The middleware around every handler: checks the origin, answers preflights, sets cookies and headers, and logs one
+//! line.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use crate::routes::routes;
 use crate::state::State;
 use peersync_server::settings::Settings;
 
-/// How long a browser may remember the answer to a preflight, in seconds.
+/// How long a browser may cache the response to a preflight, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
 
-/// See the module.
+/// Runs a request through the middleware.
 pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request.extensions().get::<RequestId>().map_or_else(random_id, |id| id.0.clone());
@@ -48,8 +48,8 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
     answer.instrument(span).await
 }
 
-/// Browsers tell the origin with everything that changes state. A request without one comes from no browser's page,
-/// unless it says otherwise in `sec-fetch-site`.
+/// Checks the origin. Browsers send it with every request that changes state. A request without one does not come from a
+/// page, unless `sec-fetch-site` says that it does.
 fn check(settings: &Settings, method: &Method, headers: &HeaderMap) -> ApiResult<()> {
     if *method == Method::GET || *method == Method::HEAD {
         return Ok(());
@@ -62,7 +62,7 @@ fn check(settings: &Settings, method: &Method, headers: &HeaderMap) -> ApiResult
     if allowed { Ok(()) } else { Err(ApiError::origin()) }
 }
 
-/// Headers of every answer.
+/// Sets the headers of every response.
 fn finish(settings: &Settings, origin: Option<&HeaderValue>, method: &Method, headers: &mut HeaderMap) {
     let mut set = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     set(header::CACHE_CONTROL, "no-store");
@@ -83,7 +83,7 @@ fn finish(settings: &Settings, origin: Option<&HeaderValue>, method: &Method, he
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
 }
 
-/// The route's pattern for the log: the path itself may hold an address.
+/// Returns the route's pattern for the log: the path itself may contain an address.
 fn route_of(path: &str) -> &'static str {
     let fits = |pattern: &str| {
         let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
@@ -98,7 +98,7 @@ fn route_of(path: &str) -> &'static str {
     routes().iter().map(|route| route.path.as_str()).find(|pattern| fits(pattern)).unwrap_or("(none)")
 }
 
-/// For `Allow` (RFC 9110, section 15.5.6).
+/// Returns the value of `Allow` (RFC 9110, section 15.5.6).
 fn methods_of(route: &str) -> HeaderValue {
     let methods = routes().iter().filter(|known| known.path == route).map(|known| known.method);
     let methods: Vec<&str> = methods.chain(["OPTIONS"]).collect();
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_names_the_pattern_and_not_the_path() {
+    fn log_shows_the_pattern_instead_of_the_path() {
         assert_eq!(route_of("/friends/ada@example.org"), "/friends/{email}");
         assert_eq!(route_of("/friends"), "/friends");
         assert_eq!(route_of("/friends/a/b"), "(none)");

@@ -1,5 +1,5 @@
-//! What is running: version, and a digest of the program's own file. The deployer has worked it out already and may
-//! tell it; otherwise it is worked out once.
+//! The digest of the running program. The deployer knows it and passes it in `PEERSYNC_BUILD`; otherwise it is computed
+//! once from the program's own file.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,18 +7,18 @@ use std::sync::OnceLock;
 
 use ring::digest;
 
-/// SHA-256 of the running program in hex; `unknown` where its file cannot be read.
+/// Returns the SHA-256 of the running program in hexadecimal, or `unknown` if its file cannot be read.
 pub(crate) fn build() -> &'static str {
     static BUILD: OnceLock<String> = OnceLock::new();
-    BUILD.get_or_init(|| told_or_own(std::env::var("PEERSYNC_BUILD").ok()))
+    BUILD.get_or_init(|| given_or_own(std::env::var("PEERSYNC_BUILD").ok()))
 }
 
-fn told_or_own(told: Option<String>) -> String {
-    let told = told.filter(|told| !told.is_empty());
-    told.unwrap_or_else(|| own_digest().unwrap_or_else(|_| "unknown".to_owned()))
+fn given_or_own(given: Option<String>) -> String {
+    let given = given.filter(|given| !given.is_empty());
+    given.unwrap_or_else(|| own_digest().unwrap_or_else(|_| "unknown".to_owned()))
 }
 
-/// Read piece by piece: the file may be larger than the memory we want to use.
+/// Reads the file piece by piece: it may be larger than the memory that a function should use.
 fn own_digest() -> io::Result<String> {
     let mut file = File::open(std::env::current_exe()?)?;
     let mut context = digest::Context::new(&digest::SHA256);
@@ -34,13 +34,13 @@ fn own_digest() -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::told_or_own;
+    use super::given_or_own;
 
     #[test]
-    fn what_the_deployer_has_worked_out_is_not_worked_out_again() {
-        assert_eq!(told_or_own(Some("told".to_owned())), "told");
-        let own = told_or_own(None);
+    fn digest_from_the_deployer_is_preferred() {
+        assert_eq!(given_or_own(Some("given".to_owned())), "given");
+        let own = given_or_own(None);
         assert!(own.len() == 64 && own.bytes().all(|byte| byte.is_ascii_hexdigit()), "{own}");
-        assert_eq!(told_or_own(Some(String::new())), own);
+        assert_eq!(given_or_own(Some(String::new())), own);
     }
 }

@@ -1,4 +1,4 @@
-//! Mail: letters from templates, and who carries them.
+//! Mail: letters from templates, and the carriers that send them.
 
 mod emailjs;
 mod letter;
@@ -20,44 +20,44 @@ use futures::future::BoxFuture;
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::{MailProvider, MailSettings};
 
-/// Attempts per letter, the first included.
+/// The number of attempts per letter, including the first.
 const ATTEMPTS: u32 = 3;
-/// When one attempt is given up.
+/// The timeout of one attempt.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
-/// When a letter is given up: a function has 10 seconds in all.
+/// The timeout of a letter with all attempts: a function has 10 seconds in total.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// Before the second attempt; twice that before the third. EmailJS takes one request a second.
+/// The pause before the second attempt, doubled before the third. EmailJS accepts one request per second.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Why a letter was not taken. Nothing of it goes into the reason, and nothing of what a server answered in words: that
+/// Why a letter was not accepted. The reason contains neither the letter nor the text of a server's response, which
 /// often repeats the address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// May work when tried again.
+    /// Another attempt may succeed.
     #[error("{0}")]
     Temporary(String),
-    /// Will not.
+    /// Another attempt would fail too.
     #[error("{0}")]
     Final(String),
 }
 
-/// Carries letters.
+/// Sends letters through one service.
 pub trait Carrier: Send + Sync {
-    /// Name for the log.
+    /// Returns its name in the log.
     fn name(&self) -> &'static str;
 
-    /// Hands over one letter, once.
+    /// Hands over one letter, in one attempt.
     fn carry<'a>(&'a self, letter: &'a Letter) -> BoxFuture<'a, Result<(), MailError>>;
 }
 
-/// Sends letters: tries again, gives up in time, and says truthfully whether a letter was taken.
+/// Sends letters: retries, keeps the timeouts, and reports truthfully whether a letter was accepted.
 #[derive(Clone)]
 pub struct Mailer {
     carrier: Option<Arc<dyn Carrier>>,
     last: Arc<Last>,
 }
 
-/// How the last letter fared, so that one which is not sent can seem to fare the same.
+/// Duration and result of the last letter, for [`Mailer::pretend`].
 #[derive(Default)]
 struct Last {
     milliseconds: AtomicU64,
@@ -71,7 +71,8 @@ impl std::fmt::Debug for Mailer {
 }
 
 impl Mailer {
-    /// The configured carrier. What is wrong with it is logged, and no letter goes out. `config` is for SES.
+    /// Returns a mailer with the configured carrier. A wrong configuration is logged, and no letter is sent. `config` is
+    /// for SES.
     pub fn new(settings: &MailSettings, secrets: &Secrets, config: Option<&SdkConfig>) -> Self {
         let carrier = match settings.provider {
             MailProvider::None => return Self::none(),
@@ -82,30 +83,30 @@ impl Mailer {
         match carrier {
             Ok(carrier) => Self::with_carrier(carrier),
             Err(error) => {
-                tracing::error!(%error, "mail cannot go out; mend [mail] in peersync.toml");
+                tracing::error!(%error, "mail cannot be sent; fix [mail] in peersync.toml");
                 Self::none()
             }
         }
     }
 
-    /// Sends nothing, and says so.
+    /// Returns a mailer that sends nothing, and reports so.
     pub fn none() -> Self {
         Self { carrier: None, last: Arc::default() }
     }
 
-    /// Sends by a carrier of the caller's.
+    /// Returns a mailer with this carrier.
     pub fn with_carrier(carrier: Arc<dyn Carrier>) -> Self {
         Self { carrier: Some(carrier), last: Arc::default() }
     }
 
-    /// Sends a letter. `false` where it was not taken; the reason is in the log, without the address.
+    /// Sends a letter. Returns false if it was not accepted; the reason is in the log, without the address.
     pub async fn send(&self, letter: &Letter) -> bool {
         let Some(carrier) = &self.carrier else { return false };
         let begun = Instant::now();
         let sent = match tokio::time::timeout(DEADLINE, attempts(carrier.as_ref(), letter)).await {
             Ok(sent) => sent,
             Err(_) => {
-                tracing::error!(carrier = carrier.name(), "a mail was given up: no answer in time");
+                tracing::error!(carrier = carrier.name(), "sending a mail timed out");
                 false
             }
         };
@@ -114,7 +115,7 @@ impl Mailer {
         sent
     }
 
-    /// Takes as long as the last letter took and says what was said then, but sends nothing.
+    /// Takes as long as the last letter and returns its result, but sends nothing.
     pub async fn pretend(&self) -> bool {
         if self.carrier.is_none() {
             return false;
@@ -134,14 +135,14 @@ async fn attempts(carrier: &dyn Carrier, letter: &Letter) -> bool {
         let error = match answer {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => error,
-            Err(_) => MailError::Temporary("no answer in time".to_owned()),
+            Err(_) => MailError::Temporary("timed out".to_owned()),
         };
         let last = attempt == ATTEMPTS || matches!(error, MailError::Final(_));
         if last {
-            tracing::error!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "a mail was given up");
+            tracing::error!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "a mail could not be sent");
             return false;
         }
-        tracing::warn!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "a mail is tried again");
+        tracing::warn!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "sending a mail failed and is retried");
         tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
     }
     false
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_work_is_tried_again_and_what_cannot_is_not() {
+    async fn temporary_errors_are_retried_and_final_ones_are_not() {
         let temporary = || Err(MailError::Temporary("busy".to_owned()));
         assert_eq!(send(vec![temporary(), Ok(())]).await, (true, 0));
         assert_eq!(send(vec![temporary(), temporary(), temporary(), Ok(())]).await, (false, 1));
@@ -185,13 +186,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_carrier_nobody_is_told_of_a_mail() {
+    async fn without_a_carrier_no_mail_is_reported_as_sent() {
         assert!(!Mailer::none().send(&letter()).await);
         assert!(!Mailer::none().pretend().await);
     }
 
     #[tokio::test]
-    async fn pretending_says_what_the_last_letter_said() {
+    async fn pretending_returns_the_result_of_the_last_letter() {
         let answers = vec![Ok(()), Err(MailError::Final("no".to_owned()))];
         let mailer = Mailer::with_carrier(Arc::new(Scripted(Mutex::new(answers))));
         assert!(!mailer.send(&letter()).await);

@@ -9,7 +9,7 @@ use crate::guard::guard;
 use crate::routes::handlers;
 use crate::state::State;
 
-/// The API. Paths have no `/api` prefix.
+/// Returns the API's router. Its paths have no `/api` prefix.
 pub fn router(state: State) -> Router {
     handlers()
         .fallback(|| async { ApiError::no_route() })

@@ -8,14 +8,14 @@ use crate::error::{ApiError, ApiResult};
 use crate::state::State;
 use peersync_server::store::{Session, User};
 
-/// The session's cookie. The prefix makes browsers insist on Secure, this host and the whole path.
+/// The session's cookie. Its prefix makes browsers require `Secure`, this host only and `Path=/`.
 pub const SESSION_COOKIE: &str = "__Host-session";
-/// How long a session lasts after its last use, in seconds.
+/// The lifetime of a session after its last use, in seconds.
 const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// A session's end is moved at most once in this time, so that not every request writes.
-const PROLONG_AFTER: i64 = 24 * 3600;
+/// A session is extended at most once in this many seconds, so that not every request writes.
+const EXTEND_AFTER: i64 = 24 * 3600;
 
-/// A user with a session that is good.
+/// A user with a valid session.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The account.
@@ -25,10 +25,10 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// The user of the caller's session, `None` without a session that is good.
+    /// Returns the user of the caller's session, or `None` without a valid session.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn find(state: &State, caller: &Caller) -> ApiResult<Option<Self>> {
         let Some(token) = caller.cookie(SESSION_COOKIE) else { return Ok(None) };
         let now = state.now();
@@ -38,7 +38,7 @@ impl SignedIn {
             return Ok(None);
         }
         let end = now + SESSION_SECONDS;
-        if session.expires_at + PROLONG_AFTER < end && state.store().prolong_session(&token, end, now).await? {
+        if session.expires_at + EXTEND_AFTER < end && state.store().extend_session(&token, end, now).await? {
             caller.set_cookies().set(SESSION_COOKIE, &token, SESSION_SECONDS);
         }
         Ok(Some(Self { user, token }))
@@ -47,7 +47,7 @@ impl SignedIn {
     /// Begins a session for `user` in the caller's browser.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn begin(state: &State, caller: &Caller, user: &User) -> ApiResult<()> {
         let now = state.now();
         let session = Session {

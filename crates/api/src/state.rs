@@ -1,4 +1,4 @@
-//! What every handler works with.
+//! The state that every handler uses.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use peersync_server::secrets::Secrets;
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
 
-/// Where the secrets come from.
+/// The source of the secrets.
 #[derive(Debug)]
 pub enum SecretSource {
-    /// They are here already.
+    /// They are given.
     Given(Box<Secrets>),
-    /// Parameter Store, asked once and not before something needs them.
+    /// They are read from Parameter Store once, when they are first needed.
     ParameterStore(Box<SdkConfig>),
 }
 
-/// The state of the API, cheap to clone.
+/// The state of the API. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct State(Arc<Inner>);
 
@@ -41,12 +41,12 @@ struct Inner {
 }
 
 impl State {
-    /// A state with the usual limits and the system's clock.
+    /// Returns a state with the default limits and the system's clock.
     pub fn new(settings: Settings, store: Store, source: SecretSource) -> Self {
         Self::with(settings, store, source, Clock::default(), Limits::default(), None)
     }
 
-    /// A state with everything chosen; a mailer that is given takes the place of the configured one.
+    /// Returns a state with a clock and limits; `mailer` replaces the configured one.
     pub fn with(
         settings: Settings,
         store: Store,
@@ -59,30 +59,30 @@ impl State {
         Self(Arc::new(Inner { settings, store, clock, limits, source, secrets: OnceCell::new(), mailer }))
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// The limits.
+    /// Returns the limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub fn now(&self) -> i64 {
         self.0.clock.now()
     }
 
-    /// The secrets, read at the first call.
+    /// Returns the secrets, which the first call reads.
     ///
     /// # Errors
-    /// They cannot be read; the next call tries again.
+    /// They cannot be read. The next call tries again.
     pub async fn secrets(&self) -> ApiResult<&Secrets> {
         let read = || async {
             match &self.0.source {
@@ -95,7 +95,7 @@ impl State {
         Ok(self.0.secrets.get_or_try_init(read).await?)
     }
 
-    /// Who carries the mail, made at the first call.
+    /// Returns the mailer, which the first call creates.
     ///
     /// # Errors
     /// The secrets cannot be read.

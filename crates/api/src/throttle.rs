@@ -1,4 +1,4 @@
-//! Counts what callers do and refuses what exceeds a limit.
+//! Applies the limits: counts what callers do, and refuses what exceeds a limit.
 
 use peersync_server::store::StoreError;
 
@@ -17,26 +17,27 @@ impl State {
         Ok(caller.client(self.secrets().await?.origin_key.as_ref()))
     }
 
-    /// Counts one more.
+    /// Counts one event.
     ///
     /// # Errors
-    /// 429 beyond the limit, with the seconds until the window ends; 503 where the counter cannot be reached.
+    /// 429 above the limit, with the seconds until the window ends; 503 if the database is unavailable.
     pub async fn check_limit(&self, limit: Limit, whom: &str) -> ApiResult<()> {
         let now = self.now();
         let counted = self.store().count(limit.name, whom, limit.seconds, now).await?;
         if counted.count > limit.most { Err(ApiError::slow_down(counted.ends - now)) } else { Ok(()) }
     }
 
-    /// Counts one more and says whether that is still within the limit.
+    /// Counts one event and returns whether it is within the limit.
     ///
     /// # Errors
-    /// The counter cannot be reached.
+    /// The database is unavailable.
     pub async fn within_limit(&self, limit: Limit, whom: &str) -> Result<bool, StoreError> {
         let counted = self.store().count(limit.name, whom, limit.seconds, self.now()).await?;
         Ok(counted.count <= limit.most)
     }
 
-    /// The limits of sign-in mails: per address, per client and in all. The same calls for every address.
+    /// Applies the limits of sign-in mails: per address, per client and in total. It makes the same calls for every
+    /// address.
     ///
     /// # Errors
     /// As [`State::check_limit`].
@@ -46,7 +47,7 @@ impl State {
         let (address, client, all) = futures::join!(
             self.check_limit(limits.mail_per_address, email.as_str()),
             self.check_limit(limits.mail_per_client, &client),
-            self.check_limit(limits.mail_in_all, ""),
+            self.check_limit(limits.mail_total, ""),
         );
         address.and(client).and(all)
     }

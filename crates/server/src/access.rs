@@ -1,14 +1,14 @@
-//! What each program does with the tables, once: the deployer makes the roles from it, and a test holds it against the
-//! calls that the programs really make.
+//! What each program does with the tables. The deployer generates the roles' policies from it, and a test compares it
+//! with the calls that the programs really make.
 
 /// What a program may do with one table, or with its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableAccess {
-    /// Last part of the table's name, `Users`.
+    /// The last part of the table's name, such as `Users`.
     pub table: &'static str,
-    /// Actions of DynamoDB, without `dynamodb:`. A transaction needs those of its parts.
+    /// DynamoDB actions without the prefix `dynamodb:`. A transaction needs the actions of its parts.
     pub actions: &'static [&'static str],
-    /// Whether this is about the table's index instead of the table itself.
+    /// Whether the actions are on the table's index instead of the table itself.
     pub index: bool,
 }
 
@@ -33,11 +33,11 @@ const FRIENDS: &[TableAccess] = &[
 
 const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
 
-/// The signaling server reads rooms, and who is whose friend.
+/// The signaling server reads rooms and friendships.
 const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
 
-/// The tables of a function (`signup`, `login`, `friends`, `rooms`) or of the signaling server (`signal`); none for any
-/// other name.
+/// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`) or of the signaling server
+/// (`signal`); empty for any other name.
 pub fn tables(program: &str) -> &'static [TableAccess] {
     match program {
         "signup" => SIGNUP,

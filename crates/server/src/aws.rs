@@ -1,4 +1,4 @@
-//! How the programs reach AWS: settings from the environment, one HTTP client, short deadlines.
+//! SDK configurations for the programs: settings from the environment, one HTTP client, short timeouts.
 
 use std::time::Duration;
 
@@ -11,17 +11,18 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-/// When one attempt is given up: DynamoDB answers in milliseconds or not at all.
+/// The timeout of one attempt: DynamoDB answers in milliseconds or not at all.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(2);
-/// When a call is given up, all attempts together. The gateway gives a request up after 29 s, a function after 10 s.
+/// The timeout of a call with all its attempts. The gateway's timeout is 29 s, that of a function 10 s.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
-/// Attempts per call, the first included.
+/// The number of attempts per call, including the first.
 const ATTEMPTS: u32 = 4;
 
-/// Settings for a Lambda function: region and credentials are in its environment, and nothing else is asked.
+/// Returns the configuration of a Lambda function: region and credentials are in its environment, no other source is
+/// tried.
 ///
-/// They are put together by hand: the SDK's loader would link its whole chain of credentials (three more clients) into
-/// a program whose size is part of each cold start.
+/// It is built by hand: the SDK's loader would link its whole credential chain (three more clients) into a program whose
+/// size adds to each cold start.
 pub fn from_environment() -> SdkConfig {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
@@ -37,7 +38,7 @@ pub fn from_environment() -> SdkConfig {
     builder.build()
 }
 
-/// `AWS_ENDPOINT_URL_{SERVICE}`, as the SDK's loader takes it from the environment
+/// Reads `AWS_ENDPOINT_URL_{SERVICE}` from the environment as the SDK's loader does
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
 #[derive(Debug)]
 struct EnvironmentEndpoints;
@@ -49,7 +50,7 @@ impl LoadServiceConfig for EnvironmentEndpoints {
     }
 }
 
-/// Settings for a host: the SDK's usual chain, the instance's role included.
+/// Returns the configuration of a host: the SDK's default credential chain, including the instance's role.
 pub async fn from_host() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
@@ -77,17 +78,17 @@ fn deadlines() -> TimeoutConfig {
         .build()
 }
 
-/// The code of an error, or what kept the call from being answered. It holds nothing of the request.
+/// Returns the code of an error, or why the call got no response. It contains no data of the request.
 pub fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     if let Some(code) = error.code() {
         return code.to_owned();
     }
     match error {
-        SdkError::ConstructionFailure(_) => "the request could not be made",
-        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::ConstructionFailure(_) => "the request could not be built",
+        SdkError::TimeoutError(_) => "timed out",
         SdkError::DispatchFailure(_) => "no connection",
-        SdkError::ResponseError(_) => "an answer that is not understood",
-        _ => "refused without a reason",
+        SdkError::ResponseError(_) => "unreadable response",
+        _ => "error without a code",
     }
     .to_owned()
 }

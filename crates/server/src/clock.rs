@@ -1,22 +1,22 @@
-//! The time: the system's, or a test's.
+//! The current time: the system's, or that of a test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time in seconds since 1970. A test may hold its own and move it.
+/// A clock in seconds since 1970. A test can set its own and advance it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     set: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
-    /// A clock that shows `now` until it is moved.
+    /// Returns a clock that stays at `now` until it is advanced.
     pub fn fixed(now: i64) -> Self {
         Self { set: Some(Arc::new(AtomicI64::new(now))) }
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub fn now(&self) -> i64 {
         match &self.set {
             Some(set) => set.load(Ordering::Relaxed),
@@ -26,7 +26,7 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock; the system's goes its own way.
+    /// Advances a fixed clock. Does nothing to the system's.
     pub fn forward(&self, seconds: i64) {
         if let Some(set) = &self.set {
             set.fetch_add(seconds, Ordering::Relaxed);

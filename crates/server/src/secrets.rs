@@ -1,4 +1,4 @@
-//! Secrets: read from Parameter Store once per start, never shown.
+//! Secrets: read from Parameter Store once per start, never printed.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use subtle::ConstantTimeEq as _;
 use crate::settings::{Function, MailProvider, Settings};
 use crate::tickets::{TicketKey, TicketKeys};
 
-/// A text that is never shown: its `Debug` says only that it is there.
+/// A text that is never printed: its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text.
+    /// Returns a secret with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -34,39 +34,39 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The stack's secrets, as far as the program needs them.
+/// The secrets of the stack that a program needs.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Password of the SMTP user.
+    /// The password of the SMTP user.
     pub smtp_pass: Option<Secret>,
     /// EmailJS's private key.
     pub emailjs_private_key: Option<Secret>,
-    /// What we share with the TURN server.
+    /// The secret shared with the TURN server.
     pub turn_secret: Option<Secret>,
-    /// What the edge proves itself with.
+    /// The key by which the edge proves itself.
     pub origin_key: Option<Secret>,
-    /// What tickets are signed with, base64url.
+    /// The key that signs tickets, base64url.
     pub ticket_key: Option<Secret>,
-    /// What tickets were signed with before the last rotation.
+    /// The key that signed tickets before the last rotation.
     pub ticket_key_previous: Option<Secret>,
 }
 
 /// Why the secrets could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// Parameter Store refused or could not be reached; only the error's code is kept.
+    /// Parameter Store refused or was unreachable; only the error's code is kept.
     #[error("the secrets could not be read from Parameter Store ({0}); does the role allow ssm:GetParameters?")]
     Read(String),
-    /// A secret that the program cannot do without.
+    /// A required secret does not exist.
     #[error("the parameter {0} does not exist; `peersync-deploy up` creates it")]
     Missing(&'static str),
-    /// The ticket key is not what the deployer makes.
+    /// The ticket key does not have the form that the deployer generates.
     #[error("the parameter {0} is not base64url of 32 bytes; delete it and run `peersync-deploy up`")]
     Malformed(&'static str),
 }
 
 impl Secrets {
-    /// Names (below the prefix) that a program asks for. Its role allows exactly these.
+    /// Returns the names (without the prefix) that a program reads. Its role allows exactly these.
     pub fn names(settings: &Settings) -> Vec<&'static str> {
         let mut names = vec!["origin-key"];
         if settings.function.mails() {
@@ -85,7 +85,7 @@ impl Secrets {
         names
     }
 
-    /// Reads them in one call; what does not exist stays `None`.
+    /// Reads them in one call. A secret that does not exist stays `None`.
     ///
     /// # Errors
     /// [`SecretsError::Read`].
@@ -103,7 +103,7 @@ impl Secrets {
     }
 
     fn put(&mut self, name: &str, value: String) {
-        let place = match name {
+        let secret = match name {
             "smtp-pass" => &mut self.smtp_pass,
             "emailjs-private-key" => &mut self.emailjs_private_key,
             "turn-secret" => &mut self.turn_secret,
@@ -112,13 +112,13 @@ impl Secrets {
             "ticket-key-previous" => &mut self.ticket_key_previous,
             _ => return,
         };
-        *place = Some(Secret(value));
+        *secret = Some(Secret(value));
     }
 
-    /// The keys for tickets.
+    /// Returns the keys for tickets.
     ///
     /// # Errors
-    /// No key, or one that the deployer did not make.
+    /// The key is missing, or is not one that the deployer generated.
     pub fn ticket_keys(&self, issuer: &str) -> Result<TicketKeys, SecretsError> {
         let current = self.ticket_key.as_ref().ok_or(SecretsError::Missing("ticket-key"))?;
         let current = TicketKey::parse(current.reveal()).ok_or(SecretsError::Malformed("ticket-key"))?;
@@ -136,13 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_never_shown() {
+    fn secret_is_not_printed_by_debug() {
         let secrets = Secrets { smtp_pass: Some(Secret::new("hunter2")), ..Secrets::default() };
         assert!(!format!("{secrets:?}").contains("hunter2"));
     }
 
     #[test]
-    fn comparing_looks_at_everything() {
+    fn only_the_same_text_matches() {
         let secret = Secret::new("abcdef");
         assert!(secret.matches("abcdef"));
         for other in ["abcdeg", "bbcdef", "abcde", "abcdefg", ""] {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_asks_only_for_what_it_uses() {
+    fn function_reads_only_the_secrets_it_uses() {
         let variables = |function: &'static str, provider: &'static str| {
             Settings::from_variables(move |name| {
                 Some(

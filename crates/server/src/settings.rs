@@ -1,65 +1,64 @@
-//! What the programs are told by their environment, read once at the start.
-//!
-//! `local` fills the same structure without an environment.
+//! Settings of the programs, read once at the start from environment variables. `local` fills the same structure
+//! directly.
 
 use std::net::SocketAddr;
 
-/// Why the environment cannot be used.
+/// Why the environment is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// The variable is missing or empty.
-    #[error("the environment variable {0} is not set; the deployer sets it, `peersync-deploy up` mends it")]
+    #[error("the environment variable {0} is not set; the deployer sets it, `peersync-deploy up` fixes it")]
     Missing(&'static str),
-    /// The variable says something that we cannot use.
-    #[error("the environment variable {name} is not {expected}; `peersync-deploy up` sets it right")]
+    /// The variable has an invalid value.
+    #[error("the environment variable {name} is not {expected}; `peersync-deploy up` fixes it")]
     Invalid {
-        /// Name of the variable.
+        /// The name of the variable.
         name: &'static str,
-        /// What it must be.
+        /// What its value must be.
         expected: &'static str,
     },
 }
 
-/// Everything that the programs need to know and that is no secret.
+/// The settings of the programs that are not secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// `{name}-{stage}`: issuer of the tickets.
+    /// The stack's name, `{name}-{stage}`; also the issuer of its tickets.
     pub stack: String,
-    /// The stage's name, shown by `/health`.
+    /// The stage's name, reported by `/health`.
     pub stage: String,
-    /// Which of the functions this program is; [`Function::All`] outside of AWS.
+    /// Which of the functions this process is; [`Function::All`] outside of AWS.
     pub function: Function,
-    /// Names of the tables.
+    /// The names of the tables.
     pub tables: Tables,
-    /// Where the pages are, without a slash at the end. Links in mails begin with it, never with what a request says.
+    /// The URL of the pages, without a trailing slash. Links in mails begin with it, never with data of a request.
     pub site_url: String,
-    /// Where the API is, without a slash at the end.
+    /// The URL of the API, without a trailing slash.
     pub api_base_url: String,
-    /// Where the signaling server is, `wss://…/ws`.
+    /// The URL of the signaling server, `wss://…/ws`.
     pub signal_url: String,
-    /// Origins that browsers may send requests from, beside [`Settings::site_url`].
+    /// Origins that browsers may send requests from, in addition to [`Settings::site_url`].
     pub allowed_origins: Vec<String>,
-    /// Prefix of the secrets' names in Parameter Store, without a slash at the end.
+    /// The prefix of the secrets' names in Parameter Store, without a trailing slash.
     pub parameter_prefix: String,
-    /// How mail goes out.
+    /// How mail is sent.
     pub mail: MailSettings,
-    /// Addresses of the TURN servers, handed to browsers with time-limited credentials.
+    /// The URLs of the TURN servers, given to browsers with time-limited credentials.
     pub turn_urls: Vec<String>,
-    /// People in one room. Default 4.
+    /// The maximum number of people in a room. Default 4.
     pub room_capacity: u32,
-    /// Where the signaling server listens. Default `0.0.0.0:8080`.
+    /// The address on which the signaling server listens. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
 }
 
-/// Which function of the API the program runs as. All serve the same router; what differs is what they may do in AWS,
-/// and so which secrets they ask for.
+/// The function of the API that a process runs as. All serve the same router; they differ in what their role allows,
+/// and so in the secrets that they read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// Accounts are created.
+    /// Creates accounts.
     Signup,
-    /// Signing in and out, and the own account.
+    /// Signs in and out, and serves the caller's own account.
     Login,
-    /// Friends, requests, search.
+    /// Friends, friend requests, search.
     Friends,
     /// Rooms and tickets.
     Rooms,
@@ -70,12 +69,12 @@ pub enum Function {
 }
 
 impl Function {
-    /// Whether it sends mail.
+    /// Returns whether it sends mail.
     pub fn mails(self) -> bool {
         matches!(self, Self::Signup | Self::Login | Self::Friends | Self::All)
     }
 
-    /// Whether it issues or reads tickets.
+    /// Returns whether it issues or verifies tickets.
     pub fn tickets(self) -> bool {
         matches!(self, Self::Rooms | Self::Signal | Self::All)
     }
@@ -93,19 +92,19 @@ impl Function {
     }
 }
 
-/// Names of the DynamoDB tables.
+/// The names of the DynamoDB tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
-    /// Accounts, by `email`.
+    /// Accounts. Key: `email`.
     pub users: String,
-    /// Who is whose friend, by `userEmail` and `targetEmail`.
+    /// Friendships. Key: `userEmail` and `targetEmail`.
     pub user_connections: String,
-    /// What expires, by `key`: sessions, sign-in links, rooms, counters.
+    /// Items that expire: sessions, sign-in links, rooms, counters. Key: `key`.
     pub ephemeral: String,
 }
 
 impl Tables {
-    /// The tables of a stack.
+    /// Returns the tables of a stack.
     pub fn of(stack: &str) -> Self {
         Self {
             users: format!("{stack}-Users"),
@@ -115,26 +114,26 @@ impl Tables {
     }
 }
 
-/// How mail goes out.
+/// How mail is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailSettings {
-    /// Who carries it.
+    /// The service that sends it.
     pub provider: MailProvider,
-    /// Sender, `PeerSync <you@example.org>`; the SMTP user where empty.
+    /// The sender, `PeerSync <you@example.org>`. Default: the SMTP user.
     pub from: String,
-    /// For [`MailProvider::Smtp`].
+    /// Settings for [`MailProvider::Smtp`].
     pub smtp: SmtpSettings,
-    /// For [`MailProvider::Emailjs`].
+    /// Settings for [`MailProvider::Emailjs`].
     pub emailjs: EmailjsSettings,
 }
 
-/// Who carries the mail.
+/// The service that sends mail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MailProvider {
-    /// Nobody: whoever asks for mail is told that none was sent.
+    /// None: requests for mail report that it was not sent.
     #[default]
     None,
-    /// An SMTP server, Gmail's among them; the mailbox of `local` is one too.
+    /// An SMTP server such as Gmail's or the mailbox of `local`.
     Smtp,
     /// EmailJS.
     Emailjs,
@@ -145,44 +144,44 @@ pub enum MailProvider {
 /// An SMTP server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SmtpSettings {
-    /// Its name.
+    /// Its host name.
     pub host: String,
     /// Its port. Default 587.
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: SmtpTls,
-    /// User; without one there is no authentication.
+    /// The user. Without one the client does not authenticate.
     pub user: Option<String>,
-    /// PEM of a root certificate to trust beside the system's, for a server of your own.
+    /// A root certificate (PEM) to trust in addition to the system's, for a private server.
     pub root_certificate: Option<String>,
 }
 
 /// How the connection to the SMTP server is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SmtpTls {
-    /// Begins in the clear and must become TLS.
+    /// The connection begins in plain text and must be upgraded to TLS.
     #[default]
     Starttls,
-    /// TLS from the first byte.
+    /// The connection uses TLS from the first byte.
     Tls,
-    /// None; only for a server on the same machine.
+    /// The connection is not encrypted. Only for a server on the same machine.
     None,
 }
 
 /// An EmailJS account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailjsSettings {
-    /// Where its API is. Default [`EMAILJS_URL`].
+    /// The URL of its API. Default [`EMAILJS_URL`].
     pub url: String,
-    /// Id of the service.
+    /// The id of the service.
     pub service_id: String,
-    /// Id of the template.
+    /// The id of the template.
     pub template_id: String,
     /// The account's public key.
     pub public_key: String,
 }
 
-/// The EmailJS endpoint (<https://www.emailjs.com/docs/rest-api/send/>).
+/// The URL of the EmailJS API (<https://www.emailjs.com/docs/rest-api/send/>).
 pub const EMAILJS_URL: &str = "https://api.emailjs.com/api/v1.0/email/send";
 
 impl Default for EmailjsSettings {
@@ -197,18 +196,18 @@ impl Default for EmailjsSettings {
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
-    /// A variable that is missing or cannot be used.
+    /// A variable is missing or invalid.
     pub fn from_environment() -> Result<Self, SettingError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// Reads variables from anywhere; empty ones count as missing.
+    /// Reads variables through `look_up`. Empty ones count as missing.
     ///
     /// # Errors
-    /// A variable that is missing or cannot be used.
+    /// A variable is missing or invalid.
     pub fn from_variables(look_up: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingError> {
         let variables = Variables(&look_up);
         let stack = variables.required("PEERSYNC_STACK")?;
@@ -240,7 +239,7 @@ impl Settings {
         })
     }
 
-    /// Whether a browser may send requests from this origin.
+    /// Returns whether a browser may send requests from this origin.
     pub fn allows_origin(&self, origin: &str) -> bool {
         origin == self.site_url || self.allowed_origins.iter().any(|allowed| allowed == origin)
     }
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_and_a_site_are_enough() {
+    fn stack_and_site_are_the_only_required_variables() {
         let settings = read(&[("PEERSYNC_STACK", "peersync-dev"), ("SITE_URL", "https://a.example/")]).unwrap();
         assert_eq!(settings.tables, Tables::of("peersync-dev"));
         assert_eq!(settings.api_base_url, "https://a.example/api");
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named() {
+    fn error_names_the_variable_but_not_its_value() {
         assert_eq!(read(&[("PEERSYNC_STACK", "a")]), Err(SettingError::Missing("SITE_URL")));
         let base = [("PEERSYNC_STACK", "a"), ("SITE_URL", "https://a.example")];
         for (name, value) in
@@ -353,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_split_and_cleaned() {
+    fn lists_are_split_and_trimmed() {
         let settings = read(&[
             ("PEERSYNC_STACK", "a"),
             ("SITE_URL", "https://a.example"),

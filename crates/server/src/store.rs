@@ -1,5 +1,5 @@
-//! What is kept in DynamoDB, one file per subject. Expiry is always part of a condition or checked after the read:
-//! DynamoDB deletes expired items late, by days.
+//! The data in DynamoDB, one file per subject. Expiry is always part of a condition or checked after the read, because
+//! DynamoDB deletes expired items up to days later.
 
 mod changes;
 mod connections;
@@ -31,37 +31,37 @@ use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
 use crate::settings::Tables;
 
-/// Why the database did not do what it was asked.
+/// Why an operation on the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A call failed; only its name and the error's code are kept, nothing of the data.
+    /// A call failed. Only its name and the error's code are kept, none of the data.
     #[error("DynamoDB {operation} failed: {code}")]
     Call {
-        /// The call.
+        /// The name of the call.
         operation: &'static str,
-        /// Code of the error.
+        /// The code of the error.
         code: String,
     },
-    /// Others kept changing the same items.
-    #[error("the same items were changed by others too often")]
+    /// Concurrent changes to the same items won every attempt.
+    #[error("too many concurrent changes to the same items")]
     Busy,
 }
 
-/// The database. The client is made at the first use: making it loads the system's root certificates.
+/// The database. The client is created at the first use, because creating it loads the system's root certificates.
 #[derive(Debug)]
 pub struct Store {
     client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
-    /// Names of the tables.
+    /// The names of the tables.
     pub tables: Tables,
 }
 
 impl Store {
-    /// A store that makes its client when it is first used.
+    /// Returns a store that creates its client at the first use.
     pub fn lazy(config: SdkConfig, tables: Tables) -> Self {
         Self { client: LazyLock::new(Box::new(move || Client::new(&config))), tables }
     }
 
-    /// A store on a client that is there already; an interceptor on it sees every call.
+    /// Returns a store with an existing client. An interceptor on it sees every call.
     pub fn new(client: Client, tables: Tables) -> Self {
         Self { client: LazyLock::new(Box::new(move || client)), tables }
     }
@@ -71,7 +71,7 @@ impl Store {
     }
 }
 
-/// Names the call in the error and drops what was in it.
+/// Converts an SDK error: keeps the name of the call, and none of its data.
 fn failed<E: ProvideErrorMetadata, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> StoreError {
     move |error| StoreError::Call { operation, code: crate::aws::error_code(&error) }
 }
@@ -91,7 +91,7 @@ fn incomplete(_: BuildError) -> StoreError {
     StoreError::Call { operation: "TransactWriteItems", code: "an incomplete request".to_owned() }
 }
 
-/// Whether a condition of ours was not met.
+/// Returns whether the call's condition was not met.
 fn condition_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }

@@ -1,5 +1,5 @@
-//! Tickets for the signaling server, and credentials for the TURN server. Both are proofs with a short life that the
-//! other side checks without asking us.
+//! Tickets for the signaling server, and credentials for the TURN server. Both are short-lived proofs that the other
+//! side verifies without a call to the API.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,39 +10,39 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 
-/// How long a ticket is good for, in seconds.
+/// The lifetime of a ticket in seconds.
 pub const TICKET_SECONDS: i64 = 60;
-/// How long TURN credentials are good for, in seconds. An open tab asks for new ones before.
+/// The lifetime of TURN credentials in seconds. An open tab renews them before they expire.
 pub const TURN_SECONDS: i64 = 3600;
-/// Whom a ticket is for.
+/// The audience of a ticket.
 const AUDIENCE: &str = "signal";
 
-/// What a ticket says.
+/// The claims of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// The stack that issued it.
+    /// The issuer: the stack's name.
     pub iss: String,
-    /// `signal`.
+    /// The audience, always `signal`.
     pub aud: String,
-    /// Address of the user, or `guest:` and a random id.
+    /// The subject: the user's address, or `guest:` and a random id.
     pub sub: String,
-    /// Name that others see.
+    /// The name that others see.
     pub name: String,
     /// Whether the bearer has no account.
     #[serde(default)]
     pub guest: bool,
-    /// The room that the API has checked.
+    /// The room for which the API issued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// Id of the ticket; the signaling server lets each in once.
+    /// The ticket's id. The signaling server accepts each id once.
     pub jti: String,
-    /// When it was issued, seconds since 1970.
+    /// When it was issued, in seconds since 1970.
     pub iat: i64,
-    /// When it ends, seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
 }
 
-/// Whom a ticket is issued to.
+/// The holder of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
     /// See [`Claims::sub`].
@@ -55,13 +55,13 @@ pub struct Bearer {
     pub room: Option<String>,
 }
 
-/// Why a ticket is refused.
+/// Why a ticket is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
-    /// No ticket of ours, or changed on the way.
+    /// It was not issued by this stack, or was changed.
     #[error("the ticket is not valid")]
     Invalid,
-    /// Its time is over.
+    /// It has expired.
     #[error("the ticket has expired")]
     Expired,
 }
@@ -74,7 +74,7 @@ pub struct TicketKey {
 }
 
 impl TicketKey {
-    /// Reads base64url (with or without padding) of 32 bytes or more.
+    /// Decodes base64url (with or without padding) of at least 32 bytes.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()?;
         if bytes.len() < 32 {
@@ -91,7 +91,7 @@ impl std::fmt::Debug for TicketKey {
     }
 }
 
-/// The keys of a stack: one that signs, and the one before it while tickets signed with it may still be about.
+/// The keys of a stack: the one that signs, and the previous one as long as tickets signed with it may be in use.
 #[derive(Clone, Debug)]
 pub struct TicketKeys {
     issuer: String,
@@ -100,17 +100,17 @@ pub struct TicketKeys {
 }
 
 impl TicketKeys {
-    /// Keys for tickets of the stack `issuer`.
+    /// Returns the keys for tickets of the stack `issuer`.
     pub fn new(issuer: &str, current: TicketKey, previous: Option<TicketKey>) -> Self {
-        // A second installation fails and leaves the first, which is the same.
+        // A second installation fails and keeps the first, which is identical.
         let _ = RING.install_default();
         Self { issuer: issuer.to_owned(), current, previous }
     }
 
-    /// Signs a ticket that ends [`TICKET_SECONDS`] after `now` (seconds since 1970).
+    /// Issues a ticket that expires [`TICKET_SECONDS`] after `now` (in seconds since 1970).
     ///
     /// # Errors
-    /// None is known; the library's signature has one.
+    /// None is known; the library's signature has an error.
     pub fn issue(&self, bearer: Bearer, now: i64) -> Result<String, TicketError> {
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -128,10 +128,10 @@ impl TicketKeys {
         jsonwebtoken::encode(&header, &claims, &key).map_err(|_| TicketError::Invalid)
     }
 
-    /// Checks a ticket at the moment `now` (seconds since 1970). That it is used only once is the caller's to see to.
+    /// Verifies a ticket at the time `now` (in seconds since 1970). The caller must ensure that it is used only once.
     ///
     /// # Errors
-    /// [`TicketError`].
+    /// See [`TicketError`].
     pub fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
         let header = jsonwebtoken::decode_header(ticket).map_err(|_| TicketError::Invalid)?;
         let keys = [Some(&self.current), self.previous.as_ref()];
@@ -141,7 +141,7 @@ impl TicketKeys {
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        // Checked below against the caller's clock and without the library's leeway of a minute.
+        // Checked below with the caller's clock and without the library's leeway of a minute.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(ticket, &key, &validation);
         let claims = claims.map_err(|_| TicketError::Invalid)?.claims;
@@ -149,17 +149,17 @@ impl TicketKeys {
     }
 }
 
-/// What a browser needs to use the TURN server.
+/// The credentials with which a browser uses the TURN server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnCredentials {
-    /// When they end, and a random id, as the server expects it.
+    /// The expiry and a random id, in the form that the server expects.
     pub username: String,
-    /// The proof.
+    /// The proof: an HMAC of the username.
     pub credential: String,
 }
 
-/// Credentials as in draft-uberti-behave-turn-rest-00, section 2.2: `username` is `{end}:{id}`, `credential` is
-/// base64 of HMAC-SHA1 over it.
+/// Returns credentials as in draft-uberti-behave-turn-rest-00, section 2.2: `username` is `{expiry}:{id}`, `credential`
+/// is its HMAC-SHA1 in base64.
 pub fn turn_credentials(secret: &str, now: i64) -> TurnCredentials {
     let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
     let username = format!("{}:{id}", now + TURN_SECONDS);
@@ -168,8 +168,8 @@ pub fn turn_credentials(secret: &str, now: i64) -> TurnCredentials {
     TurnCredentials { username, credential }
 }
 
-/// HMAC-SHA256 by `ring`, so that `jsonwebtoken` needs no second set of cryptography. Nothing else is offered: a ticket
-/// with another algorithm in its header has no verifier.
+/// Provides HMAC-SHA256 by `ring`, so that `jsonwebtoken` needs no second cryptography library. No other algorithm is
+/// offered, so a ticket with another one in its header has no verifier.
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| match algorithm {
         Algorithm::HS256 => Ok(Box::new(Hs256(hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes())))),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_good_for_a_minute() {
+    fn ticket_expires_after_a_minute() {
         let keys = TicketKeys::new("peersync-dev", key(1), None);
         let ticket = keys.issue(ada(), 1000).unwrap();
         let claims = keys.verify(&ticket, 1059).unwrap();
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rotation_both_keys_are_good_and_then_only_the_new_one() {
+    fn previous_key_is_accepted_only_while_it_is_kept() {
         let ticket = TicketKeys::new("s", key(1), None).issue(ada(), 0).unwrap();
         assert!(TicketKeys::new("s", key(2), Some(key(1))).verify(&ticket, 0).is_ok());
         assert_eq!(TicketKeys::new("s", key(2), None).verify(&ticket, 0), Err(TicketError::Invalid));
     }
 
     #[test]
-    fn another_stack_a_changed_claim_and_no_algorithm_are_refused() {
+    fn other_issuer_changed_claim_and_other_algorithm_are_refused() {
         let keys = TicketKeys::new("s", key(1), None);
         let ticket = keys.issue(ada(), 0).unwrap();
         assert_eq!(TicketKeys::new("other", key(1), None).verify(&ticket, 0), Err(TicketError::Invalid));
@@ -258,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn short_keys_are_refused() {
+    fn keys_below_32_bytes_are_refused() {
         assert!(TicketKey::parse(&URL_SAFE_NO_PAD.encode([1; 31])).is_none());
         assert!(TicketKey::parse("not base64!").is_none());
     }
 
     #[test]
-    fn turn_credentials_are_the_documented_hmac() {
+    fn turn_credential_is_the_hmac_of_the_username() {
         let credentials = turn_credentials("north", 1_700_000_000);
         assert!(credentials.username.starts_with("1700003600:"));
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"north");

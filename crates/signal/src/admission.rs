@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::addresses::ConnectionSlot;
 use crate::shared::{Ingress, Shared};
 
-/// A connection's share of those that may be open. A WebSocket keeps it when it leaves HTTP behind.
+/// A permit for one open TCP connection. A WebSocket keeps it after the upgrade.
 #[derive(Clone, Debug)]
 pub struct OpenSlot {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -28,11 +28,11 @@ impl OpenSlot {
     }
 }
 
-/// One of the connections, counted until it is dropped.
+/// One WebSocket connection, counted until it is dropped.
 #[derive(Debug)]
 pub struct Seat(Arc<Shared>);
 
-/// Checks everything that an upgrade needs beside its handshake.
+/// Checks everything that an upgrade needs besides its handshake.
 ///
 /// # Errors
 /// The reason why it is refused.
@@ -76,11 +76,11 @@ pub enum Refusal {
     Edge,
     /// Its page has another origin.
     Origin,
-    /// The server is about to end.
+    /// The server is draining.
     Draining,
-    /// The server has as many connections as it may.
+    /// The server has reached its limit of connections.
     Full,
-    /// The client's address has as many connections as it may.
+    /// The client's address has reached its limit of connections.
     Address,
 }
 
@@ -102,7 +102,7 @@ impl IntoResponse for Refusal {
 }
 
 impl Refusal {
-    /// Its name in the metrics.
+    /// Returns its name in the metrics.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Edge => "edge",

@@ -1,24 +1,24 @@
-//! How much may wait for one client, and for all together.
+//! The bounds of outboxes: how much may wait for one client, and for all clients together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
 
-/// What all outboxes share.
+/// The bounds that all outboxes share, and the bytes in use.
 #[derive(Debug)]
 pub struct Bounds {
-    /// Messages that may wait in one.
+    /// The maximum number of messages that wait in one outbox.
     pub(crate) messages: usize,
     bytes: usize,
-    /// Bytes that may be kept in one after they were written.
+    /// The maximum number of written bytes that one outbox keeps.
     pub(crate) kept: usize,
     all: usize,
     used: AtomicUsize,
 }
 
 impl Bounds {
-    /// As the limits say.
+    /// Returns the bounds that the limits define.
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             messages: limits.queue_messages,
@@ -29,19 +29,19 @@ impl Bounds {
         })
     }
 
-    /// Bytes in all outboxes.
+    /// Returns the number of bytes in all outboxes.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes in; how many may wait in one outbox now. Where all together have too much, those with more than a
-    /// small share give way.
+    /// Adds bytes, and returns how many may wait in one outbox now. If all outboxes together exceed their bound, only a
+    /// small share is allowed.
     pub fn add(&self, bytes: usize) -> usize {
         let all = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if all > self.all { self.bytes / 32 } else { self.bytes }
     }
 
-    /// Counts bytes out.
+    /// Removes bytes.
     pub fn remove(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }

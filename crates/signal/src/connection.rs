@@ -1,4 +1,4 @@
-//! One connection: a single task that reads its client, writes what waits, and answers.
+//! One connection: a single task that reads its client, writes what waits, and responds.
 
 mod farewell;
 mod greeting;
@@ -21,45 +21,45 @@ use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use crate::session::Session;
 use crate::shared::Shared;
 
-/// A browser that goes to another page closes with this code; its session cannot be resumed by the next page.
+/// The close code of a browser that navigates to another page, which cannot resume the session.
 const GOING_AWAY: u16 = 1001;
 
-/// What happened.
+/// What a connection has to handle next.
 enum Event {
     Found(Found),
     Work(Work),
-    /// Frames were read; this is to be written before the next ones are.
+    /// Frames were read. The answer must be written before more are read.
     Frames(Option<Answer>),
 }
 
-/// What the client asked for as the very next frame.
+/// A response that must be written before the next frame is read.
 enum Answer {
-    /// At once.
+    /// Write it at once.
     Now(Vec<u8>),
-    /// After all that waits.
+    /// Write it after everything that waits.
     Last(Vec<u8>),
-    /// Nothing, but a look-up must come first.
+    /// Write nothing, but complete a look-up first.
     Wait,
 }
 
-/// The socket and whose it is.
+/// A socket and its client.
 struct Connection {
     socket: Socket,
     client: Client,
 }
 
-/// What a connection knows of its client.
+/// The client of a connection.
 struct Client {
     shared: Arc<Shared>,
     session: Arc<Session>,
-    /// The connection's number; the outbox obeys only the latest of its session.
+    /// The connection's number. The outbox serves only the latest connection of its session.
     number: u64,
     lookup: Option<Lookup>,
-    /// The time in the ping under way, in microseconds since 1970.
+    /// When the pending ping was sent, in microseconds since 1970; 0 without one.
     pinged: u64,
 }
 
-/// Serves a client from the upgrade to the end.
+/// Serves a client from the upgrade to the close.
 pub async fn serve(shared: Arc<Shared>, mut socket: Socket, mut slot: ConnectionSlot) {
     let number = shared.next_number();
     let greeted = greeting::session(&shared, &mut socket, number).await;
@@ -85,7 +85,7 @@ impl Connection {
     async fn run(&mut self, resumed: bool) -> Result<std::convert::Infallible, CloseReason> {
         let welcome = self.client.welcome(resumed);
         self.write(false, &text_frame(&welcome.to_json())).await?;
-        // A drain that began between the upgrade and now has not seen this session.
+        // A drain that began after the upgrade has not seen this session.
         if self.client.shared.is_draining() {
             self.client.session.outbox.announce(self.client.shared.retry_ms());
             self.client.session.outbox.end(EndRequest::Restart);
@@ -116,7 +116,7 @@ impl Connection {
         if client.lookup.is_some() {
             return Poll::Pending;
         }
-        // Frames that came together have come at the same time.
+        // Frames of one read count as received at the same time.
         let mut now = None;
         let frames = socket.poll_frames(context, |frame| client.frame(frame, &mut now));
         frames.map(|frames| Ok(Event::Frames(frames?.transpose()?)))
@@ -142,28 +142,29 @@ impl Connection {
             Work::End(EndRequest::Dead) => Err(CloseReason::Close(close::DEAD, None)),
             Work::End(EndRequest::TooSlow) => Err(CloseReason::Finish(
                 close::TOO_SLOW,
-                Refused(ErrorCode::TooSlow, "messages for you piled up and were lost; connect anew"),
+                Refused(ErrorCode::TooSlow, "messages for you piled up and were lost; connect again"),
             )),
         }
     }
 
-    /// Writes what waits, where that is wanted, and then frames of this connection.
+    /// Writes what waits, if `waiting` is true, and then frames of this connection.
     async fn write(&mut self, waiting: bool, frames: &[u8]) -> Result<(), CloseReason> {
         let Self { socket, client } = self;
-        let patience = client.shared.limits.write;
+        let limit = client.shared.limits.write;
         let mut more = waiting;
         while more {
-            more = in_time(patience, socket.write_from(&mut client.session.outbox.writer(client.number))).await?;
+            more = in_time(limit, socket.write_from(&mut client.session.outbox.writer(client.number))).await?;
         }
-        // Behind the half of a frame nothing would be understood; whoever has left it there closes.
+        // After half a frame the client would misread anything else. Another connection has taken over, so this one
+        // closes.
         if frames.is_empty() || !socket.may_write() {
             return Ok(());
         }
-        in_time(patience, socket.write(frames)).await
+        in_time(limit, socket.write(frames)).await
     }
 
     async fn finish(mut self, end: CloseReason) {
-        // Why messages were dropped is said before it was too many.
+        // The errors about dropped messages are written before the one about too many.
         if let CloseReason::Finish(close::FLOOD, _) = end {
             let _ = self.write(true, &[]).await;
         }
@@ -193,8 +194,7 @@ impl Client {
         }
     }
 
-    /// One frame, which came at `now` or, where that is not known, now. Breaks where something else must come before
-    /// the next frame.
+    /// Handles one frame, received at `now` if set. Breaks if something must be done before the next frame.
     fn frame(&mut self, frame: Frame<'_>, now: &mut Option<Duration>) -> ControlFlow<Result<Answer, CloseReason>> {
         let now = *now.get_or_insert_with(|| {
             let now = self.shared.now();
@@ -204,13 +204,13 @@ impl Client {
         let answer = match frame {
             Frame::Text(text) => self.text(text, now),
             Frame::Ping(payload) => {
-                self.pace(payload.len(), now).map(|pass| pass.then(|| Answer::Now(pong_frame(payload))))
+                self.within_rate(payload.len(), now).map(|pass| pass.then(|| Answer::Now(pong_frame(payload))))
             }
             Frame::Pong(payload) if self.is_awaited(payload) => {
                 self.pong(payload);
                 Ok(None)
             }
-            Frame::Pong(payload) => self.pace(payload.len(), now).map(|_| None),
+            Frame::Pong(payload) => self.within_rate(payload.len(), now).map(|_| None),
             Frame::Binary => Err(CloseReason::Close(close::UNSUPPORTED, None)),
             Frame::Close(Some(GOING_AWAY)) => Err(CloseReason::Bye),
             Frame::Close(_) => Err(CloseReason::Lost),
@@ -223,31 +223,31 @@ impl Client {
         }
     }
 
-    /// Whether a pong answers the ping under way.
+    /// Returns whether a pong answers the pending ping.
     fn is_awaited(&self, payload: &[u8]) -> bool {
         let sent = payload.split_first_chunk::<8>().map(|(_, sent)| sent);
         self.pinged != 0 && sent == Some(&self.pinged.to_be_bytes())
     }
 
-    /// Everything that was written before the ping has arrived.
+    /// Handles the pong: everything that was written before the ping has arrived.
     fn pong(&mut self, payload: &[u8]) {
         let Some((number, _)) = payload.split_first_chunk() else { return };
         let passed = micros_since_1970().saturating_sub(std::mem::take(&mut self.pinged));
         self.shared.metrics.round_trip.observe(Duration::from_micros(passed).as_secs_f64());
         self.session.outbox.acknowledged(u64::from_be_bytes(*number));
-        // Presence that DynamoDB could not tell at the start is made up for.
+        // If DynamoDB was unavailable at the start, friends are looked up now.
         if self.session.who.email.as_deref().is_some_and(|email| !self.shared.hub.lock().has_friends(email)) {
             self.look_up_friends();
         }
     }
 }
 
-/// Writing that is not done in time is to a client that does not read.
-async fn in_time<T>(patience: Duration, writing: impl Future<Output = std::io::Result<T>>) -> Result<T, CloseReason> {
-    match timeout(patience, writing).await {
+/// Limits the time of a write: a client that does not read blocks it.
+async fn in_time<T>(limit: Duration, writing: impl Future<Output = std::io::Result<T>>) -> Result<T, CloseReason> {
+    match timeout(limit, writing).await {
         Ok(written) => written.map_err(|_| CloseReason::Lost),
         Err(_) => {
-            let slow = Refused(ErrorCode::TooSlow, "your connection takes no more bytes; connect anew");
+            let slow = Refused(ErrorCode::TooSlow, "your connection accepts no more bytes; connect again");
             Err(CloseReason::Close(close::TOO_SLOW, Some(slow)))
         }
     }

@@ -1,5 +1,5 @@
-//! What DynamoDB knows: friends and rooms. Answers are believed for seconds, and a database that is away is left alone
-//! for seconds, so that nobody waits for it twice.
+//! Friends and rooms in DynamoDB, behind a cache of a few seconds. After a failure look-ups fail at once for a few
+//! seconds, so that nobody waits for the database twice.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -15,22 +15,22 @@ use crate::metrics::Metrics;
 use peersync_server::clock::Clock;
 use peersync_server::store::{Status, Store, StoreError};
 
-/// Answers kept at once, of each kind.
+/// The maximum number of cached results of each kind.
 const CACHED: usize = 10_000;
 
 /// The addresses of a user's accepted friends.
 pub type Friends = Arc<HashSet<Arc<str>>>;
 
-/// DynamoDB did not answer.
+/// DynamoDB is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away;
 
-/// What the signaling server needs to know of a room.
+/// What the signaling server needs to know about a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomRecord {
-    /// Address of who made it.
+    /// The address of its creator.
     pub owner: Arc<str>,
-    /// Whether it was made locked.
+    /// Whether it was created locked.
     pub locked: bool,
 }
 
@@ -44,12 +44,12 @@ pub struct Directory {
     friends: Cache<Arc<str>, Friends>,
     pairs: Cache<(Arc<str>, Arc<str>), bool>,
     rooms: Cache<Arc<str>, Option<RoomRecord>>,
-    /// Until when it is left alone.
-    away: Mutex<Option<Instant>>,
+    /// Until when look-ups fail without a call.
+    retry_at: Mutex<Option<Instant>>,
 }
 
 impl Directory {
-    /// In front of `store`.
+    /// Returns a directory with an empty cache.
     pub fn new(store: Arc<Store>, limits: Arc<Limits>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
@@ -59,71 +59,71 @@ impl Directory {
             friends: Cache::default(),
             pairs: Cache::default(),
             rooms: Cache::default(),
-            away: Mutex::new(None),
+            retry_at: Mutex::new(None),
         }
     }
 
-    /// The accepted friends of a user.
+    /// Returns the accepted friends of a user.
     ///
     /// # Errors
-    /// No answer.
+    /// DynamoDB is unavailable.
     pub async fn friends(&self, user: Arc<str>) -> Result<Friends, Away> {
         if let Some(known) = self.friends.get(&user, self.limits.directory_cache) {
             return Ok(known);
         }
-        let rows = self.ask(self.store.connections(&user)).await?;
+        let rows = self.query(self.store.connections(&user)).await?;
         let accepted = rows.into_iter().filter(|row| row.status == Status::Accepted);
         let friends = Friends::new(accepted.take(self.limits.friends).map(|row| row.target.into()).collect());
         self.friends.put(user, Arc::clone(&friends), self.limits.directory_cache);
         Ok(friends)
     }
 
-    /// Whether `callee` has accepted `caller` as a friend: the row of who would be rung decides.
+    /// Returns whether `callee` has accepted `caller` as a friend, by the callee's row.
     ///
     /// # Errors
-    /// No answer.
+    /// DynamoDB is unavailable.
     pub async fn may_ring(&self, caller: Arc<str>, callee: Arc<str>) -> Result<bool, Away> {
         let pair = (callee, caller);
         if let Some(known) = self.pairs.get(&pair, self.limits.directory_cache) {
             return Ok(known);
         }
-        let row = self.ask(self.store.connection(&pair.0, &pair.1)).await?;
+        let row = self.query(self.store.connection(&pair.0, &pair.1)).await?;
         let friends = row.is_some_and(|row| row.status == Status::Accepted);
         self.pairs.put(pair, friends, self.limits.directory_cache);
         Ok(friends)
     }
 
-    /// The room, where it exists.
+    /// Returns the room, if it exists.
     ///
     /// # Errors
-    /// No answer.
+    /// DynamoDB is unavailable.
     pub async fn room(&self, id: Arc<str>) -> Result<Option<RoomRecord>, Away> {
         if let Some(known) = self.rooms.get(&id, self.limits.directory_cache) {
             return Ok(known);
         }
-        let room = self.ask(self.store.room(&id, self.clock.now())).await?;
+        let room = self.query(self.store.room(&id, self.clock.now())).await?;
         let record = room.map(|room| RoomRecord { owner: room.owner.into(), locked: room.locked });
         self.rooms.put(id, record.clone(), self.limits.directory_cache);
         Ok(record)
     }
 
-    /// What a user's friends were is no longer believed.
+    /// Removes a user's friends from the cache.
     pub fn forget_friends(&self, user: &Arc<str>) {
         self.friends.forget(user);
     }
 
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, Away> {
-        if self.away.lock().is_some_and(|until| Instant::now() < until) {
+    async fn query<T>(&self, query: impl Future<Output = Result<T, StoreError>>) -> Result<T, Away> {
+        if self.retry_at.lock().is_some_and(|until| Instant::now() < until) {
             return Err(Away);
         }
-        let error = match tokio::time::timeout(self.limits.directory, question).await {
+        let error = match tokio::time::timeout(self.limits.directory, query).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
+            Err(_) => "timed out".to_owned(),
         };
         self.metrics.directory_errors.inc();
-        warn!(target: "signal", error, "friends and rooms cannot be looked up in DynamoDB; calls and rooms go on");
-        *self.away.lock() = Some(Instant::now() + self.limits.directory_retry);
+        warn!(target: "signal", error, "friends and rooms cannot be looked up in DynamoDB; current calls and rooms continue");
+        *self.retry_at.lock() = Some(Instant::now() + self.limits.directory_retry);
         Err(Away)
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_forgets_and_is_bounded() {
+    fn cache_expires_and_is_bounded() {
         let cache = Cache::default();
         cache.put(1, "a", Duration::from_secs(60));
         assert_eq!(cache.get(&1, Duration::from_secs(60)), Some("a"));

@@ -1,4 +1,4 @@
-//! Going down without a thundering herd: everybody is told when to come back, then the goodbyes are spread.
+//! Shutting down without a thundering herd: every client is told when to reconnect, then the closes are spread over time.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use tracing::info;
 use crate::outbox::EndRequest;
 use crate::server::Server;
 
-/// How finely the goodbyes are spread.
+/// The interval between batches of closes.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How a drain went.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// Clients that were told.
+    /// The number of clients that were told.
     pub told: usize,
-    /// Connections that were still there at the deadline.
+    /// The number of connections that were still open at the deadline.
     pub left: usize,
 }
 
 impl Server {
-    /// Refuses new connections, tells all clients when to come back, closes them one after the other, and returns when
-    /// the last one is gone or the deadline has come.
+    /// Refuses new connections, tells all clients when to reconnect, closes them in batches, and returns when the last one
+    /// is gone or the deadline has passed.
     pub async fn drain(&self) -> Drained {
         let shared = &self.shared;
         shared.start_draining();
         let deadline = Instant::now() + shared.limits.drain_deadline;
-        let everybody = shared.hub.lock().everybody();
-        for session in &everybody {
+        let sessions = shared.hub.lock().all_sessions();
+        for session in &sessions {
             session.outbox.announce(shared.retry_ms());
         }
         // The map's order is random already.
         let steps = shared.limits.drain.as_millis().div_ceil(STEP.as_millis()).max(1);
-        let share = everybody.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
+        let share = sessions.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
         let begin = Instant::now();
-        for (count, some) in everybody.chunks(share).enumerate() {
+        for (count, batch) in sessions.chunks(share).enumerate() {
             sleep_until(begin + STEP * u32::try_from(count).unwrap_or(u32::MAX)).await;
-            some.iter().for_each(|session| session.outbox.end(EndRequest::Restart));
+            batch.iter().for_each(|session| session.outbox.end(EndRequest::Restart));
         }
         while shared.connections() > 0 && Instant::now() < deadline {
             sleep(STEP).await;

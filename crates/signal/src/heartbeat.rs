@@ -1,4 +1,4 @@
-//! One wheel for the pings of all connections, instead of a timer in each.
+//! A timer wheel for the pings of all connections, instead of a timer in each.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,25 +8,26 @@ use parking_lot::Mutex;
 use crate::limits::Limits;
 use crate::session::Session;
 
-/// Sessions spread evenly over the heartbeat; each tick beats one part of them.
+/// The sessions, spread evenly over the heartbeat interval. Each tick pings one part of them.
 #[derive(Debug)]
 pub struct Wheel {
     spokes: Mutex<Spokes>,
-    /// Nothing heard for this long is the end. One tick less than the limit, because the wheel comes by in whole turns.
+    /// A session from which nothing came for this long is dead. One tick less than the limit, because the wheel turns in
+    /// whole ticks.
     dead: Duration,
 }
 
 #[derive(Debug)]
 struct Spokes {
     spokes: Vec<Vec<Weak<Session>>>,
-    /// Where the next session goes.
+    /// The spoke for the next session.
     next: usize,
-    /// Whose turn it is.
+    /// The spoke for the next tick.
     turn: usize,
 }
 
 impl Wheel {
-    /// As many spokes as ticks in a heartbeat.
+    /// Returns a wheel with as many spokes as the heartbeat has ticks.
     pub fn new(limits: &Limits) -> Self {
         let count = limits.heartbeat.as_millis().div_ceil(limits.tick.as_millis().max(1)).max(1);
         let spokes = vec![Vec::new(); usize::try_from(count).unwrap_or(1)];
@@ -34,7 +35,7 @@ impl Wheel {
         Self { spokes: Mutex::new(Spokes { spokes, next: 0, turn: 0 }), dead }
     }
 
-    /// Beats this session from now on, until it is gone.
+    /// Pings this session from now on, until it ends.
     pub fn add(&self, session: &Arc<Session>) {
         let mut wheel = self.spokes.lock();
         let at = wheel.next % wheel.spokes.len();
@@ -44,7 +45,7 @@ impl Wheel {
         }
     }
 
-    /// One tick.
+    /// Turns the wheel by one tick.
     pub fn tick(&self, now: Duration) {
         let mut wheel = self.spokes.lock();
         let at = wheel.turn % wheel.spokes.len();

@@ -1,6 +1,5 @@
-//! Everything that sessions have to do with each other, behind one lock that is held for microseconds and never while
-//! anything is awaited. Rooms, rings and presence each have their file; what they have in common is here: sessions
-//! begin, are lost, are resumed, and end.
+//! What sessions share, behind one lock that is held for microseconds and never across an await. Rooms, rings and presence
+//! have a file each. This one has what they have in common: sessions begin, are lost, are resumed, and end.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use crate::rings::Rings;
 use crate::rooms::Room;
 use crate::session::{Identity, Session};
 
-/// Lost sessions that are ended under one lock.
+/// The number of lost sessions that are ended without releasing the lock.
 const AT_ONCE: usize = 256;
 
 /// All sessions, rooms and rings.
@@ -28,45 +27,45 @@ pub struct Hub {
     state: Mutex<HubState>,
 }
 
-/// What the lock guards.
+/// The state behind the lock.
 #[derive(Debug)]
 pub struct HubState {
     pub(crate) limits: Arc<Limits>,
-    /// People in a room.
+    /// The maximum number of people in a room.
     pub(crate) capacity: usize,
     pub(crate) sessions: HashMap<PeerId, Entry>,
     pub(crate) users: HashMap<Arc<str>, User>,
     pub(crate) rooms: HashMap<Arc<str>, Room>,
     pub(crate) rings: Rings,
-    /// Sessions without a connection, the longest lost first.
+    /// Sessions without a connection, the one lost first at the front.
     lost: VecDeque<(Duration, PeerId)>,
     bounds: Arc<Bounds>,
 }
 
-/// A session and what only the hub knows of it.
+/// A session with its state in the hub.
 #[derive(Debug)]
 pub struct Entry {
     pub(crate) session: Arc<Session>,
     pub(crate) room: RoomState,
-    /// Whom it rings.
+    /// The users that it rings.
     pub(crate) ringing: Vec<Arc<str>>,
-    /// Since when it has no connection.
+    /// When it lost its connection.
     pub(crate) lost: Option<Duration>,
 }
 
 /// Whether a session is in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomState {
-    /// In no room.
+    /// It is in no room.
     Outside,
-    /// A member of this room.
+    /// It is a member of this room.
     In(Arc<str>),
-    /// At the door of this locked room.
+    /// It waits to be admitted to this locked room.
     Knocking(Arc<str>),
 }
 
 impl Hub {
-    /// Nobody there yet.
+    /// Returns a hub without sessions.
     pub fn new(limits: Arc<Limits>, capacity: usize, bounds: Arc<Bounds>) -> Self {
         let state = HubState {
             limits,
@@ -81,7 +80,7 @@ impl Hub {
         Self { state: Mutex::new(state) }
     }
 
-    /// For one short operation.
+    /// Locks the state for one short operation.
     pub fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock()
     }
@@ -91,7 +90,7 @@ impl HubState {
     /// Begins a session for connection `owner`.
     ///
     /// # Errors
-    /// The server, or the user, has too many.
+    /// The server or the user has too many sessions.
     pub fn open(&mut self, who: Identity, owner: u64, now: Duration) -> Result<Arc<Session>, Refused> {
         if self.sessions.len() >= self.limits.sessions {
             return Err(Refused(ErrorCode::TooMany, "the server is full; try again later"));
@@ -107,7 +106,7 @@ impl HubState {
         Ok(session)
     }
 
-    /// One of the user's lost sessions gives way to a new one.
+    /// Ends one of the user's lost sessions if the user has too many sessions for a new one.
     fn make_room_for(&mut self, email: &Arc<str>) -> Done {
         let Some(user) = self.users.get(email).filter(|user| user.sessions.len() >= self.limits.sessions_per_user)
         else {
@@ -121,8 +120,8 @@ impl HubState {
         Ok(())
     }
 
-    /// Gives connection `owner` the session of `key`, if everything after `seen` can still be sent. A session whose
-    /// key is right but that cannot go on ends here.
+    /// Returns the session of `key` for connection `owner`, if everything after `seen` can still be sent. A session whose
+    /// key is right but that cannot be resumed ends.
     pub fn resume(&mut self, key: ResumeKey, who: &Identity, owner: u64, seen: Option<u64>) -> Option<Arc<Session>> {
         let entry = self.sessions.get_mut(&key.peer)?;
         if entry.session.key != key || entry.session.who.email != who.email || entry.session.who.room != who.room {
@@ -136,7 +135,7 @@ impl HubState {
         Some(Arc::clone(&entry.session))
     }
 
-    /// Connection `owner` of the session is gone; the session waits to be resumed.
+    /// Records that connection `owner` of the session is gone. The session waits to be resumed.
     pub fn lose(&mut self, peer: PeerId, owner: u64, now: Duration) {
         let Some(entry) = self.sessions.get_mut(&peer) else { return };
         if !entry.session.outbox.detach(owner) {
@@ -150,7 +149,7 @@ impl HubState {
         }
     }
 
-    /// The session is over.
+    /// Ends the session.
     pub fn end(&mut self, peer: PeerId) {
         self.cancel_rings(peer, None, None);
         self.leave(peer);
@@ -159,8 +158,8 @@ impl HubState {
         self.went_offline(&entry.session);
     }
 
-    /// Ends what was not resumed in time, and rings that nobody answered. True where there is more to end: after a
-    /// network's failure there are thousands, and everybody else wants the lock.
+    /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be ended:
+    /// after a network failure it can be thousands, and others need the lock in between.
     pub fn expire(&mut self, now: Duration) -> bool {
         self.expire_rings(now);
         for _ in 0..AT_ONCE {
@@ -174,12 +173,12 @@ impl HubState {
         true
     }
 
-    /// Everybody.
-    pub fn everybody(&self) -> Vec<Arc<Session>> {
+    /// Returns all sessions.
+    pub fn all_sessions(&self) -> Vec<Arc<Session>> {
         self.sessions.values().map(|entry| Arc::clone(&entry.session)).collect()
     }
 
-    /// How many there are.
+    /// Returns the counts for the metrics.
     pub fn counts(&self) -> Counts {
         Counts {
             sessions: self.sessions.len(),
@@ -210,7 +209,7 @@ impl HubState {
         }
     }
 
-    /// All sessions of a user.
+    /// Sends a message to all sessions of a user.
     pub(crate) fn tell_user(&self, email: &str, message: &ServerMessage) {
         if let Some(user) = self.users.get(email) {
             self.tell_all(&user.sessions, message);

@@ -1,14 +1,14 @@
-//! Names that the server gives: peers and the keys to resume with.
+//! The identifiers that the server issues: peer ids and resume keys.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A session's public name, told to the others in its room. It opens nothing: who may send to whom is decided by rooms.
+/// A session's public id, sent to the others in its room. It grants nothing: rooms decide who may send to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(u64);
 
 impl PeerId {
-    /// A new name at random.
+    /// Returns a new random id.
     pub fn random() -> Self {
         Self(rand::random())
     }
@@ -31,22 +31,22 @@ impl FromStr for PeerId {
     }
 }
 
-/// What a client continues its session with: the session's name and 128 secret random bits.
+/// The key with which a client resumes its session: the session's id and 128 secret random bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResumeKey {
-    /// Whose session.
+    /// The session.
     pub peer: PeerId,
     secret: u128,
 }
 
 impl ResumeKey {
-    /// The key of a new session.
+    /// Returns the key of a new session.
     pub fn random(peer: PeerId) -> Self {
         Self { peer, secret: rand::random() }
     }
 }
 
-/// Without the secret.
+/// Hides the secret.
 impl fmt::Debug for ResumeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ResumeKey({})", self.peer)
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_keys_survive_being_written() {
+    fn ids_and_keys_round_trip_as_text() {
         let peer = PeerId::random();
         assert_eq!(peer.to_string().parse(), Ok(peer));
         let key = ResumeKey::random(peer);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_name() {
+    fn malformed_ids_are_refused() {
         for text in ["", "0", "+000000000000001", "000000000000000g", "0000000000000000 ", "ä000000000000000"] {
             let parsed = text.parse::<PeerId>();
             assert!(parsed.is_err() || parsed.unwrap().to_string() == "0000000000000001", "{text}");

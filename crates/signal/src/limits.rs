@@ -1,69 +1,70 @@
-//! Every bound and every time of the signaling server in one place, so that tests can shorten them.
+//! Every bound and duration of the signaling server in one place, so that tests can change them.
 
 use std::time::Duration;
 
-/// What one client, one address and the whole server may use.
+/// The limits of one client, one address and the whole server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the upgrade to the client's `hello` (Nextcloud's signaling: 2 s).
+    /// The timeout from the upgrade to the client's `hello` (Nextcloud's signaling: 2 s).
     pub hello: Duration,
-    /// Between two pings of the server; also what `welcome` tells the client (LiveKit, Galene: 10 s).
+    /// The interval between pings of the server, also sent in `welcome` (LiveKit, Galene: 10 s).
     pub heartbeat: Duration,
-    /// Without any frame from the client for this long, the connection is dead.
+    /// A connection without any frame from the client for this long is dead.
     pub dead: Duration,
-    /// How long the kernel may refuse our bytes before the reader counts as too slow.
+    /// How long a write may block before the client counts as too slow.
     pub write: Duration,
-    /// How long a session outlives its connection.
+    /// How long a session without a connection can be resumed.
     pub resume: Duration,
-    /// How long it rings.
+    /// The duration of a ring.
     pub ring: Duration,
-    /// How often deadlines of sessions and rings are looked at, and the share of the heartbeat's wheel.
+    /// The interval at which deadlines of sessions and rings are checked and the heartbeat's wheel turns.
     pub tick: Duration,
-    /// Largest message in bytes; larger ones are refused before they are buffered. Offers have 8 to 13 KB.
+    /// The maximum size of a message in bytes. Larger ones are refused before they are buffered. Offers have 8 to 13 KB.
     pub message_bytes: usize,
-    /// Messages that may wait for one client.
+    /// The maximum number of messages that wait for one client.
     pub queue_messages: usize,
-    /// Bytes that may wait for one client.
+    /// The maximum number of bytes that wait for one client.
     pub queue_bytes: usize,
-    /// Bytes that were written and are kept for a resume until a pong shows that they arrived.
+    /// The maximum number of written bytes that are kept for a resume until a pong confirms that they arrived.
     pub kept_bytes: usize,
-    /// Bytes that may wait or be kept for all clients together.
+    /// The maximum number of bytes that wait or are kept for all clients together.
     pub all_queues_bytes: usize,
-    /// Messages that a client may send at once; trickle ICE comes in bursts.
+    /// The number of messages that a client may send at once. Trickle ICE comes in bursts.
     pub burst: u32,
-    /// The pace after the burst: one message in this time.
+    /// The interval between messages after the burst.
     pub pace: Duration,
-    /// Messages beyond the pace that are refused one by one before the connection is closed.
+    /// The number of messages above the rate that are dropped before the connection is closed.
     pub flood: u32,
-    /// WebSocket connections at once, those before their `hello` included.
+    /// The maximum number of WebSocket connections, including those before their `hello`.
     pub connections: usize,
-    /// Connections beside these that are no WebSocket, or not yet. Who comes when all are taken waits in the kernel.
+    /// The number of additional connections that are not a WebSocket, or not yet. Further ones wait in the kernel.
     pub spare_connections: usize,
-    /// Sessions at once, those that wait to be resumed included.
+    /// The maximum number of sessions, including those that wait to be resumed.
     pub sessions: usize,
-    /// Sessions of one user: tabs and devices.
+    /// The maximum number of sessions of one user: tabs and devices.
     pub sessions_per_user: usize,
-    /// Connections from one address: an IPv4 address, or the /64 of an IPv6 address. Loopback is not counted.
+    /// The maximum number of connections from one address: an IPv4 address, or an IPv6 network of 64 bits. Loopback is
+    /// not counted.
     pub per_address: usize,
-    /// Connections from one address that have not said `hello` yet.
+    /// The maximum number of connections from one address before their `hello`.
     pub greeting_per_address: usize,
-    /// People who may wait outside a locked room.
+    /// The maximum number of people who wait outside a locked room.
     pub knocking: usize,
-    /// Friends whom one session may ring at the same time.
+    /// The maximum number of friends that one session rings at the same time.
     pub rings_from: usize,
-    /// Rings that may reach one user at the same time.
+    /// The maximum number of rings for one user at the same time.
     pub rings_to: usize,
-    /// Patience with DynamoDB for one look-up.
+    /// The timeout of a look-up in DynamoDB.
     pub directory: Duration,
-    /// How long an answer of DynamoDB is believed.
+    /// How long a result of DynamoDB is cached.
     pub directory_cache: Duration,
-    /// After a failure DynamoDB is left alone for this long, and look-ups fail at once.
+    /// How long look-ups fail at once after a failure of DynamoDB.
     pub directory_retry: Duration,
-    /// Friends of a user whose presence is told.
+    /// The maximum number of friends of a user whose presence is tracked.
     pub friends: usize,
-    /// The goodbyes of a drain are spread over this time.
+    /// The time over which the closes of a drain are spread.
     pub drain: Duration,
-    /// When a drain ends although somebody is left.
+    /// The timeout of a drain.
     pub drain_deadline: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Accepting connections where nothing stands in front of the server but the network.
+//! Accepting connections, when nothing but the network is in front of the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,19 +18,20 @@ use tracing::warn;
 use crate::admission::OpenSlot;
 use crate::server::Server;
 
-/// When a client that sends no complete request head is sent away.
+/// The timeout for a complete request head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// Largest request head. Browsers send 1 KB, CloudFront adds as much.
+/// The maximum size of a request head in bytes. Browsers send 1 KB, CloudFront adds as much.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Connections that the kernel holds until we accept them; all clients come back at once after a restart.
+/// The number of connections that the kernel queues until they are accepted. After a restart all clients reconnect at
+/// once.
 const BACKLOG: u32 = 4096;
-/// Bytes that the kernel holds for a slow reader; it would take megabytes by itself.
+/// The size of the kernel's send buffer in bytes. By default it grows to megabytes for a slow reader.
 const SEND_BUFFER: u32 = 128 * 1024;
 
-/// A listener for many clients.
+/// Returns a listener for many clients.
 ///
 /// # Errors
-/// The address is in use or not ours.
+/// The address is in use, or does not belong to this machine.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
@@ -39,7 +40,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until it is dropped. During a drain it goes on, and refuses.
+/// Serves until it is dropped. During a drain it keeps accepting, and the server refuses.
 pub async fn serve(server: Server, listener: TcpListener) {
     let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
     let router = server.router();
@@ -47,7 +48,7 @@ pub async fn serve(server: Server, listener: TcpListener) {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // It concerns one client, or passes: too many open files.
+            // The error concerns one client, or is transient, such as too many open files.
             Err(error) => {
                 warn!(target: "signal", %error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -68,6 +69,6 @@ async fn answer(stream: TcpStream, address: SocketAddr, router: Router, slot: Op
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_BYTES);
-    // What goes wrong here is the client's affair: a broken request, a time-out, a reset.
+    // An error here is the client's: a malformed request, a timeout, a reset.
     let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }

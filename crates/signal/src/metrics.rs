@@ -1,4 +1,4 @@
-//! What is counted, for `/metrics`. No label holds anything of a user.
+//! The metrics for `/metrics`. No label contains data of a user.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -7,10 +7,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// How many there are.
+/// The counts of the hub.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Sessions, those that wait to be resumed included.
+    /// Sessions, including those that wait to be resumed.
     pub sessions: usize,
     /// Signed-in users.
     pub users: usize,
@@ -20,28 +20,28 @@ pub struct Counts {
     pub rings: usize,
 }
 
-/// A family with one label.
-type By = Family<[(&'static str, &'static str); 1], Counter>;
+/// A family of counters with one label.
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// The counters. Those of the busy path are plain; families take a lock.
+/// The metrics. Those of the hot path are plain counters, since families take a lock.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Frames from clients.
+    /// Messages from clients.
     pub received: Counter,
-    /// `signal` messages passed on.
+    /// `signal` messages relayed.
     pub relayed: Counter,
-    /// Upgrades that led to a WebSocket.
+    /// Connections that became a WebSocket.
     pub upgraded: Counter,
-    /// Sessions that were continued.
+    /// Sessions that were resumed.
     pub resumed: Counter,
-    /// Look-ups that DynamoDB did not answer.
+    /// Look-ups in DynamoDB that failed.
     pub directory_errors: Counter,
-    /// From the server's ping to the client's pong.
+    /// The time from the server's ping to the client's pong.
     pub round_trip: Histogram,
-    refused: By,
-    closed: By,
-    errors: By,
+    refused: Labelled,
+    closed: Labelled,
+    errors: Labelled,
     connections: Gauge,
     sessions: Gauge,
     users: Gauge,
@@ -78,22 +78,22 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// An upgrade was refused.
+    /// Counts a refused upgrade.
     pub fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// A connection ended.
+    /// Counts a closed connection.
     pub fn closed(&self, reason: &'static str) {
         self.closed.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// A message was refused.
+    /// Counts a refused message.
     pub fn error(&self, kind: &'static str) {
         self.errors.get_or_create(&[("type", kind)]).inc();
     }
 
-    /// The text that Prometheus reads.
+    /// Returns the text that Prometheus reads.
     pub fn text(&self, counts: Counts, connections: usize, queued: usize) -> String {
         for (gauge, value) in [
             (&self.connections, connections),
@@ -106,7 +106,7 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
         let mut text = String::new();
-        // Writing into a string has no way to fail.
+        // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
@@ -118,8 +118,8 @@ fn counter(registry: &mut Registry, name: &'static str, help: &'static str) -> C
     counter
 }
 
-fn family(registry: &mut Registry, name: &'static str, help: &'static str) -> By {
-    let family = By::default();
+fn family(registry: &mut Registry, name: &'static str, help: &'static str) -> Labelled {
+    let family = Labelled::default();
     registry.register(name, help, family.clone());
     family
 }

@@ -1,8 +1,8 @@
-//! What waits for one client: numbered, bounded, and kept until it has surely arrived, so that a session can be resumed
-//! without loss or duplicate.
+//! The messages for one client: numbered, bounded, and kept until they have arrived, so that a session can be resumed
+//! without loss or duplicates.
 //!
-//! Messages go through three states: waiting, written, acknowledged. The server's ping carries the number of the last
-//! message written; its pong proves that everything up to there arrived, and only then is it forgotten.
+//! A message goes through three states: waiting, written, acknowledged. The server's ping carries the number of the last
+//! message written. Its pong proves that everything up to that number has arrived, and only then is it discarded.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -16,34 +16,34 @@ use tokio::io::ReadBuf;
 
 use crate::bounds::Bounds;
 
-/// Where the share of the bounds that is kept exceeds one of so many, the client is asked what has arrived.
-const MANY: usize = 8;
+/// The client is pinged early if more than this fraction (one in …) of a bound is written and unacknowledged.
+const EARLY_PING: usize = 8;
 
 /// Why the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndRequest {
-    /// The server goes down.
+    /// The server is shutting down.
     Restart,
-    /// Nothing was heard for too long.
+    /// Nothing was received for too long.
     Dead,
-    /// Its queue is full.
+    /// The queue is full.
     TooSlow,
-    /// The session is over: its user came back without resuming.
+    /// The session has ended.
     Over,
 }
 
-/// What the connection has to do next.
+/// The next task of the connection.
 #[derive(Debug, PartialEq)]
 pub enum Work {
-    /// Messages wait.
+    /// Write waiting messages.
     Write,
     /// Send a ping with this number.
     Beat(u64),
-    /// Tell the client to come back after so many milliseconds.
+    /// Tell the client to reconnect after this many milliseconds.
     Announce(u64),
-    /// Close.
+    /// Close the connection.
     End(EndRequest),
-    /// Another connection has the session now.
+    /// Stop: another connection has taken over the session.
     Replaced,
 }
 
@@ -58,21 +58,21 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Queue {
-    /// Frames as they go over the wire: first those that were written and are kept, then those that wait.
+    /// Frames as they are sent: first those that were written and are kept, then those that wait.
     frames: VecDeque<u8>,
-    /// Number of the first message.
+    /// The number of the first message.
     first: u64,
-    /// How many were written to their end, and their bytes.
+    /// How many messages were written completely, and their bytes.
     written: usize,
     written_bytes: usize,
-    /// How many wait.
+    /// How many messages wait.
     waiting: usize,
-    /// Bytes of the first waiting frame that were written.
+    /// How many bytes of the first waiting frame were written.
     begun: usize,
-    /// The connection that writes; 0 for none.
+    /// The number of the connection that writes; 0 for none.
     owner: u64,
     beat: bool,
-    /// A ping is under way: no second one only because much is kept.
+    /// Whether a ping is pending, so that no second early one is sent.
     beating: bool,
     announce: Option<u64>,
     ending: Option<EndRequest>,
@@ -83,7 +83,7 @@ impl Queue {
         matches!(self.ending, Some(EndRequest::TooSlow | EndRequest::Over))
     }
 
-    /// Length of the frame that begins at this byte.
+    /// Returns the length of the frame that begins at this byte.
     fn frame_length(&self, at: usize) -> Option<usize> {
         let byte = |offset: usize| self.frames.get(at + offset).copied().map(usize::from);
         Some(match byte(1)? {
@@ -95,7 +95,7 @@ impl Queue {
 }
 
 impl Outbox {
-    /// Empty, and written by connection `owner`.
+    /// Returns an empty outbox for connection `owner`.
     pub fn new(bounds: Arc<Bounds>, owner: u64) -> Self {
         let state = Queue {
             frames: VecDeque::new(),
@@ -113,7 +113,7 @@ impl Outbox {
         Self { state: Mutex::new(state), task: AtomicWaker::new(), bounds }
     }
 
-    /// Appends a message, given as pieces of a JSON object's inside up to and with its closing brace.
+    /// Appends a message, given as pieces of a JSON object without its opening brace.
     pub fn push(&self, pieces: &[&str]) {
         let mut state = self.state.lock();
         if state.ending == Some(EndRequest::TooSlow) {
@@ -131,7 +131,7 @@ impl Outbox {
         self.task.wake();
     }
 
-    /// What `owner` has to do, or waits until there is something.
+    /// Polls for the next task of connection `owner`.
     pub fn poll_work(&self, context: &mut Context<'_>, owner: u64) -> Poll<Work> {
         self.task.register(context.waker());
         let mut state = self.state.lock();
@@ -160,13 +160,13 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Returns what waits as connection `owner` writes it: nothing once another connection has the session.
+    /// Returns the source from which connection `owner` writes. It is empty once another connection has taken over.
     pub fn writer(&self, owner: u64) -> Writer<'_> {
         Writer { outbox: self, owner }
     }
 
-    /// What waits, as far as it has room, for connection `owner` to write.
-    fn copy_waiting(&self, owner: u64, room: &mut ReadBuf<'_>) {
+    /// Copies as many waiting bytes as the buffer has room for.
+    fn copy_waiting(&self, owner: u64, buffer: &mut ReadBuf<'_>) {
         let state = self.state.lock();
         if state.owner != owner {
             return;
@@ -176,11 +176,11 @@ impl Outbox {
         for part in [front, back] {
             let bytes = part.get(skip..).unwrap_or_default();
             skip = skip.saturating_sub(part.len());
-            room.put_slice(bytes.get(..room.remaining()).unwrap_or(bytes));
+            buffer.put_slice(bytes.get(..buffer.remaining()).unwrap_or(bytes));
         }
     }
 
-    /// Connection `owner` has written so many bytes.
+    /// Records that connection `owner` has written this many bytes.
     fn wrote(&self, owner: u64, bytes: usize) -> Written {
         let mut state = self.state.lock();
         if state.owner != owner {
@@ -193,33 +193,34 @@ impl Outbox {
             state.written += 1;
             state.waiting -= 1;
         }
-        // Beyond the bound the oldest are forgotten; a client that did not see them cannot resume.
+        // Above the bound the oldest are discarded. A client that did not see them cannot resume.
         while state.written_bytes > self.bounds.kept || state.written > self.bounds.messages {
-            self.forget_first(&mut state);
+            self.discard_first(&mut state);
         }
-        if state.written_bytes > self.bounds.kept / MANY || state.written > self.bounds.messages / MANY {
+        if state.written_bytes > self.bounds.kept / EARLY_PING || state.written > self.bounds.messages / EARLY_PING {
             state.beat |= !state.beating;
         }
         Written { whole: state.begun == 0, more: state.waiting > 0 }
     }
 
-    /// The client has everything up to this number.
+    /// Discards what the client has received: everything up to this number.
     pub fn acknowledged(&self, number: u64) {
         let mut state = self.state.lock();
         state.beating = false;
         while state.written > 0 && state.first <= number {
-            self.forget_first(&mut state);
+            self.discard_first(&mut state);
         }
         shrink(&mut state.frames);
     }
 
-    /// Hands the session to connection `owner`, which has seen the messages up to `seen`. False if some are missing.
+    /// Hands the session to connection `owner`, whose client has seen the messages up to `seen`. Returns false if later
+    /// ones are missing.
     pub fn resume(&self, owner: u64, seen: Option<u64>) -> bool {
         let mut state = self.state.lock();
         if state.is_over() {
             return false;
         }
-        // What the connection before has begun to write begins anew.
+        // A frame that the previous connection began is sent again from its start.
         state.begun = 0;
         if let Some(seen) = seen {
             let next = state.first + (state.written + state.waiting) as u64;
@@ -227,7 +228,7 @@ impl Outbox {
                 return false;
             }
             while state.first <= seen {
-                self.forget_first(&mut state);
+                self.discard_first(&mut state);
             }
             state.waiting += std::mem::take(&mut state.written);
             state.written_bytes = 0;
@@ -240,7 +241,7 @@ impl Outbox {
         true
     }
 
-    /// Connection `owner` is gone. False if another one has taken over.
+    /// Records that connection `owner` is gone. Returns false if another one has taken over.
     pub fn detach(&self, owner: u64) -> bool {
         let mut state = self.state.lock();
         if state.owner != owner {
@@ -250,35 +251,35 @@ impl Outbox {
         true
     }
 
-    /// Whether nothing was lost so far.
+    /// Returns whether the session can be resumed, because nothing was lost.
     pub fn can_resume(&self) -> bool {
         !self.state.lock().is_over()
     }
 
-    /// Whether a connection has it.
+    /// Returns whether a connection is attached.
     pub fn is_attached(&self) -> bool {
         self.state.lock().owner != 0
     }
 
-    /// Asks the connection for a ping.
+    /// Requests a ping from the connection.
     pub fn beat(&self) {
         self.state.lock().beat = true;
         self.task.wake();
     }
 
-    /// Tells the client when to come back, after what waits.
+    /// Tells the client when to reconnect, after everything that waits.
     pub fn announce(&self, retry_ms: u64) {
         self.state.lock().announce = Some(retry_ms);
         self.task.wake();
     }
 
-    /// Closes the connection.
+    /// Requests the end of the connection.
     pub fn end(&self, ending: EndRequest) {
         self.state.lock().ending.get_or_insert(ending);
         self.task.wake();
     }
 
-    fn forget_first(&self, state: &mut Queue) {
+    fn discard_first(&self, state: &mut Queue) {
         let Some(length) = state.frame_length(0) else { return };
         state.frames.drain(..length.min(state.frames.len()));
         self.bounds.remove(length);
@@ -323,25 +324,25 @@ impl Drop for Outbox {
     }
 }
 
-/// Appends a text frame with `{"seq":7,` and the pieces; how many bytes it has.
+/// Appends a text frame with `{"seq":7,` and the pieces. Returns its length in bytes.
 fn append(frames: &mut VecDeque<u8>, number: u64, pieces: &[&str]) -> usize {
-    const LONGEST: usize = r#"{"seq":18446744073709551615,"#.len();
-    let mut start = [0; LONGEST];
+    const MAX_START: usize = r#"{"seq":18446744073709551615,"#.len();
+    let mut start = [0; MAX_START];
     let mut rest = start.as_mut_slice();
-    // It is long enough for the largest number.
+    // The array is long enough for the largest number.
     let _ = write!(rest, r#"{{"seq":{number},"#);
     let unused = rest.len();
-    let start = start.get(..LONGEST - unused).unwrap_or_default();
+    let start = start.get(..MAX_START - unused).unwrap_or_default();
     let payload = start.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-    let (head, size) = text_frame_header(payload);
+    let (header, size) = text_frame_header(payload);
     frames.reserve(size + payload);
-    frames.extend(head.iter().take(size));
+    frames.extend(header.iter().take(size));
     frames.extend(start);
     pieces.iter().for_each(|piece| frames.extend(piece.as_bytes()));
     size + payload
 }
 
-/// An idle client keeps no buffer of its busy time.
+/// Frees an empty queue: an idle client keeps no buffer.
 fn shrink(frames: &mut VecDeque<u8>) {
     if frames.is_empty() && frames.capacity() > 0 {
         *frames = VecDeque::new();

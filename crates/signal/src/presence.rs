@@ -1,4 +1,4 @@
-//! Presence: who of a user's friends is connected, told to friends and to nobody else.
+//! Presence: which friends of a user are online. Only friends are told.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub struct User {
     pub(crate) sessions: Vec<PeerId>,
-    /// Not known before DynamoDB answered.
+    /// `None` until DynamoDB has returned them.
     pub(crate) friends: Option<Friends>,
 }
 
 impl HubState {
-    /// Counts a new session in, and shows it the friends that are online where they are known already.
+    /// Adds a new session, and tells it which friends are online, if they are known already.
     pub(crate) fn came_online(&mut self, session: &Session) {
         let Some(email) = &session.who.email else { return };
         let user = self.users.entry(Arc::clone(email)).or_default();
@@ -28,7 +28,7 @@ impl HubState {
         }
     }
 
-    /// Counts a session out; with the last one the user is offline.
+    /// Removes a session. Without any session the user is offline.
     pub(crate) fn went_offline(&mut self, session: &Session) {
         let Some(email) = &session.who.email else { return };
         let Some(user) = self.users.get_mut(email) else { return };
@@ -42,7 +42,7 @@ impl HubState {
         }
     }
 
-    /// The user's friends were read; what is new is told to both sides.
+    /// Sets the user's friends, and tells both sides about changes.
     pub fn befriend(&mut self, email: &Arc<str>, friends: &Friends) {
         let Some(user) = self.users.get_mut(email) else { return };
         let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
@@ -54,12 +54,12 @@ impl HubState {
         }
     }
 
-    /// Whether the friends of this user were read.
+    /// Returns whether the friends of this user are known.
     pub fn has_friends(&self, email: &str) -> bool {
         self.users.get(email).is_some_and(|user| user.friends.is_some())
     }
 
-    /// Whether a viewer may see the other one's address.
+    /// Returns whether `viewer` may see the address of `other`.
     pub(crate) fn knows(&self, viewer: &Session, other: &Session) -> bool {
         let (Some(viewer), Some(other)) = (&viewer.who.email, &other.who.email) else { return false };
         viewer == other

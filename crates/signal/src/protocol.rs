@@ -1,4 +1,4 @@
-//! The messages, and only here. `assets/js/protocol.js` mirrors them for the pages; a test holds both against each other.
+//! The messages of the protocol. `assets/js/protocol.js` mirrors them for the pages; a test compares both.
 //!
 //! Every message is one JSON text frame with a `type`. The server's messages carry a `seq` that grows by one within a
 //! session, except `welcome`, `draining`, `pong` and errors before `welcome`, which belong to one connection.
@@ -6,30 +6,30 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// From the browser.
+/// A message from the browser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ClientMessage {
-    /// The first message, within two seconds: who it is, and what to continue.
+    /// The first message, within two seconds: the ticket, and the session to resume.
     Hello {
         /// The one-use ticket of `POST /ticket`.
         ticket: String,
         /// `resume` of an earlier `welcome`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
-        /// Number of the last message seen; what came later is sent again. Without it the server sends what it had not
-        /// yet written.
+        /// The number of the last message seen. Later ones are sent again. Without it the server sends what it has not
+        /// written yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<u64>,
     },
-    /// Enters a room, and leaves the present one. A locked room makes it a knock.
+    /// Joins a room and leaves the current one. At a locked room it is a knock.
     Join {
         /// The room's id.
         room: String,
     },
     /// Leaves the room, or stops knocking.
     Leave,
-    /// For one other member of the room: a session description or an ICE candidate, which the server does not read.
+    /// A session description or an ICE candidate for another member of the room. The server does not read it.
     Signal {
         /// The other member.
         to: String,
@@ -40,14 +40,14 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         candidate: Option<Value>,
     },
-    /// Rings a friend, in all of the friend's tabs, to come to the caller's room.
+    /// Rings a friend in all tabs, to join the caller's room.
     Ring {
         /// The friend's address.
         to: String,
-        /// The caller's present room.
+        /// The caller's current room.
         room: String,
     },
-    /// Takes the caller's rings back.
+    /// Cancels the caller's rings.
     RingCancel {
         /// Only the ring of this friend.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,72 +56,72 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<String>,
     },
-    /// Answers a ring; the first tab wins.
+    /// Accepts a ring. The first tab wins.
     Accept {
         /// The ring's room.
         room: String,
     },
-    /// Turns a ring down, in all tabs.
+    /// Rejects a ring in all tabs.
     Reject {
         /// The ring's room.
         room: String,
     },
-    /// Locks or opens the room. Any member may. A lock lasts as long as somebody is inside.
+    /// Locks or opens the room. Any member may. A lock lasts until the last member leaves.
     RoomLock {
-        /// False opens it, and lets in whoever waits.
+        /// False opens it, and admits everyone who knocks.
         #[serde(default = "yes")]
         locked: bool,
     },
-    /// Lets in who knocks, or sends them away. Any member may.
+    /// Admits a peer that knocks, or turns it away. Any member may.
     RoomAdmit {
-        /// Who knocks.
+        /// The peer that knocks.
         peer: String,
-        /// False sends them away.
+        /// False turns it away.
         #[serde(default = "yes")]
         admit: bool,
     },
-    /// The user's friends changed: presence is worked out again.
+    /// The user's friends have changed, so presence must be updated.
     FriendsChanged,
-    /// Asks for a `pong`, which comes after everything that was queued before.
+    /// Requests a `pong`, which comes after everything that was queued before.
     Ping,
-    /// Answers nothing; accepted from clients that answer.
+    /// Ignored; some clients send it in response to a ping.
     Pong,
-    /// The session ends now and will not be resumed.
+    /// Ends the session, which will not be resumed.
     Bye,
 }
 
-/// To the browser.
+/// A message to the browser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ServerMessage {
     /// Answers `hello`.
     Welcome {
-        /// The session's name.
+        /// The session's id.
         peer: String,
-        /// To continue with after a loss.
+        /// The key to resume the session after a loss.
         resume: String,
         /// The client should ping at least this often, in seconds.
         heartbeat_s: u64,
-        /// Whether the old session goes on, with its room and its rings.
+        /// Whether the old session was resumed, with its room and its rings.
         resumed: bool,
     },
     /// Answers `join`.
     Joined {
         /// The room's id.
         room: String,
-        /// The others in it.
+        /// The other members.
         peers: Vec<Member>,
         /// Whether newcomers must knock.
         locked: bool,
     },
-    /// Somebody came into the room.
+    /// A peer joined the room.
     PeerJoined(Member),
-    /// Somebody left the room, or stopped knocking.
+    /// A peer left the room, or stopped knocking.
     PeerLeft {
-        /// Who.
+        /// The peer.
         peer: String,
     },
-    /// From another member of the room; the server vouches for `from`.
+    /// A `signal` from another member of the room. The server guarantees `from`.
     Signal {
         /// The sender.
         from: String,
@@ -132,7 +132,7 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         candidate: Option<Value>,
     },
-    /// Answers `ring`: it rings, or will as soon as the friend comes online within the ring's time.
+    /// Answers `ring`: it rings now, or as soon as the friend comes online during the ring.
     Ringing {
         /// The friend's address.
         to: String,
@@ -150,55 +150,55 @@ pub enum ServerMessage {
         /// Where the call is.
         room: String,
     },
-    /// A ring was accepted. The caller hears who did; the tabs of who was rung hear which one was first.
+    /// A ring was accepted. The caller learns who accepted it; the callee's tabs learn which one was first.
     Accepted {
         /// The ring's room.
         room: String,
-        /// For the caller: who was rung.
+        /// For the caller: the callee's address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
-        /// For who was rung: the tab that accepted.
+        /// For the callee: the tab that accepted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
     },
-    /// A ring was turned down; fields as in `accepted`.
+    /// A ring was rejected. Fields as in `accepted`.
     Rejected {
         /// The ring's room.
         room: String,
-        /// For the caller: who was rung.
+        /// For the caller: the callee's address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
-        /// For who was rung: the tab that rejected.
+        /// For the callee: the tab that rejected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
     },
-    /// A ring was not answered in time, or was taken back.
+    /// A ring was not answered in time, or was cancelled.
     Missed {
         /// The ring's room.
         room: String,
-        /// For who was rung: the caller.
+        /// For the callee: the caller's address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
-        /// For the caller: who was rung.
+        /// For the caller: the callee's address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
     },
-    /// A friend came online or went.
+    /// A friend came online or went offline.
     Presence {
         /// The friend's address.
         email: String,
         /// Whether the friend has a session.
         online: bool,
     },
-    /// To members: somebody knocks. To who knocks, with their own name in `peer`: the knock was passed on.
+    /// To members: a peer knocks. To that peer, with its own id in `peer`: the knock was delivered.
     Knock {
         /// The locked room.
         room: String,
-        /// Who knocks.
+        /// The peer that knocks.
         peer: String,
-        /// Their name.
+        /// Its name.
         name: String,
-        /// Their address, for friends.
+        /// Its address, for friends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         email: Option<String>,
     },
@@ -208,21 +208,21 @@ pub enum ServerMessage {
         room: String,
         /// Whether newcomers must knock.
         locked: bool,
-        /// Which member did it.
+        /// The member who did it.
         by: String,
     },
-    /// The server ends; come back after this time. It is another one for each client.
+    /// The server is shutting down. The client should reconnect after this time, which differs between clients.
     Draining {
         /// Milliseconds.
         retry_ms: u64,
     },
     /// A message was refused.
     Error {
-        /// What a program decides by.
+        /// The code, for programs.
         code: ErrorCode,
-        /// What a person reads.
+        /// The message, for people.
         message: String,
-        /// `type` of the message that was refused, where it is known.
+        /// The `type` of the refused message, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<String>,
     },
@@ -230,14 +230,14 @@ pub enum ServerMessage {
     Pong,
 }
 
-/// A person in a room, as one other member sees them.
+/// A member of a room, as another member sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// The session's name.
+    /// The session's id.
     pub peer: String,
-    /// The person's name; as hostile as its owner.
+    /// The member's name, which is untrusted text.
     pub name: String,
-    /// The address, told to accepted friends and to the same user's own tabs only.
+    /// The address, sent only to accepted friends and the user's own tabs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
@@ -248,9 +248,9 @@ pub struct Member {
 pub enum ErrorCode {
     /// Not JSON, no known `type`, or a field is missing or of another type.
     BadMessage,
-    /// `hello` was not the first message, or did not come in time, or came twice.
+    /// `hello` was not the first message, did not come in time, or came twice.
     HelloExpected,
-    /// The ticket was not signed by this service.
+    /// The ticket was not issued by this stack.
     TicketInvalid,
     /// The ticket is older than a minute.
     TicketExpired,
@@ -258,7 +258,7 @@ pub enum ErrorCode {
     TicketUsed,
     /// The message has more than 64 KiB.
     TooLarge,
-    /// Too many messages; this one was dropped.
+    /// Too many messages. This one was dropped.
     RateLimited,
     /// The client reads too slowly and messages for it were lost.
     TooSlow,
@@ -266,76 +266,76 @@ pub enum ErrorCode {
     TooMany,
     /// Guests cannot do this, or the ticket is for another room.
     Forbidden,
-    /// No such room, or not for this client. Guessing does not tell which.
+    /// The room does not exist, or is not for this client; the code does not tell which.
     RoomNotFound,
-    /// The room has no free place.
+    /// The room is full.
     RoomFull,
-    /// It works only inside the room.
+    /// The message is only allowed in a room.
     NotInRoom,
-    /// Nobody of that name in the room or at its door.
+    /// The peer is not in the room, and does not knock.
     NoSuchPeer,
-    /// A member sent the knocking person away.
+    /// A member turned the knocking peer away.
     NotAdmitted,
     /// Only accepted friends can be rung.
     NotFriends,
-    /// The ring was answered, taken back or timed out.
+    /// The ring was answered, cancelled or timed out.
     RingOver,
-    /// Friends cannot be checked at the moment. Calls and rooms go on.
+    /// Friends cannot be looked up at the moment. Current calls and rooms continue.
     DirectoryUnavailable,
 }
 
-/// Why something was not done: the code, and the words for a person.
+/// Why a request was refused: the code, and the message for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(pub ErrorCode, pub &'static str);
 
-/// What most operations end with.
+/// The result of most operations.
 pub type Done = Result<(), Refused>;
 
 /// Close codes of the WebSocket. 1000, 1001 and no code at all come from clients.
 pub mod close {
-    /// The client's `bye` was heard.
+    /// The client said `bye`.
     pub const BYE: u16 = 1000;
-    /// Not the WebSocket protocol.
+    /// The client violated the WebSocket protocol.
     pub const PROTOCOL: u16 = 1002;
-    /// A text that is not UTF-8.
+    /// A text message was not UTF-8.
     pub const NOT_UTF8: u16 = 1007;
-    /// A binary message.
+    /// A binary message was received.
     pub const UNSUPPORTED: u16 = 1003;
-    /// A message of more than 64 KiB.
+    /// A message had more than 64 KiB.
     pub const TOO_LARGE: u16 = 1009;
-    /// The server ends; `draining` has said when to come back.
+    /// The server is shutting down; `draining` told the client when to reconnect.
     pub const RESTART: u16 = 1012;
-    /// No `hello` in time, or something else first.
+    /// No `hello` came in time, or another message came first.
     pub const NO_HELLO: u16 = 4000;
     /// The ticket was refused.
     pub const TICKET: u16 = 4001;
-    /// The session went on in another connection.
+    /// Another connection has taken over the session.
     pub const REPLACED: u16 = 4002;
-    /// Nothing was heard for 30 seconds.
+    /// Nothing was received for 30 seconds.
     pub const DEAD: u16 = 4003;
-    /// A user has too many sessions, or the server has.
+    /// The user or the server has too many sessions.
     pub const TOO_MANY: u16 = 4004;
-    /// The client reads too slowly; the session is lost.
+    /// The client reads too slowly. The session has ended.
     pub const TOO_SLOW: u16 = 4008;
-    /// Far too many messages.
+    /// The client sent far too many messages.
     pub const FLOOD: u16 = 4029;
 }
 
 impl ServerMessage {
-    /// An error.
+    /// Returns an error message.
     pub fn error(code: ErrorCode, message: impl Into<String>, about: Option<&str>) -> Self {
         Self::Error { code, message: message.into(), about: about.map(str::to_owned) }
     }
 
-    /// As JSON.
+    /// Returns the message as JSON.
     pub fn to_json(&self) -> String {
-        // Strings, numbers and lists of them: writing these into memory has no way to fail.
+        // Serializing strings, numbers and lists of them cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 impl ClientMessage {
-    /// Its `type`, for errors and metrics.
+    /// Returns its `type`, for errors and metrics.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Hello { .. } => "hello",
@@ -360,7 +360,7 @@ fn yes() -> bool {
     true
 }
 
-/// Keeps a null apart from a field that is not there.
+/// Distinguishes null from a missing field.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }

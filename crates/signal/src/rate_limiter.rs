@@ -1,34 +1,34 @@
-//! The token bucket of one session, in one number: the time at which it would be full again (the GCRA algorithm).
+//! The rate limiter of one session: a token bucket in one number, the time at which it would be full again (GCRA).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::limits::Limits;
 
-/// Bytes that cost as much as one message more.
+/// The number of bytes that cost as much as one more message.
 const BYTES_PER_TOKEN: u64 = 16 * 1024;
 
-/// What a session has used up. It belongs to the session and not to the connection: coming back fills nothing.
+/// The state of the token bucket. It belongs to the session, not to the connection, so reconnecting does not refill it.
 #[derive(Debug, Default)]
 pub struct RateLimiter(AtomicU64);
 
-/// Whether a message may pass.
+/// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may.
+    /// Accept it.
     Pass,
-    /// It is dropped, and the client is told.
+    /// Drop it, and tell the client.
     Drop,
-    /// This client does not stop.
+    /// Close the connection: the client keeps exceeding the limit.
     Flood,
 }
 
 impl RateLimiter {
-    /// Takes what a message of that many bytes costs, at `now` since the server's start.
+    /// Takes the tokens for a message of this many bytes, at `now` since the server's start.
     pub fn take(&self, now: Duration, bytes: usize, limits: &Limits) -> Decision {
         let cost = micros(limits.pace) * (1 + bytes as u64 / BYTES_PER_TOKEN);
         let now = micros(now);
-        // Only one connection reads for a session; a taken-over one may cost the new one a message, no more.
+        // Only one connection reads for a session. While it is taken over, a race costs the new one at most a message.
         let full = self.0.load(Ordering::Relaxed).max(now) + cost;
         let (burst, flood) = (micros(limits.pace * limits.burst), micros(limits.pace * limits.flood));
         if full - now > burst + flood {
@@ -61,10 +61,10 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_then_the_pace_holds_then_it_is_a_flood() {
+    fn burst_passes_then_messages_drop_then_flood() {
         let limiter = RateLimiter::default();
         assert_eq!(count(&limiter, 5000, 20), [10, 5, 5]);
-        // The refused ones have cost something too: silence is needed before the next one passes.
+        // Dropped messages took tokens too: the client must pause before the next one passes.
         assert_eq!(count(&limiter, 5400, 1), [0, 1, 0]);
         assert_eq!(count(&limiter, 5700, 2), [1, 1, 0]);
         assert_eq!(count(&limiter, 60_000, 10), [10, 0, 0]);

@@ -1,34 +1,34 @@
-//! The fast way of `signal` messages, which are nine of ten: checked in one pass without building a tree, and relayed
-//! by writing the server's fields in front of the text.
+//! The fast path for `signal` messages, nine of ten: checked in one pass without building a tree, and relayed by writing
+//! the server's fields in front of the text.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::protocol::ClientMessage;
 
-/// How every client that writes the type first begins.
+/// The beginning of a message of every client that writes the type first.
 const START: &str = r#"{"type":"signal""#;
 
-/// What a text frame was.
+/// A parsed text frame.
 #[derive(Debug, PartialEq)]
 pub enum Incoming<'a> {
-    /// To be relayed as it is.
+    /// A message to relay unchanged.
     Relay(Relay<'a>),
-    /// Everything else.
+    /// Any other message.
     Message(ClientMessage),
 }
 
-/// A `signal` message whose fields are known to be the expected ones, each once: nothing in it can stand for what the
-/// server writes in front.
+/// A `signal` message that is known to have the expected fields only, each once: none can override what the server
+/// writes in front.
 #[derive(Debug, PartialEq)]
 pub struct Relay<'a> {
-    /// For whom.
+    /// The recipient.
     pub to: &'a str,
     /// The message without its opening brace.
     pub fields: &'a str,
 }
 
-/// The derived code refuses unknown and repeated fields; JSON escapes in names are resolved before it compares.
+/// The derived code refuses unknown and repeated fields. It compares names after resolving JSON escapes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known<'a> {
@@ -40,10 +40,10 @@ struct Known<'a> {
     candidate: Option<IgnoredAny>,
 }
 
-/// Reads one text frame.
+/// Parses one text frame.
 ///
 /// # Errors
-/// It is no message of the protocol; the text says why.
+/// It is not a message of the protocol.
 pub fn read(text: &str) -> Result<Incoming<'_>, serde_json::Error> {
     if let Some(relay) = fast(text) {
         return Ok(Incoming::Relay(relay));
@@ -56,7 +56,7 @@ fn fast(text: &str) -> Option<Relay<'_>> {
         return None;
     }
     let known: Known<'_> = serde_json::from_str(text).ok()?;
-    // Neither, or a null: rare enough for the other way.
+    // Neither, or a null: rare enough for the slow path.
     known.description.or(known.candidate)?;
     Some(Relay { to: known.to, fields: text.get(1..)? })
 }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offer_goes_the_fast_way() {
+    fn offer_takes_the_fast_path() {
         let text = r#"{"type":"signal","to":"abc","description":{"type":"offer","sdp":"v=0\r\n"}}"#;
         let Incoming::Relay(relay) = read(text).unwrap() else { panic!("not relayed") };
         assert_eq!(relay.to, "abc");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_stand_for_the_servers_fields() {
+    fn clients_cannot_override_the_servers_fields() {
         for field in
             [r#""from":"victim""#, r#""fr\u006fm":"victim""#, r#""seq":9"#, r#""to":"other""#, r#""type":"error""#]
         {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn null_candidates_keep_their_null() {
+    fn null_candidate_stays_null() {
         let Incoming::Message(message) = read(r#"{"type":"signal","to":"abc","candidate":null}"#).unwrap() else {
             panic!("relayed")
         };
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_texts_are_errors() {
+    fn invalid_texts_are_refused() {
         for text in ["", "{", "[]", "null", r#"{"type":"signal""#, r#"{"type":"signal","to":"a","candidate":{}} x"#] {
             assert!(read(text).is_err(), "{text}");
         }

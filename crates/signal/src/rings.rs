@@ -1,4 +1,4 @@
-//! Rings: a friend is called in all tabs, the first to answer wins, and nobody rings for ever.
+//! Rings: a friend is called in all tabs, the first tab to answer wins, and every ring ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use crate::ids::PeerId;
 use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
 use crate::session::Session;
 
-const OVER: Refused = Refused(ErrorCode::RingOver, "that ring is over");
+const OVER: Refused = Refused(ErrorCode::RingOver, "this ring has ended");
 const GUEST: Refused = Refused(ErrorCode::Forbidden, "guests cannot ring or be rung; sign in");
 
-/// All rings, by whom they are for.
+/// All rings, by callee.
 #[derive(Debug, Default)]
 pub struct Rings {
     by_callee: HashMap<Arc<str>, Vec<Ring>>,
-    /// All rings last equally long, so that the oldest ends first.
+    /// All rings have the same duration, so the oldest ends first.
     deadlines: VecDeque<(Duration, Arc<str>, u64)>,
     last: u64,
 }
@@ -25,7 +25,7 @@ pub struct Rings {
 struct Ring {
     number: u64,
     room: Arc<str>,
-    /// Who rings; more than one where several members of the room ring the same friend.
+    /// The callers: several if members of the same room ring the same friend.
     callers: Vec<PeerId>,
     /// The first caller's address and name.
     from: Arc<str>,
@@ -33,7 +33,7 @@ struct Ring {
 }
 
 impl Rings {
-    /// How many there are.
+    /// Returns the number of rings.
     pub fn len(&self) -> usize {
         self.by_callee.values().map(Vec::len).sum()
     }
@@ -55,10 +55,10 @@ impl Ring {
 }
 
 impl HubState {
-    /// Rings a user; that both are friends was checked before.
+    /// Rings a user. The caller must have checked that they are friends.
     ///
     /// # Errors
-    /// The caller is a guest, or not in that room; too many rings.
+    /// The caller is a guest or not in that room, or there are too many rings.
     pub fn ring(&mut self, caller: &Session, to: &str, room: &str, now: Duration) -> Done {
         let Some(from) = &caller.who.email else { return Err(GUEST) };
         let room = match self.room_state(caller.peer) {
@@ -98,10 +98,10 @@ impl HubState {
         Ok(())
     }
 
-    /// Accepts a ring; the lock makes the first tab the only one.
+    /// Accepts a ring. Under the lock only the first tab succeeds.
     ///
     /// # Errors
-    /// There is no such ring any more.
+    /// The ring no longer exists.
     pub fn accept(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
         self.invite(&email, room);
@@ -112,10 +112,10 @@ impl HubState {
         Ok(())
     }
 
-    /// Turns a ring down for all tabs.
+    /// Rejects a ring for all tabs.
     ///
     /// # Errors
-    /// There is no such ring any more.
+    /// The ring no longer exists.
     pub fn reject(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
         let (room, from) = (room.to_owned(), Some(email.to_string()));
@@ -125,7 +125,7 @@ impl HubState {
         Ok(())
     }
 
-    /// Takes the caller's rings back, all or only those named. What is over already is over.
+    /// Cancels the caller's rings, all or only those named. Does nothing for rings that have ended.
     pub fn cancel_rings(&mut self, caller: PeerId, to: Option<&str>, room: Option<&str>) {
         let Some(entry) = self.sessions.get(&caller) else { return };
         if entry.ringing.is_empty() {
@@ -140,8 +140,8 @@ impl HubState {
 
     fn cancel(&mut self, caller: PeerId, callee: &Arc<str>, room: Option<&str>) {
         let Some(rings) = self.rings.by_callee.get_mut(callee) else { return };
-        let wanted = |ring: &&mut Ring| room.is_none_or(|room| room == &*ring.room);
-        let Some(ring) = rings.iter_mut().filter(wanted).find(|ring| ring.callers.contains(&caller)) else { return };
+        let matches = |ring: &&mut Ring| room.is_none_or(|room| room == &*ring.room);
+        let Some(ring) = rings.iter_mut().filter(matches).find(|ring| ring.callers.contains(&caller)) else { return };
         ring.callers.retain(|other| *other != caller);
         let (number, nobody, id) = (ring.number, ring.callers.is_empty(), ring.room.to_string());
         self.no_longer_rings(&[caller], callee);
@@ -151,7 +151,7 @@ impl HubState {
         }
     }
 
-    /// Rings that nobody answered.
+    /// Ends rings that were not answered in time.
     pub(crate) fn expire_rings(&mut self, now: Duration) {
         while self.rings.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, callee, number)) = self.rings.deadlines.pop_front() else { return };
@@ -164,7 +164,7 @@ impl HubState {
         }
     }
 
-    /// It rings in a tab that was opened meanwhile.
+    /// Rings in a tab that was opened after the ring began.
     pub(crate) fn ring_the_newcomer(&self, session: &Session) {
         let rings = session.who.email.as_ref().and_then(|email| self.rings.by_callee.get(email));
         for ring in rings.into_iter().flatten() {

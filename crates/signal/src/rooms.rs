@@ -1,4 +1,4 @@
-//! Rooms: who is inside, who knocks, and what they send each other.
+//! Rooms: members, knocks, and the messages between members.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
 use crate::relay::Relay;
 use crate::session::Session;
 
-const NOT_INSIDE: Refused = Refused(ErrorCode::NotInRoom, "you are not in a room");
-const NOBODY: Refused = Refused(ErrorCode::NoSuchPeer, "nobody of that name is in your room");
+const NOT_IN_ROOM: Refused = Refused(ErrorCode::NotInRoom, "you are not in a room");
+const NO_SUCH_PEER: Refused = Refused(ErrorCode::NoSuchPeer, "this peer is not in your room");
 const FULL: Refused = Refused(ErrorCode::RoomFull, "the room is full");
 
-/// A room with somebody inside. Empty ones are not kept: what lasts is in DynamoDB.
+/// A room with members. Empty rooms are not kept: the lasting part is in DynamoDB.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// Those inside, those who may be resumed included, in the order in which they came.
+    /// The members in the order in which they joined, including those that wait to be resumed.
     pub(crate) members: Vec<PeerId>,
     knocking: Vec<PeerId>,
     locked: bool,
-    /// What DynamoDB says, where it was asked: who made it may always come in, and whether it was made locked.
+    /// The record in DynamoDB, if it was read: its creator may always enter, and it may have been created locked.
     record: Option<RoomRecord>,
-    /// Users who accepted a ring to this room: they need not knock.
+    /// Users who accepted a ring to this room, and need not knock.
     invited: Vec<Arc<str>>,
 }
 
@@ -31,22 +31,22 @@ impl Room {
         Self { locked: record.as_ref().is_some_and(|record| record.locked), record, ..Self::default() }
     }
 
-    /// Whether this user need not knock.
+    /// Returns whether this user need not knock.
     fn expects(&self, email: &Arc<str>) -> bool {
         self.invited.contains(email) || self.record.as_ref().is_some_and(|record| record.owner == *email)
     }
 }
 
 impl HubState {
-    /// Whether a room has to be looked up before it can be joined: nobody is in it.
+    /// Returns whether the room is empty, and so must be looked up before it is joined.
     pub fn is_new(&self, id: &str) -> bool {
         !self.rooms.contains_key(id)
     }
 
-    /// Enters the room or knocks at it. Whether the room exists was checked before.
+    /// Enters the room, or knocks if it is locked. The caller must have checked that it exists.
     ///
     /// # Errors
-    /// It is full, or too many knock.
+    /// It is full, or too many others knock.
     pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: Option<RoomRecord>) -> Done {
         match self.room_state(peer) {
             RoomState::In(room) if room == *id => {
@@ -76,7 +76,7 @@ impl HubState {
         Ok(())
     }
 
-    /// Leaves the room or its door.
+    /// Leaves the room, or stops knocking.
     pub fn leave(&mut self, peer: PeerId) {
         let state = self.room_state(peer);
         let (RoomState::In(id) | RoomState::Knocking(id)) = &state else { return };
@@ -95,14 +95,14 @@ impl HubState {
     /// Sends a `signal` to another member of the sender's room.
     ///
     /// # Errors
-    /// The sender is in no room, or the receiver is not in the same one.
+    /// The sender is in no room, or the recipient is not in the same one.
     pub fn relay(&self, from: &Session, relay: &Relay<'_>) -> Done {
-        let receiver = self.fellow(from.peer, relay.to)?;
-        receiver.outbox.push(&[r#""from":""#, &from.peer.to_string(), r#"","#, relay.fields]);
+        let recipient = self.fellow(from.peer, relay.to)?;
+        recipient.outbox.push(&[r#""from":""#, &from.peer.to_string(), r#"","#, relay.fields]);
         Ok(())
     }
 
-    /// The same for a message that did not come the fast way.
+    /// Sends a `signal` that did not take the fast path.
     ///
     /// # Errors
     /// As for `relay`.
@@ -111,13 +111,13 @@ impl HubState {
         Ok(())
     }
 
-    /// Locks or opens the room; who waited comes in when it opens.
+    /// Locks or opens the room. When it opens, everyone who knocks enters.
     ///
     /// # Errors
     /// The peer is in no room.
     pub fn lock_room(&mut self, peer: PeerId, locked: bool) -> Done {
-        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_INSIDE) };
-        let Some(room) = self.rooms.get_mut(&id) else { return Err(NOT_INSIDE) };
+        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_IN_ROOM) };
+        let Some(room) = self.rooms.get_mut(&id) else { return Err(NOT_IN_ROOM) };
         room.locked = locked;
         let members = room.members.clone();
         let message = ServerMessage::RoomLock { room: id.to_string(), locked, by: peer.to_string() };
@@ -128,16 +128,16 @@ impl HubState {
         Ok(())
     }
 
-    /// Lets somebody in who knocks, or sends them away.
+    /// Admits a peer that knocks, or turns it away.
     ///
     /// # Errors
-    /// The peer is in no room, nobody of that name knocks, or the room is full.
+    /// The caller is in no room, that peer does not knock, or the room is full.
     pub fn admit(&mut self, peer: PeerId, who: &str, admit: bool) -> Done {
-        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_INSIDE) };
-        let gone = Refused(ErrorCode::NoSuchPeer, "nobody of that name knocks");
-        let waiting: PeerId = who.parse().map_err(|()| gone)?;
+        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_IN_ROOM) };
+        let not_knocking = Refused(ErrorCode::NoSuchPeer, "this peer does not knock");
+        let waiting: PeerId = who.parse().map_err(|()| not_knocking)?;
         if self.room_state(waiting) != RoomState::Knocking(Arc::clone(&id)) {
-            return Err(gone);
+            return Err(not_knocking);
         }
         if !admit {
             self.leave(waiting);
@@ -152,7 +152,7 @@ impl HubState {
         Ok(())
     }
 
-    /// Who accepted a ring need not knock.
+    /// Lets a user who accepted a ring enter without knocking.
     pub(crate) fn invite(&mut self, email: &Arc<str>, id: &str) {
         if let Some(room) = self.rooms.get_mut(id).filter(|room| !room.invited.contains(email)) {
             room.invited.push(Arc::clone(email));
@@ -170,10 +170,10 @@ impl HubState {
     }
 
     fn fellow(&self, from: PeerId, to: &str) -> Result<&Arc<Session>, Refused> {
-        let sender = self.sessions.get(&from).ok_or(NOT_INSIDE)?;
-        let RoomState::In(_) = &sender.room else { return Err(NOT_INSIDE) };
-        let receiver = to.parse().ok().and_then(|to: PeerId| self.sessions.get(&to)).ok_or(NOBODY)?;
-        if receiver.room == sender.room { Ok(&receiver.session) } else { Err(NOBODY) }
+        let sender = self.sessions.get(&from).ok_or(NOT_IN_ROOM)?;
+        let RoomState::In(_) = &sender.room else { return Err(NOT_IN_ROOM) };
+        let recipient = to.parse().ok().and_then(|to: PeerId| self.sessions.get(&to)).ok_or(NO_SUCH_PEER)?;
+        if recipient.room == sender.room { Ok(&recipient.session) } else { Err(NO_SUCH_PEER) }
     }
 
     fn enter(&mut self, peer: PeerId, id: &Arc<str>) {
@@ -189,7 +189,7 @@ impl HubState {
         self.tell_joined(peer, id);
     }
 
-    /// Tells who came in who is there, and who waits outside.
+    /// Tells a new member who is in the room, and who knocks.
     fn tell_joined(&self, peer: PeerId, id: &Arc<str>) {
         let (Some(session), Some(room)) = (self.session(peer), self.rooms.get(id)) else { return };
         let others = room.members.iter().filter(|other| **other != peer).filter_map(|other| self.session(*other));
@@ -213,7 +213,8 @@ impl HubState {
         ServerMessage::Knock { room: id.to_owned(), peer: member.peer, name: member.name, email: member.email }
     }
 
-    /// After a crash of the browser its user comes back as somebody new, and must not find the own place taken.
+    /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not find
+    /// its own place taken.
     fn end_ghosts(&mut self, session: &Session, id: &Arc<str>) {
         let (Some(email), Some(room)) = (&session.who.email, self.rooms.get(id)) else { return };
         let same = |peer: PeerId| self.session(peer).is_some_and(|other| other.who.email.as_ref() == Some(email));
@@ -228,7 +229,7 @@ impl HubState {
         }
     }
 
-    /// Nobody is inside: the lock is gone unless the room was made with it, and then who waits comes in.
+    /// Handles the last member's leave: the lock ends unless the room was created with it, and everyone who knocks enters.
     fn empty(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.locked = room.record.as_ref().is_some_and(|record| record.locked);

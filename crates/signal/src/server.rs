@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::shared::{Parts, Shared};
 use crate::{admission, connection};
 
-/// Headers that only a proxy sets: whoever sends them is not on this machine, whatever the socket says.
+/// Headers that only a proxy sets: a request with one of them did not originate on this machine.
 const FORWARDED: [&str; 4] = [FORWARDED_FOR, "cf-connecting-ip", VIEWER_ADDRESS, ORIGIN_KEY];
 
 /// The signaling server; clones are the same one.
@@ -28,14 +28,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server. It must be made inside a Tokio runtime, where it starts the one task that keeps its time.
+    /// Creates a server. Must be called in a Tokio runtime, where it starts the task that keeps the time.
     pub fn new(parts: Parts) -> Self {
         let shared = Arc::new(Shared::new(parts));
         tokio::spawn(keep_time(Arc::downgrade(&shared)));
         Self { shared }
     }
 
-    /// `/ws`, `/healthz`, and `/metrics` for this machine. Requests need the extension `ConnectInfo<SocketAddr>`.
+    /// Returns the routes `/ws`, `/healthz`, and `/metrics` for this machine. Requests need the extension
+    /// `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/ws", get(upgrade))
@@ -44,12 +45,12 @@ impl Server {
             .with_state(Arc::clone(&self.shared))
     }
 
-    /// WebSocket connections at the moment.
+    /// Returns the current number of WebSocket connections.
     pub fn connections(&self) -> usize {
         self.shared.connections()
     }
 
-    /// The limits in force.
+    /// Returns the limits.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
     }
@@ -87,7 +88,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     (status, Json(json!({ "status": word, "version": env!("CARGO_PKG_VERSION") }))).into_response()
 }
 
-/// For Prometheus on this machine; to everybody else the route does not exist.
+/// Serves the metrics to Prometheus on this machine. For everybody else the route does not exist.
 async fn metrics(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -101,7 +102,7 @@ async fn metrics(
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
-/// Pings, lost sessions, unanswered rings: one task for all, as long as there is a server.
+/// Sends pings and ends lost sessions and unanswered rings, in one task for all, as long as the server exists.
 async fn keep_time(shared: Weak<Shared>) {
     let Some(tick) = shared.upgrade().map(|shared| shared.limits.tick) else { return };
     let mut timer = tokio::time::interval(tick);

@@ -1,4 +1,4 @@
-//! A session: who it is, and what its connection and the server share.
+//! A session: its identity, and what its connection and the hub share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,36 +10,36 @@ use crate::outbox::{EndRequest, Outbox};
 use crate::protocol::{Member, ServerMessage};
 use crate::rate_limiter::RateLimiter;
 
-/// Who a client is, as its ticket says.
+/// The identity of a client according to its ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The address of a signed-in user; guests have none.
+    /// The address of a signed-in user. Guests have none.
     pub email: Option<Arc<str>>,
     /// The name that others see.
     pub name: Arc<str>,
-    /// The room that the ticket opens.
+    /// The room for which the ticket was issued.
     pub room: Option<Arc<str>>,
 }
 
-/// Shared by the connection's task and the hub.
+/// A session, shared by the connection's task and the hub.
 #[derive(Debug)]
 pub struct Session {
-    /// Its public name.
+    /// Its public id.
     pub peer: PeerId,
-    /// The secret to resume it with.
+    /// The key to resume it.
     pub key: ResumeKey,
-    /// Who it is.
+    /// The identity of the client.
     pub who: Identity,
-    /// What waits for the client.
+    /// The messages for the client.
     pub outbox: Outbox,
-    /// How fast the client may send.
+    /// The limit on the client's messages.
     pub rate_limiter: RateLimiter,
-    /// When something was last heard, in milliseconds since the server's start.
+    /// When the last frame was received, in milliseconds since the server's start.
     heard: AtomicU64,
 }
 
 impl Session {
-    /// A new session, written by connection `owner`.
+    /// Returns a new session for connection `owner`.
     pub fn new(who: Identity, bounds: Arc<Bounds>, owner: u64, now: Duration) -> Arc<Self> {
         let peer = PeerId::random();
         Arc::new(Self {
@@ -57,25 +57,25 @@ impl Session {
         self.send_json(&message.to_json());
     }
 
-    /// Queues a message that was already written as JSON, for many receivers.
+    /// Queues a message that is already serialized, for many recipients.
     pub fn send_json(&self, json: &str) {
         if let Some(inside) = json.get(1..) {
             self.outbox.push(&[inside]);
         }
     }
 
-    /// How another one sees it; `known` are friends and the user's own sessions.
+    /// Returns the session as another one sees it. `known` is true for friends and the user's own sessions.
     pub fn as_member(&self, known: bool) -> Member {
         let email = self.who.email.as_ref().filter(|_| known).map(|email| email.to_string());
         Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email }
     }
 
-    /// A frame came.
+    /// Records that a frame was received.
     pub fn heard(&self, now: Duration) {
         self.heard.store(millis(now), Ordering::Relaxed);
     }
 
-    /// The wheel's turn: a ping, or the end where nothing was heard for `dead`.
+    /// Pings the client, or ends the session if nothing was received for `dead`.
     pub fn beat(&self, now: Duration, dead: Duration) {
         if millis(now).saturating_sub(self.heard.load(Ordering::Relaxed)) >= millis(dead) {
             self.outbox.end(EndRequest::Dead);

@@ -18,32 +18,32 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tickets::Tickets;
 
-/// What a server is made of.
+/// What a server is created from.
 #[derive(Debug)]
 pub struct Parts {
-    /// Origins and the rooms' capacity are taken from them.
+    /// The settings, of which the allowed origins and the rooms' capacity are used.
     pub settings: Settings,
-    /// How clients get here.
+    /// How clients reach the server.
     pub ingress: Ingress,
-    /// For the tickets of clients.
+    /// The keys for the tickets of clients.
     pub ticket_keys: TicketKeys,
-    /// Friends and rooms.
+    /// The database with friends and rooms.
     pub store: Arc<Store>,
-    /// Bounds and times.
+    /// Bounds and durations.
     pub limits: Limits,
 }
 
-/// How clients get to the server, and so whose word on their addresses counts.
+/// How clients reach the server, and so which source of their addresses counts.
 #[derive(Clone, Debug)]
 pub enum Ingress {
-    /// Through CloudFront, the proxy of our own host, or the edge of `local`, which proves itself with this key; without
-    /// it nobody gets in.
+    /// Through CloudFront, the proxy of the host, or the edge of `local`, which proves itself with this key. Requests
+    /// without it are refused.
     Edge(Secret),
-    /// From the network.
+    /// Directly from the network.
     Direct,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) settings: Settings,
@@ -59,7 +59,7 @@ pub struct Shared {
     pub(crate) connections: AtomicUsize,
     numbers: AtomicU64,
     draining: AtomicBool,
-    /// Clients that were told of the drain.
+    /// The number of clients that were told of the drain.
     told: AtomicUsize,
     started: Instant,
 }
@@ -81,7 +81,7 @@ impl Shared {
             addresses: Arc::default(),
             bounds,
             connections: AtomicUsize::new(0),
-            // 0 is nobody in an outbox.
+            // In an outbox 0 means no connection.
             numbers: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             told: AtomicUsize::new(0),
@@ -119,7 +119,8 @@ impl Shared {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// When a client should come back: not all at once, and not before the next server listens.
+    /// Returns after how many milliseconds a client should reconnect: not all at once, and not before the next server
+    /// listens.
     pub(crate) fn retry_ms(&self) -> u64 {
         let spread = u64::try_from(self.limits.drain.as_millis()).unwrap_or(u64::MAX / 4);
         500 + rand::random_range(0..=2 * spread)

@@ -1,4 +1,4 @@
-//! Who comes in: a ticket is checked, used up, and turned into an identity.
+//! Admission by ticket: it is verified, used once, and turned into an identity.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 use peersync_server::clock::Clock;
 use peersync_server::tickets::{Claims, TICKET_SECONDS, TicketError, TicketKeys};
 
-/// Longest ticket that is looked at.
-const LONGEST: usize = 4096;
-/// Longest name, in characters. The API has the same limit.
-const LONGEST_NAME: usize = 64;
-/// A clock that is this many seconds ahead of ours is believed.
+/// The maximum length of a ticket in bytes.
+const MAX_TICKET: usize = 4096;
+/// The maximum length of a name in characters. The API has the same limit.
+const MAX_NAME: usize = 64;
+/// The accepted clock skew in seconds, if the issuer's clock is ahead of ours.
 const SKEW: i64 = 30;
 
-/// The doorkeeper.
+/// Verifies tickets and remembers those that were used.
 #[derive(Debug)]
 pub struct Tickets {
     keys: TicketKeys,
@@ -24,7 +24,7 @@ pub struct Tickets {
     used: Mutex<Used>,
 }
 
-/// Ids of used tickets, until they would have expired anyhow.
+/// The ids of used tickets, kept until they expire.
 #[derive(Debug, Default)]
 struct Used {
     ids: HashSet<Arc<str>>,
@@ -32,26 +32,26 @@ struct Used {
 }
 
 impl Tickets {
-    /// With the stack's keys.
+    /// Returns a verifier with the stack's keys.
     pub fn new(keys: TicketKeys) -> Self {
         Self { keys, clock: Clock::default(), used: Mutex::default() }
     }
 
-    /// Checks a ticket and uses it up.
+    /// Verifies a ticket and marks it as used.
     ///
     /// # Errors
-    /// It is not ours, too old, or was used before.
+    /// It is invalid, expired, or was used before.
     pub fn admit(&self, ticket: &str) -> Result<Identity, Refused> {
         let now = self.clock.now();
         let invalid = Refused(ErrorCode::TicketInvalid, "the ticket is not valid; ask for a new one");
-        if ticket.len() > LONGEST {
+        if ticket.len() > MAX_TICKET {
             return Err(invalid);
         }
         let claims = self.keys.verify(ticket, now).map_err(|error| match error {
             TicketError::Invalid => invalid,
             TicketError::Expired => Refused(ErrorCode::TicketExpired, "the ticket is older than a minute"),
         })?;
-        // A ticket that lives longer than we remember could be used twice.
+        // A ticket that expires after its id is forgotten could be used twice.
         if claims.exp - now > TICKET_SECONDS + SKEW {
             return Err(invalid);
         }
@@ -64,7 +64,7 @@ impl Tickets {
 
 impl Used {
     fn take(&mut self, id: &str, end: i64, now: i64) -> bool {
-        // Those behind a longer-lived one wait for it: seconds, bounded by the skew.
+        // An id behind one that expires later waits for it, by at most the skew.
         while self.by_end.front().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, old)) = self.by_end.pop_front() {
                 self.ids.remove(&old);
@@ -81,7 +81,7 @@ impl Used {
 
 fn identity(claims: Claims) -> Identity {
     let email = (!claims.guest).then(|| claims.sub.into());
-    let name = claims.name.chars().take(LONGEST_NAME).collect::<String>().into();
+    let name = claims.name.chars().take(MAX_NAME).collect::<String>().into();
     Identity { email, name, room: claims.room.map(Into::into) }
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use peersync_server::tickets::{Bearer, TicketKey};
 
     #[test]
-    fn a_ticket_is_used_once_and_forgotten_when_it_has_expired() {
+    fn ticket_is_accepted_once_and_forgotten_after_expiry() {
         let keys = TicketKeys::new("s", TicketKey::parse(&"A".repeat(43)).unwrap(), None);
         let clock = Clock::fixed(1000);
         let tickets = Tickets { keys: keys.clone(), clock: clock.clone(), used: Mutex::default() };

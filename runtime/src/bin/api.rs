@@ -1,4 +1,4 @@
-//! The API as a Lambda function: reads its environment, then answers events of API Gateway one after the other.
+//! The API as a Lambda function: reads its environment, then answers the events of API Gateway one after the other.
 
 use std::convert::Infallible;
 
@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     .await
 }
 
-/// Adds what only the event tells: the other end's address, and the id under which AWS logs the request.
+/// Adds what only the event contains: the peer's address, and the id under which AWS logs the request.
 fn with_source(mut request: Request) -> Request {
     let source = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => {

@@ -1,5 +1,5 @@
 //! Mail by EmailJS's REST API (<https://www.emailjs.com/docs/rest-api/send/>), called from the server with the private
-//! key. The owner's template decides how the mail looks; these variables are there for it: `to_email`, `subject`,
+//! key. The template of the EmailJS account decides how the mail looks. It gets these variables: `to_email`, `subject`,
 //! `message` (text), `message_html`, `from_name`, `reply_to`.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{Carrier, Letter, MailError};
 use peersync_server::secrets::Secret;
 use peersync_server::settings::{EmailjsSettings, MailSettings};
 
-/// When a request is given up.
+/// The timeout of a request.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 pub(super) struct Emailjs {
@@ -23,7 +23,7 @@ pub(super) struct Emailjs {
 }
 
 impl Emailjs {
-    /// Calls nobody yet.
+    /// Returns the carrier without making a call.
     ///
     /// # Errors
     /// A setting is missing, or TLS cannot be set up.
@@ -38,8 +38,9 @@ impl Emailjs {
                 return Err(MailError::Final(format!("{name} is not set")));
             }
         }
-        let private_key = private_key.ok_or_else(|| MailError::Final("there is no EmailJS private key".to_owned()))?;
-        // A second installation fails and leaves the first, which is the same.
+        let private_key =
+            private_key.ok_or_else(|| MailError::Final("the EmailJS private key is missing".to_owned()))?;
+        // A second installation fails and keeps the first, which is identical.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|_| MailError::Final("TLS cannot be set up".to_owned()))?;
@@ -73,13 +74,13 @@ impl Carrier for Emailjs {
     fn carry<'a>(&'a self, letter: &'a Letter) -> BoxFuture<'a, Result<(), MailError>> {
         Box::pin(async move {
             let answer = self.client.post(&self.settings.url).json(&self.body(letter)).send().await;
-            let status = answer.map_err(|_| MailError::Temporary("no answer from EmailJS".to_owned()))?.status();
+            let status = answer.map_err(|_| MailError::Temporary("no response from EmailJS".to_owned()))?.status();
             judge(status)
         })
     }
 }
 
-/// 429 is its limit of one request a second; other 4xx are settings that do not fit together.
+/// Interprets a status. 429 is its limit of one request per second; other 4xx mean that settings do not match.
 fn judge(status: StatusCode) -> Result<(), MailError> {
     if status.is_success() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The letters that we write. Layout is in `templates/`, words are in [`super::texts`].
+//! The letters. Their layout is in `templates/`, their words are in [`super::texts`].
 
 use askama::Template;
 use base64::Engine as _;
@@ -9,22 +9,22 @@ use crate::email_address::Email;
 use peersync_server::settings::Settings;
 use peersync_server::store::SignIn;
 
-/// A letter, ready to be carried.
+/// A letter, ready to be sent.
 #[derive(Clone)]
 pub struct Letter {
-    /// What kind it is, for logs.
+    /// Its kind, for logs.
     pub kind: &'static str,
-    /// Whom it is for.
+    /// The recipient.
     pub to: Email,
-    /// Subject.
+    /// The subject.
     pub subject: String,
-    /// Body as plain text.
+    /// The body as plain text.
     pub text: String,
-    /// Body as HTML.
+    /// The body as HTML.
     pub html: String,
-    /// First part of its Message-ID; the same at every attempt, so that a mail taken twice can be recognised.
+    /// The first part of its Message-ID, the same in every attempt, so that a mail accepted twice can be recognised.
     pub id: String,
-    /// Whether it was sent because of somebody else's wish, so that it needs a way to say no.
+    /// Whether another user caused it, so that the recipient needs a way to unsubscribe.
     pub unsolicited: bool,
 }
 
@@ -42,7 +42,7 @@ struct Html<'a>(Body<'a>);
 #[template(path = "letter.txt")]
 struct Text<'a>(Body<'a>);
 
-/// What the templates fill in.
+/// The values for the templates.
 #[derive(Clone, Copy)]
 struct Body<'a> {
     language: &'a str,
@@ -57,7 +57,7 @@ struct Body<'a> {
     site: &'a str,
 }
 
-/// What differs between letters, beside the texts.
+/// What differs between letters besides the texts.
 struct Content<'a> {
     kind: &'static str,
     name: &'a str,
@@ -68,7 +68,7 @@ struct Content<'a> {
 }
 
 impl Letter {
-    /// A sign-in link and a code.
+    /// Returns a letter with a sign-in link and a code.
     pub fn sign_in(language: Language, settings: &Settings, to: &Email, sign_in: &SignIn) -> Self {
         let texts = language.texts();
         let content = Content {
@@ -82,21 +82,21 @@ impl Letter {
         Self::write(language, settings, to, &texts.sign_in, content)
     }
 
-    /// To an address that somebody wanted to sign in with, but that has no account.
+    /// Returns a letter to an address without an account with which somebody tried to sign in.
     pub fn no_account(language: Language, settings: &Settings, to: &Email) -> Self {
         let link = format!("{}/signup.html", settings.site_url);
         let content = Content { kind: "no-account", name: "", link, before_code: "", code: "", unsolicited: false };
         Self::write(language, settings, to, &language.texts().no_account, content)
     }
 
-    /// Somebody would like to be a friend.
+    /// Returns a letter about a friend request.
     pub fn friend_request(language: Language, settings: &Settings, to: &Email, name: &str, token: &str) -> Self {
         let link = format!("{}/friendre1.html#token={token}&name={}", settings.site_url, percent_encode(name));
         let content = Content { kind: "friend-request", name, link, before_code: "", code: "", unsolicited: true };
         Self::write(language, settings, to, &language.texts().friend_request, content)
     }
 
-    /// Somebody would like to be a friend of an address without an account.
+    /// Returns a letter about a friend request to an address without an account.
     pub fn invitation(language: Language, settings: &Settings, to: &Email, name: &str) -> Self {
         let link = format!("{}/signup.html", settings.site_url);
         let content = Content { kind: "invitation", name, link, before_code: "", code: "", unsolicited: true };
@@ -118,7 +118,7 @@ impl Letter {
             reason: &reason,
             site: &settings.site_url,
         };
-        // Writing into a string does not fail; an empty body would still carry the subject.
+        // Writing into a string does not fail; and a letter without a body would still have its subject.
         let (text, html) = (Text(body).render().unwrap_or_default(), Html(body).render().unwrap_or_default());
         Self {
             kind: content.kind,
@@ -132,7 +132,7 @@ impl Letter {
     }
 }
 
-/// For the fragment of a link (RFC 3986, section 2.3).
+/// Encodes a text for the fragment of a link (RFC 3986, section 2.3).
 fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -167,7 +167,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_sign_in_letter_has_link_and_code_in_both_parts_and_not_the_number() {
+    fn sign_in_letter_has_link_and_code_but_not_the_number() {
         let sign_in = SignIn { token: "T0".to_owned(), code: "123456".to_owned(), number: 87, ..SignIn::random() };
         for language in [Language::English, Language::German] {
             let letter = Letter::sign_in(language, &settings(), &to(), &sign_in);
@@ -179,7 +179,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn hostile_names_stay_text() {
+    fn names_are_escaped() {
         let name = "<img src=x onerror=alert(1)>&\"'";
         for letter in [
             Letter::friend_request(Language::English, &settings(), &to(), name, "T0"),
@@ -193,7 +193,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_text_is_left_unfilled() {
+    fn every_placeholder_is_filled() {
         for language in [Language::English, Language::German] {
             for letter in [
                 Letter::no_account(language, &settings(), &to()),

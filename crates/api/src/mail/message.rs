@@ -1,4 +1,4 @@
-//! A letter as an Internet message (RFC 5322), for carriers that take one.
+//! A letter as an Internet message (RFC 5322), for the carriers that send one.
 
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -6,13 +6,13 @@ use lettre::message::{Mailbox, MultiPart};
 
 use super::{Letter, MailError};
 
-/// The name that stands beside an address that came without one.
+/// The sender's name if the settings have only an address.
 const SENDER: &str = "PeerSync";
 
-/// Reads the sender from the settings.
+/// Parses the sender from the settings.
 ///
 /// # Errors
-/// Not an address.
+/// It is not an address.
 pub(super) fn sender(from: &str) -> Result<Mailbox, MailError> {
     let mailbox: Mailbox = from.parse().map_err(|_| MailError::Final("MAIL_FROM is not an address".to_owned()))?;
     Ok(match mailbox.name {
@@ -21,12 +21,12 @@ pub(super) fn sender(from: &str) -> Result<Mailbox, MailError> {
     })
 }
 
-/// Writes the message: `Date` of now, a Message-ID under the sender's domain, text and HTML.
+/// Returns the message with the current `Date`, a Message-ID in the sender's domain, text and HTML.
 ///
 /// # Errors
 /// None is known: addresses and texts were checked before.
 pub(super) fn message(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
-    let unusable = |_| MailError::Final("the message could not be written".to_owned());
+    let unusable = |_| MailError::Final("the message could not be built".to_owned());
     let to = letter.to.as_str().parse().map_err(|_| MailError::Final("the address is not usable".to_owned()))?;
     let mut builder = Message::builder()
         .from(from.clone())
@@ -34,10 +34,10 @@ pub(super) fn message(from: &Mailbox, letter: &Letter) -> Result<Message, MailEr
         .subject(&letter.subject)
         .date_now()
         .message_id(Some(format!("<{}@{}>", letter.id, from.email.domain())))
-        // RFC 3834: nobody's holiday notice shall answer.
+        // RFC 3834: prevents automatic replies such as holiday notices.
         .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
     if letter.unsolicited {
-        // RFC 2369. It goes to the owner of the stack; one-click (RFC 8058) is for lists, and there is none.
+        // RFC 2369. It goes to the owner of the stack. One-click (RFC 8058) is for mailing lists.
         builder = builder.raw_header(raw("List-Unsubscribe", format!("<mailto:{}?subject=unsubscribe>", from.email)));
     }
     builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone())).map_err(unusable)
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_are_there() {
+    fn message_has_all_headers() {
         let message = written(&letter());
         for header in [
             "From: PeerSync <you@example.org>\r\n",
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invitation_has_a_way_to_say_no_and_one_line_of_subject() {
+    fn invitation_has_list_unsubscribe_and_one_subject() {
         let to = crate::email_address::Email::parse("bob@example.org").unwrap();
         let message = written(&Letter::invitation(Language::German, &settings(), &to, "Ädä"));
         assert!(message.contains("List-Unsubscribe: <mailto:you@example.org?subject=unsubscribe>\r\n"), "{message}");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_is_none_is_refused() {
+    fn invalid_sender_is_refused() {
         assert!(sender("").is_err() && sender("nobody").is_err());
         assert_eq!(sender("Ada <ada@example.org>").unwrap().name.as_deref(), Some("Ada"));
     }

@@ -1,4 +1,4 @@
-//! Mail by Amazon SES in the stack's region. The message is ours to the last header.
+//! Mail by Amazon SES in the stack's region, as a raw message with our own headers.
 
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::Client;
@@ -17,12 +17,12 @@ pub(super) struct Ses {
 }
 
 impl Ses {
-    /// Calls nobody yet.
+    /// Returns the carrier without making a call.
     ///
     /// # Errors
-    /// No sender; not in AWS.
+    /// The sender is missing, or the process does not run in AWS.
     pub(super) fn new(settings: &MailSettings, config: Option<&SdkConfig>) -> Result<Self, MailError> {
-        let config = config.ok_or_else(|| MailError::Final("SES needs AWS's settings".to_owned()))?;
+        let config = config.ok_or_else(|| MailError::Final("SES needs an AWS configuration".to_owned()))?;
         Ok(Self { client: Client::new(config), from: sender(&settings.from)? })
     }
 }
@@ -36,13 +36,13 @@ impl Carrier for Ses {
         Box::pin(async move {
             let message = message(&self.from, letter)?.formatted();
             let raw = RawMessage::builder().data(Blob::new(message)).build();
-            let raw = raw.map_err(|_| MailError::Final("the message could not be written".to_owned()))?;
+            let raw = raw.map_err(|_| MailError::Final("the message could not be built".to_owned()))?;
             let content = EmailContent::builder().raw(raw).build();
             match self.client.send_email().content(content).send().await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let code = peersync_server::aws::error_code(&error);
-                    // The SDK has tried again by itself what may work.
+                    // The SDK has already retried transient errors.
                     Err(MailError::Final(format!("SES: {code}")))
                 }
             }

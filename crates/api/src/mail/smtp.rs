@@ -1,4 +1,4 @@
-//! Mail by SMTP, with STARTTLS, TLS from the start, or on this machine neither.
+//! Mail by SMTP with STARTTLS, with TLS from the start, or on this machine without encryption.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Carrier, Letter, MailError};
 use peersync_server::secrets::Secret;
 use peersync_server::settings::{MailSettings, SmtpSettings, SmtpTls};
 
-/// When a connection or an answer is given up.
+/// The timeout of the connection and of each response.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 pub(super) struct Smtp {
@@ -22,10 +22,10 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Calls nobody yet.
+    /// Returns the carrier without connecting.
     ///
     /// # Errors
-    /// No sender, no server, or TLS cannot be set up.
+    /// Sender or server is missing, or TLS cannot be set up.
     pub(super) fn new(settings: &MailSettings, password: Option<&Secret>) -> Result<Self, MailError> {
         let smtp = &settings.smtp;
         if smtp.host.is_empty() {
@@ -43,7 +43,7 @@ impl Smtp {
             (Some(user), Some(password)) => {
                 builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned()))
             }
-            (Some(_), None) => return Err(MailError::Final("there is an SMTP user, but no password".to_owned())),
+            (Some(_), None) => return Err(MailError::Final("the SMTP user has no password".to_owned())),
             (None, _) => builder,
         };
         Ok(Self { from: sender(&settings.from)?, transport: builder.build() })
@@ -72,7 +72,7 @@ impl Carrier for Smtp {
     }
 }
 
-/// Keeps the server's code and drops its words.
+/// Converts an error: keeps the server's code and drops its text.
 fn judge(error: &lettre::transport::smtp::Error) -> MailError {
     let code = error.status().map(|code| format!("SMTP code {code}"));
     if error.is_permanent() {
@@ -82,10 +82,9 @@ fn judge(error: &lettre::transport::smtp::Error) -> MailError {
         return MailError::Final("no trusted TLS connection to the SMTP server".to_owned());
     }
     if error.is_client() {
-        return MailError::Final("the SMTP server does not offer what is needed".to_owned());
+        return MailError::Final("the SMTP server lacks a required extension".to_owned());
     }
     MailError::Temporary(code.unwrap_or_else(|| {
-        if error.is_timeout() { "no answer from the SMTP server in time" } else { "no connection to the SMTP server" }
-            .to_owned()
+        if error.is_timeout() { "the SMTP server timed out" } else { "no connection to the SMTP server" }.to_owned()
     }))
 }

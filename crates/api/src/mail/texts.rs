@@ -1,6 +1,6 @@
-//! Everything that mails say, in every language. `{name}` stands for the other person's name.
+//! The texts of mails in every language. `{name}` is replaced by the other user's name.
 
-/// A language that mails can be in.
+/// A language of mails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// English.
@@ -11,7 +11,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The best one for an `Accept-Language` header (RFC 9110, section 12.5.4); English where none fits.
+    /// Returns the best language for an `Accept-Language` header (RFC 9110, section 12.5.4); English if none matches.
     pub fn choose(accepted: &str) -> Self {
         let mut best = (0.0, Self::English);
         for part in accepted.split(',').take(20) {
@@ -30,7 +30,7 @@ impl Language {
         best.1
     }
 
-    /// Its tag for `lang`.
+    /// Returns its tag for the attribute `lang`.
     pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -38,7 +38,7 @@ impl Language {
         }
     }
 
-    /// Its texts.
+    /// Returns its texts.
     pub(super) fn texts(self) -> &'static Texts {
         match self {
             Self::English => &ENGLISH,
@@ -47,26 +47,26 @@ impl Language {
     }
 }
 
-/// One letter's texts.
+/// The texts of one kind of letter.
 #[derive(Debug)]
 pub(super) struct LetterTexts {
-    /// Subject and heading.
+    /// The subject and heading.
     pub subject: &'static str,
-    /// What it is about.
+    /// The reason for the letter.
     pub intro: &'static str,
-    /// On the button.
+    /// The label of the button.
     pub action: &'static str,
-    /// What else there is to know.
+    /// Further information.
     pub note: &'static str,
-    /// Why one gets this.
+    /// Why the recipient gets it.
     pub reason: &'static str,
 }
 
-/// All texts of a language.
+/// All texts in one language.
 #[derive(Debug)]
 pub(super) struct Texts {
     pub sign_in: LetterTexts,
-    /// Before the code.
+    /// The text before the code.
     pub code: &'static str,
     pub no_account: LetterTexts,
     pub friend_request: LetterTexts,
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wanted_language_is_chosen() {
+    fn language_is_chosen_by_accept_language() {
         for (accepted, expected) in [
             ("", Language::English),
             ("de", Language::German),

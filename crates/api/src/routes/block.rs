@@ -1,4 +1,4 @@
-//! `POST /block`: wants nothing from somebody any more. The other is not told.
+//! `POST /block`: blocks another user, who is not told.
 
 use axum::http::StatusCode;
 

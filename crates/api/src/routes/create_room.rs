@@ -1,4 +1,4 @@
-//! `POST /create-room`: a room for 24 hours, open to whoever has its link.
+//! `POST /create-room`: a room for 24 hours, open to anyone who has its link.
 
 use axum::Json;
 use axum::http::StatusCode;

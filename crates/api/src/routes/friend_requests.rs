@@ -1,4 +1,4 @@
-//! `GET /friend-requests`: who asks to be a friend.
+//! `GET /friend-requests`: the friend requests to the caller.
 
 use axum::Json;
 

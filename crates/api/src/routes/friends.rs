@@ -21,7 +21,7 @@ pub(crate) async fn handle(state: State, signed_in: SignedIn) -> ApiResult<Json<
     Ok(Json(Friends { friends: people(&state, &signed_in.user.email, Status::Accepted).await? }))
 }
 
-/// Those whom `me` is connected with in this way, with the names that they have now.
+/// Returns the users with whom `me` has a connection of this status, with their current names.
 pub(super) async fn people(state: &State, me: &str, status: Status) -> ApiResult<Vec<Friend>> {
     let rows = state.store().connections(me).await?;
     let rows: Vec<_> = rows.into_iter().filter(|row| row.status == status).collect();

@@ -1,4 +1,4 @@
-//! `GET /health`: what is running. Needs nothing else to be there.
+//! `GET /health`: version and build of the program. It depends on nothing else.
 
 use axum::Json;
 

@@ -1,7 +1,7 @@
 //! `POST /login`: mails a sign-in link and a code.
 //!
-//! An address without an account gets a mail too, which says so and shows the way to sign up. So the work, the answer
-//! and the time are the same for every address, and whoever mistyped or forgot is helped.
+//! An address without an account gets a mail too, which says so and links to the sign-up page. So work, response and
+//! duration are the same for every address, and it helps whoever mistyped or forgot theirs.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -30,7 +30,7 @@ pub(crate) async fn handle(
     state.check_mail_limits(&email, &caller).await?;
     let known = state.store().user(email.as_str()).await?.is_some();
     let (language, settings) = (caller.language(), state.settings());
-    ask(&state, &caller, &email, None, |sign_in| {
+    start_sign_in(&state, &caller, &email, None, |sign_in| {
         if known {
             Letter::sign_in(language, settings, &email, sign_in)
         } else {
@@ -40,8 +40,8 @@ pub(crate) async fn handle(
     .await
 }
 
-/// Keeps a new sign-in and mails it. The token of an unknown address is kept like any other, but nobody ever sees it.
-pub(super) async fn ask(
+/// Stores a new sign-in and mails it. The token of an unknown address is stored like any other, but never mailed.
+pub(super) async fn start_sign_in(
     state: &State,
     caller: &Caller,
     email: &Email,
@@ -49,7 +49,7 @@ pub(super) async fn ask(
     letter: impl FnOnce(&SignIn) -> Letter,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let mut sign_in = SignIn { name: name.map(|name| name.as_str().to_owned()), ..SignIn::random() };
-    // The same mark for several mails, so that the link of each works in this browser.
+    // One mark for several mails, so that the link of each works in this browser.
     if let Some(asked) = caller.asked() {
         sign_in.asked = asked;
     }

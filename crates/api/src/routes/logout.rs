@@ -1,4 +1,4 @@
-//! `POST /logout`: ends this session, or all.
+//! `POST /logout`: ends this session, or all sessions of the account.
 
 use axum::http::StatusCode;
 

@@ -7,7 +7,7 @@ use crate::session::SignedIn;
 use crate::types::{ErrorBody, Me};
 use peersync_server::store::User;
 
-/// The account as its owner sees it.
+/// Returns the account as its owner sees it.
 pub(super) fn me(user: &User) -> Me {
     Me { email: user.email.clone(), name: user.name.clone(), hidden: user.hidden, created_at: user.created_at }
 }

@@ -1,4 +1,4 @@
-//! `POST /respond-friend-request`: accepts or rejects, signed in or by the mailed link.
+//! `POST /respond-friend-request`: accepts or rejects a friend request, signed in or by the mailed link.
 
 use axum::Json;
 

@@ -1,4 +1,4 @@
-//! `GET /room/{id}`: what a room's link leads to, for anyone who has it.
+//! `GET /room/{id}`: a room, for anyone who has its link.
 
 use axum::Json;
 use axum::extract::Path;
@@ -31,7 +31,7 @@ pub(crate) async fn handle(
     Ok(Json(answer(&state, room, me.as_deref())))
 }
 
-/// The room as `me` sees it. Guests are not told whose it is.
+/// Returns the room as `me` sees it. Guests are not told whose it is.
 pub(super) fn answer(state: &State, room: Room, me: Option<&str>) -> RoomAnswer {
     RoomAnswer {
         owner: me == Some(&room.owner),

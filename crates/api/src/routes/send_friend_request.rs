@@ -1,7 +1,6 @@
-//! `POST /send-friend-request`: asks somebody to be friends.
+//! `POST /send-friend-request`: asks another user to be friends.
 //!
-//! Whoever is blocked by the other gets the answer that everybody gets, after as much time as a mail takes, and
-//! nothing happens.
+//! A blocked sender gets the same response as everybody, after the time that a mail takes, and nothing happens.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -62,8 +61,8 @@ async fn whom(state: &State, request: FriendRequest) -> ApiResult<Option<Email>>
     }
 }
 
-/// Counts the request; `true` where it is the first between the two today. Only a first request to somebody whom one
-/// is not connected with counts as one to a stranger, whether the stranger has blocked one or not.
+/// Counts the request and returns whether it is the first one of today between the two. Only a first request to a user
+/// without a connection counts as one to a stranger, whether or not the stranger has blocked the sender.
 async fn count(state: &State, me: &User, to: &Email) -> ApiResult<bool> {
     let limits = state.limits();
     let pair = format!("{}\n{}", me.email, to.as_str());
@@ -78,7 +77,7 @@ async fn count(state: &State, me: &User, to: &Email) -> ApiResult<bool> {
     Ok(first)
 }
 
-/// Mails about a new request. Returns whether a mail went out.
+/// Mails about a new request. Returns whether a mail was sent.
 async fn tell(
     state: &State,
     caller: &Caller,
@@ -94,7 +93,7 @@ async fn tell(
     let limits = state.limits();
     let (few, fewer, account, token) = futures::try_join!(
         state.within_limit(limits.friend_mail_per_address, to.as_str()),
-        state.within_limit(limits.mail_in_all, ""),
+        state.within_limit(limits.mail_total, ""),
         state.store().user(to.as_str()),
         state.store().keep_friend_token(&me.email, to.as_str(), state.now())
     )?;

@@ -1,11 +1,11 @@
-//! `POST /signup`: makes an account and mails a sign-in link.
+//! `POST /signup`: creates an account and mails a sign-in link.
 //!
-//! Whoever has an account already gets the same answer and a sign-in link, so that nobody learns who has one.
+//! An address that has an account already gets the same response and a sign-in link, so that nobody learns who has one.
 
 use axum::Json;
 use axum::http::StatusCode;
 
-use super::login::ask;
+use super::login::start_sign_in;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::display_name::DisplayName;
@@ -31,5 +31,5 @@ pub(crate) async fn handle(
     state.check_mail_limits(&email, &caller).await?;
     state.store().create_user(email.as_str(), name.as_str(), state.now()).await?;
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), state.settings(), &email, sign_in);
-    ask(&state, &caller, &email, Some(&name), letter).await
+    start_sign_in(&state, &caller, &email, Some(&name), letter).await
 }

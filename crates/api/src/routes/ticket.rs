@@ -1,4 +1,4 @@
-//! `POST /ticket`: the way into the signaling server.
+//! `POST /ticket`: a ticket for the signaling server, and the TURN servers.
 
 use axum::Json;
 use base64::Engine as _;
@@ -59,7 +59,8 @@ fn guest(request: TicketRequest) -> ApiResult<Bearer> {
     Ok(Bearer { subject: format!("guest:{id}"), name: name.as_str().to_owned(), guest: true, room: request.room })
 }
 
-/// The owner's TURN servers. Each answers STUN too; without one there is no third party that we would tell who calls.
+/// Returns the configured TURN servers, each of which answers STUN too. Without one the list is empty: a public STUN
+/// server would be a third party that learns who calls.
 fn ice_servers(turn_urls: &[String], secret: Option<&str>, now: i64) -> Vec<IceServer> {
     let Some(secret) = secret.filter(|_| !turn_urls.is_empty()) else { return Vec::new() };
     let stun = turn_urls.iter().filter_map(|url| {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turn_servers_answer_stun_too() {
+    fn each_turn_server_is_also_a_stun_server() {
         let urls = ["turn:t.example:3478?transport=udp", "turn:t.example:3478?transport=tcp", "turns:t.example:5349"];
         let servers = ice_servers(&urls.map(str::to_owned), Some("secret"), 0);
         let stun: Vec<_> = servers.iter().filter(|server| server.username.is_none()).collect();
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_there_is_none() {
+    fn without_a_secret_or_urls_the_list_is_empty() {
         assert!(ice_servers(&["turn:t.example".to_owned()], None, 0).is_empty());
         assert!(ice_servers(&[], Some("secret"), 0).is_empty());
     }

@@ -1,7 +1,7 @@
-//! `GET /users?query=`: finding people by the whole address or the beginning of the name.
+//! `GET /users?query=`: finds users by the whole address or the beginning of the name.
 //!
-//! A search is an oracle for who has an account, so it is throttled, shows addresses masked, and leaves out whoever
-//! hides or never proved the address.
+//! A search is an oracle for who has an account. So it is throttled, masks addresses, and leaves out hidden users and
+//! those who never verified their address.
 
 use axum::Json;
 use axum::extract::Query;
@@ -18,10 +18,10 @@ use crate::state::State;
 use crate::types::{ErrorBody, FoundUser, FoundUsers};
 use peersync_server::store::User;
 
-/// Most people that a search shows.
-const MOST: i32 = 20;
-/// Longest query, in characters.
-const LONGEST: usize = 254;
+/// The maximum number of users in a result.
+const MAX_RESULTS: i32 = 20;
+/// The maximum length of a query in characters.
+const MAX_QUERY: usize = 254;
 
 /// What is searched for.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -48,7 +48,7 @@ pub(crate) async fn handle(
 ) -> ApiResult<Json<FoundUsers>> {
     let Query(Search { query }) = query.map_err(|_| ApiError::bad_field("Send what to search for as query."))?;
     let (query, me) = (query.trim(), &signed_in.user.email);
-    if !(2..=LONGEST).contains(&query.chars().count()) {
+    if !(2..=MAX_QUERY).contains(&query.chars().count()) {
         return Err(ApiError::bad_field("Search for 2 to 254 characters."));
     }
     state.check_limit(state.limits().searches, me).await?;
@@ -57,9 +57,9 @@ pub(crate) async fn handle(
     let found = match &address {
         Some(address) => state.store().user(address.as_str()).await?.into_iter().collect(),
         None if query.contains('@') => Vec::new(),
-        None => state.store().users_by_name(query, MOST).await?,
+        None => state.store().users_by_name(query, MAX_RESULTS).await?,
     };
-    let found: Vec<User> = found.into_iter().filter(|user| shown(user) && user.email != *me).collect();
+    let found: Vec<User> = found.into_iter().filter(|user| is_shown(user) && user.email != *me).collect();
     let emails: Vec<String> = found.iter().map(|user| user.email.clone()).collect();
     let rows = state.store().connections_to(me, &emails).await?;
     let users = found.into_iter().map(|user| {
@@ -74,26 +74,26 @@ pub(crate) async fn handle(
     Ok(Json(FoundUsers { users: users.collect() }))
 }
 
-fn shown(user: &User) -> bool {
+fn is_shown(user: &User) -> bool {
     user.verified_at.is_some() && !user.hidden && !user.deleting
 }
 
-/// Random id and name: enough to find the account through the index again, and nothing of the address.
+/// Returns the random id and the name: enough to find the account through the index, without its address.
 fn id_of(user: &User) -> String {
     format!("{}.{}", user.public_id, URL_SAFE_NO_PAD.encode(&user.name))
 }
 
-/// The account that an id stands for.
+/// Returns the account with this id.
 ///
 /// # Errors
-/// Not an id of ours; the database is away.
+/// The id is malformed, or the database is unavailable.
 pub(super) async fn by_id(state: &State, id: &str) -> ApiResult<Option<User>> {
     let malformed = || ApiError::bad_field("toId is not an id from a search.");
     let (public_id, name) = id.split_once('.').ok_or_else(malformed)?;
     let name = URL_SAFE_NO_PAD.decode(name).map_err(|_| malformed())?;
     let name = String::from_utf8(name).map_err(|_| malformed())?;
-    if public_id.is_empty() || name.is_empty() || name.chars().count() > LONGEST {
+    if public_id.is_empty() || name.is_empty() || name.chars().count() > MAX_QUERY {
         return Err(malformed());
     }
-    Ok(state.store().user_by_public_id(&name, public_id).await?.filter(shown))
+    Ok(state.store().user_by_public_id(&name, public_id).await?.filter(is_shown))
 }

@@ -1,4 +1,4 @@
-//! `POST /login/verify`: a link or a code becomes a session. Works once.
+//! `POST /login/verify`: exchanges a link or a code for a session, once.
 
 use axum::Json;
 

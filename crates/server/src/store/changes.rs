@@ -1,4 +1,4 @@
-//! Changes of friendships: both rows of a pair in one transaction, whose conditions are the statuses that were read.
+//! Changes of friendships: both rows of a pair in one transaction, conditional on the statuses that were read.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use super::friendship::{Operation, Outcome, Pair, Status, transition};
 use super::item::{Attributes, number, text};
 use super::{Attempt, Store, StoreError, failed, incomplete};
 
-/// How often a change is tried anew because the rows were changed in between.
+/// The number of attempts at a change when others change the same rows.
 const TRIES: u32 = 16;
-/// Rows that are removed at the same time when an account is deleted.
+/// The number of rows that are removed concurrently when an account is deleted.
 const FORGET_AT_ONCE: usize = 8;
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
-    /// The rows as they were.
+    /// The rows before it.
     pub before: Pair,
-    /// What was done about them.
+    /// What was done to them.
     pub outcome: Outcome,
 }
 
 impl Store {
-    /// Does what `me` wants about `other`, on both sides or not at all. `None` where the account of `me` is gone or
-    /// `token` was used before.
+    /// Applies an operation of `me` on `other` to both rows or to none. Returns `None` if the account of `me` no longer
+    /// exists or `token` was used before.
     ///
     /// # Errors
-    /// A call failed, or others kept changing the same rows.
+    /// A call failed, or concurrent changes won every attempt.
     pub async fn connect(
         &self,
         operation: Operation,
@@ -75,7 +75,7 @@ impl Store {
             self.row(other, me, before.theirs, after.theirs, now)?,
         ];
         if operation != Operation::Forget {
-            items.push(self.account_is_there(me)?);
+            items.push(self.account_exists(me)?);
         }
         if let Some(token) = token {
             items.push(self.spending(token, now)?);
@@ -86,7 +86,7 @@ impl Store {
         }
     }
 
-    /// One row's part of the transaction: from what was read to what shall be.
+    /// Returns one row's part of the transaction: from the status that was read to the desired one.
     fn row(
         &self,
         user: &str,
@@ -122,18 +122,18 @@ impl Store {
         .build())
     }
 
-    /// Whoever is deleting the account makes no new rows.
-    fn account_is_there(&self, email: &str) -> Result<TransactWriteItem, StoreError> {
+    /// An account that is being deleted gets no new rows.
+    fn account_exists(&self, email: &str) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder().table_name(&self.tables.users).key("email", text(email));
         let check = check.condition_expression("attribute_exists(email) AND attribute_not_exists(deleting)");
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Removes every row of `user` and what the others have about them; a block of the other's stays, or a new account
-    /// would be the way around it.
+    /// Removes every row of `user` and the rows of others about them. A block by another user stays; otherwise a new
+    /// account would circumvent it.
     ///
     /// # Errors
-    /// A call failed, or others kept changing the same rows.
+    /// A call failed, or concurrent changes won every attempt.
     pub async fn forget(&self, user: &str, now: i64) -> Result<(), StoreError> {
         for _ in 0..TRIES {
             let rows = self.connections(user).await?;
@@ -153,13 +153,13 @@ impl Store {
     }
 }
 
-/// Between two attempts: 5 to 10 ms at first, up to 80 to 160 ms.
+/// Returns the pause before the next attempt: 5 to 10 ms at first, up to 80 to 160 ms.
 fn pause(attempt: u32) -> Duration {
     let longest = 10 << attempt.min(4);
     Duration::from_millis(rand::random_range(longest / 2..=longest))
 }
 
-/// What a refused transaction means: the first two items are the rows, the others stay refused.
+/// Interprets a failed transaction: the first two items are the rows, and a failed condition of any other is final.
 fn judge(error: SdkError<TransactWriteItemsError>) -> Result<Attempt, StoreError> {
     if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
         let reasons: Vec<_> = canceled.cancellation_reasons().iter().map(|reason| reason.code()).collect();
@@ -167,8 +167,8 @@ fn judge(error: SdkError<TransactWriteItemsError>) -> Result<Attempt, StoreError
         if others.contains(&Some("ConditionalCheckFailed")) {
             return Ok(Attempt::Refused);
         }
-        let passing = ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"];
-        if rows.iter().chain(others).flatten().any(|code| passing.contains(code)) {
+        let transient = ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"];
+        if rows.iter().chain(others).flatten().any(|code| transient.contains(code)) {
             return Ok(Attempt::Conflict);
         }
     }

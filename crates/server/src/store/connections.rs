@@ -1,17 +1,17 @@
-//! Who is whose friend, read. [`super::friendship`] has the rules, [`super::changes`] makes the changes.
+//! Reading friendships. [`super::friendship`] has the rules, [`super::changes`] makes the changes.
 
 use super::friendship::Status;
 use super::item::{Attributes, get_number, get_text, text};
 use super::{Store, StoreError, failed};
 
-/// A row.
+/// What one user's row says about another user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The other one.
+    /// The address of the other user.
     pub target: String,
-    /// What the row says.
+    /// The status of the connection.
     pub status: Status,
-    /// When it last changed, seconds since 1970.
+    /// When it last changed, in seconds since 1970.
     pub timestamp: i64,
 }
 
@@ -26,7 +26,7 @@ impl Connection {
 }
 
 impl Store {
-    /// What `user`'s row says about `target`. A friendship is there only where it says [`Status::Accepted`].
+    /// Returns `user`'s row about `target`. They are friends only if it says [`Status::Accepted`].
     ///
     /// # Errors
     /// The call failed.
@@ -41,7 +41,7 @@ impl Store {
         Ok(answer.item.as_ref().and_then(Connection::read))
     }
 
-    /// All rows of `user`.
+    /// Returns all rows of `user`.
     ///
     /// # Errors
     /// A call failed.
@@ -60,7 +60,7 @@ impl Store {
         Ok(items.iter().filter_map(Connection::read).collect())
     }
 
-    /// What `user`'s rows say about each of `targets`; those without a row are left out.
+    /// Returns `user`'s rows about `targets`. Targets without a row are left out.
     ///
     /// # Errors
     /// A call failed.

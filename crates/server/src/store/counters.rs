@@ -1,21 +1,22 @@
-//! Counters for limits: `limit#{name}#{hash of whom}` in `Ephemeral`. A window begins with the first thing counted.
+//! Counters for limits: `limit#{name}#{hash of whom}` in `Ephemeral`. A window begins with the first event
+//! counted.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{get_number, hash, number, text};
 use super::{Store, StoreError, condition_failed, failed};
 
-/// Where a counter stands.
+/// The state of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// How many, this one included.
+    /// The number of events in the window, including this one.
     pub count: i64,
-    /// When the window ends, seconds since 1970.
+    /// When the window ends, in seconds since 1970.
     pub ends: i64,
 }
 
 impl Store {
-    /// Counts one more, atomically.
+    /// Counts one more event, atomically.
     ///
     /// # Errors
     /// A call failed.
@@ -33,7 +34,7 @@ impl Store {
         Err(StoreError::Busy)
     }
 
-    /// `None` where the window has ended and the item was not yet deleted.
+    /// Returns `None` if the window has ended and the item was not deleted yet.
     async fn count_in_window(&self, key: &str, seconds: i64, now: i64) -> Result<Option<Counted>, StoreError> {
         let call = self
             .client()
@@ -59,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Begins a new window in place of an ended one; `false` where somebody else just did.
+    /// Begins a new window in place of an ended one. Returns false if a concurrent call has done so.
     async fn begin_window(&self, key: &str, seconds: i64, now: i64) -> Result<bool, StoreError> {
         let call = self
             .client()

@@ -1,25 +1,25 @@
-//! What the link in a friend request's mail stands for: it answers the request, once.
+//! The tokens in the links of friend request mails. A link answers its request once, without signing in.
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
 use super::item::{get_number, get_text, hash, number, random_token, text};
 use super::{Attempt, Store, StoreError, condition_failed, failed, incomplete};
 
-/// How long the link works, in seconds.
+/// The lifetime of the link in seconds.
 const FRIEND_TOKEN_SECONDS: i64 = 7 * 24 * 3600;
 
-/// What a mailed friend request's link stands for.
+/// The friend request that a mailed link answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FriendToken {
-    /// Who asked.
+    /// The address of the user who asked.
     pub from: String,
-    /// Who was asked, and answers.
+    /// The address of the user who was asked, and answers.
     pub to: String,
     key: String,
 }
 
 impl Store {
-    /// Keeps what the link in a friend request's mail stands for, and returns the token for the link.
+    /// Stores a friend request for its mail, and returns the token for the link.
     ///
     /// # Errors
     /// The call failed.
@@ -37,7 +37,7 @@ impl Store {
         Ok(token)
     }
 
-    /// What a token stands for, where it has neither been used nor expired.
+    /// Returns the request of a token, unless it was used or has expired.
     ///
     /// # Errors
     /// The call failed.
@@ -51,7 +51,7 @@ impl Store {
         }))
     }
 
-    /// The token's part of a transaction.
+    /// Returns the token's part of a transaction.
     pub(super) fn spending(&self, token: &FriendToken, now: i64) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.tables.ephemeral).key("key", text(&token.key));
         let delete = delete.condition_expression("expiresAt > :now");
@@ -59,7 +59,7 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Uses up a token where the rows stay as they are.
+    /// Consumes a token when the rows need no change.
     pub(super) async fn spend(&self, token: &FriendToken, now: i64) -> Result<Attempt, StoreError> {
         let call = self.client().delete_item().table_name(&self.tables.ephemeral).key("key", text(&token.key));
         let call = call.condition_expression("expiresAt > :now").expression_attribute_values(":now", number(now));

@@ -1,5 +1,5 @@
-//! Who may become whose friend: the rules, without the database. A pair of people has two rows, one for each; both
-//! change in one transaction whose conditions are the statuses that were read, so the two sides always agree:
+//! The rules of friendship, without the database. A pair of users has two rows, one for each. Both change in one
+//! transaction that is conditional on the statuses that were read, so the two sides always agree:
 //!
 //! | row (A, B) | row (B, A) |
 //! |---|---|
@@ -9,23 +9,23 @@
 //! | `rejected` | `rejected` |
 //! | `blocked` | none or `blocked` |
 
-/// What one person's row says about another.
+/// What one user's row says about another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Asked, no answer yet.
+    /// The owner of the row asked and has no answer yet.
     Requested,
-    /// Was asked.
+    /// The owner of the row was asked.
     Received,
-    /// Friends.
+    /// They are friends.
     Accepted,
-    /// A request was rejected; a new one may be made.
+    /// A request was rejected. A new one may be sent.
     Rejected,
-    /// The row's owner wants nothing from the other. The other is not told.
+    /// The owner of the row has blocked the other user, who is not told.
     Blocked,
 }
 
 impl Status {
-    /// As it is stored and shown.
+    /// Returns the status as it is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
@@ -43,44 +43,44 @@ impl Status {
     }
 }
 
-/// The two rows of a pair, the acting person's first.
+/// The two rows of a pair, that of the acting user first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The row of the acting person.
+    /// The row of the acting user.
     pub mine: Option<Status>,
-    /// The row of the other.
+    /// The row of the other user.
     pub theirs: Option<Status>,
 }
 
-/// What somebody does about another.
+/// What a user does about another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Asks to be friends.
+    /// Sends a friend request.
     Ask,
     /// Accepts a request.
     Accept,
     /// Rejects a request.
     Reject,
-    /// Ends a friendship, takes a request back, or lifts a block.
+    /// Ends a friendship, withdraws a request, or lifts a block.
     Remove,
-    /// Wants nothing from the other any more.
+    /// Blocks the other user.
     Block,
-    /// Deletes the account.
+    /// Removes the connection because the account is being deleted.
     Forget,
 }
 
-/// What an operation comes to.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The rows become these.
+    /// The rows change to these.
     Change(Pair),
-    /// It is so already, or nothing may happen.
+    /// The rows stay as they are: nothing to change, or no permission to.
     Keep,
-    /// There is nothing to accept or reject.
+    /// No request exists to accept or reject.
     NoRequest,
 }
 
-/// The rules, without the database.
+/// Returns the outcome of an operation on a pair.
 pub fn transition(operation: Operation, pair: Pair) -> Outcome {
     use Status::{Accepted, Blocked, Received, Rejected, Requested};
     let change = |mine, theirs| Outcome::Change(Pair { mine, theirs });
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_operation_changes_nothing_more() {
+    fn repeated_operation_changes_nothing() {
         for (mine, theirs) in AGREEING {
             for operation in OPERATIONS {
                 if let Outcome::Change(after) = transition(operation, Pair { mine, theirs }) {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_past_a_block() {
+    fn no_operation_overrides_a_block_of_the_other() {
         for operation in OPERATIONS {
             for mine in [None, Some(Blocked)] {
                 if let Outcome::Change(after) = transition(operation, Pair { mine, theirs: Some(Blocked) }) {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_who_was_asked_makes_a_friendship() {
+    fn only_the_user_who_was_asked_creates_a_friendship() {
         for (mine, theirs) in AGREEING {
             for operation in OPERATIONS {
                 let outcome = transition(operation, Pair { mine, theirs });

@@ -9,42 +9,42 @@ use ring::digest;
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-/// A text.
+/// Returns a string attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number.
+/// Returns a number attribute.
 pub(super) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The text of an attribute, where it is one.
+/// Returns the value of a string attribute.
 pub(super) fn get_text(item: &Attributes, name: &str) -> Option<String> {
     item.get(name)?.as_s().ok().cloned()
 }
 
-/// The number of an attribute, where it is one.
+/// Returns the value of a number attribute.
 pub(super) fn get_number(item: &Attributes, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// Whether an attribute is `true`.
+/// Returns whether an attribute is `true`.
 pub(super) fn get_flag(item: &Attributes, name: &str) -> bool {
     item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
 }
 
-/// SHA-256 in hex. What gives access is kept only so.
+/// Returns the SHA-256 in hexadecimal. Whatever grants access is stored only as this hash.
 pub(super) fn hash(text: &str) -> String {
     hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
-/// 256 random bits in base64url: 43 characters.
+/// Returns 256 random bits in base64url: 43 characters.
 pub fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// 128 random bits in base64url: 22 characters.
+/// Returns 128 random bits in base64url: 22 characters.
 pub(super) fn random_id() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
 }

@@ -5,33 +5,33 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{get_flag, get_number, get_text, number, random_id, text};
 use super::{Store, StoreError, failed};
 
-/// How long a room lasts, in seconds.
+/// The lifetime of a room in seconds.
 pub const ROOM_SECONDS: i64 = 24 * 3600;
 
 /// A room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// 128 random bits, base64url.
+    /// Its id: 128 random bits, base64url.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Address of who made it.
+    /// The address of its creator.
     pub owner: String,
     /// Whether newcomers must knock.
     pub locked: bool,
-    /// When it was made, seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created_at: i64,
-    /// When it ends, seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// Whether a text can be a room's id; anything else needs no look into the database.
+/// Returns whether a text can be a room's id. Anything else needs no query.
 fn can_be_id(id: &str) -> bool {
     id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 impl Store {
-    /// Makes a room.
+    /// Creates a room.
     ///
     /// # Errors
     /// The call failed.
@@ -58,7 +58,7 @@ impl Store {
         Ok(room)
     }
 
-    /// The room with this id, where it has not ended.
+    /// Returns the room with this id, unless it has expired.
     ///
     /// # Errors
     /// The call failed.

@@ -3,14 +3,14 @@
 use super::item::{get_number, get_text, hash, number, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
 
-/// A session that is still good; whether its generation is the account's is the caller's to check.
+/// A session that has not expired. The caller must compare its generation with that of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Whose it is.
+    /// The address of its user.
     pub email: String,
-    /// The account's generation when it began.
+    /// The generation of the account when the session began.
     pub generation: String,
-    /// When it ends, seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
@@ -19,7 +19,7 @@ fn key(token: &str) -> String {
 }
 
 impl Store {
-    /// Begins a session and returns the cookie's value, of which only the hash is kept.
+    /// Begins a session and returns the cookie's value, of which only the hash is stored.
     ///
     /// # Errors
     /// The call failed.
@@ -38,7 +38,7 @@ impl Store {
         Ok(token)
     }
 
-    /// The session of a cookie, where it has not ended.
+    /// Returns the session of a cookie, unless it has expired.
     ///
     /// # Errors
     /// The call failed.
@@ -55,11 +55,11 @@ impl Store {
         Ok(session.filter(|session| session.expires_at > now))
     }
 
-    /// Moves the end of a session. One that was ended meanwhile stays ended.
+    /// Extends a session. Returns false if it has ended in the meantime; it stays ended.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn prolong_session(&self, token: &str, expires_at: i64, now: i64) -> Result<bool, StoreError> {
+    pub async fn extend_session(&self, token: &str, expires_at: i64, now: i64) -> Result<bool, StoreError> {
         let call = self
             .client()
             .update_item()

@@ -1,35 +1,35 @@
-//! Signing in by mail. `signin#{SHA-256 of the link's token}` holds everything about one mail: whom it is for, the
-//! code, the number to match and the tries. `code#{SHA-256 of the address}` points to the latest one. Link and code
-//! use up the same item, so that only one of them works, once.
+//! Signing in by mail. `signin#{SHA-256 of the link's token}` holds everything about one mail: the address, the code,
+//! the number to match and the number of tries. `code#{SHA-256 of the address}` points to the latest one. Link and code
+//! consume the same item, so that only one of them works, once.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{Attributes, get_number, get_text, hash, number, random_id, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
 
-/// How long a mail is good for, in seconds.
+/// The lifetime of link and code in seconds.
 pub const SIGN_IN_SECONDS: i64 = 15 * 60;
-/// How often code or number may be tried.
+/// The maximum number of tries at code or number.
 pub const TRIES: i64 = 5;
 
-/// What goes into a mail and to the browser that asked for it.
+/// The secrets of one sign-in, for the mail and for the browser that requested it.
 #[derive(Clone, Debug)]
 pub struct SignIn {
-    /// For the link.
+    /// The token in the link.
     pub token: String,
-    /// Six digits.
+    /// The code: six digits.
     pub code: String,
-    /// Two digits, shown where the mail was asked for.
+    /// The number to match: two digits, shown in the browser that requested the mail.
     pub number: i64,
-    /// For the cookie of the browser that asked.
+    /// The value of the cookie that marks the browser that requested the mail.
     pub asked: String,
-    /// The name, where an account was asked for: whoever has the mail takes the name of the request that it belongs to,
-    /// whatever others asked for meanwhile.
+    /// The name, if an account was requested. The account gets the name of the request that the mail belongs to,
+    /// whatever others have requested in the meantime.
     pub name: Option<String>,
 }
 
 impl SignIn {
-    /// A new one, all random.
+    /// Returns a new sign-in with random values.
     pub fn random() -> Self {
         Self {
             token: random_token(),
@@ -41,21 +41,21 @@ impl SignIn {
     }
 }
 
-/// What became of a link or a code.
+/// The result of checking a link or a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeCheck {
-    /// Right, and used up.
+    /// It was right, and is consumed.
     Proved {
-        /// The address that is proved.
+        /// The address that it proves.
         email: String,
-        /// The name that was given when an account was asked for.
+        /// The name given when an account was requested.
         name: Option<String>,
     },
-    /// Nothing of the kind, used before, or expired.
+    /// It is unknown, used before, or expired.
     Unknown,
-    /// The wrong code or number; one try less.
+    /// The code or number was wrong. It counts as a try.
     Wrong,
-    /// Another browser than the one that asked: the number must be given.
+    /// The browser is not the one that requested the mail, so the number is required.
     NumberNeeded,
 }
 
@@ -68,7 +68,7 @@ fn code_key(email: &str) -> String {
 }
 
 impl Store {
-    /// Keeps what is needed to recognise the answer to a mail.
+    /// Stores a sign-in, so that its link and code can be checked.
     ///
     /// # Errors
     /// A call failed.
@@ -103,7 +103,7 @@ impl Store {
         Ok(())
     }
 
-    /// Uses up a link. `asked` is the cookie of the browser, `given` the number that was typed.
+    /// Consumes a link. `asked` is the browser's cookie, `given` the number that was typed.
     ///
     /// # Errors
     /// A call failed.
@@ -131,27 +131,27 @@ impl Store {
                 Some(_) => {}
             }
         }
-        self.use_up(&key, now).await
+        self.consume(&key, now).await
     }
 
-    /// Uses up a code.
+    /// Consumes a code.
     ///
     /// # Errors
     /// A call failed.
     pub async fn use_code(&self, email: &str, code: &str, now: i64) -> Result<CodeCheck, StoreError> {
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(code_key(email)));
         let pointer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item;
-        // Where nobody asked for a mail, the same calls are made with a key that does not exist.
+        // If no mail was requested, the same calls are made with a key that does not exist.
         let key = pointer.and_then(|item| get_text(&item, "signIn")).unwrap_or_else(|| key(email));
         let Some(item) = self.count_try(&key, now).await? else { return Ok(CodeCheck::Unknown) };
         let salt = get_text(&item, "salt").unwrap_or_default();
         if get_text(&item, "codeHash") != Some(hash(&format!("{salt}{code}"))) {
             return Ok(CodeCheck::Wrong);
         }
-        self.use_up(&key, now).await
+        self.consume(&key, now).await
     }
 
-    /// Counts a try; `None` where the item is not there, has expired, or all tries are spent.
+    /// Counts a try. Returns `None` if the item is missing or expired, or all tries are spent.
     async fn count_try(&self, key: &str, now: i64) -> Result<Option<Attributes>, StoreError> {
         let call = self
             .client()
@@ -171,8 +171,8 @@ impl Store {
         }
     }
 
-    /// Deletes the item; of several who try at once, one succeeds.
-    async fn use_up(&self, key: &str, now: i64) -> Result<CodeCheck, StoreError> {
+    /// Deletes the item. Of several concurrent calls one succeeds.
+    async fn consume(&self, key: &str, now: i64) -> Result<CodeCheck, StoreError> {
         let call = self
             .client()
             .delete_item()

@@ -1,7 +1,7 @@
 //! Accounts.
 //!
-//! `searchShard` and `searchName` are there only while the account may be found by name: after its address was proved,
-//! and not while its owner hides. The index `byName` has no entry without them.
+//! `searchShard` and `searchName` exist only while the account can be found by name: after its address was verified, and
+//! not while its owner hides it. The index `byName` has no entry without them.
 
 use std::collections::HashMap;
 
@@ -12,27 +12,27 @@ use super::item::{Attributes, get_flag, get_number, get_text, number, random_id,
 use super::{Store, StoreError, condition_failed, failed};
 
 const INDEX: &str = "byName";
-/// Keys that DynamoDB takes in one BatchGetItem.
+/// The maximum number of keys in one BatchGetItem.
 const BATCH: usize = 100;
-/// How often a batch is asked again for what it left out.
+/// How often the keys that a batch left unprocessed are requested again.
 const BATCH_TRIES: usize = 8;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its address.
+    /// The e-mail address.
     pub email: String,
     /// The name that others see.
     pub name: String,
     /// Whether it is left out of searches.
     pub hidden: bool,
-    /// When it was made, seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created_at: i64,
-    /// When its owner first signed in and so proved the address.
+    /// When its owner first signed in, which verified the address.
     pub verified_at: Option<i64>,
-    /// Changes with "sign out everywhere"; sessions with another one are void.
+    /// Changes with "sign out everywhere". Sessions of another generation are invalid.
     pub generation: String,
-    /// Random; stands for the address where that is masked.
+    /// A random id that identifies the account where its address is masked.
     pub public_id: String,
     /// Whether its deletion has begun.
     pub deleting: bool,
@@ -53,18 +53,18 @@ impl User {
     }
 }
 
-/// A name as it is searched for: compatibility forms and capitals do not matter.
+/// Returns a name as it is searched for: case and compatibility forms do not matter.
 pub(crate) fn search_name(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>().trim().to_owned()
 }
 
-/// The first two characters, which all names with a common beginning share.
+/// Returns the first two characters, the partition of the index.
 fn search_shard(search_name: &str) -> String {
     search_name.chars().take(2).collect()
 }
 
 impl Store {
-    /// The account with this address.
+    /// Returns the account with this address.
     ///
     /// # Errors
     /// The call failed.
@@ -74,8 +74,8 @@ impl Store {
         Ok(answer.item.as_ref().and_then(User::read))
     }
 
-    /// Makes an account. One whose address was proved before stays as it is; one that nobody ever signed in to takes
-    /// the new name, or whoever typed the address first would choose the name of its owner.
+    /// Creates an account. One whose address is verified stays unchanged. One that nobody ever signed in to gets the new
+    /// name; otherwise whoever typed the address first would choose its owner's name.
     ///
     /// # Errors
     /// The call failed.
@@ -97,8 +97,8 @@ impl Store {
         }
     }
 
-    /// Notes that the owner has proved the address. From now on the account can be found by name. The name becomes
-    /// that of `user`. An interrupted deletion is taken back: who signs in wants the account.
+    /// Records that the owner has verified the address. From now on the account can be found by name. The name becomes
+    /// that of `user`. An interrupted deletion is reverted: whoever signs in wants the account.
     ///
     /// # Errors
     /// The call failed.
@@ -129,7 +129,7 @@ impl Store {
     /// Changes name and visibility together.
     ///
     /// # Errors
-    /// The call failed, or the account is gone.
+    /// The call failed, or the account does not exist.
     pub async fn change_user(&self, email: &str, name: &str, hidden: bool) -> Result<(), StoreError> {
         let call = self
             .client()
@@ -153,10 +153,10 @@ impl Store {
         Ok(())
     }
 
-    /// Makes every session of the account void.
+    /// Invalidates every session of the account.
     ///
     /// # Errors
-    /// The call failed, or the account is gone.
+    /// The call failed, or the account does not exist.
     pub async fn end_all_sessions(&self, email: &str) -> Result<(), StoreError> {
         let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
         let call = call.update_expression("SET generation = :new").condition_expression("attribute_exists(email)");
@@ -164,10 +164,10 @@ impl Store {
         Ok(())
     }
 
-    /// Begins the deletion: the account can no longer be found and can make no new connection.
+    /// Begins the deletion: the account can no longer be found and gets no new connections.
     ///
     /// # Errors
-    /// The call failed, or the account is gone.
+    /// The call failed, or the account does not exist.
     pub async fn begin_deletion(&self, email: &str) -> Result<(), StoreError> {
         let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
         let call = call
@@ -178,7 +178,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the account itself; its connections go before.
+    /// Deletes the account itself. Its connections must be removed before.
     ///
     /// # Errors
     /// The call failed.
@@ -188,7 +188,8 @@ impl Store {
         Ok(())
     }
 
-    /// Accounts whose name begins with `prefix` (two characters or more as [`search_name`] gives them), at most `limit`.
+    /// Returns at most `limit` accounts whose name begins with `prefix`, which has at least two characters as
+    /// [`search_name`] returns it.
     ///
     /// # Errors
     /// The call failed.
@@ -207,7 +208,7 @@ impl Store {
         Ok(answer.items().iter().filter_map(User::read).collect())
     }
 
-    /// The account that a search has shown, by its name then and its random id.
+    /// Returns the account that a search has shown, by its name at that time and its random id.
     ///
     /// # Errors
     /// The call failed.
@@ -216,7 +217,7 @@ impl Store {
         Ok(found.into_iter().find(|user| user.public_id == public_id))
     }
 
-    /// The accounts with these addresses; those without one are left out.
+    /// Returns the accounts with these addresses. Addresses without an account are left out.
     ///
     /// # Errors
     /// The call failed.
@@ -233,7 +234,7 @@ impl Store {
         Ok(users)
     }
 
-    /// Reads up to [`BATCH`] items; asks again for what an answer left out.
+    /// Reads up to [`BATCH`] items, and requests again what a response left unprocessed.
     pub(super) async fn batch(&self, table: &str, keys: Vec<Attributes>) -> Result<Vec<Attributes>, StoreError> {
         let mut items = Vec::new();
         let mut keys = keys;
@@ -241,10 +242,10 @@ impl Store {
             if keys.is_empty() {
                 return Ok(items);
             }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
-            let wanted =
-                wanted.map_err(|_| StoreError::Call { operation: "BatchGetItem", code: "no keys".to_owned() })?;
-            let call = self.client().batch_get_item().request_items(table, wanted);
+            let request = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let request =
+                request.map_err(|_| StoreError::Call { operation: "BatchGetItem", code: "no keys".to_owned() })?;
+            let call = self.client().batch_get_item().request_items(table, request);
             let answer = call.send().await.map_err(failed("BatchGetItem"))?;
             items.extend(answer.responses.unwrap_or_default().remove(table).unwrap_or_default());
             let left = answer.unprocessed_keys.unwrap_or_default().remove(table);
@@ -259,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_name_ignores_case_and_form() {
+    fn search_name_ignores_case_and_compatibility_forms() {
         for (name, expected) in [("Ada", "ada"), ("ＡＤＡ", "ada"), ("Ǆelal", "dželal"), ("İzmir", "i\u{307}zmir")]
         {
             let once = search_name(name);

@@ -1,4 +1,4 @@
-//! How a connection ends: why, what the client is told, and how it is closed.
+//! The end of a connection: its reason, the last error, and the close.
 
 use std::time::Duration;
 
@@ -7,52 +7,52 @@ use tokio::time::timeout;
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use peersync_websocket::{InvalidFrame, ReadError, Socket, close_frame, text_frame};
 
-/// How long a goodbye may take: our last words, and the client's close.
+/// The maximum duration of a close: our last frames, and the client's close frame.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// After a message that was too large: time for the client to read why, before unread bytes reset the connection.
-const READ_WHY: Duration = Duration::from_millis(200);
+/// After an oversized message: time for the client to read the error, before unread bytes reset the connection.
+const ERROR_READ_TIME: Duration = Duration::from_millis(200);
 
 /// Why a connection ends.
 pub enum CloseReason {
-    /// It broke, or the client closed it: the session waits.
+    /// It broke, or the client closed it. The session waits to be resumed.
     Lost,
-    /// The client is done.
+    /// The client said `bye`. The session ends.
     Bye,
-    /// We close: the code, and a last error. The session waits, where there is one.
+    /// We close it with this code and a last error. A session waits to be resumed.
     Close(u16, Option<Refused>),
-    /// We close, and the session ends.
+    /// We close it with this code and a last error. The session ends.
     Finish(u16, Refused),
 }
 
-/// Says why, closes, and lets the client read it.
+/// Sends the last error and a close frame, and lets the client read them.
 pub async fn farewell(socket: &mut Socket, end: CloseReason) {
     let (code, refused) = match end {
         CloseReason::Lost | CloseReason::Bye => (close::BYE, None),
         CloseReason::Close(code, refused) => (code, refused),
         CloseReason::Finish(code, refused) => (code, Some(refused)),
     };
-    let mut words = Vec::new();
+    let mut frames = Vec::new();
     if let Some(Refused(code, message)) = refused {
-        words = text_frame(&ServerMessage::error(code, message, None).to_json());
+        frames = text_frame(&ServerMessage::error(code, message, None).to_json());
     }
-    words.extend(close_frame(code, refused.map_or("", |refused| refused.1)));
+    frames.extend(close_frame(code, refused.map_or("", |refused| refused.1)));
     let goodbye = async {
-        if socket.may_write() && socket.write(&words).await.is_err() {
+        if socket.may_write() && socket.write(&frames).await.is_err() {
             return;
         }
         if socket.may_read() {
             socket.drain().await;
         }
-        // Unread bytes would reset the connection before the client has read why.
+        // Unread bytes would reset the connection before the client has read the error.
         if !socket.may_read() && refused.is_some() {
-            let _ = timeout(READ_WHY, socket.discard()).await;
+            let _ = timeout(ERROR_READ_TIME, socket.discard()).await;
         }
     };
-    // A client that is gone hears nothing, and one that does not answer is not waited for.
+    // A client that does not respond is not waited for.
     let _ = timeout(FAREWELL, goodbye).await;
 }
 
-/// What it means that nothing can be read any more.
+/// Maps why nothing more can be read to the reason of the close.
 impl From<ReadError> for CloseReason {
     fn from(failure: ReadError) -> Self {
         match failure {
@@ -66,7 +66,7 @@ impl From<ReadError> for CloseReason {
     }
 }
 
-/// For the metrics.
+/// Returns the name of a reason in the metrics.
 pub fn reason(end: &CloseReason) -> &'static str {
     match end {
         CloseReason::Lost => "lost",

@@ -1,4 +1,4 @@
-//! The beginning of a connection: its first message, and the session that comes of it.
+//! The beginning of a connection: its `hello`, and the session that it begins or resumes.
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -14,10 +14,10 @@ use crate::session::{Identity, Session};
 use crate::shared::Shared;
 use peersync_websocket::{Frame, Socket};
 
-/// Waits for the `hello` of connection `number`; its session, and whether that one goes on from before.
+/// Waits for the `hello` of connection `number`. Returns its session, and whether it was resumed.
 ///
 /// # Errors
-/// Nobody said hello, or not as it should be.
+/// No valid `hello` came in time, or the ticket was refused.
 pub async fn session(shared: &Shared, socket: &mut Socket, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
     match timeout(shared.limits.hello, hello(socket)).await {
         Ok(hello) => hello.and_then(|hello| greet(shared, hello, number)),
@@ -27,10 +27,10 @@ pub async fn session(shared: &Shared, socket: &mut Socket, number: u64) -> Resul
     }
 }
 
-/// The first message, which must be `hello`.
+/// Reads the first message, which must be `hello`.
 async fn hello(socket: &mut Socket) -> Result<ClientMessage, CloseReason> {
     loop {
-        // Pings are answered to those who have said who they are.
+        // Pings are not answered before `hello`.
         let first = |frame: Frame<'_>| match frame {
             Frame::Text(text) => ControlFlow::Break(greeted(text)),
             Frame::Ping(_) | Frame::Pong(_) => ControlFlow::Continue(()),
@@ -53,7 +53,7 @@ fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
     }
 }
 
-/// Checks the ticket; continues the old session or begins one.
+/// Checks the ticket, and resumes a session or begins one.
 fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
     let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
     let who: Identity =

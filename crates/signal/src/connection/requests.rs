@@ -1,4 +1,4 @@
-//! What clients ask for, and what of it needs DynamoDB's answer first.
+//! The requests of clients, some of which need a look-up in DynamoDB.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::protocol::{ClientMessage, Done, ErrorCode, Refused, ServerMessage, cl
 use crate::rate_limiter::Decision;
 use crate::relay::{self, Incoming};
 
-/// Longest id of a room or address of a user that is looked at.
-const LONGEST_KEY: usize = 254;
+/// The maximum length in bytes of a room's id or a user's address.
+const MAX_KEY: usize = 254;
 
 const AWAY: Refused =
     Refused(ErrorCode::DirectoryUnavailable, "friends cannot be looked up at the moment; try again in a few seconds");
@@ -22,10 +22,10 @@ const NOT_FRIENDS: Refused = Refused(ErrorCode::NotFriends, "only accepted frien
 const NO_ROOM: Refused = Refused(ErrorCode::RoomNotFound, "there is no such room, or it has ended");
 const GUEST_ROOM: Refused = Refused(ErrorCode::Forbidden, "guests can join the room of their ticket only");
 
-/// A look-up under way. While there is one the client is not read: what it asks happens in order.
+/// A pending look-up. Until it completes the client is not read, so that its requests are handled in order.
 pub type Lookup = Pin<Box<dyn Future<Output = Found> + Send>>;
 
-/// What DynamoDB answered.
+/// The result of a look-up.
 pub enum Found {
     Friends(Result<Friends, Away>),
     Ring { to: String, room: String, friends: Result<bool, Away> },
@@ -33,10 +33,10 @@ pub enum Found {
 }
 
 impl Client {
-    /// A text frame.
+    /// Handles a text frame.
     pub(super) fn text(&mut self, text: &str, now: Duration) -> Result<Option<Answer>, CloseReason> {
         self.shared.metrics.received.inc();
-        if !self.pace(text.len(), now)? {
+        if !self.within_rate(text.len(), now)? {
             self.refuse(Refused(ErrorCode::RateLimited, "too many messages; this one was dropped"), None);
             return Ok(None);
         }
@@ -55,11 +55,11 @@ impl Client {
         }
     }
 
-    /// Whether the client may send this now.
+    /// Returns whether the rate limit allows a message of this size now.
     ///
     /// # Errors
-    /// It does not stop.
-    pub(super) fn pace(&self, bytes: usize, now: Duration) -> Result<bool, CloseReason> {
+    /// The client keeps exceeding the limit.
+    pub(super) fn within_rate(&self, bytes: usize, now: Duration) -> Result<bool, CloseReason> {
         match self.session.rate_limiter.take(now, bytes, &self.shared.limits) {
             Decision::Pass => Ok(true),
             Decision::Drop => Ok(false),
@@ -113,17 +113,17 @@ impl Client {
         Ok(None)
     }
 
-    /// Into the room of the ticket, or as a signed-in user into one that exists.
+    /// Joins the room of the ticket; a signed-in user can also join any existing room.
     fn join(&mut self, id: Arc<str>) -> Done {
-        let opened = self.session.who.room.as_ref() == Some(&id);
-        if !opened && self.session.who.email.is_none() {
+        let has_ticket = self.session.who.room.as_ref() == Some(&id);
+        if !has_ticket && self.session.who.email.is_none() {
             return Err(GUEST_ROOM);
         }
-        if id.is_empty() || id.len() > LONGEST_KEY {
+        if id.is_empty() || id.len() > MAX_KEY {
             return Err(NO_ROOM);
         }
         let mut hub = self.shared.hub.lock();
-        if opened && !hub.is_new(&id) {
+        if has_ticket && !hub.is_new(&id) {
             return hub.join(self.session.peer, &id, None);
         }
         drop(hub);
@@ -139,7 +139,7 @@ impl Client {
         let Some(caller) = self.session.who.email.clone() else {
             return Err(Refused(ErrorCode::Forbidden, "guests cannot ring; sign in"));
         };
-        if to.len() > LONGEST_KEY || to.is_empty() {
+        if to.len() > MAX_KEY || to.is_empty() {
             return Err(NOT_FRIENDS);
         }
         let shared = Arc::clone(&self.shared);
@@ -150,19 +150,19 @@ impl Client {
         Ok(())
     }
 
-    /// Presence needs to know the user's friends.
+    /// Looks up the user's friends, whom presence needs.
     pub(super) fn look_up_friends(&mut self) {
         let Some(email) = self.session.who.email.clone().filter(|_| self.lookup.is_none()) else { return };
         let shared = Arc::clone(&self.shared);
         self.lookup = Some(Box::pin(async move { Found::Friends(shared.directory.friends(email).await) }));
     }
 
-    /// DynamoDB's answer is there.
+    /// Handles the result of a look-up.
     pub(super) fn found(&mut self, found: Found) {
         let mut hub = self.shared.hub.lock();
         let (done, kind) = match found {
             Found::Friends(friends) => {
-                // Without an answer there is no presence for now; the next pong tries again.
+                // Without a result the user has no presence for now. The next pong tries again.
                 if let (Ok(friends), Some(email)) = (friends, &self.session.who.email) {
                     hub.befriend(email, &friends);
                 }
@@ -177,10 +177,10 @@ impl Client {
                 (done, "ring")
             }
             Found::Room { id, room } => {
-                let opened = self.session.who.room.as_ref() == Some(&id);
+                let has_ticket = self.session.who.room.as_ref() == Some(&id);
                 let done = match room {
-                    Ok(None) if !opened => Err(NO_ROOM),
-                    // While DynamoDB is away the API hands out no room either: who knows the id has it from before.
+                    Ok(None) if !has_ticket => Err(NO_ROOM),
+                    // While DynamoDB is unavailable the API returns no rooms either: the client knows this one from before.
                     Ok(record) => hub.join(self.session.peer, &id, record),
                     Err(Away) => hub.join(self.session.peer, &id, None),
                 };

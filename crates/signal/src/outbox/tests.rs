@@ -1,4 +1,4 @@
-//! What becomes of messages, with and without a connection.
+//! Messages with and without a connection.
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 use futures::task::noop_waker;
 
@@ -16,7 +16,7 @@ fn work(outbox: &Outbox, owner: u64) -> Option<Work> {
     }
 }
 
-/// What waits for connection `owner`, in one read.
+/// The bytes that wait for connection `owner`.
 fn waiting(outbox: &Outbox, owner: u64) -> Vec<u8> {
     let mut storage = vec![0; 1 << 20];
     let mut room = ReadBuf::new(&mut storage);
@@ -46,7 +46,7 @@ pub fn waiting_texts(outbox: &Outbox, owner: u64) -> Vec<String> {
     texts(&waiting(outbox, owner))
 }
 
-/// Lets connection `owner` write all that waits.
+/// Lets connection `owner` write everything that waits.
 pub fn write_all(outbox: &Outbox, owner: u64) -> Vec<String> {
     let bytes = waiting(outbox, owner);
     assert_eq!(outbox.wrote(owner, bytes.len()), Written { whole: true, more: false }, "frames end where the bytes do");
@@ -72,7 +72,7 @@ fn messages_are_numbered_from_one() {
 }
 
 #[test]
-fn a_resume_sends_what_was_not_seen_and_nothing_else() {
+fn resume_sends_exactly_what_was_not_seen() {
     for (seen, rest) in [(Some(0), "abcd"), (Some(1), "bcd"), (Some(2), "cd"), (None, "cd"), (Some(4), "")] {
         let outbox = outbox(&Limits::default());
         push(&outbox, "ab");
@@ -87,16 +87,16 @@ fn a_resume_sends_what_was_not_seen_and_nothing_else() {
 }
 
 #[test]
-fn what_is_acknowledged_is_forgotten_and_cannot_be_resumed() {
+fn acknowledged_messages_are_discarded_and_cannot_be_resumed() {
     let outbox = outbox(&Limits::default());
     push(&outbox, "abc");
     write_all(&outbox, 1);
     outbox.beat();
     assert_eq!(work(&outbox, 1), Some(Work::Beat(3)));
     outbox.acknowledged(2);
-    assert!(!outbox.resume(2, Some(1)), "b is gone");
-    assert!(!outbox.resume(2, Some(4)), "nobody has seen that yet");
-    assert!(!outbox.resume(2, Some(u64::MAX)), "nor that");
+    assert!(!outbox.resume(2, Some(1)), "b was discarded");
+    assert!(!outbox.resume(2, Some(4)), "not sent yet");
+    assert!(!outbox.resume(2, Some(u64::MAX)), "never sent");
     assert!(outbox.resume(2, Some(2)));
     assert_eq!(names(&write_all(&outbox, 2)), "c");
     outbox.acknowledged(u64::MAX);
@@ -104,7 +104,7 @@ fn what_is_acknowledged_is_forgotten_and_cannot_be_resumed() {
 }
 
 #[test]
-fn a_pong_acknowledges_nothing_that_was_not_written() {
+fn pong_does_not_acknowledge_unwritten_messages() {
     let outbox = outbox(&Limits::default());
     push(&outbox, "ab");
     outbox.acknowledged(u64::MAX);
@@ -112,7 +112,7 @@ fn a_pong_acknowledges_nothing_that_was_not_written() {
 }
 
 #[test]
-fn a_full_queue_ends_the_session_and_frees_its_memory() {
+fn full_queue_ends_the_session_and_frees_its_memory() {
     let outbox = outbox(&Limits { queue_messages: 3, ..Limits::default() });
     push(&outbox, "abc");
     assert_eq!(work(&outbox, 1), Some(Work::Write));
@@ -124,7 +124,7 @@ fn a_full_queue_ends_the_session_and_frees_its_memory() {
 }
 
 #[test]
-fn bytes_are_bounded_for_one_and_for_all() {
+fn bytes_are_bounded_per_outbox_and_in_total() {
     let limits = Limits { queue_bytes: 320, all_queues_bytes: 400, ..Limits::default() };
     let bounds = Bounds::new(&limits);
     let (first, second) = (Outbox::new(Arc::clone(&bounds), 1), Outbox::new(Arc::clone(&bounds), 1));
@@ -132,7 +132,7 @@ fn bytes_are_bounded_for_one_and_for_all() {
     first.push(&[&text]);
     assert_eq!(work(&first, 1), Some(Work::Write));
     second.push(&[&text]);
-    assert_eq!(work(&second, 1), Some(Work::End(EndRequest::TooSlow)), "together they have too much");
+    assert_eq!(work(&second, 1), Some(Work::End(EndRequest::TooSlow)), "the total is exceeded");
     first.push(&[&text]);
     assert_eq!(work(&first, 1), Some(Work::End(EndRequest::TooSlow)));
     drop(first);
@@ -140,7 +140,7 @@ fn bytes_are_bounded_for_one_and_for_all() {
 }
 
 #[test]
-fn much_that_is_kept_asks_for_a_pong_early_and_is_bounded() {
+fn many_unacknowledged_messages_cause_an_early_ping_and_are_bounded() {
     let outbox = outbox(&Limits { queue_messages: 16, ..Limits::default() });
     let write = |names| {
         push(&outbox, names);
@@ -157,22 +157,22 @@ fn much_that_is_kept_asks_for_a_pong_early_and_is_bounded() {
 }
 
 #[test]
-fn a_frame_that_was_begun_is_not_written_and_comes_whole_to_the_next_connection() {
+fn half_written_frame_is_sent_completely_to_the_next_connection() {
     let outbox = outbox(&Limits::default());
     push(&outbox, "ab");
     let first = waiting(&outbox, 1);
     let length = first.len() / 2;
-    assert_eq!(outbox.wrote(1, length), Written { whole: true, more: true }, "the first message, to its end");
+    assert_eq!(outbox.wrote(1, length), Written { whole: true, more: true }, "the first message, completely");
     assert_eq!(outbox.wrote(1, 3), Written { whole: false, more: true });
     assert_eq!(waiting(&outbox, 1), first[length + 3..]);
     assert_eq!(work(&outbox, 1), Some(Work::Write));
     assert!(outbox.resume(2, None));
     assert_eq!(names(&write_all(&outbox, 2)), "b");
-    assert!(!outbox.wrote(1, 5).more, "the old connection has nothing more to say");
+    assert!(!outbox.wrote(1, 5).more, "the old connection writes nothing more");
 }
 
 #[test]
-fn long_messages_are_framed() {
+fn messages_of_all_lengths_are_framed() {
     let outbox = outbox(&Limits::default());
     for length in [50, 110, 111, 115, 120, 1000, 65_500, 65_536, 70_000] {
         let text = "x".repeat(length);
@@ -185,7 +185,7 @@ fn long_messages_are_framed() {
 }
 
 #[test]
-fn the_announcement_comes_after_what_waits_and_before_the_end() {
+fn announcement_comes_after_waiting_messages_and_before_the_end() {
     let outbox = outbox(&Limits::default());
     outbox.announce(700);
     outbox.end(EndRequest::Restart);

@@ -1,4 +1,4 @@
-//! The messages against their mirror in the pages.
+//! The messages compared with their mirror in the pages.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,10 @@ use super::*;
 
 const MIRROR: &str = include_str!("../../../../assets/js/protocol.js");
 
-/// Fields by `type`; an optional one ends in `?`.
+/// Fields by `type`. An optional one ends in `?`.
 type Shapes = BTreeMap<String, BTreeSet<String>>;
 
-/// What the mirror says: every `@typedef {{ type: "…", … }}` below a heading.
+/// The mirror's messages: every `@typedef {{ type: "…", … }}` below a heading.
 fn mirrored(from: &str, to: &str) -> Shapes {
     let part = &MIRROR[MIRROR.find(from).unwrap()..MIRROR.find(to).unwrap()];
     let objects = part.lines().filter_map(|line| line.trim().strip_prefix("* @typedef {{ ")?.split_once(" }}"));
@@ -26,7 +26,7 @@ fn mirrored(from: &str, to: &str) -> Shapes {
         .collect()
 }
 
-/// What serde writes: everything with all fields, and again without those that may be missing.
+/// The messages as serde writes them, with all fields and without the optional ones.
 fn written<T: Serialize>(full: &[T], least: &[T]) -> Shapes {
     let fields = |message: &T| serde_json::to_value(message).unwrap().as_object().unwrap().clone();
     let mut shapes = Shapes::new();
@@ -86,9 +86,9 @@ fn server(full: bool) -> Vec<ServerMessage> {
     ]
 }
 
-/// A variant that is missing here is found by `kind`, which names all.
+/// Compares the number of variants in the source with the lists above.
 #[test]
-fn the_lists_above_have_every_variant() {
+fn test_lists_have_every_variant() {
     let kinds: BTreeSet<_> = client(true).iter().map(ClientMessage::kind).collect();
     let (client_part, server_part) = THIS.split_once("pub enum ServerMessage").unwrap();
     let variants = |part: &str| {
@@ -103,9 +103,9 @@ fn the_lists_above_have_every_variant() {
 const THIS: &str = include_str!("../protocol.rs");
 
 #[test]
-fn the_pages_know_the_clients_messages() {
+fn pages_mirror_client_messages() {
     let mut shapes = written(&client(true), &client(false));
-    // What has a default may be left out by the pages.
+    // The pages may omit fields with a default.
     for (kind, field) in [("room-lock", "locked"), ("room-admit", "admit")] {
         let fields = shapes.get_mut(kind).unwrap();
         assert!(fields.remove(field));
@@ -115,12 +115,12 @@ fn the_pages_know_the_clients_messages() {
 }
 
 #[test]
-fn the_pages_know_the_servers_messages() {
+fn pages_mirror_server_messages() {
     assert_eq!(mirrored("To the browser.", "Why a message was refused."), written(&server(true), &server(false)));
 }
 
 #[test]
-fn the_pages_know_all_reasons() {
+fn pages_mirror_error_codes() {
     let part = &MIRROR[MIRROR.find("@typedef {\"bad_message\"").unwrap()..];
     let part = &part[..part.find('}').unwrap()];
     let mirrored: BTreeSet<_> = part.split('"').skip(1).step_by(2).map(str::to_owned).collect();
@@ -136,7 +136,7 @@ fn the_pages_know_all_reasons() {
 }
 
 #[test]
-fn every_message_survives_being_sent() {
+fn every_message_round_trips_as_json() {
     for full in [true, false] {
         for message in client(full) {
             let text = serde_json::to_string(&message).unwrap();
@@ -144,7 +144,10 @@ fn every_message_survives_being_sent() {
         }
         for message in server(full) {
             let text = message.to_json();
-            assert!(text.starts_with(r#"{"type":""#), "numbers are written in front: {text}");
+            assert!(
+                text.starts_with(r#"{"type":""#),
+                "the type must come first, so that `seq` can be put in front: {text}"
+            );
             assert_eq!(serde_json::from_str::<ServerMessage>(&text).unwrap(), message, "{text}");
         }
     }
