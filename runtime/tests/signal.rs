@@ -32,7 +32,7 @@ const CLIENTS: usize = 1000;
 /// How long systemd waits before it kills the process, which must have ended by then.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// Parameter Store for one call: what the program asks for, and nothing else exists.
+/// A Parameter Store that has only the parameters that the program needs.
 async fn parameter_store() -> String {
     let answer = |body: String| async move {
         let request: Value = serde_json::from_str(&body).unwrap();
@@ -73,13 +73,15 @@ fn command(ssm: &str, database: &str) -> Command {
     command
 }
 
-/// Starts it and reads where it listens from its log, which goes on being read.
+/// Starts the process and reads its address from the log, which is read to its end in a task.
 async fn start(mut command: Command) -> (Child, std::net::SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut log = Vec::new();
     let address = loop {
-        let Some(line) = lines.next_line().await.unwrap() else { panic!("it ended before it listened: {log:?}") };
+        let Some(line) = lines.next_line().await.unwrap() else {
+            panic!("the process ended before it listened: {log:?}")
+        };
         let entry: Value = serde_json::from_str(&line).expect("the log is JSON");
         log.push(line);
         if entry["message"] == "listening" {

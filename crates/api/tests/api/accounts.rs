@@ -1,4 +1,4 @@
-//! Signing up, in and out; links, codes and numbers; the own account.
+//! Signing up, in and out; links, codes and numbers; the caller's account.
 
 use axum::http::{Method, StatusCode};
 use futures::future::join_all;
@@ -9,7 +9,7 @@ use crate::support::{World, address, code_in, in_link, refused};
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn a_link_signs_in_once() {
+async fn link_signs_in_once() {
     let world = World::new().await;
     let mut ada = world.browser();
     let (status, body) = ada.post("/signup", json!({ "name": " Ada ", "email": "ada@Example.ORG" })).await;
@@ -29,7 +29,7 @@ async fn a_link_signs_in_once() {
 }
 
 #[tokio::test]
-async fn a_code_signs_in_once_and_in_any_browser() {
+async fn code_signs_in_once_in_any_browser() {
     let world = World::new().await;
     world.browser().post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
     let letter = world.mailbox.only();
@@ -44,7 +44,7 @@ async fn a_code_signs_in_once_and_in_any_browser() {
 }
 
 #[tokio::test]
-async fn another_browser_needs_the_number() {
+async fn link_in_another_browser_needs_the_number() {
     let world = World::new().await;
     let mut asking = world.browser();
     let (_, body) = asking.post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -60,7 +60,7 @@ async fn another_browser_needs_the_number() {
 }
 
 #[tokio::test]
-async fn five_tries_are_all() {
+async fn code_allows_five_tries() {
     let world = World::new().await;
     let (_, body) = world.browser().post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
     let number = body["match"].as_i64().unwrap();
@@ -72,12 +72,12 @@ async fn five_tries_are_all() {
         refused(&browser.post("/login/verify", json!({ "email": address("ada"), "code": wrong })).await, 400, "code");
     }
     refused(&browser.post("/login/verify", json!({ "email": address("ada"), "code": code })).await, 400, "code");
-    // The number shares the tries; whoever has the link in the browser that asked needs none.
+    // The number shares the tries of the code.
     refused(&browser.post("/login/verify", json!({ "token": token, "match": number })).await, 400, "token");
 }
 
 #[tokio::test]
-async fn guessing_over_many_mails_ends_too() {
+async fn guessing_over_many_mails_is_limited() {
     let world = World::new().await;
     let mut browser = world.browser();
     let guess = json!({ "email": address("ada"), "code": "123456" });
@@ -88,7 +88,7 @@ async fn guessing_over_many_mails_ends_too() {
 }
 
 #[tokio::test]
-async fn of_many_who_use_a_link_at_once_one_gets_in() {
+async fn concurrent_uses_of_a_link_succeed_once() {
     let world = World::new().await;
     let mut asking = world.browser();
     asking.post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -105,7 +105,7 @@ async fn of_many_who_use_a_link_at_once_one_gets_in() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_refused_before_the_database_deletes_it() {
+async fn expired_items_are_refused_before_the_database_deletes_them() {
     let world = World::new().await;
     let mut ada = world.browser();
     ada.post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -120,7 +120,7 @@ async fn what_has_expired_is_refused_before_the_database_deletes_it() {
 }
 
 #[tokio::test]
-async fn nothing_that_gives_access_is_stored_as_it_is() {
+async fn credentials_are_stored_hashed() {
     let world = World::new().await;
     let mut ada = world.browser();
     ada.post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -135,7 +135,7 @@ async fn nothing_that_gives_access_is_stored_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_session_rolls_and_ends() {
+async fn session_is_extended_by_use_and_expires() {
     let world = World::new().await;
     let mut ada = world.person("Ada").await;
     for _ in 0..4 {
@@ -147,7 +147,7 @@ async fn a_session_rolls_and_ends() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_this_session_and_everywhere_ends_all() {
+async fn logout_ends_this_session_or_all() {
     let world = World::new().await;
     let mut first = world.member("Ada").await;
     let (mut second, mut third) = (world.member("Ada").await, world.member("Ada").await);
@@ -161,7 +161,7 @@ async fn signing_out_ends_this_session_and_everywhere_ends_all() {
 }
 
 #[tokio::test]
-async fn a_forged_cookie_is_nobody() {
+async fn forged_cookie_is_unauthorized() {
     let world = World::new().await;
     world.person("Ada").await;
     let forged = "A".repeat(43);
@@ -173,7 +173,7 @@ async fn a_forged_cookie_is_nobody() {
 }
 
 #[tokio::test]
-async fn only_the_owner_of_an_address_names_its_account() {
+async fn only_the_owner_of_an_address_sets_the_name() {
     let world = World::new().await;
     let mut somebody = world.browser();
     somebody.post("/signup", json!({ "name": "Wrong name", "email": address("ada") })).await;
@@ -182,7 +182,7 @@ async fn only_the_owner_of_an_address_names_its_account() {
     assert_eq!(ada.get("/me").await.1["name"], "Ada");
     somebody.post("/signup", json!({ "name": "Wrong again", "email": address("ada") })).await;
     assert_eq!(ada.get("/me").await.1["name"], "Ada");
-    // Nor does it help to ask between the owner's request and the click.
+    // Nor does a request between the owner's request and the click change it.
     let mut bob = world.browser();
     world.mailbox.take();
     bob.post("/signup", json!({ "name": "Bob", "email": address("bob") })).await;
@@ -192,7 +192,7 @@ async fn only_the_owner_of_an_address_names_its_account() {
 }
 
 #[tokio::test]
-async fn name_and_visibility_can_be_changed() {
+async fn name_and_visibility_are_changed() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let change = |body| Some(body);
@@ -205,7 +205,7 @@ async fn name_and_visibility_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_gone_on_both_sides_and_its_sessions_stay_dead() {
+async fn deleted_account_loses_connections_and_sessions() {
     let world = World::new().await;
     let (mut ada, mut bob, mut eve) = (world.member("Ada").await, world.member("Bob").await, world.member("Eve").await);
     ada.post("/send-friend-request", json!({ "toEmail": address("bob") })).await;
@@ -223,7 +223,7 @@ async fn a_deleted_account_is_gone_on_both_sides_and_its_sessions_stay_dead() {
 }
 
 #[tokio::test]
-async fn an_interrupted_deletion_can_be_repeated() {
+async fn interrupted_deletion_can_be_repeated() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     ada.post("/send-friend-request", json!({ "toEmail": address("bob") })).await;
@@ -234,7 +234,7 @@ async fn an_interrupted_deletion_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn three_mails_to_an_address_in_a_quarter_of_an_hour() {
+async fn address_gets_three_mails_in_fifteen_minutes() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -253,7 +253,7 @@ async fn three_mails_to_an_address_in_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn a_mail_that_fails_is_admitted() {
+async fn failed_mail_is_reported() {
     let world = World::new().await;
     world.mailbox.break_down();
     let (status, body) = world.browser().post("/signup", json!({ "name": "Ada", "email": address("ada") })).await;
@@ -261,7 +261,7 @@ async fn a_mail_that_fails_is_admitted() {
 }
 
 #[tokio::test]
-async fn mails_speak_the_browsers_language() {
+async fn mails_use_the_browsers_language() {
     let world = World::new().await;
     let request = axum::http::Request::post("/signup").header("content-type", "application/json");
     let request = request.header("accept-language", "de-CH,de;q=0.9");

@@ -1,4 +1,4 @@
-//! Router, document and the deployer's table of routes say the same.
+//! Router, OpenAPI document and the table of routes agree.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,12 +23,12 @@ fn documented() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn the_document_has_exactly_the_deployed_routes() {
+fn document_has_exactly_the_deployed_routes() {
     assert_eq!(documented(), table());
 }
 
 #[tokio::test]
-async fn the_router_answers_exactly_the_deployed_routes() {
+async fn router_answers_exactly_the_deployed_routes() {
     let world = World::new().await;
     let paths: BTreeSet<&str> = routes().iter().map(|route| route.path.as_str()).collect();
     for path in paths {
@@ -44,20 +44,20 @@ async fn the_router_answers_exactly_the_deployed_routes() {
     }
 }
 
-/// Run with `PEERSYNC_WRITE=1` to bring the published document up to date.
+/// Run with `PEERSYNC_WRITE=1` to update the published document.
 #[test]
-fn the_published_document_is_current() {
+fn published_document_is_current() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/openapi.json");
     let document = document_json().unwrap();
     if std::env::var_os("PEERSYNC_WRITE").is_some() {
         std::fs::write(&file, &document).unwrap();
     }
     let published = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(published == document, "assets/openapi.json is old; run this test with PEERSYNC_WRITE=1");
+    assert!(published == document, "assets/openapi.json is out of date; run this test with PEERSYNC_WRITE=1");
 }
 
 #[test]
-fn every_operation_has_an_id_of_its_own() {
+fn every_operation_has_its_own_id() {
     let document = serde_json::to_value(document()).unwrap().to_string();
     let ids: Vec<_> =
         document.split("\"operationId\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
@@ -65,7 +65,7 @@ fn every_operation_has_an_id_of_its_own() {
 }
 
 #[test]
-fn it_is_openapi_3_1_and_every_schema_it_refers_to_is_there() {
+fn document_is_openapi_3_1_and_every_referenced_schema_exists() {
     let document = serde_json::to_value(document()).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let text = document.to_string();

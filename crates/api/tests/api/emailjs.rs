@@ -1,4 +1,4 @@
-//! EmailJS, recorded: what is asked, and what each of its answers comes to.
+//! EmailJS against recorded responses: the request that is sent, and how each response is handled.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::support::settings;
 
-/// What the service answers, in turn (<https://www.emailjs.com/docs/rest-api/send/>), and what it was sent.
+/// The responses of the service in order (<https://www.emailjs.com/docs/rest-api/send/>), and the requests it got.
 struct Recorded {
     answers: Mutex<Vec<(u16, &'static str)>>,
     requests: Mutex<Vec<Value>>,
@@ -60,7 +60,7 @@ async fn send(answers: &[(u16, &'static str)]) -> (bool, Vec<Value>) {
 }
 
 #[tokio::test]
-async fn the_request_is_the_documented_one() {
+async fn request_has_the_documented_form() {
     let (sent, requests) = send(&[(200, "OK")]).await;
     assert!(sent);
     let request = &requests[0];
@@ -75,7 +75,7 @@ async fn the_request_is_the_documented_one() {
 }
 
 #[tokio::test]
-async fn refusals_are_final_and_overload_is_not() {
+async fn rejections_are_final_and_throttling_is_not() {
     for (status, text) in [
         (400, "The template ID not found. To find this ID, visit https://dashboard.emailjs.com/admin/templates"),
         (400, "The Public Key is invalid. To find this ID, visit https://dashboard.emailjs.com/admin/account"),

@@ -1,4 +1,4 @@
-//! Nobody learns from an answer who has an account: the same body, the same work, the same time.
+//! A response does not reveal whether an account exists: same body, same calls, same duration.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ fn without_number(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn known_and_unknown_addresses_get_the_same_answer_for_the_same_work() {
+async fn known_and_unknown_addresses_get_the_same_response_for_the_same_calls() {
     let world = World::new().await;
     world.person("Ada").await;
     for (path, with_name) in [("/login", false), ("/signup", true)] {
@@ -38,7 +38,7 @@ async fn known_and_unknown_addresses_get_the_same_answer_for_the_same_work() {
 }
 
 #[tokio::test]
-async fn wrong_codes_get_the_same_answer_whether_or_not_there_is_an_account() {
+async fn wrong_codes_get_the_same_response_with_and_without_an_account() {
     let world = World::new().await;
     world.person("Ada").await;
     let mut seen = Vec::new();
@@ -51,8 +51,8 @@ async fn wrong_codes_get_the_same_answer_whether_or_not_there_is_an_account() {
     assert_eq!(seen[0], seen[1]);
 }
 
-/// Whether a fast answer (a slow one tells of the machine's other work) takes as long for the one as for the other, up to
-/// a half. Measured in turns, so that whatever else the machine does meets both alike.
+/// Checks that the fast responses (slow ones show other load on the machine) take the same time for both addresses,
+/// within a half. They are measured in turns, so that other load affects both alike.
 async fn take_the_same_time(world: &World) -> Result<(), String> {
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..60 {
@@ -73,7 +73,7 @@ async fn take_the_same_time(world: &World) -> Result<(), String> {
     Err(format!("a tenth, a quarter and half of the answers within {known:?} s and {unknown:?} s"))
 }
 
-/// Another piece of work shows in every round; what else the machine does, in some.
+/// Additional work shows in every round, other load on the machine only in some.
 #[tokio::test]
 async fn known_and_unknown_addresses_take_the_same_time() {
     let free = |limit: Limit| Limit { most: 1_000_000, ..limit };
@@ -96,11 +96,11 @@ async fn known_and_unknown_addresses_take_the_same_time() {
 }
 
 #[tokio::test]
-async fn who_is_blocked_gets_the_answer_that_everybody_gets() {
+async fn blocked_sender_gets_the_same_response() {
     let world = World::new().await;
     let (mut bob, mut ada) = (world.member("Bob").await, world.member("Ada").await);
     let mut carl = world.member("Carl").await;
-    // A first mail, so that there is something to pretend.
+    // A first mail, whose result `pretend` repeats.
     carl.post("/send-friend-request", json!({ "toEmail": address("ada") })).await;
     bob.post("/block", json!({ "email": address("ada") })).await;
     world.mailbox.take();

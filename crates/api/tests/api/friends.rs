@@ -1,4 +1,4 @@
-//! Requests, answers, friends, blocks.
+//! Friend requests, responses, friends, blocks.
 
 use axum::http::StatusCode;
 use futures::future::join_all;
@@ -11,7 +11,7 @@ fn to(name: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_request_is_mailed_and_accepted() {
+async fn request_is_mailed_and_accepted() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     let (status, body) = ada.post("/send-friend-request", to("bob")).await;
@@ -39,7 +39,7 @@ async fn a_request_is_mailed_and_accepted() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_harmless() {
+async fn repeated_request_changes_nothing() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     for mailed in [true, false, false] {
@@ -51,7 +51,7 @@ async fn a_repeated_request_is_harmless() {
 }
 
 #[tokio::test]
-async fn two_who_ask_each_other_at_once_are_friends() {
+async fn mutual_concurrent_requests_make_friends() {
     for _ in 0..8 {
         let world = World::new().await;
         let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
@@ -66,7 +66,7 @@ async fn two_who_ask_each_other_at_once_are_friends() {
 }
 
 #[tokio::test]
-async fn the_mailed_link_answers_once_without_signing_in() {
+async fn mailed_link_answers_once_without_signing_in() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     ada.post("/send-friend-request", to("bob")).await;
@@ -86,7 +86,7 @@ async fn the_mailed_link_answers_once_without_signing_in() {
 }
 
 #[tokio::test]
-async fn a_link_ends_after_a_week() {
+async fn mailed_link_expires_after_a_week() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     ada.post("/send-friend-request", to("bob")).await;
@@ -98,7 +98,7 @@ async fn a_link_ends_after_a_week() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_can_be_made_again_but_mails_once_a_day() {
+async fn rejected_request_can_be_repeated_but_mails_once_a_day() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     let reject = json!({ "fromEmail": address("ada"), "action": "reject" });
@@ -117,7 +117,7 @@ async fn a_rejected_request_can_be_made_again_but_mails_once_a_day() {
 }
 
 #[tokio::test]
-async fn an_address_without_an_account_is_invited_and_finds_the_request() {
+async fn address_without_account_is_invited_and_gets_the_request() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let (status, body) = ada.post("/send-friend-request", to("bob")).await;
@@ -130,7 +130,7 @@ async fn an_address_without_an_account_is_invited_and_finds_the_request() {
 }
 
 #[tokio::test]
-async fn a_block_ends_a_friendship_and_can_be_lifted() {
+async fn block_ends_a_friendship_and_can_be_lifted() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     ada.post("/send-friend-request", to("bob")).await;
@@ -138,7 +138,7 @@ async fn a_block_ends_a_friendship_and_can_be_lifted() {
     assert_eq!(bob.post("/block", json!({ "email": address("ada") })).await.0, StatusCode::NO_CONTENT);
     assert_eq!((world.row("Ada", "Bob").await, world.row("Bob", "Ada").await), (None, Some("blocked")));
     assert_eq!(ada.get("/friends").await.1["friends"], json!([]));
-    // Neither asking nor deleting the account gets past it.
+    // Neither a request nor deleting the account circumvents it.
     ada.post("/send-friend-request", to("bob")).await;
     ada.delete("/me").await;
     assert_eq!(world.row("Bob", "Ada").await, Some("blocked"));
@@ -147,7 +147,7 @@ async fn a_block_ends_a_friendship_and_can_be_lifted() {
 }
 
 #[tokio::test]
-async fn twenty_strangers_a_day() {
+async fn requests_to_strangers_are_limited_to_twenty_a_day() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     for index in 0..20 {
@@ -163,7 +163,7 @@ async fn twenty_strangers_a_day() {
 }
 
 #[tokio::test]
-async fn one_cannot_be_friends_with_oneself_or_nobody() {
+async fn request_to_oneself_or_without_target_is_refused() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     refused(&ada.post("/send-friend-request", to("ada")).await, 400, "bad_field");
@@ -176,7 +176,7 @@ async fn one_cannot_be_friends_with_oneself_or_nobody() {
 }
 
 #[tokio::test]
-async fn the_sender_is_taken_from_the_session() {
+async fn sender_is_taken_from_the_session() {
     let world = World::new().await;
     let (mut eve, _ada, _bob) = (world.member("Eve").await, world.member("Ada").await, world.member("Bob").await);
     let forged = json!({ "toEmail": address("bob"), "fromEmail": address("ada"), "from": address("ada") });

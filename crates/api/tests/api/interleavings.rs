@@ -1,4 +1,4 @@
-//! Several people do random things to each other at once; whatever happens, both sides of every pair agree.
+//! Several users do random operations on each other concurrently, and both rows of every pair agree.
 
 use axum::http::StatusCode;
 use futures::future::join_all;
@@ -101,7 +101,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_sides_always_agree(rounds in proptest::collection::vec(proptest::collection::vec(deed(), 1..5), 1..8)) {
+    fn both_rows_of_a_pair_always_agree(rounds in proptest::collection::vec(proptest::collection::vec(deed(), 1..5), 1..8)) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(play(rounds))?;
     }
 }

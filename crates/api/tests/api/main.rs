@@ -1,5 +1,5 @@
-//! The API against the real DynamoDB protocol, in one process: every route, its limits, its refusals, and what happens
-//! when several people act at once.
+//! The API against the real DynamoDB protocol, in one process: every route, its limits, its errors, and concurrent
+//! requests.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Requests that are wrong in every way, requests of other people's pages, and the client's address.
+//! Invalid requests, requests from pages of other origins, and the client's address.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -11,13 +11,13 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<B
     headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value)).body(body.into()).unwrap()
 }
 
-/// Method, path, headers, body; status and code of the refusal.
+/// Method, path, headers, body; expected status and error code.
 type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
-async fn every_kind_of_bad_input_gets_its_refusal() {
+async fn every_kind_of_bad_input_gets_its_error() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let huge = format!("{{\"email\":\"{}\"}}", "a".repeat(10 * 1024 * 1024));
@@ -73,7 +73,7 @@ async fn every_kind_of_bad_input_gets_its_refusal() {
 }
 
 #[tokio::test]
-async fn everything_private_needs_a_session() {
+async fn private_routes_need_a_session() {
     let world = World::new().await;
     for (method, path) in [
         (Method::GET, "/me"),
@@ -94,7 +94,7 @@ async fn everything_private_needs_a_session() {
 }
 
 #[tokio::test]
-async fn pages_of_others_can_change_nothing() {
+async fn pages_of_other_origins_change_nothing() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     for headers in [
@@ -120,7 +120,7 @@ async fn pages_of_others_can_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_for_allowed_origins_only() {
+async fn preflight_is_answered_for_allowed_origins_only() {
     let world = World::new().await;
     let headers = |origin| [("origin", origin), ("access-control-request-method", "PATCH")];
     let answer = world.browser().send(request("OPTIONS", "/me", &headers("https://app.example"), "")).await;
@@ -134,7 +134,7 @@ async fn a_preflight_is_answered_for_allowed_origins_only() {
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
 }
 
-/// How many sign-in mails a client address gets before it is told to slow down.
+/// How many sign-in mails a client address gets before it is rate limited.
 async fn mails_from(world: &World, address_of: impl Fn(usize) -> Vec<(&'static str, String)>) -> usize {
     for count in 0..130 {
         let headers = address_of(count);
@@ -151,7 +151,7 @@ async fn mails_from(world: &World, address_of: impl Fn(usize) -> Vec<(&'static s
 }
 
 #[tokio::test]
-async fn the_clients_address_cannot_be_made_up() {
+async fn client_address_cannot_be_forged() {
     let spoofed = |count: usize| {
         vec![
             ("cloudfront-viewer-address", format!("198.51.100.{count}:1")),
@@ -184,7 +184,7 @@ async fn the_clients_address_cannot_be_made_up() {
 }
 
 #[tokio::test]
-async fn health_needs_nothing_else() {
+async fn health_needs_no_dependencies() {
     let world = World::new().await;
     let answer = world.browser().send(request("GET", "/health", &[], "")).await;
     assert_eq!((answer.status, &answer.body["status"]), (StatusCode::OK, &json!("ok")));
@@ -195,7 +195,7 @@ async fn health_needs_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_admitted_without_details() {
+async fn unavailable_database_is_reported_without_details() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     world.client.delete_table().table_name("peersync-test-Users").send().await.unwrap();

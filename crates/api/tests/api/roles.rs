@@ -1,5 +1,5 @@
-//! Each function's role allows what its code calls, and nothing else: the calls of every route are recorded and held
-//! against the list that the deployer makes the roles from.
+//! Each function's role allows exactly what its code calls: the calls of every route are recorded and compared with the
+//! list from which the deployer generates the roles.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, World, address, code_in, in_link};
 
-/// An action on a table, and whether by its index.
+/// An action on a table, and whether it uses the index.
 type Use = (String, String, bool);
 
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn the_role_of_signup_is_what_it_calls() {
+async fn role_of_signup_allows_exactly_its_calls() {
     let world = World::new().await;
     let mut browser = world.browser();
     assert_eq!(browser.get("/health").await.0, StatusCode::OK);
@@ -27,7 +27,7 @@ async fn the_role_of_signup_is_what_it_calls() {
 }
 
 #[tokio::test]
-async fn the_role_of_login_is_what_it_calls() {
+async fn role_of_login_allows_exactly_its_calls() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     let (mut carl, _dora) = (world.member("Carl").await, world.member("Dora").await);
@@ -62,7 +62,7 @@ async fn the_role_of_login_is_what_it_calls() {
 }
 
 #[tokio::test]
-async fn the_role_of_friends_is_what_it_calls() {
+async fn role_of_friends_allows_exactly_its_calls() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     world.calls.take();
@@ -81,7 +81,7 @@ async fn the_role_of_friends_is_what_it_calls() {
     let reject = json!({ "fromEmail": address("ada"), "action": "reject" });
     assert_eq!(bob.post("/respond-friend-request", reject).await.0, StatusCode::OK);
     befriend(&mut ada, "ada", &mut bob, "bob").await;
-    // The link is used up without a change of the rows, which say so already.
+    // The link is consumed without a change to the rows, which already have the status.
     let accept = json!({ "token": token, "action": "accept" });
     world.browser().post("/respond-friend-request", accept).await;
     assert_eq!(ada.get("/friends").await.0, StatusCode::OK);
@@ -92,7 +92,7 @@ async fn the_role_of_friends_is_what_it_calls() {
 }
 
 #[tokio::test]
-async fn the_role_of_rooms_is_what_it_calls() {
+async fn role_of_rooms_allows_exactly_its_calls() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     world.calls.take();
@@ -113,7 +113,7 @@ async fn befriend(one: &mut Browser, name: &str, other: &mut Browser, others: &s
     assert_eq!(other.post("/respond-friend-request", accept).await.0, StatusCode::OK);
 }
 
-/// Every call since the last look is allowed, and everything that is allowed was called.
+/// Asserts that every recorded call is allowed, and that every allowed call was made.
 #[track_caller]
 fn same(world: &World, function: &str) {
     let used: BTreeSet<Use> = world.calls.take_whole().iter().flat_map(|(action, body)| uses(action, body)).collect();
@@ -129,7 +129,7 @@ fn same(world: &World, function: &str) {
     assert!(missing.is_empty() && unused.is_empty(), "{function} needs also: {missing}; never uses: {unused}");
 }
 
-/// What a call needs. A batch names its tables within, a transaction has an action for each part.
+/// Returns the access that a call needs. A batch names its tables in its body, a transaction has an action per part.
 fn uses(action: &str, body: &Value) -> Vec<Use> {
     let by_index = body["IndexName"].is_string();
     match action {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{World, address, refused, secrets};
 
 #[tokio::test]
-async fn a_room_lasts_a_day() {
+async fn room_expires_after_a_day() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let (status, room) = ada.post("/create-room", json!({ "name": "Ada's room" })).await;
@@ -36,7 +36,7 @@ async fn a_room_lasts_a_day() {
 }
 
 #[tokio::test]
-async fn a_user_gets_a_ticket_and_turn() {
+async fn user_gets_a_ticket_and_turn_credentials() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let (status, body) = ada.post("/ticket", json!({})).await;
@@ -53,7 +53,7 @@ async fn a_user_gets_a_ticket_and_turn() {
 }
 
 #[tokio::test]
-async fn a_guest_gets_a_ticket_for_a_room_only() {
+async fn guest_gets_a_ticket_only_for_a_room() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let room = ada.post("/create-room", json!({ "name": "R" })).await.1["id"].clone();
@@ -74,7 +74,7 @@ async fn a_guest_gets_a_ticket_for_a_room_only() {
 }
 
 #[tokio::test]
-async fn rooms_and_tickets_have_limits() {
+async fn rooms_and_tickets_are_rate_limited() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     for _ in 0..60 {

@@ -1,4 +1,4 @@
-//! Finding people.
+//! Searching for users.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{World, address, refused};
 
 #[tokio::test]
-async fn people_are_found_by_the_beginning_of_the_name_with_masked_addresses() {
+async fn name_prefix_finds_users_with_masked_addresses() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     for name in ["Roberta", "ROBERT", "Bob"] {
@@ -26,7 +26,7 @@ async fn people_are_found_by_the_beginning_of_the_name_with_masked_addresses() {
 }
 
 #[tokio::test]
-async fn somebody_found_by_name_can_be_asked_by_id() {
+async fn friend_request_by_id_from_a_search() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     let (_, body) = ada.get("/users?query=bo").await;
@@ -38,7 +38,7 @@ async fn somebody_found_by_name_can_be_asked_by_id() {
 }
 
 #[tokio::test]
-async fn a_whole_address_finds_its_account() {
+async fn whole_address_finds_its_account() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     let (_, body) = ada.get("/users?query=bob@EXAMPLE.org").await;
@@ -49,7 +49,7 @@ async fn a_whole_address_finds_its_account() {
 }
 
 #[tokio::test]
-async fn who_hides_or_never_signed_in_is_not_found() {
+async fn hidden_and_unverified_users_are_not_found() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
     world.browser().post("/signup", json!({ "name": "Bobby", "email": address("bobby") })).await;
@@ -66,7 +66,7 @@ async fn who_hides_or_never_signed_in_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_query_needs_two_characters_and_has_a_limit() {
+async fn query_needs_two_characters_and_is_rate_limited() {
     let world = World::new().await;
     let mut ada = world.member("Ada").await;
     let long = format!("/users?query={}", "a".repeat(255));

@@ -1,4 +1,4 @@
-//! Amazon SES v2 by its own client, against recorded answers: what is asked, and what each answer comes to.
+//! Amazon SES v2 by its own client, against recorded responses: the request that it sends, and how it handles each response.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,11 +22,11 @@ use tokio::net::TcpListener;
 
 use crate::support::settings;
 
-/// An answer: status, and where it is an error, its code
+/// A response: the status, and the code if it is an error
 /// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 type Answer = (u16, &'static str);
 
-/// What the service answers, in turn, and what it was sent.
+/// The responses of the service in order, and the requests that it got.
 struct Recorded {
     answers: Mutex<Vec<Answer>>,
     requests: Mutex<Vec<Value>>,
@@ -70,7 +70,7 @@ async fn send(answers: &[Answer]) -> (bool, Vec<Value>) {
 }
 
 #[tokio::test]
-async fn the_whole_message_is_sent() {
+async fn raw_message_is_sent() {
     let (sent, requests) = send(&[(200, "")]).await;
     assert!(sent);
     let raw = STANDARD.decode(requests[0]["Content"]["Raw"]["Data"].as_str().unwrap()).unwrap();
@@ -86,7 +86,7 @@ async fn the_whole_message_is_sent() {
 }
 
 #[tokio::test]
-async fn refusals_are_final_and_overload_is_not() {
+async fn rejections_are_final_and_throttling_is_not() {
     for code in ["MessageRejected", "MailFromDomainNotVerifiedException", "AccountSuspendedException"] {
         let (sent, requests) = send(&[(400, code)]).await;
         assert_eq!((sent, requests.len()), (false, 1), "{code}");

@@ -1,4 +1,4 @@
-//! SMTP against a server of another make: `aiosmtpd` with STARTTLS and authentication.
+//! SMTP against an independent server: `aiosmtpd` with STARTTLS and authentication.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -28,7 +28,7 @@ impl Drop for Server {
     }
 }
 
-/// `None` where the test environment with aiosmtpd is not there.
+/// Starts the server. Returns `None` if the Python environment with aiosmtpd does not exist.
 fn start() -> Option<Server> {
     let Some(venv) = std::env::var_os("PEERSYNC_VENV") else {
         println!("skipped: PEERSYNC_VENV does not name a Python environment with aiosmtpd");
@@ -80,7 +80,7 @@ fn letter(to: &str) -> Letter {
 }
 
 #[tokio::test]
-async fn a_letter_arrives_over_starttls_with_authentication() {
+async fn letter_is_sent_over_starttls_with_authentication() {
     let Some(mut server) = start() else { return };
     assert!(mailer(&server, SmtpTls::Starttls, "secret", true).send(&letter("bob@example.org")).await);
     let mut line = String::new();
@@ -97,7 +97,7 @@ async fn a_letter_arrives_over_starttls_with_authentication() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_in_the_clear_to_a_stranger_or_with_a_wrong_password() {
+async fn nothing_is_sent_without_tls_trust_or_right_password() {
     let Some(server) = start() else { return };
     assert!(!mailer(&server, SmtpTls::Starttls, "wrong", true).send(&letter("bob@example.org")).await);
     assert!(!mailer(&server, SmtpTls::Starttls, "secret", false).send(&letter("bob@example.org")).await);

@@ -1,4 +1,4 @@
-//! A whole API with its own database, clock and mailbox, and browsers to use it with.
+//! A complete API with its own database, clock and mailbox, and browsers that use it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,7 +35,7 @@ const NOW: i64 = 1_800_000_000;
 pub struct Calls(Arc<Mutex<Vec<(String, Value)>>>);
 
 impl Calls {
-    /// As `GetItem peersync-test-Users`.
+    /// Takes the calls so far, as `GetItem peersync-test-Users`.
     pub fn take(&self) -> Vec<String> {
         let calls = self.take_whole();
         calls
@@ -44,7 +44,7 @@ impl Calls {
             .collect()
     }
 
-    /// The action and the request itself.
+    /// Takes the calls so far, with action and request.
     pub fn take_whole(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -68,7 +68,7 @@ impl Intercept for Calls {
     }
 }
 
-/// Keeps letters instead of carrying them.
+/// A carrier that keeps letters instead of sending them.
 #[derive(Default)]
 pub struct Mailbox {
     letters: Mutex<Vec<Letter>>,
@@ -84,7 +84,7 @@ impl Mailbox {
         std::mem::take(&mut self.letters.lock().unwrap())
     }
 
-    /// The only letter since the last look.
+    /// Takes the letters, of which there must be exactly one.
     pub fn only(&self) -> Letter {
         let mut letters = self.take();
         assert_eq!(letters.len(), 1, "{letters:?}");
@@ -176,7 +176,7 @@ impl World {
         Browser { router: self.router.clone(), cookies: BTreeMap::new(), source: Ipv4Addr::new(192, 0, 2, 1).into() }
     }
 
-    /// Somebody with an account, signed in by mail as everybody is.
+    /// A signed-in user, by way of the mail.
     pub async fn person(&self, name: &str) -> Browser {
         let mut browser = self.browser();
         let email = address(name);
@@ -188,7 +188,7 @@ impl World {
         browser
     }
 
-    /// As [`World::person`], by the shortest way.
+    /// A signed-in user, created directly in the database.
     pub async fn member(&self, name: &str) -> Browser {
         let (store, email, now) = (self.state.store(), address(name), self.state.now());
         store.create_user(&email, name, now).await.unwrap();
@@ -201,7 +201,7 @@ impl World {
         browser
     }
 
-    /// What the row of one says about another.
+    /// The status in the row of one user about another.
     pub async fn row(&self, of: &str, about: &str) -> Option<&'static str> {
         let row = self.state.store().connection(&address(of), &address(about)).await.unwrap();
         row.map(|row| row.status.as_str())
@@ -234,7 +234,7 @@ pub struct Answer {
 }
 
 impl Browser {
-    /// Sends a request as it is, with the cookies.
+    /// Sends a request unchanged, with the browser's cookies.
     pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
         if !self.cookies.is_empty() && !request.headers().contains_key(header::COOKIE) {
             let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -281,14 +281,14 @@ impl Browser {
     }
 }
 
-/// Asserts status and code of a refusal.
+/// Asserts status and code of an error.
 #[track_caller]
 pub fn refused(answer: &(StatusCode, Value), status: u16, code: &str) {
     assert_eq!((answer.0.as_u16(), answer.1["error"]["code"].as_str()), (status, Some(code)), "{}", answer.1);
     assert!(answer.1["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
 }
 
-/// A database of the test's own with the tables as the deployer makes them.
+/// A database for one test, with the tables as the deployer creates them.
 async fn database(calls: Calls) -> Client {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

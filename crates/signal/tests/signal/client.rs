@@ -1,4 +1,4 @@
-//! A client as a browser is one, but slower to anger.
+//! A client that behaves like a browser.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::world::{EDGE_KEY, ORIGIN};
 
-/// No answer of the server takes so long; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of a response. Every response of the server is faster.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct Client {
     pub socket: WebSocketStream<TcpStream>,
     pub peer: String,
     pub resume: String,
     pub resumed: bool,
-    /// Number of the last message.
+    /// The number of the last message.
     pub seen: u64,
 }
 
-/// What came: a message, or the close code.
+/// What was received: a message, or a close with its code.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Came {
     Message(Value),
@@ -34,7 +34,7 @@ pub enum Came {
 }
 
 impl Client {
-    /// The upgrade alone.
+    /// Connects without `hello`.
     pub async fn connect(address: SocketAddr) -> Self {
         Self::connect_with(address, &[("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)]).await.unwrap()
     }
@@ -49,7 +49,7 @@ impl Client {
         Ok(Self { socket, peer: String::new(), resume: String::new(), resumed: false, seen: 0 })
     }
 
-    /// Connected and welcomed.
+    /// Connects and waits for `welcome`.
     pub async fn welcome(address: SocketAddr, ticket: &str) -> Self {
         let mut client = Self::connect(address).await;
         client.send(json!({ "type": "hello", "ticket": ticket })).await;
@@ -77,10 +77,10 @@ impl Client {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// What comes next; pings of the server are answered on the way.
+    /// Receives the next message or close, and answers pings of the server.
     pub async fn came(&mut self) -> Came {
         loop {
-            let frame = timeout(PATIENCE, self.socket.next()).await.expect("nothing came");
+            let frame = timeout(TIMEOUT, self.socket.next()).await.expect("nothing came");
             match frame {
                 Some(Ok(Message::Text(text))) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
@@ -104,27 +104,27 @@ impl Client {
         }
     }
 
-    /// The next message, which has this type.
+    /// Receives the next message, which must have this type.
     pub async fn expect(&mut self, kind: &str) -> Value {
         let message = self.next().await;
         assert_eq!(message["type"], kind, "{message}");
         message
     }
 
-    /// The next message, which is an error with this code.
+    /// Receives the next message, which must be an error with this code.
     pub async fn refused(&mut self, code: &str) -> Value {
         let error = self.expect("error").await;
         assert_eq!(error["code"], code, "{error}");
         error
     }
 
-    /// An error, and then the close.
+    /// Receives an error, and then the close.
     pub async fn closed_for(&mut self, code: &str, close: u16) {
         self.refused(code).await;
         assert_eq!(self.came().await, Came::Closed(close));
     }
 
-    /// Everything that was queued when the server read our ping.
+    /// Receives everything that was queued before the server read this ping.
     pub async fn settle(&mut self) -> Vec<Value> {
         self.send(json!({ "type": "ping" })).await;
         let mut messages = Vec::new();
@@ -153,8 +153,8 @@ impl Client {
         self.send(json!({ "type": "signal", "to": to, "candidate": { "candidate": candidate } })).await;
     }
 
-    /// Comes back with a new connection. The old one is dropped without a close.
-    pub async fn come_back(&mut self, address: SocketAddr, ticket: &str, seen: bool) {
+    /// Reconnects. The old connection is dropped without a close.
+    pub async fn reconnect(&mut self, address: SocketAddr, ticket: &str, seen: bool) {
         let old = Self::connect(address).await;
         let old = std::mem::replace(&mut self.socket, old.socket);
         drop(old);
@@ -167,7 +167,7 @@ impl Client {
     }
 }
 
-/// The candidates in these messages.
+/// Returns the candidates in these messages.
 pub fn candidates(messages: &[Value]) -> Vec<&str> {
     let signals = messages.iter().filter(|message| message["type"] == "signal");
     signals.map(|message| message["candidate"]["candidate"].as_str().unwrap()).collect()

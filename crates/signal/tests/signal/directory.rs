@@ -1,4 +1,4 @@
-//! DynamoDB is away.
+//! DynamoDB is unavailable.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::world::{Database, World, user};
 
 #[tokio::test]
-async fn running_calls_and_joins_go_on_and_rings_say_why_not() {
+async fn calls_and_joins_work_without_database_and_rings_are_refused() {
     let world = World::new().await;
     world.database.connect("ada@example.org", "bob@example.org", "accepted").await;
     let room = world.database.room("ada@example.org", false).await;
@@ -17,7 +17,7 @@ async fn running_calls_and_joins_go_on_and_rings_say_why_not() {
     ada.join(&room).await;
     bob.join(&room).await;
     ada.settle().await;
-    world.database.go_away().await;
+    world.database.stop().await;
     ada.signal(&bob.peer, "x").await;
     bob.expect("signal").await;
     ada.send(json!({ "type": "ring", "to": "bob@example.org", "room": room })).await;
@@ -34,13 +34,13 @@ async fn running_calls_and_joins_go_on_and_rings_say_why_not() {
 }
 
 #[tokio::test]
-async fn a_database_that_never_answers_is_waited_for_once() {
+async fn database_that_never_answers_is_waited_for_once() {
     let limits = Limits {
         directory: Duration::from_millis(100),
         directory_retry: Duration::from_secs(3600),
         ..Limits::default()
     };
-    let world = World::beside(Database::silent().await, limits, 4).await;
+    let world = World::with_database(Database::silent().await, limits, 4).await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.expect("peer-joined").await;
     bob.signal(&ada.peer, "x").await;

@@ -1,4 +1,4 @@
-//! The server goes down.
+//! Shutting down.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::client::{Came, Client};
 use crate::world::World;
 
 #[tokio::test]
-async fn everybody_is_told_before_the_goodbye_and_nobody_comes_in() {
+async fn drain_announces_before_close_and_refuses_new_connections() {
     let limits = Limits { drain: Duration::from_millis(300), ..Limits::default() };
     let world = World::with(limits).await;
     let mut clients = Vec::new();
@@ -36,7 +36,7 @@ async fn everybody_is_told_before_the_goodbye_and_nobody_comes_in() {
 }
 
 #[tokio::test]
-async fn what_was_queued_comes_before_the_goodbye() {
+async fn queued_messages_come_before_the_close() {
     let limits = Limits { drain: Duration::from_millis(500), ..Limits::default() };
     let world = World::with(limits).await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
@@ -61,11 +61,11 @@ async fn what_was_queued_comes_before_the_goodbye() {
 }
 
 #[tokio::test]
-async fn who_does_not_leave_is_not_waited_for_for_ever() {
+async fn drain_ends_at_its_deadline_with_a_stuck_client() {
     let limits =
         Limits { drain: Duration::from_millis(50), drain_deadline: Duration::from_millis(300), ..Limits::default() };
     let world = World::with(limits).await;
-    // It reads nothing and answers nothing.
+    // It neither reads nor responds.
     let _silent = world.inside("Silent", "r").await;
     let drained = world.server.drain().await;
     assert_eq!(drained.told, 1);

@@ -1,4 +1,4 @@
-//! Who comes in.
+//! Which connections are admitted.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::client::{Came, Client};
 use crate::world::{EDGE_KEY, ORIGIN, STACK, World, now, user};
 
 #[tokio::test]
-async fn a_late_hello_is_too_late() {
+async fn hello_after_the_timeout_is_refused() {
     let world = World::with(Limits { hello: Duration::from_millis(100), ..Limits::default() }).await;
     let mut client = Client::connect(world.address).await;
     client.closed_for("hello_expected", 4000).await;
 }
 
 #[tokio::test]
-async fn something_else_than_hello_is_refused() {
+async fn first_message_must_be_hello() {
     let world = World::new().await;
     for text in [r#"{"type":"join","room":"r"}"#, "nonsense", "{}"] {
         let mut client = Client::connect(world.address).await;
@@ -56,7 +56,7 @@ async fn origins_must_match_exactly_and_the_edge_must_prove_itself() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_good_once_for_a_minute_and_only_from_us() {
+async fn ticket_is_accepted_once_within_a_minute_and_only_from_this_stack() {
     let world = World::new().await;
     let ticket = world.ticket("ada@example.org");
     let _first = Client::welcome(world.address, &ticket).await;
@@ -77,7 +77,7 @@ async fn a_ticket_is_good_once_for_a_minute_and_only_from_us() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_bounded_number_of_connections() {
+async fn connections_per_address_are_limited() {
     let limits = Limits { per_address: 3, greeting_per_address: 2, ..Limits::default() };
     let world = World::with(limits).await;
     let connect = |viewer: &'static str| {
@@ -100,7 +100,7 @@ async fn an_address_has_a_bounded_number_of_connections() {
 }
 
 #[tokio::test]
-async fn all_connections_together_are_bounded() {
+async fn connections_in_total_are_limited() {
     let world = World::with(Limits { connections: 2, ..Limits::default() }).await;
     let _two = (Client::connect(world.address).await, Client::connect(world.address).await);
     let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
@@ -109,7 +109,7 @@ async fn all_connections_together_are_bounded() {
 }
 
 #[tokio::test]
-async fn who_is_no_websocket_has_few_places() {
+async fn connections_without_upgrade_are_limited() {
     let world = World::with(Limits { connections: 2, spare_connections: 1, ..Limits::default() }).await;
     let (mut ada, _bob) = (world.guest("Ada", "r").await, world.guest("Bob", "r").await);
     let mut first = TcpStream::connect(world.address).await.unwrap();
@@ -120,7 +120,7 @@ async fn who_is_no_websocket_has_few_places() {
     first.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
     second.write_all(request).await.unwrap();
-    // A server that took it would have answered before all of these.
+    // A server that accepted it would have answered before all of these.
     for _ in 0..20 {
         ada.settle().await;
     }
@@ -131,7 +131,7 @@ async fn who_is_no_websocket_has_few_places() {
 }
 
 #[tokio::test]
-async fn all_sessions_together_are_bounded() {
+async fn sessions_in_total_are_limited() {
     let world = World::with(Limits { sessions: 1, ..Limits::default() }).await;
     let _one = world.user("ada@example.org").await;
     let mut two = Client::connect(world.address).await;
@@ -140,7 +140,7 @@ async fn all_sessions_together_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_user_has_a_bounded_number_of_tabs() {
+async fn sessions_per_user_are_limited() {
     let world = World::with(Limits { sessions_per_user: 2, ..Limits::default() }).await;
     let _tabs = (world.user("ada@example.org").await, world.user("ada@example.org").await);
     let mut third = Client::connect(world.address).await;
@@ -159,12 +159,12 @@ async fn binary_messages_are_refused() {
 }
 
 #[tokio::test]
-async fn frames_that_are_not_the_protocols_are_refused() {
+async fn invalid_frames_are_refused() {
     let world = World::new().await;
     let masked = [0x85, 0, 0, 0, 0];
     for (first, head, payload, close) in [
         (0x81, &[0x05][..], b"hello", 1002),
-        // Said to be compressed, which nobody agreed on.
+        // Marked as compressed, which was not negotiated.
         (0xc1, &masked, b"hello", 1002),
         (0x81, &masked, b"\xff\xfe\xfd\xfc\xfb", 1007),
     ] {
@@ -175,7 +175,7 @@ async fn frames_that_are_not_the_protocols_are_refused() {
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_a_websocket_is_told_to() {
+async fn request_without_upgrade_gets_426() {
     let world = World::new().await;
     let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for headers in [String::new(), websocket.to_owned(), format!("{websocket}sec-websocket-version: 8\r\n")] {
@@ -186,7 +186,7 @@ async fn who_does_not_ask_for_a_websocket_is_told_to() {
 }
 
 #[tokio::test]
-async fn compression_is_not_agreed_on() {
+async fn compression_is_not_negotiated() {
     let world = World::new().await;
     let handshake = format!(
         "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
@@ -204,7 +204,7 @@ async fn compression_is_not_agreed_on() {
 }
 
 #[tokio::test]
-async fn health_is_for_everybody_and_metrics_for_this_machine() {
+async fn health_is_public_and_metrics_are_local() {
     let world = World::new().await;
     let _client = world.user("ada@example.org").await;
     assert!(get(&world, "/healthz", "").await.starts_with("HTTP/1.1 200"));

@@ -1,5 +1,5 @@
-//! The signaling server over real sockets: each rule has a test that breaks it. DynamoDB is `dynoxide-rs` on a loopback
-//! port; every test has a server of its own.
+//! The signaling server over real sockets: each rule has a test that violates it. DynamoDB is `dynoxide-rs` on a
+//! loopback port; every test has its own server.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
 //! Random sequences from random clients over real sockets, against a small model of rooms and rings. After each step
-//! every client must have got exactly the messages that the model says, in its order.
+//! every client must have received exactly the messages that the model predicts, in its order.
 
 use peersync_signal::Limits;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let (client, room, user) = (0..NAMES.len(), 0..2_usize, 0..USERS.len());
-    // Mostly locked: a door is interesting while somebody stands before it.
+    // Mostly locked, so that others knock.
     let locked = prop::sample::select(vec![true, true, false]);
     prop_oneof![
         8 => (client.clone(), room.clone()).prop_map(|(who, room)| Step::Join(who, room)),
@@ -68,7 +68,7 @@ struct Ring {
     first: usize,
 }
 
-/// What should be so.
+/// The expected state.
 struct Model {
     ids: [String; 2],
     peers: Vec<String>,
@@ -221,7 +221,7 @@ impl Model {
     }
 
     fn cancel(&mut self, who: usize) {
-        // In the order in which they were begun by this caller; a caller is in one room only.
+        // In the order in which this caller began them. A caller is in one room only.
         let mine: Vec<_> =
             self.rings.iter().filter(|ring| ring.callers.contains(&who)).map(|ring| ring.callee).collect();
         for callee in mine {
@@ -279,7 +279,7 @@ impl Model {
         }
     }
 
-    /// Does the step; who did it and what it sends.
+    /// Applies a step. Returns the client that does it, and the message that it sends.
     fn take(&mut self, step: &Step) -> (usize, Value) {
         match *step {
             Step::Join(who, room) => {
@@ -322,7 +322,7 @@ impl Model {
     }
 }
 
-/// Numbers are the client's to check, texts of errors a person's.
+/// Removes what is not compared: numbers, which the client checks, and messages of errors.
 fn bare(mut message: Value) -> Value {
     let fields = message.as_object_mut().unwrap();
     fields.remove("seq");
@@ -337,7 +337,7 @@ fn bare(mut message: Value) -> Value {
 
 async fn start() -> (World, Vec<Client>, Model) {
     let limits = Limits { burst: 1_000_000, ..Limits::default() };
-    let world = World::made(limits, u32::try_from(CAPACITY).unwrap()).await;
+    let world = World::with_capacity(limits, u32::try_from(CAPACITY).unwrap()).await;
     world.database.connect(USERS[0], USERS[1], "accepted").await;
     world.database.connect(USERS[1], USERS[2], "accepted").await;
     world.database.connect(USERS[0], USERS[2], "rejected").await;
@@ -350,7 +350,7 @@ async fn start() -> (World, Vec<Client>, Model) {
             None => world.guest(name, &ids[0]).await,
         });
     }
-    // Twice: those who came later are told to those who settled before.
+    // Twice: clients that settled first are told about later ones.
     for _ in 0..2 {
         for client in &mut clients {
             client.settle().await;
@@ -367,7 +367,7 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     for (number, step) in steps.iter().enumerate() {
         let (who, message) = model.take(step);
         clients[who].send(message).await;
-        // Whoever did it first: when its pong is there, everything is queued for the others.
+        // The acting client settles first: after its pong everything is queued for the others.
         let mut order: Vec<_> = (0..clients.len()).collect();
         order.swap(0, who);
         for other in order {
@@ -380,7 +380,7 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn rooms_and_rings_are_as_the_model_says() {
+fn rooms_and_rings_match_the_model() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 20..80);

@@ -1,4 +1,4 @@
-//! Clients that want too much, or too little.
+//! Clients that send too much, or read too little.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::client::{Came, candidates};
 use crate::world::World;
 
 #[tokio::test]
-async fn sixty_four_kib_pass_and_one_byte_more_does_not() {
+async fn message_of_64_kib_passes_and_one_byte_more_does_not() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.expect("peer-joined").await;
@@ -24,24 +24,24 @@ async fn sixty_four_kib_pass_and_one_byte_more_does_not() {
     assert_eq!(largest.len(), 65_536);
     ada.send_text(largest).await;
     bob.expect("signal").await;
-    // The server may close before it has taken all.
+    // The server may close before it has read everything.
     let _ = ada.socket.send(Message::text(larger)).await;
     ada.closed_for("too_large", 1009).await;
     assert!(bob.settle().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_large_message_is_refused_before_it_is_there() {
+async fn oversized_message_is_refused_by_its_header() {
     let world = World::new().await;
     let mut ada = world.inside("Ada", "r").await;
-    // A masked text frame of 65 KiB: the head alone.
+    // Only the header of a masked text frame of 65 KiB.
     let head = [0x81, 0xff, 0, 0, 0, 0, 0, 1, 0x04, 0x00, 1, 2, 3, 4];
     ada.socket.get_mut().write_all(&head).await.unwrap();
     ada.closed_for("too_large", 1009).await;
 }
 
 #[tokio::test]
-async fn many_small_fragments_are_one_message() {
+async fn fragments_count_as_one_message() {
     let world = World::new().await;
     let mut ada = world.inside("Ada", "r").await;
     let fragment = |first: u8| {
@@ -51,14 +51,14 @@ async fn many_small_fragments_are_one_message() {
     };
     ada.socket.get_mut().write_all(&fragment(0x01)).await.unwrap();
     for _ in 0..4 {
-        // The last ones may find the connection closed.
+        // The connection may be closed before the last ones.
         let _ = ada.socket.get_mut().write_all(&fragment(0x00)).await;
     }
     ada.closed_for("too_large", 1009).await;
 }
 
 #[tokio::test]
-async fn messages_may_come_in_crumbs_and_in_heaps() {
+async fn messages_split_and_batched_by_tcp_are_read() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     let frame = |name: &str| {
@@ -68,7 +68,7 @@ async fn messages_may_come_in_crumbs_and_in_heaps() {
     };
     let names: Vec<_> = (0..30).map(|number| number.to_string()).collect();
     let heap: Vec<u8> = names.iter().flat_map(|name| frame(name)).collect();
-    // One message by the byte, nine at once with a part of the next, the rest in pieces of prime length.
+    // One message byte by byte, nine at once with a part of the next, the rest in pieces of prime length.
     let first = frame("0").len();
     for byte in &heap[..first] {
         ada.socket.get_mut().write_all(&[*byte]).await.unwrap();
@@ -84,12 +84,12 @@ async fn messages_may_come_in_crumbs_and_in_heaps() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_and_cost_as_much_as_messages() {
+async fn pings_are_answered_and_count_as_messages() {
     let limits = Limits { burst: 3, pace: Duration::from_secs(30), flood: 2, ..Limits::default() };
     let world = World::with(limits).await;
     let mut ada = world.guest("Ada", "r").await;
     for number in 0..6_u8 {
-        // The last one may find the connection closed.
+        // The connection may be closed before the last one.
         let _ = ada.socket.feed(Message::Ping(vec![number].into())).await;
     }
     let _ = ada.socket.flush().await;
@@ -105,12 +105,12 @@ async fn pings_are_answered_and_cost_as_much_as_messages() {
 }
 
 #[tokio::test]
-async fn a_flood_is_slowed_and_then_cut_off() {
+async fn flood_is_dropped_and_then_closed() {
     let limits = Limits { burst: 10, pace: Duration::from_secs(30), flood: 5, ..Limits::default() };
     let world = World::with(limits).await;
     let mut ada = world.guest("Ada", "r").await;
     for _ in 0..40 {
-        // The last ones may find the connection closed.
+        // The connection may be closed before the last ones.
         let _ = ada.socket.feed(Message::text(r#"{"type":"ping"}"#)).await;
     }
     let _ = ada.socket.flush().await;
@@ -126,12 +126,12 @@ async fn a_flood_is_slowed_and_then_cut_off() {
         }
     };
     assert_eq!(closed, Came::Closed(4029));
-    // Five that were dropped, and the last word.
+    // Five dropped messages, and the last error.
     assert_eq!((pongs, errors), (10, 6));
 }
 
 #[tokio::test]
-async fn coming_back_does_not_fill_the_bucket() {
+async fn reconnecting_does_not_refill_the_bucket() {
     let limits = Limits { burst: 10, pace: Duration::from_secs(30), flood: 50, ..Limits::default() };
     let world = World::with(limits).await;
     let mut ada = world.guest("Ada", "r").await;
@@ -139,14 +139,14 @@ async fn coming_back_does_not_fill_the_bucket() {
         ada.settle().await;
     }
     let ticket = world.ticket_of(crate::world::guest("Ada", "r"), 0);
-    ada.come_back(world.address, &ticket, true).await;
+    ada.reconnect(world.address, &ticket, true).await;
     assert!(ada.resumed);
     ada.send(json!({ "type": "ping" })).await;
     ada.refused("rate_limited").await;
 }
 
 #[tokio::test]
-async fn a_burst_of_candidates_passes() {
+async fn burst_of_candidates_passes() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     let names: Vec<_> = (0..90).map(|number| number.to_string()).collect();
@@ -158,7 +158,7 @@ async fn a_burst_of_candidates_passes() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_closed_and_the_others_go_on() {
+async fn slow_reader_is_closed_and_others_continue() {
     let limits = Limits {
         queue_bytes: 256 * 1024,
         write: Duration::from_millis(300),
@@ -171,7 +171,7 @@ async fn a_slow_reader_is_closed_and_the_others_go_on() {
         (world.inside("Ada", "r").await, world.inside("Bob", "r").await, world.inside("Cat", "r").await);
     ada.settle().await;
     cat.settle().await;
-    // Bob reads nothing: the kernel's buffers fill, then the queue, then it is enough.
+    // Bob reads nothing: the kernel's buffers fill, then the queue, then the connection is closed.
     let large = "x".repeat(60_000);
     let left = loop {
         ada.signal(&bob.peer, &large).await;
@@ -186,7 +186,7 @@ async fn a_slow_reader_is_closed_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_found_dead() {
+async fn half_open_connection_is_detected() {
     let limits = Limits {
         heartbeat: Duration::from_millis(100),
         dead: Duration::from_millis(400),
@@ -196,7 +196,7 @@ async fn a_half_open_connection_is_found_dead() {
     };
     let world = World::with(limits).await;
     let mut ada = world.inside("Ada", "r").await;
-    // Nobody reads this one, so that nobody answers its pings; its TCP connection stands.
+    // Nobody reads this client, so its pings are not answered while its TCP connection stays open.
     let bob = world.inside("Bob", "r").await;
     ada.expect("peer-joined").await;
     assert_eq!(ada.expect("peer-left").await["peer"], json!(bob.peer));
@@ -204,7 +204,7 @@ async fn a_half_open_connection_is_found_dead() {
 }
 
 #[tokio::test]
-async fn nonsense_is_answered_and_harms_nobody() {
+async fn malformed_messages_are_refused_and_affect_nobody_else() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.settle().await;
@@ -218,7 +218,7 @@ async fn nonsense_is_answered_and_harms_nobody() {
     let in_signal = format!(r#"{{"type":"signal","to":"{}","candidate":{deep}}}"#, bob.peer);
     ada.send_text(in_signal).await;
     ada.settle().await;
-    // Passed on unread: it is for the other side's parser to judge, which must not be this test's.
+    // It is relayed unread; this test must not parse it.
     let relayed = futures::StreamExt::next(&mut bob.socket).await.unwrap().unwrap().into_text().unwrap();
     assert!(relayed.contains(&deep));
     bob.seen += 1;

@@ -1,5 +1,5 @@
-//! A session outlives its connection: nothing is lost, nothing comes twice, and not for ever. That numbers come without
-//! gap or repetition is asserted by the client for every message of every test.
+//! A session outlives its connection for a while, without loss or duplicates. The client asserts for every message of
+//! every test that numbers have no gap and no repetition.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::client::{Came, Client, candidates};
 use crate::world::{World, guest, user};
 
 #[tokio::test]
-async fn what_was_missed_comes_in_order_and_once() {
+async fn missed_messages_come_in_order_and_once() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.expect("peer-joined").await;
     ada.signal(&bob.peer, "1").await;
     bob.expect("signal").await;
     let peer = bob.peer.clone();
-    // The connection is gone and nobody but the server knows.
+    // Only the server knows that the connection is gone.
     let dead = std::mem::replace(&mut bob.socket, Client::connect(world.address).await.socket);
     drop(dead);
     for candidate in ["2", "3", "4"] {
         ada.signal(&bob.peer, candidate).await;
     }
     assert!(ada.settle().await.is_empty(), "it is not told that somebody is away for a moment");
-    bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
+    bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
     assert!(bob.resumed);
     assert_eq!(bob.peer, peer);
     assert_eq!(candidates(&bob.settle().await), ["2", "3", "4"]);
@@ -33,7 +33,7 @@ async fn what_was_missed_comes_in_order_and_once() {
 }
 
 #[tokio::test]
-async fn what_was_written_but_not_seen_comes_again() {
+async fn written_but_unseen_messages_are_sent_again() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.expect("peer-joined").await;
@@ -41,25 +41,25 @@ async fn what_was_written_but_not_seen_comes_again() {
         ada.signal(&bob.peer, candidate).await;
     }
     ada.settle().await;
-    // Bob reads one of the three; the others were on their way when his connection broke.
+    // Bob reads one of the three. The others are in transit when his connection breaks.
     assert_eq!(bob.expect("signal").await["candidate"]["candidate"], "1");
-    bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
+    bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
     assert_eq!(candidates(&bob.settle().await), ["2", "3"]);
 }
 
 #[tokio::test]
-async fn without_a_number_only_the_unwritten_comes() {
+async fn resume_without_a_number_sends_unwritten_messages_only() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     ada.signal(&bob.peer, "1").await;
     bob.expect("signal").await;
-    bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), false).await;
+    bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), false).await;
     assert!(bob.resumed);
     assert!(bob.settle().await.is_empty());
 }
 
 #[tokio::test]
-async fn too_late_is_a_new_session() {
+async fn resume_after_the_timeout_begins_a_new_session() {
     let limits = Limits { resume: Duration::from_millis(200), tick: Duration::from_millis(20), ..Limits::default() };
     let world = World::with(limits).await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
@@ -67,7 +67,7 @@ async fn too_late_is_a_new_session() {
     let (peer, old) = (bob.peer.clone(), bob.resume.clone());
     drop(std::mem::replace(&mut bob.socket, Client::connect(world.address).await.socket));
     assert_eq!(ada.expect("peer-left").await["peer"], json!(peer));
-    bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
+    bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
     assert!(!bob.resumed);
     assert_ne!(bob.peer, peer);
     assert_ne!(bob.resume, old);
@@ -76,7 +76,7 @@ async fn too_late_is_a_new_session() {
 }
 
 #[tokio::test]
-async fn a_session_is_resumed_by_its_own_user_with_its_key_only() {
+async fn session_is_resumed_only_by_its_user_with_its_key() {
     let world = World::new().await;
     let mut bob = world.user("bob@example.org").await;
     bob.settle().await;
@@ -94,7 +94,7 @@ async fn a_session_is_resumed_by_its_own_user_with_its_key_only() {
 }
 
 #[tokio::test]
-async fn the_new_connection_takes_over_from_one_that_still_stands() {
+async fn new_connection_takes_over_from_an_open_one() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
     let mut second = Client::connect(world.address).await;
@@ -109,19 +109,19 @@ async fn the_new_connection_takes_over_from_one_that_still_stands() {
 }
 
 #[tokio::test]
-async fn a_number_that_nobody_saw_is_not_believed() {
+async fn number_of_an_unsent_message_is_refused() {
     let world = World::new().await;
     let mut bob = world.inside("Bob", "r").await;
     let peer = bob.peer.clone();
     bob.seen = 1000;
-    bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
+    bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
     assert!(!bob.resumed);
     assert_ne!(bob.peer, peer);
     assert_eq!(bob.join("r").await["peers"], json!([]), "what cannot go on has ended");
 }
 
 #[tokio::test]
-async fn leaving_the_page_ends_the_session_and_a_plain_close_does_not() {
+async fn going_away_ends_the_session_and_a_plain_close_does_not() {
     use tokio_tungstenite::tungstenite::protocol::CloseFrame;
     let world = World::new().await;
     let mut ada = world.inside("Ada", "r").await;
@@ -134,21 +134,21 @@ async fn leaving_the_page_ends_the_session_and_a_plain_close_does_not() {
             ada.expect("peer-left").await;
         } else {
             assert!(ada.settle().await.is_empty());
-            bob.come_back(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
+            bob.reconnect(world.address, &world.ticket_of(guest("Bob", "r"), 0), true).await;
             assert!(bob.resumed);
         }
     }
 }
 
 #[tokio::test]
-async fn a_user_who_comes_back_as_somebody_new_finds_the_place_free() {
-    let world = World::made(Limits::default(), 2).await;
+async fn returning_user_replaces_the_own_lost_session() {
+    let world = World::with_capacity(Limits::default(), 2).await;
     let room = world.database.room("ada@example.org", false).await;
     let (mut ada, mut bob) = (world.user("ada@example.org").await, world.user("bob@example.org").await);
     ada.join(&room).await;
     bob.join(&room).await;
     drop(bob);
-    // The server has to notice that the connection is gone: when, is the network's affair.
+    // When the server notices that the connection is gone depends on the network.
     loop {
         let mut again = world.user("bob@example.org").await;
         again.send(json!({ "type": "join", "room": room })).await;

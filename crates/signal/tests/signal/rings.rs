@@ -40,7 +40,7 @@ async fn after_presence(client: &mut Client, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_friend_is_rung_in_all_tabs_and_the_first_to_accept_wins() {
+async fn friend_rings_in_all_tabs_and_the_first_to_accept_wins() {
     let (world, room) = friends(Limits::default()).await;
     let mut ada = world.user(ADA).await;
     let (mut one, mut two) = (world.user(BOB).await, world.user(BOB).await);
@@ -63,7 +63,7 @@ async fn a_friend_is_rung_in_all_tabs_and_the_first_to_accept_wins() {
         winners.push(accepted[0]["peer"].clone());
         losers += told.iter().filter(|message| message["code"] == "ring_over").count();
     }
-    // Both tabs may have answered before the other was through: only then does a second settle know everything.
+    // Both tabs may respond before the other is done, so everything is queued only after a second settle.
     losers += one.settle().await.len() + two.settle().await.len();
     assert_eq!(winners[0], winners[1]);
     assert!(winners[0] == json!(one.peer) || winners[0] == json!(two.peer));
@@ -74,7 +74,7 @@ async fn a_friend_is_rung_in_all_tabs_and_the_first_to_accept_wins() {
 }
 
 #[tokio::test]
-async fn only_accepted_friends_can_be_rung_and_only_to_the_own_room() {
+async fn only_accepted_friends_can_be_rung_and_only_to_the_callers_room() {
     let (world, room) = friends(Limits::default()).await;
     world.database.connect(ADA, EVE, "requested").await;
     let (mut ada, mut bob, mut eve) = (world.user(ADA).await, world.user(BOB).await, world.user(EVE).await);
@@ -94,7 +94,7 @@ async fn only_accepted_friends_can_be_rung_and_only_to_the_own_room() {
 }
 
 #[tokio::test]
-async fn a_ring_is_rejected_in_all_tabs() {
+async fn ring_is_rejected_in_all_tabs() {
     let (world, room) = friends(Limits::default()).await;
     let (mut ada, mut one, mut two) = (world.user(ADA).await, world.user(BOB).await, world.user(BOB).await);
     ada.join(&room).await;
@@ -109,7 +109,7 @@ async fn a_ring_is_rejected_in_all_tabs() {
 }
 
 #[tokio::test]
-async fn a_ring_is_missed_when_it_is_cancelled_left_or_not_answered() {
+async fn ring_is_missed_if_cancelled_left_or_unanswered() {
     let limits = Limits { ring: Duration::from_millis(300), tick: Duration::from_millis(20), ..Limits::default() };
     let (world, room) = friends(limits).await;
     let (mut ada, mut bob) = (world.user(ADA).await, world.user(BOB).await);
@@ -133,7 +133,7 @@ async fn a_ring_is_missed_when_it_is_cancelled_left_or_not_answered() {
 }
 
 #[tokio::test]
-async fn a_tab_opened_meanwhile_rings_too() {
+async fn tab_opened_during_a_ring_rings_too() {
     let (world, room) = friends(Limits::default()).await;
     let mut ada = world.user(ADA).await;
     ada.join(&room).await;
@@ -145,7 +145,7 @@ async fn a_tab_opened_meanwhile_rings_too() {
 }
 
 #[tokio::test]
-async fn who_accepted_need_not_knock() {
+async fn user_who_accepted_a_ring_need_not_knock() {
     let (world, room) = friends(Limits::default()).await;
     let (mut ada, mut bob) = (world.user(ADA).await, world.user(BOB).await);
     ada.join(&room).await;
@@ -173,7 +173,7 @@ async fn rings_are_bounded() {
 }
 
 #[tokio::test]
-async fn presence_is_told_to_friends_and_to_nobody_else() {
+async fn presence_is_sent_to_friends_only() {
     let (world, _) = friends(Limits::default()).await;
     world.database.connect(ADA, EVE, "requested").await;
     let (mut ada, mut eve) = (world.user(ADA).await, world.user(EVE).await);
@@ -195,7 +195,7 @@ async fn presence_is_told_to_friends_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_new_friendship_shows_when_it_is_announced() {
+async fn friends_changed_updates_presence() {
     let (world, _) = friends(Limits::default()).await;
     let (mut ada, mut eve) = (world.user(ADA).await, world.user(EVE).await);
     ada.settle().await;

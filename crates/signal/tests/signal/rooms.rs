@@ -1,4 +1,4 @@
-//! Who is in a room, who hears whom, and the door.
+//! Members of rooms, their signals, and knocks.
 
 use peersync_signal::Limits;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::client::{Client, candidates};
 use crate::world::{World, user};
 
 #[tokio::test]
-async fn members_hear_each_other_and_the_server_vouches_for_the_sender() {
+async fn members_get_signals_with_a_sender_that_cannot_be_forged() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.guest("Bob", "r").await);
     let joined = bob.join("r").await;
@@ -18,7 +18,7 @@ async fn members_hear_each_other_and_the_server_vouches_for_the_sender() {
     ada.send(json!({ "type": "signal", "to": bob.peer, "description": offer })).await;
     let heard = bob.expect("signal").await;
     assert_eq!((&heard["from"], &heard["description"]), (&json!(ada.peer), &offer));
-    // Every way of writing the sender ourselves.
+    // Every way in which a client could forge the sender.
     for field in [r#""from":"victim""#, r#""fr\u006fm":"victim""#, r#""from":"victim","from":"victim""#] {
         for text in [
             format!(r#"{{"type":"signal","to":"{}","candidate":null,{field}}}"#, bob.peer),
@@ -36,7 +36,7 @@ async fn members_hear_each_other_and_the_server_vouches_for_the_sender() {
 }
 
 #[tokio::test]
-async fn another_rooms_peer_cannot_be_reached() {
+async fn peer_in_another_room_is_unreachable() {
     let world = World::new().await;
     let (mut ada, mut eve) = (world.inside("Ada", "r1").await, world.inside("Eve", "r2").await);
     let mut outside = world.guest("Out", "r1").await;
@@ -54,7 +54,7 @@ async fn another_rooms_peer_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn the_fifth_finds_a_room_of_four_full() {
+async fn fifth_peer_is_refused_by_a_room_of_four() {
     let world = World::new().await;
     let mut four = Vec::new();
     for name in ["1", "2", "3", "4"] {
@@ -64,14 +64,14 @@ async fn the_fifth_finds_a_room_of_four_full() {
     fifth.send(json!({ "type": "join", "room": "r" })).await;
     assert_eq!(fifth.refused("room_full").await["about"], "join");
     four.pop().unwrap().send(json!({ "type": "bye" })).await;
-    // The goodbye is heard when the third is told.
+    // The `bye` was handled once the third member is told.
     let third = four.last_mut().unwrap();
     while third.next().await["type"] != "peer-left" {}
     assert_eq!(fifth.join("r").await["peers"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn guests_need_the_room_in_their_ticket_and_users_an_existing_one() {
+async fn guests_join_the_room_of_their_ticket_and_users_any_existing_room() {
     let world = World::new().await;
     let mut guest = world.guest("Guest", "r").await;
     guest.send(json!({ "type": "join", "room": "other" })).await;
@@ -86,7 +86,7 @@ async fn guests_need_the_room_in_their_ticket_and_users_an_existing_one() {
 }
 
 #[tokio::test]
-async fn addresses_are_for_friends_only() {
+async fn addresses_are_sent_to_friends_only() {
     let world = World::new().await;
     world.database.connect("ada@example.org", "bob@example.org", "accepted").await;
     world.database.connect("ada@example.org", "eve@example.org", "requested").await;
@@ -105,7 +105,7 @@ async fn addresses_are_for_friends_only() {
 }
 
 #[tokio::test]
-async fn a_locked_room_is_knocked_at() {
+async fn locked_room_needs_a_knock() {
     let world = World::new().await;
     let mut ada = world.inside("Ada", "r").await;
     ada.send(json!({ "type": "room-lock" })).await;
@@ -113,13 +113,13 @@ async fn a_locked_room_is_knocked_at() {
     let knock = async || {
         let mut bob = world.guest("Bob", "r").await;
         bob.send(json!({ "type": "join", "room": "r" })).await;
-        assert_eq!(bob.expect("knock").await["peer"], json!(bob.peer), "told that the knock was passed on");
+        assert_eq!(bob.expect("knock").await["peer"], json!(bob.peer), "the knock was delivered");
         bob
     };
     let mut bob = knock().await;
     let heard = ada.expect("knock").await;
     assert_eq!((&heard["peer"], &heard["name"]), (&json!(bob.peer), &json!("Bob")));
-    // Outside is outside.
+    // A knocking peer can do nothing in the room.
     bob.signal(&ada.peer, "x").await;
     bob.refused("not_in_room").await;
     bob.send(json!({ "type": "room-admit", "peer": bob.peer })).await;
@@ -143,7 +143,7 @@ async fn a_locked_room_is_knocked_at() {
 }
 
 #[tokio::test]
-async fn few_may_wait_at_a_door() {
+async fn number_of_knocking_peers_is_limited() {
     let world = World::with(Limits { knocking: 1, ..Limits::default() }).await;
     let mut ada = world.inside("Ada", "r").await;
     ada.send(json!({ "type": "room-lock" })).await;
@@ -155,13 +155,13 @@ async fn few_may_wait_at_a_door() {
     assert_eq!(cat.refused("too_many").await["about"], "join");
     bob.send(json!({ "type": "leave" })).await;
     ada.expect("knock").await;
-    assert_eq!(ada.expect("peer-left").await["peer"], json!(bob.peer), "the place at the door is free");
+    assert_eq!(ada.expect("peer-left").await["peer"], json!(bob.peer), "another peer may knock");
     cat.send(json!({ "type": "join", "room": "r" })).await;
     cat.expect("knock").await;
 }
 
 #[tokio::test]
-async fn a_room_made_locked_opens_to_its_owner_only() {
+async fn room_created_locked_opens_to_its_owner_only() {
     let world = World::new().await;
     let room = world.database.room("ada@example.org", true).await;
     let mut bob = Client::welcome(world.address, &world.ticket_of(user("bob@example.org", Some(&room)), 0)).await;
@@ -169,13 +169,13 @@ async fn a_room_made_locked_opens_to_its_owner_only() {
     bob.expect("knock").await;
     let mut ada = world.user("ada@example.org").await;
     assert_eq!(ada.join(&room).await["locked"], true);
-    assert_eq!(ada.expect("knock").await["peer"], json!(bob.peer), "who waited longer is announced");
+    assert_eq!(ada.expect("knock").await["peer"], json!(bob.peer), "a peer that knocked before is announced");
     ada.send(json!({ "type": "room-admit", "peer": bob.peer })).await;
     bob.expect("joined").await;
 }
 
 #[tokio::test]
-async fn changing_rooms_leaves_the_first() {
+async fn joining_another_room_leaves_the_first() {
     let world = World::new().await;
     let (one, two) =
         (world.database.room("ada@example.org", false).await, world.database.room("ada@example.org", false).await);

@@ -24,7 +24,7 @@ pub const STACK: &str = "peersync-test";
 /// base64url of 32 bytes.
 pub const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// A database that is there until it is dropped or sent away.
+/// A database that runs until it is dropped or stopped.
 pub struct Database {
     pub endpoint: String,
     pub client: aws_sdk_dynamodb::Client,
@@ -32,7 +32,7 @@ pub struct Database {
     _guard: DropGuard,
 }
 
-/// Everything of one test.
+/// The server and database of one test.
 pub struct World {
     pub server: Server,
     pub address: SocketAddr,
@@ -57,7 +57,7 @@ impl Database {
         Self { endpoint, client, _guard: stop.clone().drop_guard(), stop }
     }
 
-    /// One that takes every question and answers none.
+    /// A database that accepts every request and never responds.
     pub async fn silent() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -72,8 +72,8 @@ impl Database {
         Self { client: client(&endpoint), endpoint, _guard: stop.clone().drop_guard(), stop }
     }
 
-    /// Whoever asks from now on gets no answer.
-    pub async fn go_away(&self) {
+    /// Stops the database and waits until it is unreachable.
+    pub async fn stop(&self) {
         self.stop.cancel();
         let address = self.endpoint.strip_prefix("http://").unwrap();
         while tokio::net::TcpStream::connect(address).await.is_ok() {
@@ -81,7 +81,7 @@ impl Database {
         }
     }
 
-    /// Both directions of a friendship, or what else the status says.
+    /// Writes both rows of a pair with this status.
     pub async fn connect(&self, one: &str, other: &str, status: &str) {
         for (user, target) in [(one, other), (other, one)] {
             let put = self.client.put_item().table_name(Tables::of(STACK).user_connections);
@@ -90,7 +90,7 @@ impl Database {
         }
     }
 
-    /// Both directions are gone.
+    /// Deletes both rows of a pair.
     pub async fn disconnect(&self, one: &str, other: &str) {
         for (user, target) in [(one, other), (other, one)] {
             let delete = self.client.delete_item().table_name(Tables::of(STACK).user_connections);
@@ -98,7 +98,7 @@ impl Database {
         }
     }
 
-    /// A room as the API makes it; its id.
+    /// Creates a room as the API does, and returns its id.
     pub async fn room(&self, owner: &str, locked: bool) -> String {
         let store = Store::new(self.client.clone(), Tables::of(STACK));
         store.create_room("room", owner, locked, now()).await.unwrap().id
@@ -111,14 +111,14 @@ impl World {
     }
 
     pub async fn with(limits: Limits) -> Self {
-        Self::made(limits, 4).await
+        Self::with_capacity(limits, 4).await
     }
 
-    pub async fn made(limits: Limits, capacity: u32) -> Self {
-        Self::beside(Database::start().await, limits, capacity).await
+    pub async fn with_capacity(limits: Limits, capacity: u32) -> Self {
+        Self::with_database(Database::start().await, limits, capacity).await
     }
 
-    pub async fn beside(database: Database, limits: Limits, capacity: u32) -> Self {
+    pub async fn with_database(database: Database, limits: Limits, capacity: u32) -> Self {
         let mut settings = Settings::from_variables(|name| match name {
             "PEERSYNC_STACK" => Some(STACK.into()),
             "SITE_URL" => Some(ORIGIN.into()),
@@ -141,7 +141,7 @@ impl World {
         Self { server, address, database, keys, _serving: serving }
     }
 
-    /// A ticket issued so many seconds ago.
+    /// A ticket issued `age` seconds ago.
     pub fn ticket_of(&self, bearer: Bearer, age: i64) -> String {
         self.keys.issue(bearer, now() - age).unwrap()
     }
