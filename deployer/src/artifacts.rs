@@ -15,7 +15,6 @@ use include_dir::{Dir, File, include_dir};
 use peersync_engine::ResourceError;
 use peersync_resources::pages::CONFIG_KEY;
 use peersync_resources::{Artifacts, Page, Program};
-use peersync_runtime::routes::ROUTES;
 
 /// Everything below `assets/`, as the build has compacted it.
 static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
@@ -54,7 +53,7 @@ pub fn all(building: impl FnOnce()) -> Result<&'static Artifacts, ResourceError>
         return Ok(all);
     }
     let [api, signal] = programs(building)?;
-    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, routes: ROUTES.to_vec() }))
+    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, routes: peersync_api::routes().to_vec() }))
 }
 
 /// Returns what is enough to find and remove a stack: everything but the content of the server programs.
@@ -63,7 +62,7 @@ pub fn without_programs() -> &'static Artifacts {
         pages: pages(),
         api: Program { name: "api", ..Program::default() },
         signal: Program { name: "signal", ..Program::default() },
-        routes: ROUTES.to_vec(),
+        routes: peersync_api::routes().to_vec(),
     });
     &WITHOUT
 }

@@ -1,5 +1,5 @@
-//! The bootstrap as a process, against a Runtime API, a Parameter Store and a DynamoDB of the test's own: it answers
-//! API Gateway's events, reads its secrets once, and logs no personal data.
+//! The bootstrap as a process, against a fake Runtime API, Parameter Store and DynamoDB: it answers API Gateway's events,
+//! reads its secrets once, and logs no personal data.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     reason = "a failure here is the test's failure"
 )]
-#![cfg(feature = "api")]
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -64,7 +63,7 @@ async fn parameters(State(lambda): State<Arc<Lambda>>, headers: HeaderMap, body:
         .into_response()
 }
 
-/// A request as API Gateway's REST API hands it on.
+/// A request as API Gateway's REST API forwards it.
 fn event(method: &str, path: &str, body: Option<&str>) -> Value {
     json!({
         "resource": path, "path": path, "httpMethod": method,
@@ -81,7 +80,7 @@ fn event(method: &str, path: &str, body: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn the_bootstrap_answers_events() {
+async fn bootstrap_answers_events() {
     let (events, receiver) = mpsc::channel(8);
     let (sender, mut answers) = mpsc::channel(8);
     let lambda = Arc::new(Lambda {
@@ -127,7 +126,7 @@ async fn the_bootstrap_answers_events() {
     assert_eq!((&body["status"], body["build"].as_str().map(str::len)), (&json!("ok"), Some(64)));
     assert!(lambda.parameter_calls.lock().unwrap().is_empty(), "health needs no secret");
 
-    // There are no tables: the call fails, and what is logged about it must not tell who called.
+    // The tables do not exist: the call fails, and the log must not reveal the caller.
     let body = r#"{"name":"Ada Lovelace","email":"ada@example.org"}"#;
     for _ in 0..2 {
         events.send(event("POST", "/signup", Some(body))).await.unwrap();

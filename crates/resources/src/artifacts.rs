@@ -4,7 +4,7 @@ use object::elf::{EM_X86_64, FileHeader64};
 use object::read::elf::{ElfFile64, VersionIndex};
 use object::{Endianness, Object as _};
 use peersync_engine::ResourceError;
-use peersync_runtime::routes::Route;
+use peersync_server::routes::Route;
 
 /// The C library of Amazon Linux 2023, on which functions and host run.
 const GLIBC: Version = Version(2, 34);

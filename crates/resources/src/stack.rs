@@ -67,10 +67,10 @@ impl Stack {
 
 #[cfg(test)]
 static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new(|| {
-    use peersync_runtime::routes::Route;
+    use peersync_server::routes::Route;
 
     use crate::{Page, Program};
-    let route = |method, path, function| Route { method, path, function };
+    let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
     Artifacts {
         pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
         api: Program { name: "api", ..Program::default() },

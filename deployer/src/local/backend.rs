@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
-use peersync_runtime::api::{self, SecretSource, State};
-use peersync_runtime::secrets::Secrets;
-use peersync_runtime::settings::Settings;
-use peersync_runtime::signal::{Ingress, Limits, Parts, Server};
-use peersync_runtime::store::Store;
+use peersync_api::{self as api, SecretSource, State};
+use peersync_server::secrets::Secrets;
+use peersync_server::settings::Settings;
+use peersync_server::store::Store;
+use peersync_signal::{Ingress, Limits, Parts, Server};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use peersync_runtime::secrets::Secret;
-use peersync_runtime::secrets::Secrets;
-use peersync_runtime::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
+use peersync_server::secrets::Secret;
+use peersync_server::secrets::Secrets;
+use peersync_server::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
 
 use peersync_config::{self, Config};
 

@@ -1,7 +1,7 @@
 //! `--seed demo`: a few people who are friends, and a link for each to sign in with.
 
-use peersync_runtime::api::State;
-use peersync_runtime::store::{Operation, SignIn, Store, StoreError};
+use peersync_api::State;
+use peersync_server::store::{Operation, SignIn, Store, StoreError};
 
 use super::LocalError;
 

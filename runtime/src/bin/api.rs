@@ -1,12 +1,12 @@
-//! The API as a Lambda function: reads its environment, then answers events of API Gateway one after the other.
+//! The API as a Lambda function: reads its environment, then answers the events of API Gateway one after the other.
 
 use std::convert::Infallible;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt, Service as _, service_fn};
-use peersync_runtime::api::{RequestId, SecretSource, SourceAddress, State, router};
-use peersync_runtime::settings::Settings;
-use peersync_runtime::store::Store;
+use peersync_api::{RequestId, SecretSource, SourceAddress, State, router};
+use peersync_server::settings::Settings;
+use peersync_server::store::Store;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,7 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true).with_span_list(false).init();
     let settings = Settings::from_environment()?;
-    let config = peersync_runtime::aws::from_environment();
+    let config = peersync_server::aws::from_environment();
     let store = Store::lazy(config.clone(), settings.tables.clone());
     let router = router(State::new(settings, store, SecretSource::ParameterStore(Box::new(config))));
     lambda_http::run(service_fn(move |request: Request| {
@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     .await
 }
 
-/// Adds what only the event tells: the other end's address, and the id under which AWS logs the request.
+/// Adds what only the event contains: the peer's address, and the id under which AWS logs the request.
 fn with_source(mut request: Request) -> Request {
     let source = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => {

@@ -1,19 +1,19 @@
 //! The signaling server as a program: reads its settings from the environment and its secrets from Parameter Store,
-//! serves, and on SIGTERM or SIGINT sends everybody away in good order.
+//! serves, and drains on SIGTERM or SIGINT.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use peersync_runtime::aws;
-use peersync_runtime::secrets::{Secret, Secrets};
-use peersync_runtime::settings::{Function, Settings};
-use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
-use peersync_runtime::store::Store;
+use peersync_server::aws;
+use peersync_server::secrets::{Secret, Secrets};
+use peersync_server::settings::{Function, Settings};
+use peersync_server::store::Store;
+use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
-/// Open files that are not connections of clients: the listener, the log, DynamoDB.
+/// The number of open files that are not connections of clients: the listener, the log, DynamoDB.
 const OTHER_FILES: usize = 76;
 
 #[tokio::main]
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(target: "signal", %error, "the signaling server cannot run");
+            error!(target: "signal", %error, "the signaling server cannot start");
             ExitCode::FAILURE
         }
     }
@@ -41,7 +41,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (address, connections) = (listener.local_addr()?, limits.connections);
     let ingress = ingress(secrets.origin_key);
     let server = Server::new(Parts { settings, ingress, ticket_keys, store, limits });
-    // Before the first client comes: a signal from now on is a drain.
+    // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(target: "signal", %address, connections, version = env!("CARGO_PKG_VERSION"), "listening");
     let serving = tokio::spawn(serve(server.clone(), listener));
@@ -55,29 +55,29 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// With a key there is an edge before us, and only it gets in.
+/// Returns the ingress. If a key exists, an edge is in front of the server and only its requests are accepted.
 fn ingress(origin_key: Option<Secret>) -> Ingress {
     match origin_key {
         Some(key) => Ingress::Edge(key),
         None => {
-            warn!(target: "signal", "there is no parameter origin-key: whoever reaches this port gets in with a ticket");
+            warn!(target: "signal", "the parameter origin-key does not exist: this port accepts anybody with a ticket");
             Ingress::Direct
         }
     }
 }
 
-/// As many connections as the system lets us have open, up to the default.
+/// Returns the limits with as many connections as the system allows, up to the default.
 fn limits() -> Limits {
     let mut limits = Limits::default();
     let other = limits.spare_connections + OTHER_FILES;
-    let wanted = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(files) if files < wanted => {
+    let needed = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(files) if files < needed => {
             limits.connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(other).max(100);
-            warn!(target: "signal", files, connections = limits.connections, "few open files are allowed: set LimitNOFILE");
+            warn!(target: "signal", files, connections = limits.connections, "the limit of open files is low; raise LimitNOFILE");
         }
         Ok(_) => {}
-        Err(error) => warn!(target: "signal", %error, "the limit of open files is unknown"),
+        Err(error) => warn!(target: "signal", %error, "the limit of open files could not be raised"),
     }
     limits
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use futures::{SinkExt as _, StreamExt as _};
-use peersync_runtime::tickets::TicketKeys;
+use peersync_server::tickets::TicketKeys;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt as _, BufStream};
 use tokio::net::{TcpSocket, TcpStream};

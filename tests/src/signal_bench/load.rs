@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _};
-use peersync_runtime::tickets::TicketKeys;
+use peersync_server::tickets::TicketKeys;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 use super::client::{Client, sent_at};

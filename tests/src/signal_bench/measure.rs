@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use peersync_runtime::tickets::TicketKeys;
+use peersync_server::tickets::TicketKeys;
 use tokio::time::sleep;
 
 use super::client::Client;

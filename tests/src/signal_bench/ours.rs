@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use peersync_runtime::settings::Settings;
-use peersync_runtime::signal::{Ingress, Limits, Parts, Server, bind, serve};
-use peersync_runtime::store::Store;
-use peersync_runtime::tickets::{Bearer, TicketKey, TicketKeys};
+use peersync_server::settings::Settings;
+use peersync_server::store::Store;
+use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
+use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the pages would be.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_apigateway::types::{IntegrationType, Resource as Path};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use peersync_runtime::routes;
+use peersync_server::routes;
 use serde_json::{Value, json};
 
 pub use self::table::digest;

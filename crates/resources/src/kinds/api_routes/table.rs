@@ -1,7 +1,7 @@
 //! The routes as the gateway shall have them: those of the API, and `OPTIONS` on every path.
 
 use aws_sdk_apigateway::types::{IntegrationType, Method};
-use peersync_runtime::routes::paths;
+use peersync_server::routes::paths;
 use sha2::{Digest as _, Sha256};
 
 use crate::stack::Stack;
@@ -28,8 +28,8 @@ impl Route {
 
 /// All routes that the gateway shall have.
 pub(super) fn wanted(stack: &Stack) -> Vec<Route> {
-    let routes = &stack.artifacts.routes;
-    let own = routes.iter().map(|route| Route { method: route.method, path: route.path, function: route.function });
+    let routes: &'static [_] = &stack.artifacts.routes;
+    let own = routes.iter().map(|route| Route { method: route.method, path: &route.path, function: route.function });
     let preflight = paths(routes).into_iter().map(|(path, function)| Route { method: PREFLIGHT, path, function });
     own.chain(preflight).collect()
 }

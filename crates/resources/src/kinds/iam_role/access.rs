@@ -1,8 +1,8 @@
 //! What each program calls: the policies of the roles are made from it.
 
-use peersync_runtime::access::{TableAccess, tables};
-use peersync_runtime::secrets::Secrets;
-use peersync_runtime::settings::Settings;
+use peersync_server::access::{TableAccess, tables};
+use peersync_server::secrets::Secrets;
+use peersync_server::settings::Settings;
 
 use peersync_config::{Config, MailProvider};
 

@@ -1,6 +1,6 @@
 //! The policy documents of the roles.
 
-use peersync_runtime::access::TableAccess;
+use peersync_server::access::TableAccess;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};

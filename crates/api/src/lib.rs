@@ -1,0 +1,28 @@
+//! The HTTP API: accounts, friends, rooms and tickets. One router, one file per route. In AWS each Lambda function serves
+//! the whole router behind its own role; `local` serves it in its own process.
+
+mod body;
+mod caller;
+pub mod display_name;
+mod document;
+pub mod email_address;
+mod error;
+mod guard;
+mod health;
+mod limits;
+pub mod mail;
+mod router;
+mod routes;
+mod session;
+mod state;
+mod throttle;
+pub mod types;
+
+pub use caller::{RequestId, SourceAddress};
+pub use document::{document, document_json};
+pub use error::{ApiError, ApiResult};
+pub use limits::{Limit, Limits};
+pub use router::router;
+pub use routes::routes;
+pub use session::SESSION_COOKIE;
+pub use state::{SecretSource, State};

@@ -1,0 +1,208 @@
+//! The letters. Their layout is in `templates/`, their words are in [`super::texts`].
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::texts::{Language, LetterTexts};
+use crate::email_address::Email;
+use peersync_server::settings::Settings;
+use peersync_server::store::SignIn;
+
+/// A letter, ready to be sent.
+#[derive(Clone)]
+pub struct Letter {
+    /// Its kind, for logs.
+    pub kind: &'static str,
+    /// The recipient.
+    pub to: Email,
+    /// The subject.
+    pub subject: String,
+    /// The body as plain text.
+    pub text: String,
+    /// The body as HTML.
+    pub html: String,
+    /// The first part of its Message-ID, the same in every attempt, so that a mail accepted twice can be recognised.
+    pub id: String,
+    /// Whether another user caused it, so that the recipient needs a way to unsubscribe.
+    pub unsolicited: bool,
+}
+
+impl std::fmt::Debug for Letter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Letter").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct Html<'a>(Body<'a>);
+
+#[derive(Template)]
+#[template(path = "letter.txt")]
+struct Text<'a>(Body<'a>);
+
+/// The values for the templates.
+#[derive(Clone, Copy)]
+struct Body<'a> {
+    language: &'a str,
+    subject: &'a str,
+    intro: &'a str,
+    action: &'a str,
+    link: &'a str,
+    before_code: &'a str,
+    code: &'a str,
+    note: &'a str,
+    reason: &'a str,
+    site: &'a str,
+}
+
+/// What differs between letters besides the texts.
+struct Content<'a> {
+    kind: &'static str,
+    name: &'a str,
+    link: String,
+    before_code: &'a str,
+    code: &'a str,
+    unsolicited: bool,
+}
+
+impl Letter {
+    /// Returns a letter with a sign-in link and a code.
+    pub fn sign_in(language: Language, settings: &Settings, to: &Email, sign_in: &SignIn) -> Self {
+        let texts = language.texts();
+        let content = Content {
+            kind: "sign-in",
+            name: "",
+            link: format!("{}/login.html#token={}", settings.site_url, sign_in.token),
+            before_code: texts.code,
+            code: &sign_in.code,
+            unsolicited: false,
+        };
+        Self::write(language, settings, to, &texts.sign_in, content)
+    }
+
+    /// Returns a letter to an address without an account with which somebody tried to sign in.
+    pub fn no_account(language: Language, settings: &Settings, to: &Email) -> Self {
+        let link = format!("{}/signup.html", settings.site_url);
+        let content = Content { kind: "no-account", name: "", link, before_code: "", code: "", unsolicited: false };
+        Self::write(language, settings, to, &language.texts().no_account, content)
+    }
+
+    /// Returns a letter about a friend request.
+    pub fn friend_request(language: Language, settings: &Settings, to: &Email, name: &str, token: &str) -> Self {
+        let link = format!("{}/friendre1.html#token={token}&name={}", settings.site_url, percent_encode(name));
+        let content = Content { kind: "friend-request", name, link, before_code: "", code: "", unsolicited: true };
+        Self::write(language, settings, to, &language.texts().friend_request, content)
+    }
+
+    /// Returns a letter about a friend request to an address without an account.
+    pub fn invitation(language: Language, settings: &Settings, to: &Email, name: &str) -> Self {
+        let link = format!("{}/signup.html", settings.site_url);
+        let content = Content { kind: "invitation", name, link, before_code: "", code: "", unsolicited: true };
+        Self::write(language, settings, to, &language.texts().invitation, content)
+    }
+
+    fn write(language: Language, settings: &Settings, to: &Email, texts: &LetterTexts, content: Content<'_>) -> Self {
+        let fill = |text: &str| text.replace("{name}", content.name);
+        let (subject, intro, reason) = (fill(texts.subject), fill(texts.intro), fill(texts.reason));
+        let body = Body {
+            language: language.tag(),
+            subject: &subject,
+            intro: &intro,
+            action: texts.action,
+            link: &content.link,
+            before_code: content.before_code,
+            code: content.code,
+            note: texts.note,
+            reason: &reason,
+            site: &settings.site_url,
+        };
+        // Writing into a string does not fail; and a letter without a body would still have its subject.
+        let (text, html) = (Text(body).render().unwrap_or_default(), Html(body).render().unwrap_or_default());
+        Self {
+            kind: content.kind,
+            to: to.clone(),
+            subject,
+            text,
+            html,
+            id: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()),
+            unsolicited: content.unsolicited,
+        }
+    }
+}
+
+/// Encodes a text for the fragment of a link (RFC 3986, section 2.3).
+fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use super::*;
+
+    pub(in crate::mail) fn settings() -> Settings {
+        Settings::from_variables(|name| match name {
+            "PEERSYNC_STACK" => Some("peersync-test".to_owned()),
+            "SITE_URL" => Some("https://call.example".to_owned()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    fn to() -> Email {
+        Email::parse("bob@example.org").unwrap()
+    }
+
+    pub(in crate::mail) fn letter() -> Letter {
+        Letter::sign_in(Language::English, &settings(), &to(), &SignIn::random())
+    }
+
+    #[test]
+    fn sign_in_letter_has_link_and_code_but_not_the_number() {
+        let sign_in = SignIn { token: "T0".to_owned(), code: "123456".to_owned(), number: 87, ..SignIn::random() };
+        for language in [Language::English, Language::German] {
+            let letter = Letter::sign_in(language, &settings(), &to(), &sign_in);
+            for part in [&letter.text, &letter.html] {
+                assert!(part.contains("https://call.example/login.html#token=T0"), "{part}");
+                assert!(part.contains("123456") && !part.contains("87"), "{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_escaped() {
+        let name = "<img src=x onerror=alert(1)>&\"'";
+        for letter in [
+            Letter::friend_request(Language::English, &settings(), &to(), name, "T0"),
+            Letter::invitation(Language::German, &settings(), &to(), name),
+        ] {
+            assert!(!letter.html.contains("<img"), "{}", letter.html);
+            assert!(letter.text.contains(name), "{}", letter.text);
+        }
+        let letter = Letter::friend_request(Language::English, &settings(), &to(), "A&B #1", "T0");
+        assert!(letter.text.contains("friendre1.html#token=T0&name=A%26B%20%231\n"), "{}", letter.text);
+    }
+
+    #[test]
+    fn every_placeholder_is_filled() {
+        for language in [Language::English, Language::German] {
+            for letter in [
+                Letter::no_account(language, &settings(), &to()),
+                Letter::friend_request(language, &settings(), &to(), "Ada", "T0"),
+                Letter::invitation(language, &settings(), &to(), "Ada"),
+            ] {
+                let all = format!("{}{}{}", letter.subject, letter.text, letter.html);
+                assert!(!all.contains("{name}") && all.contains("https://call.example/"), "{all}");
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `POST /create-room`: a room for 24 hours, open to anyone who has its link.
+
+use axum::Json;
+use axum::http::StatusCode;
+
+use super::room::answer;
+use crate::body::Body;
+use crate::display_name::DisplayName;
+use crate::error::{ApiError, ApiResult, Refusals};
+use crate::session::SignedIn;
+use crate::state::State;
+use crate::types::{ErrorBody, RoomAnswer, RoomRequest};
+
+/// Makes a room.
+#[utoipa::path(
+    post, path = "/create-room", request_body = RoomRequest, security(("session" = [])),
+    responses(
+        (status = 201, description = "The room.", body = RoomAnswer),
+        (status = 401, description = "Nobody is signed in.", body = ErrorBody),
+        Refusals
+    )
+)]
+pub(crate) async fn handle(
+    state: State,
+    signed_in: SignedIn,
+    Body(request): Body<RoomRequest>,
+) -> ApiResult<(StatusCode, Json<RoomAnswer>)> {
+    let name = DisplayName::parse(&request.name).ok_or_else(ApiError::name)?;
+    let me = &signed_in.user.email;
+    state.check_limit(state.limits().rooms, me).await?;
+    let room = state.store().create_room(name.as_str(), me, request.locked, state.now()).await?;
+    Ok((StatusCode::CREATED, Json(answer(&state, room, Some(me)))))
+}

@@ -1,0 +1,65 @@
+//! `POST /login/verify`: exchanges a link or a code for a session, once.
+
+use axum::Json;
+
+use super::me::me;
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::email_address::Email;
+use crate::error::{ApiError, ApiResult, Refusals};
+use crate::session::SignedIn;
+use crate::state::State;
+use crate::types::{ErrorBody, Me, VerifyRequest};
+use peersync_server::store::CodeCheck;
+
+/// Uses up a link's token or a mail's code and begins a session. In another browser than the one that asked, a link
+/// needs the number too.
+#[utoipa::path(
+    post, path = "/login/verify", request_body = VerifyRequest,
+    responses(
+        (status = 200, description = "Signed in; the session's cookie is set.", body = Me),
+        (status = 409, description = "The number is needed, or is wrong.", body = ErrorBody),
+        Refusals
+    )
+)]
+pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<VerifyRequest>) -> ApiResult<Json<Me>> {
+    let client = state.client(&caller).await?;
+    state.check_limit(state.limits().verify_per_client, &client).await?;
+    let proof = match request {
+        VerifyRequest { token: Some(token), number, .. } => {
+            let number = number.map(|number| number.get().ok_or_else(ApiError::number)).transpose()?;
+            let asked = caller.asked();
+            let check = state.store().use_link(&token, asked.as_deref(), number, state.now()).await?;
+            judge(check, ApiError::token, ApiError::number)
+        }
+        VerifyRequest { email: Some(email), code: Some(code), .. } => {
+            let email = Email::parse(&email).ok_or_else(ApiError::email)?;
+            let code: String = code.chars().filter(|character| *character != ' ').collect();
+            if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(ApiError::code());
+            }
+            state.check_limit(state.limits().codes_per_address, email.as_str()).await?;
+            let check = state.store().use_code(email.as_str(), &code, state.now()).await?;
+            judge(check, ApiError::code, ApiError::code)
+        }
+        _ => return Err(ApiError::bad_field("Send token, or email and code.")),
+    }?;
+    let (email, name) = proof;
+    let mut user = state.store().user(&email).await?.ok_or_else(ApiError::token)?;
+    if let Some(name) = name.filter(|_| user.verified_at.is_none()) {
+        user.name = name;
+    }
+    state.store().verify_user(&user, state.now()).await?;
+    SignedIn::begin(&state, &caller, &user).await?;
+    caller.clear_asked();
+    Ok(Json(me(&user)))
+}
+
+fn judge(check: CodeCheck, unknown: fn() -> ApiError, wrong: fn() -> ApiError) -> ApiResult<(String, Option<String>)> {
+    match check {
+        CodeCheck::Proved { email, name } => Ok((email, name)),
+        CodeCheck::Unknown => Err(unknown()),
+        CodeCheck::Wrong => Err(wrong()),
+        CodeCheck::NumberNeeded => Err(ApiError::number()),
+    }
+}

@@ -1,0 +1,54 @@
+//! Applies the limits: counts what callers do, and refuses what exceeds a limit.
+
+use peersync_server::store::StoreError;
+
+use crate::caller::Caller;
+use crate::email_address::Email;
+use crate::error::{ApiError, ApiResult};
+use crate::limits::Limit;
+use crate::state::State;
+
+impl State {
+    /// Returns the client's address as the limits per client count it.
+    ///
+    /// # Errors
+    /// The edge's key cannot be read.
+    pub async fn client(&self, caller: &Caller) -> ApiResult<String> {
+        Ok(caller.client(self.secrets().await?.origin_key.as_ref()))
+    }
+
+    /// Counts one event.
+    ///
+    /// # Errors
+    /// 429 above the limit, with the seconds until the window ends; 503 if the database is unavailable.
+    pub async fn check_limit(&self, limit: Limit, whom: &str) -> ApiResult<()> {
+        let now = self.now();
+        let counted = self.store().count(limit.name, whom, limit.seconds, now).await?;
+        if counted.count > limit.most { Err(ApiError::slow_down(counted.ends - now)) } else { Ok(()) }
+    }
+
+    /// Counts one event and returns whether it is within the limit.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn within_limit(&self, limit: Limit, whom: &str) -> Result<bool, StoreError> {
+        let counted = self.store().count(limit.name, whom, limit.seconds, self.now()).await?;
+        Ok(counted.count <= limit.most)
+    }
+
+    /// Applies the limits of sign-in mails: per address, per client and in total. It makes the same calls for every
+    /// address.
+    ///
+    /// # Errors
+    /// As [`State::check_limit`].
+    pub async fn check_mail_limits(&self, email: &Email, caller: &Caller) -> ApiResult<()> {
+        let limits = *self.limits();
+        let client = self.client(caller).await?;
+        let (address, client, all) = futures::join!(
+            self.check_limit(limits.mail_per_address, email.as_str()),
+            self.check_limit(limits.mail_per_client, &client),
+            self.check_limit(limits.mail_total, ""),
+        );
+        address.and(client).and(all)
+    }
+}

@@ -1,0 +1,23 @@
+//! The API against the real DynamoDB protocol, in one process: every route, its limits, its errors, and concurrent
+//! requests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the test's failure"
+)]
+
+mod accounts;
+mod document;
+mod emailjs;
+mod enumeration;
+mod friends;
+mod interleavings;
+mod requests;
+mod roles;
+mod rooms;
+mod search;
+mod ses;
+mod smtp;
+mod support;

@@ -1,0 +1,78 @@
+//! The address of a client, behind an edge (CloudFront, the proxy of the host, or the edge of `local`) or without one.
+//!
+//! Headers count only if the edge has proved itself by [`ORIGIN_KEY`]: anybody can send them otherwise.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::HeaderMap;
+
+use crate::secrets::Secret;
+
+/// The header by which the edge proves that a request came through it.
+pub const ORIGIN_KEY: &str = "x-peersync-origin-key";
+/// CloudFront's header with the viewer's address and port
+/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html>).
+pub const VIEWER_ADDRESS: &str = "cloudfront-viewer-address";
+/// The header to which every proxy appends the address that it got the request from.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Returns whether the request carries the edge's key. Without a key there is no edge.
+pub fn is_from_edge(headers: &HeaderMap, key: Option<&Secret>) -> bool {
+    let given = headers.get(ORIGIN_KEY).and_then(|value| value.to_str().ok());
+    matches!((key, given), (Some(key), Some(given)) if key.matches(given))
+}
+
+/// Returns the client's address: what the edge says in its headers, or else `peer`, the other end of the connection.
+/// IPv4 addresses mapped into IPv6 are returned as IPv4.
+pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, from_edge: bool) -> Option<IpAddr> {
+    let stated = if from_edge { viewer(headers).or_else(|| forwarded(headers)) } else { None };
+    stated.or(peer).map(|address| address.to_canonical())
+}
+
+/// An IPv6 address is followed by a colon and the port too, with or without brackets.
+fn viewer(headers: &HeaderMap) -> Option<IpAddr> {
+    let value = headers.get(VIEWER_ADDRESS)?.to_str().ok()?;
+    let (address, _) = value.rsplit_once(':')?;
+    parse(address)
+}
+
+/// The last entry of the last header line is the edge's; the client could have sent all entries before it.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+    parse(value.rsplit(',').next()?)
+}
+
+fn parse(text: &str) -> Option<IpAddr> {
+    text.trim().trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// What limits count as one client: an IPv4 address, or an IPv6 network of 64 bits, within which a subscriber can
+/// choose addresses at will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// Returns the network of an address.
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX))),
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(formatter),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                write!(formatter, "{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Which of the addresses in a request is the client's.
+
+use super::*;
+
+const VIEWER: (&str, &str) = (VIEWER_ADDRESS, "198.51.100.7:50000");
+const FORWARDED: (&str, &str) = (FORWARDED_FOR, "10.0.0.1, 192.0.2.5");
+
+fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+}
+
+fn address(lines: &[(&'static str, &'static str)], from_edge: bool) -> String {
+    client_address(&headers(lines), Some("203.0.113.9".parse().unwrap()), from_edge).unwrap().to_string()
+}
+
+#[test]
+fn headers_count_only_from_the_edge() {
+    assert_eq!(address(&[VIEWER, FORWARDED], true), "198.51.100.7");
+    assert_eq!(address(&[VIEWER, FORWARDED], false), "203.0.113.9");
+    assert_eq!(address(&[FORWARDED], true), "192.0.2.5");
+    assert_eq!(address(&[], true), "203.0.113.9");
+}
+
+#[test]
+fn viewer_address_is_read_in_all_its_forms() {
+    for (value, expected) in [
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("2001:db8:1:2:3:4:5:6:4711", "2001:db8:1:2:3:4:5:6"),
+        ("2001:db8::1:50000", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("::ffff:198.51.100.7:1", "198.51.100.7"),
+        ("nonsense", "203.0.113.9"),
+        ("", "203.0.113.9"),
+    ] {
+        assert_eq!(address(&[(VIEWER_ADDRESS, value)], true), expected, "{value}");
+    }
+    assert_eq!(
+        address(&[(VIEWER_ADDRESS, "::ffff:198.51.100.7:1"), (FORWARDED_FOR, "10.0.0.1")], true),
+        "198.51.100.7"
+    );
+    assert_eq!(address(&[(VIEWER_ADDRESS, "nonsense"), FORWARDED], true), "192.0.2.5");
+}
+
+#[test]
+fn last_entry_of_the_last_forwarded_line_counts() {
+    let forged = (FORWARDED_FOR, "192.0.2.66");
+    assert_eq!(address(&[forged, FORWARDED], true), "192.0.2.5");
+    assert_eq!(address(&[forged, (FORWARDED_FOR, "10.0.0.1,198.51.100.8")], true), "198.51.100.8");
+    assert_eq!(address(&[FORWARDED, (FORWARDED_FOR, "198.51.100.8")], true), "198.51.100.8");
+    assert_eq!(address(&[forged, (FORWARDED_FOR, "[2001:db8::7]")], true), "2001:db8::7");
+    // An earlier line is never used instead: the client may have sent it.
+    assert_eq!(address(&[forged, (FORWARDED_FOR, "nobody")], true), "203.0.113.9");
+    assert_eq!(address(&[VIEWER, forged, FORWARDED], true), "198.51.100.7");
+}
+
+#[test]
+fn without_peer_and_headers_the_address_is_unknown() {
+    assert_eq!(client_address(&headers(&[]), None, true), None);
+    assert_eq!(client_address(&headers(&[FORWARDED]), None, false), None);
+}
+
+#[test]
+fn only_the_right_key_proves_the_edge() {
+    let key = Secret::new("edge-key");
+    let given = |value| headers(&[(ORIGIN_KEY, value)]);
+    assert!(is_from_edge(&given("edge-key"), Some(&key)));
+    assert!(!is_from_edge(&given("edge-kez"), Some(&key)) && !is_from_edge(&given(""), Some(&key)));
+    assert!(!is_from_edge(&given("edge-key"), None) && !is_from_edge(&headers(&[]), Some(&key)));
+}
+
+#[test]
+fn ipv6_neighbours_are_one_network() {
+    let network = |text: &str| Network::of(text.parse().unwrap());
+    assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+    assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    assert_eq!(network("2001:db8:1:2:3:4:5:6").to_string(), "2001:db8:1:2::/64");
+    assert_eq!(network("2001:db8::1").to_string(), "2001:db8:0:0::/64");
+    assert_eq!(network("::ffff:198.51.100.7").to_string(), "198.51.100.7");
+}

@@ -1,0 +1,12 @@
+//! What PeerSync's two server programs share, the API and the signaling server: settings, secrets, the database,
+//! tickets, the clock, and the address of a client. It knows neither of them.
+
+pub mod access;
+pub mod aws;
+pub mod client_address;
+pub mod clock;
+pub mod routes;
+pub mod secrets;
+pub mod settings;
+pub mod store;
+pub mod tickets;

@@ -1,0 +1,74 @@
+//! Reading friendships. [`super::friendship`] has the rules, [`super::changes`] makes the changes.
+
+use super::friendship::Status;
+use super::item::{Attributes, get_number, get_text, text};
+use super::{Store, StoreError, failed};
+
+/// What one user's row says about another user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The address of the other user.
+    pub target: String,
+    /// The status of the connection.
+    pub status: Status,
+    /// When it last changed, in seconds since 1970.
+    pub timestamp: i64,
+}
+
+impl Connection {
+    fn read(item: &Attributes) -> Option<Self> {
+        Some(Self {
+            target: get_text(item, "targetEmail")?,
+            status: Status::parse(&get_text(item, "status")?)?,
+            timestamp: get_number(item, "timestamp").unwrap_or(0),
+        })
+    }
+}
+
+impl Store {
+    /// Returns `user`'s row about `target`. They are friends only if it says [`Status::Accepted`].
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn connection(&self, user: &str, target: &str) -> Result<Option<Connection>, StoreError> {
+        let call = self
+            .client()
+            .get_item()
+            .table_name(&self.tables.user_connections)
+            .key("userEmail", text(user))
+            .key("targetEmail", text(target));
+        let answer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?;
+        Ok(answer.item.as_ref().and_then(Connection::read))
+    }
+
+    /// Returns all rows of `user`.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn connections(&self, user: &str) -> Result<Vec<Connection>, StoreError> {
+        let pages = self
+            .client()
+            .query()
+            .table_name(&self.tables.user_connections)
+            .key_condition_expression("userEmail = :user")
+            .expression_attribute_values(":user", text(user))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("Query"))?;
+        Ok(items.iter().filter_map(Connection::read).collect())
+    }
+
+    /// Returns `user`'s rows about `targets`. Targets without a row are left out.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn connections_to(&self, user: &str, targets: &[String]) -> Result<Vec<Connection>, StoreError> {
+        let keys = targets.iter().map(|target| {
+            Attributes::from([("userEmail".to_owned(), text(user)), ("targetEmail".to_owned(), text(target))])
+        });
+        let items = self.batch(&self.tables.user_connections, keys.collect()).await?;
+        Ok(items.iter().filter_map(Connection::read).collect())
+    }
+}

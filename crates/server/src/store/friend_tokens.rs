@@ -1,0 +1,76 @@
+//! The tokens in the links of friend request mails. A link answers its request once, without signing in.
+
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
+
+use super::item::{get_number, get_text, hash, number, random_token, text};
+use super::{Attempt, Store, StoreError, condition_failed, failed, incomplete};
+
+/// The lifetime of the link in seconds.
+const FRIEND_TOKEN_SECONDS: i64 = 7 * 24 * 3600;
+
+/// The friend request that a mailed link answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FriendToken {
+    /// The address of the user who asked.
+    pub from: String,
+    /// The address of the user who was asked, and answers.
+    pub to: String,
+    key: String,
+}
+
+impl Store {
+    /// Stores a friend request for its mail, and returns the token for the link.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn keep_friend_token(&self, from: &str, to: &str, now: i64) -> Result<String, StoreError> {
+        let token = random_token();
+        let call = self
+            .client()
+            .put_item()
+            .table_name(&self.tables.ephemeral)
+            .item("key", text(friend_key(&token)))
+            .item("from", text(from))
+            .item("to", text(to))
+            .item("expiresAt", number(now + FRIEND_TOKEN_SECONDS));
+        call.send().await.map_err(failed("PutItem"))?;
+        Ok(token)
+    }
+
+    /// Returns the request of a token, unless it was used or has expired.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn friend_token(&self, token: &str, now: i64) -> Result<Option<FriendToken>, StoreError> {
+        let key = friend_key(token);
+        let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(&key));
+        let answer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?;
+        let item = answer.item.filter(|item| get_number(item, "expiresAt").is_some_and(|end| end > now));
+        Ok(item.and_then(|item| {
+            Some(FriendToken { from: get_text(&item, "from")?, to: get_text(&item, "to")?, key: key.clone() })
+        }))
+    }
+
+    /// Returns the token's part of a transaction.
+    pub(super) fn spending(&self, token: &FriendToken, now: i64) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.tables.ephemeral).key("key", text(&token.key));
+        let delete = delete.condition_expression("expiresAt > :now");
+        let delete = delete.expression_attribute_values(":now", number(now)).build().map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Consumes a token when the rows need no change.
+    pub(super) async fn spend(&self, token: &FriendToken, now: i64) -> Result<Attempt, StoreError> {
+        let call = self.client().delete_item().table_name(&self.tables.ephemeral).key("key", text(&token.key));
+        let call = call.condition_expression("expiresAt > :now").expression_attribute_values(":now", number(now));
+        match call.send().await {
+            Ok(_) => Ok(Attempt::Done),
+            Err(error) if condition_failed(&error) => Ok(Attempt::Refused),
+            Err(error) => Err(failed("DeleteItem")(error)),
+        }
+    }
+}
+
+fn friend_key(token: &str) -> String {
+    format!("friend#{}", hash(token))
+}

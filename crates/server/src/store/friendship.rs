@@ -1,0 +1,168 @@
+//! The rules of friendship, without the database. A pair of users has two rows, one for each. Both change in one
+//! transaction that is conditional on the statuses that were read, so the two sides always agree:
+//!
+//! | row (A, B) | row (B, A) |
+//! |---|---|
+//! | none | none |
+//! | `requested` | `received` |
+//! | `accepted` | `accepted` |
+//! | `rejected` | `rejected` |
+//! | `blocked` | none or `blocked` |
+
+/// What one user's row says about another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The owner of the row asked and has no answer yet.
+    Requested,
+    /// The owner of the row was asked.
+    Received,
+    /// They are friends.
+    Accepted,
+    /// A request was rejected. A new one may be sent.
+    Rejected,
+    /// The owner of the row has blocked the other user, who is not told.
+    Blocked,
+}
+
+impl Status {
+    /// Returns the status as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Received => "received",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Requested, Self::Received, Self::Accepted, Self::Rejected, Self::Blocked]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// The two rows of a pair, that of the acting user first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The row of the acting user.
+    pub mine: Option<Status>,
+    /// The row of the other user.
+    pub theirs: Option<Status>,
+}
+
+/// What a user does about another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Sends a friend request.
+    Ask,
+    /// Accepts a request.
+    Accept,
+    /// Rejects a request.
+    Reject,
+    /// Ends a friendship, withdraws a request, or lifts a block.
+    Remove,
+    /// Blocks the other user.
+    Block,
+    /// Removes the connection because the account is being deleted.
+    Forget,
+}
+
+/// The outcome of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rows change to these.
+    Change(Pair),
+    /// The rows stay as they are: nothing to change, or no permission to.
+    Keep,
+    /// No request exists to accept or reject.
+    NoRequest,
+}
+
+/// Returns the outcome of an operation on a pair.
+pub fn transition(operation: Operation, pair: Pair) -> Outcome {
+    use Status::{Accepted, Blocked, Received, Rejected, Requested};
+    let change = |mine, theirs| Outcome::Change(Pair { mine, theirs });
+    let both = |status| change(Some(status), Some(status));
+    let theirs_if_blocked = pair.theirs.filter(|status| *status == Blocked);
+    match (operation, pair.mine, pair.theirs) {
+        (Operation::Ask, _, Some(Blocked)) => Outcome::Keep,
+        (Operation::Ask, Some(Received), _) => both(Accepted),
+        (Operation::Ask, Some(Requested | Accepted), _) => Outcome::Keep,
+        (Operation::Ask, None | Some(Rejected | Blocked), _) => change(Some(Requested), Some(Received)),
+        (Operation::Accept, Some(Received), _) => both(Accepted),
+        (Operation::Accept, Some(Accepted), _) => Outcome::Keep,
+        (Operation::Reject, Some(Received), _) => both(Rejected),
+        (Operation::Reject, Some(Rejected), _) => Outcome::Keep,
+        (Operation::Accept | Operation::Reject, _, _) => Outcome::NoRequest,
+        (Operation::Remove | Operation::Forget, None, _) => Outcome::Keep,
+        (Operation::Remove | Operation::Forget, Some(_), _) => change(None, theirs_if_blocked),
+        (Operation::Block, Some(Blocked), _) => Outcome::Keep,
+        (Operation::Block, _, _) => change(Some(Blocked), theirs_if_blocked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Status::{Accepted, Blocked, Received, Rejected, Requested};
+    use super::*;
+
+    const AGREEING: [(Option<Status>, Option<Status>); 8] = [
+        (None, None),
+        (Some(Requested), Some(Received)),
+        (Some(Received), Some(Requested)),
+        (Some(Accepted), Some(Accepted)),
+        (Some(Rejected), Some(Rejected)),
+        (Some(Blocked), None),
+        (None, Some(Blocked)),
+        (Some(Blocked), Some(Blocked)),
+    ];
+    const OPERATIONS: [Operation; 6] =
+        [Operation::Ask, Operation::Accept, Operation::Reject, Operation::Remove, Operation::Block, Operation::Forget];
+
+    #[test]
+    fn both_sides_agree_after_every_operation() {
+        for (mine, theirs) in AGREEING {
+            for operation in OPERATIONS {
+                if let Outcome::Change(after) = transition(operation, Pair { mine, theirs }) {
+                    assert!(AGREEING.contains(&(after.mine, after.theirs)), "{operation:?} on {mine:?}, {theirs:?}");
+                    assert_ne!((after.mine, after.theirs), (mine, theirs), "{operation:?} changes nothing");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn repeated_operation_changes_nothing() {
+        for (mine, theirs) in AGREEING {
+            for operation in OPERATIONS {
+                if let Outcome::Change(after) = transition(operation, Pair { mine, theirs }) {
+                    assert_eq!(transition(operation, after), Outcome::Keep, "{operation:?} on {mine:?}, {theirs:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_operation_overrides_a_block_of_the_other() {
+        for operation in OPERATIONS {
+            for mine in [None, Some(Blocked)] {
+                if let Outcome::Change(after) = transition(operation, Pair { mine, theirs: Some(Blocked) }) {
+                    assert_eq!(after.theirs, Some(Blocked), "{operation:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_user_who_was_asked_creates_a_friendship() {
+        for (mine, theirs) in AGREEING {
+            for operation in OPERATIONS {
+                let outcome = transition(operation, Pair { mine, theirs });
+                let made = matches!(outcome, Outcome::Change(Pair { mine: Some(Accepted), .. }));
+                assert!(!made || mine == Some(Received), "{operation:?} on {mine:?}, {theirs:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Tickets for the signaling server, and credentials for the TURN server. Both are short-lived proofs that the other
+//! side verifies without a call to the API.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::signature::{self, Signer, Verifier};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use ring::{digest, hmac};
+use serde::{Deserialize, Serialize};
+
+/// The lifetime of a ticket in seconds.
+pub const TICKET_SECONDS: i64 = 60;
+/// The lifetime of TURN credentials in seconds. An open tab renews them before they expire.
+pub const TURN_SECONDS: i64 = 3600;
+/// The audience of a ticket.
+const AUDIENCE: &str = "signal";
+
+/// The claims of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer: the stack's name.
+    pub iss: String,
+    /// The audience, always `signal`.
+    pub aud: String,
+    /// The subject: the user's address, or `guest:` and a random id.
+    pub sub: String,
+    /// The name that others see.
+    pub name: String,
+    /// Whether the bearer has no account.
+    #[serde(default)]
+    pub guest: bool,
+    /// The room for which the API issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// The ticket's id. The signaling server accepts each id once.
+    pub jti: String,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// When it expires, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// The holder of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// See [`Claims::sub`].
+    pub subject: String,
+    /// See [`Claims::name`].
+    pub name: String,
+    /// See [`Claims::guest`].
+    pub guest: bool,
+    /// See [`Claims::room`].
+    pub room: Option<String>,
+}
+
+/// Why a ticket is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// It was not issued by this stack, or was changed.
+    #[error("the ticket is not valid")]
+    Invalid,
+    /// It has expired.
+    #[error("the ticket has expired")]
+    Expired,
+}
+
+/// A key for tickets: 32 random bytes.
+#[derive(Clone)]
+pub struct TicketKey {
+    id: String,
+    bytes: Vec<u8>,
+}
+
+impl TicketKey {
+    /// Decodes base64url (with or without padding) of at least 32 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()?;
+        if bytes.len() < 32 {
+            return None;
+        }
+        let digest = hex::encode(digest::digest(&digest::SHA256, &bytes));
+        Some(Self { id: digest.get(..8)?.to_owned(), bytes })
+    }
+}
+
+impl std::fmt::Debug for TicketKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("TicketKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The keys of a stack: the one that signs, and the previous one as long as tickets signed with it may be in use.
+#[derive(Clone, Debug)]
+pub struct TicketKeys {
+    issuer: String,
+    current: TicketKey,
+    previous: Option<TicketKey>,
+}
+
+impl TicketKeys {
+    /// Returns the keys for tickets of the stack `issuer`.
+    pub fn new(issuer: &str, current: TicketKey, previous: Option<TicketKey>) -> Self {
+        // A second installation fails and keeps the first, which is identical.
+        let _ = RING.install_default();
+        Self { issuer: issuer.to_owned(), current, previous }
+    }
+
+    /// Issues a ticket that expires [`TICKET_SECONDS`] after `now` (in seconds since 1970).
+    ///
+    /// # Errors
+    /// None is known; the library's signature has an error.
+    pub fn issue(&self, bearer: Bearer, now: i64) -> Result<String, TicketError> {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: AUDIENCE.to_owned(),
+            sub: bearer.subject,
+            name: bearer.name,
+            guest: bearer.guest,
+            room: bearer.room,
+            jti: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()),
+            iat: now,
+            exp: now + TICKET_SECONDS,
+        };
+        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::HS256) };
+        let key = EncodingKey::from_secret(&self.current.bytes);
+        jsonwebtoken::encode(&header, &claims, &key).map_err(|_| TicketError::Invalid)
+    }
+
+    /// Verifies a ticket at the time `now` (in seconds since 1970). The caller must ensure that it is used only once.
+    ///
+    /// # Errors
+    /// See [`TicketError`].
+    pub fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
+        let header = jsonwebtoken::decode_header(ticket).map_err(|_| TicketError::Invalid)?;
+        let keys = [Some(&self.current), self.previous.as_ref()];
+        let key = keys.into_iter().flatten().find(|key| header.kid.as_deref() == Some(&key.id));
+        let key = DecodingKey::from_secret(&key.ok_or(TicketError::Invalid)?.bytes);
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        // Checked below with the caller's clock and without the library's leeway of a minute.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(ticket, &key, &validation);
+        let claims = claims.map_err(|_| TicketError::Invalid)?.claims;
+        if now >= claims.exp { Err(TicketError::Expired) } else { Ok(claims) }
+    }
+}
+
+/// The credentials with which a browser uses the TURN server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnCredentials {
+    /// The expiry and a random id, in the form that the server expects.
+    pub username: String,
+    /// The proof: an HMAC of the username.
+    pub credential: String,
+}
+
+/// Returns credentials as in draft-uberti-behave-turn-rest-00, section 2.2: `username` is `{expiry}:{id}`, `credential`
+/// is its HMAC-SHA1 in base64.
+pub fn turn_credentials(secret: &str, now: i64) -> TurnCredentials {
+    let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
+    let username = format!("{}:{id}", now + TURN_SECONDS);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    let credential = STANDARD.encode(hmac::sign(&key, username.as_bytes()));
+    TurnCredentials { username, credential }
+}
+
+/// Provides HMAC-SHA256 by `ring`, so that `jsonwebtoken` needs no second cryptography library. No other algorithm is
+/// offered, so a ticket with another one in its header has no verifier.
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| match algorithm {
+        Algorithm::HS256 => Ok(Box::new(Hs256(hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes())))),
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    verifier_factory: |algorithm, key| match algorithm {
+        Algorithm::HS256 => Ok(Box::new(Hs256(hmac::Key::new(hmac::HMAC_SHA256, key.try_get_as_bytes()?)))),
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+struct Hs256(hmac::Key);
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(hmac::sign(&self.0, message).as_ref().to_vec())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        hmac::verify(&self.0, message, signature).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
+    use super::*;
+
+    fn key(byte: u8) -> TicketKey {
+        TicketKey::parse(&URL_SAFE_NO_PAD.encode([byte; 32])).unwrap()
+    }
+
+    fn ada() -> Bearer {
+        Bearer { subject: "ada@example.org".to_owned(), name: "Ada".to_owned(), guest: false, room: None }
+    }
+
+    #[test]
+    fn ticket_expires_after_a_minute() {
+        let keys = TicketKeys::new("peersync-dev", key(1), None);
+        let ticket = keys.issue(ada(), 1000).unwrap();
+        let claims = keys.verify(&ticket, 1059).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.exp), ("ada@example.org", 1060));
+        assert_eq!(keys.verify(&ticket, 1060), Err(TicketError::Expired));
+    }
+
+    #[test]
+    fn previous_key_is_accepted_only_while_it_is_kept() {
+        let ticket = TicketKeys::new("s", key(1), None).issue(ada(), 0).unwrap();
+        assert!(TicketKeys::new("s", key(2), Some(key(1))).verify(&ticket, 0).is_ok());
+        assert_eq!(TicketKeys::new("s", key(2), None).verify(&ticket, 0), Err(TicketError::Invalid));
+    }
+
+    #[test]
+    fn other_issuer_changed_claim_and_other_algorithm_are_refused() {
+        let keys = TicketKeys::new("s", key(1), None);
+        let ticket = keys.issue(ada(), 0).unwrap();
+        assert_eq!(TicketKeys::new("other", key(1), None).verify(&ticket, 0), Err(TicketError::Invalid));
+        let parts: Vec<&str> = ticket.split('.').collect();
+        let claims = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
+        let claims = String::from_utf8(claims).unwrap().replace("ada@", "eve@");
+        let forged = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims), parts[2]);
+        assert_eq!(keys.verify(&forged, 0), Err(TicketError::Invalid));
+        let header = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[0]).unwrap()).unwrap();
+        for algorithm in ["none", "HS512", "RS256"] {
+            let header = URL_SAFE_NO_PAD.encode(header.replace("HS256", algorithm));
+            assert_eq!(keys.verify(&format!("{header}.{}.", parts[1]), 0), Err(TicketError::Invalid), "{algorithm}");
+        }
+        for nonsense in ["", ".", "..", "a.b.c", "\u{0}"] {
+            assert_eq!(keys.verify(nonsense, 0), Err(TicketError::Invalid));
+        }
+    }
+
+    #[test]
+    fn keys_below_32_bytes_are_refused() {
+        assert!(TicketKey::parse(&URL_SAFE_NO_PAD.encode([1; 31])).is_none());
+        assert!(TicketKey::parse("not base64!").is_none());
+    }
+
+    #[test]
+    fn turn_credential_is_the_hmac_of_the_username() {
+        let credentials = turn_credentials("north", 1_700_000_000);
+        assert!(credentials.username.starts_with("1700003600:"));
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"north");
+        let proof = STANDARD.decode(&credentials.credential).unwrap();
+        assert!(hmac::verify(&key, credentials.username.as_bytes(), &proof).is_ok());
+    }
+}

@@ -1,0 +1,115 @@
+//! Which upgrades are admitted: through the edge, from an allowed origin, and within the limits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::http::header::{ORIGIN, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use peersync_server::client_address::{client_address, is_from_edge};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::addresses::ConnectionSlot;
+use crate::shared::{Ingress, Shared};
+
+/// A permit for one open TCP connection. A WebSocket keeps it after the upgrade.
+#[derive(Clone, Debug)]
+pub struct OpenSlot {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl OpenSlot {
+    /// Returns a slot that is released when its last clone is dropped.
+    pub fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: Arc::new(permit) }
+    }
+}
+
+/// One WebSocket connection, counted until it is dropped.
+#[derive(Debug)]
+pub struct Seat(Arc<Shared>);
+
+/// Checks everything that an upgrade needs besides its handshake.
+///
+/// # Errors
+/// The reason why it is refused.
+pub fn admit(shared: &Arc<Shared>, headers: &HeaderMap, peer: SocketAddr) -> Result<(Seat, ConnectionSlot), Refusal> {
+    let from_edge = match &shared.ingress {
+        Ingress::Edge(key) if is_from_edge(headers, Some(key)) => true,
+        Ingress::Edge(_) => return Err(Refusal::Edge),
+        Ingress::Direct => false,
+    };
+    let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    if !origin.is_some_and(|origin| shared.settings.allows_origin(origin)) {
+        return Err(Refusal::Origin);
+    }
+    if shared.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    let seat = Seat::take(shared).ok_or(Refusal::Full)?;
+    let address = client_address(headers, Some(peer.ip()), from_edge).unwrap_or(peer.ip());
+    let (all, greeting) = (shared.limits.per_address, shared.limits.greeting_per_address);
+    let slot = shared.addresses.enter(address, all, greeting).ok_or(Refusal::Address)?;
+    Ok((seat, slot))
+}
+
+impl Seat {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let seat = Self(Arc::clone(shared));
+        (shared.connections.fetch_add(1, Ordering::SeqCst) < shared.limits.connections).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Why an upgrade is refused.
+#[derive(Clone, Copy, Debug)]
+pub enum Refusal {
+    /// It did not come through the edge.
+    Edge,
+    /// Its page has another origin.
+    Origin,
+    /// The server is draining.
+    Draining,
+    /// The server has reached its limit of connections.
+    Full,
+    /// The client's address has reached its limit of connections.
+    Address,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code, message) = match self {
+            Self::Edge => (StatusCode::FORBIDDEN, "forbidden", "connect through the site's own address"),
+            Self::Origin => (StatusCode::FORBIDDEN, "origin", "pages of this origin may not connect"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "the server restarts; try again"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "too_many", "the server is full; try again later"),
+            Self::Address => (StatusCode::TOO_MANY_REQUESTS, "too_many", "too many connections from your address"),
+        };
+        let mut response = (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response();
+        if matches!(self, Self::Draining | Self::Full | Self::Address) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+impl Refusal {
+    /// Returns its name in the metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Origin => "origin",
+            Self::Draining => "draining",
+            Self::Full => "full",
+            Self::Address => "address",
+        }
+    }
+}

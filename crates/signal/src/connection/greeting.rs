@@ -1,0 +1,73 @@
+//! The beginning of a connection: its `hello`, and the session that it begins or resumes.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::farewell::CloseReason;
+use crate::ids::ResumeKey;
+use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
+use crate::relay::{self, Incoming};
+use crate::session::{Identity, Session};
+use crate::shared::Shared;
+use peersync_websocket::{Frame, Socket};
+
+/// Waits for the `hello` of connection `number`. Returns its session, and whether it was resumed.
+///
+/// # Errors
+/// No valid `hello` came in time, or the ticket was refused.
+pub async fn session(shared: &Shared, socket: &mut Socket, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
+    match timeout(shared.limits.hello, hello(socket)).await {
+        Ok(hello) => hello.and_then(|hello| greet(shared, hello, number)),
+        Err(_) => {
+            Err(CloseReason::Close(close::NO_HELLO, Some(Refused(ErrorCode::HelloExpected, "no hello came in time"))))
+        }
+    }
+}
+
+/// Reads the first message, which must be `hello`.
+async fn hello(socket: &mut Socket) -> Result<ClientMessage, CloseReason> {
+    loop {
+        // Pings are not answered before `hello`.
+        let first = |frame: Frame<'_>| match frame {
+            Frame::Text(text) => ControlFlow::Break(greeted(text)),
+            Frame::Ping(_) | Frame::Pong(_) => ControlFlow::Continue(()),
+            Frame::Binary => ControlFlow::Break(Err(CloseReason::Close(close::UNSUPPORTED, None))),
+            Frame::Close(_) => ControlFlow::Break(Err(CloseReason::Lost)),
+        };
+        if let Some(first) = poll_fn(|context| socket.poll_frames(context, first)).await? {
+            return first;
+        }
+    }
+}
+
+fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
+    match relay::read(text) {
+        Ok(Incoming::Message(hello @ ClientMessage::Hello { .. })) => Ok(hello),
+        _ => {
+            let expected = Refused(ErrorCode::HelloExpected, "the first message must be hello with a ticket");
+            Err(CloseReason::Close(close::NO_HELLO, Some(expected)))
+        }
+    }
+}
+
+/// Checks the ticket, and resumes a session or begins one.
+fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
+    let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
+    let who: Identity =
+        shared.tickets.admit(&ticket).map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
+    let now = shared.now();
+    let mut hub = shared.hub.lock();
+    let key = resume.and_then(|key| key.parse::<ResumeKey>().ok());
+    if let Some(session) = key.and_then(|key| hub.resume(key, &who, number, seen)) {
+        session.heard(now);
+        shared.metrics.resumed.inc();
+        return Ok((session, true));
+    }
+    let session = hub.open(who, number, now).map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;
+    drop(hub);
+    shared.wheel.add(&session);
+    Ok((session, false))
+}

@@ -1,0 +1,221 @@
+//! What sessions share, behind one lock that is held for microseconds and never across an await. Rooms, rings and presence
+//! have a file each. This one has what they have in common: sessions begin, are lost, are resumed, and end.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::bounds::Bounds;
+use crate::ids::{PeerId, ResumeKey};
+use crate::limits::Limits;
+use crate::metrics::Counts;
+use crate::outbox::EndRequest;
+use crate::presence::User;
+use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
+use crate::rings::Rings;
+use crate::rooms::Room;
+use crate::session::{Identity, Session};
+
+/// The number of lost sessions that are ended without releasing the lock.
+const AT_ONCE: usize = 256;
+
+/// All sessions, rooms and rings.
+#[derive(Debug)]
+pub struct Hub {
+    state: Mutex<HubState>,
+}
+
+/// The state behind the lock.
+#[derive(Debug)]
+pub struct HubState {
+    pub(crate) limits: Arc<Limits>,
+    /// The maximum number of people in a room.
+    pub(crate) capacity: usize,
+    pub(crate) sessions: HashMap<PeerId, Entry>,
+    pub(crate) users: HashMap<Arc<str>, User>,
+    pub(crate) rooms: HashMap<Arc<str>, Room>,
+    pub(crate) rings: Rings,
+    /// Sessions without a connection, the one lost first at the front.
+    lost: VecDeque<(Duration, PeerId)>,
+    bounds: Arc<Bounds>,
+}
+
+/// A session with its state in the hub.
+#[derive(Debug)]
+pub struct Entry {
+    pub(crate) session: Arc<Session>,
+    pub(crate) room: RoomState,
+    /// The users that it rings.
+    pub(crate) ringing: Vec<Arc<str>>,
+    /// When it lost its connection.
+    pub(crate) lost: Option<Duration>,
+}
+
+/// Whether a session is in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomState {
+    /// It is in no room.
+    Outside,
+    /// It is a member of this room.
+    In(Arc<str>),
+    /// It waits to be admitted to this locked room.
+    Knocking(Arc<str>),
+}
+
+impl Hub {
+    /// Returns a hub without sessions.
+    pub fn new(limits: Arc<Limits>, capacity: usize, bounds: Arc<Bounds>) -> Self {
+        let state = HubState {
+            limits,
+            capacity,
+            sessions: HashMap::new(),
+            users: HashMap::new(),
+            rooms: HashMap::new(),
+            rings: Rings::default(),
+            lost: VecDeque::new(),
+            bounds,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Locks the state for one short operation.
+    pub fn lock(&self) -> MutexGuard<'_, HubState> {
+        self.state.lock()
+    }
+}
+
+impl HubState {
+    /// Begins a session for connection `owner`.
+    ///
+    /// # Errors
+    /// The server or the user has too many sessions.
+    pub fn open(&mut self, who: Identity, owner: u64, now: Duration) -> Result<Arc<Session>, Refused> {
+        if self.sessions.len() >= self.limits.sessions {
+            return Err(Refused(ErrorCode::TooMany, "the server is full; try again later"));
+        }
+        if let Some(email) = &who.email {
+            self.make_room_for(&Arc::clone(email))?;
+        }
+        let session = Session::new(who, Arc::clone(&self.bounds), owner, now);
+        let entry = Entry { session: Arc::clone(&session), room: RoomState::Outside, ringing: Vec::new(), lost: None };
+        self.sessions.insert(session.peer, entry);
+        self.came_online(&session);
+        self.ring_the_newcomer(&session);
+        Ok(session)
+    }
+
+    /// Ends one of the user's lost sessions if the user has too many sessions for a new one.
+    fn make_room_for(&mut self, email: &Arc<str>) -> Done {
+        let Some(user) = self.users.get(email).filter(|user| user.sessions.len() >= self.limits.sessions_per_user)
+        else {
+            return Ok(());
+        };
+        let lost = user.sessions.iter().copied().find(|peer| self.is_lost(*peer));
+        match lost {
+            Some(peer) => self.end(peer),
+            None => return Err(Refused(ErrorCode::TooMany, "too many tabs and devices are connected; close one")),
+        }
+        Ok(())
+    }
+
+    /// Returns the session of `key` for connection `owner`, if everything after `seen` can still be sent. A session whose
+    /// key is right but that cannot be resumed ends.
+    pub fn resume(&mut self, key: ResumeKey, who: &Identity, owner: u64, seen: Option<u64>) -> Option<Arc<Session>> {
+        let entry = self.sessions.get_mut(&key.peer)?;
+        if entry.session.key != key || entry.session.who.email != who.email || entry.session.who.room != who.room {
+            return None;
+        }
+        if !entry.session.outbox.resume(owner, seen) {
+            self.end(key.peer);
+            return None;
+        }
+        entry.lost = None;
+        Some(Arc::clone(&entry.session))
+    }
+
+    /// Records that connection `owner` of the session is gone. The session waits to be resumed.
+    pub fn lose(&mut self, peer: PeerId, owner: u64, now: Duration) {
+        let Some(entry) = self.sessions.get_mut(&peer) else { return };
+        if !entry.session.outbox.detach(owner) {
+            return;
+        }
+        if entry.session.outbox.can_resume() {
+            entry.lost = Some(now);
+            self.lost.push_back((now, peer));
+        } else {
+            self.end(peer);
+        }
+    }
+
+    /// Ends the session.
+    pub fn end(&mut self, peer: PeerId) {
+        self.cancel_rings(peer, None, None);
+        self.leave(peer);
+        let Some(entry) = self.sessions.remove(&peer) else { return };
+        entry.session.outbox.end(EndRequest::Over);
+        self.went_offline(&entry.session);
+    }
+
+    /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be ended:
+    /// after a network failure it can be thousands, and others need the lock in between.
+    pub fn expire(&mut self, now: Duration) -> bool {
+        self.expire_rings(now);
+        for _ in 0..AT_ONCE {
+            let over = |(since, _): &(Duration, PeerId)| now >= *since + self.limits.resume;
+            let Some((since, peer)) = self.lost.front().copied().filter(over) else { return false };
+            self.lost.pop_front();
+            if self.sessions.get(&peer).is_some_and(|entry| entry.lost == Some(since)) {
+                self.end(peer);
+            }
+        }
+        true
+    }
+
+    /// Returns all sessions.
+    pub fn all_sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.values().map(|entry| Arc::clone(&entry.session)).collect()
+    }
+
+    /// Returns the counts for the metrics.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            sessions: self.sessions.len(),
+            users: self.users.len(),
+            rooms: self.rooms.len(),
+            rings: self.rings.len(),
+        }
+    }
+
+    pub(crate) fn is_lost(&self, peer: PeerId) -> bool {
+        self.sessions.get(&peer).is_some_and(|entry| entry.lost.is_some())
+    }
+
+    pub(crate) fn session(&self, peer: PeerId) -> Option<&Arc<Session>> {
+        self.sessions.get(&peer).map(|entry| &entry.session)
+    }
+
+    pub(crate) fn tell(&self, peer: PeerId, message: &ServerMessage) {
+        if let Some(session) = self.session(peer) {
+            session.send(message);
+        }
+    }
+
+    pub(crate) fn tell_all<'a>(&self, peers: impl IntoIterator<Item = &'a PeerId>, message: &ServerMessage) {
+        let json = message.to_json();
+        for session in peers.into_iter().filter_map(|peer| self.session(*peer)) {
+            session.send_json(&json);
+        }
+    }
+
+    /// Sends a message to all sessions of a user.
+    pub(crate) fn tell_user(&self, email: &str, message: &ServerMessage) {
+        if let Some(user) = self.users.get(email) {
+            self.tell_all(&user.sessions, message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Accepting connections, when nothing but the network is in front of the server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use tracing::warn;
+
+use crate::admission::OpenSlot;
+use crate::server::Server;
+
+/// The timeout for a complete request head.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// The maximum size of a request head in bytes. Browsers send 1 KB, CloudFront adds as much.
+const HEAD_BYTES: usize = 16 * 1024;
+/// The number of connections that the kernel queues until they are accepted. After a restart all clients reconnect at
+/// once.
+const BACKLOG: u32 = 4096;
+/// The size of the kernel's send buffer in bytes. By default it grows to megabytes for a slow reader.
+const SEND_BUFFER: u32 = 128 * 1024;
+
+/// Returns a listener for many clients.
+///
+/// # Errors
+/// The address is in use, or does not belong to this machine.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until it is dropped. During a drain it keeps accepting, and the server refuses.
+pub async fn serve(server: Server, listener: TcpListener) {
+    let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
+    let router = server.router();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // The error concerns one client, or is transient, such as too many open files.
+            Err(error) => {
+                warn!(target: "signal", %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        tokio::spawn(answer(stream, address, router.clone(), OpenSlot::new(slot)));
+    }
+}
+
+async fn answer(stream: TcpStream, address: SocketAddr, router: Router, slot: OpenSlot) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(slot.clone());
+        router.clone().oneshot(request)
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_BYTES);
+    // An error here is the client's: a malformed request, a timeout, a reset.
+    let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+}

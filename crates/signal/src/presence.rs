@@ -1,0 +1,80 @@
+//! Presence: which friends of a user are online. Only friends are told.
+
+use std::sync::Arc;
+
+use crate::directory::Friends;
+use crate::hub::HubState;
+use crate::ids::PeerId;
+use crate::protocol::ServerMessage;
+use crate::session::Session;
+
+/// A user with at least one session.
+#[derive(Debug, Default)]
+pub struct User {
+    pub(crate) sessions: Vec<PeerId>,
+    /// `None` until DynamoDB has returned them.
+    pub(crate) friends: Option<Friends>,
+}
+
+impl HubState {
+    /// Adds a new session, and tells it which friends are online, if they are known already.
+    pub(crate) fn came_online(&mut self, session: &Session) {
+        let Some(email) = &session.who.email else { return };
+        let user = self.users.entry(Arc::clone(email)).or_default();
+        user.sessions.push(session.peer);
+        let friends = user.friends.clone();
+        for friend in friends.iter().flat_map(|friends| friends.iter()).filter(|friend| self.is_online(friend)) {
+            session.send(&presence(friend, true));
+        }
+    }
+
+    /// Removes a session. Without any session the user is offline.
+    pub(crate) fn went_offline(&mut self, session: &Session) {
+        let Some(email) = &session.who.email else { return };
+        let Some(user) = self.users.get_mut(email) else { return };
+        user.sessions.retain(|peer| *peer != session.peer);
+        if !user.sessions.is_empty() {
+            return;
+        }
+        let friends = self.users.remove(email).and_then(|user| user.friends);
+        for friend in friends.iter().flat_map(|friends| friends.iter()) {
+            self.tell_user(friend, &presence(email, false));
+        }
+    }
+
+    /// Sets the user's friends, and tells both sides about changes.
+    pub fn befriend(&mut self, email: &Arc<str>, friends: &Friends) {
+        let Some(user) = self.users.get_mut(email) else { return };
+        let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
+        for (now, then, online) in [(friends, &before, true), (&before, friends, false)] {
+            for friend in now.difference(then).filter(|friend| self.is_online(friend)) {
+                self.tell_user(email, &presence(friend, online));
+                self.tell_user(friend, &presence(email, online));
+            }
+        }
+    }
+
+    /// Returns whether the friends of this user are known.
+    pub fn has_friends(&self, email: &str) -> bool {
+        self.users.get(email).is_some_and(|user| user.friends.is_some())
+    }
+
+    /// Returns whether `viewer` may see the address of `other`.
+    pub(crate) fn knows(&self, viewer: &Session, other: &Session) -> bool {
+        let (Some(viewer), Some(other)) = (&viewer.who.email, &other.who.email) else { return false };
+        viewer == other
+            || self
+                .users
+                .get(viewer)
+                .and_then(|user| user.friends.as_ref())
+                .is_some_and(|friends| friends.contains(other))
+    }
+
+    fn is_online(&self, email: &str) -> bool {
+        self.users.contains_key(email)
+    }
+}
+
+fn presence(email: &str, online: bool) -> ServerMessage {
+    ServerMessage::Presence { email: email.to_owned(), online }
+}

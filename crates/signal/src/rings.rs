@@ -1,0 +1,194 @@
+//! Rings: a friend is called in all tabs, the first tab to answer wins, and every ring ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hub::{HubState, RoomState};
+use crate::ids::PeerId;
+use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
+use crate::session::Session;
+
+const OVER: Refused = Refused(ErrorCode::RingOver, "this ring has ended");
+const GUEST: Refused = Refused(ErrorCode::Forbidden, "guests cannot ring or be rung; sign in");
+
+/// All rings, by callee.
+#[derive(Debug, Default)]
+pub struct Rings {
+    by_callee: HashMap<Arc<str>, Vec<Ring>>,
+    /// All rings have the same duration, so the oldest ends first.
+    deadlines: VecDeque<(Duration, Arc<str>, u64)>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Ring {
+    number: u64,
+    room: Arc<str>,
+    /// The callers: several if members of the same room ring the same friend.
+    callers: Vec<PeerId>,
+    /// The first caller's address and name.
+    from: Arc<str>,
+    name: Arc<str>,
+}
+
+impl Rings {
+    /// Returns the number of rings.
+    pub fn len(&self) -> usize {
+        self.by_callee.values().map(Vec::len).sum()
+    }
+
+    fn take(&mut self, callee: &str, which: impl Fn(&Ring) -> bool) -> Option<Ring> {
+        let rings = self.by_callee.get_mut(callee)?;
+        let ring = rings.iter().position(which).map(|at| rings.remove(at));
+        if rings.is_empty() {
+            self.by_callee.remove(callee);
+        }
+        ring
+    }
+}
+
+impl Ring {
+    fn rung(&self) -> ServerMessage {
+        ServerMessage::Rung { from: self.from.to_string(), name: self.name.to_string(), room: self.room.to_string() }
+    }
+}
+
+impl HubState {
+    /// Rings a user. The caller must have checked that they are friends.
+    ///
+    /// # Errors
+    /// The caller is a guest or not in that room, or there are too many rings.
+    pub fn ring(&mut self, caller: &Session, to: &str, room: &str, now: Duration) -> Done {
+        let Some(from) = &caller.who.email else { return Err(GUEST) };
+        let room = match self.room_state(caller.peer) {
+            RoomState::In(id) if *id == *room => id,
+            _ => return Err(Refused(ErrorCode::NotInRoom, "join the room before you ring somebody to it")),
+        };
+        let callee: Arc<str> = to.into();
+        let many = Refused(ErrorCode::TooMany, "too many rings at once");
+        let Some(entry) = self.sessions.get_mut(&caller.peer) else { return Err(OVER) };
+        let again = entry.ringing.contains(&callee);
+        if !again && entry.ringing.len() >= self.limits.rings_from {
+            return Err(many);
+        }
+        let rings = self.rings.by_callee.entry(Arc::clone(&callee)).or_default();
+        if let Some(ring) = rings.iter_mut().find(|ring| ring.room == room) {
+            if !again {
+                ring.callers.push(caller.peer);
+            }
+        } else {
+            if rings.len() >= self.limits.rings_to {
+                return Err(many);
+            }
+            self.rings.last += 1;
+            let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
+            let ring =
+                Ring { number, room: Arc::clone(&room), callers: vec![caller.peer], from: Arc::clone(from), name };
+            let message = ring.rung();
+            rings.push(ring);
+            self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(&callee), number));
+            self.tell_user(&callee, &message);
+        }
+        if let Some(entry) = self.sessions.get_mut(&caller.peer).filter(|_| !again) {
+            entry.ringing.push(Arc::clone(&callee));
+        }
+        let online = self.users.contains_key(&callee);
+        caller.send(&ServerMessage::Ringing { to: to.to_owned(), room: room.to_string(), online });
+        Ok(())
+    }
+
+    /// Accepts a ring. Under the lock only the first tab succeeds.
+    ///
+    /// # Errors
+    /// The ring no longer exists.
+    pub fn accept(&mut self, session: &Session, room: &str) -> Done {
+        let (email, ring) = self.answered(session, room)?;
+        self.invite(&email, room);
+        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        self.tell_all(&ring.callers, &ServerMessage::Accepted { room: room.clone(), from, peer: None });
+        let peer = Some(session.peer.to_string());
+        self.tell_user(&email, &ServerMessage::Accepted { room, from: None, peer });
+        Ok(())
+    }
+
+    /// Rejects a ring for all tabs.
+    ///
+    /// # Errors
+    /// The ring no longer exists.
+    pub fn reject(&mut self, session: &Session, room: &str) -> Done {
+        let (email, ring) = self.answered(session, room)?;
+        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        self.tell_all(&ring.callers, &ServerMessage::Rejected { room: room.clone(), from, peer: None });
+        let peer = Some(session.peer.to_string());
+        self.tell_user(&email, &ServerMessage::Rejected { room, from: None, peer });
+        Ok(())
+    }
+
+    /// Cancels the caller's rings, all or only those named. Does nothing for rings that have ended.
+    pub fn cancel_rings(&mut self, caller: PeerId, to: Option<&str>, room: Option<&str>) {
+        let Some(entry) = self.sessions.get(&caller) else { return };
+        if entry.ringing.is_empty() {
+            return;
+        }
+        let callees: Vec<_> =
+            entry.ringing.iter().filter(|callee| to.is_none_or(|to| to == &***callee)).cloned().collect();
+        for callee in callees {
+            self.cancel(caller, &callee, room);
+        }
+    }
+
+    fn cancel(&mut self, caller: PeerId, callee: &Arc<str>, room: Option<&str>) {
+        let Some(rings) = self.rings.by_callee.get_mut(callee) else { return };
+        let matches = |ring: &&mut Ring| room.is_none_or(|room| room == &*ring.room);
+        let Some(ring) = rings.iter_mut().filter(matches).find(|ring| ring.callers.contains(&caller)) else { return };
+        ring.callers.retain(|other| *other != caller);
+        let (number, nobody, id) = (ring.number, ring.callers.is_empty(), ring.room.to_string());
+        self.no_longer_rings(&[caller], callee);
+        self.tell(caller, &ServerMessage::Missed { room: id, from: None, to: Some(callee.to_string()) });
+        if nobody && let Some(ring) = self.rings.take(callee, |ring| ring.number == number) {
+            self.missed(callee, &ring);
+        }
+    }
+
+    /// Ends rings that were not answered in time.
+    pub(crate) fn expire_rings(&mut self, now: Duration) {
+        while self.rings.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
+            let Some((_, callee, number)) = self.rings.deadlines.pop_front() else { return };
+            if let Some(ring) = self.rings.take(&callee, |ring| ring.number == number) {
+                self.no_longer_rings(&ring.callers, &callee);
+                let to = Some(callee.to_string());
+                self.tell_all(&ring.callers, &ServerMessage::Missed { room: ring.room.to_string(), from: None, to });
+                self.missed(&callee, &ring);
+            }
+        }
+    }
+
+    /// Rings in a tab that was opened after the ring began.
+    pub(crate) fn ring_the_newcomer(&self, session: &Session) {
+        let rings = session.who.email.as_ref().and_then(|email| self.rings.by_callee.get(email));
+        for ring in rings.into_iter().flatten() {
+            session.send(&ring.rung());
+        }
+    }
+
+    fn answered(&mut self, session: &Session, room: &str) -> Result<(Arc<str>, Ring), Refused> {
+        let Some(email) = &session.who.email else { return Err(GUEST) };
+        let ring = self.rings.take(email, |ring| *ring.room == *room).ok_or(OVER)?;
+        self.no_longer_rings(&ring.callers, email);
+        Ok((Arc::clone(email), ring))
+    }
+
+    fn no_longer_rings(&mut self, callers: &[PeerId], callee: &Arc<str>) {
+        for caller in callers {
+            if let Some(entry) = self.sessions.get_mut(caller) {
+                entry.ringing.retain(|other| other != callee);
+            }
+        }
+    }
+
+    fn missed(&self, callee: &str, ring: &Ring) {
+        let (room, from) = (ring.room.to_string(), Some(ring.from.to_string()));
+        self.tell_user(callee, &ServerMessage::Missed { room, from, to: None });
+    }
+}

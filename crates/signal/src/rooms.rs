@@ -1,0 +1,243 @@
+//! Rooms: members, knocks, and the messages between members.
+
+use std::sync::Arc;
+
+use crate::directory::RoomRecord;
+use crate::hub::{HubState, RoomState};
+use crate::ids::PeerId;
+use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
+use crate::relay::Relay;
+use crate::session::Session;
+
+const NOT_IN_ROOM: Refused = Refused(ErrorCode::NotInRoom, "you are not in a room");
+const NO_SUCH_PEER: Refused = Refused(ErrorCode::NoSuchPeer, "this peer is not in your room");
+const FULL: Refused = Refused(ErrorCode::RoomFull, "the room is full");
+
+/// A room with members. Empty rooms are not kept: the lasting part is in DynamoDB.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// The members in the order in which they joined, including those that wait to be resumed.
+    pub(crate) members: Vec<PeerId>,
+    knocking: Vec<PeerId>,
+    locked: bool,
+    /// The record in DynamoDB, if it was read: its creator may always enter, and it may have been created locked.
+    record: Option<RoomRecord>,
+    /// Users who accepted a ring to this room, and need not knock.
+    invited: Vec<Arc<str>>,
+}
+
+impl Room {
+    fn new(record: Option<RoomRecord>) -> Self {
+        Self { locked: record.as_ref().is_some_and(|record| record.locked), record, ..Self::default() }
+    }
+
+    /// Returns whether this user need not knock.
+    fn expects(&self, email: &Arc<str>) -> bool {
+        self.invited.contains(email) || self.record.as_ref().is_some_and(|record| record.owner == *email)
+    }
+}
+
+impl HubState {
+    /// Returns whether the room is empty, and so must be looked up before it is joined.
+    pub fn is_new(&self, id: &str) -> bool {
+        !self.rooms.contains_key(id)
+    }
+
+    /// Enters the room, or knocks if it is locked. The caller must have checked that it exists.
+    ///
+    /// # Errors
+    /// It is full, or too many others knock.
+    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: Option<RoomRecord>) -> Done {
+        match self.room_state(peer) {
+            RoomState::In(room) if room == *id => {
+                self.tell_joined(peer, id);
+                return Ok(());
+            }
+            RoomState::Knocking(room) if room == *id => return Ok(()),
+            _ => self.leave(peer),
+        }
+        let Some(session) = self.session(peer).cloned() else { return Ok(()) };
+        self.end_ghosts(&session, id);
+        let (capacity, knocking) = (self.capacity, self.limits.knocking);
+        let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| Room::new(record));
+        if room.members.len() >= capacity {
+            return Err(FULL);
+        }
+        if !room.locked || session.who.email.as_ref().is_some_and(|email| room.expects(email)) {
+            self.enter(peer, id);
+            return Ok(());
+        }
+        if room.knocking.len() >= knocking {
+            return Err(Refused(ErrorCode::TooMany, "too many people wait at the door; try again later"));
+        }
+        room.knocking.push(peer);
+        self.set_room_state(peer, RoomState::Knocking(Arc::clone(id)));
+        self.tell_knock(&session, id);
+        Ok(())
+    }
+
+    /// Leaves the room, or stops knocking.
+    pub fn leave(&mut self, peer: PeerId) {
+        let state = self.room_state(peer);
+        let (RoomState::In(id) | RoomState::Knocking(id)) = &state else { return };
+        self.cancel_rings(peer, None, None);
+        self.set_room_state(peer, RoomState::Outside);
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.members.retain(|member| *member != peer);
+        room.knocking.retain(|waiting| *waiting != peer);
+        let members = room.members.clone();
+        self.tell_all(&members, &ServerMessage::PeerLeft { peer: peer.to_string() });
+        if members.is_empty() {
+            self.empty(id);
+        }
+    }
+
+    /// Sends a `signal` to another member of the sender's room.
+    ///
+    /// # Errors
+    /// The sender is in no room, or the recipient is not in the same one.
+    pub fn relay(&self, from: &Session, relay: &Relay<'_>) -> Done {
+        let recipient = self.fellow(from.peer, relay.to)?;
+        recipient.outbox.push(&[r#""from":""#, &from.peer.to_string(), r#"","#, relay.fields]);
+        Ok(())
+    }
+
+    /// Sends a `signal` that did not take the fast path.
+    ///
+    /// # Errors
+    /// As for `relay`.
+    pub fn signal(&self, from: &Session, to: &str, message: &ServerMessage) -> Done {
+        self.fellow(from.peer, to)?.send(message);
+        Ok(())
+    }
+
+    /// Locks or opens the room. When it opens, everyone who knocks enters.
+    ///
+    /// # Errors
+    /// The peer is in no room.
+    pub fn lock_room(&mut self, peer: PeerId, locked: bool) -> Done {
+        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_IN_ROOM) };
+        let Some(room) = self.rooms.get_mut(&id) else { return Err(NOT_IN_ROOM) };
+        room.locked = locked;
+        let members = room.members.clone();
+        let message = ServerMessage::RoomLock { room: id.to_string(), locked, by: peer.to_string() };
+        self.tell_all(&members, &message);
+        if !locked {
+            self.let_all_in(&id);
+        }
+        Ok(())
+    }
+
+    /// Admits a peer that knocks, or turns it away.
+    ///
+    /// # Errors
+    /// The caller is in no room, that peer does not knock, or the room is full.
+    pub fn admit(&mut self, peer: PeerId, who: &str, admit: bool) -> Done {
+        let RoomState::In(id) = self.room_state(peer) else { return Err(NOT_IN_ROOM) };
+        let not_knocking = Refused(ErrorCode::NoSuchPeer, "this peer does not knock");
+        let waiting: PeerId = who.parse().map_err(|()| not_knocking)?;
+        if self.room_state(waiting) != RoomState::Knocking(Arc::clone(&id)) {
+            return Err(not_knocking);
+        }
+        if !admit {
+            self.leave(waiting);
+            let refusal = ServerMessage::error(ErrorCode::NotAdmitted, "you were not let in", Some("join"));
+            self.tell(waiting, &refusal);
+            return Ok(());
+        }
+        if self.rooms.get(&id).is_some_and(|room| room.members.len() >= self.capacity) {
+            return Err(FULL);
+        }
+        self.enter(waiting, &id);
+        Ok(())
+    }
+
+    /// Lets a user who accepted a ring enter without knocking.
+    pub(crate) fn invite(&mut self, email: &Arc<str>, id: &str) {
+        if let Some(room) = self.rooms.get_mut(id).filter(|room| !room.invited.contains(email)) {
+            room.invited.push(Arc::clone(email));
+        }
+    }
+
+    pub(crate) fn room_state(&self, peer: PeerId) -> RoomState {
+        self.sessions.get(&peer).map_or(RoomState::Outside, |entry| entry.room.clone())
+    }
+
+    fn set_room_state(&mut self, peer: PeerId, state: RoomState) {
+        if let Some(entry) = self.sessions.get_mut(&peer) {
+            entry.room = state;
+        }
+    }
+
+    fn fellow(&self, from: PeerId, to: &str) -> Result<&Arc<Session>, Refused> {
+        let sender = self.sessions.get(&from).ok_or(NOT_IN_ROOM)?;
+        let RoomState::In(_) = &sender.room else { return Err(NOT_IN_ROOM) };
+        let recipient = to.parse().ok().and_then(|to: PeerId| self.sessions.get(&to)).ok_or(NO_SUCH_PEER)?;
+        if recipient.room == sender.room { Ok(&recipient.session) } else { Err(NO_SUCH_PEER) }
+    }
+
+    fn enter(&mut self, peer: PeerId, id: &Arc<str>) {
+        let Some(session) = self.session(peer).cloned() else { return };
+        let room = self.rooms.entry(Arc::clone(id)).or_default();
+        room.knocking.retain(|waiting| *waiting != peer);
+        let others = room.members.clone();
+        room.members.push(peer);
+        self.set_room_state(peer, RoomState::In(Arc::clone(id)));
+        for other in others.iter().filter_map(|other| self.session(*other)) {
+            other.send(&ServerMessage::PeerJoined(session.as_member(self.knows(other, &session))));
+        }
+        self.tell_joined(peer, id);
+    }
+
+    /// Tells a new member who is in the room, and who knocks.
+    fn tell_joined(&self, peer: PeerId, id: &Arc<str>) {
+        let (Some(session), Some(room)) = (self.session(peer), self.rooms.get(id)) else { return };
+        let others = room.members.iter().filter(|other| **other != peer).filter_map(|other| self.session(*other));
+        let peers = others.map(|other| other.as_member(self.knows(session, other))).collect();
+        session.send(&ServerMessage::Joined { room: id.to_string(), peers, locked: room.locked });
+        for waiting in room.knocking.iter().filter_map(|waiting| self.session(*waiting)) {
+            session.send(&self.knock(session, waiting, id));
+        }
+    }
+
+    fn tell_knock(&self, session: &Arc<Session>, id: &Arc<str>) {
+        let Some(room) = self.rooms.get(id) else { return };
+        for member in room.members.iter().filter_map(|member| self.session(*member)) {
+            member.send(&self.knock(member, session, id));
+        }
+        session.send(&self.knock(session, session, id));
+    }
+
+    fn knock(&self, seen_by: &Session, session: &Session, id: &str) -> ServerMessage {
+        let member = session.as_member(self.knows(seen_by, session));
+        ServerMessage::Knock { room: id.to_owned(), peer: member.peer, name: member.name, email: member.email }
+    }
+
+    /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not find
+    /// its own place taken.
+    fn end_ghosts(&mut self, session: &Session, id: &Arc<str>) {
+        let (Some(email), Some(room)) = (&session.who.email, self.rooms.get(id)) else { return };
+        let same = |peer: PeerId| self.session(peer).is_some_and(|other| other.who.email.as_ref() == Some(email));
+        let ghosts: Vec<_> = room.members.iter().copied().filter(|peer| self.is_lost(*peer) && same(*peer)).collect();
+        ghosts.into_iter().for_each(|ghost| self.end(ghost));
+    }
+
+    fn let_all_in(&mut self, id: &Arc<str>) {
+        while let Some(room) = self.rooms.get(id).filter(|room| room.members.len() < self.capacity) {
+            let Some(waiting) = room.knocking.first().copied() else { return };
+            self.enter(waiting, id);
+        }
+    }
+
+    /// Handles the last member's leave: the lock ends unless the room was created with it, and everyone who knocks enters.
+    fn empty(&mut self, id: &Arc<str>) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.locked = room.record.as_ref().is_some_and(|record| record.locked);
+        let locked = room.locked;
+        if room.knocking.is_empty() {
+            self.rooms.remove(id);
+        } else if !locked {
+            self.let_all_in(id);
+        }
+    }
+}

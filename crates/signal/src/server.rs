@@ -1,0 +1,118 @@
+//! The HTTP routes: the upgrade, the health check, and the metrics.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use peersync_server::client_address::{FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_websocket::{Handshake, Socket};
+use serde_json::json;
+
+use crate::admission::OpenSlot;
+use crate::limits::Limits;
+use crate::shared::{Parts, Shared};
+use crate::{admission, connection};
+
+/// Headers that only a proxy sets: a request with one of them did not originate on this machine.
+const FORWARDED: [&str; 4] = [FORWARDED_FOR, "cf-connecting-ip", VIEWER_ADDRESS, ORIGIN_KEY];
+
+/// The signaling server; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Creates a server. Must be called in a Tokio runtime, where it starts the task that keeps the time.
+    pub fn new(parts: Parts) -> Self {
+        let shared = Arc::new(Shared::new(parts));
+        tokio::spawn(keep_time(Arc::downgrade(&shared)));
+        Self { shared }
+    }
+
+    /// Returns the routes `/ws`, `/healthz`, and `/metrics` for this machine. Requests need the extension
+    /// `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/ws", get(upgrade))
+            .route("/healthz", get(health))
+            .route("/metrics", get(metrics))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// Returns the current number of WebSocket connections.
+    pub fn connections(&self) -> usize {
+        self.shared.connections()
+    }
+
+    /// Returns the limits.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+}
+
+async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    slot: Option<Extension<OpenSlot>>,
+    headers: HeaderMap,
+    handshake: Handshake,
+) -> Response {
+    let (seat, connection_slot) = match admission::admit(&shared, &headers, peer) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            shared.metrics.refused(refusal.reason());
+            return refusal.into_response();
+        }
+    };
+    shared.metrics.upgraded.inc();
+    let (response, upgrade) = handshake.accept();
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let socket = Socket::new(upgraded, shared.limits.message_bytes);
+            connection::serve(shared, socket, connection_slot).await;
+        }
+        drop((seat, slot));
+    });
+    response
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    let (status, word) =
+        if shared.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { (StatusCode::OK, "ok") };
+    (status, Json(json!({ "status": word, "version": env!("CARGO_PKG_VERSION") }))).into_response()
+}
+
+/// Serves the metrics to Prometheus on this machine. For everybody else the route does not exist.
+async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if !peer.ip().to_canonical().is_loopback() || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let counts = shared.hub.lock().counts();
+    let text = shared.metrics.text(counts, shared.connections(), shared.bounds.used());
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}
+
+/// Sends pings and ends lost sessions and unanswered rings, in one task for all, as long as the server exists.
+async fn keep_time(shared: Weak<Shared>) {
+    let Some(tick) = shared.upgrade().map(|shared| shared.limits.tick) else { return };
+    let mut timer = tokio::time::interval(tick);
+    loop {
+        timer.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = shared.now();
+        shared.wheel.tick(now);
+        while shared.hub.lock().expire(now) {
+            tokio::task::yield_now().await;
+        }
+    }
+}

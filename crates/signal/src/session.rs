@@ -1,0 +1,90 @@
+//! A session: its identity, and what its connection and the hub share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::bounds::Bounds;
+use crate::ids::{PeerId, ResumeKey};
+use crate::outbox::{EndRequest, Outbox};
+use crate::protocol::{Member, ServerMessage};
+use crate::rate_limiter::RateLimiter;
+
+/// The identity of a client according to its ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The address of a signed-in user. Guests have none.
+    pub email: Option<Arc<str>>,
+    /// The name that others see.
+    pub name: Arc<str>,
+    /// The room for which the ticket was issued.
+    pub room: Option<Arc<str>>,
+}
+
+/// A session, shared by the connection's task and the hub.
+#[derive(Debug)]
+pub struct Session {
+    /// Its public id.
+    pub peer: PeerId,
+    /// The key to resume it.
+    pub key: ResumeKey,
+    /// The identity of the client.
+    pub who: Identity,
+    /// The messages for the client.
+    pub outbox: Outbox,
+    /// The limit on the client's messages.
+    pub rate_limiter: RateLimiter,
+    /// When the last frame was received, in milliseconds since the server's start.
+    heard: AtomicU64,
+}
+
+impl Session {
+    /// Returns a new session for connection `owner`.
+    pub fn new(who: Identity, bounds: Arc<Bounds>, owner: u64, now: Duration) -> Arc<Self> {
+        let peer = PeerId::random();
+        Arc::new(Self {
+            peer,
+            key: ResumeKey::random(peer),
+            who,
+            outbox: Outbox::new(bounds, owner),
+            rate_limiter: RateLimiter::default(),
+            heard: AtomicU64::new(millis(now)),
+        })
+    }
+
+    /// Queues a message.
+    pub fn send(&self, message: &ServerMessage) {
+        self.send_json(&message.to_json());
+    }
+
+    /// Queues a message that is already serialized, for many recipients.
+    pub fn send_json(&self, json: &str) {
+        if let Some(inside) = json.get(1..) {
+            self.outbox.push(&[inside]);
+        }
+    }
+
+    /// Returns the session as another one sees it. `known` is true for friends and the user's own sessions.
+    pub fn as_member(&self, known: bool) -> Member {
+        let email = self.who.email.as_ref().filter(|_| known).map(|email| email.to_string());
+        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email }
+    }
+
+    /// Records that a frame was received.
+    pub fn heard(&self, now: Duration) {
+        self.heard.store(millis(now), Ordering::Relaxed);
+    }
+
+    /// Pings the client, or ends the session if nothing was received for `dead`.
+    pub fn beat(&self, now: Duration, dead: Duration) {
+        if millis(now).saturating_sub(self.heard.load(Ordering::Relaxed)) >= millis(dead) {
+            self.outbox.end(EndRequest::Dead);
+        } else {
+            self.outbox.beat();
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,128 @@
+//! The state that all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use peersync_server::secrets::Secret;
+use peersync_server::settings::Settings;
+use peersync_server::store::Store;
+use peersync_server::tickets::TicketKeys;
+
+use crate::addresses::Addresses;
+use crate::bounds::Bounds;
+use crate::directory::Directory;
+use crate::heartbeat::Wheel;
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::tickets::Tickets;
+
+/// What a server is created from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The settings, of which the allowed origins and the rooms' capacity are used.
+    pub settings: Settings,
+    /// How clients reach the server.
+    pub ingress: Ingress,
+    /// The keys for the tickets of clients.
+    pub ticket_keys: TicketKeys,
+    /// The database with friends and rooms.
+    pub store: Arc<Store>,
+    /// Bounds and durations.
+    pub limits: Limits,
+}
+
+/// How clients reach the server, and so which source of their addresses counts.
+#[derive(Clone, Debug)]
+pub enum Ingress {
+    /// Through CloudFront, the proxy of the host, or the edge of `local`, which proves itself with this key. Requests
+    /// without it are refused.
+    Edge(Secret),
+    /// Directly from the network.
+    Direct,
+}
+
+/// The state that all connections share.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) ingress: Ingress,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) hub: Hub,
+    pub(crate) wheel: Wheel,
+    pub(crate) tickets: Tickets,
+    pub(crate) directory: Directory,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) bounds: Arc<Bounds>,
+    pub(crate) connections: AtomicUsize,
+    numbers: AtomicU64,
+    draining: AtomicBool,
+    /// The number of clients that were told of the drain.
+    told: AtomicUsize,
+    started: Instant,
+}
+
+impl Shared {
+    /// Returns the state of a server without connections.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let limits = Arc::new(parts.limits);
+        let metrics = Arc::new(Metrics::default());
+        let bounds = Bounds::new(&limits);
+        let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
+        Self {
+            ingress: parts.ingress,
+            hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
+            wheel: Wheel::new(&limits),
+            tickets: Tickets::new(parts.ticket_keys),
+            directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
+            metrics,
+            addresses: Arc::default(),
+            bounds,
+            connections: AtomicUsize::new(0),
+            // In an outbox 0 means no connection.
+            numbers: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
+            told: AtomicUsize::new(0),
+            started: Instant::now(),
+            settings: parts.settings,
+            limits,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn told(&self) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn number_told(&self) -> usize {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Returns after how many milliseconds a client should reconnect: not all at once, and not before the next server
+    /// listens.
+    pub(crate) fn retry_ms(&self) -> u64 {
+        let spread = u64::try_from(self.limits.drain.as_millis()).unwrap_or(u64::MAX / 4);
+        500 + rand::random_range(0..=2 * spread)
+    }
+}

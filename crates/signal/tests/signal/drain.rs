@@ -1,0 +1,72 @@
+//! Shutting down.
+
+use std::time::Duration;
+
+use peersync_signal::{Drained, Limits};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Error;
+
+use crate::client::{Came, Client};
+use crate::world::World;
+
+#[tokio::test]
+async fn drain_announces_before_close_and_refuses_new_connections() {
+    let limits = Limits { drain: Duration::from_millis(300), ..Limits::default() };
+    let world = World::with(limits).await;
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(world.inside("Guest", &format!("room {number}")).await);
+    }
+    let server = world.server.clone();
+    let drain = tokio::spawn(async move { server.drain().await });
+    let mut waits = std::collections::HashSet::new();
+    for client in &mut clients {
+        waits.insert(client.expect("draining").await["retry_ms"].as_u64().unwrap());
+    }
+    assert!(waits.len() > 1, "not all at once: {waits:?}");
+    for client in &mut clients {
+        assert_eq!(client.came().await, Came::Closed(1012));
+    }
+    assert_eq!(drain.await.unwrap(), Drained { told: 20, left: 0 });
+    let headers = [("origin", crate::world::ORIGIN), ("x-peersync-origin-key", crate::world::EDGE_KEY)];
+    let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let health = crate::entrance::get(&world, "/healthz", "").await;
+    assert!(health.starts_with("HTTP/1.1 503") && health.contains("draining"), "{health}");
+}
+
+#[tokio::test]
+async fn queued_messages_come_before_the_close() {
+    let limits = Limits { drain: Duration::from_millis(500), ..Limits::default() };
+    let world = World::with(limits).await;
+    let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.inside("Bob", "r").await);
+    ada.settle().await;
+    let server = world.server.clone();
+    let drain = tokio::spawn(async move { server.drain().await });
+    ada.expect("draining").await;
+    ada.send(json!({ "type": "signal", "to": bob.peer, "candidate": null })).await;
+    let mut told = Vec::new();
+    loop {
+        match bob.came().await {
+            Came::Message(message) => told.push(message["type"].as_str().unwrap().to_owned()),
+            closed => {
+                assert_eq!(closed, Came::Closed(1012));
+                break;
+            }
+        }
+    }
+    assert!(told.contains(&"draining".to_owned()), "{told:?}");
+    drop((ada, bob));
+    assert_eq!(drain.await.unwrap().left, 0);
+}
+
+#[tokio::test]
+async fn drain_ends_at_its_deadline_with_a_stuck_client() {
+    let limits =
+        Limits { drain: Duration::from_millis(50), drain_deadline: Duration::from_millis(300), ..Limits::default() };
+    let world = World::with(limits).await;
+    // It neither reads nor responds.
+    let _silent = world.inside("Silent", "r").await;
+    let drained = world.server.drain().await;
+    assert_eq!(drained.told, 1);
+}

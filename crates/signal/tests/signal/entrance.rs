@@ -1,0 +1,227 @@
+//! Which connections are admitted.
+
+use std::time::Duration;
+
+use peersync_server::tickets::{TicketKey, TicketKeys};
+use peersync_signal::Limits;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error;
+
+use crate::client::{Came, Client};
+use crate::world::{EDGE_KEY, ORIGIN, STACK, World, now, user};
+
+#[tokio::test]
+async fn hello_after_the_timeout_is_refused() {
+    let world = World::with(Limits { hello: Duration::from_millis(100), ..Limits::default() }).await;
+    let mut client = Client::connect(world.address).await;
+    client.closed_for("hello_expected", 4000).await;
+}
+
+#[tokio::test]
+async fn first_message_must_be_hello() {
+    let world = World::new().await;
+    for text in [r#"{"type":"join","room":"r"}"#, "nonsense", "{}"] {
+        let mut client = Client::connect(world.address).await;
+        client.send_text(text.to_owned()).await;
+        client.closed_for("hello_expected", 4000).await;
+    }
+    let mut client = world.guest("Ada", "r").await;
+    client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+    assert_eq!(client.refused("hello_expected").await["about"], "hello", "once is enough");
+    assert_eq!(client.join("r").await["peers"], json!([]), "and does no harm");
+}
+
+#[tokio::test]
+async fn origins_must_match_exactly_and_the_edge_must_prove_itself() {
+    let world = World::new().await;
+    let key = ("x-peersync-origin-key", EDGE_KEY);
+    for origin in ["https://site.example", "http://localhost:3000"] {
+        assert!(Client::connect_with(world.address, &[("origin", origin), key]).await.is_ok(), "{origin}");
+    }
+    for headers in [
+        vec![("origin", "https://site.example.evil.example"), key],
+        vec![("origin", "http://site.example"), key],
+        vec![("origin", "https://site.example/"), key],
+        vec![("origin", "null"), key],
+        vec![key],
+        vec![("origin", ORIGIN)],
+        vec![("origin", ORIGIN), ("x-peersync-origin-key", "a guess")],
+    ] {
+        let refused = Client::connect_with(world.address, &headers).await;
+        let Err(Error::Http(response)) = refused else { panic!("{headers:?} came in") };
+        assert_eq!(response.status(), 403, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn ticket_is_accepted_once_within_a_minute_and_only_from_this_stack() {
+    let world = World::new().await;
+    let ticket = world.ticket("ada@example.org");
+    let _first = Client::welcome(world.address, &ticket).await;
+    let stranger = TicketKeys::new(STACK, TicketKey::parse(&format!("{}A", "B".repeat(42))).unwrap(), None);
+    let forged = stranger.issue(user("ada@example.org", None), now()).unwrap();
+    let expired = world.ticket_of(user("ada@example.org", None), 61);
+    for (ticket, code) in [
+        (ticket.as_str(), "ticket_used"),
+        (&expired, "ticket_expired"),
+        (&forged, "ticket_invalid"),
+        ("nonsense", "ticket_invalid"),
+        ("", "ticket_invalid"),
+    ] {
+        let mut client = Client::connect(world.address).await;
+        client.send(json!({ "type": "hello", "ticket": ticket })).await;
+        client.closed_for(code, 4001).await;
+    }
+}
+
+#[tokio::test]
+async fn connections_per_address_are_limited() {
+    let limits = Limits { per_address: 3, greeting_per_address: 2, ..Limits::default() };
+    let world = World::with(limits).await;
+    let connect = |viewer: &'static str| {
+        let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
+        async move { Client::connect_with(world.address, &headers).await }
+    };
+    let refused = async |viewer: &'static str| {
+        let Err(Error::Http(response)) = connect(viewer).await else { panic!("{viewer} came in") };
+        assert_eq!(response.status(), 429);
+    };
+    let (mut one, mut two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
+    refused("2001:db8::3:1000").await;
+    let _neighbour = connect("2001:db8:0:1::1:1000").await.unwrap();
+    for client in [&mut one, &mut two] {
+        client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+        client.welcomed().await;
+    }
+    let _three = connect("2001:db8::3:1000").await.unwrap();
+    refused("2001:db8::4:1000").await;
+}
+
+#[tokio::test]
+async fn connections_in_total_are_limited() {
+    let world = World::with(Limits { connections: 2, ..Limits::default() }).await;
+    let _two = (Client::connect(world.address).await, Client::connect(world.address).await);
+    let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
+    let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
+    assert_eq!(response.status(), 503);
+}
+
+#[tokio::test]
+async fn connections_without_upgrade_are_limited() {
+    let world = World::with(Limits { connections: 2, spare_connections: 1, ..Limits::default() }).await;
+    let (mut ada, _bob) = (world.guest("Ada", "r").await, world.guest("Bob", "r").await);
+    let mut first = TcpStream::connect(world.address).await.unwrap();
+    let mut second = TcpStream::connect(world.address).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    first.write_all(request).await.unwrap();
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    second.write_all(request).await.unwrap();
+    // A server that accepted it would have answered before all of these.
+    for _ in 0..20 {
+        ada.settle().await;
+    }
+    assert!(second.try_read(&mut answer).is_err(), "all places are taken");
+    drop(first);
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn sessions_in_total_are_limited() {
+    let world = World::with(Limits { sessions: 1, ..Limits::default() }).await;
+    let _one = world.user("ada@example.org").await;
+    let mut two = Client::connect(world.address).await;
+    two.send(json!({ "type": "hello", "ticket": world.ticket("bob@example.org") })).await;
+    two.closed_for("too_many", 4004).await;
+}
+
+#[tokio::test]
+async fn sessions_per_user_are_limited() {
+    let world = World::with(Limits { sessions_per_user: 2, ..Limits::default() }).await;
+    let _tabs = (world.user("ada@example.org").await, world.user("ada@example.org").await);
+    let mut third = Client::connect(world.address).await;
+    third.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+    third.closed_for("too_many", 4004).await;
+    let _other = world.user("bob@example.org").await;
+}
+
+#[tokio::test]
+async fn binary_messages_are_refused() {
+    use futures::SinkExt as _;
+    let world = World::new().await;
+    let mut client = world.user("ada@example.org").await;
+    client.socket.send(vec![1_u8, 2, 3].into()).await.unwrap();
+    assert_eq!(client.came().await, Came::Closed(1003));
+}
+
+#[tokio::test]
+async fn invalid_frames_are_refused() {
+    let world = World::new().await;
+    let masked = [0x85, 0, 0, 0, 0];
+    for (first, head, payload, close) in [
+        (0x81, &[0x05][..], b"hello", 1002),
+        // Marked as compressed, which was not negotiated.
+        (0xc1, &masked, b"hello", 1002),
+        (0x81, &masked, b"\xff\xfe\xfd\xfc\xfb", 1007),
+    ] {
+        let mut client = world.guest("Ada", "r").await;
+        client.socket.get_mut().write_all(&[&[first], head, payload].concat()).await.unwrap();
+        assert_eq!(client.came().await, Came::Closed(close), "{first:x} {head:?}");
+    }
+}
+
+#[tokio::test]
+async fn request_without_upgrade_gets_426() {
+    let world = World::new().await;
+    let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for headers in [String::new(), websocket.to_owned(), format!("{websocket}sec-websocket-version: 8\r\n")] {
+        let answer = get(&world, "/ws", &headers).await;
+        assert!(answer.starts_with("HTTP/1.1 426"), "{answer}");
+        assert!(answer.contains("upgrade: websocket") && answer.contains("sec-websocket-version: 13"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn compression_is_not_negotiated() {
+    let world = World::new().await;
+    let handshake = format!(
+        "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-extensions: permessage-deflate\r\n\
+         origin: {ORIGIN}\r\nx-peersync-origin-key: {EDGE_KEY}\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    let answer = String::from_utf8(answer).unwrap().to_lowercase();
+    assert!(answer.starts_with("http/1.1 101") && !answer.contains("sec-websocket-extensions"), "{answer}");
+}
+
+#[tokio::test]
+async fn health_is_public_and_metrics_are_local() {
+    let world = World::new().await;
+    let _client = world.user("ada@example.org").await;
+    assert!(get(&world, "/healthz", "").await.starts_with("HTTP/1.1 200"));
+    let metrics = get(&world, "/metrics", "").await;
+    for line in ["peersync_signal_connections 1", "peersync_signal_sessions 1", "peersync_signal_upgraded_total 1"] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(!metrics.contains("example.org"), "{metrics}");
+    let forwarded = get(&world, "/metrics", "x-forwarded-for: 192.0.2.1\r\n").await;
+    assert!(forwarded.starts_with("HTTP/1.1 404"), "{forwarded}");
+}
+
+pub async fn get(world: &World, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

@@ -1,0 +1,21 @@
+//! The signaling server over real sockets: each rule has a test that violates it. DynamoDB is `dynoxide-rs` on a
+//! loopback port; every test has its own server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a failure here is the test's failure"
+)]
+
+mod client;
+mod directory;
+mod drain;
+mod entrance;
+mod model;
+mod pressure;
+mod resume;
+mod rings;
+mod rooms;
+mod world;

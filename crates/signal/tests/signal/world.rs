@@ -1,0 +1,219 @@
+//! A server, its database, and tickets for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use peersync_server::secrets::Secret;
+use peersync_server::settings::{Settings, Tables};
+use peersync_server::store::Store;
+use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
+use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::client::Client;
+
+pub const ORIGIN: &str = "https://site.example";
+pub const EDGE_KEY: &str = "the edge's key";
+pub const STACK: &str = "peersync-test";
+/// base64url of 32 bytes.
+pub const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A database that runs until it is dropped or stopped.
+pub struct Database {
+    pub endpoint: String,
+    pub client: aws_sdk_dynamodb::Client,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+/// The server and database of one test.
+pub struct World {
+    pub server: Server,
+    pub address: SocketAddr,
+    pub database: Database,
+    keys: TicketKeys,
+    _serving: tokio_util::task::AbortOnDropHandle<()>,
+}
+
+impl Database {
+    pub async fn start() -> Self {
+        let database = dynoxide::Database::memory().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let until = stop.clone().cancelled_owned();
+        tokio::spawn(async move { dynoxide::server::serve_with_shutdown(listener, database, until).await });
+        let client = client(&endpoint);
+        let tables = Tables::of(STACK);
+        create(&client, &tables.user_connections, &[("userEmail", KeyType::Hash), ("targetEmail", KeyType::Range)])
+            .await;
+        create(&client, &tables.ephemeral, &[("key", KeyType::Hash)]).await;
+        Self { endpoint, client, _guard: stop.clone().drop_guard(), stop }
+    }
+
+    /// A database that accepts every request and never responds.
+    pub async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        tokio::spawn(async move {
+            let mut asking = Vec::new();
+            while let Some(Ok(asked)) = until.run_until_cancelled(listener.accept()).await {
+                asking.push(asked);
+            }
+        });
+        Self { client: client(&endpoint), endpoint, _guard: stop.clone().drop_guard(), stop }
+    }
+
+    /// Stops the database and waits until it is unreachable.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let address = self.endpoint.strip_prefix("http://").unwrap();
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Writes both rows of a pair with this status.
+    pub async fn connect(&self, one: &str, other: &str, status: &str) {
+        for (user, target) in [(one, other), (other, one)] {
+            let put = self.client.put_item().table_name(Tables::of(STACK).user_connections);
+            let put = put.item("userEmail", text(user)).item("targetEmail", text(target)).item("status", text(status));
+            put.item("timestamp", AttributeValue::N("1".into())).send().await.unwrap();
+        }
+    }
+
+    /// Deletes both rows of a pair.
+    pub async fn disconnect(&self, one: &str, other: &str) {
+        for (user, target) in [(one, other), (other, one)] {
+            let delete = self.client.delete_item().table_name(Tables::of(STACK).user_connections);
+            delete.key("userEmail", text(user)).key("targetEmail", text(target)).send().await.unwrap();
+        }
+    }
+
+    /// Creates a room as the API does, and returns its id.
+    pub async fn room(&self, owner: &str, locked: bool) -> String {
+        let store = Store::new(self.client.clone(), Tables::of(STACK));
+        store.create_room("room", owner, locked, now()).await.unwrap().id
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
+        Self::with_capacity(limits, 4).await
+    }
+
+    pub async fn with_capacity(limits: Limits, capacity: u32) -> Self {
+        Self::with_database(Database::start().await, limits, capacity).await
+    }
+
+    pub async fn with_database(database: Database, limits: Limits, capacity: u32) -> Self {
+        let mut settings = Settings::from_variables(|name| match name {
+            "PEERSYNC_STACK" => Some(STACK.into()),
+            "SITE_URL" => Some(ORIGIN.into()),
+            "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
+            _ => None,
+        })
+        .unwrap();
+        settings.room_capacity = capacity;
+        let keys = keys();
+        let server = Server::new(Parts {
+            ingress: Ingress::Edge(Secret::new(EDGE_KEY)),
+            ticket_keys: keys.clone(),
+            store: Arc::new(Store::new(database.client.clone(), settings.tables.clone())),
+            settings,
+            limits,
+        });
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(serve(server.clone(), listener)));
+        Self { server, address, database, keys, _serving: serving }
+    }
+
+    /// A ticket issued `age` seconds ago.
+    pub fn ticket_of(&self, bearer: Bearer, age: i64) -> String {
+        self.keys.issue(bearer, now() - age).unwrap()
+    }
+
+    /// A ticket for a user.
+    pub fn ticket(&self, email: &str) -> String {
+        self.ticket_of(user(email, None), 0)
+    }
+
+    /// A signed-in user, connected.
+    pub async fn user(&self, email: &str) -> Client {
+        Client::welcome(self.address, &self.ticket(email)).await
+    }
+
+    /// A guest, connected.
+    pub async fn guest(&self, name: &str, room: &str) -> Client {
+        Client::welcome(self.address, &self.ticket_of(guest(name, room), 0)).await
+    }
+
+    /// A guest in the room.
+    pub async fn inside(&self, name: &str, room: &str) -> Client {
+        let mut client = self.guest(name, room).await;
+        client.join(room).await;
+        client
+    }
+}
+
+pub fn keys() -> TicketKeys {
+    TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None)
+}
+
+pub fn user(email: &str, room: Option<&str>) -> Bearer {
+    let name = email.split('@').next().unwrap_or(email).to_owned();
+    Bearer { subject: email.to_owned(), name, guest: false, room: room.map(str::to_owned) }
+}
+
+pub fn guest(name: &str, room: &str) -> Bearer {
+    let subject = format!("guest:{:x}", rand::random::<u64>());
+    Bearer { subject, name: name.to_owned(), guest: true, room: Some(room.to_owned()) }
+}
+
+pub fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(endpoint)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+async fn create(client: &aws_sdk_dynamodb::Client, table: &str, keys: &[(&str, KeyType)]) {
+    let mut call = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    for (name, kind) in keys {
+        call = call
+            .key_schema(KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build().unwrap())
+            .attribute_definitions(
+                AttributeDefinition::builder()
+                    .attribute_name(*name)
+                    .attribute_type(ScalarAttributeType::S)
+                    .build()
+                    .unwrap(),
+            );
+    }
+    call.send().await.unwrap();
+}

@@ -1,0 +1,195 @@
+//! The signaling server as a process, as systemd starts and ends it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the test's failure"
+)]
+
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::routing::post;
+use axum::{Json, Router};
+use futures::{SinkExt as _, StreamExt as _, stream};
+use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+const ORIGIN: &str = "https://site.example";
+const EDGE_KEY: &str = "the edge's key";
+const STACK: &str = "peersync-test";
+/// base64url of 32 bytes.
+const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// The number of clients connected at the same time.
+const CLIENTS: usize = 1000;
+/// How long systemd waits before it kills the process, which must have ended by then.
+const IN_TIME: Duration = Duration::from_secs(20);
+
+/// A Parameter Store that has only the parameters that the program needs.
+async fn parameter_store() -> String {
+    let answer = |body: String| async move {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(request["WithDecryption"], true);
+        let names = request["Names"].as_array().unwrap().iter().filter_map(|name| {
+            let value = match name.as_str().unwrap().rsplit('/').next().unwrap() {
+                "ticket-key" => TICKET_KEY,
+                "origin-key" => EDGE_KEY,
+                _ => return None,
+            };
+            Some(json!({ "Name": name, "Type": "SecureString", "Value": value }))
+        });
+        Json(json!({ "Parameters": names.collect::<Vec<_>>(), "InvalidParameters": [] }))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    url
+}
+
+fn command(ssm: &str, database: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signal"));
+    command
+        .env_clear()
+        .envs([
+            ("PEERSYNC_STACK", STACK),
+            ("SITE_URL", ORIGIN),
+            ("LISTEN", "127.0.0.1:0"),
+            ("AWS_ENDPOINT_URL_SSM", ssm),
+            ("AWS_ENDPOINT_URL_DYNAMODB", database),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Starts the process and reads its address from the log, which is read to its end in a task.
+async fn start(mut command: Command) -> (Child, std::net::SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut log = Vec::new();
+    let address = loop {
+        let Some(line) = lines.next_line().await.unwrap() else {
+            panic!("the process ended before it listened: {log:?}")
+        };
+        let entry: Value = serde_json::from_str(&line).expect("the log is JSON");
+        log.push(line);
+        if entry["message"] == "listening" {
+            break entry["address"].as_str().unwrap().parse().unwrap();
+        }
+    };
+    let rest = tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            log.push(line);
+        }
+        log
+    });
+    (child, address, rest)
+}
+
+/// A guest's connection, welcomed and in the guest's room.
+async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) -> WebSocketStream<TcpStream> {
+    let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+    request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
+    request.headers_mut().insert("x-peersync-origin-key", EDGE_KEY.parse().unwrap());
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut socket, _) = client_async(request, stream).await.unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());
+    let bearer = Bearer { subject, name: "Somebody".into(), guest: true, room: Some(room.into()) };
+    let ticket = keys.issue(bearer, i64::try_from(now).unwrap()).unwrap();
+    socket.send(Message::text(json!({ "type": "hello", "ticket": ticket }).to_string())).await.unwrap();
+    assert_eq!(next(&mut socket).await, Came::Message("welcome".into()));
+    socket.send(Message::text(json!({ "type": "join", "room": room }).to_string())).await.unwrap();
+    socket
+}
+
+/// The type of the next message, or the close code.
+#[derive(Debug, PartialEq)]
+enum Came {
+    Message(String),
+    Closed(u16),
+    Gone,
+}
+
+async fn next(socket: &mut WebSocketStream<TcpStream>) -> Came {
+    loop {
+        match tokio::time::timeout(IN_TIME, socket.next()).await.expect("nothing came") {
+            Some(Ok(Message::Text(text))) => {
+                let message: Value = serde_json::from_str(&text).unwrap();
+                return Came::Message(message["type"].as_str().unwrap().to_owned());
+            }
+            Some(Ok(Message::Close(frame))) => return Came::Closed(frame.map_or(1005, |frame| frame.code.into())),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Came::Gone,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
+    let ssm = parameter_store().await;
+    // Guests in the room of their ticket need no database.
+    let (mut child, address, log) = start(command(&ssm, &ssm)).await;
+    let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
+    let clients: Vec<_> = stream::iter(0..CLIENTS)
+        .map(|number| {
+            let (keys, room) = (keys.clone(), (number / 2).to_string());
+            async move { client(address, &keys, &room).await }
+        })
+        .buffer_unordered(50)
+        .collect()
+        .await;
+    let watching = clients.into_iter().map(|mut client| {
+        tokio::spawn(async move {
+            let mut told = false;
+            loop {
+                match next(&mut client).await {
+                    Came::Message(kind) => told |= kind == "draining",
+                    end => return (told, end),
+                }
+            }
+        })
+    });
+    let watching: Vec<_> = watching.collect();
+    let begin = Instant::now();
+    terminate(&child).await;
+    for watched in watching {
+        assert_eq!(watched.await.unwrap(), (true, Came::Closed(1012)));
+    }
+    let status = tokio::time::timeout(IN_TIME, child.wait()).await.expect("the process is still running").unwrap();
+    assert!(status.success(), "{status}");
+    assert!(begin.elapsed() < IN_TIME);
+    let log = log.await.unwrap().join("\n");
+    assert!(log.contains("\"told\":1000") && log.contains("\"left\":0"), "{log}");
+    for personal in ["Somebody", "guest:", TICKET_KEY, EDGE_KEY] {
+        assert!(!log.contains(personal), "{personal} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn missing_secret_is_named_in_the_log() {
+    let answer = || async { Json(json!({ "Parameters": [], "InvalidParameters": [] })) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    let output = command(&url, &url).output().await.unwrap();
+    assert!(!output.status.success());
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert!(log.contains("ticket-key") && log.contains("peersync-deploy up"), "{log}");
+}
+
+async fn terminate(child: &Child) {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+}
