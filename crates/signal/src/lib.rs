@@ -27,7 +27,6 @@ mod metrics;
 mod outbox;
 mod presence;
 mod rate_limiter;
-mod relay;
 mod rings;
 mod rooms;
 mod session;
@@ -36,6 +35,7 @@ mod tickets;
 
 pub mod limits;
 pub mod protocol;
+pub mod relay;
 pub mod server;
 
 pub use drain::Drained;
