@@ -19,7 +19,7 @@ use crate::rooms::Room;
 use crate::session::{Identity, Session};
 
 /// The number of lost sessions that are ended without releasing the lock.
-const AT_ONCE: usize = 256;
+const ENDED_PER_LOCK: usize = 256;
 
 /// All sessions, rooms and rings.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl HubState {
     /// after a network failure it can be thousands, and others need the lock in between.
     pub fn expire(&mut self, now: Duration) -> bool {
         self.expire_rings(now);
-        for _ in 0..AT_ONCE {
+        for _ in 0..ENDED_PER_LOCK {
             let over = |(since, _): &(Duration, PeerId)| now >= *since + self.limits.resume;
             let Some((since, peer)) = self.lost.front().copied().filter(over) else { return false };
             self.lost.pop_front();
