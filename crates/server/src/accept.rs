@@ -25,8 +25,8 @@ pub struct Accepted {
 /// Waits for a free slot, and then for a connection. Further clients wait in the kernel's backlog.
 ///
 /// # Errors
-/// The error concerns one client, or is transient, such as too many open files. It is returned after a pause, so that the
-/// caller can call again at once.
+/// The error concerns one client, or is transient, such as too many open files. It is returned after a pause, so that
+/// the caller can call again at once.
 pub async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     match listener.accept().await {
