@@ -1,5 +1,5 @@
-//! The bootstrap as a process, against a fake Runtime API, Parameter Store and DynamoDB: it answers API Gateway's events,
-//! reads its secrets once, and logs no personal data.
+//! The bootstrap as a process, against a fake Runtime API, Parameter Store and DynamoDB: it answers API Gateway's
+//! events, reads its secrets once, and logs no personal data.
 
 #![allow(
     clippy::unwrap_used,

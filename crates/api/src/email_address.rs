@@ -14,8 +14,8 @@ pub const MAX_EMAIL: usize = 254;
 pub struct Email(String);
 
 impl Email {
-    /// Parses an address. Surrounding spaces are removed. Anything that is not ASCII is refused, so that no character that
-    /// merely looks like `@` or like a letter is accepted.
+    /// Parses an address. Surrounding spaces are removed. Anything that is not ASCII is refused, so that no character
+    /// that merely looks like `@` or like a letter is accepted.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches(' ');
         if !text.is_ascii() || text.len() > MAX_EMAIL {

@@ -48,8 +48,8 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
     answer.instrument(span).await
 }
 
-/// Checks the origin. Browsers send it with every request that changes state. A request without one does not come from a
-/// page, unless `sec-fetch-site` says that it does.
+/// Checks the origin. Browsers send it with every request that changes state. A request without one does not come from
+/// a page, unless `sec-fetch-site` says that it does.
 fn check(settings: &Settings, method: &Method, headers: &HeaderMap) -> ApiResult<()> {
     if *method == Method::GET || *method == Method::HEAD {
         return Ok(());

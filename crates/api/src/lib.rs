@@ -1,5 +1,5 @@
-//! The HTTP API: accounts, friends, rooms and tickets. One router, one file per route. In AWS each Lambda function serves
-//! the whole router behind its own role; `local` serves it in its own process.
+//! The HTTP API: accounts, friends, rooms and tickets. One router, one file per route. In AWS each Lambda function
+//! serves the whole router behind its own role; `local` serves it in its own process.
 
 mod body;
 mod caller;

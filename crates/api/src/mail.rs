@@ -71,8 +71,8 @@ impl std::fmt::Debug for Mailer {
 }
 
 impl Mailer {
-    /// Returns a mailer with the configured carrier. A wrong configuration is logged, and no letter is sent. `config` is
-    /// for SES.
+    /// Returns a mailer with the configured carrier. A wrong configuration is logged, and no letter is sent. `config`
+    /// is for SES.
     pub fn new(settings: &MailSettings, secrets: &Secrets, config: Option<&SdkConfig>) -> Self {
         let carrier = match settings.provider {
             MailProvider::None => return Self::none(),

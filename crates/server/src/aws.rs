@@ -21,8 +21,8 @@ const ATTEMPTS: u32 = 4;
 /// Returns the configuration of a Lambda function: region and credentials are in its environment, no other source is
 /// tried.
 ///
-/// It is built by hand: the SDK's loader would link its whole credential chain (three more clients) into a program whose
-/// size adds to each cold start.
+/// It is built by hand: the SDK's loader would link its whole credential chain (three more clients) into a program
+/// whose size adds to each cold start.
 pub fn from_environment() -> SdkConfig {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));

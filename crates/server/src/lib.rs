@@ -1,6 +1,7 @@
 //! What PeerSync's two server programs share, the API and the signaling server: settings, secrets, the database,
 //! tickets, the clock, and the address of a client. It knows neither of them.
 
+pub mod accept;
 pub mod access;
 pub mod aws;
 pub mod client_address;

@@ -1,4 +1,5 @@
-//! What a route of the API is, for those that serve it and those that deploy it. The table itself is in the API's crate.
+//! What a route of the API is, for those that serve it and those that deploy it. The table itself is in the API's
+//! crate.
 
 /// One route of the API.
 ///

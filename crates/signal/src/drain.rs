@@ -1,4 +1,5 @@
-//! Shutting down without a thundering herd: every client is told when to reconnect, then the closes are spread over time.
+//! Shutting down without a thundering herd: every client is told when to reconnect, then the closes are spread over
+//! time.
 
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ pub struct Drained {
 }
 
 impl Server {
-    /// Refuses new connections, tells all clients when to reconnect, closes them in batches, and returns when the last one
-    /// is gone or the deadline has passed.
+    /// Refuses new connections, tells all clients when to reconnect, closes them in batches, and returns when the last
+    /// one is gone or the deadline has passed.
     pub async fn drain(&self) -> Drained {
         let shared = &self.shared;
         shared.start_draining();

@@ -12,8 +12,8 @@ use crate::session::Session;
 #[derive(Debug)]
 pub struct Wheel {
     spokes: Mutex<Spokes>,
-    /// A session from which nothing came for this long is dead. One tick less than the limit, because the wheel turns in
-    /// whole ticks.
+    /// A session from which nothing came for this long is dead. One tick less than the limit, because the wheel turns
+    /// in whole ticks.
     dead: Duration,
 }
 

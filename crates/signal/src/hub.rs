@@ -1,5 +1,5 @@
-//! What sessions share, behind one lock that is held for microseconds and never across an await. Rooms, rings and presence
-//! have a file each. This one has what they have in common: sessions begin, are lost, are resumed, and end.
+//! What sessions share, behind one lock that is held for microseconds and never across an await. Rooms, rings and
+//! presence have a file each. This one has what they have in common: sessions begin, are lost, are resumed, and end.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::rooms::Room;
 use crate::session::{Identity, Session};
 
 /// The number of lost sessions that are ended without releasing the lock.
-const AT_ONCE: usize = 256;
+const ENDED_PER_LOCK: usize = 256;
 
 /// All sessions, rooms and rings.
 #[derive(Debug)]
@@ -120,8 +120,8 @@ impl HubState {
         Ok(())
     }
 
-    /// Returns the session of `key` for connection `owner`, if everything after `seen` can still be sent. A session whose
-    /// key is right but that cannot be resumed ends.
+    /// Returns the session of `key` for connection `owner`, if everything after `seen` can still be sent. A session
+    /// whose key is right but that cannot be resumed ends.
     pub fn resume(&mut self, key: ResumeKey, who: &Identity, owner: u64, seen: Option<u64>) -> Option<Arc<Session>> {
         let entry = self.sessions.get_mut(&key.peer)?;
         if entry.session.key != key || entry.session.who.email != who.email || entry.session.who.room != who.room {
@@ -158,11 +158,11 @@ impl HubState {
         self.went_offline(&entry.session);
     }
 
-    /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be ended:
-    /// after a network failure it can be thousands, and others need the lock in between.
+    /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be
+    /// ended: after a network failure it can be thousands, and others need the lock in between.
     pub fn expire(&mut self, now: Duration) -> bool {
         self.expire_rings(now);
-        for _ in 0..AT_ONCE {
+        for _ in 0..ENDED_PER_LOCK {
             let over = |(since, _): &(Duration, PeerId)| now >= *since + self.limits.resume;
             let Some((since, peer)) = self.lost.front().copied().filter(over) else { return false };
             self.lost.pop_front();

@@ -1,17 +1,17 @@
 //! The signaling server: introduces browsers that then connect to each other directly.
 //!
 //! A browser connects to `/ws`, says `hello` with a one-use ticket of the API, joins a room and exchanges session
-//! descriptions and candidates with the others in it. Friends ring each other and see who is online. The messages are in
-//! [`protocol`], bounds and times in [`limits`].
+//! descriptions and candidates with the others in it. Friends ring each other and see who is online. The messages are
+//! in [`protocol`], bounds and times in [`limits`].
 //!
 //! [`server`] has the HTTP routes, `admission` decides which upgrades become connections. Each connection is a task in
 //! `connection`, which reads its client through [`peersync_websocket`] and writes what waits in the session's `outbox`.
 //! `hub` holds what sessions share, a state machine behind one lock that never waits: rooms, rings, presence.
-//! `directory` queries DynamoDB. A session outlives its connection by thirty seconds, so that a call survives a change of
-//! network.
+//! `directory` queries DynamoDB. A session outlives its connection by thirty seconds, so that a call survives a change
+//! of network.
 //!
-//! Sessions live in this process only. After a restart clients get a new session and join their room again; media is not
-//! affected.
+//! Sessions live in this process only. After a restart clients get a new session and join their room again; media is
+//! not affected.
 
 mod addresses;
 mod admission;
@@ -27,7 +27,6 @@ mod metrics;
 mod outbox;
 mod presence;
 mod rate_limiter;
-mod relay;
 mod rings;
 mod rooms;
 mod session;
@@ -36,6 +35,7 @@ mod tickets;
 
 pub mod limits;
 pub mod protocol;
+pub mod relay;
 pub mod server;
 
 pub use drain::Drained;

@@ -19,7 +19,8 @@ pub struct Limits {
     pub ring: Duration,
     /// The interval at which deadlines of sessions and rings are checked and the heartbeat's wheel turns.
     pub tick: Duration,
-    /// The maximum size of a message in bytes. Larger ones are refused before they are buffered. Offers have 8 to 13 KB.
+    /// The maximum size of a message in bytes. Larger ones are refused before they are buffered. Offers have 8 to 13
+    /// KB.
     pub message_bytes: usize,
     /// The maximum number of messages that wait for one client.
     pub queue_messages: usize,

@@ -10,6 +10,7 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use peersync_server::accept::{Accepted, accept};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
@@ -45,17 +46,12 @@ pub async fn serve(server: Server, listener: TcpListener) {
     let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
     let router = server.router();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let (stream, address) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The error concerns one client, or is transient, such as too many open files.
-            Err(error) => {
-                warn!(target: "signal", %error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
+        match accept(&listener, &slots).await {
+            Ok(Accepted { stream, address, slot }) => {
+                tokio::spawn(answer(stream, address, router.clone(), OpenSlot::new(slot)));
             }
-        };
-        tokio::spawn(answer(stream, address, router.clone(), OpenSlot::new(slot)));
+            Err(error) => warn!(target: "signal", %error, "a connection could not be accepted"),
+        }
     }
 }
 

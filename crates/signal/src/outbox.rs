@@ -1,8 +1,8 @@
 //! The messages for one client: numbered, bounded, and kept until they have arrived, so that a session can be resumed
 //! without loss or duplicates.
 //!
-//! A message goes through three states: waiting, written, acknowledged. The server's ping carries the number of the last
-//! message written. Its pong proves that everything up to that number has arrived, and only then is it discarded.
+//! A message goes through three states: waiting, written, acknowledged. The server's ping carries the number of the
+//! last message written. Its pong proves that everything up to that number has arrived, and only then is it discarded.
 
 use std::collections::VecDeque;
 use std::io::Write as _;

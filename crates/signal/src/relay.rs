@@ -1,5 +1,5 @@
-//! The fast path for `signal` messages, nine of ten: checked in one pass without building a tree, and relayed by writing
-//! the server's fields in front of the text.
+//! The fast path for `signal` messages, nine of ten: checked in one pass without building a tree, and relayed by
+//! writing the server's fields in front of the text.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

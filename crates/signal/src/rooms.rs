@@ -213,8 +213,8 @@ impl HubState {
         ServerMessage::Knock { room: id.to_owned(), peer: member.peer, name: member.name, email: member.email }
     }
 
-    /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not find
-    /// its own place taken.
+    /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not
+    /// find its own place taken.
     fn end_ghosts(&mut self, session: &Session, id: &Arc<str>) {
         let (Some(email), Some(room)) = (&session.who.email, self.rooms.get(id)) else { return };
         let same = |peer: PeerId| self.session(peer).is_some_and(|other| other.who.email.as_ref() == Some(email));
@@ -229,7 +229,8 @@ impl HubState {
         }
     }
 
-    /// Handles the last member's leave: the lock ends unless the room was created with it, and everyone who knocks enters.
+    /// Handles the last member's leave: the lock ends unless the room was created with it, and everyone who knocks
+    /// enters.
     fn empty(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.locked = room.record.as_ref().is_some_and(|record| record.locked);

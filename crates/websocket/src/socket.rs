@@ -87,7 +87,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
         self.in_step && !self.closed
     }
 
-    /// Passes the frames of one read to `handle` until it breaks; the frames after that one are passed by the next call.
+    /// Passes the frames of one read to `handle` until it breaks; the frames after that one are passed by the next
+    /// call.
     ///
     /// # Errors
     /// The connection is gone, or the client sent an invalid frame. Nothing can be read afterwards.

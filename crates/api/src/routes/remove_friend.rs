@@ -11,7 +11,7 @@ use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::ErrorBody;
 
-/// Ends a friendship on both sides, withdraws a request, or lifts a block. Does nothing where there is none.
+/// Ends a friendship on both sides, takes a request back, or lifts a block. Does nothing where there is none.
 #[utoipa::path(
     delete, path = "/friends/{email}", security(("session" = [])),
     params(("email" = String, Path, description = "Address of the other.", format = "email", max_length = 254)),

@@ -1,4 +1,5 @@
-//! Amazon SES v2 by its own client, against recorded responses: the request that it sends, and how it handles each response.
+//! Amazon SES v2 by its own client, against recorded responses: the request that it sends, and how it handles each
+//! response.
 
 use std::sync::{Arc, Mutex};
 

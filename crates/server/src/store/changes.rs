@@ -15,7 +15,7 @@ use super::{Attempt, Store, StoreError, failed, incomplete};
 /// The number of attempts at a change when others change the same rows.
 const TRIES: u32 = 16;
 /// The number of rows that are removed concurrently when an account is deleted.
-const FORGET_AT_ONCE: usize = 8;
+const FORGET_CONCURRENTLY: usize = 8;
 
 /// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Store {
             if rows.is_empty() {
                 return Ok(());
             }
-            for rows in rows.chunks(FORGET_AT_ONCE) {
+            for rows in rows.chunks(FORGET_CONCURRENTLY) {
                 let forget = |row| self.forget_one(user, row, now);
                 futures::future::try_join_all(rows.iter().map(forget)).await?;
             }

@@ -1,7 +1,7 @@
 //! Accounts.
 //!
-//! `searchShard` and `searchName` exist only while the account can be found by name: after its address was verified, and
-//! not while its owner hides it. The index `byName` has no entry without them.
+//! `searchShard` and `searchName` exist only while the account can be found by name: after its address was verified,
+//! and not while its owner hides it. The index `byName` has no entry without them.
 
 use std::collections::HashMap;
 
@@ -74,8 +74,8 @@ impl Store {
         Ok(answer.item.as_ref().and_then(User::read))
     }
 
-    /// Creates an account. One whose address is verified stays unchanged. One that nobody ever signed in to gets the new
-    /// name; otherwise whoever typed the address first would choose its owner's name.
+    /// Creates an account. One whose address is verified stays unchanged. One that nobody ever signed in to gets the
+    /// new name; otherwise whoever typed the address first would choose its owner's name.
     ///
     /// # Errors
     /// The call failed.

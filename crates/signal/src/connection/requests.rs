@@ -180,7 +180,8 @@ impl Client {
                 let has_ticket = self.session.who.room.as_ref() == Some(&id);
                 let done = match room {
                     Ok(None) if !has_ticket => Err(NO_ROOM),
-                    // While DynamoDB is unavailable the API returns no rooms either: the client knows this one from before.
+                    // While DynamoDB is unavailable the API returns no rooms either: the client knows this one from
+                    // before.
                     Ok(record) => hub.join(self.session.peer, &id, record),
                     Err(Away) => hub.join(self.session.peer, &id, None),
                 };

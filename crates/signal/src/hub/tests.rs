@@ -75,7 +75,7 @@ fn session_not_resumed_for_thirty_seconds_ends_and_others_are_told() {
 #[test]
 fn many_lost_sessions_are_ended_in_batches() {
     let hub = hub();
-    let count = AT_ONCE + 1;
+    let count = ENDED_PER_LOCK + 1;
     for owner in 1..=count as u64 {
         let session = hub.lock().open(guest("Guest"), owner, Duration::ZERO).unwrap();
         hub.lock().lose(session.peer, owner, seconds(100));
