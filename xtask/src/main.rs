@@ -7,6 +7,7 @@ mod process;
 mod rules;
 mod suites;
 mod test;
+mod tidy;
 mod tools;
 mod totals;
 mod try_it;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Run all checks and tests; sets up what they need.
     Test(test::Options),
+    /// Check what the compiler does not: layers of modules, names, lengths and words.
+    Tidy(tidy::Options),
     /// Take the deployer's rules of waiting and order out one by one, and see that a test fails without each.
     Rules(rules::Options),
     /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Test(options) => test::run(&options),
+        Command::Tidy(options) => tidy::run(&options),
         Command::Rules(options) => rules::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::error::{At as _, Error};
+use crate::tidy;
 use crate::tools::{self, Tool};
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
@@ -46,6 +47,7 @@ pub fn all() -> Result<Vec<Suite>, Error> {
     use Tool::{Chromium, Machete, Node, Objdump, Python, Shellcheck};
     let mut suites = vec![
         programs("fmt", "the code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
+        check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
         check("paths", "no file names a path of somebody's machine", &[], checks::machine_paths),
         programs("shell", "shellcheck finds nothing in shell scripts", &[Shellcheck], checks::shellcheck),
         programs("licences", "licences, sources and duplicates by deny.toml", &[Python], || {

@@ -4,6 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::error::{At as _, Error};
+use crate::process::line;
+
 /// The root of the checkout.
 pub fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -30,8 +33,9 @@ pub fn runtime_programs() -> PathBuf {
     target().join("runtime-al2023")
 }
 
-/// A program that builds, as cargo does, in the checkout. What cargo tells *this* program about its own package stays
-/// here: build scripts look at the same variables, and would make everything anew that a plain `cargo` has built.
+/// A program that builds, as cargo does, in the checkout. It does not inherit what cargo told *this* program about its
+/// own package: build scripts watch the same variables, and everything that a plain `cargo` has built would be built
+/// again.
 pub fn builder(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     let of_this_package = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start));
@@ -56,4 +60,19 @@ pub fn ci() -> bool {
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The files of a checkout that git knows or could know, from its root.
+///
+/// # Errors
+/// If git fails.
+pub fn tracked_files(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut command = Command::new("git");
+    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    let output = command.output().at(root)?;
+    if !output.status.success() {
+        return Err(Error::Failed { what: line(&command) });
+    }
+    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
 }

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{At as _, Error};
-use crate::process::line;
-use crate::workspace::{deployer, root, target};
+use crate::error::Error;
+use crate::workspace::{deployer, root, target, tracked_files};
 
 /// Beginnings of paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 4] = ["/root/", "/work/", "/home/", "/Users/"];
@@ -16,7 +15,7 @@ const EXAMPLES: [&str; 3] = ["/home/you", "/home/runner", "/home/ec2-user"];
 /// Lines of the repository that name a path of somebody's machine.
 pub fn machine_paths() -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
-    for file in tracked_files()? {
+    for file in tracked_files(&root())? {
         // A file that is not text has no lines to look at; one that was deleted is not in the next commit.
         let Ok(text) = fs::read_to_string(root().join(&file)) else { continue };
         if file.ends_with("suites/checks.rs") {
@@ -40,7 +39,7 @@ fn names_machine_path(line: &str) -> bool {
 
 /// Shell scripts of the repository under shellcheck.
 pub fn shellcheck() -> Vec<Command> {
-    let files = tracked_files().unwrap_or_default();
+    let files = tracked_files(&root()).unwrap_or_default();
     let scripts: Vec<PathBuf> = files.into_iter().filter(|file| is_shell_script(&root().join(file))).collect();
     let mut command = Command::new("shellcheck");
     command.args(scripts).current_dir(root());
@@ -53,17 +52,6 @@ fn is_shell_script(path: &Path) -> bool {
     }
     let first = fs::read(path).map(|bytes| bytes.into_iter().take_while(|byte| *byte != b'\n').collect::<Vec<_>>());
     first.is_ok_and(|line| line.starts_with(b"#!") && (line.ends_with(b"bash") || line.ends_with(b"/sh")))
-}
-
-fn tracked_files() -> Result<Vec<PathBuf>, Error> {
-    let mut command = Command::new("git");
-    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
-    let output = command.output().at(root())?;
-    if !output.status.success() {
-        return Err(Error::Failed { what: line(&command) });
-    }
-    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
 }
 
 /// Starts `local` and lets schemathesis try the document's every operation.
