@@ -6,7 +6,7 @@ mod modules;
 mod packages;
 mod settings;
 pub mod tokens;
-mod tree;
+pub mod tree;
 mod words;
 
 use std::fmt;
