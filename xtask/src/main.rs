@@ -5,6 +5,7 @@ mod dist;
 mod error;
 mod process;
 mod rules;
+mod skeleton;
 mod suites;
 mod test;
 mod tidy;
@@ -33,6 +34,10 @@ enum Command {
     Test(test::Options),
     /// Check what the compiler does not: layers of modules, names, lengths and words.
     Tidy(tidy::Options),
+    /// Write the beginning of a new kind of resource, and print what is left to do.
+    NewResource(skeleton::NewResource),
+    /// Write the beginning of a new route of the API, and print what is left to do.
+    NewRoute(skeleton::NewRoute),
     /// Take the deployer's rules of waiting and order out one by one, and see that a test fails without each.
     Rules(rules::Options),
     /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
@@ -77,6 +82,8 @@ fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
+        Command::NewResource(new) => new.run().map(|()| ExitCode::SUCCESS),
+        Command::NewRoute(new) => new.run().map(|()| ExitCode::SUCCESS),
         Command::Rules(options) => rules::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),
