@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test`, `rules`, `dist`, `bench` and `try`.
+//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `dist`, `bench` and `try`.
 
 mod bench;
 mod dist;
@@ -38,15 +38,15 @@ enum Command {
     NewResource(skeleton::NewResource),
     /// Write the beginning of a new route of the API, and print what is left to do.
     NewRoute(skeleton::NewRoute),
-    /// Take the deployer's rules of waiting and order out one by one, and see that a test fails without each.
+    /// Switch off the deployer's rules of waiting and order one by one, and check that a test fails without each.
     Rules(rules::Options),
-    /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
+    /// Build the release: the deployer with the server programs for Amazon Linux 2023 inside.
     Dist,
-    /// Measure, and print the numbers.
+    /// Run a benchmark and print its numbers.
     Bench {
-        /// What is measured.
+        /// What to measure.
         what: Bench,
-        /// Arguments for the benchmark itself.
+        /// Arguments of the benchmark itself.
         #[arg(last = true)]
         arguments: Vec<String>,
     },
@@ -56,15 +56,15 @@ enum Command {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Bench {
-    /// `up`, a second `up`, `plan` and `down`, beside a sequential script.
+    /// `up`, a second `up`, `plan` and `down`, compared with a sequential script.
     Deploy,
-    /// The functions' program, beside a Python handler.
+    /// The functions' program, compared with a Python handler.
     Api,
-    /// `local`: when it is ready, its memory, how soon a saved page reloads.
+    /// `local`: the time until it is ready, its memory, and the time until a saved page reloads.
     Local,
-    /// The signaling server under load, beside other relays.
+    /// The signaling server under load, compared with other relays.
     Signal,
-    /// Calls in browsers, and what Lighthouse says of the pages.
+    /// Calls in browsers, and the scores of the pages in Lighthouse.
     Call,
 }
 

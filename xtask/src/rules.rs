@@ -1,4 +1,4 @@
-//! `cargo xtask rules`: switches off the rules of `tests/rules.toml`, one by one, and checks that the test of each fails
+//! `cargo xtask rules`: switches off the rules of `tests/rules.toml` one by one, and checks that the test of each fails
 //! without it.
 
 mod build;

@@ -1,4 +1,4 @@
-//! `cargo xtask new-resource` and `new-route`: write the beginning of a resource or a route into every place that needs
+//! `cargo xtask new-resource` and `new-route`: write the skeleton of a resource or a route into every place that needs
 //! it, and print what is left to do.
 
 mod insert;
@@ -15,7 +15,7 @@ use std::process::Command;
 use crate::error::{At as _, Error};
 use crate::process;
 
-/// Files to write, complete before the first one is written.
+/// The files to write. All of them are known before the first one is written.
 struct Edit {
     root: PathBuf,
     files: Vec<(PathBuf, String)>,
@@ -29,7 +29,7 @@ impl Edit {
     /// Adds a file that must not exist yet.
     fn create(&mut self, path: &str, text: String) -> Result<(), Error> {
         if self.root.join(path).exists() {
-            return Err(Error::Missing(format!("{path} exists already: choose another name")));
+            return Err(Error::Missing(format!("{path} exists: choose another name")));
         }
         self.files.push((path.into(), text));
         Ok(())
@@ -39,7 +39,8 @@ impl Edit {
     fn change(&mut self, path: &str, change: impl FnOnce(&str) -> Option<String>) -> Result<(), Error> {
         let file = self.root.join(path);
         let text = fs::read_to_string(&file).at(&file)?;
-        let changed = change(&text).ok_or_else(|| Error::Missing(format!("{path} has no list to add to")))?;
+        let changed =
+            change(&text).ok_or_else(|| Error::Missing(format!("{path} has no list that could take a new entry")))?;
         self.files.push((path.into(), changed));
         Ok(())
     }
@@ -76,7 +77,7 @@ fn snake_case(name: &str) -> Result<String, String> {
     if begins && name.chars().all(allowed) && !name.ends_with('_') && !name.contains("__") {
         Ok(name.to_owned())
     } else {
-        Err("write it in snake_case, as `log_group`".to_owned())
+        Err("write it in snake_case, such as `log_group`".to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: what holds for the sources and the compiler does not check.
+//! `cargo xtask tidy`: checks the rules of the sources that the compiler does not check.
 
 mod form;
 mod graph;
@@ -18,32 +18,32 @@ use self::tree::Tree;
 use crate::error::Error;
 use crate::workspace::root;
 
-/// What is printed.
+/// What to print.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Print the layers of each crate's modules as its imports show them, in the form of xtask/tidy.toml.
+    /// Print the lowest possible layers of each crate's modules, in the form of xtask/tidy.toml.
     #[arg(long)]
     layers: bool,
-    /// The checkout that is checked, if not this one.
+    /// The checkout to check, if not this one.
     #[arg(long, value_name = "FOLDER", hide = true)]
     root: Option<PathBuf>,
 }
 
-/// Something that does not hold.
+/// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The file, from the root of the checkout.
+    /// The path of the file from the root of the checkout.
     file: PathBuf,
-    /// The line in it.
+    /// The line in the file.
     line: usize,
     /// What is wrong.
     problem: String,
-    /// What to do.
+    /// How to fix it.
     fix: String,
 }
 
 impl Finding {
-    /// A finding about the settings themselves.
+    /// Returns a finding about the settings.
     fn of_settings(problem: String) -> Self {
         Self { file: settings::FILE.into(), line: 1, problem, fix: "remove the entry, or correct its name".to_owned() }
     }

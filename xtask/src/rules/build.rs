@@ -1,4 +1,4 @@
-//! What the trials run: the deployer and the unit tests with switchable rules, and the suites.
+//! Builds the programs of the trials: the deployer and the unit tests with switchable rules, and the suites.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,8 +15,9 @@ use crate::workspace::target;
 
 /// The feature that makes rules switchable.
 const FEATURE: &str = "rules";
-/// The package of the suites, and of the deployer.
+/// The package of the suites.
 const SUITES: &str = "peersync-tests";
+/// The package of the deployer, and its program.
 const DEPLOYER: &str = "peersync-deploy";
 
 /// The programs of the trials.
@@ -42,7 +43,7 @@ impl Programs {
         Ok(Self { deployer, suites, units: unit_tests(tests)? })
     }
 
-    /// The program with the unit tests of a package, and the folder that it runs in.
+    /// Returns the program with the unit tests of a package, and the folder that it runs in.
     pub(super) fn unit(&self, package: &str) -> Result<(&Path, &Path), Error> {
         let unit = self.units.get(package).map(|(program, folder)| (program.as_path(), folder.as_path()));
         unit.ok_or_else(|| Error::Missing(format!("the unit tests of {package} were not built")))
@@ -68,7 +69,7 @@ fn unit_tests(tests: &BTreeSet<&Test>) -> Result<BTreeMap<String, (PathBuf, Path
     Ok(units)
 }
 
-/// cargo with the feature of these packages.
+/// Returns cargo with the feature of these packages.
 fn switchable(arguments: &[&str], packages: &[&str]) -> Command {
     let features: Vec<String> = packages.iter().map(|package| format!("{package}/{FEATURE}")).collect();
     let mut command = cargo(arguments);

@@ -1,4 +1,4 @@
-//! New entries in lists of the sources, each at its alphabetical place.
+//! Inserts entries into lists of the sources, each at its alphabetical place.
 
 /// Adds `mod name;` to the longest block of such lines.
 pub(super) fn module(text: &str, name: &str) -> Option<String> {
@@ -8,8 +8,8 @@ pub(super) fn module(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Adds a line with this key to the longest block of lines that have one. The end of a block may be sorted while its
-/// beginning is not: the line goes into the sorted end.
+/// Adds a line with this key to the longest block of lines with keys. If only the end of the block is sorted, the line
+/// goes there.
 pub(super) fn line<'a>(
     text: &'a str,
     key: &str,

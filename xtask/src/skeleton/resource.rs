@@ -14,7 +14,7 @@ const KINDS: &str = "crates/resources/src/kinds.rs";
 /// A new kind of resource.
 #[derive(clap::Args)]
 pub struct NewResource {
-    /// Its name in addresses, in snake_case: the service's word for one of them, `log_group`.
+    /// Its name in addresses, in snake_case, such as `log_group`.
     #[arg(value_parser = snake_case)]
     name: String,
     /// The checkout to write to.
@@ -49,11 +49,17 @@ impl NewResource {
 
 fn left(file: &str, kebab: &str) -> Vec<String> {
     [
-        format!("{file}: the first line, `instances`, `permissions`, `dependencies`, and the calls of each method; then remove `wanted` and `unfinished`, and set ABSENT to the service's own code"),
-        "crates/aws/src/clients.rs: the client, if no other kind uses the service; the test of the list of services names every other place".to_owned(),
+        format!(
+            "{file}: the first line, `instances`, `permissions`, `dependencies`, and the calls of each method; then \
+             remove `wanted` and `unfinished`, and set ABSENT to the service's own code"
+        ),
+        "crates/aws/src/clients.rs: the client, if no other kind uses the service".to_owned(),
         "crates/resources/src/kinds/order.rs: each dependency, with its reason".to_owned(),
-        format!("tests/rules.toml: `{kebab}-delete-survives-absence` has a unit test; name a test of the suites once one covers it, and add a rule for each further wait, repeated call and dependency"),
-        "tests/src/census.rs: how what is left of it after `down` is found".to_owned(),
+        format!(
+            "tests/rules.toml: a test of the suites for `{kebab}-delete-survives-absence`, once one covers it, and a \
+             rule for each further wait, repeated call and dependency"
+        ),
+        "tests/src/census.rs: the call that finds one that is left after `down`".to_owned(),
         format!("cargo test --release -p peersync-resources; cargo xtask tidy; cargo xtask rules {kebab}"),
     ]
     .into()
@@ -76,6 +82,9 @@ mod tests {
 
     use super::*;
 
+    const BEFORE: &str =
+        "mod alarm;\npub mod rest_api;\n\npub const KINDS: &[Kind] = &[\n    rest_api::KIND,\n    alarm::KIND,\n];\n";
+
     #[test]
     fn a_resource_is_written_and_registered() {
         let folder = tempfile::tempdir().unwrap();
@@ -83,20 +92,18 @@ mod tests {
         for path in ["crates/resources/src/kinds", "tests"] {
             fs::create_dir_all(folder.path().join(path)).unwrap();
         }
-        let kinds = "mod alarm;\npub mod rest_api;\n\npub const KINDS: &[Kind] = &[\n    rest_api::KIND,\n    alarm::KIND,\n];\n";
-        fs::write(folder.path().join(KINDS), kinds).unwrap();
+        fs::write(folder.path().join(KINDS), BEFORE).unwrap();
         fs::write(folder.path().join("tests/rules.toml"), "[[rule]]\nname = \"a\"\n").unwrap();
         let new = NewResource { name: "sns_topic".to_owned(), root: Some(folder.path().to_owned()) };
         new.run().unwrap();
-        assert_eq!(
-            read(KINDS),
-            "mod alarm;\npub mod rest_api;\nmod sns_topic;\n\npub const KINDS: &[Kind] = &[\n    rest_api::KIND,\n    alarm::KIND,\n    sns_topic::KIND,\n];\n"
-        );
+        let registered = BEFORE.replace("api;\n", "api;\nmod sns_topic;\n");
+        assert_eq!(read(KINDS), registered.replace("alarm::KIND,\n", "alarm::KIND,\n    sns_topic::KIND,\n"));
+        assert!(read("tests/rules.toml").starts_with("[[rule]]\nname = \"a\"\n\n[[rule]]\nname = \"sns-topic-delete"));
         assert!(read("tests/rules.toml").ends_with(
-            "name = \"a\"\n\n[[rule]]\nname = \"sns-topic-delete-survives-absence\"\nabout = \"The deletion of the sns topic succeeds if it does not exist.\"\ntest = \"unit:peersync-resources:kinds::sns_topic::tests::absence_does_not_fail_the_deletion\"\n"
+            "test = \"unit:peersync-resources:kinds::sns_topic::tests::absence_does_not_fail_the_deletion\"\n"
         ));
         let file = read("crates/resources/src/kinds/sns_topic.rs");
         assert!(file.starts_with("//! Sns topic: ") && file.contains("struct SnsTopic {") && !file.contains("{{"));
-        assert!(new.run().unwrap_err().to_string().contains("exists already"));
+        assert!(new.run().unwrap_err().to_string().contains("exists: choose"));
     }
 }

@@ -14,7 +14,7 @@ const TEST: &str = include_str!("../../templates/route_test.rs.txt");
 const ROUTES: &str = "crates/api/src/routes.rs";
 /// The first file of the API's tests.
 const TESTS: &str = "crates/api/tests/api/main.rs";
-/// The longest line that the sources have.
+/// The maximum length of a line.
 const COLUMNS: usize = 120;
 
 /// A new route of the API.
@@ -138,7 +138,8 @@ impl NewRoute {
             format!("{file}: the first line, the description, the answers, and what it does"),
             "crates/api/src/types.rs: the types of the request and the answer, if they have a body".to_owned(),
             "crates/api/src/limits.rs: a limit for each caller, if it writes, sends or searches".to_owned(),
-            format!("crates/server/src/access.rs: new calls to the tables, if it makes any; crates/api/tests/api/roles.rs: the route in the test of `{}`", self.function),
+            "crates/server/src/access.rs: new calls to the tables, if it makes any".to_owned(),
+            format!("crates/api/tests/api/roles.rs: a call of the route in the test of `{}`", self.function),
             format!("{test}: what must hold for it; crates/api/tests/api/requests.rs: invalid requests"),
             "assets/openapi.json: PEERSYNC_WRITE=1 cargo test --release -p peersync-api --test api document".to_owned(),
             "assets/js/api.js: the call, if a page makes it".to_owned(),
@@ -148,7 +149,7 @@ impl NewRoute {
     }
 }
 
-/// Checks that a path has the form of the table's.
+/// Checks the form of a path.
 fn path(path: &str) -> Result<String, String> {
     let word =
         |text: &str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
@@ -160,7 +161,7 @@ fn path(path: &str) -> Result<String, String> {
         Some("api") => Err("leave out `/api`".to_owned()),
         Some(rest) if rest.starts_with("api/") => Err("leave out `/api`".to_owned()),
         Some(rest) if rest.split('/').all(segment) => Ok(path.to_owned()),
-        _ => Err("write it as `/room/{id}`".to_owned()),
+        _ => Err("write it in the form of `/room/{id}`".to_owned()),
     }
 }
 
@@ -174,14 +175,14 @@ fn name_of(path: &str) -> String {
     words.join("_").replace('-', "_")
 }
 
-/// The functions of the table.
+/// Returns the functions of the table.
 fn functions(text: &str) -> Vec<&str> {
     let lines = text.lines().skip_while(|line| *line != "routes! {").skip(1).take_while(|line| *line != "}");
     let entries = lines.filter_map(|line| line.strip_prefix("    ").filter(|rest| !rest.starts_with(' ')));
     entries.filter_map(|line| Some(line.split_once(':')?.0)).collect()
 }
 
-/// Adds a module to the entry of its function in the table, or returns nothing if the function has none.
+/// Adds a module to the entry of its function in the table; `None` if the function has no entry.
 fn in_table(text: &str, function: &str, module: &str) -> Option<String> {
     let table = text.find("\nroutes! {\n")?;
     let start = table + text.get(table..)?.find(&format!("\n    {function}: "))?;

@@ -6,14 +6,14 @@ use super::Finding;
 use super::tokens::{Kind, Token, attribute, group, is_for_tests, tokens};
 use super::tree::Tree;
 
-/// The most lines that a file may have.
+/// The maximum number of lines of a file.
 const FILE_LINES: usize = 400;
-/// The most lines that a function may have. The rule is 50; more needs a reason that a reviewer accepts.
+/// The maximum number of lines of a function. The rule is 50; a longer one needs a reason that a reviewer accepts.
 const FUNCTION_LINES: usize = 100;
-/// The files whose length is checked.
+/// The extensions of the files whose length is limited.
 const SOURCES: &[&str] = &["css", "js", "mjs", "py", "rs"];
 
-/// Finds module files that are named `mod.rs`.
+/// Finds modules whose file is named `mod.rs`.
 pub fn module_files(tree: &Tree) -> Vec<Finding> {
     let named_mod = tree.files.keys().filter(|file| file.ends_with("mod.rs") && !is_integration_test(tree, file));
     let finding = |file: &std::path::PathBuf| Finding {
@@ -49,7 +49,7 @@ pub fn places_of_tests(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// `#[path]` on modules of tests.
+/// Finds `#[path]` on modules of tests.
 fn paths_of_tests(file: &Path, tokens: &[Token<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut rest = tokens;
@@ -82,8 +82,8 @@ pub fn lengths(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding {
                 file: file.to_owned(),
                 line: FILE_LINES + 1,
-                problem: format!("the file has {lines} lines; {FILE_LINES} is the most"),
-                fix: "move a part that has a name of its own into another file".to_owned(),
+                problem: format!("the file has {lines} lines; the maximum is {FILE_LINES}"),
+                fix: "move a part with a name of its own into another file".to_owned(),
             });
         }
         if file.extension().is_some_and(|end| end == "rs") {
@@ -104,27 +104,27 @@ fn long_functions(file: &Path, tokens: &[Token<'_>]) -> Vec<Finding> {
             findings.push(Finding {
                 file: file.to_owned(),
                 line: keyword.line,
-                problem: format!("the function `{}` has {lines} lines; {FUNCTION_LINES} is the most", name.text),
-                fix: "split it into steps that have names".to_owned(),
+                problem: format!("the function `{}` has {lines} lines; the maximum is {FUNCTION_LINES}", name.text),
+                fix: "split it into named steps".to_owned(),
             });
         }
     }
     findings
 }
 
-/// The tokens from the body on of a function that begins here; `None` if it has no body.
+/// Returns the tokens from the body of a function on; `None` if it has no body.
 fn body<'t, 'a>(mut tokens: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
     loop {
         let first = tokens.first().filter(|token| !token.is(";"))?;
         if first.is("{") {
             return Some(tokens);
         }
-        // `[u8; 3]` among the parameters is not the end.
+        // The semicolon in a parameter such as `[u8; 3]` is not the end.
         tokens = tokens.get(group(tokens)..)?;
     }
 }
 
-/// Finds exceptions from lints that give no reason.
+/// Finds exceptions from lints without a reason.
 pub fn reasons(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in tree.with_extension(&["rs"]) {
@@ -142,7 +142,7 @@ pub fn reasons(tree: &Tree) -> Vec<Finding> {
                 findings.push(Finding {
                     file: file.to_owned(),
                     line: name.line,
-                    problem: format!("`{}` gives no reason", name.text),
+                    problem: format!("`{}` has no reason", name.text),
                     fix: "add `reason = \"…\"`".to_owned(),
                 });
             }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_elsewhere_are_reported() {
+    fn misplaced_unit_tests_are_reported() {
         let tree = samples::tree(&[
             ("src/a_tests.rs", ""),
             ("src/b.rs", "fn x() {}\n#[cfg(test)]\n#[path = \"b_checks.rs\"]\nmod tests;"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_from_lints_need_a_reason() {
+    fn lint_exceptions_need_a_reason() {
         let tree = samples::tree(&[
             ("src/a.rs", "#[allow(dead_code)]\nfn a() {}\n#![allow(\n    x,\n    reason = \"y\"\n)]"),
             ("src/b.rs", "\n#[cfg_attr(test, expect(x))] fn b() { value.expect(\"text\") }"),

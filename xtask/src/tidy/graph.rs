@@ -1,4 +1,4 @@
-//! Circles among the modules of a crate, and their layers.
+//! Cycles among the modules of a crate, and the layers of its modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use super::modules::{ModulePath, Modules, Reference};
 use super::settings::Settings;
 use super::tree::{Package, Tree};
 
-/// Modules of one parent, and one reference for each pair of them.
+/// Which of a parent's modules uses which, with the first reference of each pair.
 type Siblings = BTreeMap<(String, String), Reference>;
 
-/// Finds circles, and modules that use one of a higher layer.
+/// Finds cycles of modules, and modules that use one of a higher layer.
 pub fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in &tree.packages {
         for target in &package.targets {
             if !target.kind.iter().any(|kind| kind == "custom-build") {
                 let modules = Modules::read(tree, &target.source);
-                findings.extend(circles(package, settings, &modules));
+                findings.extend(cycles(package, settings, &modules));
             }
         }
         findings.extend(layers(tree, settings, package));
@@ -27,32 +27,32 @@ pub fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Settings for packages that do not exist would check nothing.
+/// Finds settings of packages that do not exist: they would check nothing.
 fn unknown_packages(tree: &Tree, settings: &Settings) -> Vec<Finding> {
-    let named = settings.layers.keys().chain(settings.circles.iter().map(|circle| &circle.package));
+    let named = settings.layers.keys().chain(settings.cycles.iter().map(|cycle| &cycle.package));
     let unknown = named.filter(|name| !tree.packages.iter().any(|package| package.name == **name));
     let finding = |name: &String| Finding::of_settings(format!("the workspace has no package `{name}`"));
     unknown.map(finding).collect()
 }
 
-fn circles(package: &Package, settings: &Settings, modules: &Modules) -> Vec<Finding> {
+fn cycles(package: &Package, settings: &Settings, modules: &Modules) -> Vec<Finding> {
     let mut findings = Vec::new();
     for edges in siblings(modules).values() {
-        for group in circular_groups(edges) {
-            let allowed = |circle: &super::settings::Circle| {
-                circle.package == package.name && group.iter().all(|module| circle.modules.contains(module))
+        for group in cyclic_groups(edges) {
+            let allowed = |cycle: &super::settings::Cycle| {
+                cycle.package == package.name && group.iter().all(|module| cycle.modules.contains(module))
             };
-            if settings.circles.iter().any(allowed) {
+            if settings.cycles.iter().any(allowed) {
                 continue;
             }
-            let circle = shortest_circle(edges, &group);
-            let Some(first) = circle.first() else { continue };
-            let steps: Vec<String> = circle.iter().copied().map(step).collect();
+            let cycle = shortest_cycle(edges, &group);
+            let Some(first) = cycle.first() else { continue };
+            let steps: Vec<String> = cycle.iter().copied().map(step).collect();
             let names = group.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             findings.push(Finding {
                 file: first.file.clone(),
                 line: first.line,
-                problem: format!("the modules {names} use each other in a circle: {}", steps.join(", ")),
+                problem: format!("the modules {names} depend on each other in a cycle: {}", steps.join(", ")),
                 fix: "move what both sides need into a module below them".to_owned(),
             });
         }
@@ -65,7 +65,7 @@ fn step(reference: &Reference) -> String {
     format!("{} uses {} ({}:{})", name(&reference.from), name(&reference.to), reference.file.display(), reference.line)
 }
 
-/// For each parent, which of its modules uses which, with the first place that does.
+/// Returns for each parent which of its modules uses which.
 fn siblings(modules: &Modules) -> BTreeMap<ModulePath, Siblings> {
     let mut siblings: BTreeMap<ModulePath, Siblings> = BTreeMap::new();
     for reference in modules.references() {
@@ -78,17 +78,17 @@ fn siblings(modules: &Modules) -> BTreeMap<ModulePath, Siblings> {
     siblings
 }
 
-/// The groups of modules that reach each other.
-fn circular_groups(edges: &Siblings) -> BTreeSet<BTreeSet<String>> {
+/// Returns the groups of modules that reach each other.
+fn cyclic_groups(edges: &Siblings) -> BTreeSet<BTreeSet<String>> {
     let reach: BTreeMap<&String, BTreeSet<&String>> =
         edges.keys().map(|(from, _)| (from, reachable(edges, from))).collect();
     let reaches = |from: &String, to: &String| reach.get(from).is_some_and(|reached| reached.contains(to));
-    let circular = reach.keys().filter(|module| reaches(module, module));
+    let cyclic = reach.keys().filter(|module| reaches(module, module));
     let group = |module: &&String| {
         let others = reach.keys().filter(|other| reaches(module, other) && reaches(other, module));
         others.map(|other| (*other).clone()).collect()
     };
-    circular.map(group).collect()
+    cyclic.map(group).collect()
 }
 
 fn reachable<'a>(edges: &'a Siblings, from: &'a String) -> BTreeSet<&'a String> {
@@ -101,13 +101,13 @@ fn reachable<'a>(edges: &'a Siblings, from: &'a String) -> BTreeSet<&'a String> 
     reached
 }
 
-/// A shortest circle within a group.
-fn shortest_circle<'a>(edges: &'a Siblings, group: &BTreeSet<String>) -> Vec<&'a Reference> {
-    let from_each = group.iter().filter_map(|start| circle_through(edges, group, start));
+/// Returns a shortest cycle within a group.
+fn shortest_cycle<'a>(edges: &'a Siblings, group: &BTreeSet<String>) -> Vec<&'a Reference> {
+    let from_each = group.iter().filter_map(|start| cycle_through(edges, group, start));
     from_each.min_by_key(Vec::len).unwrap_or_default()
 }
 
-fn circle_through<'a>(edges: &'a Siblings, group: &BTreeSet<String>, start: &str) -> Option<Vec<&'a Reference>> {
+fn cycle_through<'a>(edges: &'a Siblings, group: &BTreeSet<String>, start: &str) -> Option<Vec<&'a Reference>> {
     let mut paths: Vec<(&str, Vec<&Reference>)> = vec![(start, Vec::new())];
     let mut seen = BTreeSet::new();
     while !paths.is_empty() {
@@ -159,15 +159,14 @@ fn layers(tree: &Tree, settings: &Settings, package: &Package) -> Vec<Finding> {
     findings
 }
 
-/// The layers of a package as its imports show them, in the form of the settings: each module just above the highest
-/// that it uses.
+/// Returns the layers of a package in the form of the settings: each module is just above the highest one that it uses.
 pub fn suggestion(tree: &Tree, package: &Package) -> String {
     let Some(source) = package.main_source() else { return String::new() };
     let modules = Modules::read(tree, source);
     let edges = siblings(&modules).remove(&Vec::new()).unwrap_or_default();
     let names: Vec<&str> = modules.top_level().collect();
     let mut height: BTreeMap<&str, usize> = names.iter().map(|name| (*name, 0)).collect();
-    // As many rounds as modules settle everything that has no circle.
+    // As many rounds as modules settle everything that has no cycle.
     for _ in &names {
         for (from, to) in edges.keys() {
             let above = height.get(to.as_str()).map_or(0, |height| height + 1).min(names.len());
@@ -189,14 +188,14 @@ pub fn suggestion(tree: &Tree, package: &Package) -> String {
 }
 
 impl Package {
-    /// The first file of its library, or of its only program.
+    /// Returns the first file of its library, or of its program.
     fn main_source(&self) -> Option<&Path> {
         let of_kind = |kind: &str| self.targets.iter().find(|target| target.kind.iter().any(|own| own == kind));
         of_kind("lib").or_else(|| of_kind("bin")).map(|target: &super::tree::Target| target.source.as_path())
     }
 }
 
-/// Finds modules that name a crate or a module which [`Settings::modules`] does not grant them.
+/// Finds modules that use a crate or a module which [`Settings::modules`] does not allow them.
 pub fn restricted(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in &settings.modules {
@@ -208,7 +207,7 @@ pub fn restricted(tree: &Tree, settings: &Settings) -> Vec<Finding> {
         let is_inside = |path: &ModulePath| path.first() == Some(&rule.module);
         let mut refused = BTreeSet::new();
         let mut refuse = |file: PathBuf, line: usize, what: &str| {
-            // One place is enough to find the others.
+            // The first place is enough to find the others.
             if !refused.insert(what.to_owned()) {
                 return;
             }
@@ -235,11 +234,11 @@ pub fn restricted(tree: &Tree, settings: &Settings) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::{Circle, Restriction};
+    use super::super::settings::{Cycle, Restriction};
     use super::super::tree::samples;
     use super::*;
 
-    const CIRCLE: &[(&str, &str)] = &[
+    const CYCLE: &[(&str, &str)] = &[
         ("src/lib.rs", "mod a; mod b; mod c; mod d;"),
         ("src/a.rs", "use crate::b;"),
         ("src/b.rs", "\nuse crate::c;"),
@@ -252,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_modules_is_reported_once_with_its_steps() {
-        let findings = check(&samples::tree(CIRCLE), &Settings::default());
+    fn a_cycle_of_modules_is_reported_once_with_its_steps() {
+        let findings = check(&samples::tree(CYCLE), &Settings::default());
         assert_eq!(lines(&findings), ["src/a.rs:1"]);
         let steps = "a uses b (src/a.rs:1), b uses c (src/b.rs:2), c uses a (src/c.rs:1)";
         assert!(findings.iter().all(|finding| finding.problem.ends_with(steps)), "{findings:?}");
     }
 
     #[test]
-    fn a_circle_among_the_files_of_a_folder_is_reported() {
+    fn a_cycle_among_the_files_of_a_folder_is_reported() {
         let findings = check(
             &samples::tree(&[
                 ("src/lib.rs", "mod a;"),
@@ -274,18 +273,18 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_circle_may_not_grow() {
-        let circle = |modules: &[&str]| Settings {
-            circles: vec![Circle {
+    fn an_allowed_cycle_may_not_grow() {
+        let cycle = |modules: &[&str]| Settings {
+            cycles: vec![Cycle {
                 package: "sample".to_owned(),
                 modules: modules.iter().map(|module| (*module).to_owned()).collect(),
                 reason: String::new(),
             }],
             ..Settings::default()
         };
-        let tree = samples::tree(CIRCLE);
-        assert!(check(&tree, &circle(&["a", "b", "c"])).is_empty());
-        assert_eq!(check(&tree, &circle(&["a", "b"])).len(), 1);
+        let tree = samples::tree(CYCLE);
+        assert!(check(&tree, &cycle(&["a", "b", "c"])).is_empty());
+        assert_eq!(check(&tree, &cycle(&["a", "b"])).len(), 1);
     }
 
     fn layered(layers: &[&[&str]]) -> Settings {

@@ -1,4 +1,4 @@
-//! The modules of a target, and which of them uses which.
+//! The modules of a target, and the references between them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::tokens::{Token, group, tokens, without_tests};
 use super::tree::Tree;
 
-/// How many re-exports are followed from one name: more would be a circle of them.
+/// The maximum number of re-exports that are followed from one name: more would be a cycle.
 const MOST_REEXPORTS: usize = 8;
 
 /// The path of a module from the root of its target, which is the empty path.
 pub type ModulePath = Vec<String>;
 
-/// The modules of a target that are not only for tests.
+/// The modules of a target, without those that only tests have.
 #[derive(Default)]
 pub struct Modules {
     by_path: BTreeMap<ModulePath, Module>,
@@ -21,22 +21,22 @@ pub struct Modules {
 #[derive(Default)]
 struct Module {
     file: PathBuf,
-    /// What `use` declarations name here, by the name that they give it.
+    /// The paths that `use` declarations bring in, by their names in this module.
     names: BTreeMap<String, ModulePath>,
-    /// Every path that is written here, with its line.
+    /// Every path in this module, with its line.
     paths: Vec<(ModulePath, usize)>,
 }
 
 /// A module that uses another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Who uses it.
+    /// The module that uses it.
     pub from: ModulePath,
-    /// What is used.
+    /// The module that is used.
     pub to: ModulePath,
-    /// Where.
+    /// The file with the reference.
     pub file: PathBuf,
-    /// The line in it.
+    /// The line of the reference.
     pub line: usize,
 }
 
@@ -45,11 +45,11 @@ pub struct Reference {
 pub struct External {
     /// The module.
     pub from: ModulePath,
-    /// The crate, as it is written.
+    /// The name of the crate in code, such as `peersync_aws`.
     pub name: String,
-    /// Where.
+    /// The file with the reference.
     pub file: PathBuf,
-    /// The line in it.
+    /// The line of the reference.
     pub line: usize,
 }
 
@@ -61,12 +61,12 @@ impl Modules {
         modules
     }
 
-    /// Whether this is a module.
+    /// Whether a module has this path.
     pub fn has(&self, path: &[String]) -> bool {
         self.by_path.contains_key(path)
     }
 
-    /// The modules directly inside the root.
+    /// Returns the names of the modules directly inside the root.
     pub fn top_level(&self) -> impl Iterator<Item = &str> {
         self.by_path.keys().filter_map(|path| match path.as_slice() {
             [name] => Some(name.as_str()),
@@ -74,7 +74,7 @@ impl Modules {
         })
     }
 
-    /// Which module uses which, in the order of the files.
+    /// Returns the references between modules.
     pub fn references(&self) -> Vec<Reference> {
         let mut references = Vec::new();
         for (from, module) in &self.by_path {
@@ -86,7 +86,7 @@ impl Modules {
         references
     }
 
-    /// Which module names which crate that begins like this.
+    /// Returns the references to crates whose names begin with `prefix`.
     pub fn externals(&self, prefix: &str) -> Vec<External> {
         let of_module = |(from, module): (&ModulePath, &Module)| {
             let named = module.paths.iter().filter_map(|(path, line)| Some((path.first()?, *line)));
@@ -144,7 +144,7 @@ impl Modules {
         }
     }
 
-    /// A path as seen from the root; `None` if it leads into another crate.
+    /// Returns a path from the root; `None` if it leads into another crate.
     fn absolute(&self, from: &[String], path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         let start = match first.as_str() {
@@ -163,20 +163,20 @@ impl Modules {
         Some(start.into_iter().chain(rest.iter().cloned()).collect())
     }
 
-    /// The module in which the item of an absolute path is defined, as far as re-exports tell.
+    /// Returns the module that defines the item of an absolute path, after following re-exports.
     fn resolve(&self, path: ModulePath, followed: usize) -> Option<ModulePath> {
         let known = (0..=path.len()).rev().find(|length| path.get(..*length).is_some_and(|start| self.has(start)))?;
         let (module, item) = path.split_at(known);
         let names = &self.by_path.get(module)?.names;
         let target = item.first().and_then(|name| names.get(name)).filter(|_| followed < MOST_REEXPORTS);
         let onward = target.and_then(|target| self.absolute(module, target));
-        // What comes from another crate is defined by nobody here: it is as good as the module's own.
+        // An item of another crate counts as the module's own.
         onward.and_then(|onward| self.resolve(onward, followed + 1)).or_else(|| Some(module.to_vec()))
     }
 }
 
 impl Module {
-    /// Takes down what a `use` declaration names.
+    /// Records the paths of a `use` declaration.
     fn declare(&mut self, uses: &[Use]) {
         for Use { path, name, line } in uses {
             self.paths.push((path.clone(), *line));
@@ -186,7 +186,7 @@ impl Module {
         }
     }
 
-    /// Takes down the path that begins here, if one does, and returns how many tokens it has.
+    /// Records the path at the beginning of these tokens, if any, and returns the number of its tokens.
     fn mention(&mut self, tokens: &[Token<'_>]) -> usize {
         let path = path(tokens);
         if let [(first, line), _, ..] = path.as_slice()
@@ -199,15 +199,15 @@ impl Module {
     }
 }
 
-/// One name of a `use` declaration.
+/// A name of a `use` declaration.
 struct Use {
     path: ModulePath,
-    /// The name that it has here; `None` for `*` and `_`.
+    /// Its name in this module; `None` for `*` and `_`.
     name: Option<String>,
     line: usize,
 }
 
-/// The names of a `use` declaration, whose tokens these are up to the semicolon.
+/// Returns the names of a `use` declaration from its tokens before the semicolon.
 fn uses(tree: &[Token<'_>]) -> Vec<Use> {
     let start = if tree.first().is_some_and(|token| token.is(":")) { 2 } else { 0 };
     let tree = tree.get(start..).unwrap_or_default();
@@ -244,7 +244,7 @@ fn uses(tree: &[Token<'_>]) -> Vec<Use> {
     }
 }
 
-/// The parts between commas, groups kept whole.
+/// Splits tokens at commas, but not inside brackets.
 fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
     while let Some(token) = tokens.get(at) {
@@ -258,7 +258,7 @@ fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     parts
 }
 
-/// The words of the path at the beginning of these tokens, `a::b::c`, each with its line.
+/// Returns the words of the path at the beginning of these tokens, such as `a::b::c`, each with its line.
 fn path<'a>(tokens: &[Token<'a>]) -> Vec<(&'a str, usize)> {
     use super::tokens::Kind;
     let mut words = Vec::new();
@@ -273,13 +273,13 @@ fn path<'a>(tokens: &[Token<'a>]) -> Vec<(&'a str, usize)> {
     words
 }
 
-/// The folder in which a file's modules are: its own if it is the first of a target or a `mod.rs`, otherwise one of its
-/// name.
+/// Returns the folder with a file's modules: its own if it is the first of a target or a `mod.rs`, otherwise the folder
+/// with its name.
 fn folder_of_children(file: &Path, is_root: bool) -> PathBuf {
     if is_root || file.ends_with("mod.rs") { file.with_file_name("") } else { file.with_extension("") }
 }
 
-/// The file of a module that is declared without a body.
+/// Returns the file of a module that is declared without a body.
 fn file_of(tree: &Tree, folder: &Path, name: &str) -> Option<PathBuf> {
     let files = [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")];
     files.into_iter().find(|file| tree.files.contains_key(file))
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn other_crates_are_told_apart() {
+    fn references_to_other_crates_are_found() {
         let tree = samples::tree(&[
             ("src/lib.rs", "mod a;"),
             ("src/a.rs", "use peersync_aws::Clients;\nuse serde::x; fn f() { peersync_config::y() }"),

@@ -1,10 +1,10 @@
-//! The direction between the packages of the workspace.
+//! The direction of dependencies between the packages of the workspace.
 
 use super::Finding;
 use super::settings::{FILE, Settings};
 use super::tree::{Package, Tree};
 
-/// Finds dependencies that [`Settings::packages`] does not grant. Dependencies of tests are free.
+/// Finds dependencies that [`Settings::packages`] does not allow. Tests may depend on any package.
 pub fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         tree.packages.iter().flat_map(|package| of_package(tree, settings, package)).collect();
@@ -18,7 +18,7 @@ fn of_package(tree: &Tree, settings: &Settings, package: &Package) -> Vec<Findin
         return vec![Finding {
             file: package.manifest.clone(),
             line: 1,
-            problem: format!("nothing says what {} may depend on", package.name),
+            problem: format!("no setting says what {} may depend on", package.name),
             fix: format!("add it to the packages of {FILE}"),
         }];
     };
@@ -33,7 +33,7 @@ fn of_package(tree: &Tree, settings: &Settings, package: &Package) -> Vec<Findin
         file: package.manifest.clone(),
         line: line_of(tree, package, name),
         problem: format!("{} may not depend on {name}", package.name),
-        fix: format!("move what needs it up, or what is needed down; the direction is in {FILE}"),
+        fix: format!("move the code that needs it up, or the needed code down; {FILE} has the direction"),
     };
     refused.map(|dependency| finding(&dependency.name)).collect()
 }

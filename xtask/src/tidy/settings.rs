@@ -1,4 +1,4 @@
-//! What `xtask/tidy.toml` says.
+//! The settings of the checks, from `xtask/tidy.toml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,22 +8,22 @@ use serde::Deserialize;
 use crate::error::{At as _, Error};
 use crate::workspace::root;
 
-/// The file, from the root of the checkout.
+/// The path of the file from the root of the checkout.
 pub const FILE: &str = "xtask/tidy.toml";
 
 /// The settings of the checks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// By package, what it may depend on.
+    /// What each package may depend on.
     pub packages: BTreeMap<String, Direction>,
-    /// By package, its modules in layers, from bottom to top.
+    /// The modules of packages in layers, from bottom to top.
     pub layers: BTreeMap<String, Vec<Vec<String>>>,
-    /// Circles of modules that may stay.
-    pub circles: Vec<Circle>,
+    /// Cycles of modules that are allowed.
+    pub cycles: Vec<Cycle>,
     /// Modules that may use only some crates and modules.
     pub modules: Vec<Restriction>,
-    /// Words that are not used.
+    /// Words that must not be used.
     pub words: Vec<Word>,
 }
 
@@ -33,19 +33,19 @@ pub struct Settings {
 pub struct Direction {
     /// The packages of the workspace that it may depend on.
     pub uses: Vec<String>,
-    /// The beginnings of names of packages that it may not depend on.
+    /// The prefixes of packages that it must not depend on.
     pub never: Vec<String>,
 }
 
-/// A circle of modules that may stay.
+/// A cycle of modules that is allowed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Circle {
+pub struct Cycle {
     /// The package.
     pub package: String,
     /// The modules, which have one parent.
     pub modules: Vec<String>,
-    /// Why.
+    /// Why it is allowed.
     #[expect(dead_code, reason = "for the reader of the settings; required, so that none is left out")]
     pub reason: String,
 }
@@ -62,11 +62,11 @@ pub struct Restriction {
     pub uses: Vec<String>,
 }
 
-/// A word that is not used.
+/// A word that must not be used.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Word {
-    /// Its forms, in small letters; a form may be several words.
+    /// Its forms, in lower case. A form may have several words.
     pub forms: Vec<String>,
     /// What to write instead.
     pub instead: String,

@@ -1,37 +1,37 @@
-//! The tokens of a Rust source: enough to find paths, attributes and bodies, without building a parser.
+//! The tokens of a Rust source: enough to find paths, attributes and bodies without a parser.
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An identifier or a keyword.
     Word,
     /// A single character of punctuation.
     Punctuation,
-    /// A string literal; its text is what stands between the quotes, escapes unresolved.
+    /// A string literal. Its text is the part between the quotes, with escapes as written.
     Text,
     /// A number, a character or a lifetime.
     Other,
 }
 
-/// A token and its place.
+/// A token.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'a> {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// How it is written.
+    /// Its text.
     pub text: &'a str,
-    /// The line, counted from 1.
+    /// Its line, counted from 1.
     pub line: usize,
 }
 
 impl Token<'_> {
-    /// Whether it is this punctuation or word.
+    /// Whether it is this word or punctuation.
     pub fn is(&self, text: &str) -> bool {
         matches!(self.kind, Kind::Word | Kind::Punctuation) && self.text == text
     }
 }
 
-/// Splits a source into tokens. Comments are left out.
+/// Splits a source into tokens, without comments.
 pub fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut scanner = Scanner { rest: source, line: 1 };
     std::iter::from_fn(|| scanner.next()).collect()
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes this many bytes, which end at a character.
+    /// Removes this number of bytes from the rest and returns them.
     fn take(&mut self, bytes: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
         self.line += taken.matches('\n').count();
@@ -107,7 +107,7 @@ fn length_while(text: &str, matches: impl Fn(char) -> bool) -> usize {
     text.find(|letter| !matches(letter)).unwrap_or(text.len())
 }
 
-/// The length of the opening of a raw string, and the number of its hashes.
+/// Returns the length of the opening of a raw string, and the number of its hashes.
 fn raw_string(text: &str) -> Option<(usize, usize)> {
     let prefix = ["br", "cr", "r"].into_iter().find(|prefix| text.starts_with(prefix))?;
     let rest = text.get(prefix.len()..)?;
@@ -115,7 +115,7 @@ fn raw_string(text: &str) -> Option<(usize, usize)> {
     rest.get(hashes..)?.starts_with('"').then_some((prefix.len() + hashes + 1, hashes))
 }
 
-/// How many bytes a literal has up to its closing quote.
+/// Returns the number of bytes before the closing quote of a literal.
 fn end_of_literal(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, letter) in text.char_indices() {
@@ -127,7 +127,7 @@ fn end_of_literal(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The length of a character literal or a lifetime.
+/// Returns the length of a character literal or a lifetime.
 fn quoted(text: &str) -> usize {
     let mut letters = text.chars().skip(1);
     let (first, second) = (letters.next(), letters.next());
@@ -138,7 +138,7 @@ fn quoted(text: &str) -> usize {
     1 + length_while(text.get(1..).unwrap_or_default(), is_in_word)
 }
 
-/// The length of a block comment, with those inside it.
+/// Returns the length of a block comment, which may contain others.
 fn block_comment(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -158,7 +158,7 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// The tokens without the items and fields that only tests have: those with `#[cfg(test)]` or a similar condition.
+/// Removes the items and fields that only tests have: those with `#[cfg(test)]` or a similar condition.
 pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     let mut kept = Vec::new();
     let mut rest = tokens;
@@ -175,7 +175,7 @@ pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     kept
 }
 
-/// The attribute at the beginning of these tokens, and what follows it. Its brackets are left out.
+/// Returns the attribute at the beginning of these tokens, without its brackets, and the tokens after it.
 pub fn attribute<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t [Token<'a>], &'t [Token<'a>])> {
     let (hash, rest) = tokens.split_first()?;
     let inner = rest.first().is_some_and(|token| token.is("!"));
@@ -187,13 +187,13 @@ pub fn attribute<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t [Token<'a>], &'
     Some((rest.get(1..length - 1)?, rest.get(length..)?))
 }
 
-/// Whether an attribute keeps its item to tests.
+/// Whether an attribute limits its item to tests.
 pub fn is_for_tests(attribute: &[Token<'_>]) -> bool {
     let has = |word: &str| attribute.iter().any(|token| token.is(word));
     attribute.first().is_some_and(|token| token.is("cfg")) && has("test") && !has("not")
 }
 
-/// How many tokens the group has that the first one opens, both brackets included.
+/// Returns the number of tokens in the group that the first token opens, including both brackets.
 pub fn group(tokens: &[Token<'_>]) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
@@ -209,7 +209,7 @@ pub fn group(tokens: &[Token<'_>]) -> usize {
     tokens.len()
 }
 
-/// What follows an item, a statement or a field.
+/// Returns the tokens after an item, a statement or a field.
 fn after_item<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
     const ITEMS: [&str; 16] = [
         "async",

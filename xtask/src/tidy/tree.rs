@@ -1,4 +1,4 @@
-//! What is checked: the files of the checkout and the packages of its workspace.
+//! The files of the checkout and the packages of its workspace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use crate::error::{At as _, Error};
 use crate::process::line;
 use crate::workspace::{builder, tracked_files};
 
-/// The files and packages.
+/// The files and packages to check.
 #[derive(Default)]
 pub struct Tree {
-    /// The text of every file that is text, by its path from the root.
+    /// The text of every text file, by its path from the root.
     pub files: BTreeMap<PathBuf, String>,
     /// The packages of the workspace.
     pub packages: Vec<Package>,
@@ -24,12 +24,12 @@ pub struct Tree {
 pub struct Package {
     /// Its name.
     pub name: String,
-    /// Its manifest, from the root.
+    /// The path of its manifest from the root.
     #[serde(rename = "manifest_path")]
     pub manifest: PathBuf,
     /// Its libraries, programs and tests.
     pub targets: Vec<Target>,
-    /// What it depends on directly.
+    /// Its direct dependencies.
     pub dependencies: Vec<Dependency>,
 }
 
@@ -38,7 +38,7 @@ pub struct Package {
 pub struct Target {
     /// `lib`, `bin`, `test`, `custom-build` …
     pub kind: Vec<String>,
-    /// Its first file, from the root.
+    /// The path of its first file from the root.
     #[serde(rename = "src_path")]
     pub source: PathBuf,
 }
@@ -53,7 +53,7 @@ pub struct Dependency {
 }
 
 impl Package {
-    /// Its folder.
+    /// Returns its folder.
     pub fn folder(&self) -> &Path {
         self.manifest.parent().unwrap_or(Path::new(""))
     }
@@ -68,13 +68,13 @@ impl Tree {
         Ok(Self { files: texts(root, tracked_files(root)?), packages: packages(root)? })
     }
 
-    /// The files with one of these extensions.
+    /// Returns the files with one of these extensions.
     pub fn with_extension<'a>(&'a self, extensions: &'a [&str]) -> impl Iterator<Item = (&'a Path, &'a str)> {
         let matches = |path: &Path| extensions.iter().any(|end| path.extension().is_some_and(|own| own == *end));
         self.files.iter().map(|(path, text)| (path.as_path(), text.as_str())).filter(move |(path, _)| matches(path))
     }
 
-    /// The package that a file belongs to: the one with the longest folder.
+    /// Returns the package of a file: the one with the innermost folder.
     pub fn package_of(&self, file: &Path) -> Option<&Package> {
         let packages = self.packages.iter().filter(|package| file.starts_with(package.folder()));
         packages.max_by_key(|package| package.folder().components().count())
@@ -105,7 +105,7 @@ fn packages(root: &Path) -> Result<Vec<Package>, Error> {
 }
 
 impl Package {
-    /// The package with paths from the root.
+    /// Returns the package with paths relative to `root`.
     fn below(self, root: &Path) -> Self {
         let short = |path: PathBuf| path.strip_prefix(root).map_or(path.clone(), Path::to_path_buf);
         let shorten = |target: Target| Target { source: short(target.source), ..target };
@@ -121,7 +121,7 @@ pub mod samples {
 
     use super::*;
 
-    /// A tree with one library, `sample`, and these files, which is written to a folder and read again.
+    /// Writes these files to a temporary folder and reads them as a tree with one library, `sample`.
     pub fn tree(files: &[(&str, &str)]) -> Tree {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -133,7 +133,7 @@ pub mod samples {
         Tree { files: texts(folder.path(), names), packages: vec![package("sample", &[])] }
     }
 
-    /// A package in a folder of its name, or at the root for `sample`.
+    /// Returns a package in a folder of its name; `sample` is at the root.
     pub fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
         let folder = if name == "sample" { PathBuf::new() } else { PathBuf::from(name) };
         let dependencies = dependencies

@@ -1,4 +1,4 @@
-//! Words that are not used, in any comment, text or name.
+//! Words that must not be used in comments, texts and names.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use super::Finding;
 use super::settings::{FILE, Settings};
 use super::tree::Tree;
 
-/// The files that are read.
+/// The extensions of the files to check.
 const READ: &[&str] = &["css", "html", "js", "md", "mjs", "py", "rs", "sh", "toml"];
-/// The files that may quote the words: the list of them, and the guide that shows what to write instead.
+/// The files that may quote the words: their list, and the guide that shows what to write instead.
 const QUOTING: [&str; 2] = [FILE, "STYLE.md"];
 
 /// Finds the words of [`Settings::words`].
@@ -23,7 +23,7 @@ pub fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
                 findings.extend(lines_with(&words, form).into_iter().map(|line| Finding {
                     file: file.to_owned(),
                     line,
-                    problem: format!("\"{form}\" is not used"),
+                    problem: format!("\"{form}\" must not be used"),
                     fix: format!("write {}", banned.instead),
                 }));
             }
@@ -32,15 +32,15 @@ pub fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// A word in small letters.
+/// A word in lower case.
 struct Word {
     text: String,
     line: usize,
-    /// Whether it belongs to the same sentence or name as the one before.
+    /// Whether it continues the sentence or name of the previous word.
     follows: bool,
 }
 
-/// The lines on which a form begins.
+/// Returns the lines on which a form begins.
 fn lines_with(words: &[Word], form: &str) -> Vec<usize> {
     let parts: Vec<&str> = form.split(' ').collect();
     let begins = words.windows(parts.len()).filter(|window| {
@@ -50,7 +50,7 @@ fn lines_with(words: &[Word], form: &str) -> Vec<usize> {
     begins.filter_map(|window| window.first()).map(|word| word.line).collect()
 }
 
-/// The words of a text. `camelCase` and `snake_case` are several.
+/// Returns the words of a text. `camelCase` and `snake_case` have two each.
 fn words(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -77,8 +77,8 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
-/// Whether what is between two words leaves them together: blanks, a new line with the signs of a comment, or the
-/// underscore of a name.
+/// Whether two words belong together: only white space, the markers of a comment or the underscore of a name separate
+/// them.
 fn joins(between: &str) -> bool {
     between.chars().all(|letter| letter.is_whitespace() || "_-/!*#\\".contains(letter))
 }
@@ -111,12 +111,12 @@ mod tests {
         assert_eq!(
             found,
             [
-                "a.rs:3 \"bad\" is not used",
-                "a.rs:2 \"bads\" is not used",
-                "b.md:2 \"bad\" is not used",
-                "b.md:1 \"so bad\" is not used",
-                "c.js:2 \"bad\" is not used",
-                "c.js:1 \"so bad\" is not used",
+                "a.rs:3 \"bad\" must not be used",
+                "a.rs:2 \"bads\" must not be used",
+                "b.md:2 \"bad\" must not be used",
+                "b.md:1 \"so bad\" must not be used",
+                "c.js:2 \"bad\" must not be used",
+                "c.js:1 \"so bad\" must not be used",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! The list and the sources must agree: these tests hold them together between two runs of `cargo xtask rules`.
+//! These tests keep the list and the sources in step between two runs of `cargo xtask rules`.
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use super::*;
 use crate::tidy::tokens::{Kind, tokens, without_tests};
 use crate::tidy::tree::Tree;
 
-/// Every `rule!("name"` of the sources outside tests, with the files that have it.
+/// Returns the name of every `rule!` of the sources outside tests, with the files that contain it.
 fn named_in_code(tree: &Tree) -> BTreeMap<String, Vec<String>> {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let sources = tree.with_extension(&["rs"]).filter(|(file, _)| !file.starts_with("xtask"));
@@ -24,7 +24,7 @@ fn named_in_code(tree: &Tree) -> BTreeMap<String, Vec<String>> {
     names
 }
 
-/// Whether a package has a unit test with this path: the file of its module, or of a module above it, defines it.
+/// Whether a package has a unit test with this path, in the file of its module or of a module above it.
 fn has_unit_test(tree: &Tree, package: &str, path: &str) -> bool {
     let Some(package) = tree.packages.iter().find(|own| own.name == package) else { return false };
     let parts: Vec<&str> = path.split("::").collect();
@@ -37,7 +37,7 @@ fn has_unit_test(tree: &Tree, package: &str, path: &str) -> bool {
     files.filter_map(|file| tree.files.get(&file)).any(|text| defines(text, test))
 }
 
-/// Whether a file defines a test, as a function or in a table of the macro that makes some.
+/// Whether a file defines a test, as a function or in the table of a macro that generates tests.
 fn defines(text: &str, test: &str) -> bool {
     text.contains(&format!("fn {test}(")) || text.contains(&format!("    {test}: "))
 }

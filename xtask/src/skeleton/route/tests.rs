@@ -38,7 +38,7 @@ fn a_route_is_written_and_listed() {
         route.contains("    delete, path = \"/report/{id}\", security") && route.contains("let Ok(Path(_id)) = path")
     );
     assert!(read("crates/api/tests/api/report.rs").contains("Method::DELETE, \"/report/id\", None"));
-    assert!(new("friends", None).run().unwrap_err().to_string().contains("exists already"));
+    assert!(new("friends", None).run().unwrap_err().to_string().contains("exists: choose"));
     assert!(new("friends", Some("delete_report")).run().is_ok());
 }
 
