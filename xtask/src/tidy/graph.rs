@@ -165,11 +165,15 @@ pub fn suggestion(tree: &Tree, package: &Package) -> String {
     let modules = Modules::read(tree, source);
     let edges = siblings(&modules).remove(&Vec::new()).unwrap_or_default();
     let names: Vec<&str> = modules.top_level().collect();
+    let groups = cyclic_groups(&edges);
+    // Modules that depend on each other are in one layer.
+    let group_of = |name: &str| groups.iter().find(|group| group.contains(name));
     let mut height: BTreeMap<&str, usize> = names.iter().map(|name| (*name, 0)).collect();
-    // As many rounds as modules settle everything that has no cycle.
+    // As many rounds as modules settle all heights.
     for _ in &names {
         for (from, to) in edges.keys() {
-            let above = height.get(to.as_str()).map_or(0, |height| height + 1).min(names.len());
+            let together = group_of(from).is_some_and(|group| group.contains(to));
+            let above = height.get(to.as_str()).map_or(0, |height| height + usize::from(!together));
             if let Some(own) = height.get_mut(from.as_str()) {
                 *own = (*own).max(above);
             }
@@ -317,13 +321,15 @@ mod tests {
     #[test]
     fn suggested_layers_follow_the_imports() {
         let tree = samples::tree(&[
-            ("src/lib.rs", "mod a; mod b; mod c;"),
-            ("src/a.rs", "use crate::b;"),
+            ("src/lib.rs", "mod a; mod b; mod c; mod d; mod e;"),
+            ("src/a.rs", "use crate::{b, d};"),
             ("src/b.rs", ""),
             ("src/c.rs", ""),
+            ("src/d.rs", "use crate::{b, e};"),
+            ("src/e.rs", "use crate::d;"),
         ]);
         let suggested = tree.packages.iter().map(|package| suggestion(&tree, package)).collect::<String>();
-        assert_eq!(suggested, "\"sample\" = [\n  [\"b\", \"c\"],\n  [\"a\"],\n]\n");
+        assert_eq!(suggested, "\"sample\" = [\n  [\"b\", \"c\"],\n  [\"d\", \"e\"],\n  [\"a\"],\n]\n");
     }
 
     #[test]
