@@ -1,11 +1,15 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-/** What a page must never do with what others sent: text goes in as text. */
+/** Text that others sent is never parsed as markup. */
 const noMarkupFromStrings = [
-  { selector: "MemberExpression[property.name=/^(innerHTML|outerHTML)$/]", message: "Text of others goes in with textContent." },
-  { selector: "CallExpression[callee.property.name=/^(insertAdjacentHTML|write|setHTMLUnsafe)$/]", message: "Text of others goes in with textContent." },
+  { selector: "MemberExpression[property.name=/^(innerHTML|outerHTML)$/]", message: "Set text from others with textContent." },
+  { selector: "CallExpression[callee.property.name=/^(insertAdjacentHTML|write|setHTMLUnsafe)$/]", message: "Set text from others with textContent." },
 ];
+/** The modules that talk to the server and to other browsers. */
+const transport = ["call/**/*", "api", "emitter", "protocol", "session", "text"].map((name) => `assets/js/${name}.js`);
+/** The modules that work on a page. */
+const pages = ["**/home/*", "**/pages/*", "**/ui/*", "**/view/*", "**/dom.js", "**/i18n.js"];
 const shared = {
   "no-restricted-syntax": ["error", ...noMarkupFromStrings],
   "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
@@ -24,10 +28,12 @@ export default [
   { files: ["assets/**/*.js"], languageOptions: { globals: globals.browser }, rules: shared },
   {
     // Transport knows nothing of pages: it can be tested and read without one.
-    files: ["assets/js/call/**/*.js"],
+    files: transport,
     rules: {
       "no-restricted-globals": ["error", "document"],
-      "no-restricted-imports": ["error", { patterns: ["**/ui/*", "**/dom.js", "**/pages/*"] }],
+      "no-restricted-properties": ["error", ...["window", "globalThis", "self"].map((object) => ({ object, property: "document" }))],
+      "no-restricted-imports": ["error", { patterns: [{ group: pages, message: "A transport module does not import from the pages." }] }],
+      "no-restricted-syntax": ["error", ...noMarkupFromStrings, { selector: "ImportExpression", message: "A dynamic import escapes the rule about pages." }],
     },
   },
   {

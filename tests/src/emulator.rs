@@ -123,7 +123,8 @@ fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
 
 /// What a child needs of our environment.
 pub(crate) fn kept() -> impl Iterator<Item = (String, String)> {
-    env::vars().filter(|(name, _)| ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL"].contains(&name.as_str()))
+    const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PEERSYNC_WITHOUT_RULE"];
+    env::vars().filter(|(name, _)| KEPT.contains(&name.as_str()))
 }
 
 /// The Python with the emulators: `PEERSYNC_PYTHON`, or that of the target folder.

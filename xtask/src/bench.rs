@@ -1,4 +1,4 @@
-//! The benchmarks: each is a program of its own, built for the release and run alone.
+//! The benchmarks. Each is a program of its own, built with the release profile and run alone.
 
 use std::process::{Command, ExitCode};
 
@@ -8,10 +8,10 @@ use crate::process;
 use crate::tools::{Tool, chromium, python};
 use crate::workspace::{builder, deployer, root};
 
-/// Builds what is measured and measures it.
+/// Builds the programs that a benchmark measures, and runs it.
 ///
 /// # Errors
-/// Where something that the benchmark needs is missing, or it fails.
+/// If something that the benchmark needs is missing, or if it fails.
 pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     let python = python()?;
     let mut build = builder("cargo");

@@ -1,4 +1,4 @@
-//! The release: the runtime's programs for Amazon Linux 2023, and the deployer with them inside.
+//! The release: the server programs for Amazon Linux 2023, and the deployer with them inside.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use crate::process::{self, line};
 use crate::tools::python;
 use crate::workspace::{builder, deployer, on_path, runtime_programs, target};
 
-/// The newest glibc that Amazon Linux 2023 has.
+/// The version of glibc in Amazon Linux 2023.
 pub const GLIBC: (u32, u32) = (2, 34);
 /// The target of the functions and of the host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile of the programs that the deployer carries.
 const PROFILE: &str = "runtime";
-/// The runtime's programs.
+/// The server programs.
 const PROGRAMS: [&str; 2] = ["api", "signal"];
 
 /// Builds the release and checks it.
 ///
 /// # Errors
-/// Where a tool is missing, the build fails, or a program needs a newer glibc.
+/// If a tool is missing, the build fails, or a program needs a newer glibc.
 pub fn run() -> Result<(), Error> {
     runtime()?;
     let mut build = builder("cargo");
@@ -40,10 +40,10 @@ pub fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// Builds the runtime's programs for Amazon Linux 2023 into [`runtime_programs`].
+/// Builds the server programs for Amazon Linux 2023 into [`runtime_programs`].
 ///
 /// # Errors
-/// Where zig or cargo-zigbuild cannot be had, or the build fails.
+/// If zig or cargo-zigbuild cannot be installed, or the build fails.
 pub fn runtime() -> Result<(), Error> {
     let python = python()?;
     let tools = python.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn runtime() -> Result<(), Error> {
     Ok(())
 }
 
-/// Copies only what differs, so that an unchanged program does not make the deployer be built again.
+/// Copies a file only if it differs, so that an unchanged program does not cause a new build of the deployer.
 fn copy_if_changed(from: &Path, to: &Path) -> Result<(), Error> {
     let new = fs::read(from).at(from)?;
     if fs::read(to).is_ok_and(|old| old == new) {
@@ -72,10 +72,10 @@ fn copy_if_changed(from: &Path, to: &Path) -> Result<(), Error> {
     fs::copy(from, to).at(to).map(|_| ())
 }
 
-/// The newest glibc that a program names among its dynamic symbols.
+/// Returns the newest version of glibc among the dynamic symbols of a program.
 ///
 /// # Errors
-/// Where objdump is missing or does not understand the file.
+/// If objdump is missing or cannot read the file.
 pub fn glibc_needed(program: &Path) -> Result<(u32, u32), Error> {
     if on_path("objdump").is_none() {
         return Err(Error::Missing("objdump is missing: install binutils".to_owned()));
@@ -107,7 +107,7 @@ mod tests {
     use super::newest_glibc;
 
     #[test]
-    fn the_newest_version_counts() {
+    fn newest_glibc_version_counts() {
         let symbols = "0000 DF *UND* 0000 (GLIBC_2.2.5) read\n0000 DF *UND* 0000 (GLIBC_2.34) dlsym\n";
         assert_eq!(newest_glibc(symbols), (2, 34));
         assert_eq!(newest_glibc("0000 DF *UND* 0000 (GLIBC_2.9) pipe2"), (2, 9));

@@ -1,20 +1,20 @@
-//! What can go wrong in a developer command.
+//! The errors of developer commands.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A program could not be started at all.
+    /// A program could not be started.
     #[error("cannot run {program}: {source}")]
     Start {
-        /// Its name.
+        /// The name of the program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A program ended with a failure.
+    /// A program ended with a failure status.
     #[error("{what} failed")]
     Failed {
         /// The command line.
@@ -23,22 +23,22 @@ pub enum Error {
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Something that the command needs is missing; the text says how to get it.
+    /// Something that the command needs is missing or wrong; the text says how to fix it.
     #[error("{0}")]
     Missing(String),
 }
 
-/// Names the file in an error of the standard library.
+/// Adds the path of a file to an error of the standard library.
 pub trait At<T> {
     /// Adds the path.
     ///
     /// # Errors
-    /// [`Error::File`] where the operation failed.
+    /// [`Error::File`] if the operation failed.
     fn at(self, path: impl Into<PathBuf>) -> Result<T, Error>;
 }
 

@@ -1,12 +1,14 @@
-//! Developer commands: `cargo xtask test`, `rules`, `dist`, `bench` and `try`.
+//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `dist`, `bench` and `try`.
 
 mod bench;
 mod dist;
 mod error;
 mod process;
 mod rules;
+mod skeleton;
 mod suites;
 mod test;
+mod tidy;
 mod tools;
 mod totals;
 mod try_it;
@@ -30,15 +32,21 @@ struct Arguments {
 enum Command {
     /// Run all checks and tests; sets up what they need.
     Test(test::Options),
-    /// Take the deployer's rules of waiting and order out one by one, and see that a test fails without each.
+    /// Check what the compiler does not: layers of modules, names, lengths and words.
+    Tidy(tidy::Options),
+    /// Write the beginning of a new kind of resource, and print what is left to do.
+    NewResource(skeleton::NewResource),
+    /// Write the beginning of a new route of the API, and print what is left to do.
+    NewRoute(skeleton::NewRoute),
+    /// Switch off the deployer's rules of waiting and order one by one, and check that a test fails without each.
     Rules(rules::Options),
-    /// Build the release: the runtime for Amazon Linux 2023, embedded in the deployer.
+    /// Build the release: the deployer with the server programs for Amazon Linux 2023 inside.
     Dist,
-    /// Measure, and print the numbers.
+    /// Run a benchmark and print its numbers.
     Bench {
-        /// What is measured.
+        /// What to measure.
         what: Bench,
-        /// Arguments for the benchmark itself.
+        /// Arguments of the benchmark itself.
         #[arg(last = true)]
         arguments: Vec<String>,
     },
@@ -48,15 +56,15 @@ enum Command {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Bench {
-    /// `up`, a second `up`, `plan` and `down`, beside a sequential script.
+    /// `up`, a second `up`, `plan` and `down`, compared with a sequential script.
     Deploy,
-    /// The functions' program, beside a Python handler.
+    /// The functions' program, compared with a Python handler.
     Api,
-    /// `local`: when it is ready, its memory, how soon a saved page reloads.
+    /// `local`: the time until it is ready, its memory, and the time until a saved page reloads.
     Local,
-    /// The signaling server under load, beside other relays.
+    /// The signaling server under load, compared with other relays.
     Signal,
-    /// Calls in browsers, and what Lighthouse says of the pages.
+    /// Calls in browsers, and the scores of the pages in Lighthouse.
     Call,
 }
 
@@ -73,6 +81,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Test(options) => test::run(&options),
+        Command::Tidy(options) => tidy::run(&options),
+        Command::NewResource(new) => new.run().map(|()| ExitCode::SUCCESS),
+        Command::NewRoute(new) => new.run().map(|()| ExitCode::SUCCESS),
         Command::Rules(options) => rules::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),

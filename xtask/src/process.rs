@@ -1,4 +1,4 @@
-//! Programs that are run: to the terminal, or into a log with a deadline.
+//! Runs programs, with their output on the terminal or in a log, and with a deadline.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::{At as _, Error};
 
-/// How often a running program is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+/// The interval at which a running program is checked.
+const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs a program on the terminal.
+/// Runs a program with its output on the terminal.
 ///
 /// # Errors
-/// Where it cannot be started, or fails.
+/// If it cannot be started, or fails.
 pub fn run(command: &mut Command) -> Result<(), Error> {
     let status = command.status().map_err(|source| cannot_start(command, source))?;
     if status.success() { Ok(()) } else { Err(Error::Failed { what: line(command) }) }
@@ -23,7 +23,7 @@ pub fn run(command: &mut Command) -> Result<(), Error> {
 /// Runs a program with its output in a file.
 ///
 /// # Errors
-/// Where it cannot be started; a failure of the program is in the status.
+/// If it cannot be started. A failure of the program is in the result.
 pub fn run_into(command: &mut Command, log: &Path, deadline: Duration) -> Result<Ended, Error> {
     let file = File::options().create(true).append(true).open(log).at(log)?;
     let errors = file.try_clone().at(log)?;
@@ -38,26 +38,26 @@ pub fn run_into(command: &mut Command, log: &Path, deadline: Duration) -> Result
             end(&mut child);
             return Ok(Ended::Deadline);
         }
-        sleep(LOOK);
+        sleep(INTERVAL);
     }
 }
 
 /// How a program ended.
 pub enum Ended {
-    /// By itself.
+    /// By itself, with this status.
     By(ExitStatus),
-    /// It ran too long and was killed.
+    /// It ran until its deadline and was killed.
     Deadline,
 }
 
 impl Ended {
-    /// Whether it ended well.
+    /// Whether it succeeded.
     pub fn well(&self) -> bool {
         matches!(self, Self::By(status) if status.success())
     }
 }
 
-/// The command line, for messages.
+/// Returns the command line, for messages.
 pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
@@ -67,7 +67,7 @@ fn cannot_start(command: &Command, source: std::io::Error) -> Error {
     Error::Start { program: command.get_program().to_string_lossy().into_owned(), source }
 }
 
-/// Kills a program and everything that it started.
+/// Kills a program and all processes that it started.
 fn end(child: &mut Child) {
     let mut doomed = vec![child.id()];
     let mut next = 0;
@@ -76,7 +76,7 @@ fn end(child: &mut Child) {
         next += 1;
     }
     for id in doomed {
-        // One that has ended meanwhile is no failure.
+        // It may have ended in the meantime.
         let _ = Command::new("kill").args(["-KILL", &id.to_string()]).stderr(Stdio::null()).status();
     }
     let _ = child.wait();

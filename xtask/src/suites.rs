@@ -1,4 +1,4 @@
-//! The suites of `cargo xtask test`, in the order in which they run: what is quick and tells most comes first.
+//! The suites of `cargo xtask test`, in the order in which they run: the quick ones that find most come first.
 
 mod checks;
 
@@ -8,23 +8,24 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::error::{At as _, Error};
+use crate::tidy;
 use crate::tools::{self, Tool};
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
-/// When a suite is given up, unless it says otherwise.
+/// The deadline of a suite, unless it has its own.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 
-/// One suite.
+/// A suite.
 pub struct Suite {
     /// Its name, for `--only` and `--skip`.
     pub name: String,
-    /// What it shows.
+    /// What it checks.
     pub about: String,
-    /// What it needs beside cargo.
+    /// The tools that it needs besides cargo.
     pub needs: Vec<Tool>,
-    /// What is done.
+    /// What it does.
     pub work: Work,
-    /// When it is given up.
+    /// Its deadline.
     pub deadline: Duration,
 }
 
@@ -34,36 +35,37 @@ pub enum Work {
     Programs(fn() -> Vec<Command>),
     /// Runs one module of the end-to-end tests.
     TestModule,
-    /// Looks at the repository; the findings are the failures.
+    /// Checks the repository; the findings are the failures.
     Check(fn() -> Result<Vec<String>, Error>),
 }
 
-/// All suites.
+/// Returns all suites.
 ///
 /// # Errors
-/// Where the folder of the test programs cannot be read.
+/// If the folder of the test programs cannot be read.
 pub fn all() -> Result<Vec<Suite>, Error> {
     use Tool::{Chromium, Machete, Node, Objdump, Python, Shellcheck};
     let mut suites = vec![
-        programs("fmt", "the code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
-        check("paths", "no file names a path of somebody's machine", &[], checks::machine_paths),
-        programs("shell", "shellcheck finds nothing in shell scripts", &[Shellcheck], checks::shellcheck),
-        programs("licences", "licences, sources and duplicates by deny.toml", &[Python], || {
+        programs("fmt", "the Rust code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
+        check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
+        check("paths", "no file contains a path of one machine", &[], checks::machine_paths),
+        programs("shell", "shell scripts pass shellcheck", &[Shellcheck], checks::shellcheck),
+        programs("licences", "licences, sources and duplicates of dependencies match deny.toml", &[Python], || {
             vec![deny(&["licenses", "bans", "sources"])]
         }),
-        programs("unused", "no dependency is unused", &[Machete], || {
+        programs("unused", "every dependency is used", &[Machete], || {
             let mut command = Command::new(tools::machete_program());
             command.arg(root());
             vec![command]
         }),
-        programs("pages", "types, lint and unit tests of the pages", &[Node], || {
+        programs("pages", "the pages pass type checks, lint and unit tests", &[Node], || {
             ["types", "lint", "unit"].map(npm).into()
         }),
-        programs("dist", "the runtime is built for Amazon Linux 2023", &[Python, Objdump], || vec![xtask(&["dist"])]),
-        programs("clippy", "clippy finds nothing in any target", &[], || {
+        programs("dist", "the release for Amazon Linux 2023 builds", &[Python, Objdump], || vec![xtask(&["dist"])]),
+        programs("clippy", "all targets pass clippy", &[], || {
             vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])]
         }),
-        programs("unit", "unit, property and documentation tests", &[], || {
+        programs("unit", "unit, property and documentation tests pass", &[], || {
             vec![
                 cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests"]),
                 cargo(&["test", "--release", "--package", "peersync-tests", "--lib"]),
@@ -71,22 +73,28 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         }),
     ];
     suites.extend(test_programs()?);
-    suites
-        .push(programs("browser", "the pages in Chromium against `local`", &[Node, Chromium], || vec![npm("browser")]));
-    suites.push(programs("ministack", "`local` on MiniStack in Chromium", &[Python, Node, Chromium], || {
-        vec![npm("ministack")]
+    suites.push(programs("browser", "the pages work in Chromium with `local`", &[Node, Chromium], || {
+        vec![npm("browser")]
     }));
-    suites.push(programs("schemathesis", "the API against its own document", &[Python], checks::schemathesis));
-    suites.push(programs("cloud-init", "the host's user data", &[Tool::CloudInit], checks::cloud_init));
-    suites.push(programs("advisories", "known weaknesses of dependencies", &[Python], || vec![deny(&["advisories"])]));
+    suites.push(programs(
+        "ministack",
+        "the pages work in Chromium with `local` on MiniStack",
+        &[Python, Node, Chromium],
+        || vec![npm("ministack")],
+    ));
+    suites.push(programs("schemathesis", "the API matches its OpenAPI document", &[Python], checks::schemathesis));
+    suites.push(programs("cloud-init", "the instance's user data is valid", &[Tool::CloudInit], checks::cloud_init));
+    suites.push(programs("advisories", "no dependency has a known vulnerability", &[Python], || {
+        vec![deny(&["advisories"])]
+    }));
     Ok(suites)
 }
 
-/// Suites that a machine cannot run for a reason that is not its fault, with the reason: skipped in continuous
-/// integration too.
+/// Returns why a suite cannot run for a reason outside the machine, if its output says so. Such a suite is skipped in
+/// continuous integration too.
 pub fn impossible(suite: &str, output: &str) -> Option<&'static str> {
     let fetch = "failed to fetch advisory database";
-    (suite == "advisories" && output.contains(fetch)).then_some("the advisory database cannot be reached from here")
+    (suite == "advisories" && output.contains(fetch)).then_some("the advisory database is unreachable")
 }
 
 fn programs(name: &str, about: &str, needs: &[Tool], work: fn() -> Vec<Command>) -> Suite {
@@ -99,8 +107,9 @@ fn check(name: &str, about: &str, needs: &[Tool], work: fn() -> Result<Vec<Strin
     Suite { name, about, needs, work: Work::Check(work), deadline: DEADLINE }
 }
 
-/// One suite for each module of `tests/tests/suites/`, which are one program, because it takes its time to link. A
-/// module's first line of documentation says what the suite shows, and a line `//! Needs: python, redis` what it needs.
+/// Returns a suite for each module of `tests/tests/suites/`. They are one program, because linking takes long. The
+/// first line of a module's documentation says what the suite checks, and a line `//! Needs: python, redis` what it
+/// needs.
 fn test_programs() -> Result<Vec<Suite>, Error> {
     let folder = root().join("tests/tests/suites");
     let entries = fs::read_dir(&folder).at(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -136,7 +145,7 @@ fn tool(name: &str) -> Option<Tool> {
     }
 }
 
-/// `cargo` with these arguments, in the checkout, with the runtime's programs for Amazon Linux where they are built.
+/// Returns `cargo` with these arguments, in the checkout, with the server programs for Amazon Linux if they exist.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = builder("cargo");
     command.args(arguments);
@@ -144,7 +153,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Gives a program what the tests go by.
+/// Sets the environment variables that the tests read.
 pub fn environment(command: &mut Command) {
     if std::env::var_os("PEERSYNC_RUNTIME_DIR").is_none() && runtime_programs().join("api").exists() {
         command.env("PEERSYNC_RUNTIME_DIR", runtime_programs());

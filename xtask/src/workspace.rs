@@ -1,37 +1,41 @@
-//! Where things are.
+//! The folders and files of the checkout and of its target folder.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The root of the checkout.
+use crate::error::{At as _, Error};
+use crate::process::line;
+
+/// Returns the root of the checkout.
 pub fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own).to_path_buf()
 }
 
-/// The folder that cargo builds into.
+/// Returns the folder that cargo builds into.
 pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
 }
 
-/// Where the programs of the release profile are.
+/// Returns the folder with the programs of the release profile.
 pub fn release() -> PathBuf {
     target().join("release")
 }
 
-/// The deployer, once built.
+/// Returns the path of the deployer, once built.
 pub fn deployer() -> PathBuf {
     release().join("peersync-deploy")
 }
 
-/// Where the runtime's programs for Amazon Linux 2023 are put, for the deployer's build to embed.
+/// Returns the folder with the server programs for Amazon Linux 2023, which the deployer's build embeds.
 pub fn runtime_programs() -> PathBuf {
     target().join("runtime-al2023")
 }
 
-/// A program that builds, as cargo does, in the checkout. What cargo tells *this* program about its own package stays
-/// here: build scripts look at the same variables, and would make everything anew that a plain `cargo` has built.
+/// Returns a command for a program that builds in the checkout, such as cargo. It does not inherit what cargo told
+/// *this* program about its own package: build scripts watch the same variables, and would build again what a plain
+/// `cargo` has built.
 pub fn builder(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     let of_this_package = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start));
@@ -42,18 +46,33 @@ pub fn builder(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Where the output of the suites is kept.
+/// Returns the folder with the output of the suites.
 pub fn logs() -> PathBuf {
     target().join("test-logs")
 }
 
-/// Whether this is a run of continuous integration.
+/// Whether this runs in continuous integration.
 pub fn ci() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
 }
 
-/// Finds a program on the search path.
+/// Returns the path of a program on the search path.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Returns the files of a checkout that git tracks or would add, relative to its root.
+///
+/// # Errors
+/// If git fails.
+pub fn tracked_files(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut command = Command::new("git");
+    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    let output = command.output().at(root)?;
+    if !output.status.success() {
+        return Err(Error::Failed { what: line(&command) });
+    }
+    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
 }

@@ -1,54 +1,44 @@
-//! One test without one rule.
+//! The run of one test, with all rules or without one.
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::build::Programs;
 use super::list::{Rule, Test};
 use super::log_folder;
-use super::tree::Tree;
 use crate::error::{At as _, Error};
-use crate::process::{Ended, line, run_into};
-use crate::suites::{cargo, environment};
+use crate::process::{Ended, run_into};
+use crate::suites::environment;
 use crate::totals::Totals;
 use crate::workspace::root;
 
-/// When a test is given up. One that goes on is waiting for what never comes, which is a failure too: each of them ends
-/// within a minute where nothing is missing.
+/// The deadline of a test. One that is still running waits for what never comes, which is a failure too: with all rules
+/// each of them ends within a minute.
 const DEADLINE: Duration = Duration::from_secs(240);
-/// When a test that must be built first is given up.
-const BUILD_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// The environment variable that switches a rule off, as in `crates/engine/src/rule.rs`.
+const WITHOUT: &str = "PEERSYNC_WITHOUT_RULE";
 
-/// A test and what it is run with.
+/// A test, and the rule that it runs without.
 pub(super) struct Trial {
+    /// The name of the rule; empty if all rules are on.
+    pub(super) name: String,
     /// The test.
     pub(super) test: Test,
-    /// Its output.
+    /// The file with its output.
     pub(super) log: PathBuf,
-    subject: Subject,
 }
 
-/// What is tried, and by which test.
-enum Subject {
-    /// A deployer, by a test of the suites.
-    Deployer(PathBuf, String),
-    /// The sources, all of them or without a rule, by a test that is among them.
-    Sources(Option<Rule>, String),
-    /// Nothing: it does not build.
-    Nothing,
-}
-
-/// What became of a trial.
+/// The result of a trial.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The test failed.
     Needed,
     /// The test passed.
     Passed,
-    /// It could not be tried.
+    /// The test did not run.
     Broken(String),
 }
 
@@ -63,74 +53,70 @@ impl fmt::Display for Verdict {
 }
 
 impl Trial {
-    /// A test with all rules, which this deployer has.
-    pub(super) fn whole(test: &Test, deployer: &Path) -> Self {
-        let log = log_folder().join(format!("whole-{test}.log").replace(':', "-"));
-        let subject = match test {
-            Test::Suite(name) => Subject::Deployer(deployer.to_owned(), name.clone()),
-            Test::Unit(name) => Subject::Sources(None, name.clone()),
-        };
-        Self { test: test.clone(), log, subject }
+    /// A test with all rules on.
+    pub(super) fn with_all_rules(test: &Test) -> Self {
+        let log = log_folder().join(format!("all-{test}.log").replace(':', "-"));
+        Self { name: String::new(), test: test.clone(), log }
     }
 
-    /// The test of this rule without it. What the test needs is built and kept under this name.
-    pub(super) fn without(tree: &Tree, rule: &Rule, name: &str) -> Result<Self, Error> {
-        let subject = match &rule.test {
-            Test::Unit(test) => Subject::Sources(Some(rule.clone()), test.clone()),
-            Test::Suite(test) => match tree.without(rule, name)? {
-                Some(deployer) => Subject::Deployer(deployer, test.clone()),
-                None => Subject::Nothing,
-            },
-        };
-        Ok(Self { test: rule.test.clone(), log: log_folder().join(format!("{name}.log")), subject })
-    }
-
-    /// Removes the deployer that was built for it: each is large.
-    pub(super) fn clean(&self) {
-        if let Subject::Deployer(deployer, _) = &self.subject {
-            // One that stays is overwritten by the next run.
-            let _ = fs::remove_file(deployer);
-        }
+    /// The test of a rule without it.
+    pub(super) fn without(rule: &Rule) -> Self {
+        let log = log_folder().join(format!("{}.log", rule.name));
+        Self { name: rule.name.clone(), test: rule.test.clone(), log }
     }
 
     /// Runs the test.
-    pub(super) fn run(&self, tree: &Tree, suites: &Path) -> Result<Verdict, Error> {
+    pub(super) fn run(&self, programs: &Programs) -> Result<Verdict, Error> {
         fs::write(&self.log, "").at(&self.log)?;
-        let ended = match &self.subject {
-            Subject::Nothing => {
-                return Ok(Verdict::Broken(format!("it does not build: see {}", super::tree::log().display())));
-            }
-            Subject::Deployer(deployer, test) => {
-                let mut command = Command::new(suites);
-                command.args(["--exact", test]).current_dir(root().join("tests"));
-                environment(&mut command);
-                command.env("PEERSYNC_DEPLOY", deployer);
-                run_into(&mut command, &self.log, DEADLINE)?
-            }
-            Subject::Sources(rule, test) => {
-                let run = || run_into(&mut tree.unit(test), &self.log, BUILD_DEADLINE);
-                rule.as_ref().map_or_else(run, |rule| tree.with_sources_without(rule, run))?
-            }
-        };
+        let ended = run_into(&mut self.command(programs)?, &self.log, DEADLINE)?;
         let output = fs::read(&self.log).at(&self.log)?;
         let totals = Totals::read(&String::from_utf8_lossy(&output));
-        Ok(match ended {
-            Ended::Deadline => Verdict::Needed,
-            Ended::By(_) if totals.failed == 1 => Verdict::Needed,
-            Ended::By(_) if totals.passed == 1 => Verdict::Passed,
-            Ended::By(_) => Verdict::Broken(format!("its test did not run: see {}", self.log.display())),
-        })
+        Ok(verdict(&ended, totals)
+            .unwrap_or_else(|| Verdict::Broken(format!("the test did not run: see {}", self.log.display()))))
+    }
+
+    fn command(&self, programs: &Programs) -> Result<Command, Error> {
+        let (program, folder, test) = match &self.test {
+            Test::Suite(name) => (programs.suites.as_path(), root().join("tests"), name),
+            Test::Unit { package, path } => {
+                let (program, folder) = programs.unit(package)?;
+                (program, folder.to_owned(), path)
+            }
+        };
+        let mut command = Command::new(program);
+        command.args(["--exact", test]).current_dir(folder);
+        environment(&mut command);
+        command.env("PEERSYNC_DEPLOY", &programs.deployer).env_remove(WITHOUT);
+        if !self.name.is_empty() {
+            command.env(WITHOUT, &self.name);
+        }
+        Ok(command)
     }
 }
 
-/// Builds the program of the suites, and returns where it is.
-pub(super) fn suites() -> Result<PathBuf, Error> {
-    let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", "suites", "--no-run"]);
-    command.args(["--message-format", "json-render-diagnostics"]).stderr(std::process::Stdio::inherit());
-    let output = command.output().map_err(|source| Error::Start { program: "cargo".to_owned(), source })?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = messages.filter(|message| message.pointer("/target/name").is_some_and(|name| name == "suites"));
-    let program = programs.find_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
-    program.ok_or_else(|| Error::Failed { what: line(&command) })
+/// The verdict on a test that has ended; `None` if it did not run.
+fn verdict(ended: &Ended, totals: Totals) -> Option<Verdict> {
+    match (ended, totals) {
+        (Ended::Deadline, _) | (_, Totals { failed: 1, .. }) => Some(Verdict::Needed),
+        (_, Totals { passed: 1, .. }) => Some(Verdict::Passed),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_test_that_fails_or_never_ends_needs_the_rule() {
+        let ended = Ended::By(ExitStatus::from_raw(0));
+        let totals = |passed, failed| Totals { passed, failed, skipped: 0 };
+        assert_eq!(verdict(&Ended::Deadline, totals(0, 0)), Some(Verdict::Needed));
+        assert_eq!(verdict(&ended, totals(0, 1)), Some(Verdict::Needed));
+        assert_eq!(verdict(&ended, totals(1, 0)), Some(Verdict::Passed));
+        assert_eq!(verdict(&ended, totals(0, 0)), None);
+    }
 }

@@ -1,23 +1,22 @@
-//! Checks that are more than one call of a program.
+//! Suites that are more than one call of a program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{At as _, Error};
-use crate::process::line;
-use crate::workspace::{deployer, root, target};
+use crate::error::Error;
+use crate::workspace::{deployer, root, target, tracked_files};
 
-/// Beginnings of paths that exist on one machine only.
+/// The beginnings of paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 4] = ["/root/", "/work/", "/home/", "/Users/"];
-/// What follows such a beginning where it is an example, or a path inside a container or an instance.
+/// Paths that are examples, or inside a container or an instance.
 const EXAMPLES: [&str; 3] = ["/home/you", "/home/runner", "/home/ec2-user"];
 
-/// Lines of the repository that name a path of somebody's machine.
+/// Returns the lines of the repository that contain a path of one machine.
 pub fn machine_paths() -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
-    for file in tracked_files()? {
-        // A file that is not text has no lines to look at; one that was deleted is not in the next commit.
+    for file in tracked_files(&root())? {
+        // A file that is not text has no lines; one that was deleted is not in the next commit.
         let Ok(text) = fs::read_to_string(root().join(&file)) else { continue };
         if file.ends_with("suites/checks.rs") {
             continue;
@@ -38,9 +37,9 @@ fn names_machine_path(line: &str) -> bool {
     })
 }
 
-/// Shell scripts of the repository under shellcheck.
+/// Returns the run of shellcheck on all shell scripts of the repository.
 pub fn shellcheck() -> Vec<Command> {
-    let files = tracked_files().unwrap_or_default();
+    let files = tracked_files(&root()).unwrap_or_default();
     let scripts: Vec<PathBuf> = files.into_iter().filter(|file| is_shell_script(&root().join(file))).collect();
     let mut command = Command::new("shellcheck");
     command.args(scripts).current_dir(root());
@@ -55,27 +54,16 @@ fn is_shell_script(path: &Path) -> bool {
     first.is_ok_and(|line| line.starts_with(b"#!") && (line.ends_with(b"bash") || line.ends_with(b"/sh")))
 }
 
-fn tracked_files() -> Result<Vec<PathBuf>, Error> {
-    let mut command = Command::new("git");
-    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
-    let output = command.output().at(root())?;
-    if !output.status.success() {
-        return Err(Error::Failed { what: line(&command) });
-    }
-    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
-}
-
-/// Starts `local` and lets schemathesis try the document's every operation.
+/// Returns the run of schemathesis, which starts `local` and tries every operation of the document.
 pub fn schemathesis() -> Vec<Command> {
     let mut command = Command::new(target().join("venv/bin/python"));
     command.arg("tests/support/schemathesis_run.py").arg(deployer()).current_dir(root());
     vec![command]
 }
 
-/// Lets cloud-init check the user data that the deployer would give to the host.
+/// Returns the test that lets cloud-init check the user data of the instance.
 pub fn cloud_init() -> Vec<Command> {
-    let mut command = super::cargo(&["test", "--release", "--package", "peersync-deploy", "--lib", "cloud_init"]);
+    let mut command = super::cargo(&["test", "--release", "--package", "peersync-resources", "--lib", "cloud_init"]);
     command.args(["--", "--include-ignored"]);
     vec![command]
 }
@@ -85,7 +73,7 @@ mod tests {
     use super::names_machine_path;
 
     #[test]
-    fn paths_of_machines_are_found_and_others_not() {
+    fn only_paths_of_one_machine_are_found() {
         assert!(names_machine_path("see /root/.cache/x"));
         assert!(names_machine_path("path = \"/home/jane/peersync\""));
         assert!(!names_machine_path("https://example.org/home/news"));

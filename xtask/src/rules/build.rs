@@ -1,0 +1,144 @@
+//! Builds the programs of the trials: the deployer and the unit tests with switchable rules, and the suites.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::list::Test;
+use crate::error::{At as _, Error};
+use crate::process::line;
+use crate::suites::cargo;
+use crate::workspace::target;
+
+/// The feature that makes rules switchable.
+const FEATURE: &str = "rules";
+/// The package of the suites.
+const SUITES: &str = "peersync-tests";
+/// The package of the deployer, and its program.
+const DEPLOYER: &str = "peersync-deploy";
+
+/// The programs of the trials.
+pub(super) struct Programs {
+    /// The deployer with switchable rules.
+    pub(super) deployer: PathBuf,
+    /// The suites.
+    pub(super) suites: PathBuf,
+    /// The unit tests with switchable rules, by package, each with the folder that it runs in.
+    units: BTreeMap<String, (PathBuf, PathBuf)>,
+}
+
+impl Programs {
+    /// Builds what these tests need.
+    ///
+    /// # Errors
+    /// If something does not build.
+    pub(super) fn build(tests: &BTreeSet<&Test>) -> Result<Self, Error> {
+        let built = artifacts(switchable(&["build", "--bins", "--package", DEPLOYER], &[DEPLOYER]))?;
+        let deployer = keep(&program(&built, DEPLOYER)?)?;
+        let suites = cargo(&["test", "--release", "--no-run", "--package", SUITES, "--test", "suites"]);
+        let suites = program(&artifacts(suites)?, "suites")?;
+        Ok(Self { deployer, suites, units: unit_tests(tests)? })
+    }
+
+    /// Returns the program with the unit tests of a package, and the folder that it runs in.
+    pub(super) fn unit(&self, package: &str) -> Result<(&Path, &Path), Error> {
+        let unit = self.units.get(package).map(|(program, folder)| (program.as_path(), folder.as_path()));
+        unit.ok_or_else(|| Error::Missing(format!("the unit tests of {package} were not built")))
+    }
+}
+
+fn unit_tests(tests: &BTreeSet<&Test>) -> Result<BTreeMap<String, (PathBuf, PathBuf)>, Error> {
+    let packages: BTreeSet<&str> = tests
+        .iter()
+        .filter_map(|test| match test {
+            Test::Unit { package, .. } => Some(package.as_str()),
+            Test::Suite(_) => None,
+        })
+        .collect();
+    let mut units = BTreeMap::new();
+    for package in packages {
+        let command = switchable(&["test", "--no-run", "--lib", "--package", package], &[package]);
+        let built = artifacts(command)?;
+        let program = built.into_iter().find(|artifact| artifact.is_test);
+        let program = program.ok_or_else(|| Error::Missing(format!("{package} has no unit tests")))?;
+        units.insert(package.to_owned(), (program.path, program.folder));
+    }
+    Ok(units)
+}
+
+/// Returns cargo with the feature of these packages.
+fn switchable(arguments: &[&str], packages: &[&str]) -> Command {
+    let features: Vec<String> = packages.iter().map(|package| format!("{package}/{FEATURE}")).collect();
+    let mut command = cargo(arguments);
+    command.args(["--release", "--features", &features.join(",")]);
+    command
+}
+
+/// Keeps a program under a path that the next plain build does not replace.
+fn keep(program: &Path) -> Result<PathBuf, Error> {
+    let folder = target().join("rules");
+    fs::create_dir_all(&folder).at(&folder)?;
+    let kept = folder.join(program.file_name().unwrap_or_default());
+    // A program of an earlier run may exist.
+    let _ = fs::remove_file(&kept);
+    fs::hard_link(program, &kept).at(&kept)?;
+    Ok(kept)
+}
+
+/// A program that cargo has built.
+struct Artifact {
+    name: String,
+    path: PathBuf,
+    folder: PathBuf,
+    is_test: bool,
+}
+
+/// Builds, and returns the programs.
+fn artifacts(mut command: Command) -> Result<Vec<Artifact>, Error> {
+    command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    let output = command.output().map_err(|source| Error::Start { program: "cargo".to_owned(), source })?;
+    if !output.status.success() {
+        return Err(Error::Failed { what: line(&command) });
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| artifact(&serde_json::from_str(line).ok()?)).collect())
+}
+
+fn artifact(message: &Value) -> Option<Artifact> {
+    let manifest = Path::new(message.get("manifest_path")?.as_str()?);
+    Some(Artifact {
+        name: message.pointer("/target/name")?.as_str()?.to_owned(),
+        path: PathBuf::from(message.get("executable")?.as_str()?),
+        folder: manifest.parent()?.to_owned(),
+        is_test: message.pointer("/profile/test")?.as_bool()?,
+    })
+}
+
+fn program(artifacts: &[Artifact], name: &str) -> Result<PathBuf, Error> {
+    let found = artifacts.iter().find(|artifact| artifact.name == name);
+    found.map(|artifact| artifact.path.clone()).ok_or_else(|| Error::Missing(format!("cargo has built no {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_read_from_the_messages_of_cargo() {
+        let message = serde_json::json!({
+            "reason": "compiler-artifact",
+            "manifest_path": "/checkout/sample/Cargo.toml",
+            "target": { "name": "sample" },
+            "profile": { "test": true },
+            "executable": "/target/deps/sample-1",
+        });
+        let found =
+            artifact(&message).map(|artifact| (artifact.name, artifact.path, artifact.folder, artifact.is_test));
+        let expected = ("sample".to_owned(), "/target/deps/sample-1".into(), "/checkout/sample".into(), true);
+        assert_eq!(found, Some(expected));
+        assert!(artifact(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
+    }
+}
