@@ -1,4 +1,4 @@
-//! The SDK retries throttling, server errors and dropped connections by itself. This interceptor makes it visible.
+//! Reports the SDK's own retries, after throttling, server errors and dropped connections, as progress.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -17,13 +17,13 @@ tokio::task_local! {
     static PROGRESS: Progress;
 }
 
-/// Runs the future with its SDK calls' retries reported to this progress.
+/// Runs the future and reports the retries of its SDK calls to `progress`.
 pub async fn with_progress<F: Future>(progress: Progress, future: F) -> F::Output {
     PROGRESS.scope(progress, future).await
 }
 
-/// Runs the future with its SDK calls' retries reported as this resource's, to whom the surrounding task reports. Where
-/// it reports to nobody, neither does this.
+/// Runs the future and reports the retries of its SDK calls as those of this resource, to the progress of the current
+/// task. Reports nothing if the task has none.
 pub async fn for_resource<F: Future>(address: &Address, future: F) -> F::Output {
     match PROGRESS.try_with(|progress| progress.for_resource(address.clone())) {
         Ok(progress) => with_progress(progress, future).await,
@@ -31,7 +31,7 @@ pub async fn for_resource<F: Future>(address: &Address, future: F) -> F::Output 
     }
 }
 
-/// Why the last attempt failed.
+/// The reason why the last attempt failed.
 #[derive(Debug)]
 struct LastFailure(String);
 
@@ -39,7 +39,7 @@ impl Storable for LastFailure {
     type Storer = StoreReplace<Self>;
 }
 
-/// Tells the current task's progress about every attempt after the first.
+/// An interceptor that reports every attempt after the first to the progress of the current task.
 #[derive(Debug)]
 pub(super) struct VisibleRetries;
 
@@ -57,7 +57,7 @@ impl Intercept for VisibleRetries {
         let attempts = configuration.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
         if attempts > 1 {
             let reason = configuration.load::<LastFailure>().map_or("the call failed", |failure| &failure.0).to_owned();
-            // Outside a task with a progress there is nobody to tell.
+            // A task without a progress reports nothing.
             let _ = PROGRESS.try_with(|progress| progress.retrying(attempts - 1, reason, Duration::ZERO));
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Intercept for VisibleRetries {
             let reason = match (status, error.is_connector_error()) {
                 (Some(status), _) => format!("HTTP status {status}"),
                 (None, true) => "the connection failed".to_owned(),
-                (None, false) => "no answer".to_owned(),
+                (None, false) => "no response".to_owned(),
             };
             configuration.interceptor_state().store_put(LastFailure(reason));
         }

@@ -1,4 +1,4 @@
-//! Every resource's calls under its own name: what the SDK retries by itself is told as a retry of that resource.
+//! Attributes SDK calls to the resource that makes them, so that the SDK's own retries are reported as retries of it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::engine::{
     Address, ApplyContext, Changes, Fields, Live, OutputMap, Outputs, Progress, Resource, ResourceError,
 };
 
-/// A resource whose SDK calls are attributed to it.
+/// Wraps a resource so that its SDK calls are attributed to it.
 pub(super) struct Attributed(pub(super) Arc<dyn Resource>);
 
 #[async_trait]

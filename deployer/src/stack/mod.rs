@@ -1,4 +1,4 @@
-//! What a PeerSync stack consists of: its names, its tags, and the graph of its resources.
+//! A PeerSync stack: its names, its tags and the graph of its resources.
 
 mod attributed;
 mod environment;
@@ -15,41 +15,42 @@ use crate::config::Config;
 use crate::engine::{Graph, GraphError, Resource, Tags};
 use crate::resources::{KINDS, Kind, Permission, SharedReads};
 
-/// Tag with the stack's name.
+/// The tag with the name of the stack.
 pub const STACK_TAG: &str = "peersync:stack";
-/// Tag with the stage's name.
+/// The tag with the name of the stage.
 pub const STAGE_TAG: &str = "peersync:stage";
-/// Tag that says who manages the resource.
+/// The tag that names the program that manages the resource.
 pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
-/// Tag with the moment after which the stack may be removed, RFC 3339 in UTC.
+/// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
 pub const EXPIRES_TAG: &str = "peersync:expires-at";
-/// Tag that says whether the stack refuses its removal, `true` or `false`: `teardown` has no configuration to look at.
+/// The tag with the stack's protection from removal, `true` or `false`. `teardown` reads it because it has no
+/// configuration.
 pub const PROTECT_TAG: &str = "peersync:protect";
-/// Value of [`MANAGED_BY_TAG`].
+/// The value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
-/// Everything that the resources of a stack are derived from.
+/// A stack: everything that its resources are derived from.
 #[derive(Clone, Debug)]
 pub struct Stack {
     /// The configuration of the stage.
     pub config: Config,
-    /// Where it is.
+    /// The clients for the stack's region.
     pub clients: Clients,
-    /// Whose account it is in.
+    /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
-    /// After which moment it may be removed, RFC 3339 in UTC; `None` for stacks that stay.
+    /// The time after which the stack may be removed, in RFC 3339 and UTC; `None` if it does not expire.
     pub expires_at: Option<String>,
-    /// What several resources of one graph read together.
+    /// Reads that several resources of one graph share.
     pub(crate) reads: Arc<SharedReads>,
 }
 
 impl Stack {
-    /// A stack of this configuration, in this account.
+    /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
     pub fn new(config: Config, clients: Clients, identity: Identity, expires_at: Option<String>) -> Self {
         Self { config, clients, identity, expires_at, reads: Arc::default() }
     }
 
-    /// The tags that every resource of the stack carries, without the digest.
+    /// Returns the tags that every resource of the stack carries, without the digest.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
         tags.insert(STACK_TAG.to_owned(), self.name());
@@ -62,11 +63,11 @@ impl Stack {
         tags
     }
 
-    /// The graph of all resources, but those of services that the endpoint does not have. It is observed once; who wants
-    /// to look again takes a new one.
+    /// Returns the graph of all resources, except those of services that the endpoint lacks. A graph is observed only
+    /// once: build another one to observe again.
     ///
     /// # Errors
-    /// A mistake in a resource's dependencies.
+    /// Invalid dependencies between the resources.
     pub fn graph(self: &Arc<Self>) -> Result<Graph, GraphError> {
         let stack = Arc::new(Self { reads: Arc::default(), ..(**self).clone() });
         let resources = KINDS.iter().flat_map(|kind| (kind.instances)(&stack));
@@ -91,7 +92,7 @@ impl Stack {
 
 #[cfg(test)]
 impl Stack {
-    /// A stack of account 123456789012 in eu-central-1, at an endpoint where nobody answers.
+    /// Returns a stack of account 123456789012 in eu-central-1, at an endpoint that does not answer.
     pub(crate) async fn for_tests(config: Config) -> Arc<Self> {
         let options = crate::aws::ConnectOptions {
             region: Some("eu-central-1".to_owned()),
