@@ -36,7 +36,7 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("signal_instance", "cloudfront_distribution", "the URL of the pages is in its user data"),
     ("signal_instance", "elastic_ip", "it is given the address, and blocks its release"),
     ("signal_instance", "instance_profile", "EC2 rejects a profile that does not exist"),
-    ("signal_instance", "log_group", "its log agent must find the group, which has a retention"),
+    ("signal_instance", "log_group", "its log agent needs the group and may not create it"),
     ("signal_instance", "s3_program", "it downloads the program at its first boot"),
     ("signal_instance", "security_group", "it is launched into it, and blocks its deletion"),
 ];
