@@ -49,7 +49,7 @@ impl Schedule {
 }
 
 /// Runs `operation` until it succeeds, fails with an error for which `is_transient` returns `false`, or the deadline
-/// passes.
+/// is over.
 ///
 /// # Errors
 /// The last error of the operation.

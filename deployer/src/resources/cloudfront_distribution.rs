@@ -170,8 +170,8 @@ impl Resource for Distribution {
     ) -> Result<OutputMap, ResourceError> {
         let cloudfront = &self.stack.clients.cloudfront;
         if changes.iter().any(|change| !change.field.starts_with("tags.")) {
-            let passes = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
-            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, passes, || async {
+            let is_transient = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
+            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
                 self.send_changes(context.outputs, &live.id).await
             });
             changed.await.map_err(|error| domain_taken(error, &self.stack))?;

@@ -178,8 +178,8 @@ impl Resource for Role {
     async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
         self.take_off(|_| true).await?;
         // The removal of the policies takes a while to propagate.
-        let passes = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = self.stack.clients.iam.delete_role().role_name(&self.name).send().await;
             answer.found(ABSENT, "failed to delete the role").map(|_| ())
         })
@@ -194,8 +194,8 @@ impl Role {
 
     async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {
         // The next call may not find a new role.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
             let call = call.policy_document(self.policy.to_string());
             call.send().await.context("failed to set the policy of the role").map(|_| ())

@@ -134,8 +134,8 @@ impl Profile {
     async fn add_role(&self, progress: &Progress) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to add the role to the instance profile";
         // The next call may not find a new role or profile.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.add_role_to_instance_profile().instance_profile_name(&self.name);
             // A profile holds one role, so a repeated call fails because it is full.
             let answer = call.role_name(&self.name).send().await;

@@ -90,8 +90,8 @@ impl Resource for Statement {
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let source = self.source(context.outputs.require(&rest_api::address(), "id")?);
         // The next call may not find a new function.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(context.progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.lambda.add_permission().function_name(&self.name).statement_id(STATEMENT);
             let answer = call.action(ACTION).principal(PRINCIPAL).source_arn(&source).send().await;
             // The statement exists if the response to an earlier attempt was lost.

@@ -121,8 +121,8 @@ impl Resource for Bucket {
         let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
         let call = call.create_bucket_configuration(configuration.build());
         // A bucket with this name was just deleted, and the name is not available yet.
-        let passes = |error: &ResourceError| error.is(&["OperationAborted"]);
-        let created = retry::while_failing(context.progress, retry::Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(&["OperationAborted"]);
+        let created = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
             call.clone().send().await.context("failed to create the bucket")
         });
         match created.await {

@@ -195,8 +195,8 @@ impl SecurityGroup {
 
     /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.
     async fn converge(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-        let passes = |error: &ResourceError| error.is(GONE);
-        let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, passes, || self.read(id));
+        let is_transient = |error: &ResourceError| error.is(GONE);
+        let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
         let ingress = self.stack.config.signaling.ingress;
         let inbound = difference(rules::parse(current.ip_permissions(), &names), rules::inbound_rules(ingress));

@@ -248,10 +248,10 @@ impl SignalInstance {
             return Ok(());
         }
         let allocation = context.outputs.require(&elastic_ip::address(), "id")?;
-        let passes = |error: &ResourceError| {
+        let is_transient = |error: &ResourceError| {
             error.is(GONE) || error.is(&["InvalidAllocationID.NotFound", "IncorrectInstanceState"])
         };
-        retry::while_failing(context.progress, retry::Schedule::PROPAGATION, passes, || async {
+        retry::while_failing(context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_address().allocation_id(allocation).instance_id(id);
             call.allow_reassociation(true).send().await.context("failed to give the signaling host its address")
         })

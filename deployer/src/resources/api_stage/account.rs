@@ -53,7 +53,7 @@ async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), Resou
         call.clone().send().await.context("failed to change the account's settings of API Gateway").map(|_| ())
     };
     // A new role and its policy take a while to propagate.
-    let passes =
+    let is_transient =
         |error: &ResourceError| error.is(&["BadRequestException"]) && says(error, "does not have required permissions");
-    while_failing(progress, Schedule::PROPAGATION, passes, || progress.slow_down(change)).await
+    while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.slow_down(change)).await
 }

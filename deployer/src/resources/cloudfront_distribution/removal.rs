@@ -13,8 +13,8 @@ const PASSING: &[&str] = &["PreconditionFailed", "InvalidIfMatchVersion", "Distr
 
 /// Disables and deletes the distribution; succeeds if it does not exist. Takes minutes.
 pub(super) async fn remove(cloudfront: &Client, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-    let passes = |error: &ResourceError| error.is(PASSING);
-    retry::while_failing(progress, retry::Schedule::EDGE, passes, || async {
+    let is_transient = |error: &ResourceError| error.is(PASSING);
+    retry::while_failing(progress, retry::Schedule::EDGE, is_transient, || async {
         disable(cloudfront, id).await?;
         let reason = "the distribution to be disabled everywhere, which takes several minutes";
         retry::until(progress, retry::Schedule::EDGE, reason, || is_off(cloudfront, id)).await?;

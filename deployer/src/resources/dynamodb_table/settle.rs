@@ -22,8 +22,8 @@ impl Table {
         let attributes = layout::attributes(self.layout).context(SUMMARY)?;
         let tags = sdk_tags(context.tags).context(SUMMARY)?;
         let index = self.layout.index.map(|index| self.new_index(index)).transpose()?;
-        let passes = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
-        while_failing(context.progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        while_failing(context.progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.create_table().table_name(&self.name);
             let call = call.set_key_schema(Some(keys.clone())).set_attribute_definitions(Some(attributes.clone()));
             let call = call.set_global_secondary_indexes(index.clone().map(|index| vec![index]));
@@ -104,8 +104,8 @@ impl Table {
         const SUMMARY: &str = "failed to change the backups of the table";
         let wanted = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(self.layout.recovery);
         let wanted = wanted.build().context(SUMMARY)?;
-        let passes = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
-        let result = while_failing(progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
+        let result = while_failing(progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.update_continuous_backups().table_name(&self.name);
             call.point_in_time_recovery_specification(wanted.clone()).send().await.context(SUMMARY)
         });
@@ -143,8 +143,8 @@ impl Table {
 
     /// Deletes the table and waits until it no longer exists, so that its name is available again.
     pub(super) async fn delete_table(&self, progress: &Progress) -> Result<(), ResourceError> {
-        let passes = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
-        while_failing(progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        while_failing(progress, Schedule::STATE, is_transient, || async {
             let answer = self.stack.clients.dynamodb.delete_table().table_name(&self.name).send().await;
             answer.found(ABSENT, "failed to delete the table")
         })

@@ -39,8 +39,8 @@ impl Function {
         let call = call.role(iam_role::role_arn(&self.stack, self.function));
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
-        let passes = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
-        while_failing(context.progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             call.clone().send().await.context("failed to change the function").map(|_| ())
         })
         .await

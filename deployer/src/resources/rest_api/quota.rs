@@ -29,11 +29,11 @@ impl SlowDown for Progress {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, ResourceError>>,
     {
-        while_failing(self, QUOTA, passes, call).await
+        while_failing(self, QUOTA, is_transient, call).await
     }
 }
 
-fn passes(error: &ResourceError) -> bool {
+fn is_transient(error: &ResourceError) -> bool {
     error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"])
         || (error.is(&["ConflictException"]) && says(error, "concurrent"))
 }
@@ -45,16 +45,22 @@ pub(in crate::resources) fn says(error: &ResourceError, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::passes;
+    use super::is_transient;
     use crate::engine::ResourceError;
 
     /// The SDK retries these for half a minute, which is also the time per deletion of an API.
     #[test]
     fn exhausted_quota_and_concurrent_modification_are_transient() {
         let error = |code, cause: &str| ResourceError::new("failed").code(Some(code)).caused_by(cause.to_owned());
-        assert!(passes(&error("TooManyRequestsException", "Too Many Requests")));
-        assert!(passes(&error("ConflictException", "Unable to complete operation due to concurrent modification")));
-        assert!(!passes(&error("ConflictException", "Another resource with the same parent already has this name")));
-        assert!(!passes(&error("BadRequestException", "concurrent")));
+        assert!(is_transient(&error("TooManyRequestsException", "Too Many Requests")));
+        assert!(is_transient(&error(
+            "ConflictException",
+            "Unable to complete operation due to concurrent modification"
+        )));
+        assert!(!is_transient(&error(
+            "ConflictException",
+            "Another resource with the same parent already has this name"
+        )));
+        assert!(!is_transient(&error("BadRequestException", "concurrent")));
     }
 }

@@ -13,8 +13,8 @@ const PASSING: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "O
 
 /// Empties and deletes the bucket; succeeds if it does not exist.
 pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
-    let passes = |error: &ResourceError| error.is(PASSING);
-    retry::while_failing(progress, retry::Schedule::STATE, passes, || async {
+    let is_transient = |error: &ResourceError| error.is(PASSING);
+    retry::while_failing(progress, retry::Schedule::STATE, is_transient, || async {
         empty(s3, progress, bucket).await?;
         let answer = s3.delete_bucket().bucket(bucket).send().await;
         answer.found(&["NoSuchBucket"], "failed to delete the bucket").map(|_| ())

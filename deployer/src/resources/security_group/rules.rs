@@ -89,8 +89,8 @@ pub(super) fn inbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
     }
 }
 
-/// Returns the desired outbound rules. DNS, time and metadata need none, because security groups do not filter AWS's own
-/// addresses in the VPC.
+/// Returns the desired outbound rules. DNS, time and metadata need none, because security groups do not filter AWS's
+/// own addresses in the VPC.
 pub(super) fn outbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
     let tunnel = ["tcp", "udp"].into_iter().flat_map(|protocol| anybody(protocol, CLOUDFLARE_EDGE));
     let tunnel = tunnel.filter(|_| ingress == Ingress::Cloudflare);

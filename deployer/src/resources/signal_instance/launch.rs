@@ -43,8 +43,9 @@ impl Order<'_> {
         let root = self.root_device(&image).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let token = self.token(&image, now / TOKEN_PERIOD);
-        let launched =
-            retry::while_failing(progress, retry::Schedule::PROPAGATION, passes, || self.launch(&image, &root, &token));
+        let launched = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || {
+            self.launch(&image, &root, &token)
+        });
         let id = launched.await?;
         let running = until_running(self.stack, progress, &id).await?;
         if running.iam_instance_profile().is_none() {
@@ -132,7 +133,7 @@ impl Order<'_> {
     }
 
     async fn attach_profile(&self, id: &str) -> Result<(), ResourceError> {
-        retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, passes, || async {
+        retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_iam_instance_profile().instance_id(id);
             let call = call.iam_instance_profile(self.profile());
             call.send().await.context("failed to give the signaling host its role").map(|_| ())
@@ -180,13 +181,13 @@ pub(super) async fn read(stack: &Stack, id: &str) -> Result<Option<Instance>, Re
 }
 
 /// Returns whether the error means that the role, the security group or the profile has not propagated yet.
-fn passes(error: &ResourceError) -> bool {
+fn is_transient(error: &ResourceError) -> bool {
     let profile = error.causes().iter().any(|cause| cause.to_lowercase().contains("iam instance profile"));
     (error.is(&["InvalidParameterValue"]) && profile) || error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"])
 }
 
 fn hinted(error: ResourceError) -> ResourceError {
-    if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !passes(&error) {
+    if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
         error.hint(
             "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
         )
