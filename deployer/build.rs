@@ -1,41 +1,33 @@
-//! Puts the server programs (`api`, `signal`) and the pages into the deployer.
+//! Puts the pages and, for a release, the server programs (`api`, `signal`) into the deployer.
 //!
-//! The programs are built here by a cargo of their own, in a target folder of their own (`<target>/runtime`): the outer cargo
-//! holds the lock on its own. `PEERSYNC_RUNTIME_DIR` names a folder with programs that are ready, as
-//! `cargo xtask dist` makes them for Amazon Linux 2023.
+//! `PEERSYNC_RUNTIME_DIR` names the folder with the programs, as `cargo xtask dist` makes them for Amazon Linux 2023.
+//! Without it this is a development build: it carries no programs, and builds them when a command first needs them.
 
-#[path = "src/programs/archive.rs"]
-mod archive;
-#[path = "src/site/compact.rs"]
+#[path = "src/artifacts/compact.rs"]
 mod compact;
+#[path = "src/artifacts/package.rs"]
+mod package;
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use package::Package;
 
 /// Names the folder with programs that are ready.
 const READY: &str = "PEERSYNC_RUNTIME_DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={READY}");
+    println!("cargo::rerun-if-changed=src/artifacts/package.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
     pages(&out)?;
-    let folder = match env::var_os(READY).filter(|folder| !folder.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => build(&out)?,
+    let code = match env::var_os(READY).filter(|folder| !folder.is_empty()) {
+        Some(folder) => embedded(Path::new(&folder), &out)?,
+        None => format!("Programs::Development({:?})", workspace()?),
     };
-    let (api, signal) = (carry(&folder, &out, "api")?, carry(&folder, &out, "signal")?);
-    let (zip, compressed) = (archive::pack(&api)?, archive::compress(&signal)?);
-    fs::write(out.join("digests.rs"), digests(&api, &signal, &zip, &compressed))?;
-    fs::write(out.join("api.zip"), zip)?;
-    fs::write(out.join("signal.gz"), compressed)?;
+    fs::write(out.join("programs.rs"), code)?;
     Ok(())
 }
 
@@ -46,7 +38,7 @@ fn pages(out: &Path) -> Result<(), Box<dyn Error>> {
     if site.exists() {
         fs::remove_dir_all(&site)?;
     }
-    println!("cargo::rerun-if-changed=src/site/compact.rs");
+    println!("cargo::rerun-if-changed=src/artifacts/compact.rs");
     println!("cargo::rerun-if-changed={}", assets.display());
     publish(&assets, &site)
 }
@@ -64,75 +56,29 @@ fn publish(folder: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Puts a program where the deployer includes it from, and returns its bytes.
-fn carry(folder: &Path, out: &Path, program: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-    let source = folder.join(program);
-    println!("cargo::rerun-if-changed={}", source.display());
-    let bytes =
-        fs::read(&source).map_err(|error| format!("the program {} cannot be read: {error}", source.display()))?;
-    fs::write(out.join(program), &bytes)?;
-    Ok(bytes)
+/// Puts the programs of this folder, and their packages, where the deployer includes them from; returns the expression
+/// that does so.
+fn embedded(folder: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
+    let (api, signal) = (program(folder, out, "api")?, program(folder, out, "signal")?);
+    Ok(format!("Programs::Embedded {{ api: {api}, signal: {signal} }}"))
 }
 
-/// The digests of what the deployer carries, as constants. Working them out in each run would take a tenth of a second
-/// and bring all of it into memory.
-fn digests(api: &[u8], signal: &[u8], zip: &[u8], compressed: &[u8]) -> String {
-    let constant =
-        |about: &str, name: &str, value: String| format!("/// {about}\npub const {name}: &str = {value:?};\n");
-    [
-        constant("SHA-256 of [`API`] in hexadecimal.", "API_SHA256", hex::encode(Sha256::digest(api))),
-        constant(
-            "SHA-256 of [`API_ZIP`] in base64, as Lambda gives it back as `CodeSha256`.",
-            "API_ZIP_SHA256",
-            STANDARD.encode(Sha256::digest(zip)),
-        ),
-        constant(
-            "MD5 of [`API_ZIP`] in hexadecimal, as S3 gives it back.",
-            "API_ZIP_MD5",
-            hex::encode(Md5::digest(zip)),
-        ),
-        constant("SHA-256 of [`SIGNAL`] in hexadecimal.", "SIGNAL_SHA256", hex::encode(Sha256::digest(signal))),
-        constant(
-            "MD5 of [`SIGNAL_GZ`] in hexadecimal, as S3 gives it back.",
-            "SIGNAL_GZ_MD5",
-            hex::encode(Md5::digest(compressed)),
-        ),
-    ]
-    .concat()
+fn program(folder: &Path, out: &Path, name: &str) -> Result<String, Box<dyn Error>> {
+    let source = folder.join(name);
+    println!("cargo::rerun-if-changed={}", source.display());
+    let elf = fs::read(&source).map_err(|error| format!("cannot read the program {}: {error}", source.display()))?;
+    let Package { bytes, md5, sha256 } = package::of(name, &elf)?;
+    let (elf_file, package_file) = (out.join(name), out.join(format!("{name}.package")));
+    fs::write(&elf_file, &elf)?;
+    fs::write(&package_file, bytes)?;
+    let elf_sha256 = package::hex_sha256(&elf);
+    Ok(format!(
+        "Program {{ name: {name:?}, elf: include_bytes!({elf_file:?}), elf_sha256: {elf_sha256:?}, \
+         package: include_bytes!({package_file:?}), package_md5: {md5:?}, package_sha256: {sha256:?} }}"
+    ))
 }
 
 fn workspace() -> Result<PathBuf, Box<dyn Error>> {
     let deployer = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo did not set CARGO_MANIFEST_DIR")?);
     Ok(deployer.parent().ok_or("the deployer is not in a workspace")?.to_path_buf())
-}
-
-/// Builds the programs and returns their folder.
-fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let workspace = workspace()?;
-    for source in ["runtime", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
-    }
-    // OUT_DIR is <target>/<profile>/build/<package>/out.
-    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("runtime");
-    let mut cargo = Command::new(env::var_os("CARGO").ok_or("cargo did not set CARGO")?);
-    cargo.current_dir(&workspace).args(["build", "--package", "peersync-runtime", "--bins", "--profile", "runtime"]);
-    cargo.arg("--target-dir").arg(&target);
-    for (name, _) in env::vars_os() {
-        if belongs_to_outer_build(&name.to_string_lossy()) {
-            cargo.env_remove(name);
-        }
-    }
-    if !cargo.status()?.success() {
-        return Err("the server programs could not be built; the lines above say why".into());
-    }
-    Ok(target.join("runtime"))
-}
-
-/// Variables by which the outer cargo (or clippy) tells its compilers about *this* crate. The jobserver's stays: both
-/// builds share the cores.
-fn belongs_to_outer_build(name: &str) -> bool {
-    let compiler = ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"];
-    let prefixes =
-        ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_ENCODED_", "CLIPPY_", "DEP_"];
-    compiler.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

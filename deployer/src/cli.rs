@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::{Expiry, Span, StageName};
+use peersync_config::{Expiry, Span, StageName};
 
 /// Puts PeerSync, a private peer-to-peer video calling service, into your own AWS account.
 #[derive(Clone, Debug, Parser)]

@@ -3,7 +3,7 @@
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-pub use peersync_deploy::aws::Clients;
+pub use peersync_aws::Clients;
 
 /// The region of the tests.
 pub const REGION: &str = "eu-central-1";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{ConfigCommand, ConfigFormat, ConfigShowArgs};
-use crate::config::{self, Config, Loaded};
+use peersync_config::{self, Config, Loaded};
 
 /// Runs the command.
 ///

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::run::Run;
 use super::{CommandError, Exit};
-use crate::deploy::until_stopped;
+use peersync_operations::until_stopped;
 
 /// Asks the user at the terminal; `consequence` is what happens after a yes, `delete 45 resources of peersync-dev`.
 ///

@@ -8,11 +8,11 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 
 use super::CommandError;
-use crate::aws::{Clients, ConnectOptions, Identity};
 use crate::cli::{GlobalArgs, OutputForm};
-use crate::config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
 use crate::local::endpoint::Endpoint;
-use crate::stack::Stack;
+use peersync_aws::{Clients, ConnectOptions, Identity};
+use peersync_config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
+use peersync_resources::stack::Stack;
 
 /// Names the stage where `--stage` does not.
 const STAGE_VARIABLE: &str = "PEERSYNC_STAGE";
@@ -122,11 +122,15 @@ impl Context {
         Ok(Clients::connect(&self.connect_options()?).await?)
     }
 
-    /// The stack in its account. `expires` goes before `stack.expires`.
+    /// The stack in its account, filled with these artifacts. `expires` goes before `stack.expires`.
     ///
     /// # Errors
     /// Problems of the configuration; no region; credentials that are missing, wrong or expired.
-    pub async fn stack(&self, expires: Option<&Expiry>) -> Result<Arc<Stack>, CommandError> {
+    pub async fn stack(
+        &self,
+        expires: Option<&Expiry>,
+        artifacts: &'static Artifacts,
+    ) -> Result<Arc<Stack>, CommandError> {
         let config = self.config()?.clone();
         let mut clients = self.clients().await?;
         let identity = clients.identity().await?;
@@ -135,7 +139,7 @@ impl Context {
         }
         let expires_at =
             expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
-        let stack = Stack::new(config, clients, identity, expires_at);
+        let stack = Stack::new(config, clients, identity, expires_at, artifacts);
         let length = stack.bucket().len();
         if length > LONGEST_BUCKET {
             // Only now is the region known for certain; what can be known before, the configuration's check says.
@@ -168,7 +172,7 @@ impl Context {
             partition: partition(&clients.region).to_owned(),
         };
         let expires_at = config.stack.expires.and_then(|expires| expires.tag_from(SystemTime::now()));
-        Ok(Arc::new(Stack::new(config, clients, identity, expires_at)))
+        Ok(Arc::new(Stack::new(config, clients, identity, expires_at, crate::artifacts::without_programs())))
     }
 }
 

@@ -4,9 +4,10 @@ use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::DownArgs;
-use crate::deploy::{Removal, Removed};
 use crate::report::{Status, Summary, words};
-use crate::stack::Stack;
+use peersync_engine::text;
+use peersync_operations::{Removal, Removed};
+use peersync_resources::stack::Stack;
 
 /// Runs the command.
 ///
@@ -14,7 +15,7 @@ use crate::stack::Stack;
 /// Nothing was deleted: a protected stack, no access, no confirmation, no backup.
 pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
-    let stack = run.stack(context, None).await?;
+    let stack = run.stack(context).await?;
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     if !removal.plan.is_empty() {
         run.report.destruction(&heading(&stack), &removal.plan);
@@ -29,7 +30,7 @@ pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandErro
 }
 
 fn consequence(stack: &Stack, removal: &Removal) -> String {
-    let number = words::count(removal.plan.pending().count(), "resource");
+    let number = text::count(removal.plan.pending().count(), "resource");
     format!("delete {number} of {}", heading(stack))
 }
 

@@ -1,25 +1,25 @@
 //! Why a command failed, in the form in which it is shown: a summary, the causes, the mend.
 
 use std::error::Error;
-use std::io::{self, IsTerminal as _};
 
 use miette::Diagnostic;
 use serde_json::json;
 
 use super::{Exit, output};
-use crate::aws::ConnectError;
 use crate::cli::OutputForm;
-use crate::config::ConfigError;
-use crate::deploy::DeployError;
-use crate::engine::{GraphError, ResourceError};
 use crate::local::LocalError;
+use crate::report::Style;
+use crate::report::problem::render_with;
+use peersync_aws::ConnectError;
+use peersync_config::ConfigError;
+use peersync_engine::error::causes;
+use peersync_engine::{GraphError, Problem, ResourceError};
+use peersync_operations::DeployError;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub struct CommandError {
-    summary: String,
-    causes: Vec<String>,
-    hint: Option<String>,
+    problem: Problem,
     exit: Exit,
     /// The problems of the configuration, each with its place in the file.
     config: Option<Box<ConfigError>>,
@@ -28,7 +28,7 @@ pub struct CommandError {
 impl CommandError {
     /// An error with a summary alone, `the stack is protected`.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), causes: Vec::new(), hint: None, exit: Exit::Failed, config: None }
+        Problem::new(summary).into()
     }
 
     /// An error in how the command was called.
@@ -39,7 +39,7 @@ impl CommandError {
     /// Adds how to mend it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.problem.hint = Some(hint.into());
         self
     }
 
@@ -47,8 +47,8 @@ impl CommandError {
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = cause.into();
-        self.causes.push(cause.to_string());
-        self.causes.extend(causes(cause.as_ref()));
+        self.problem.causes.push(cause.to_string());
+        self.problem.causes.extend(causes(cause.as_ref()));
         self
     }
 
@@ -67,92 +67,67 @@ impl CommandError {
     /// Shows it: to people on stderr, or as the last event on stdout.
     pub fn show(&self, form: OutputForm) {
         match form {
-            OutputForm::Human => output::note(&self.rendered(colour())),
+            OutputForm::Human => output::note(&self.rendered(Style::of_stderr())),
             OutputForm::Json => output::event(&self.to_json()),
         }
     }
 
     /// What failed.
     pub fn summary(&self) -> &str {
-        &self.summary
+        &self.problem.summary
     }
 
     /// Why, the nearest cause first.
     pub fn causes(&self) -> &[String] {
-        &self.causes
+        &self.problem.causes
     }
 
     /// How to mend it.
     pub fn mend(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.problem.hint.as_deref()
     }
 
     /// As people read it, without colours.
     pub fn render(&self) -> String {
-        self.rendered(false)
+        self.rendered(Style::PLAIN)
     }
 
-    fn rendered(&self, colour: bool) -> String {
-        let mut text = format!("error: {}", self.summary);
-        for cause in &self.causes {
-            text.push_str("\n  Caused by: ");
-            text.push_str(&cause.replace('\n', "\n    "));
-        }
-        if let Some(config) = &self.config {
-            text.push_str("\n\n");
-            text.push_str(config.render(colour).trim_end());
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str("\nhint: ");
-            text.push_str(hint);
-        }
-        text
+    fn rendered(&self, style: Style) -> String {
+        let details = self.config.as_ref().map(|config| config.render(style.is_colored())).unwrap_or_default();
+        render_with(&self.problem, &details, style)
     }
 
     /// As programs read it: the result, in the form in which a run that fails later ends too.
     pub fn to_json(&self) -> serde_json::Value {
-        let mut error = json!({ "summary": self.summary, "causes": self.causes, "hint": self.hint });
+        let mut error = json!(self.problem);
         if let (Some(config), Some(object)) = (&self.config, error.as_object_mut()) {
             object.insert("problems".to_owned(), config.to_json());
         }
         json!({ "event": "result", "status": "failed", "error": error, "exit_status": self.exit.code() })
     }
 
-    /// From an error of a part that says its own mend.
+    /// From an error of a part that names its own fix.
     pub fn from_diagnostic(error: &(impl Diagnostic + 'static)) -> Self {
         let hint = error.help().map(|help| help.to_string());
-        Self { causes: causes(error), hint, ..Self::new(error.to_string()) }
+        Problem { summary: error.to_string(), causes: causes(error), hint }.into()
     }
 }
 
-/// Whether stderr is a terminal that shall have colours.
-fn colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// The texts of an error's causes, those already said left out.
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut said = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !said.iter().any(|earlier| earlier.contains(&text)) {
-            said.push(text);
-        }
-        next = cause.source();
+impl From<Problem> for CommandError {
+    fn from(problem: Problem) -> Self {
+        Self { problem, exit: Exit::Failed, config: None }
     }
-    said.split_off(1)
 }
 
 impl From<DeployError> for CommandError {
     fn from(error: DeployError) -> Self {
-        Self { causes: error.causes(), hint: error.hint(), ..Self::new(error.to_string()) }
+        error.problem().into()
     }
 }
 
 impl From<ResourceError> for CommandError {
     fn from(error: ResourceError) -> Self {
-        Self { causes: error.causes(), hint: error.hint.clone(), ..Self::new(error.summary.clone()) }
+        error.problem().into()
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{GraphArgs, GraphFormat};
-use crate::engine::{Address, Graph};
+use peersync_engine::{Address, Graph};
 
 /// Prints the graph.
 ///
@@ -15,7 +15,7 @@ use crate::engine::{Address, Graph};
 /// Problems of the configuration.
 pub async fn run(context: &Context, args: &GraphArgs) -> Result<Exit, CommandError> {
     let stack = context.offline_stack("000000000000", "us-east-1").await?;
-    let graph = stack.graph()?;
+    let graph = peersync_resources::catalog::graph(&stack)?;
     let graph = graph.restricted(|address| graph.resource(address).is_some_and(|resource| resource.wanted()));
     if context.json() {
         let edges: Vec<_> = edges(&graph).map(|(from, to)| json!({ "from": from, "needs": to })).collect();

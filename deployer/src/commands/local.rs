@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{LocalArgs, LocalCommand};
-use crate::engine::Silent;
 use crate::local::edge::Settings as Network;
 use crate::local::run::{Announcement, Options, run as run_local};
 use crate::local::{LocalError, endpoint, log};
+use peersync_engine::Silent;
 
 /// Where the data is kept where nothing else is said.
 const DATA: &str = ".peersync";
@@ -36,7 +36,7 @@ async fn start(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError
     let stop = CancellationToken::new();
     let asked = stop.clone();
     tokio::spawn(async move {
-        crate::deploy::asked_to_stop().await;
+        peersync_operations::asked_to_stop().await;
         asked.cancel();
     });
     let json = context.json();
@@ -53,7 +53,7 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
             endpoint.url
         ));
     }
-    let milliseconds = |span: Option<crate::config::Span>| {
+    let milliseconds = |span: Option<peersync_config::Span>| {
         span.map_or(0, |span| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX))
     };
     Ok(Options {

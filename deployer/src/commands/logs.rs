@@ -7,9 +7,9 @@ use serde_json::json;
 use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::{Component, LogsArgs};
-use crate::deploy::logs::{Entry, Tail, printable};
-use crate::deploy::until_stopped;
 use crate::report::{Sink, Style};
+use peersync_operations::logs::{Entry, Tail, printable};
+use peersync_operations::until_stopped;
 
 /// How far back the first look goes.
 const WINDOW: Duration = Duration::from_secs(3600);
@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// No access; none of the log groups is there.
 pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
-    let stack = run.stack(context, None).await?;
+    let stack = run.stack(context).await?;
     let since = SystemTime::now().checked_sub(WINDOW).unwrap_or(UNIX_EPOCH);
     let mut tail = Tail::new(&stack, args.component.map(name), since);
     let printer = Printer { json: context.json(), style: run.report.style(), sink: Sink::stdout() };

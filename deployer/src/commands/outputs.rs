@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::OutputsArgs;
-use crate::deploy::{Survey, places, until_stopped};
-use crate::engine::{Reporter, Silent};
 use crate::report::outputs_text;
+use peersync_engine::{Reporter, Silent};
+use peersync_operations::{Survey, places, until_stopped};
 
 /// Runs the command.
 ///
@@ -17,7 +17,7 @@ use crate::report::outputs_text;
 /// No access; a stack that is not there.
 pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
-    let stack = run.stack(context, None).await?;
+    let stack = run.stack(context).await?;
     // The one line is all that a script gets: no events before it.
     let silent: Arc<dyn Reporter> = Arc::new(Silent);
     let reporter = if context.json() { silent } else { run.reporter() };

@@ -3,8 +3,8 @@
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::PlanArgs;
-use crate::deploy::DeployError;
 use crate::report::{Status, Summary};
+use peersync_operations::DeployError;
 
 /// Runs the command.
 ///
@@ -13,7 +13,7 @@ use crate::report::{Status, Summary};
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
     let run = Run::new(context);
-    let stack = run.stack(context, None).await?;
+    let stack = run.filled_stack(context, None).await?;
     let survey = run.survey(&stack).await?.readable()?;
     // That `up` renews the expiry is no change of the stack: it is said, and does not count.
     let expires_at = survey.expires_at().or_else(|| stack.expires_at.clone());

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::PolicyArgs;
-use crate::resources::{KINDS, Permission, log_group};
-use crate::stack::Stack;
+use peersync_resources::kinds::{KINDS, Permission, log_group};
+use peersync_resources::stack::Stack;
 
 /// Stands for an account or region that is not known.
 const ANY: &str = "*";
@@ -130,7 +130,7 @@ fn document(permissions: &[Permission]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use peersync_config::Config;
 
     fn permission(actions: &[&'static str], resources: &[&str]) -> Permission {
         Permission {

@@ -1,13 +1,20 @@
 //! What every command that talks to AWS has: the way to the user, and how the user stops it.
 
+use peersync_engine::text;
 use std::sync::Arc;
 
-use super::{CommandError, Context};
-use crate::config::Expiry;
-use crate::deploy::{self, Survey, until_stopped};
-use crate::engine::{Interrupt, Reporter};
-use crate::report::{Audience, Report, words};
-use crate::stack::Stack;
+use peersync_resources::Artifacts;
+
+use super::{CommandError, Context, interrupt};
+use crate::artifacts;
+use crate::report::{Audience, Report};
+use peersync_config::Expiry;
+use peersync_engine::{Interrupt, Reporter};
+use peersync_operations::{Survey, until_stopped};
+use peersync_resources::stack::Stack;
+
+/// Said by a development build before it builds the server programs.
+pub(super) const BUILDING: &str = "Building the server programs, since this is a development build …";
 
 /// One run of a command.
 pub(super) struct Run {
@@ -20,7 +27,7 @@ impl Run {
     pub(super) fn new(context: &Context) -> Self {
         let audience = if context.json() { Audience::Program } else { Audience::Human };
         let report = Arc::new(Report::new(audience));
-        let interrupt = deploy::listen(&report);
+        let interrupt = interrupt::listen(&report);
         Self { report, interrupt }
     }
 
@@ -29,9 +36,30 @@ impl Run {
         self.report.reporter()
     }
 
-    /// The stack in its account.
-    pub(super) async fn stack(&self, context: &Context, expires: Option<&Expiry>) -> Result<Arc<Stack>, CommandError> {
-        let connected = self.report.attributed(context.stack(expires));
+    /// The stack in its account, for a command that does not compare it with the server programs.
+    pub(super) async fn stack(&self, context: &Context) -> Result<Arc<Stack>, CommandError> {
+        self.connect(context, None, artifacts::without_programs()).await
+    }
+
+    /// The stack in its account with everything that is uploaded into it.
+    pub(super) async fn filled_stack(
+        &self,
+        context: &Context,
+        expires: Option<&Expiry>,
+    ) -> Result<Arc<Stack>, CommandError> {
+        // Errors of the configuration come before a build that takes its time.
+        context.config()?;
+        let artifacts = artifacts::all(|| self.report.note(BUILDING))?;
+        self.connect(context, expires, artifacts).await
+    }
+
+    async fn connect(
+        &self,
+        context: &Context,
+        expires: Option<&Expiry>,
+        artifacts: &'static Artifacts,
+    ) -> Result<Arc<Stack>, CommandError> {
+        let connected = self.report.attributed(context.stack(expires, artifacts));
         until_stopped(&self.interrupt, connected).await?
     }
 
@@ -41,7 +69,7 @@ impl Run {
         self.report.clear();
         if !survey.not_offered.is_empty() {
             let addresses: Vec<_> = survey.not_offered.iter().map(|(address, _)| address).collect();
-            let what = words::list(&addresses, 12);
+            let what = text::list(&addresses, 12);
             self.report.warning(&format!("this endpoint does not offer, and the stack does without: {what}"));
         }
         Ok(survey)

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
-use crate::deploy::{DeployError, Survey};
-use crate::engine::{Action, Address, Plan, Reason, Step};
 use crate::report::Style;
-use crate::stack::Stack;
+use peersync_engine::{Action, Address, Plan, Reason, Step};
+use peersync_operations::{DeployError, Survey};
+use peersync_resources::stack::Stack;
 
 /// How a resource is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,7 +49,7 @@ struct Row {
 /// No access; resources that cannot be read, after the others were shown.
 pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
-    let stack = run.stack(context, None).await?;
+    let stack = run.filled_stack(context, None).await?;
     let survey = run.survey(&stack).await?;
     let expires_at = survey.expires_at();
     let plan = survey.plan(&survey.options(&stack, expires_at.clone().or_else(|| stack.expires_at.clone()), false));
@@ -161,7 +161,7 @@ fn table(rows: &[Row], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Changes, FieldChange};
+    use peersync_engine::{Changes, FieldChange};
 
     fn step(name: &str, action: Action, reason: Reason) -> Step {
         let change = FieldChange { field: "memory".to_owned(), old: 1.into(), new: 2.into(), reason };

@@ -1,5 +1,6 @@
 //! `teardown --expired`: remove every stack of this account and region whose moment has come, for a CI's clock.
 
+use peersync_engine::text;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,11 +10,11 @@ use super::confirm::confirm;
 use super::down::{exit_of, remove};
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
-use crate::aws::{Clients, Identity};
 use crate::cli::TeardownArgs;
-use crate::deploy::{ExpiredStack, Removal, find_stacks, until_stopped};
 use crate::report::words;
-use crate::stack::Stack;
+use peersync_aws::{Clients, Identity};
+use peersync_operations::{ExpiredStack, Removal, find_stacks, until_stopped};
+use peersync_resources::stack::Stack;
 
 /// Runs the command.
 ///
@@ -31,7 +32,7 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     }
     show(&run, &clients, &expired);
     if !args.dry_run && !expired.is_empty() && !args.yes {
-        let number = words::count(expired.len(), "stack");
+        let number = text::count(expired.len(), "stack");
         confirm(&run, &format!("remove {number} in {}, account {}", clients.region, identity.account)).await?;
     }
     let mut exits = Vec::new();
@@ -61,7 +62,7 @@ fn show(run: &Run, clients: &Clients, expired: &[ExpiredStack]) {
 
 /// Removes one stack. What goes wrong is told, and does not keep the others from being removed.
 async fn remove_one(run: &Run, found: &ExpiredStack, clients: &Clients, identity: &Identity) -> Exit {
-    let stack = Arc::new(found.to_stack(clients, identity));
+    let stack = Arc::new(found.to_stack(clients, identity, crate::artifacts::without_programs()));
     match try_remove(run, &stack).await {
         Ok(exit) => exit,
         Err(error) => {

@@ -7,12 +7,12 @@ use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
-use crate::deploy::{self, DeployError, Survey, until_stopped};
-use crate::engine::{Action, Outcome, Plan, PlanOptions, ResourceError, Step};
-use crate::programs;
-use crate::report::{Status, Summary, Trouble};
-use crate::resources::s3_program;
-use crate::stack::{EXPIRES_TAG, Stack};
+use crate::report::{Status, Summary};
+use peersync_engine::{Action, Outcome, Plan, PlanOptions, Problem, Progress, ResourceError, Step};
+use peersync_operations::{DeployError, Survey, until_stopped};
+use peersync_resources::check_program;
+use peersync_resources::kinds::s3_program;
+use peersync_resources::stack::{EXPIRES_TAG, Stack};
 
 /// Runs the command.
 ///
@@ -21,7 +21,7 @@ use crate::stack::{EXPIRES_TAG, Stack};
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
     let run = Run::new(context);
-    let stack = run.stack(context, args.expires.as_ref()).await?;
+    let stack = run.filled_stack(context, args.expires.as_ref()).await?;
     let survey = run.survey(&stack).await?.readable()?;
     let options = survey.options(&stack, stack.expires_at.clone(), args.adopt);
     let plan = survey.plan(&options);
@@ -30,11 +30,11 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     }
     if plan.is_empty() {
         let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
-        summary.outputs = deploy::places(&stack, &survey.outputs(), survey.expires_at());
+        summary.outputs = peersync_operations::places(&stack, &survey.outputs(), survey.expires_at());
         run.report.summary(summary);
         return Ok(Exit::Done);
     }
-    let unsuitable = unsuitable_programs(&plan);
+    let unsuitable = unsuitable_programs(&stack, &plan);
     let warnings = refuse(unsuitable, stack.clients.endpoint_url.is_some())?;
     run.report.plan(&heading(&stack), &plan);
     warnings.iter().for_each(|warning| run.report.warning(warning));
@@ -46,9 +46,12 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
 }
 
 /// What is wrong with the programs that the plan uploads.
-fn unsuitable_programs(plan: &Plan) -> Vec<ResourceError> {
+fn unsuitable_programs(stack: &Stack, plan: &Plan) -> Vec<ResourceError> {
     let uploads = plan.pending().filter(|step| step.action != Action::Delete);
-    uploads.filter_map(|step| s3_program::program(&step.address)).filter_map(|one| programs::check(one).err()).collect()
+    uploads
+        .filter_map(|step| s3_program::program(stack, &step.address))
+        .filter_map(|one| check_program(one).err())
+        .collect()
 }
 
 /// AWS gets no program that does not run there: that is an error before anything is made. An endpoint that stands for
@@ -91,7 +94,7 @@ async fn apply(run: &Run, stack: &Stack, survey: &Survey, plan: &Plan, options: 
     run.report.clear();
     let complete = outcome.is_complete();
     let mut summary = Summary::new("up", stack.name(), Status::Done);
-    summary.outputs = deploy::places(stack, &outcome.outputs, expires_at);
+    summary.outputs = peersync_operations::places(stack, &outcome.outputs, expires_at);
     if complete && check {
         summary.trouble = answers(run, stack, &outcome).await;
     }
@@ -103,9 +106,10 @@ async fn apply(run: &Run, stack: &Stack, survey: &Survey, plan: &Plan, options: 
 }
 
 /// Checks that the page and the API answer; what went wrong, if anything.
-async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Trouble> {
+async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Problem> {
+    let progress = Progress::of_nobody(run.reporter());
     let busy = run.report.busy("checking that the page and the API answer");
-    let checked = until_stopped(&run.interrupt, deploy::check(stack, &outcome.outputs)).await;
+    let checked = until_stopped(&run.interrupt, peersync_operations::check(stack, &outcome.outputs, &progress)).await;
     drop(busy);
     match checked.and_then(|checked| checked) {
         Ok(urls) => {
@@ -117,14 +121,14 @@ async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Trouble>
             run.report.warning("stopped while checking that the page and the API answer; everything is applied");
             None
         }
-        Err(error) => Some(Trouble { summary: error.to_string(), causes: error.causes(), hint: error.hint() }),
+        Err(error) => Some(error.problem()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Address, Changes, FieldChange, Reason};
+    use peersync_engine::{Address, Changes, FieldChange, Reason};
 
     fn step(action: Action, fields: &[&str]) -> Step {
         let change = |field: &&str| FieldChange {

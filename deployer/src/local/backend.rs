@@ -20,9 +20,9 @@ use super::endpoint::Endpoint;
 use super::provision::{Provisioned, database_stack, endpoint_stack, provision};
 use super::run::Options;
 use super::{LocalError, function_logs, gateway, programs};
-use crate::engine::Interrupt;
-use crate::resources::rest_api;
-use crate::stack::Stack;
+use peersync_engine::Interrupt;
+use peersync_resources::kinds::rest_api;
+use peersync_resources::stack::Stack;
 
 const HERE: &str = "in this process";
 /// Name of the REST API's stage.

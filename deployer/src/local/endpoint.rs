@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use peersync_engine::error::innermost_cause;
+
 use super::LocalError;
-use crate::aws::{Clients, probe};
+use peersync_aws::{Clients, probe};
 
 /// Where LocalStack and those that take its place listen.
 const USUAL: &str = "http://127.0.0.1:4566";
@@ -50,7 +52,7 @@ async fn ask(url: &str, patience: Duration) -> Result<Endpoint, LocalError> {
         .get(format!("{url}/_localstack/health"))
         .send()
         .await
-        .map_err(|error| away(cause(&error.without_url())))?;
+        .map_err(|error| away(innermost_cause(&error.without_url())))?;
     let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
     if mentions_licence(&text) {
         return Err(LocalError::Licence { url });
@@ -64,15 +66,6 @@ async fn ask(url: &str, patience: Duration) -> Result<Endpoint, LocalError> {
         Err(_) => return Err(away(format!("it answers with status {status}"))),
     };
     Ok(Endpoint { url, services })
-}
-
-/// The innermost cause, which says what happened: "connection refused".
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 fn is_there(state: &str) -> bool {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::engine::{Address, ResourceError};
+use peersync_engine::{Address, ResourceError};
 
 /// Why `local` could not start, or had to end.
 #[derive(Debug, Diagnostic, Error)]

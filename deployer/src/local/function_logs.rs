@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::deploy::logs::{Tail, printable};
-use crate::stack::Stack;
+use peersync_operations::logs::{Tail, printable};
+use peersync_resources::stack::Stack;
 
 /// How often the endpoint is asked for new lines.
 const INTERVAL: Duration = Duration::from_secs(1);

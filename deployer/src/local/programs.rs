@@ -6,7 +6,7 @@ use peersync_runtime::secrets::Secret;
 use peersync_runtime::secrets::Secrets;
 use peersync_runtime::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
 
-use crate::config::{self, Config};
+use peersync_config::{self, Config};
 
 /// Sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
 const SENDER: &str = "PeerSync <peersync@localhost>";

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use super::LocalError;
 use super::endpoint::Endpoint;
-use crate::aws::{Clients, ConnectOptions, Identity};
-use crate::config::Config;
-use crate::deploy::Survey;
-use crate::engine::{Address, ApplyOptions, Interrupt, Outcome, Reporter, apply};
-use crate::stack::Stack;
+use peersync_aws::{Clients, ConnectOptions, Identity};
+use peersync_config::Config;
+use peersync_engine::{Address, Interrupt, Outcome, Reporter};
+use peersync_operations::Survey;
+use peersync_resources::catalog;
+use peersync_resources::stack::Stack;
+
+use crate::artifacts;
 
 /// The account of endpoints that know none.
 const ACCOUNT: &str = "000000000000";
@@ -22,7 +25,7 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
     let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
     let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
     let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };
-    Ok(Arc::new(Stack::new(config, clients, identity, None)))
+    Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts::without_programs())))
 }
 
 /// The stack on an endpoint of this computer that stands for AWS.
@@ -39,7 +42,10 @@ pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<S
     let clients = Clients::connect(&options).await.map_err(|error| failed(error.to_string()))?;
     let identity = clients.identity().await.map_err(|error| failed(error.causes().join(": ")))?;
     let clients = endpoint.probed(clients).await;
-    Ok(Arc::new(Stack::new(config, clients, identity, None)))
+    let artifacts =
+        artifacts::all(|| tracing::info!("building the server programs, since this is a development build"));
+    let artifacts = artifacts.map_err(|error| LocalError::part("the stack at the endpoint", error))?;
+    Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts)))
 }
 
 /// What the engine did, and what the endpoint does not offer.
@@ -61,7 +67,7 @@ pub async fn provision(
     interrupt: Interrupt,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Provisioned, LocalError> {
-    let graph = stack.graph().map_err(|error| LocalError::part("the stack", error))?.restricted(keep);
+    let graph = catalog::graph(stack).map_err(|error| LocalError::part("the stack", error))?.restricted(keep);
     let survey = Survey::of(graph, stack, reporter).await;
     if let Some((address, error)) = survey.observation.errors.first() {
         return Err(LocalError::resource(address, error));
@@ -72,8 +78,7 @@ pub async fn provision(
         let text = format!("{} exists and is not ours: {}", conflict.address, conflict.reason);
         return Err(LocalError::part("the stack", text));
     }
-    let options = ApplyOptions { interrupt, ..ApplyOptions::new(options) };
-    let outcome = apply(&survey.graph, &plan, &survey.observation, &options, reporter).await;
+    let outcome = survey.apply(&plan, options, &interrupt, reporter).await;
     let left_out = survey.not_offered.iter();
     let not_offered = left_out.map(|(address, error)| (address.kind, error.causes().join(": "))).collect();
     Ok(Provisioned { outcome, not_offered })

@@ -18,8 +18,8 @@ use super::endpoint::Endpoint;
 use super::mail::{self, Mailbox, Sink};
 use super::seed::{self, Person};
 use super::{LocalError, certificate, programs};
-use crate::config::Config;
-use crate::engine::Reporter;
+use peersync_config::Config;
+use peersync_engine::Reporter;
 
 /// How long signaling may take to say goodbye after Ctrl-C; with the edge's own grace all ends within a second.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -169,7 +169,10 @@ fn routes(
         api: backend.api.clone(),
         signaling: backend.signaling.router(),
         mailbox: mail::router(Arc::clone(mailbox)),
-        pages: Pages { source, config_json: crate::site::config_json("/ws", &options.config.stage).into() },
+        pages: Pages {
+            source,
+            config_json: peersync_resources::pages::config_json("/ws", &options.config.stage).into(),
+        },
         reload: reload.map(Reload::router),
         conditions: Arc::clone(conditions),
         origin_key: backend.origin_key.clone(),

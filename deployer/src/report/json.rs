@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::sink::Sink;
-use crate::engine::{Event, Reporter};
+use peersync_engine::{Event, Reporter};
 
 /// Writes events as JSON lines.
 pub struct Json {
@@ -55,7 +55,7 @@ fn value(event: &Event) -> Value {
 }
 
 /// A resource's error as JSON.
-fn error_value(error: &crate::engine::ResourceError) -> Value {
+fn error_value(error: &peersync_engine::ResourceError) -> Value {
     json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": error.hint })
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     use super::super::sink::tests::Written;
     use super::*;
-    use crate::engine::{Action, Address, ResourceError};
+    use peersync_engine::{Action, Address, ResourceError};
 
     #[test]
     fn events_are_one_object_a_line() {

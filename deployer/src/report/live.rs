@@ -1,7 +1,7 @@
 //! Progress that moves: one line for everything in flight, below the lines of what has ended.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::plain;
 use super::style::Style;
 use super::words;
-use crate::engine::{Action, Address, Event, Reporter};
+use peersync_engine::{Action, Address, Event, Reporter};
 
 /// How often the spinners turn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -45,13 +45,13 @@ impl Live {
 
     /// How many steps are to come.
     pub fn expect(&self, steps: usize) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self.bars.lock();
         bars.steps = u64::try_from(steps).unwrap_or(u64::MAX);
     }
 
     /// Takes everything that moves off the screen.
     pub fn clear(&self) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self.bars.lock();
         for (_, bar) in std::mem::take(&mut bars.in_flight).into_values() {
             bar.finish_and_clear();
         }
@@ -78,7 +78,7 @@ impl Live {
     }
 
     fn started(&self, address: &Address, action: Action) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self.bars.lock();
         if bars.total.is_none() {
             let steps = bars.steps;
             self.total(&mut bars, steps, "applying");
@@ -96,14 +96,14 @@ impl Live {
     }
 
     fn say(&self, address: &Address, text: &str) {
-        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let bars = self.bars.lock();
         if let Some((action, bar)) = bars.in_flight.get(address) {
             bar.set_message(format!("{}, {text}", words::doing(*action)));
         }
     }
 
     fn ended(&self, address: &Address) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self.bars.lock();
         if let Some((_, bar)) = bars.in_flight.remove(address) {
             bar.finish_and_clear();
         }
@@ -117,18 +117,20 @@ impl Reporter for Live {
     fn event(&self, event: &Event) {
         match event {
             Event::ObserveStarted { total } => {
-                let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bars = self.bars.lock();
                 self.total(&mut bars, u64::try_from(*total).unwrap_or(u64::MAX), "reading");
             }
             Event::Observed { .. } => {
-                let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+                let bars = self.bars.lock();
                 if let Some(total) = &bars.total {
                     total.inc(1);
                 }
             }
             Event::Started { address, action } => self.started(address, *action),
             // What is in flight says it in its own line.
-            Event::Waiting { address, reason } => return self.say(address, &format!("waiting for {reason}")),
+            Event::Waiting { address: Some(address), reason } => {
+                return self.say(address, &format!("waiting for {reason}"));
+            }
             Event::Retrying { address: Some(address), attempt, reason, .. } => {
                 return self.say(address, &format!("retry {attempt}: {reason}"));
             }

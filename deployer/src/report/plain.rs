@@ -1,14 +1,16 @@
 //! Progress as lines that stay: for pipes, files, CI and dumb terminals.
 
+use parking_lot::Mutex;
+use peersync_engine::text;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::sink::Sink;
 use super::style::Style;
 use super::words;
-use crate::engine::{Action, Address, Event, Reporter};
+use peersync_engine::{Action, Address, Event, Reporter};
 
 /// After how long, and then how often, work that takes long is mentioned again.
 const STILL: Duration = Duration::from_secs(10);
@@ -46,13 +48,13 @@ impl Plain {
                 plain.mention(Instant::now());
             }
         });
-        *plain.ticker.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *plain.ticker.lock() = Some(sender);
         plain
     }
 
     /// Mentions what has been running for long.
     fn mention(&self, now: Instant) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         for (address, work) in running.iter_mut().filter(|(_, work)| work.next <= now) {
             work.next = now + STILL;
             let time = words::elapsed(now.duration_since(work.since));
@@ -63,18 +65,18 @@ impl Plain {
 
     fn started(&self, address: &Address, action: Action, now: Instant) {
         let work = Running { action, since: now, next: now + STILL, waiting: None };
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(address.clone(), work);
+        self.running.lock().insert(address.clone(), work);
     }
 
     fn waiting(&self, address: &Address, reason: &str) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         if let Some(work) = running.get_mut(address) {
             work.waiting = Some(reason.to_owned());
         }
     }
 
     fn ended(&self, address: &Address) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        self.running.lock().remove(address);
     }
 }
 
@@ -82,7 +84,7 @@ impl Reporter for Plain {
     fn event(&self, event: &Event) {
         match event {
             Event::Started { address, action } => self.started(address, *action, Instant::now()),
-            Event::Waiting { address, reason } => self.waiting(address, reason),
+            Event::Waiting { address: Some(address), reason } => self.waiting(address, reason),
             Event::Finished { address, .. } | Event::Failed { address, .. } => self.ended(address),
             _ => {}
         }
@@ -95,9 +97,9 @@ impl Reporter for Plain {
 /// The line that an event is worth; the live display prints the same ones above what moves.
 pub(super) fn line(event: &Event, style: Style) -> Option<String> {
     match event {
-        Event::Waiting { address, reason } => Some(style.dim(&format!("{address}: waiting for {reason}"))),
+        Event::Waiting { address, reason } => Some(style.dim(&format!("{}waiting for {reason}", prefix(address)))),
         Event::Retrying { address, attempt, reason, delay } => {
-            let who = address.as_ref().map(|address| format!("{address}: ")).unwrap_or_default();
+            let who = prefix(address);
             let after = if delay.is_zero() { String::new() } else { format!(" in {}", words::elapsed(*delay)) };
             Some(style.yellow(&format!("{who}retry {attempt}{after}: {reason}")))
         }
@@ -110,17 +112,22 @@ pub(super) fn line(event: &Event, style: Style) -> Option<String> {
         }
         Event::Skipped { address, because } => Some(style.dim(&format!("{address}: skipped, it needs {because}"))),
         Event::Interrupted { remaining } => {
-            Some(style.yellow(&format!("stopped: {} left", words::count(*remaining, "step"))))
+            Some(style.yellow(&format!("stopped: {} left", text::count(*remaining, "step"))))
         }
         Event::ObserveStarted { .. } | Event::Observed { .. } | Event::Started { .. } => None,
     }
+}
+
+/// The resource that a line is about, if it is about one.
+fn prefix(address: &Option<Address>) -> String {
+    address.as_ref().map(|address| format!("{address}: ")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sink::tests::Written;
     use super::*;
-    use crate::engine::ResourceError;
+    use peersync_engine::ResourceError;
 
     fn plain(written: &Written) -> Plain {
         Plain { sink: written.sink(), style: Style::PLAIN, running: Mutex::default(), ticker: Mutex::default() }
@@ -136,7 +143,7 @@ mod tests {
             Event::ObserveStarted { total: 2 },
             Event::Observed { address: table.clone() },
             Event::Started { address: table.clone(), action: Action::Create },
-            Event::Waiting { address: table.clone(), reason: "the table to become active".to_owned() },
+            Event::Waiting { address: Some(table.clone()), reason: "the table to become active".to_owned() },
             Event::Retrying {
                 address: Some(table.clone()),
                 attempt: 2,

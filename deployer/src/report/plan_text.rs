@@ -1,11 +1,12 @@
 //! A plan as text: what is done to which resource, which field differs, and who made it differ.
 
+use peersync_engine::text;
 use serde_json::Value;
 
 use super::style::Style;
 use super::words;
-use crate::engine::{Action, Address, FieldChange, Plan, Reason, Step};
-use crate::stack::EXPIRES_TAG;
+use peersync_engine::{Action, Address, FieldChange, Plan, Reason, Step};
+use peersync_resources::stack::EXPIRES_TAG;
 
 /// The longest value that is shown whole, in characters.
 const LONGEST_VALUE: usize = 80;
@@ -40,7 +41,7 @@ fn is_expiry(field: &str) -> bool {
 fn renewal(steps: &[&Step], style: Style) -> Vec<String> {
     let Some(change) = steps.first().and_then(|step| step.changes.shown().next()) else { return Vec::new() };
     let mark = style.of_action(Action::Update, mark(Action::Update));
-    let heading = style.bold(&words::count(steps.len(), "resource"));
+    let heading = style.bold(&text::count(steps.len(), "resource"));
     vec![format!("{mark} {heading} ({})", words::verb(Action::Update)), field(change, style)]
 }
 
@@ -105,7 +106,7 @@ fn short(value: &Value) -> String {
 /// `Plan: 2 to create, 1 to change, 40 unchanged.`
 pub fn counts(plan: &Plan, style: Style) -> String {
     if plan.is_empty() {
-        return format!("Nothing to do: {} as configured.", words::count(wanted(plan), "resource"));
+        return format!("Nothing to do: {} as configured.", text::count(wanted(plan), "resource"));
     }
     let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
     let mut parts: Vec<String> = actions
@@ -139,7 +140,7 @@ pub fn destruction(plan: &Plan, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Changes;
+    use peersync_engine::Changes;
 
     fn change(field: &str, old: impl Into<Value>, new: impl Into<Value>, reason: Reason) -> FieldChange {
         FieldChange { field: field.to_owned(), old: old.into(), new: new.into(), reason }

@@ -1,7 +1,8 @@
 //! Where text goes. A reader that went away, as `head` does, never stops the work and never causes a panic.
 
+use parking_lot::Mutex;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A writer that several renderers share.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ impl Sink {
     /// # Errors
     /// The reader is gone, or the disk is full.
     pub fn try_line(&self, text: &str) -> io::Result<()> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.0.lock();
         writer.write_all(format!("{text}\n").as_bytes())?;
         writer.flush()
     }
@@ -53,13 +54,13 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn text(&self) -> String {
-            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+            String::from_utf8_lossy(&self.0.lock()).into_owned()
         }
     }
 
     impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

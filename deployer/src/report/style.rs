@@ -1,9 +1,11 @@
 //! Colour, where the terminal has it and the user wants it.
 
 use std::env;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
-use crate::engine::Action;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Effects, Style as Ansi};
+use peersync_engine::Action;
 
 /// Whether text is coloured, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,46 +19,56 @@ impl Style {
 
     /// What standard output can show.
     pub fn of_stdout() -> Self {
-        Self { colored: std::io::stdout().is_terminal() && colors_wanted() }
+        Self::of(AutoStream::choice(&io::stdout()))
     }
 
     /// What standard error can show.
     pub fn of_stderr() -> Self {
-        Self { colored: std::io::stderr().is_terminal() && colors_wanted() }
+        Self::of(AutoStream::choice(&io::stderr()))
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.colored { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    /// `NO_COLOR` (<https://no-color.org>), `CLICOLOR_FORCE` and dumb terminals have been considered in the choice.
+    fn of(choice: ColorChoice) -> Self {
+        Self { colored: choice != ColorChoice::Never }
+    }
+
+    /// Whether text is coloured at all.
+    pub fn is_colored(self) -> bool {
+        self.colored
+    }
+
+    fn paint(self, style: Ansi, text: &str) -> String {
+        if self.colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
     /// For headings.
     pub fn bold(self, text: &str) -> String {
-        self.paint("1", text)
+        self.paint(Ansi::new().effects(Effects::BOLD), text)
     }
 
     /// For what matters least.
     pub fn dim(self, text: &str) -> String {
-        self.paint("2", text)
+        self.paint(Ansi::new().effects(Effects::DIMMED), text)
     }
 
     /// For failures and deletions.
     pub fn red(self, text: &str) -> String {
-        self.paint("31", text)
+        self.paint(AnsiColor::Red.on_default(), text)
     }
 
     /// For what was done well, and creations.
     pub fn green(self, text: &str) -> String {
-        self.paint("32", text)
+        self.paint(AnsiColor::Green.on_default(), text)
     }
 
     /// For changes and warnings.
     pub fn yellow(self, text: &str) -> String {
-        self.paint("33", text)
+        self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
     /// For hints.
     pub fn cyan(self, text: &str) -> String {
-        self.paint("36", text)
+        self.paint(AnsiColor::Cyan.on_default(), text)
     }
 
     /// In the colour of what an action does.
@@ -70,16 +82,11 @@ impl Style {
     }
 }
 
-/// `NO_COLOR` (<https://no-color.org>) and dumb terminals.
-fn colors_wanted() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !terminal_is_dumb()
-}
-
 fn terminal_is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Whether standard error can show lines that move: a terminal that is not dumb, outside of CI.
 pub fn can_animate() -> bool {
-    std::io::stderr().is_terminal() && !terminal_is_dumb() && env::var_os("CI").is_none_or(|value| value.is_empty())
+    io::stderr().is_terminal() && !terminal_is_dumb() && env::var_os("CI").is_none_or(|value| value.is_empty())
 }

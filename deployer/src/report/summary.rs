@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::json::millis;
+use super::problem::render;
 use super::style::Style;
 use super::tally::Retried;
 use super::words;
-use crate::engine::{Action, Address, Failed, Failure, Outcome, Skipped};
+use peersync_engine::{Action, Address, Failed, Failure, Outcome, Problem, Skipped, text};
 
 /// How many addresses one line names.
 const NAMED: usize = 8;
@@ -33,17 +34,6 @@ pub enum Status {
     Remaining,
 }
 
-/// Something that went wrong beside the resources.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
-    /// What went wrong.
-    pub summary: String,
-    /// Why, the nearest cause first.
-    pub causes: Vec<String>,
-    /// How to mend it.
-    pub hint: Option<String>,
-}
-
 /// Everything that is said at the end of a run.
 pub struct Summary {
     /// The command, `up`.
@@ -61,7 +51,7 @@ pub struct Summary {
     /// What was not started because the user asked to stop, or is still there after `down`.
     pub remaining: Vec<Address>,
     /// What went wrong beside the resources.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Problem>,
     /// What was retried.
     pub retries: Vec<Retried>,
     /// The URLs and names, by stable keys.
@@ -150,19 +140,19 @@ impl Summary {
     pub fn problems(&self, style: Style) -> String {
         let mut lines = Vec::new();
         for (failed, addresses) in grouped(&self.failed) {
-            lines.extend(failure(failed, &addresses, style));
+            lines.push(failure(failed, &addresses, style));
             lines.push(String::new());
         }
         for skipped in &self.skipped {
             lines.push(style.dim(&format!("skipped: {}, which needs {}", skipped.address, skipped.because)));
         }
         if self.command == "up" && !self.remaining.is_empty() {
-            lines.push(format!("not begun or not finished: {}", words::list(&self.remaining, NAMED)));
+            lines.push(format!("not begun or not finished: {}", text::list(&self.remaining, NAMED)));
         } else {
             lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still there: {address}"))));
         }
         if let Some(trouble) = &self.trouble {
-            lines.extend(error_lines(&trouble.summary, &trouble.causes, trouble.hint.as_deref(), style));
+            lines.push(render(trouble, style));
         }
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
@@ -238,7 +228,7 @@ impl Summary {
             .into_iter()
             .filter(|action| of(*action).next().is_some())
             .map(|action| {
-                format!("  {}: {}", words::done(action), words::list(&of(action).collect::<Vec<_>>(), usize::MAX))
+                format!("  {}: {}", words::done(action), text::list(&of(action).collect::<Vec<_>>(), usize::MAX))
             })
             .collect()
     }
@@ -248,8 +238,7 @@ impl Summary {
         if total == 0 {
             return Vec::new();
         }
-        let mut lines =
-            vec![format!("Retried {}:", words::count(usize::try_from(total).unwrap_or(usize::MAX), "call"))];
+        let mut lines = vec![format!("Retried {}:", text::count(usize::try_from(total).unwrap_or(usize::MAX), "call"))];
         lines.extend(self.retries.iter().map(|retried| {
             let who = retried.address.as_ref().map_or_else(|| "the account".to_owned(), ToString::to_string);
             format!("  {who}: {}×, last because of: {}", retried.count, retried.reason)
@@ -276,17 +265,11 @@ fn same_cause(first: &Failed, second: &Failed) -> bool {
     first.error.failure == second.error.failure && first.error.code == second.error.code
 }
 
-/// One failure: the constant summary, which resource, the causes, the mend.
-fn failure(failed: &Failed, addresses: &[&Address], style: Style) -> Vec<String> {
-    let summary = format!("{} ({})", failed.error.summary, words::list(addresses, NAMED));
-    error_lines(&summary, &failed.error.causes(), failed.error.hint.as_deref(), style)
-}
-
-fn error_lines(summary: &str, causes: &[String], hint: Option<&str>, style: Style) -> Vec<String> {
-    let mut lines = vec![format!("{} {summary}", style.red("error:"))];
-    lines.extend(causes.iter().map(|cause| format!("  caused by: {cause}")));
-    lines.extend(hint.map(|hint| format!("  {} {hint}", style.cyan("hint:"))));
-    lines
+/// One failure: the constant summary, which resource, the causes, the fix.
+fn failure(failed: &Failed, addresses: &[&Address], style: Style) -> String {
+    let mut problem = failed.error.problem();
+    problem.summary = format!("{} ({})", problem.summary, text::list(addresses, NAMED));
+    render(&problem, style)
 }
 
 /// Keys and values, the keys in words and in one column.
@@ -304,7 +287,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::ResourceError;
+    use peersync_engine::ResourceError;
 
     fn address(name: &str) -> Address {
         Address::new("table", name)

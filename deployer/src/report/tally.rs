@@ -1,11 +1,12 @@
 //! Counts what was retried, on the way to the renderer.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::{Address, Event, Reporter};
+use peersync_engine::{Address, Event, Reporter};
 
 /// How often the calls for one resource were repeated, and why last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +33,7 @@ impl Tally {
 
     /// What was retried, in the order of the addresses.
     pub fn retries(&self) -> Vec<Retried> {
-        let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        let retries = self.retries.lock();
         let retried = retries.iter();
         retried
             .map(|(address, (count, reason))| Retried {
@@ -47,7 +48,7 @@ impl Tally {
 impl Reporter for Tally {
     fn event(&self, event: &Event) {
         if let Event::Retrying { address, reason, .. } = event {
-            let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut retries = self.retries.lock();
             let entry = retries.entry(address.clone()).or_default();
             *entry = (entry.0 + 1, reason.clone());
         }
@@ -60,7 +61,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::Silent;
+    use peersync_engine::Silent;
 
     #[test]
     fn retries_are_counted_by_resource() {

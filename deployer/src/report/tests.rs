@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use super::sink::tests::Written;
 use super::*;
-use crate::engine::plan::{PlanOptions, plan};
-use crate::engine::simulation::{Fate, Fates, Simulated, World};
-use crate::engine::{Address, ApplyOptions, Graph, Outcome, Resource, Tags, apply, observe};
+use peersync_engine::plan::{PlanOptions, plan};
+use peersync_engine::simulation::{Fate, Fates, Simulated, World};
+use peersync_engine::{Address, ApplyOptions, Graph, Outcome, Resource, Tags, apply, observe};
 
 /// `a` is needed by `b`, `b` by `c`; `d` stands alone.
 fn graph(world: &Arc<Mutex<World>>) -> Graph {
@@ -30,7 +30,7 @@ fn graph(world: &Arc<Mutex<World>>) -> Graph {
 fn run(fates: &[Fate], reporter: &Arc<dyn Reporter>) -> Outcome {
     let world = Arc::new(Mutex::new(World::default()));
     let graph = graph(&world);
-    let interrupt = world.lock().unwrap().begin(&Fates(fates.to_vec()));
+    let interrupt = world.lock().begin(&Fates(fates.to_vec()));
     let options = PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), adopt: false };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         let observation = observe(&graph, reporter).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::Action;
+use peersync_engine::Action;
 
 /// What is being done, `creating`.
 pub fn doing(action: Action) -> &'static str {
@@ -46,20 +46,6 @@ pub fn elapsed(time: Duration) -> String {
     }
 }
 
-/// A number with its noun: `1 resource`, `3 resources`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-/// Items in one line, the first `limit` by name: `a, b and 3 more`.
-pub fn list<T: ToString>(items: &[T], limit: usize) -> String {
-    let names: Vec<String> = items.iter().take(limit).map(ToString::to_string).collect();
-    match items.len().saturating_sub(limit) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,11 +54,5 @@ mod tests {
     fn times_are_as_exact_as_they_are_short() {
         let shown = [300, 9_960, 12_400, 59_999, 60_000, 125_000].map(|ms| elapsed(Duration::from_millis(ms)));
         assert_eq!(shown, ["0.3 s", "10.0 s", "12 s", "59 s", "1 min 00 s", "2 min 05 s"]);
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        assert_eq!(list(&["a", "b", "c"], 3), "a, b, c");
-        assert_eq!(list(&["a", "b", "c"], 2), "a, b and 1 more");
     }
 }

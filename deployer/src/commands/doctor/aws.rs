@@ -1,14 +1,15 @@
 //! What must be checked with AWS: region, the way there, the clock, the credentials, the permissions.
 
+use peersync_engine::error::innermost_cause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Check, Report};
-use crate::aws::Clients;
 use crate::commands::Context;
-use crate::engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
-use crate::stack::Stack;
+use peersync_aws::Clients;
+use peersync_engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
+use peersync_resources::stack::Stack;
 
 /// When the endpoint must have answered.
 const ENDPOINT_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,8 +41,8 @@ pub(super) async fn checks(context: &Context, report: &mut Report) {
     };
     report.add(credentials(&identity.arn, &identity.account));
     let Ok(config) = context.config() else { return };
-    let stack = Arc::new(Stack::new(config.clone(), clients, identity, None));
-    match stack.graph() {
+    let stack = Arc::new(Stack::new(config.clone(), clients, identity, None, crate::artifacts::without_programs()));
+    match peersync_resources::catalog::graph(&stack) {
         Ok(graph) => {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);
             let observation = observe(&graph, &reporter).await;
@@ -79,8 +80,8 @@ async fn endpoint(clients: &Clients) -> Result<(String, Option<SystemTime>), Che
         .timeout(ENDPOINT_DEADLINE)
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| away(innermost(&error)))?;
-    let answer = client.get(&url).send().await.map_err(|error| away(innermost(&error)))?;
+        .map_err(|error| away(innermost_cause(&error)))?;
+    let answer = client.get(&url).send().await.map_err(|error| away(innermost_cause(&error)))?;
     let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
     Ok((format!("{url} answers"), date.and_then(http_date)))
 }
@@ -88,15 +89,6 @@ async fn endpoint(clients: &Clients) -> Result<(String, Option<SystemTime>), Che
 fn http_date(text: &str) -> Option<SystemTime> {
     let date = aws_smithy_types::DateTime::from_str(text, aws_smithy_types::date_time::Format::HttpDate).ok()?;
     SystemTime::try_from(date).ok()
-}
-
-/// The outer causes only repeat the URL.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 /// Whether our clock is near enough to that of the endpoint. Its answer has whole seconds, and took a moment.

@@ -6,8 +6,10 @@ use tokio::net::TcpStream;
 
 use super::Check;
 use crate::commands::Context;
-use crate::config::{Config, MailProvider, Smtp, load_all};
-use crate::programs;
+use peersync_config::{Config, MailProvider, Smtp, load_all};
+use peersync_resources::check_program;
+
+use crate::artifacts;
 
 /// When connecting to the mail server is given up.
 const MAIL_DEADLINE: Duration = Duration::from_secs(5);
@@ -19,9 +21,13 @@ const APP_PASSWORD: usize = 16;
 pub(super) fn programs(context: &Context) -> Vec<Check> {
     let emulator = context.options.endpoint_url.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
     let unsuitable: fn(&'static str, String, String) -> Check = if emulator { Check::warn } else { Check::fail };
-    let checks: Vec<Check> = [programs::API, programs::SIGNAL]
+    let programs = match artifacts::programs(|| {}) {
+        Ok(programs) => programs,
+        Err(error) => return vec![Check::from_error("programs", &error.into())],
+    };
+    let checks: Vec<Check> = programs
         .iter()
-        .filter_map(|program| programs::check(program).err())
+        .filter_map(|program| check_program(program).err())
         .map(|error| {
             let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
             unsuitable("programs", format!("{error}{causes}"), error.hint.unwrap_or_default())

@@ -1,7 +1,7 @@
 //! Bad networks on demand: what `--latency`, `--drop` and `--kill-signaling-every` set, and `/_network` changes while
 //! it runs. They apply to the API and the WebSocket; pages always come at full speed.
 
-use std::sync::{PoisonError, RwLock};
+use parking_lot::RwLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -43,12 +43,12 @@ impl Conditions {
 
     /// The settings now.
     pub fn settings(&self) -> Settings {
-        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+        *self.settings.read()
     }
 
     /// Changes the settings for everything that comes after.
     pub fn set(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.settings.write() = settings;
         self.interval.send_replace(settings.kill_signaling_every_ms);
     }
 

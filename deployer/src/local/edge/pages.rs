@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::reload;
-use crate::site::{self, headers};
+use peersync_resources::{pages, security_headers as headers};
+
+use crate::artifacts;
 
 /// Keys of the bucket that are no pages.
 const PROGRAMS_FOLDER: &str = "programs/";
@@ -125,11 +127,11 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 fn embedded(key: &str) -> Option<File> {
-    let page = site::page(key)?;
+    let page = artifacts::page(key)?;
     Some(File {
         content: Bytes::from_static(page.content),
-        content_type: site::content_type(key),
-        cache_control: site::cache_control(key).to_owned(),
+        content_type: pages::content_type(key),
+        cache_control: pages::cache_control(key).to_owned(),
     })
 }
 
@@ -147,7 +149,7 @@ async fn from_bucket(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Op
 
 async fn from_folder(folder: &Path, key: &str) -> Option<File> {
     let content = tokio::fs::read(folder.join(key)).await.ok()?;
-    let content_type = site::content_type(key);
+    let content_type = pages::content_type(key);
     let is_page = content_type.starts_with("text/html");
     let content = if is_page { reload::with_script(content) } else { content };
     Some(File { content: content.into(), content_type, cache_control: "no-cache".to_owned() })

@@ -62,7 +62,7 @@ async fn the_root_is_the_start_page_with_the_headers_of_the_distribution() {
     let edge = Edge::new();
     let response = edge.ask(get_request("/")).await;
     assert_eq!(response.status(), 200);
-    for (name, value) in crate::site::headers::all(&[]) {
+    for (name, value) in peersync_resources::security_headers::all(&[]) {
         assert_eq!(response.headers().get(name).unwrap(), value.as_str());
     }
     let tag = response.headers().get(ETAG).unwrap().clone();

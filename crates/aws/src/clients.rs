@@ -1,0 +1,204 @@
+//! One client per service, created once from the SDK's usual settings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
+use aws_smithy_http_client::tls;
+
+use super::Context as _;
+use super::too_many_requests::TooManyRequests;
+use super::visible_retries::VisibleRetries;
+use peersync_engine::ResourceError;
+
+/// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
+/// 200 calls each fails.
+const ATTEMPTS: u32 = 10;
+/// The maximum delay between two attempts.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// The maximum number of attempts of the first call: fewer, so that a mistyped endpoint or a missing network is
+/// reported within two seconds. If 10 % of the attempts fail, it fails in one of 100,000 runs.
+const FIRST_ATTEMPTS: u32 = 5;
+/// The maximum delay between two attempts of the first call.
+const FIRST_BACKOFF: Duration = Duration::from_millis(600);
+/// The timeout of a call, all attempts included.
+const CALL_DEADLINE: Duration = Duration::from_secs(120);
+/// The timeout of one attempt.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The caller's identity in AWS.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The account ID, twelve digits.
+    pub account: String,
+    /// The caller's ARN.
+    pub arn: String,
+    /// The partition of the account: `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: String,
+}
+
+/// Settings of the connection to AWS that override the SDK's own.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// The region from the command line or the configuration; `None` for the SDK's.
+    pub region: Option<String>,
+    /// The URL of an endpoint other than AWS; `None` for that of `AWS_ENDPOINT_URL` or the profile, if any.
+    pub endpoint_url: Option<String>,
+    /// Whether the endpoint is a local emulator, which does not check credentials. Dummy credentials and `us-east-1`
+    /// are then the defaults.
+    pub emulated: bool,
+}
+
+/// An error before any resource is read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Neither the options nor the SDK's settings name a region.
+    #[error("no region is set")]
+    NoRegion,
+    /// The first call failed.
+    #[error(transparent)]
+    Call(#[from] ResourceError),
+}
+
+/// The clients of all services, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// API Gateway, REST APIs.
+    pub api_gateway: aws_sdk_apigateway::Client,
+    /// CloudFront.
+    pub cloudfront: aws_sdk_cloudfront::Client,
+    /// CloudWatch: alarms and dashboards.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// EC2.
+    pub ec2: aws_sdk_ec2::Client,
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
+    /// Lambda.
+    pub lambda: aws_sdk_lambda::Client,
+    /// S3, with path-style URLs if the endpoint is not that of AWS.
+    pub s3: aws_sdk_s3::Client,
+    /// Systems Manager: parameters.
+    pub ssm: aws_sdk_ssm::Client,
+    /// Security Token Service: the caller's identity.
+    pub sts: aws_sdk_sts::Client,
+    /// The region of all clients.
+    pub region: String,
+    /// The URL of the AWS emulator, if one was given.
+    pub endpoint_url: Option<String>,
+    /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
+    pub emulated: bool,
+    /// Services that the emulator lacks, by their name in IAM policies, each with the reason. Empty if the endpoint was
+    /// not probed, as with AWS.
+    pub absent: BTreeMap<&'static str, String>,
+}
+
+impl Clients {
+    /// Creates the clients. Sends no request.
+    ///
+    /// # Errors
+    /// [`ConnectError::NoRegion`] if neither the options nor the SDK's settings name a region.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        Ok(Self { emulated: options.emulated, ..Self::of(&load(options).await)? })
+    }
+
+    /// Creates the clients for these settings. Sends no request.
+    ///
+    /// # Errors
+    /// [`ConnectError::NoRegion`] if the settings name no region.
+    pub fn of(sdk: &SdkConfig) -> Result<Self, ConnectError> {
+        let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
+        let endpoint_url = sdk.endpoint_url().map(str::to_owned);
+        // By default the SDK stops retrying once its budget of about a hundred retries is spent, so that many clients
+        // together do not keep a service down. This is a single client, and each call has its own limits.
+        let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(TokenBucket::unlimited()).build();
+        // A macro because each service has its own types.
+        macro_rules! client {
+            ($service:ident $(, $setting:ident = $value:expr)?) => {
+                $service::Client::from_conf(
+                    $service::config::Builder::from(sdk)
+                        $(.$setting($value))?
+                        .interceptor(VisibleRetries)
+                        .retry_partition(own_quota.clone())
+                        .retry_classifier(TooManyRequests)
+                        .build(),
+                )
+            };
+        }
+        Ok(Self {
+            api_gateway: client!(aws_sdk_apigateway),
+            cloudfront: client!(aws_sdk_cloudfront),
+            cloudwatch: client!(aws_sdk_cloudwatch),
+            logs: client!(aws_sdk_cloudwatchlogs),
+            dynamodb: client!(aws_sdk_dynamodb),
+            ec2: client!(aws_sdk_ec2),
+            iam: client!(aws_sdk_iam),
+            lambda: client!(aws_sdk_lambda),
+            s3: client!(aws_sdk_s3, force_path_style = endpoint_url.is_some()),
+            ssm: client!(aws_sdk_ssm),
+            sts: client!(aws_sdk_sts),
+            region,
+            endpoint_url,
+            emulated: false,
+            absent: BTreeMap::new(),
+        })
+    }
+
+    /// Returns the caller's identity.
+    ///
+    /// # Errors
+    /// Missing, wrong or expired credentials; an endpoint that does not respond.
+    pub async fn identity(&self) -> Result<Identity, ResourceError> {
+        let soon = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS).with_max_backoff(FIRST_BACKOFF);
+        let call = self.sts.get_caller_identity().customize();
+        let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
+        let answer = call.send().await.context("failed to get the caller identity")?;
+        let arn = answer.arn().unwrap_or_default().to_owned();
+        let partition = arn.split(':').nth(1).filter(|part| !part.is_empty()).unwrap_or("aws").to_owned();
+        let account =
+            answer.account().ok_or_else(|| ResourceError::new("AWS did not return the account of the credentials"))?;
+        Ok(Identity { account: account.to_owned(), arn, partition })
+    }
+}
+
+async fn load(options: &ConnectOptions) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let region = match (&options.region, options.emulated) {
+        (Some(region), _) => Some(region.clone()),
+        (None, true) if std::env::var_os("AWS_REGION").is_none() => Some("us-east-1".to_owned()),
+        (None, _) => None,
+    };
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(CALL_DEADLINE)
+                .operation_attempt_timeout(ATTEMPT_DEADLINE)
+                .build(),
+        );
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    if options.emulated && !has_credentials() {
+        loader = loader.credentials_provider(Credentials::new("test", "test", None, None, "emulator"));
+    }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// Returns whether the environment names credentials. The shared files are not read, because an emulator needs none.
+fn has_credentials() -> bool {
+    ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].iter().any(|name| std::env::var_os(name).is_some())
+}

@@ -1,0 +1,108 @@
+//! Retries and polling. Every wait has a deadline, is reported as progress, and keeps its last error.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+
+use peersync_engine::{Progress, ResourceError};
+
+/// How often and for how long an operation is retried.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// The delay after the first failure; each following delay is 1.6 times as long.
+    pub first: Duration,
+    /// The maximum delay.
+    pub longest: Duration,
+    /// The total of all delays after which the operation fails.
+    pub deadline: Duration,
+}
+
+impl Schedule {
+    /// For propagation between services (a new role, a new instance profile): 0.25 s to 2 s, for 90 s. AWS was seen to
+    /// take up to 48 s.
+    pub const PROPAGATION: Self = Self::new(250, 2_000, 90);
+    /// For states that last seconds (a table, a function): 0.1 s to 2 s, for 5 minutes.
+    pub const STATE: Self = Self::new(100, 2_000, 300);
+    /// For CloudFront's edge network: 0.5 s to 10 s, for 20 minutes.
+    pub const EDGE: Self = Self::new(500, 10_000, 1_200);
+    /// For EC2 instances that start or terminate, and what they use: 0.25 s to 5 s, for 10 minutes.
+    pub const INSTANCE: Self = Self::new(250, 5_000, 600);
+
+    const fn new(first_ms: u64, longest_ms: u64, deadline_s: u64) -> Self {
+        Self {
+            first: Duration::from_millis(first_ms),
+            longest: Duration::from_millis(longest_ms),
+            deadline: Duration::from_secs(deadline_s),
+        }
+    }
+
+    fn backoff(self) -> impl BackoffBuilder {
+        ExponentialBuilder::default()
+            .with_factor(1.6)
+            .with_jitter()
+            .with_min_delay(self.first)
+            .with_max_delay(self.longest)
+            .with_total_delay(Some(self.deadline))
+            .without_max_times()
+    }
+}
+
+/// Runs `operation` until it succeeds, fails with an error for which `is_transient` returns `false`, or the deadline
+/// is over.
+///
+/// # Errors
+/// The last error of the operation.
+pub async fn while_failing<T, F, Fut>(
+    progress: &Progress,
+    schedule: Schedule,
+    is_transient: impl Fn(&ResourceError) -> bool,
+    operation: F,
+) -> Result<T, ResourceError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, ResourceError>>,
+{
+    let mut attempt = 0;
+    operation
+        .retry(schedule.backoff())
+        .when(is_transient)
+        .notify(|error: &ResourceError, delay| {
+            attempt += 1;
+            progress.retrying(attempt, error.causes().first().cloned().unwrap_or_else(|| error.to_string()), delay);
+        })
+        .await
+}
+
+/// Polls until `check` returns a value. `reason` completes the phrase "waiting for": `the table to become active`.
+///
+/// # Errors
+/// An error of `check`; after the deadline, an error with `reason`.
+pub async fn until<T, F, Fut>(
+    progress: &Progress,
+    schedule: Schedule,
+    reason: &str,
+    mut check: F,
+) -> Result<T, ResourceError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Option<T>, ResourceError>>,
+{
+    let mut delays = schedule.backoff().build();
+    let mut shown = false;
+    loop {
+        if let Some(value) = check().await? {
+            return Ok(value);
+        }
+        if !shown {
+            progress.waiting(reason);
+            shown = true;
+        }
+        let Some(delay) = delays.next() else {
+            let seconds = schedule.deadline.as_secs();
+            return Err(ResourceError::new(format!("timed out after {seconds} s waiting for {reason}"))
+                .hint("run the command again: it continues where it stopped"));
+        };
+        tokio::time::sleep(delay).await;
+    }
+}

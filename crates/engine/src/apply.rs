@@ -1,0 +1,251 @@
+//! Walking the graph: everything parallel that can be, each step after what it needs.
+//!
+//! A failed step skips what depends on it and lets the rest finish. A request to stop starts nothing new and finishes
+//! what is in flight. Running again continues: every step is planned anew from what was observed.
+
+mod schedule;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use self::schedule::{Schedule, Task, TaskKind};
+use super::plan::{self, Plan, PlanOptions};
+use super::progress::{Event, Progress, Reporter};
+use super::{Action, Address, ApplyContext, Graph, Live, Observation, OutputMap, Outputs, Resource, ResourceError};
+
+/// How many steps run at once. Enough for every stack; the provider's own quotas are kept by the resources.
+const DEFAULT_PARALLELISM: usize = 64;
+
+/// How a running apply is stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    /// Cancelled by the first Ctrl-C: nothing new is started.
+    pub stop: CancellationToken,
+    /// Cancelled by the second: what is in flight is abandoned.
+    pub abort: CancellationToken,
+}
+
+/// How a plan is applied.
+#[derive(Clone)]
+pub struct ApplyOptions {
+    /// How the plan was made; steps are planned again with the outputs that become known.
+    pub plan: PlanOptions,
+    /// How many steps run at once.
+    pub parallelism: usize,
+    /// How it is stopped.
+    pub interrupt: Interrupt,
+}
+
+impl ApplyOptions {
+    /// The defaults for a plan made with these options.
+    pub fn new(plan: PlanOptions) -> Self {
+        Self { plan, parallelism: DEFAULT_PARALLELISM, interrupt: Interrupt::default() }
+    }
+}
+
+/// A step that failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Which resource.
+    pub address: Address,
+    /// What was being done.
+    pub action: Action,
+    /// Why it failed.
+    pub error: Arc<ResourceError>,
+}
+
+/// A step that was not started, because another one failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which resource.
+    pub address: Address,
+    /// The one that failed.
+    pub because: Address,
+}
+
+/// How an apply ended.
+#[derive(Default)]
+pub struct Outcome {
+    /// What was done, in the order in which it was finished.
+    pub done: Vec<(Address, Action)>,
+    /// What failed.
+    pub failed: Vec<Failed>,
+    /// What was not started because of a failure.
+    pub skipped: Vec<Skipped>,
+    /// What was not started, or abandoned, because the user asked to stop.
+    pub remaining: Vec<Address>,
+    /// The outputs of everything that is there now.
+    pub outputs: Outputs,
+}
+
+impl Outcome {
+    /// Whether everything that was planned is done.
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty() && self.remaining.is_empty()
+    }
+}
+
+/// Applies a plan. The plan must have no conflicts.
+pub async fn apply(
+    graph: &Graph,
+    plan: &Plan,
+    observation: &Observation,
+    options: &ApplyOptions,
+    reporter: &Arc<dyn Reporter>,
+) -> Outcome {
+    let run = Run { graph, observation, options, reporter };
+    run.execute(Schedule::new(graph, plan)).await
+}
+
+/// What every step of one apply shares.
+struct Run<'a> {
+    graph: &'a Graph,
+    observation: &'a Observation,
+    options: &'a ApplyOptions,
+    reporter: &'a Arc<dyn Reporter>,
+}
+
+/// How one task ended.
+struct TaskEnd {
+    task: Task,
+    action: Action,
+    result: Result<OutputMap, ResourceError>,
+}
+
+impl Run<'_> {
+    async fn execute(&self, mut schedule: Schedule) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut running: FuturesUnordered<BoxFuture<'_, TaskEnd>> = FuturesUnordered::new();
+        let interrupt = &self.options.interrupt;
+        loop {
+            while !interrupt.stop.is_cancelled() && running.len() < self.options.parallelism {
+                let Some(task) = schedule.next_ready() else { break };
+                running.push(Box::pin(self.perform(task, outcome.outputs.clone())));
+            }
+            let end = tokio::select! {
+                biased;
+                () = interrupt.abort.cancelled() => None,
+                end = running.next() => end,
+            };
+            let Some(end) = end else { break };
+            self.settle(end, &mut schedule, &mut outcome);
+        }
+        outcome.remaining = schedule.unfinished();
+        if !outcome.remaining.is_empty() {
+            self.reporter.event(&Event::Interrupted { remaining: outcome.remaining.len() });
+        }
+        outcome
+    }
+
+    /// Runs one task, given the outputs known so far; it sees only those of the dependencies that it declares.
+    async fn perform(&self, task: Task, outputs: Outputs) -> TaskEnd {
+        let Some(resource) = self.graph.resource(&task.address) else {
+            let result = Err(ResourceError::new("the plan names a resource that the graph does not have"));
+            return TaskEnd { task, action: Action::NoChange, result };
+        };
+        let live = self.observation.get(&task.address);
+        let progress = Progress::new(task.address.clone(), self.reporter.clone());
+        let (action, result) = match task.kind {
+            TaskKind::Destroy => {
+                let removal = live.map(|live| resource.delete(&progress, live));
+                (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)
+            }
+            TaskKind::Retire => {
+                let removal = live.map(|live| resource.retire(&progress, live));
+                (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)
+            }
+            TaskKind::Converge => {
+                let outputs = outputs.only(self.graph.dependencies(&task.address));
+                progress.clone().scope(self.converge(resource.as_ref(), live, &outputs, &progress)).await
+            }
+        };
+        TaskEnd { task, action, result }
+    }
+
+    async fn converge(
+        &self,
+        resource: &dyn Resource,
+        live: Option<&Live>,
+        outputs: &Outputs,
+        progress: &Progress,
+    ) -> (Action, Result<OutputMap, ResourceError>) {
+        let step = plan::plan_step(resource, live, outputs, &self.options.plan);
+        let tags = plan::tags_of(resource, outputs, &self.options.plan.tags);
+        let context = ApplyContext { outputs, tags: &tags, progress };
+        let address = resource.address();
+        let result = match (step.action, live) {
+            (Action::NoChange, live) => Ok(live.map(|live| live.outputs.clone()).unwrap_or_default()),
+            (Action::Update, Some(live)) => {
+                self.timed(address, step.action, resource.update(&context, live, &step.changes)).await
+            }
+            (Action::Replace, Some(live)) if !resource.create_before_destroy() => {
+                self.timed(address, step.action, async {
+                    resource.delete(progress, live).await?;
+                    resource.create(&context).await
+                })
+                .await
+            }
+            (action, _) => self.timed(address, action, resource.create(&context)).await,
+        };
+        (step.action, result)
+    }
+
+    /// Deletes what was found, if anything was.
+    async fn remove(
+        &self,
+        address: &Address,
+        removal: Option<BoxFuture<'_, Result<(), ResourceError>>>,
+    ) -> Result<OutputMap, ResourceError> {
+        let Some(removal) = removal else { return Ok(OutputMap::default()) };
+        self.timed(address, Action::Delete, async { removal.await.map(|()| OutputMap::default()) }).await
+    }
+
+    async fn timed(
+        &self,
+        address: &Address,
+        action: Action,
+        work: impl Future<Output = Result<OutputMap, ResourceError>>,
+    ) -> Result<OutputMap, ResourceError> {
+        self.reporter.event(&Event::Started { address: address.clone(), action });
+        let started = Instant::now();
+        let result = work.await;
+        if result.is_ok() {
+            let elapsed = started.elapsed();
+            self.reporter.event(&Event::Finished { address: address.clone(), action, elapsed });
+        }
+        result
+    }
+
+    fn settle(&self, end: TaskEnd, schedule: &mut Schedule, outcome: &mut Outcome) {
+        let TaskEnd { task, action, result } = end;
+        match result {
+            Ok(outputs) => {
+                if task.kind == TaskKind::Converge {
+                    outcome.outputs.insert(task.address.clone(), outputs);
+                }
+                if action != Action::NoChange {
+                    outcome.done.push((task.address.clone(), action));
+                }
+                schedule.finished(&task);
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                let address = task.address.clone();
+                self.reporter.event(&Event::Failed { address: address.clone(), action, error: error.clone() });
+                for skipped in schedule.failed(&task) {
+                    self.reporter.event(&Event::Skipped { address: skipped.clone(), because: address.clone() });
+                    outcome.skipped.push(Skipped { address: skipped, because: address.clone() });
+                }
+                outcome.failed.push(Failed { address, action, error });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

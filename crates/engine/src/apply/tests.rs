@@ -1,0 +1,203 @@
+//! Random graphs, random failures, hangs and interruptions: what must hold whatever happens.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::{plan, plan_destroy};
+use crate::simulation::{Fate, Fates, Simulated, World, repeated};
+use crate::{Silent, Tags, observe};
+
+/// One resource of a random configuration. Its dependencies are among the resources before it.
+#[derive(Clone, Debug)]
+struct Node {
+    dependencies: BTreeSet<usize>,
+    setting: u8,
+    wanted: bool,
+    create_before_destroy: bool,
+}
+
+fn address(index: usize) -> Address {
+    Address::new("node", format!("{index:02}"))
+}
+
+fn graph_of(nodes: &[Node], world: &Arc<Mutex<World>>) -> Graph {
+    // What is not wanted cannot be needed: whatever depends on it is not wanted either.
+    let mut wanted: Vec<bool> = Vec::new();
+    for node in nodes {
+        let all = node.dependencies.iter().all(|index| wanted[*index]);
+        wanted.push(node.wanted && all);
+    }
+    let resources = nodes.iter().enumerate().map(|(index, node)| {
+        Arc::new(Simulated {
+            address: address(index),
+            dependencies: node.dependencies.iter().map(|index| address(*index)).collect(),
+            setting: node.setting.to_string(),
+            wanted: wanted[index],
+            create_before_destroy: node.create_before_destroy,
+            world: world.clone(),
+        }) as Arc<dyn Resource>
+    });
+    Graph::new(resources.collect()).unwrap()
+}
+
+fn options() -> PlanOptions {
+    PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), adopt: false }
+}
+
+async fn run(graph: &Graph, world: &Arc<Mutex<World>>, fates: &Fates, destroy: bool) -> Outcome {
+    let interrupt = world.lock().begin(fates);
+    let reporter: Arc<dyn Reporter> = Arc::new(Silent);
+    let observation = observe(graph, &reporter).await;
+    let plan = if destroy { plan_destroy(graph, &observation) } else { plan(graph, &observation, &options()) };
+    assert!(plan.conflicts.is_empty(), "everything carries its tags: {:?}", plan.conflicts);
+    let options = ApplyOptions { interrupt, ..ApplyOptions::new(options()) };
+    apply(graph, &plan, &observation, &options, &reporter).await
+}
+
+fn nodes() -> impl Strategy<Value = Vec<Node>> {
+    prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..3u8, 0..8u8, 0..4u8), 1..14)
+        .prop_map(|raw| {
+            raw.into_iter()
+                .enumerate()
+                .map(|(position, (dependencies, setting, wanted, replaced))| Node {
+                    dependencies: dependencies
+                        .iter()
+                        .filter(|_| position > 0)
+                        .map(|i| i.index(position.max(1)))
+                        .collect(),
+                    setting,
+                    wanted: wanted > 0,
+                    create_before_destroy: replaced == 0,
+                })
+                .collect()
+        })
+}
+
+fn fates() -> impl Strategy<Value = Fates> {
+    let fate = prop_oneof![
+        6 => Just(Fate::Succeed),
+        1 => Just(Fate::FailBefore),
+        1 => Just(Fate::FailAfter),
+        1 => Just(Fate::Hang),
+        1 => Just(Fate::Stop),
+        1 => Just(Fate::Abort),
+    ];
+    prop::collection::vec(fate, 0..20).prop_map(Fates)
+}
+
+/// The same nodes with other settings and wishes: what a changed configuration looks like.
+fn changed(nodes: &[Node], seeds: &[u8]) -> Vec<Node> {
+    let changes = nodes.iter().zip(seeds.iter().cycle());
+    changes.map(|(node, seed)| Node { setting: seed % 3, wanted: seed % 8 > 0, ..node.clone() }).collect()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+fn entities(world: &Arc<Mutex<World>>) -> BTreeMap<Address, BTreeMap<String, String>> {
+    let world = world.lock();
+    world.entities.iter().map(|(address, entity)| (address.clone(), entity.fields.clone())).collect()
+}
+
+fn check_run(world: &Arc<Mutex<World>>) {
+    let world = world.lock();
+    assert_eq!(repeated(&world.calls), Vec::<String>::new(), "nothing is done twice in one run");
+    assert_eq!(world.violations, Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn converges_after_any_interruptions(
+        first in nodes(),
+        seeds in prop::collection::vec(any::<u8>(), 14),
+        disturbances in prop::collection::vec(fates(), 0..4),
+    ) {
+        runtime().block_on(async {
+            let second = changed(&first, &seeds);
+            let undisturbed = Arc::new(Mutex::new(World::default()));
+            prop_assert!(run(&graph_of(&second, &undisturbed), &undisturbed, &Fates::default(), false).await.is_complete());
+
+            let world = Arc::new(Mutex::new(World::default()));
+            run(&graph_of(&first, &world), &world, &Fates::default(), false).await;
+            check_run(&world);
+            for fates in &disturbances {
+                run(&graph_of(&second, &world), &world, fates, false).await;
+                check_run(&world);
+            }
+            let graph = graph_of(&second, &world);
+            prop_assert!(run(&graph, &world, &Fates::default(), false).await.is_complete());
+            check_run(&world);
+            prop_assert_eq!(entities(&world), entities(&undisturbed));
+
+            let last = run(&graph, &world, &Fates::default(), false).await;
+            prop_assert!(last.done.is_empty());
+            prop_assert!(world.lock().calls.is_empty(), "nothing is left to do");
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn destroys_in_reverse_and_completely(nodes in nodes(), disturbances in prop::collection::vec(fates(), 0..3)) {
+        runtime().block_on(async {
+            let world = Arc::new(Mutex::new(World::default()));
+            let graph = graph_of(&nodes, &world);
+            run(&graph, &world, &Fates::default(), false).await;
+            for fates in &disturbances {
+                run(&graph, &world, fates, true).await;
+                check_no_orphans(&graph, &world);
+            }
+            prop_assert!(run(&graph, &world, &Fates::default(), true).await.is_complete());
+            prop_assert!(world.lock().entities.is_empty());
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_failure_skips_exactly_its_dependents(nodes in nodes(), victim in any::<prop::sample::Index>()) {
+        runtime().block_on(async {
+            let nodes: Vec<Node> = nodes.into_iter().map(|node| Node { wanted: true, ..node }).collect();
+            let world = Arc::new(Mutex::new(World::default()));
+            let graph = graph_of(&nodes, &world);
+            let fates = Fates(vec![Fate::Succeed; victim.index(nodes.len())].into_iter().chain([Fate::FailBefore]).collect());
+            let outcome = run(&graph, &world, &fates, false).await;
+            prop_assert_eq!(outcome.failed.len(), 1);
+            let failed = &outcome.failed[0].address;
+            let expected: BTreeSet<Address> = dependents_of(&graph, failed);
+            let skipped: BTreeSet<Address> = outcome.skipped.iter().map(|skipped| skipped.address.clone()).collect();
+            prop_assert_eq!(&skipped, &expected);
+            prop_assert_eq!(outcome.done.len() + skipped.len() + 1, nodes.len(), "the others are finished");
+            Ok(())
+        })?;
+    }
+}
+
+/// Whatever is left has all that it depends on: nothing was deleted before its dependents.
+fn check_no_orphans(graph: &Graph, world: &Arc<Mutex<World>>) {
+    let world = world.lock();
+    for address in world.entities.keys() {
+        for dependency in graph.dependencies(address) {
+            assert!(world.entities.contains_key(dependency), "{dependency} was deleted before {address}");
+        }
+    }
+}
+
+fn dependents_of(graph: &Graph, address: &Address) -> BTreeSet<Address> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![address.clone()];
+    while let Some(next) = open.pop() {
+        for dependent in graph.dependents(&next) {
+            if found.insert(dependent.clone()) {
+                open.push(dependent.clone());
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,34 @@
+//! The engine: a graph of resources, a plan as pure data, a parallel apply. It knows no provider and never prints.
+//!
+//! The way of the data: [`observe`] reads everything at once, [`plan`](plan::plan) compares it with what the
+//! configuration wants, [`apply`] walks the graph. There is no state file: what was last applied is known from the
+//! [`digest`] that each resource carries as a tag.
+
+mod action;
+mod address;
+mod apply;
+pub mod diff;
+pub mod digest;
+pub mod error;
+mod graph;
+mod observe;
+pub mod plan;
+mod progress;
+mod resource;
+mod shared_reads;
+pub mod simulation;
+pub mod text;
+mod value;
+
+pub use action::Action;
+pub use address::Address;
+pub use apply::{ApplyOptions, Failed, Interrupt, Outcome, Skipped, apply};
+pub use diff::{Changes, FieldChange, Reason};
+pub use error::{Failure, Problem, ResourceError};
+pub use graph::{Graph, GraphError};
+pub use observe::{Observation, observe};
+pub use plan::{Plan, PlanOptions, Step};
+pub use progress::{Event, Progress, Reporter, Silent};
+pub use resource::{ApplyContext, Resource};
+pub use shared_reads::SharedReads;
+pub use value::{Field, Fields, Live, LiveField, Output, OutputMap, Outputs, Ownership, Tags};

@@ -1,0 +1,55 @@
+//! Reading everything at once. Names do not depend on other resources, so the reads need no order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::progress::{Event, Progress, Reporter};
+use super::{Address, Graph, Live, ResourceError, SharedReads};
+
+/// What was found, and what could not be read.
+#[derive(Default)]
+pub struct Observation {
+    /// Every resource that could be read; `None` where it does not exist.
+    pub live: BTreeMap<Address, Option<Live>>,
+    /// Why the others could not be read.
+    pub errors: Vec<(Address, ResourceError)>,
+}
+
+impl Observation {
+    /// The resource as it was found.
+    pub fn get(&self, address: &Address) -> Option<&Live> {
+        self.live.get(address).and_then(Option::as_ref)
+    }
+}
+
+/// Reads all resources of the graph in parallel.
+pub async fn observe(graph: &Graph, reporter: &Arc<dyn Reporter>) -> Observation {
+    reporter.event(&Event::ObserveStarted { total: graph.len() });
+    let shared = SharedReads::default();
+    let mut reads: FuturesUnordered<_> = graph
+        .order()
+        .iter()
+        .filter_map(|address| graph.resource(address))
+        .map(|resource| {
+            let address = resource.address().clone();
+            let progress = Progress::new(address.clone(), reporter.clone());
+            let read = progress.scope(resource.observe(&shared));
+            async move { (address, read.await) }
+        })
+        .collect();
+    let mut observation = Observation::default();
+    while let Some((address, result)) = reads.next().await {
+        match result {
+            Ok(live) => {
+                reporter.event(&Event::Observed { address: address.clone() });
+                observation.live.insert(address, live);
+            }
+            Err(error) => observation.errors.push((address, error)),
+        }
+    }
+    observation.errors.sort_by(|(first, _), (second, _)| first.cmp(second));
+    observation
+}

@@ -1,0 +1,202 @@
+//! A world without a provider, for the engine's tests: resources that fail, hang and lose their answers on demand.
+
+#![allow(clippy::unwrap_used, reason = "a test's world may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::*;
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Succeed,
+    /// Fails, and nothing has happened.
+    FailBefore,
+    /// Happens, but the answer is lost.
+    FailAfter,
+    /// Never ends. The run is aborted, as by a second Ctrl-C.
+    Hang,
+    /// Succeeds, and the user asks to stop.
+    Stop,
+    /// Succeeds, and the process is killed right after.
+    Abort,
+}
+
+/// What one run meets, call by call; after the end of the list everything succeeds.
+#[derive(Clone, Debug, Default)]
+pub struct Fates(pub Vec<Fate>);
+
+/// One resource of the world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entity {
+    pub fields: BTreeMap<String, String>,
+    pub tags: Tags,
+}
+
+/// All that exists, and all that has been done.
+#[derive(Default)]
+pub struct World {
+    pub entities: BTreeMap<Address, Entity>,
+    pub calls: Vec<(Address, &'static str)>,
+    pub violations: Vec<String>,
+    fates: Vec<Fate>,
+    pub interrupt: Interrupt,
+}
+
+impl World {
+    /// Begins a run: forgets the calls of the last one.
+    pub fn begin(&mut self, fates: &Fates) -> Interrupt {
+        self.calls.clear();
+        self.fates = fates.0.iter().rev().copied().collect();
+        self.interrupt = Interrupt::default();
+        self.interrupt.clone()
+    }
+}
+
+/// A resource of the simulated world.
+pub struct Simulated {
+    pub address: Address,
+    pub dependencies: Vec<Address>,
+    pub setting: String,
+    pub wanted: bool,
+    pub create_before_destroy: bool,
+    pub world: Arc<Mutex<World>>,
+}
+
+impl Simulated {
+    fn settled_fields(&self, outputs: &Outputs) -> BTreeMap<String, String> {
+        let mut fields = BTreeMap::from([("setting".to_owned(), self.setting.clone())]);
+        for dependency in &self.dependencies {
+            let value = outputs.get(dependency, "value").unwrap_or("absent");
+            fields.insert(format!("from_{dependency}"), value.to_owned());
+        }
+        fields
+    }
+
+    fn output(&self, entity: &Entity) -> OutputMap {
+        OutputMap::new().with("value", format!("{}={}", self.address, entity.fields["setting"]))
+    }
+
+    async fn call(&self, name: &'static str, effect: impl FnOnce(&mut World)) -> Result<(), ResourceError> {
+        let fate = {
+            let mut world = self.world.lock();
+            world.calls.push((self.address.clone(), name));
+            world.fates.pop().unwrap_or(Fate::Succeed)
+        };
+        tokio::task::yield_now().await;
+        self.settle(fate, effect);
+        match fate {
+            Fate::Hang => std::future::pending().await,
+            Fate::FailBefore | Fate::FailAfter => Err(ResourceError::new("the simulated call failed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the call happen, or not, and tells the run to stop where its fate says so.
+    fn settle(&self, fate: Fate, effect: impl FnOnce(&mut World)) {
+        let mut world = self.world.lock();
+        if !matches!(fate, Fate::FailBefore | Fate::Hang) {
+            effect(&mut world);
+        }
+        match fate {
+            Fate::Stop => world.interrupt.stop.cancel(),
+            Fate::Abort | Fate::Hang => world.interrupt.abort.cancel(),
+            _ => {}
+        }
+    }
+
+    fn put(&self, world: &mut World, fields: BTreeMap<String, String>, tags: &Tags) {
+        for dependency in &self.dependencies {
+            if !world.entities.contains_key(dependency) {
+                world.violations.push(format!("{} was applied before {dependency}", self.address));
+            }
+        }
+        world.entities.insert(self.address.clone(), Entity { fields, tags: tags.clone() });
+    }
+}
+
+#[async_trait]
+impl Resource for Simulated {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        self.dependencies.clone()
+    }
+
+    fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
+        if self.create_before_destroy { &[("setting", "it cannot be changed in place")] } else { &[] }
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let world = self.world.lock();
+        Ok(world.entities.get(&self.address).map(|entity| Live {
+            id: self.address.to_string(),
+            fields: entity
+                .fields
+                .iter()
+                .map(|(name, value)| (name.clone(), LiveField::known(value.as_str())))
+                .collect(),
+            ownership: if entity.tags.contains_key("stack") {
+                Ownership::Ours
+            } else {
+                Ownership::Foreign("no tag".to_owned())
+            },
+            tags: Some(entity.tags.clone()),
+            outputs: self.output(entity),
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        let mut fields: Fields = [("setting".to_owned(), Field::known(self.setting.as_str()))].into();
+        for dependency in &self.dependencies {
+            let value = outputs.get(dependency, "value");
+            fields.insert(format!("from_{dependency}"), Field::known_or_unknown(value));
+        }
+        fields
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let fields = self.settled_fields(context.outputs);
+        let tags = context.tags.clone();
+        self.call("create", |world| self.put(world, fields, &tags)).await?;
+        Ok(self.output(&self.world.lock().entities[&self.address]))
+    }
+
+    async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
+        let fields = self.settled_fields(context.outputs);
+        let tags = context.tags.clone();
+        self.call("update", |world| self.put(world, fields, &tags)).await?;
+        Ok(self.output(&self.world.lock().entities[&self.address]))
+    }
+
+    async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
+        self.call("delete", |world| {
+            world.entities.remove(&self.address);
+        })
+        .await
+    }
+
+    fn create_before_destroy(&self) -> bool {
+        self.create_before_destroy
+    }
+
+    async fn retire(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
+        self.call("retire", |_| {}).await
+    }
+}
+
+/// The calls of a run that were made more than once for the same resource.
+pub fn repeated(calls: &[(Address, &'static str)]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    calls.iter().filter(|call| !seen.insert(*call)).map(|(address, name)| format!("{name} {address}")).collect()
+}

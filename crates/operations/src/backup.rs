@@ -1,0 +1,224 @@
+//! The users' data is kept before its tables are deleted: by an on-demand backup of DynamoDB, which stays in the
+//! account, encrypted, until somebody deletes it; where the endpoint has no backups, by a file of JSON lines here.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::{AttributeValue, BackupStatus};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use peersync_aws::retry::{Schedule, until};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{Failure, Progress, ResourceError};
+use peersync_resources::stack::Stack;
+
+/// The tables with users' data. The third one holds only what expires within a month by itself.
+const TABLES: [&str; 2] = ["Users", "UserConnections"];
+/// Where files of backups go, in the current folder.
+const FOLDER: &str = "peersync-backups";
+
+/// One table's backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// The table.
+    pub table: String,
+    /// Where its data is.
+    pub place: Place,
+}
+
+/// Where a backup is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In DynamoDB, under this ARN.
+    DynamoDb(String),
+    /// In this file, one item a line, in DynamoDB's own JSON.
+    File(PathBuf),
+}
+
+impl Backup {
+    /// Where it is and how it is restored, in words.
+    pub fn explain(&self) -> String {
+        let table = &self.table;
+        match &self.place {
+            Place::DynamoDb(arn) => format!(
+                "{table} is kept as the DynamoDB backup {arn}; restore it with `aws dynamodb restore-table-from-backup \
+                 --target-table-name {table} --backup-arn {arn}` and take it over with `peersync-deploy up --adopt`"
+            ),
+            Place::File(file) => {
+                let file = file.display();
+                format!(
+                    "{table} is kept in {file}; restore it after `peersync-deploy up` with `while read -r item; do aws \
+                     dynamodb put-item --table-name {table} --item \"$item\"; done < {file}`"
+                )
+            }
+        }
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let (kind, place) = match &self.place {
+            Place::DynamoDb(arn) => ("dynamodb", arn.clone()),
+            Place::File(file) => ("file", file.display().to_string()),
+        };
+        json!({ "event": "backup", "table": self.table, "kind": kind, "place": place })
+    }
+}
+
+/// Backs up the tables that hold anything. `present` says which tables there are.
+///
+/// # Errors
+/// A backup failed; then nothing may be deleted.
+pub async fn back_up(
+    stack: &Stack,
+    present: impl Fn(&str) -> bool,
+    progress: &Progress,
+) -> Result<Vec<Backup>, ResourceError> {
+    let moment = moment(SystemTime::now());
+    let mut backups = Vec::new();
+    for table in TABLES.map(|table| stack.named(table)) {
+        if present(&table) && holds_anything(stack, &table).await? {
+            let place = keep(stack, &table, &moment, progress).await?;
+            backups.push(Backup { table, place });
+        }
+    }
+    Ok(backups)
+}
+
+/// `20260102T030405Z`, which the names of backups and of files allow.
+fn moment(now: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(now).to_string().replace(['-', ':'], "")
+}
+
+async fn holds_anything(stack: &Stack, table: &str) -> Result<bool, ResourceError> {
+    // Consistent, so that a sign-up of a moment ago counts. Without filter a page is only empty where the table is.
+    let scan = stack.clients.dynamodb.scan().table_name(table).limit(1).consistent_read(true).send().await;
+    let page = scan.found(&["ResourceNotFoundException"], "failed to see whether a table holds users' data")?;
+    Ok(page.is_some_and(|page| !page.items().is_empty()))
+}
+
+async fn keep(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<Place, ResourceError> {
+    match on_demand(stack, table, moment, progress).await {
+        Err(error) if error.failure == Failure::NotOffered && stack.clients.endpoint_url.is_some() => {
+            let folder = Path::new(FOLDER).join(format!("{}-{moment}", stack.name()));
+            export(stack, table, &folder).await.map(Place::File)
+        }
+        kept => kept.map(Place::DynamoDb),
+    }
+}
+
+async fn on_demand(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<String, ResourceError> {
+    let dynamodb = &stack.clients.dynamodb;
+    let name = format!("{table}-{moment}");
+    let answer = dynamodb.create_backup().table_name(table).backup_name(name).send().await;
+    let details = answer.context("failed to back up a table")?.backup_details;
+    let arn = details.map(|details| details.backup_arn).unwrap_or_default();
+    until(progress, Schedule::STATE, "the backup to become available", || async {
+        let answer = dynamodb.describe_backup().backup_arn(&arn).send().await.context("failed to read a backup")?;
+        let status = answer.backup_description.and_then(|backup| Some(backup.backup_details?.backup_status));
+        Ok((status == Some(BackupStatus::Available)).then_some(()))
+    })
+    .await?;
+    Ok(arn)
+}
+
+/// Writes all items of a table into a file that only this user may read.
+async fn export(stack: &Stack, table: &str, folder: &Path) -> Result<PathBuf, ResourceError> {
+    let mut lines = String::new();
+    let mut pages =
+        stack.clients.dynamodb.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+    while let Some(item) = pages.next().await {
+        let item = item.context("failed to read the users' data")?;
+        let item: Map<String, Value> = item.into_iter().map(|(name, value)| (name, attribute(&value))).collect();
+        lines.push_str(&format!("{}\n", Value::Object(item)));
+    }
+    let file = folder.join(format!("{table}.jsonl"));
+    write_private(folder, &file, &lines).map_err(|error| {
+        ResourceError::new("failed to write the backup of the users' data")
+            .caused_by(format!("{}: {error}", file.display()))
+            .hint("run the command in a folder that can be written")
+    })?;
+    Ok(file)
+}
+
+fn write_private(folder: &Path, file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    std::fs::create_dir_all(folder)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// A value in DynamoDB's own JSON, which `aws dynamodb put-item` takes.
+fn attribute(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::Bool(yes) => json!({ "BOOL": yes }),
+        AttributeValue::B(bytes) => json!({ "B": STANDARD.encode(bytes) }),
+        AttributeValue::Ss(texts) => json!({ "SS": texts }),
+        AttributeValue::Ns(numbers) => json!({ "NS": numbers }),
+        AttributeValue::Bs(all) => json!({ "BS": all.iter().map(|bytes| STANDARD.encode(bytes)).collect::<Vec<_>>() }),
+        AttributeValue::L(list) => json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+        AttributeValue::M(map) => {
+            let members: Map<String, Value> =
+                map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+            json!({ "M": members })
+        }
+        _ => json!({ "NULL": true }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_dynamodb::primitives::Blob;
+
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_dynamodb_reads_them() {
+        let value = AttributeValue::M(
+            [
+                ("name".to_owned(), AttributeValue::S("Ada \"A\"\n".to_owned())),
+                (
+                    "list".to_owned(),
+                    AttributeValue::L(vec![AttributeValue::N("1.5".to_owned()), AttributeValue::Null(true)]),
+                ),
+                ("hash".to_owned(), AttributeValue::B(Blob::new([255, 0]))),
+            ]
+            .into(),
+        );
+        let expected = json!({ "M": {
+            "name": { "S": "Ada \"A\"\n" },
+            "list": { "L": [{ "N": "1.5" }, { "NULL": true }] },
+            "hash": { "B": "/wA=" },
+        }});
+        assert_eq!(attribute(&value), expected);
+    }
+
+    #[test]
+    fn names_of_backups_hold_only_what_dynamodb_allows() {
+        let moment = moment(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        assert_eq!(moment, "20270115T080000Z");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_an_export() -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir()?;
+        let inner = folder.path().join("backup");
+        let file = inner.join("Users.jsonl");
+        write_private(&inner, &file, "{}\n")?;
+        assert_eq!(std::fs::metadata(&file)?.permissions().mode() & 0o077, 0);
+        assert!(write_private(&inner, &file, "{}\n").is_err(), "an earlier backup is never overwritten");
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! Why a stack could not be read, changed or removed: one error each, with the mend.
+
+use std::error::Error;
+use std::fmt;
+
+use peersync_engine::plan::Conflict;
+use peersync_engine::{Address, Failure, GraphError, Problem, ResourceError, text};
+
+/// How many addresses one line names.
+const NAMED: usize = 8;
+
+/// Why a stack could not be read, changed or removed.
+#[derive(Debug)]
+pub enum DeployError {
+    /// The resources do not form a graph: a mistake of ours.
+    Graph(GraphError),
+    /// Some resources could not be read, so that nothing can be said about them.
+    Unreadable(Vec<(Address, ResourceError)>),
+    /// Resources that are not ours have our names.
+    Conflicts(Vec<Conflict>),
+    /// The configuration, or a tag, forbids the removal.
+    Protected {
+        /// The stack.
+        stack: String,
+        /// What forbids it, and how that is changed.
+        mend: String,
+    },
+    /// The users' data could not be kept, so that nothing was deleted.
+    Backup(ResourceError),
+    /// The user asked to stop before anything was begun.
+    Stopped,
+    /// What was deployed does not answer.
+    Unanswered {
+        /// What was asked.
+        url: String,
+        /// What came of it the last time.
+        last: String,
+        /// Where to look.
+        look_at: String,
+    },
+    /// Anything else that failed in a single call.
+    Call(ResourceError),
+}
+
+impl From<GraphError> for DeployError {
+    fn from(error: GraphError) -> Self {
+        Self::Graph(error)
+    }
+}
+
+impl From<ResourceError> for DeployError {
+    fn from(error: ResourceError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl DeployError {
+    /// Returns it in the form in which all errors are shown.
+    pub fn problem(&self) -> Problem {
+        Problem { summary: self.to_string(), causes: self.causes(), hint: self.hint() }
+    }
+
+    /// The causes, the nearest first.
+    pub fn causes(&self) -> Vec<String> {
+        match self {
+            Self::Graph(error) => vec![error.to_string()],
+            Self::Unreadable(errors) => unreadable(errors),
+            Self::Conflicts(conflicts) => conflicts
+                .iter()
+                .map(|conflict| format!("{} ({}): {}", conflict.address, conflict.id, conflict.reason))
+                .collect(),
+            Self::Backup(error) | Self::Call(error) => {
+                let summary = matches!(self, Self::Backup(_)).then(|| error.summary.clone());
+                summary.into_iter().chain(error.causes()).collect()
+            }
+            Self::Unanswered { last, .. } => vec![last.clone()],
+            Self::Protected { .. } | Self::Stopped => Vec::new(),
+        }
+    }
+
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Graph(_) => Some("this is a bug in peersync-deploy".to_owned()),
+            Self::Unreadable(errors) => errors.iter().find_map(|(_, error)| error.hint.clone()),
+            Self::Conflicts(_) => Some(
+                "if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan \
+                 --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`"
+                    .to_owned(),
+            ),
+            Self::Protected { mend, .. } => Some(mend.clone()),
+            Self::Backup(error) => Some(match &error.hint {
+                Some(hint) => format!("{hint}; or give the data up with `--no-backup`"),
+                None => "nothing was deleted; give the data up with `--no-backup`".to_owned(),
+            }),
+            Self::Stopped => Some("nothing was changed".to_owned()),
+            Self::Unanswered { look_at, .. } => Some(look_at.clone()),
+            Self::Call(error) => error.hint.clone(),
+        }
+    }
+}
+
+impl fmt::Display for DeployError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Graph(_) => formatter.write_str("the resources do not form a graph"),
+            Self::Unreadable(errors) if only(errors, Failure::Credentials) => {
+                formatter.write_str("AWS does not accept the credentials")
+            }
+            Self::Unreadable(errors) if only(errors, Failure::Unreachable) => {
+                formatter.write_str("AWS does not answer")
+            }
+            Self::Unreadable(errors) => {
+                write!(formatter, "{} could not be read", text::count(errors.len(), "resource"))
+            }
+            Self::Conflicts(_) => formatter.write_str("something that is somebody else's has a name of this stack"),
+            Self::Protected { stack, .. } => write!(formatter, "the stack {stack} is protected"),
+            Self::Backup(_) => formatter.write_str("the users' data could not be backed up"),
+            Self::Stopped => formatter.write_str("stopped"),
+            Self::Unanswered { url, .. } => write!(formatter, "the stack is there, but {url} does not answer"),
+            Self::Call(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl Error for DeployError {}
+
+fn only(errors: &[(Address, ResourceError)], failure: Failure) -> bool {
+    errors.iter().all(|(_, error)| error.failure == failure)
+}
+
+/// One line for every cause, with the resources that it hit.
+fn unreadable(errors: &[(Address, ResourceError)]) -> Vec<String> {
+    let mut groups: Vec<(&ResourceError, Vec<&Address>)> = Vec::new();
+    for (address, error) in errors {
+        let same = |first: &ResourceError| {
+            first.failure == error.failure
+                && first.code == error.code
+                && (first.summary == error.summary
+                    || matches!(error.failure, Failure::Credentials | Failure::Unreachable))
+        };
+        match groups.iter_mut().find(|(first, _)| same(first)) {
+            Some((_, addresses)) => addresses.push(address),
+            None => groups.push((error, vec![address])),
+        }
+    }
+    groups
+        .iter()
+        .map(|(error, addresses)| {
+            let cause = error.causes().first().map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{}: {}{cause}", text::list(addresses, NAMED), error.summary)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(error: &DeployError) -> String {
+        let causes = error.causes().into_iter().map(|cause| format!("\n  {cause}")).collect::<String>();
+        format!("{error}{causes}\n{}", error.hint().unwrap_or_default())
+    }
+
+    fn denied(address: Address) -> (Address, ResourceError) {
+        let error = ResourceError::new("failed to read the role")
+            .failure(Failure::Denied)
+            .code(Some("AccessDenied"))
+            .caused_by(format!("AccessDenied: not authorized to perform: iam:GetRole on {}", address.name))
+            .hint("give your role the permissions that `peersync-deploy policy` prints, then run the command again");
+        (address, error)
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_grouped_by_cause() {
+        let roles = ["signup", "login"].map(|name| denied(Address::new("role", name)));
+        let mut errors: Vec<_> = roles.into_iter().collect();
+        errors.push((Address::new("table", "Users"), ResourceError::new("failed to describe the table")));
+        insta::assert_snapshot!(render(&DeployError::Unreadable(errors)), @r"
+        3 resources could not be read
+          role.signup, role.login: failed to read the role: AccessDenied: not authorized to perform: iam:GetRole on signup
+          table.Users: failed to describe the table
+        give your role the permissions that `peersync-deploy policy` prints, then run the command again
+        ");
+    }
+
+    #[test]
+    fn expired_credentials_are_one_error() {
+        let expired = |name: &str| {
+            let error = ResourceError::new(format!("failed to read {name}"))
+                .failure(Failure::Credentials)
+                .code(Some("ExpiredToken"))
+                .caused_by("ExpiredToken: The provided token has expired.")
+                .hint("the credentials are expired or wrong: run `aws sso login`");
+            (Address::new("table", name), error)
+        };
+        let error = DeployError::Unreadable(vec![expired("Users"), expired("Ephemeral")]);
+        insta::assert_snapshot!(render(&error), @r"
+        AWS does not accept the credentials
+          table.Users, table.Ephemeral: failed to read Users: ExpiredToken: The provided token has expired.
+        the credentials are expired or wrong: run `aws sso login`
+        ");
+    }
+
+    #[test]
+    fn conflicts_say_how_to_adopt() {
+        let conflict = Conflict {
+            address: Address::new("table", "Users"),
+            id: "peersync-dev-Users".to_owned(),
+            reason: "it does not carry the tags of this stack".to_owned(),
+        };
+        insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict])), @r"
+        something that is somebody else's has a name of this stack
+          table.Users (peersync-dev-Users): it does not carry the tags of this stack
+        if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`
+        ");
+    }
+
+    #[test]
+    fn a_backup_that_failed_deletes_nothing() {
+        let error = ResourceError::new("failed to back up a table").caused_by("LimitExceededException: too many");
+        insta::assert_snapshot!(render(&DeployError::Backup(error)), @r"
+        the users' data could not be backed up
+          failed to back up a table
+          LimitExceededException: too many
+        nothing was deleted; give the data up with `--no-backup`
+        ");
+    }
+}

@@ -1,0 +1,128 @@
+//! A stack as it was found: everything read in one wave.
+
+use std::sync::Arc;
+
+use super::DeployError;
+use peersync_engine::plan::{self, Plan, PlanOptions};
+use peersync_engine::{
+    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Progress, Reporter,
+    ResourceError, apply, observe,
+};
+use peersync_resources::catalog;
+use peersync_resources::stack::{EXPIRES_TAG, PROTECT_TAG, Stack};
+
+/// A stack as it was found.
+pub struct Survey {
+    /// The resources that the target offers.
+    pub graph: Graph,
+    /// What was read.
+    pub observation: Observation,
+    /// Resources that the endpoint, which stands for AWS, does not offer, and what it answered. They are left out.
+    pub not_offered: Vec<(Address, ResourceError)>,
+}
+
+impl Survey {
+    /// Reads all resources of the stack at once.
+    ///
+    /// # Errors
+    /// Mistakes in the graph. Resources that cannot be read are kept in the observation.
+    pub async fn take(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
+        Ok(Self::of(catalog::graph(stack)?, stack, reporter).await)
+    }
+
+    /// Reads these resources of the stack at once. Those that cannot be read are kept in the observation.
+    pub async fn of(graph: Graph, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
+        let mut observation = observe(&graph, reporter).await;
+        // AWS itself offers everything; there the same answer is an error. An emulator of this computer may also answer
+        // what AWS never would, and does without what it cannot tell.
+        let stands_in = stack.clients.endpoint_url.is_some();
+        let emulated = stack.clients.emulated;
+        let (left_out, errors): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut observation.errors).into_iter().partition(|(_, error)| match error.failure {
+                Failure::NotOffered => stands_in,
+                Failure::Other => emulated,
+                _ => false,
+            });
+        observation.errors = errors;
+        let is_left_out = |address: &Address| left_out.iter().any(|(left_out, _)| left_out == address);
+        let graph = if left_out.is_empty() { graph } else { graph.restricted(|address| !is_left_out(address)) };
+        Self { graph, observation, not_offered: left_out }
+    }
+
+    /// Goes on only where everything could be read.
+    ///
+    /// # Errors
+    /// What could not be read, and why.
+    pub fn readable(mut self) -> Result<Self, DeployError> {
+        if self.observation.errors.is_empty() {
+            return Ok(self);
+        }
+        Err(DeployError::Unreadable(std::mem::take(&mut self.observation.errors)))
+    }
+
+    /// How `up` plans: with the tags of the stack. The expiry is the given one; where none is given, the one that is
+    /// there already, so that it holds for new resources too and an `up` without it changes nothing.
+    pub fn options(&self, stack: &Stack, expires_at: Option<String>, adopt: bool) -> PlanOptions {
+        let mut tags = stack.tags();
+        if let Some(expires_at) = expires_at.or_else(|| self.expires_at()) {
+            tags.insert(EXPIRES_TAG.to_owned(), expires_at);
+        }
+        PlanOptions { tags, adopt }
+    }
+
+    /// Plans to make everything as configured.
+    pub fn plan(&self, options: &PlanOptions) -> Plan {
+        plan::plan(&self.graph, &self.observation, options)
+    }
+
+    /// Plans to delete everything that is ours.
+    pub fn plan_destroy(&self) -> Plan {
+        plan::plan_destroy(&self.graph, &self.observation)
+    }
+
+    /// The latest moment that one of our resources names. An interrupted renewal leaves several: the latest counts.
+    pub fn expires_at(&self) -> Option<String> {
+        self.our_tags(EXPIRES_TAG).max().map(str::to_owned)
+    }
+
+    /// Whether one of our resources says that the stack is protected.
+    pub fn is_protected(&self) -> bool {
+        self.our_tags(PROTECT_TAG).any(|value| value == "true")
+    }
+
+    /// Whether anything of ours is there.
+    pub fn is_deployed(&self) -> bool {
+        self.ours().next().is_some()
+    }
+
+    /// Our resources that are there.
+    pub fn ours(&self) -> impl Iterator<Item = (&Address, &peersync_engine::Live)> {
+        let live = self.observation.live.iter().filter_map(|(address, live)| Some((address, live.as_ref()?)));
+        live.filter(|(_, live)| live.ownership == Ownership::Ours)
+    }
+
+    /// What our resources give out.
+    pub fn outputs(&self) -> Outputs {
+        let mut outputs = Outputs::default();
+        for (address, live) in self.ours() {
+            outputs.insert(address.clone(), live.outputs.clone());
+        }
+        outputs
+    }
+
+    /// Applies a plan that was made from this survey.
+    pub async fn apply(
+        &self,
+        plan: &Plan,
+        options: PlanOptions,
+        interrupt: &Interrupt,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Outcome {
+        let options = ApplyOptions { interrupt: interrupt.clone(), ..ApplyOptions::new(options) };
+        apply(&self.graph, plan, &self.observation, &options, reporter).await
+    }
+
+    fn our_tags<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.ours().filter_map(move |(_, live)| live.tags.as_ref()?.get(key).map(String::as_str))
+    }
+}

@@ -1,0 +1,31 @@
+//! The catalogue builds the graph of all resources of a stack.
+
+use std::sync::Arc;
+
+use peersync_engine::{Graph, GraphError};
+
+use crate::kinds::{KINDS, Kind, Permission};
+use crate::stack::Stack;
+
+/// Returns the graph of all resources of the stack, except those of services that the endpoint lacks.
+///
+/// # Errors
+/// Invalid dependencies between the resources.
+pub fn graph(stack: &Arc<Stack>) -> Result<Graph, GraphError> {
+    let graph = Graph::new(KINDS.iter().flat_map(|kind| (kind.instances)(stack)).collect())?;
+    if stack.clients.absent.is_empty() {
+        return Ok(graph);
+    }
+    let offered: Vec<&str> = KINDS.iter().filter(|kind| is_offered(stack, kind)).map(|kind| kind.name).collect();
+    Ok(graph.restricted(|address| offered.contains(&address.kind)))
+}
+
+/// Returns whether the endpoint offers every service that the kind calls.
+fn is_offered(stack: &Stack, kind: &Kind) -> bool {
+    let absent = &stack.clients.absent;
+    let needs_absent = |permission: &Permission| {
+        let services = permission.actions.iter().filter_map(|action| action.split_once(':'));
+        services.map(|(service, _)| service).any(|service| absent.contains_key(service))
+    };
+    !(kind.permissions)(stack).iter().any(needs_absent)
+}

@@ -1,0 +1,126 @@
+//! The resource kinds: one file each, with one entry each in [`KINDS`]. The graph, the plan, the removal, the reports
+//! and the IAM policy are derived from that registry.
+//!
+//! Each file has the same structure: the `KIND` with the permissions it needs and the instances that a stack has; a
+//! struct; the implementation of [`Resource`](peersync_engine::Resource) in the order of the trait; helpers.
+
+mod alarm;
+pub mod api_routes;
+pub mod api_stage;
+pub mod cloudfront_distribution;
+mod dashboard;
+pub mod dynamodb_table;
+mod ec2;
+mod elastic_ip;
+pub mod iam_role;
+pub mod instance_profile;
+mod invalidation;
+pub mod lambda_function;
+mod lambda_permission;
+pub mod log_group;
+mod metric_filter;
+mod origin_access_control;
+mod response_headers_policy;
+pub mod rest_api;
+mod s3_bucket;
+mod s3_bucket_policy;
+mod s3_objects;
+pub mod s3_program;
+mod security_group;
+mod signal_instance;
+pub mod ssm_parameter;
+
+use std::sync::Arc;
+
+use crate::stack::Stack;
+use peersync_engine::Resource;
+
+/// A kind of resource.
+pub struct Kind {
+    /// The name of the kind in addresses, such as `log_group`.
+    pub name: &'static str,
+    /// Returns the calls that the deployer makes for resources of this kind; the command `policy` prints them.
+    pub permissions: fn(&Stack) -> Vec<Permission>,
+    /// Returns the resources of this kind. It includes those that the configuration turns off, which are marked as such
+    /// by [`Resource::wanted`](peersync_engine::Resource::wanted), so that they are found and deleted.
+    pub instances: fn(&Arc<Stack>) -> Vec<Arc<dyn Resource>>,
+}
+
+/// Calls that the deployer makes, for its least-privilege IAM policy.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Permission {
+    /// The IAM actions, such as `logs:CreateLogGroup`.
+    pub actions: Vec<&'static str>,
+    /// The ARNs that the actions apply to, with wildcards if AWS supports nothing narrower.
+    pub resources: Vec<String>,
+}
+
+/// All kinds. A new kind needs one file and one entry in this list.
+pub const KINDS: &[Kind] = &[
+    log_group::KIND,
+    ssm_parameter::KIND,
+    dynamodb_table::KIND,
+    iam_role::KIND,
+    instance_profile::KIND,
+    rest_api::KIND,
+    lambda_function::KIND,
+    lambda_permission::KIND,
+    api_routes::KIND,
+    api_stage::KIND,
+    alarm::KIND,
+    cloudfront_distribution::KIND,
+    dashboard::KIND,
+    elastic_ip::KIND,
+    metric_filter::KIND,
+    origin_access_control::KIND,
+    response_headers_policy::KIND,
+    s3_bucket::KIND,
+    s3_bucket_policy::KIND,
+    s3_objects::KIND,
+    s3_program::KIND,
+    security_group::KIND,
+    signal_instance::KIND,
+];
+
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peersync_config::Config;
+    use peersync_engine::{Outputs, digest};
+
+    /// Kinds that do not store their digest in a tag.
+    const DIGEST_ELSEWHERE: &[&str] = &["s3_objects"];
+
+    #[tokio::test]
+    async fn resources_carry_their_kind_name_and_digests_fit_in_a_tag() {
+        let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        for kind in KINDS {
+            for resource in (kind.instances)(&stack) {
+                assert_eq!(resource.address().kind, kind.name);
+                let fields = resource.desired(&Outputs::default()).len();
+                let fits = fields <= digest::MAXIMUM_FIELDS_OF_A_TAG || DIGEST_ELSEWHERE.contains(&kind.name);
+                assert!(fits, "{} has {fields} fields", resource.address());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn registry_builds_a_graph() {
+        let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        assert!(crate::catalog::graph(&stack).is_ok_and(|graph| graph.len() > KINDS.len()));
+    }
+
+    /// `service:*` or `*` would grant more than any kind needs.
+    #[tokio::test]
+    async fn permissions_have_no_wildcard_actions() {
+        let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        for kind in KINDS {
+            for permission in (kind.permissions)(&stack) {
+                assert!(permission.actions.iter().all(|action| !action.contains('*')), "{}", kind.name);
+                assert!(!permission.resources.is_empty(), "{}", kind.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The alarms: failing or throttled functions, server errors of the API, errors in the logs, and an unhealthy host.
+//!
+//! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder;
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
+use serde_json::json;
+
+use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
+use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "alarm";
+
+const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
+/// Field: the metric and how it is aggregated.
+const MEASURE: &str = "measure";
+/// Field: the threshold, and for how many periods it must be reached.
+const LIMIT: &str = "limit";
+const ACTIONS: &str = "actions";
+
+/// The role with which CloudWatch restarts hosts; see "Using Amazon CloudWatch alarms", EC2 actions.
+const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
+
+/// The definition of an alarm.
+#[derive(Clone)]
+struct Watch {
+    /// The last part of the name, such as `signup-errors`.
+    part: String,
+    namespace: String,
+    metric: String,
+    dimension: Option<(&'static str, DimensionValue)>,
+    statistic: Statistic,
+    /// The length of a period in seconds.
+    period: i32,
+    /// The number of consecutive periods that must reach the threshold.
+    periods: i32,
+    threshold: f64,
+    /// What CloudWatch does to the host, `recover` or `reboot`, in addition to notifying the topic.
+    remedy: Option<&'static str>,
+}
+
+#[derive(Clone)]
+enum DimensionValue {
+    Known(String),
+    /// The id of the signaling host, which is known once it exists.
+    SignalInstance,
+}
+
+struct Alarm {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+    watch: Watch,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let alarm = |watch: Watch| {
+        let (address, name) = (Address::new(NAME, watch.part.clone()), stack.named(&watch.part));
+        Arc::new(Alarm { stack: stack.clone(), address, name, watch }) as Arc<dyn Resource>
+    };
+    watches(stack).into_iter().map(alarm).collect()
+}
+
+fn names(stack: &Stack) -> Vec<String> {
+    watches(stack).into_iter().map(|watch| stack.named(&watch.part)).collect()
+}
+
+fn arn(stack: &Stack, name: &str) -> String {
+    stack.arn("cloudwatch", &format!("alarm:{name}"))
+}
+
+/// Returns the alarms that have the stack's names.
+async fn find(stack: &Stack) -> Result<Vec<MetricAlarm>, ResourceError> {
+    let call = stack.clients.cloudwatch.describe_alarms().set_alarm_names(Some(names(stack)));
+    let pages = call.into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the alarms")?;
+    Ok(pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default()).collect())
+}
+
+fn watches(stack: &Stack) -> Vec<Watch> {
+    let function = |function: &str, part: &str, metric: &str| Watch {
+        part: format!("{function}-{part}"),
+        namespace: "AWS/Lambda".to_owned(),
+        metric: metric.to_owned(),
+        dimension: Some(("FunctionName", DimensionValue::Known(stack.named(function)))),
+        statistic: Statistic::Sum,
+        period: 300,
+        periods: 1,
+        threshold: 5.0,
+        remedy: None,
+    };
+    let host = |part: &str, metric: &str, periods, remedy| Watch {
+        part: part.to_owned(),
+        namespace: "AWS/EC2".to_owned(),
+        metric: metric.to_owned(),
+        dimension: Some(("InstanceId", DimensionValue::SignalInstance)),
+        statistic: Statistic::Maximum,
+        period: 60,
+        periods,
+        threshold: 1.0,
+        remedy: Some(remedy),
+    };
+    let logged = |part: &str| Watch {
+        part: format!("{part}-log-errors"),
+        namespace: metric_filter::namespace(stack),
+        metric: metric_filter::metric(part),
+        dimension: None,
+        statistic: Statistic::Sum,
+        period: 300,
+        periods: 1,
+        threshold: 5.0,
+        remedy: None,
+    };
+    let api = Watch {
+        part: "api-5xx".to_owned(),
+        namespace: "AWS/ApiGateway".to_owned(),
+        metric: "5XXError".to_owned(),
+        dimension: Some(("ApiName", DimensionValue::Known(rest_api::name(stack)))),
+        ..function("api", "5xx", "5XXError")
+    };
+    FUNCTIONS
+        .into_iter()
+        .flat_map(|name| [function(name, "errors", "Errors"), function(name, "throttles", "Throttles")])
+        .chain([
+            api,
+            // After different numbers of periods, so that the two actions do not conflict ("Create alarms to stop,
+            // terminate, reboot, or recover an EC2 instance", CloudWatch user guide).
+            host("signal-system", "StatusCheckFailed_System", 2, "recover"),
+            host("signal-instance", "StatusCheckFailed_Instance", 3, "reboot"),
+        ])
+        .chain(metric_filter::PARTS.map(logged))
+        .collect()
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![
+        Permission { actions: vec!["cloudwatch:DescribeAlarms"], resources: vec![arn(stack, "*")] },
+        Permission {
+            actions: vec![
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:ListTagsForResource",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+            ],
+            resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
+        },
+        // The first alarm in an account that restarts a host creates the role with which CloudWatch does so.
+        Permission {
+            actions: vec!["iam:CreateServiceLinkedRole"],
+            resources: vec![stack.iam_arn(&format!("role/{SERVICE_ROLE}"))],
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for Alarm {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        match self.watch.dimension {
+            Some((_, DimensionValue::SignalInstance)) => vec![signal_instance::address()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn wanted(&self) -> bool {
+        self.stack.config.alarms.enabled
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let cloudwatch = &self.stack.clients.cloudwatch;
+        let (found, tags) = futures::join!(
+            reads.get(NAME, find(&self.stack)),
+            cloudwatch.list_tags_for_resource().resource_arn(self.arn()).send(),
+        );
+        let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
+            return Ok(None);
+        };
+        let Some(tags) = tags.found(GONE, "failed to read the tags of an alarm")? else { return Ok(None) };
+        let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+        let tags: Tags = tags.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: [
+                (MEASURE.to_owned(), readable(&found, || measure_of(&found).into())),
+                (LIMIT.to_owned(), LiveField::known(limit_of(&found))),
+                (ACTIONS.to_owned(), readable(&found, || actions_of(&found))),
+            ]
+            .into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: OutputMap::new().with("name", &self.name),
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        let alarm = self.alarm(outputs);
+        [
+            (MEASURE.to_owned(), Field::known_or_unknown(alarm.as_ref().map(measure_of))),
+            (LIMIT.to_owned(), Field::known(limit_of(&self.limit().build()))),
+            (ACTIONS.to_owned(), Field::known(json!(self.actions()))),
+        ]
+        .into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let tags = context.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        self.put(context.outputs, Some(tags)).await?;
+        Ok(OutputMap::new().with("name", &self.name))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has_any(&[MEASURE, LIMIT, ACTIONS]) {
+            self.put(context.outputs, None).await?;
+        }
+        if changes.tags() {
+            let tags = context.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+            let call = self.stack.clients.cloudwatch.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            call.send().await.context("failed to tag an alarm")?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+        let answer = self.stack.clients.cloudwatch.delete_alarms().alarm_names(&live.id).send().await;
+        answer.found(GONE, "failed to delete an alarm").map(|_| ())
+    }
+}
+
+impl Alarm {
+    fn arn(&self) -> String {
+        arn(&self.stack, &self.name)
+    }
+
+    /// Returns the desired alarm without name and actions; `None` until the host that it watches exists.
+    fn alarm(&self, outputs: &Outputs) -> Option<MetricAlarm> {
+        let watch = &self.watch;
+        let dimensions = match &watch.dimension {
+            None => Vec::new(),
+            Some((name, value)) => {
+                let value = match value {
+                    DimensionValue::Known(value) => value,
+                    DimensionValue::SignalInstance => outputs.get(&signal_instance::address(), "id")?,
+                };
+                vec![Dimension::builder().name(*name).value(value).build()]
+            }
+        };
+        let alarm = self
+            .limit()
+            .namespace(&watch.namespace)
+            .metric_name(&watch.metric)
+            .set_dimensions(Some(dimensions))
+            .statistic(watch.statistic.clone())
+            .period(watch.period);
+        Some(alarm.build())
+    }
+
+    fn limit(&self) -> MetricAlarmBuilder {
+        MetricAlarm::builder()
+            .evaluation_periods(self.watch.periods)
+            .threshold(self.watch.threshold)
+            .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
+            .treat_missing_data("notBreaching")
+    }
+
+    /// Returns the ARNs of the actions that the alarm triggers, sorted.
+    fn actions(&self) -> Vec<String> {
+        let (partition, region) = (&self.stack.identity.partition, &self.stack.clients.region);
+        let remedy = self.watch.remedy.map(|remedy| format!("arn:{partition}:automate:{region}:ec2:{remedy}"));
+        let mut actions: Vec<String> = remedy.into_iter().chain(self.stack.config.alarms.topic_arn.clone()).collect();
+        actions.sort();
+        actions
+    }
+
+    /// Creates or changes the alarm. CloudWatch ignores the tags if the alarm already exists.
+    async fn put(&self, outputs: &Outputs, tags: Option<Vec<Tag>>) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to set an alarm";
+        let alarm = self
+            .alarm(outputs)
+            .ok_or_else(|| ResourceError::new(SUMMARY).caused_by("the host that it watches is not known"))?;
+        let call = self.stack.clients.cloudwatch.put_metric_alarm().alarm_name(&self.name);
+        call.alarm_description(self.stack.mark())
+            .actions_enabled(true)
+            .set_alarm_actions(Some(self.actions()))
+            .set_namespace(alarm.namespace)
+            .set_metric_name(alarm.metric_name)
+            .set_dimensions(alarm.dimensions)
+            .set_statistic(alarm.statistic)
+            .set_period(alarm.period)
+            .set_evaluation_periods(alarm.evaluation_periods)
+            .set_threshold(alarm.threshold)
+            .set_comparison_operator(alarm.comparison_operator)
+            .set_treat_missing_data(alarm.treat_missing_data)
+            .set_tags(tags)
+            .send()
+            .await
+            .context(SUMMARY)
+            .map(|_| ())
+    }
+}
+
+/// Returns a field of an alarm. AWS always returns a period or an expression; an emulator that omits both makes the
+/// field unreadable.
+fn readable(alarm: &MetricAlarm, field: impl FnOnce() -> serde_json::Value) -> LiveField {
+    if alarm.period().is_none() && alarm.metrics().is_empty() {
+        return LiveField::Unreadable;
+    }
+    LiveField::Known(field())
+}
+
+/// Returns the metric and how it is aggregated, in one line.
+fn measure_of(alarm: &MetricAlarm) -> String {
+    let dimensions: Vec<String> = alarm
+        .dimensions()
+        .iter()
+        .map(|one| format!("{}={}", one.name().unwrap_or_default(), one.value().unwrap_or_default()))
+        .collect();
+    format!(
+        "{} of {}/{}{{{}}} in {} s, missing data {}",
+        alarm.statistic().map_or("-", Statistic::as_str),
+        alarm.namespace().unwrap_or("-"),
+        alarm.metric_name().unwrap_or("-"),
+        dimensions.join(","),
+        alarm.period().unwrap_or_default(),
+        alarm.treat_missing_data().unwrap_or("-"),
+    )
+}
+
+/// Returns the threshold and the number of periods, in one line.
+fn limit_of(alarm: &MetricAlarm) -> String {
+    format!(
+        "{} {}, {} times",
+        alarm.comparison_operator().map_or("-", ComparisonOperator::as_str),
+        alarm.threshold().unwrap_or_default(),
+        alarm.evaluation_periods().unwrap_or_default(),
+    )
+}
+
+fn actions_of(alarm: &MetricAlarm) -> serde_json::Value {
+    if alarm.actions_enabled() == Some(false) {
+        return json!("turned off");
+    }
+    let mut actions = alarm.alarm_actions().to_vec();
+    actions.sort();
+    json!(actions)
+}

@@ -1,0 +1,239 @@
+//! The API stage `api` and the deployment that it publishes. A new deployment is created only if a route has changed.
+//!
+//! An API stage can write its access log only if the account has a role for that, one for all APIs of the region. If
+//! the account has none, the stack's role is set until the stack is removed; an existing one is kept.
+
+mod account;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_apigateway::types::PatchOperation;
+use serde_json::{Value, json};
+
+use super::rest_api::{self, ABSENT, PAGE, SlowDown as _, replace};
+use super::{Kind, Permission, api_routes, iam_role, log_group};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "api_stage";
+
+/// The name of the API stage, which is the first part of the path that CloudFront forwards.
+pub const STAGE: &str = "api";
+/// The key of the settings for all methods of an API stage.
+const ALL_METHODS: &str = "*/*";
+/// The prefix of the routes' digest in the description of a deployment.
+const ROUTES: &str = "routes ";
+/// The format of an access log line. It has the path of the route, because request paths contain email addresses.
+const LOG_FORMAT: &str = concat!(
+    r#"{"requestId":"$context.requestId","time":$context.requestTimeEpoch,"ip":"$context.identity.sourceIp","#,
+    r#""method":"$context.httpMethod","route":"$context.resourcePath","status":"$context.status","#,
+    r#""length":"$context.responseLength","latency":"$context.responseLatency","error":"$context.error.message"}"#
+);
+
+/// Returns the address of the API stage.
+pub fn address() -> Address {
+    Address::new(NAME, STAGE)
+}
+
+struct Stage {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Stage { stack: stack.clone(), address: address() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let paths = ["/restapis/*/deployments", "/restapis/*/deployments/*", "/restapis/*/stages", "/restapis/*/stages/*"];
+    vec![
+        Permission {
+            actions: vec!["apigateway:GET", "apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"],
+            resources: paths.iter().map(|path| rest_api::arn(stack, path)).collect(),
+        },
+        Permission {
+            actions: vec!["apigateway:GET", "apigateway:PATCH"],
+            resources: vec![rest_api::arn(stack, "/account")],
+        },
+        Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "gateway")] },
+        // Setting an access log creates a log delivery in the caller's name.
+        Permission {
+            actions: vec![
+                "logs:CreateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:DescribeResourcePolicies",
+                "logs:GetLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:UpdateLogDelivery",
+            ],
+            resources: vec!["*".to_owned()],
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for Stage {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![api_routes::address(), rest_api::address(), log_group::address("api-access"), iam_role::address("gateway")]
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let Some(id) = rest_api::found_id(&self.stack, reads).await? else { return Ok(None) };
+        let gateway = &self.stack.clients.api_gateway;
+        let deployments = gateway.get_deployments().rest_api_id(&id).limit(PAGE).into_paginator().items().send();
+        let (stage, deployments) = futures::join!(
+            gateway.get_stage().rest_api_id(&id).stage_name(STAGE).send(),
+            deployments.collect::<Result<Vec<_>, _>>(),
+        );
+        let Some(stage) = stage.found(ABSENT, "failed to read the stage of the API")? else { return Ok(None) };
+        let deployments = deployments.found(ABSENT, "failed to read the deployments of the API")?.unwrap_or_default();
+        let shown = deployments.into_iter().find(|deployment| deployment.id == stage.deployment_id);
+        let routes = shown.and_then(|deployment| deployment.description).unwrap_or_default();
+        let settings = stage.method_settings.as_ref().and_then(|settings| settings.get(ALL_METHODS));
+        let log = stage.access_log_settings.as_ref();
+        let destination = log.and_then(|log| log.destination_arn.as_deref()).map(|arn| arn.trim_end_matches(":*"));
+        let tags: Tags = stage.tags.clone().unwrap_or_default().into_iter().collect();
+        Ok(Some(Live {
+            fields: [
+                ("routes", json!(routes.strip_prefix(ROUTES))),
+                ("requests_per_second", json!(settings.map(|settings| settings.throttling_rate_limit))),
+                ("burst", json!(settings.map(|settings| settings.throttling_burst_limit))),
+                ("access_log", json!(destination)),
+                ("access_log_format", json!(log.and_then(|log| log.format.as_deref()))),
+            ]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
+            .collect(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(&id),
+            id,
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        let api = &self.stack.config.api;
+        [
+            ("routes", json!(api_routes::digest(&self.stack))),
+            ("requests_per_second", json!(api.requests_per_second)),
+            ("burst", json!(api.burst)),
+            ("access_log", json!(self.log_group())),
+            ("access_log_format", json!(LOG_FORMAT)),
+        ]
+        .into_iter()
+        .map(|(name, value): (&str, Value)| (name.to_owned(), Field::Known(value)))
+        .collect()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let id = context.outputs.require(&rest_api::address(), "id")?;
+        let deployment = self.deploy(context, id).await?;
+        let tags = context.tags.clone().into_iter().collect();
+        let call = self.stack.clients.api_gateway.create_stage().rest_api_id(id).stage_name(STAGE);
+        let call = call.deployment_id(&deployment).set_tags(Some(tags));
+        let create = || async { call.clone().send().await.context("failed to create the stage of the API") };
+        match context.progress.slow_down(create).await {
+            // An earlier attempt succeeded, but its response was lost.
+            Err(error) if error.is(&["ConflictException"]) => {
+                self.patch(context, id, vec![replace("/deploymentId", &deployment)]).await?;
+            }
+            result => result.map(|_| ())?,
+        }
+        self.patch(context, id, self.settings()).await?;
+        Ok(self.outputs(id))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let mut patches = Vec::new();
+        if changes.has("routes") {
+            patches.push(replace("/deploymentId", &self.deploy(context, &live.id).await?));
+        }
+        if changes.has_any(&["requests_per_second", "burst", "access_log", "access_log_format"]) {
+            patches.extend(self.settings());
+        }
+        if !patches.is_empty() {
+            self.patch(context, &live.id, patches).await?;
+        }
+        if changes.tags() {
+            let tags = context.tags.clone().into_iter().collect();
+            let arn = rest_api::arn(&self.stack, &format!("/restapis/{}/stages/{STAGE}", live.id));
+            let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
+            let tag = || async { call.clone().send().await.context("failed to tag the stage of the API") };
+            context.progress.slow_down(tag).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        // Done first, so that it is repeated after an interrupted removal.
+        account::release(&self.stack, progress).await?;
+        let call = self.stack.clients.api_gateway.delete_stage().rest_api_id(&live.id).stage_name(STAGE);
+        let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete the stage of the API") };
+        progress.slow_down(delete).await.map(|_| ())
+    }
+}
+
+impl Stage {
+    fn outputs(&self, id: &str) -> OutputMap {
+        OutputMap::new().with("name", STAGE).with("api", id)
+    }
+
+    fn log_group(&self) -> String {
+        self.stack.arn("logs", &format!("log-group:{}", self.stack.log_group("api-access")))
+    }
+
+    fn settings(&self) -> Vec<PatchOperation> {
+        let api = &self.stack.config.api;
+        vec![
+            replace(&format!("/{ALL_METHODS}/throttling/rateLimit"), &api.requests_per_second.to_string()),
+            replace(&format!("/{ALL_METHODS}/throttling/burstLimit"), &api.burst.to_string()),
+            replace("/accessLogSettings/destinationArn", &self.log_group()),
+            replace("/accessLogSettings/format", LOG_FORMAT),
+        ]
+    }
+
+    /// Creates a deployment of the current routes and returns its id.
+    async fn deploy(&self, context: &ApplyContext<'_>, id: &str) -> Result<String, ResourceError> {
+        let description = format!("{ROUTES}{}", api_routes::digest(&self.stack));
+        let call = self.stack.clients.api_gateway.create_deployment().rest_api_id(id).description(description);
+        let deploy = || async { call.clone().send().await.context("failed to deploy the routes of the API") };
+        let deployment = context.progress.slow_down(deploy).await?;
+        deployment.id.ok_or_else(|| ResourceError::new("API Gateway returned a deployment without an id"))
+    }
+
+    async fn patch(
+        &self,
+        context: &ApplyContext<'_>,
+        id: &str,
+        patches: Vec<PatchOperation>,
+    ) -> Result<(), ResourceError> {
+        let call = self.stack.clients.api_gateway.update_stage().rest_api_id(id).stage_name(STAGE);
+        let call = call.set_patch_operations(Some(patches));
+        let change =
+            || async { call.clone().send().await.context("failed to change the stage of the API").map(|_| ()) };
+        match context.progress.slow_down(change).await {
+            Err(error) if account::is_missing(&error) => {
+                account::provide(&self.stack, context.progress).await?;
+                account::wait(context.progress, change).await
+            }
+            result => result,
+        }
+    }
+}

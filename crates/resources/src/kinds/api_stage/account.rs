@@ -1,0 +1,59 @@
+//! The account's role for API Gateway's logs, one for all APIs of the region.
+
+use super::super::iam_role;
+use super::super::rest_api::{SlowDown as _, replace, says};
+use crate::stack::Stack;
+use peersync_aws::Context as _;
+use peersync_aws::retry::{Schedule, while_failing};
+use peersync_engine::{Failure, Progress, ResourceError};
+
+/// The path of the setting in patch operations.
+const PATH: &str = "/cloudwatchRoleArn";
+
+/// Returns whether the settings of an API stage were rejected because the account has no role.
+pub(super) fn is_missing(error: &ResourceError) -> bool {
+    error.is(&["BadRequestException"]) && says(error, "CloudWatch Logs role ARN must be set")
+}
+
+/// Sets the stack's role as the account's if the account has none.
+pub(super) async fn provide(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
+    if role(stack).await?.is_some() {
+        return Ok(());
+    }
+    put(stack, progress, &iam_role::role_arn(stack, "gateway")).await
+}
+
+/// Repeats `change` until the account's role has propagated.
+pub(super) async fn wait<F, Fut>(progress: &Progress, change: F) -> Result<(), ResourceError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(), ResourceError>>,
+{
+    while_failing(progress, Schedule::PROPAGATION, is_missing, change).await
+}
+
+/// Unsets the account's role if it is the stack's.
+pub(super) async fn release(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
+    match role(stack).await {
+        Ok(Some(role)) if role == iam_role::role_arn(stack, "gateway") => put(stack, progress, "").await,
+        Err(error) if error.failure != Failure::NotOffered => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn role(stack: &Stack) -> Result<Option<String>, ResourceError> {
+    let answer = stack.clients.api_gateway.get_account().send().await;
+    let answer = answer.context("failed to read the account's settings of API Gateway")?;
+    Ok(answer.cloudwatch_role_arn.filter(|role| !role.is_empty()))
+}
+
+async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), ResourceError> {
+    let call = stack.clients.api_gateway.update_account().patch_operations(replace(PATH, role));
+    let change = || async {
+        call.clone().send().await.context("failed to change the account's settings of API Gateway").map(|_| ())
+    };
+    // A new role and its policy take a while to propagate.
+    let is_transient =
+        |error: &ResourceError| error.is(&["BadRequestException"]) && says(error, "does not have required permissions");
+    while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.slow_down(change)).await
+}

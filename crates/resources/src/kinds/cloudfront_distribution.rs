@@ -1,0 +1,294 @@
+//! The CloudFront distribution: one web origin for pages, API and WebSocket.
+//!
+//! Distributions have no names. The stack's is found by its comment or by the bucket that it reads, and recognised by
+//! its tags. Only its removal waits until a change is deployed.
+
+mod config;
+mod removal;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use aws_sdk_cloudfront::types::{
+    Distribution as Created, DistributionConfig, DistributionConfigWithTags, DistributionSummary, Tag, Tags as SdkTags,
+};
+
+use self::config::Origins;
+use super::{Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, ssm_parameter};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _, retry};
+use peersync_config::Ingress;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Ownership, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "cloudfront_distribution";
+
+/// Error codes for a distribution that changed since it was read, also by an earlier attempt of the same call.
+const CHANGED_MEANWHILE: &[&str] = &["PreconditionFailed", "InvalidIfMatchVersion"];
+/// Field: the origin key, by which the API and the signaling server recognise requests from the distribution.
+const ORIGIN_KEY: &str = "origin_key";
+/// Field: the servers behind the distribution.
+const ORIGINS: &str = "origins";
+/// Field: the cache behaviour of the pages, which refers to the response-headers policy.
+const PAGES: &str = "pages";
+
+/// Returns the address of the distribution.
+pub fn address() -> Address {
+    Address::new(NAME, "site")
+}
+
+struct Distribution {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Distribution { stack: stack.clone(), address: address() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let any = format!("arn:{}:cloudfront::{}:distribution/*", stack.identity.partition, stack.identity.account);
+    vec![
+        Permission { actions: vec!["cloudfront:ListDistributions"], resources: vec!["*".to_owned()] },
+        // CloudFront assigns the identifiers, and most of these actions support no conditions on tags.
+        Permission {
+            actions: vec![
+                "cloudfront:CreateDistribution",
+                "cloudfront:CreateInvalidation",
+                "cloudfront:DeleteDistribution",
+                "cloudfront:GetDistribution",
+                "cloudfront:GetDistributionConfig",
+                "cloudfront:ListTagsForResource",
+                "cloudfront:TagResource",
+                "cloudfront:UpdateDistribution",
+            ],
+            resources: vec![any],
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for Distribution {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![
+            origin_access_control::address(),
+            response_headers_policy::address(),
+            rest_api::address(),
+            elastic_ip::address(),
+            ssm_parameter::address("origin-key"),
+        ]
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let Some(found) = find(&self.stack).await? else { return Ok(None) };
+        let cloudfront = &self.stack.clients.cloudfront;
+        let (current, tags) = futures::join!(
+            cloudfront.get_distribution_config().id(&found.id).send(),
+            cloudfront.list_tags_for_resource().resource(&found.arn).send(),
+        );
+        let gone = ["NoSuchDistribution", "NoSuchResource"];
+        let current = current.found(&gone, "failed to read the distribution")?.and_then(|one| one.distribution_config);
+        let tags = tags.found(&gone, "failed to read the tags of the distribution")?;
+        let (Some(current), Some(tags)) = (current, tags) else { return Ok(None) };
+        let tags = tags.tags.and_then(|tags| tags.items).unwrap_or_default();
+        let tags: Tags = tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect();
+        let ownership = self.stack.ownership(&tags);
+        if ownership != Ownership::Ours && found.comment != self.stack.mark() {
+            return Ok(None);
+        }
+        let mut fields: BTreeMap<String, LiveField> = config::views(&current)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
+            .collect();
+        fields.insert(ORIGIN_KEY.to_owned(), LiveField::secret(&config::origin_key(&current)));
+        Ok(Some(Live {
+            id: found.id.clone(),
+            fields,
+            ownership,
+            tags: Some(tags),
+            outputs: self.outputs(&found.id, &found.arn, &found.domain_name),
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        let origins = self.origins(outputs);
+        // Built even if an origin is not known yet, so that the fields that do not depend on it can be compared.
+        let built = config::build(&self.stack, &origins.clone().unwrap_or_default(), "");
+        let views = built.map(|config| config::views(&config)).unwrap_or_default();
+        let mut fields: Fields =
+            views.into_iter().map(|(name, value)| (name.to_owned(), Field::Known(value))).collect();
+        if origins.is_none() {
+            fields.insert(ORIGINS.to_owned(), Field::Unknown);
+            fields.insert(PAGES.to_owned(), Field::Unknown);
+        }
+        let key = outputs.get(&ssm_parameter::address("origin-key"), "value");
+        fields.insert(
+            ORIGIN_KEY.to_owned(),
+            key.map_or(Field::Unknown, |key| Field::secret(&key_view(key, &self.stack))),
+        );
+        fields
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to create the distribution";
+        let stack = &self.stack;
+        let config = self.config(context.outputs, &stack.name())?;
+        let created = match self.create_with(config, context.tags).await {
+            Err(error) if error.is(&["DistributionAlreadyExists"]) => {
+                // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
+                // deleted before.
+                if let Some(found) = find(stack).await? {
+                    return Ok(self.outputs(&found.id, &found.arn, &found.domain_name));
+                }
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                let config = self.config(context.outputs, &format!("{}-{now}", stack.name()))?;
+                self.create_with(config, context.tags).await
+            }
+            other => other,
+        };
+        let created = created.map_err(|error| domain_taken(error, stack))?;
+        let created =
+            created.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront returned no identifier"))?;
+        Ok(self.outputs(&created.id, &created.arn, &created.domain_name))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let cloudfront = &self.stack.clients.cloudfront;
+        if changes.iter().any(|change| !change.field.starts_with("tags.")) {
+            let is_transient = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
+            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
+                self.send_changes(context.outputs, &live.id).await
+            });
+            changed.await.map_err(|error| domain_taken(error, &self.stack))?;
+        }
+        if changes.tags() {
+            const SUMMARY: &str = "failed to tag the distribution";
+            let arn = live.outputs.get("arn").map(|arn| arn.value().to_owned()).unwrap_or_default();
+            let tags = sdk_tags(context.tags).context(SUMMARY)?;
+            cloudfront.tag_resource().resource(arn).tags(tags).send().await.context(SUMMARY)?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        removal::remove(&self.stack.clients.cloudfront, progress, &live.id).await
+    }
+}
+
+impl Distribution {
+    fn outputs(&self, id: &str, arn: &str, edge_domain: &str) -> OutputMap {
+        let domain = self.stack.config.site.domain.as_deref().unwrap_or(edge_domain);
+        OutputMap::new().with("id", id).with("arn", arn).with("domain", domain).with("edge_domain", edge_domain)
+    }
+
+    /// Returns the servers behind the distribution; `None` until all of them exist.
+    fn origins(&self, outputs: &Outputs) -> Option<Origins> {
+        let signal = match self.stack.config.signaling.ingress {
+            Ingress::Cloudfront => Some(outputs.get(&elastic_ip::address(), "dns")?.to_owned()),
+            Ingress::Cloudflare | Ingress::Direct => None,
+        };
+        Some(Origins {
+            api: outputs.get(&rest_api::address(), "id")?.to_owned(),
+            access_control: outputs.get(&origin_access_control::address(), "id")?.to_owned(),
+            headers_policy: self.headers_policy(outputs)?,
+            signal,
+        })
+    }
+
+    /// Returns the id of the response-headers policy. It is empty with an AWS emulator that has no such policies.
+    fn headers_policy(&self, outputs: &Outputs) -> Option<String> {
+        let known = outputs.get(&response_headers_policy::address(), "id").map(str::to_owned);
+        known.or_else(|| self.stack.clients.endpoint_url.as_ref().map(|_| String::new()))
+    }
+
+    fn config(&self, outputs: &Outputs, reference: &str) -> Result<DistributionConfig, ResourceError> {
+        let origins = self.origins(outputs).ok_or_else(|| {
+            ResourceError::new("an origin of the distribution is not known")
+                .hint("this is a bug in peersync-deploy: a dependency between two resources is missing")
+        })?;
+        let key = outputs.require(&ssm_parameter::address("origin-key"), "value")?;
+        let config = config::build(&self.stack, &origins, key)?;
+        Ok(config::with_reference(config, reference))
+    }
+
+    async fn create_with(&self, config: DistributionConfig, tags: &Tags) -> Result<Option<Created>, ResourceError> {
+        const SUMMARY: &str = "failed to create the distribution";
+        let tags = sdk_tags(tags).context(SUMMARY)?;
+        let with_tags = DistributionConfigWithTags::builder().distribution_config(config).tags(tags);
+        let call = self.stack.clients.cloudfront.create_distribution_with_tags();
+        let call = call.distribution_config_with_tags(with_tags.build());
+        Ok(call.send().await.context(SUMMARY)?.distribution)
+    }
+
+    /// Sends the actual configuration with the managed settings merged in; all other settings stay.
+    async fn send_changes(&self, outputs: &Outputs, id: &str) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to change the distribution";
+        let cloudfront = &self.stack.clients.cloudfront;
+        let current = cloudfront.get_distribution_config().id(id).send().await.context(SUMMARY)?;
+        let tag = current.e_tag;
+        let current = current.distribution_config.ok_or_else(|| ResourceError::new(SUMMARY))?;
+        let config = config::merged(current, self.config(outputs, "")?);
+        let call = cloudfront.update_distribution().id(id).set_if_match(tag).distribution_config(config);
+        call.send().await.context(SUMMARY).map(|_| ())
+    }
+}
+
+/// Finds the distribution with the stack's comment; otherwise one that reads the stack's bucket, because somebody may
+/// have changed the comment.
+pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
+    let bucket = config::bucket_domain(stack);
+    let mut pages = stack.clients.cloudfront.list_distributions().into_paginator().send();
+    let mut with_our_bucket = None;
+    while let Some(page) = pages.next().await {
+        let page = page.context("failed to list the distributions")?;
+        for item in page.distribution_list.and_then(|list| list.items).unwrap_or_default() {
+            if item.comment == stack.mark() {
+                return Ok(Some(item));
+            }
+            let mut origins = item.origins.iter().flat_map(|origins| &origins.items);
+            if with_our_bucket.is_none() && origins.any(|origin| origin.domain_name == bucket) {
+                with_our_bucket = Some(item);
+            }
+        }
+    }
+    Ok(with_our_bucket)
+}
+
+/// Returns the form in which the origin key is compared: once per origin that must receive it.
+fn key_view(key: &str, stack: &Stack) -> String {
+    let origins = if stack.config.signaling.ingress == Ingress::Cloudfront { 2 } else { 1 };
+    vec![key; origins].join(",")
+}
+
+fn sdk_tags(tags: &Tags) -> Result<SdkTags, aws_smithy_types::error::operation::BuildError> {
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    Ok(SdkTags::builder().set_items(Some(tags.collect::<Result<_, _>>()?)).build())
+}
+
+fn domain_taken(error: ResourceError, stack: &Stack) -> ResourceError {
+    if stack.config.site.domain.is_some() && error.is(&["CNAMEAlreadyExists"]) {
+        error.hint("another distribution already serves `domain` under [site]: remove it there, or choose another")
+    } else if error.is(&["InvalidViewerCertificate"]) {
+        error.hint("`certificate_arn` under [site] must be an issued certificate in us-east-1 that covers `domain`")
+    } else {
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests;

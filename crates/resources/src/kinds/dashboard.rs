@@ -1,0 +1,174 @@
+//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, and errors in the logs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
+use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "dashboard";
+
+const GONE: &[&str] = &["ResourceNotFound", "DashboardNotFoundError", "ResourceNotFoundException"];
+const BODY: &str = "body";
+
+struct Dashboard {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Dashboard { stack: stack.clone(), address: Address::new(NAME, "stack") })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let (partition, account) = (&stack.identity.partition, &stack.identity.account);
+    vec![Permission {
+        actions: vec!["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"],
+        resources: vec![format!("arn:{partition}:cloudwatch::{account}:dashboard/{}", stack.name())],
+    }]
+}
+
+#[async_trait]
+impl Resource for Dashboard {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![signal_instance::address()]
+    }
+
+    fn wanted(&self) -> bool {
+        self.stack.config.alarms.enabled
+    }
+
+    fn taggable(&self) -> bool {
+        false
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let answer = self.stack.clients.cloudwatch.get_dashboard().dashboard_name(self.stack.name()).send().await;
+        let Some(answer) = answer.found(GONE, "failed to read the dashboard")? else { return Ok(None) };
+        let text = answer.dashboard_body.unwrap_or_default();
+        let ownership = self.stack.ownership_by_mark(mark_of(&text).as_deref());
+        // A body that is not JSON is shown as text and replaced.
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Some(Live {
+            id: self.stack.name(),
+            fields: [(BODY.to_owned(), LiveField::Known(body))].into(),
+            ownership,
+            ..Live::default()
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        [(BODY.to_owned(), Field::known_or_unknown(self.body(outputs)))].into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to set the dashboard";
+        let body = self
+            .body(context.outputs)
+            .ok_or_else(|| ResourceError::new(SUMMARY).caused_by("the host that it shows is not known"))?;
+        let call = self.stack.clients.cloudwatch.put_dashboard().dashboard_name(self.stack.name());
+        call.dashboard_body(body.to_string()).send().await.context(SUMMARY)?;
+        Ok(OutputMap::new())
+    }
+
+    async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
+        self.create(context).await
+    }
+
+    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+        let answer = self.stack.clients.cloudwatch.delete_dashboards().dashboard_names(&live.id).send().await;
+        answer.found(GONE, "failed to delete the dashboard").map(|_| ())
+    }
+}
+
+impl Dashboard {
+    /// Returns the desired body; `None` until the signaling host exists.
+    fn body(&self, outputs: &Outputs) -> Option<Value> {
+        let host = outputs.get(&signal_instance::address(), "id")?;
+        let stack = &self.stack;
+        let functions = |metric: &str| -> Vec<Value> {
+            FUNCTIONS.iter().map(|name| json!(["AWS/Lambda", metric, "FunctionName", stack.named(name)])).collect()
+        };
+        let api = rest_api::name(stack);
+        let gateway = |metric: &str| json!(["AWS/ApiGateway", metric, "ApiName", api]);
+        let logged = metric_filter::PARTS
+            .map(|part| json!([metric_filter::namespace(stack), metric_filter::metric(part)]))
+            .to_vec();
+        let mut heading = json!({ "type": "text", "x": 0, "y": 0, "width": 24, "height": 1 });
+        if let Some(heading) = heading.as_object_mut() {
+            heading.insert("properties".to_owned(), json!({ "markdown": stack.mark() }));
+        }
+        Some(json!({ "widgets": [
+            heading,
+            self.graph(0, 1, "Requests", "Sum", vec![gateway("Count")]),
+            self.graph(8, 1, "API errors", "Sum", vec![gateway("4XXError"), gateway("5XXError")]),
+            self.graph(16, 1, "API time, p99", "p99", vec![gateway("Latency")]),
+            self.graph(0, 7, "Functions: errors", "Sum", functions("Errors")),
+            self.graph(8, 7, "Functions: time, p99", "p99", functions("Duration")),
+            self.graph(16, 7, "Functions: held back", "Sum", functions("Throttles")),
+            self.graph(0, 13, "Signaling host: CPU", "Average", vec![
+                json!(["AWS/EC2", "CPUUtilization", "InstanceId", host]),
+            ]),
+            self.graph(8, 13, "Signaling host: network", "Sum", vec![
+                json!(["AWS/EC2", "NetworkIn", "InstanceId", host]),
+                json!(["AWS/EC2", "NetworkOut", "InstanceId", host]),
+            ]),
+            self.graph(16, 13, "Errors in the logs", "Sum", logged),
+        ] }))
+    }
+
+    fn graph(&self, x: u32, y: u32, title: &str, statistic: &str, metrics: Vec<Value>) -> Value {
+        json!({
+            "type": "metric",
+            "x": x,
+            "y": y,
+            "width": 8,
+            "height": 6,
+            "properties": {
+                "title": title,
+                "region": self.stack.clients.region,
+                "stat": statistic,
+                "period": 300,
+                "metrics": metrics,
+            },
+        })
+    }
+}
+
+/// Returns the text of the first text widget, which holds the stack's mark because dashboards have no tags.
+fn mark_of(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let texts = body.get("widgets")?.as_array()?.iter();
+    texts
+        .filter(|widget| widget.get("type") == Some(&json!("text")))
+        .find_map(|widget| widget.get("properties")?.get("markdown")?.as_str().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mark_is_the_first_text_widget() {
+        let body = json!({ "widgets": [
+            { "type": "metric", "properties": {} },
+            { "type": "text", "properties": { "markdown": "PeerSync stack peersync-dev" } },
+        ] });
+        assert_eq!(mark_of(&body.to_string()).as_deref(), Some("PeerSync stack peersync-dev"));
+        assert_eq!(mark_of("{}"), None);
+        assert_eq!(mark_of("no JSON"), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! The three DynamoDB tables. A table with other keys is never replaced, because that would delete the users' data.
+
+mod layout;
+mod settle;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, Tag};
+use serde_json::{Value, json};
+
+pub use self::layout::{INDEX, TABLES};
+use self::layout::{Layout, index_view, key_view};
+use super::{Kind, Permission};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Failure, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "dynamodb_table";
+
+/// The error codes for a table that does not exist.
+const ABSENT: &[&str] = &["ResourceNotFoundException", "TableNotFoundException"];
+
+/// Returns the address of a table: `Users`, `UserConnections` or `Ephemeral`.
+pub fn address(part: &str) -> Address {
+    Address::new(NAME, part)
+}
+
+struct Table {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+    layout: &'static Layout,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let resource = |layout: &'static Layout| {
+        let (address, name) = (address(layout.part), stack.named(layout.part));
+        Arc::new(Table { stack: stack.clone(), address, name, layout }) as Arc<dyn Resource>
+    };
+    TABLES.iter().map(resource).collect()
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![Permission {
+        actions: vec![
+            "dynamodb:CreateTable",
+            "dynamodb:DeleteTable",
+            "dynamodb:DescribeContinuousBackups",
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:ListTagsOfResource",
+            "dynamodb:TagResource",
+            "dynamodb:UpdateContinuousBackups",
+            "dynamodb:UpdateTable",
+            "dynamodb:UpdateTimeToLive",
+        ],
+        resources: TABLES.iter().map(|layout| table_arn(stack, layout.part)).collect(),
+    }]
+}
+
+/// Returns the ARN of a table.
+pub fn table_arn(stack: &Stack, part: &str) -> String {
+    stack.arn("dynamodb", &format!("table/{}", stack.named(part)))
+}
+
+#[async_trait]
+impl Resource for Table {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let dynamodb = &self.stack.clients.dynamodb;
+        let (table, recovery, ttl, tags) = futures::join!(
+            dynamodb.describe_table().table_name(&self.name).send(),
+            self.point_in_time_recovery(),
+            dynamodb.describe_time_to_live().table_name(&self.name).send(),
+            dynamodb.list_tags_of_resource().resource_arn(self.arn()).send(),
+        );
+        let table = table.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table);
+        let Some(table) = table.filter(|table| table.table_status != Some(TableStatus::Deleting)) else {
+            return Ok(None);
+        };
+        let ttl = ttl.context("failed to read the expiry of the table")?.time_to_live_description;
+        let tags = tags.context("failed to read the tags of the table")?.tags.unwrap_or_default();
+        let tags: Tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        let mut fields = table_fields(&table);
+        fields.insert("point_in_time_recovery".to_owned(), recovery?);
+        fields.insert("expiry_attribute".to_owned(), LiveField::known(json!(layout::expiry_of(ttl.as_ref()))));
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields,
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(),
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        let index = self.layout.index.map(|index| index_view(index.keys, layout::PROJECTION.as_str()));
+        [
+            ("keys", key_view(self.layout.keys)),
+            ("billing", json!(BillingMode::PayPerRequest.as_str())),
+            ("deletion_protection", json!(self.stack.config.stack.protect)),
+            ("index", json!(index)),
+            ("point_in_time_recovery", json!(self.layout.recovery)),
+            ("expiry_attribute", json!(self.layout.expiry)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Field::Known(value)))
+        .collect()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        self.create_table(context).await?;
+        self.wait_until_active(context.progress).await?;
+        let recovery = async {
+            match self.layout.recovery {
+                true => self.put_recovery(context.progress).await,
+                false => Ok(()),
+            }
+        };
+        let expiry = async {
+            match self.layout.expiry {
+                Some(attribute) => self.put_expiry(attribute, true).await,
+                None => Ok(()),
+            }
+        };
+        futures::try_join!(recovery, expiry)?;
+        Ok(self.outputs())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has("keys") {
+            return Err(ResourceError::new("the keys of the table differ, and a table with data is never replaced")
+                .hint("back up its data and delete the table, or choose another `name` under [stack]"));
+        }
+        self.wait_until_active(context.progress).await?;
+        if changes.has("deletion_protection") {
+            self.put_deletion_protection(context.progress, self.stack.config.stack.protect).await?;
+        }
+        if changes.has("billing") {
+            self.put_billing(context.progress).await?;
+        }
+        if changes.has("index") {
+            self.put_index(context.progress, live.fields.get("index")).await?;
+        }
+        if changes.has("point_in_time_recovery") {
+            self.put_recovery(context.progress).await?;
+        }
+        if changes.has("expiry_attribute") {
+            self.change_expiry(live.fields.get("expiry_attribute")).await?;
+        }
+        if changes.tags() {
+            let tags = sdk_tags(context.tags).context("failed to tag the table")?;
+            let call = self.stack.clients.dynamodb.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            call.send().await.context("failed to tag the table")?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        if live.fields.get("deletion_protection") == Some(&LiveField::known(true)) {
+            self.wait_until_active(progress).await?;
+            self.put_deletion_protection(progress, false).await?;
+        }
+        self.delete_table(progress).await
+    }
+}
+
+impl Table {
+    fn arn(&self) -> String {
+        table_arn(&self.stack, self.layout.part)
+    }
+
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with("name", &self.name).with("arn", self.arn())
+    }
+
+    /// Returns whether point-in-time recovery is enabled. The field is unreadable on an emulator that does not offer
+    /// backups.
+    async fn point_in_time_recovery(&self) -> Result<LiveField, ResourceError> {
+        let answer = self.stack.clients.dynamodb.describe_continuous_backups().table_name(&self.name).send().await;
+        let answer = match answer.found(ABSENT, "failed to read the backups of the table") {
+            Err(error) if error.failure == Failure::NotOffered => return Ok(LiveField::Unreadable),
+            answer => answer?,
+        };
+        let backups = answer.and_then(|answer| answer.continuous_backups_description);
+        let recovery = backups.and_then(|backups| backups.point_in_time_recovery_description);
+        let status = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
+        Ok(LiveField::known(status.is_some_and(|status| status.as_str() == "ENABLED")))
+    }
+}
+
+fn table_fields(table: &TableDescription) -> std::collections::BTreeMap<String, LiveField> {
+    let billing = table.billing_mode_summary.as_ref().and_then(|billing| billing.billing_mode.as_ref());
+    let index = table.global_secondary_indexes.as_deref().and_then(layout::live_index);
+    [
+        ("keys", layout::live_keys(table.key_schema.as_deref(), table.attribute_definitions.as_deref())),
+        ("billing", json!(billing.unwrap_or(&BillingMode::Provisioned).as_str())),
+        ("deletion_protection", json!(table.deletion_protection_enabled.unwrap_or(false))),
+        ("index", index.unwrap_or(Value::Null)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
+    .collect()
+}
+
+fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

@@ -1,0 +1,186 @@
+//! The Elastic IP address of the signaling host. It exists before the host and stays when the host is replaced.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{Address as Found, DomainType, ResourceType};
+use serde_json::{Value, json};
+
+use super::{Kind, Permission, ec2};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _, retry};
+use peersync_config::Ingress;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "elastic_ip";
+
+const GONE: &[&str] = &["InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidAddress.NotFound"];
+/// Transient error codes while the host that uses the address is being terminated.
+const IN_USE: &[&str] = &["InvalidIPAddress.InUse", "DependencyViolation"];
+/// Field: further managed addresses. A call that is repeated because its response was lost leaves one, because
+/// `AllocateAddress` has no client token.
+const DUPLICATES: &str = "duplicates";
+
+/// Returns the resource address of the Elastic IP address.
+pub fn address() -> Address {
+    Address::new(NAME, "signal")
+}
+
+struct ElasticIp {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(ElasticIp { stack: stack.clone(), address: address() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![
+        Permission { actions: vec!["ec2:DescribeAddresses"], resources: vec!["*".to_owned()] },
+        Permission {
+            actions: vec!["ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"],
+            resources: ec2::arns(stack),
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for ElasticIp {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// A Cloudflare Tunnel connects outwards, so that the host needs no Elastic IP address.
+    fn wanted(&self) -> bool {
+        self.stack.config.signaling.ingress != Ingress::Cloudflare
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let mut found = found(&self.stack, reads).await?.into_iter();
+        let Some(first) = found.next() else { return Ok(None) };
+        let duplicates: Vec<String> = found.filter_map(|one| one.allocation_id).collect();
+        let id = first.allocation_id().unwrap_or_default().to_owned();
+        Ok(Some(Live {
+            fields: [(DUPLICATES.to_owned(), LiveField::known(json!(duplicates)))].into(),
+            tags: Some(ec2::tags(first.tags())),
+            outputs: self.outputs(&id, first.public_ip().unwrap_or_default()),
+            id,
+            ..Live::default()
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        [(DUPLICATES.to_owned(), Field::known(json!([])))].into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to allocate the address of the signaling host";
+        let call = self.stack.clients.ec2.allocate_address().domain(DomainType::Vpc);
+        let call = call.tag_specifications(ec2::tag_specification(ResourceType::ElasticIp, context.tags));
+        let answer = call.send().await.context(SUMMARY).map_err(|error| {
+            if error.is(&["AddressLimitExceeded"]) {
+                error.hint("the region's quota of Elastic IP addresses is used up: release an unused one, or request a quota increase")
+            } else {
+                error
+            }
+        })?;
+        match (answer.allocation_id(), answer.public_ip()) {
+            (Some(id), Some(ip)) => Ok(self.outputs(id, ip)),
+            _ => Err(ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier")),
+        }
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if let Some(LiveField::Known(Value::Array(duplicates))) = live.fields.get(DUPLICATES) {
+            for duplicate in duplicates.iter().filter_map(Value::as_str) {
+                self.release(context.progress, duplicate, None).await?;
+            }
+        }
+        if changes.tags() {
+            ec2::tag(&self.stack, context, &[&live.id]).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
+        for found in find(&self.stack).await? {
+            self.release(progress, found.allocation_id().unwrap_or_default(), found.association_id()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl ElasticIp {
+    fn outputs(&self, id: &str, ip: &str) -> OutputMap {
+        let dns = public_name(ip, &self.stack.clients.region, self.stack.dns_suffix());
+        OutputMap::new().with("id", id).with("ip", ip).with("dns", dns)
+    }
+
+    async fn release(&self, progress: &Progress, id: &str, association: Option<&str>) -> Result<(), ResourceError> {
+        let ec2 = &self.stack.clients.ec2;
+        if let Some(association) = association.filter(|association| !association.is_empty()) {
+            let answer = ec2.disassociate_address().association_id(association).send().await;
+            answer.found(GONE, "failed to disassociate the address from the signaling host")?;
+        }
+        retry::while_failing(
+            progress,
+            retry::Schedule::INSTANCE,
+            |error| error.is(IN_USE),
+            || async {
+                let answer = ec2.release_address().allocation_id(id).send().await;
+                answer.found(GONE, "failed to release the address of the signaling host").map(|_| ())
+            },
+        )
+        .await
+    }
+}
+
+/// Returns the addresses of the stack as of the graph's shared read.
+pub(super) async fn found(stack: &Stack, reads: &SharedReads) -> Result<Vec<Found>, ResourceError> {
+    reads.get(NAME, find(stack)).await
+}
+
+/// Reads the addresses of the stack, those in use first. Addresses have no names, so they are found by tags alone.
+async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    let call = stack.clients.ec2.describe_addresses().set_filters(Some(ec2::of_stack(stack)));
+    let answer = call.send().await.context("failed to list the addresses")?;
+    let mut found = answer.addresses.unwrap_or_default();
+    found.retain(|one| ec2::is_ours(stack, one.tags()));
+    found.sort_by_key(|one| (one.association_id().is_none_or(str::is_empty), one.allocation_id().map(str::to_owned)));
+    Ok(found)
+}
+
+/// Returns the public DNS name that AWS gives an address.
+fn public_name(ip: &str, region: &str, suffix: &str) -> String {
+    let zone = if region == "us-east-1" { "compute-1".to_owned() } else { format!("{region}.compute") };
+    format!("ec2-{}.{zone}.{suffix}", ip.replace('.', "-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_dns_name_is_derived_from_address_and_region() {
+        assert_eq!(public_name("192.0.2.1", "us-east-1", "amazonaws.com"), "ec2-192-0-2-1.compute-1.amazonaws.com");
+        assert_eq!(
+            public_name("192.0.2.1", "eu-central-1", "amazonaws.com"),
+            "ec2-192-0-2-1.eu-central-1.compute.amazonaws.com"
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! The IAM roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one
+//! inline policy with the permissions it needs. Any other policy on a role is removed.
+//!
+//! A new role takes a while to propagate; the resources that use it wait for that.
+
+mod access;
+mod documents;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_iam::types::Tag;
+use serde_json::{Value, json};
+
+pub use self::access::{Access, function_permissions};
+use super::{Kind, Permission};
+use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::retry::{Schedule, while_failing};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "iam_role";
+
+/// The name of the only policy of each role.
+const POLICY: &str = "peersync";
+/// The error codes for something that does not exist.
+const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
+
+/// Returns the address of a role; `part` is a function's name, `signal` or `gateway`.
+pub fn address(part: &str) -> Address {
+    Address::new(NAME, part)
+}
+
+/// Returns the ARN of a role, which is known before the role exists.
+pub fn role_arn(stack: &Stack, part: &str) -> String {
+    stack.iam_arn(&format!("role/{}", stack.role(part)))
+}
+
+struct Role {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+    /// The service that may assume the role.
+    service: &'static str,
+    policy: Value,
+}
+
+fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let functions = FUNCTIONS.into_iter().map(|function| (function, "lambda.amazonaws.com"));
+    functions.chain([("signal", "ec2.amazonaws.com"), ("gateway", "apigateway.amazonaws.com")])
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let resource = |(part, service)| {
+        let policy = match part {
+            "signal" => documents::of_host(stack),
+            "gateway" => documents::of_gateway(),
+            function => documents::of_function(stack, function),
+        };
+        let (address, name) = (address(part), stack.role(part));
+        Arc::new(Role { stack: stack.clone(), address, name, service, policy }) as Arc<dyn Resource>
+    };
+    parts().map(resource).collect()
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![Permission {
+        actions: vec![
+            "iam:CreateRole",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+            "iam:UpdateAssumeRolePolicy",
+        ],
+        resources: parts().map(|(part, _)| role_arn(stack, part)).collect(),
+    }]
+}
+
+#[async_trait]
+impl Resource for Role {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let iam = &self.stack.clients.iam;
+        let (role, policy, attached, inline) = futures::join!(
+            iam.get_role().role_name(&self.name).send(),
+            iam.get_role_policy().role_name(&self.name).policy_name(POLICY).send(),
+            self.attached(),
+            self.inline(),
+        );
+        let role = role.found(ABSENT, "failed to read the role")?.and_then(|answer| answer.role);
+        let Some(role) = role else { return Ok(None) };
+        let policy = policy.found(ABSENT, "failed to read the policy of the role")?;
+        let policy = policy.map_or(Value::Null, |answer| documents::parse(&answer.policy_document));
+        let trust = role.assume_role_policy_document.as_deref().map_or(Value::Null, documents::parse);
+        let others: Vec<String> = inline?.into_iter().filter(|name| name != POLICY).collect();
+        let tags: Tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: [
+                ("trust".to_owned(), LiveField::known(trust)),
+                ("policy".to_owned(), LiveField::known(policy)),
+                ("attached_policies".to_owned(), LiveField::known(json!(attached?))),
+                ("other_policies".to_owned(), LiveField::known(json!(others))),
+            ]
+            .into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(),
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        [
+            ("trust".to_owned(), Field::known(documents::trust(self.service))),
+            ("policy".to_owned(), Field::known(self.policy.clone())),
+            ("attached_policies".to_owned(), Field::known(json!([]))),
+            ("other_policies".to_owned(), Field::known(json!([]))),
+        ]
+        .into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to create the role";
+        let tags = sdk_tags(context.tags).context(SUMMARY)?;
+        let call = self.stack.clients.iam.create_role().role_name(&self.name).set_tags(Some(tags));
+        let call = call.assume_role_policy_document(documents::trust(self.service).to_string());
+        let answer = call.description(self.stack.mark()).send().await;
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
+        answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
+        self.put_policy(context.progress).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let iam = &self.stack.clients.iam;
+        if changes.has("trust") {
+            let document = documents::trust(self.service).to_string();
+            let call = iam.update_assume_role_policy().role_name(&self.name).policy_document(document);
+            call.send().await.context("failed to change who may assume the role")?;
+        }
+        if changes.has("policy") {
+            self.put_policy(context.progress).await?;
+        }
+        if changes.has_any(&["attached_policies", "other_policies"]) {
+            self.take_off(|name| name != POLICY).await?;
+        }
+        if changes.tags() {
+            let tags = sdk_tags(context.tags).context("failed to tag the role")?;
+            let call = iam.tag_role().role_name(&self.name).set_tags(Some(tags));
+            call.send().await.context("failed to tag the role")?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
+        self.take_off(|_| true).await?;
+        // The removal of the policies takes a while to propagate.
+        let is_transient = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let answer = self.stack.clients.iam.delete_role().role_name(&self.name).send().await;
+            answer.found(ABSENT, "failed to delete the role").map(|_| ())
+        })
+        .await
+    }
+}
+
+impl Role {
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with("name", &self.name).with("arn", role_arn(&self.stack, &self.address.name))
+    }
+
+    async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {
+        // The next call may not find a new role.
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let call = self.stack.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
+            let call = call.policy_document(self.policy.to_string());
+            call.send().await.context("failed to set the policy of the role").map(|_| ())
+        })
+        .await
+    }
+
+    /// Returns the ARNs of the managed policies that are attached to the role.
+    async fn attached(&self) -> Result<Vec<String>, ResourceError> {
+        let call = self.stack.clients.iam.list_attached_role_policies().role_name(&self.name);
+        let policies = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let policies = policies.found(ABSENT, "failed to list the policies of the role")?.unwrap_or_default();
+        Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
+    }
+
+    /// Returns the names of the role's inline policies.
+    async fn inline(&self) -> Result<Vec<String>, ResourceError> {
+        let call = self.stack.clients.iam.list_role_policies().role_name(&self.name);
+        let names = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        Ok(names.found(ABSENT, "failed to list the policies of the role")?.unwrap_or_default())
+    }
+
+    /// Detaches all managed policies, and deletes the inline policies for which `unwanted` returns `true`.
+    async fn take_off(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to remove a policy from the role";
+        let iam = &self.stack.clients.iam;
+        let (attached, inline) = futures::try_join!(self.attached(), self.inline())?;
+        for arn in attached {
+            let answer = iam.detach_role_policy().role_name(&self.name).policy_arn(arn).send().await;
+            answer.found(ABSENT, SUMMARY)?;
+        }
+        for name in inline.into_iter().filter(|name| unwanted(name)) {
+            let answer = iam.delete_role_policy().role_name(&self.name).policy_name(name).send().await;
+            answer.found(ABSENT, SUMMARY)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

@@ -1,0 +1,86 @@
+//! The AWS access that each program needs, from which the policies of the roles are built.
+
+use peersync_runtime::access::{TableAccess, tables};
+use peersync_runtime::secrets::Secrets;
+use peersync_runtime::settings::Settings;
+
+use peersync_config::{Config, MailProvider};
+
+/// The AWS access of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The actions on the tables.
+    pub tables: &'static [TableAccess],
+    /// The parameters that it reads, without the stack's prefix.
+    pub parameters: Vec<&'static str>,
+    /// Whether it sends mail with Amazon SES.
+    pub ses: bool,
+}
+
+/// Returns the access of a function (`signup`, `login`, `friends` or `rooms`) or of the signaling server (`signal`).
+pub fn function_permissions(config: &Config, function: &str) -> Access {
+    let settings = settings(config, function);
+    let mails = settings.as_ref().is_some_and(|settings| settings.function.mails());
+    Access {
+        tables: tables(function),
+        parameters: settings.as_ref().map(Secrets::names).unwrap_or_default(),
+        ses: mails && config.mail.provider == MailProvider::Ses,
+    }
+}
+
+/// Returns the settings of a program, from which the program derives the secrets it reads; `None` for an unknown name.
+fn settings(config: &Config, function: &str) -> Option<Settings> {
+    let provider = match config.mail.provider {
+        MailProvider::None => "none",
+        MailProvider::Smtp => "smtp",
+        MailProvider::Emailjs => "emailjs",
+        MailProvider::Ses => "ses",
+    };
+    let settings = Settings::from_variables(|name| match name {
+        "PEERSYNC_FUNCTION" => Some(function.to_owned()),
+        "MAIL_PROVIDER" => Some(provider.to_owned()),
+        // Required by the settings, but their values do not matter for the access.
+        "PEERSYNC_STACK" | "SITE_URL" => Some("any".to_owned()),
+        _ => None,
+    });
+    settings.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::FUNCTIONS;
+
+    #[test]
+    fn every_program_has_tables_and_reads_the_origin_key() {
+        for function in FUNCTIONS.into_iter().chain(["signal"]) {
+            let access = function_permissions(&Config::default(), function);
+            assert!(!access.tables.is_empty(), "{function}");
+            assert!(access.parameters.contains(&"origin-key"), "{function}");
+            assert!(!access.ses, "{function}");
+        }
+    }
+
+    #[test]
+    fn only_functions_that_send_mail_have_access_to_the_mail_provider() {
+        let mut config = Config::default();
+        config.mail.provider = MailProvider::Ses;
+        let sends: Vec<&str> =
+            FUNCTIONS.into_iter().filter(|function| function_permissions(&config, function).ses).collect();
+        assert_eq!(sends, ["signup", "login", "friends"]);
+        config.mail.provider = MailProvider::Smtp;
+        assert!(function_permissions(&config, "login").parameters.contains(&"smtp-pass"));
+        assert!(!function_permissions(&config, "rooms").parameters.contains(&"smtp-pass"));
+    }
+
+    #[test]
+    fn no_program_may_scan_or_manage_tables() {
+        for function in FUNCTIONS.into_iter().chain(["signal"]) {
+            for table in function_permissions(&Config::default(), function).tables {
+                for action in table.actions {
+                    assert!(action.ends_with("Item") || *action == "Query", "{function} {action}");
+                }
+            }
+        }
+    }
+}

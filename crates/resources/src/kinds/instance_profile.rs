@@ -1,0 +1,152 @@
+//! The instance profile, through which the signaling host assumes its role.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::{Kind, Permission, iam_role};
+use crate::stack::Stack;
+use peersync_aws::retry::{Schedule, while_failing};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "instance_profile";
+
+/// The error codes for something that does not exist.
+const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
+
+/// Returns the address of the profile. Its outputs are `name` and `arn`.
+pub fn address() -> Address {
+    Address::new(NAME, "signal")
+}
+
+struct Profile {
+    stack: Arc<Stack>,
+    address: Address,
+    /// The name of the profile and of the role in it.
+    name: String,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Profile { stack: stack.clone(), address: address(), name: stack.role("signal") })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let name = stack.role("signal");
+    vec![
+        Permission {
+            actions: vec![
+                "iam:AddRoleToInstanceProfile",
+                "iam:CreateInstanceProfile",
+                "iam:DeleteInstanceProfile",
+                "iam:GetInstanceProfile",
+                "iam:RemoveRoleFromInstanceProfile",
+                "iam:TagInstanceProfile",
+            ],
+            resources: vec![stack.iam_arn(&format!("instance-profile/{name}"))],
+        },
+        // Adding a role to a profile requires permission to pass it.
+        Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "signal")] },
+    ]
+}
+
+#[async_trait]
+impl Resource for Profile {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![iam_role::address("signal")]
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let answer = self.stack.clients.iam.get_instance_profile().instance_profile_name(&self.name).send().await;
+        let answer = answer.found(ABSENT, "failed to read the instance profile")?;
+        let Some(profile) = answer.and_then(|answer| answer.instance_profile) else { return Ok(None) };
+        let tags: Tags = profile.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+        let role = profile.roles.first().map(|role| role.role_name.clone());
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: [("role".to_owned(), LiveField::known(json!(role)))].into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(),
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        [("role".to_owned(), Field::known(self.name.as_str()))].into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to create the instance profile";
+        let tags = iam_role::sdk_tags(context.tags).context(SUMMARY)?;
+        let call = self.stack.clients.iam.create_instance_profile().instance_profile_name(&self.name);
+        let answer = call.set_tags(Some(tags)).send().await;
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
+        answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
+        self.add_role(context.progress).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has("role") {
+            if let Some(LiveField::Known(serde_json::Value::String(other))) = live.fields.get("role") {
+                self.remove_role(other).await?;
+            }
+            self.add_role(context.progress).await?;
+        }
+        if changes.tags() {
+            let tags = iam_role::sdk_tags(context.tags).context("failed to tag the instance profile")?;
+            let call = self.stack.clients.iam.tag_instance_profile().instance_profile_name(&self.name);
+            call.set_tags(Some(tags)).send().await.context("failed to tag the instance profile")?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+        if let Some(LiveField::Known(serde_json::Value::String(role))) = live.fields.get("role") {
+            self.remove_role(role).await?;
+        }
+        let call = self.stack.clients.iam.delete_instance_profile().instance_profile_name(&live.id);
+        call.send().await.found(ABSENT, "failed to delete the instance profile").map(|_| ())
+    }
+}
+
+impl Profile {
+    fn outputs(&self) -> OutputMap {
+        let arn = self.stack.iam_arn(&format!("instance-profile/{}", self.name));
+        OutputMap::new().with("name", &self.name).with("arn", arn)
+    }
+
+    async fn add_role(&self, progress: &Progress) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to add the role to the instance profile";
+        // The next call may not find a new role or profile.
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let call = self.stack.clients.iam.add_role_to_instance_profile().instance_profile_name(&self.name);
+            // A profile holds one role, so a repeated call fails because it is full.
+            let answer = call.role_name(&self.name).send().await;
+            answer.found(&["LimitExceeded", "LimitExceededException"], SUMMARY).map(|_| ())
+        })
+        .await
+    }
+
+    async fn remove_role(&self, role: &str) -> Result<(), ResourceError> {
+        let call = self.stack.clients.iam.remove_role_from_instance_profile().instance_profile_name(&self.name);
+        let answer = call.role_name(role).send().await;
+        answer.found(ABSENT, "failed to remove the role from the instance profile").map(|_| ())
+    }
+}

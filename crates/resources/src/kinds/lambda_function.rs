@@ -1,0 +1,211 @@
+//! The four Lambda functions. All run the same program, which reads from its environment which function it is.
+//!
+//! Nothing waits until a new function is active, because the gateway can be configured before that.
+
+mod settle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
+use serde_json::{Value, json};
+
+use super::{
+    Kind, Permission, cloudfront_distribution, dynamodb_table, iam_role, log_group, s3_program, ssm_parameter,
+};
+use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::NotFound as _;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "lambda_function";
+
+/// The error codes for a function that does not exist.
+const ABSENT: &[&str] = &["ResourceNotFoundException"];
+/// The name of the program in the archive, which the runtime `provided.al2023` prescribes.
+const HANDLER: &str = "bootstrap";
+/// Fields that `UpdateFunctionConfiguration` changes.
+const CONFIGURATION: &[&str] = &["runtime", "handler", "role", "memory_mb", "timeout_s", "environment"];
+/// Fields that `UpdateFunctionCode` changes.
+const CODE: &[&str] = &["code_sha256", "architecture"];
+/// An environment variable of the functions only: the API stage `api` is not part of the path that the router matches.
+const FUNCTION_ENVIRONMENT: (&str, &str) = ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
+
+/// Returns the address of a function. Its outputs are `name` and `arn`.
+pub fn address(function: &str) -> Address {
+    Address::new(NAME, function)
+}
+
+struct Function {
+    stack: Arc<Stack>,
+    address: Address,
+    function: &'static str,
+    name: String,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let resource = |function| {
+        let (address, name) = (address(function), stack.named(function));
+        Arc::new(Function { stack: stack.clone(), address, function, name }) as Arc<dyn Resource>
+    };
+    FUNCTIONS.into_iter().map(resource).collect()
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![
+        Permission {
+            actions: vec![
+                "lambda:CreateFunction",
+                "lambda:DeleteFunction",
+                "lambda:GetFunction",
+                "lambda:GetFunctionConfiguration",
+                "lambda:ListTags",
+                "lambda:TagResource",
+                "lambda:UpdateFunctionCode",
+                "lambda:UpdateFunctionConfiguration",
+            ],
+            resources: FUNCTIONS.iter().map(|function| function_arn(stack, function)).collect(),
+        },
+        Permission {
+            actions: vec!["iam:PassRole"],
+            resources: FUNCTIONS.iter().map(|function| iam_role::role_arn(stack, function)).collect(),
+        },
+    ]
+}
+
+/// Returns the ARN of a function, which is known before the function exists.
+pub fn function_arn(stack: &Stack, function: &str) -> String {
+    stack.arn("lambda", &format!("function:{}", stack.named(function)))
+}
+
+#[async_trait]
+impl Resource for Function {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        let mut needed = vec![
+            iam_role::address(self.function),
+            // Deleted after the function, so that a late log line does not re-create the group.
+            log_group::address(self.function),
+            // Its domain is in the environment.
+            cloudfront_distribution::address(),
+            // Lambda copies the program from the bucket.
+            s3_program::address(s3_program::API),
+        ];
+        // The function accesses these at its first request.
+        needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
+        needed.extend(["origin-key", "ticket-key"].map(ssm_parameter::address));
+        needed
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let answer = self.stack.clients.lambda.get_function().function_name(&self.name).send().await;
+        let Some(answer) = answer.found(ABSENT, "failed to read the function")? else { return Ok(None) };
+        let Some(configuration) = answer.configuration else { return Ok(None) };
+        let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: live_fields(&configuration),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(),
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        let known = [
+            ("runtime", json!(Runtime::Providedal2023.as_str())),
+            ("handler", json!(HANDLER)),
+            ("architecture", json!(Architecture::X8664.as_str())),
+            ("role", json!(iam_role::role_arn(&self.stack, self.function))),
+            ("memory_mb", json!(self.stack.config.api.memory_mb)),
+            ("timeout_s", json!(self.timeout())),
+            ("code_sha256", json!(self.stack.artifacts.api.package_sha256)),
+        ];
+        let environment = self.environment(outputs).map(|environment| json!(environment));
+        known
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Field::Known(value)))
+            .chain([("environment".to_owned(), Field::known_or_unknown(environment))])
+            .collect()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        self.create_function(context).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has_any(CONFIGURATION) {
+            self.wait_until_settled(context.progress).await?;
+            self.put_configuration(context).await?;
+        }
+        if changes.has_any(CODE) {
+            self.wait_until_settled(context.progress).await?;
+            self.put_code(context).await?;
+        }
+        if changes.has_any(CONFIGURATION) || changes.has_any(CODE) {
+            self.wait_until_settled(context.progress).await?;
+        }
+        if changes.tags() {
+            self.put_tags(context).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
+        self.delete_function(progress).await
+    }
+}
+
+impl Function {
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with("name", &self.name).with("arn", function_arn(&self.stack, self.function))
+    }
+
+    /// Returns the timeout in whole seconds, rounded up. The configuration has checked the limits.
+    fn timeout(&self) -> i32 {
+        let span = self.stack.config.api.timeout.0;
+        i32::try_from(span.as_secs() + u64::from(span.subsec_nanos() > 0)).unwrap_or(i32::MAX)
+    }
+
+    /// Returns the environment variables; `None` until the URLs in them are known.
+    fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
+        let mut environment = self.stack.runtime_environment(outputs)?;
+        let build = self.stack.artifacts.api.elf_sha256;
+        let own = [FUNCTION_ENVIRONMENT, ("PEERSYNC_BUILD", build), ("PEERSYNC_FUNCTION", self.function)];
+        environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Some(environment)
+    }
+}
+
+fn live_fields(function: &FunctionConfiguration) -> BTreeMap<String, LiveField> {
+    let variables = function.environment.as_ref().and_then(|environment| environment.variables.as_ref());
+    let variables: BTreeMap<&String, &String> = variables.into_iter().flatten().collect();
+    let architecture = function.architectures().first();
+    [
+        ("runtime", json!(function.runtime.as_ref().map(Runtime::as_str))),
+        ("handler", json!(function.handler)),
+        ("architecture", json!(architecture.map_or("x86_64", Architecture::as_str))),
+        ("role", json!(function.role)),
+        ("memory_mb", json!(function.memory_size)),
+        ("timeout_s", json!(function.timeout)),
+        ("code_sha256", json!(function.code_sha256)),
+        ("environment", json!(variables)),
+    ]
+    .into_iter()
+    .map(|(name, value): (&str, Value)| (name.to_owned(), LiveField::Known(value)))
+    .collect()
+}

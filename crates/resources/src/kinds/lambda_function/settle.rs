@@ -1,0 +1,122 @@
+//! The calls that change a function. Lambda accepts one change at a time.
+
+use std::collections::HashMap;
+
+use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, Runtime, State};
+
+use super::{ABSENT, Function, HANDLER, function_arn};
+use crate::kinds::{iam_role, s3_program};
+use peersync_aws::retry::{Schedule, until, while_failing};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{ApplyContext, Progress, ResourceError};
+
+/// Parts of Lambda's messages if a role, its policy or its key has not propagated yet. Just "not authorized" means that
+/// the permission is missing.
+const NOT_KNOWN_YET: &[&str] =
+    &["cannot be assumed by Lambda", "KMS key is invalid for CreateGrant", "does not have permissions to call"];
+
+impl Function {
+    pub(super) async fn create_function(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.create_function().function_name(&self.name);
+        let call = call.runtime(Runtime::Providedal2023).architectures(Architecture::X8664).handler(HANDLER);
+        let call = call.role(iam_role::role_arn(&self.stack, self.function)).description(self.stack.mark());
+        let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
+        let call = call.environment(self.sdk_environment(context)?);
+        let call = call.set_tags(Some(context.tags.clone().into_iter().collect()));
+        let call =
+            call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
+        let create = || async {
+            let answer = call.clone().send().await;
+            // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
+            answer.found(&["ResourceConflictException"], "failed to create the function").map(|_| ())
+        };
+        while_failing(context.progress, Schedule::PROPAGATION, is_not_known_yet, create).await
+    }
+
+    pub(super) async fn put_configuration(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.update_function_configuration().function_name(&self.name);
+        let call = call.runtime(Runtime::Providedal2023).handler(HANDLER);
+        let call = call.role(iam_role::role_arn(&self.stack, self.function));
+        let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
+        let call = call.environment(self.sdk_environment(context)?);
+        let is_transient = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
+            call.clone().send().await.context("failed to change the function").map(|_| ())
+        })
+        .await
+    }
+
+    pub(super) async fn put_code(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        while_failing(context.progress, Schedule::PROPAGATION, is_busy, || async {
+            let call = self.stack.clients.lambda.update_function_code().function_name(&self.name);
+            let call = call.architectures(Architecture::X8664).s3_bucket(self.stack.bucket());
+            let call = call.s3_key(s3_program::API_KEY);
+            call.send().await.context("failed to update the program of the function").map(|_| ())
+        })
+        .await
+    }
+
+    pub(super) async fn put_tags(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        let tags = context.tags.clone().into_iter().collect();
+        let call = self.stack.clients.lambda.tag_resource().resource(function_arn(&self.stack, self.function));
+        call.set_tags(Some(tags)).send().await.context("failed to tag the function").map(|_| ())
+    }
+
+    pub(super) async fn delete_function(&self, progress: &Progress) -> Result<(), ResourceError> {
+        while_failing(progress, Schedule::STATE, is_busy, || async {
+            let answer = self.stack.clients.lambda.delete_function().function_name(&self.name).send().await;
+            answer.found(ABSENT, "failed to delete the function").map(|_| ())
+        })
+        .await
+    }
+
+    /// Waits until no change is in progress. A function without a status is still being created.
+    pub(super) async fn wait_until_settled(&self, progress: &Progress) -> Result<(), ResourceError> {
+        until(progress, Schedule::STATE, "the function to finish its update", || async {
+            let call = self.stack.clients.lambda.get_function_configuration().function_name(&self.name);
+            let function = call.send().await.context("failed to read the function")?;
+            match function.last_update_status {
+                Some(LastUpdateStatus::Failed) => {
+                    let reason = function.last_update_status_reason.unwrap_or_default();
+                    Err(ResourceError::new("Lambda failed to update the function").caused_by(reason))
+                }
+                Some(LastUpdateStatus::Successful) if function.state != Some(State::Pending) => Ok(Some(())),
+                _ => Ok(None),
+            }
+        })
+        .await
+    }
+
+    fn sdk_environment(&self, context: &ApplyContext<'_>) -> Result<Environment, ResourceError> {
+        let variables = self.environment(context.outputs).ok_or_else(|| {
+            ResourceError::new("the URL of the pages is not known")
+                .hint("set `domain` under [site], or deploy to an endpoint that offers CloudFront")
+        })?;
+        let variables: HashMap<String, String> = variables.into_iter().collect();
+        Ok(Environment::builder().set_variables(Some(variables)).build())
+    }
+}
+
+fn is_not_known_yet(error: &ResourceError) -> bool {
+    error.is(&["InvalidParameterValueException"])
+        && error.causes().iter().any(|cause| NOT_KNOWN_YET.iter().any(|text| cause.contains(text)))
+}
+
+fn is_busy(error: &ResourceError) -> bool {
+    error.is(&["ResourceConflictException"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_not_known_yet;
+    use peersync_engine::ResourceError;
+
+    #[test]
+    fn missing_permission_or_invalid_value_is_not_transient() {
+        let error = |code, cause: &str| ResourceError::new("failed").code(Some(code)).caused_by(cause.to_owned());
+        let code = "InvalidParameterValueException";
+        assert!(is_not_known_yet(&error(code, "The role defined for the function cannot be assumed by Lambda.")));
+        assert!(!is_not_known_yet(&error(code, "The memory size is not valid.")));
+        assert!(!is_not_known_yet(&error("AccessDeniedException", "not authorized, cannot be assumed by Lambda")));
+    }
+}

@@ -1,0 +1,166 @@
+//! The CloudWatch log groups. They are created before anything writes to them, so that they have a retention.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
+use serde_json::json;
+
+use super::{Kind, Permission};
+use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "log_group";
+
+/// Returns the address of a log group; `part` is a function's name, `signal` or `api-access`.
+pub fn address(part: &str) -> Address {
+    Address::new(NAME, part)
+}
+
+struct LogGroup {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let functions = FUNCTIONS.map(|function| (function, stack.function_log_group(function)));
+    let others = ["api-access", "signal"].map(|part| (part, stack.log_group(part)));
+    functions
+        .into_iter()
+        .chain(others)
+        .map(|(part, name)| {
+            Arc::new(LogGroup { stack: stack.clone(), address: address(part), name }) as Arc<dyn Resource>
+        })
+        .collect()
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![
+        Permission { actions: vec!["logs:DescribeLogGroups"], resources: vec!["*".to_owned()] },
+        Permission {
+            actions: vec![
+                "logs:CreateLogGroup",
+                "logs:DeleteLogGroup",
+                "logs:PutRetentionPolicy",
+                "logs:ListTagsForResource",
+                "logs:TagResource",
+            ],
+            resources: arns(stack),
+        },
+    ]
+}
+
+/// Returns the ARNs of the groups for IAM policies: of the groups, and of their contents, to which some actions apply.
+pub fn arns(stack: &Stack) -> Vec<String> {
+    let functions = FUNCTIONS.into_iter().flat_map(|function| {
+        let group = stack.arn("logs", &format!("log-group:{}", stack.function_log_group(function)));
+        [format!("{group}:*"), group]
+    });
+    // No wildcard for the functions' groups: `{stack}-*` would match those of `{stack}-2` too.
+    functions.chain([stack.arn("logs", &format!("log-group:{}", stack.log_group("*")))]).collect()
+}
+
+#[async_trait]
+impl Resource for LogGroup {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let logs = &self.stack.clients.logs;
+        // One shared call lists the log groups of all functions, another one lists all others.
+        let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
+        let (groups, answer) = futures::join!(
+            reads.get(prefix, self.find(prefix)),
+            logs.list_tags_for_resource().resource_arn(self.arn()).send(),
+        );
+        let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+            return Ok(None);
+        };
+        let Some(answer) = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")?
+        else {
+            return Ok(None);
+        };
+        let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: [("retention_days".to_owned(), LiveField::known(json!(group.retention_in_days())))].into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: OutputMap::new().with("name", &self.name).with("arn", self.arn()),
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        [("retention_days".to_owned(), Field::known(self.retention()))].into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let tags = context.tags.clone().into_iter().collect();
+        let answer =
+            self.stack.clients.logs.create_log_group().log_group_name(&self.name).set_tags(Some(tags)).send().await;
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
+        answer.found(&["ResourceAlreadyExistsException"], "failed to create the log group")?;
+        self.put_retention().await?;
+        Ok(OutputMap::new().with("name", &self.name).with("arn", self.arn()))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has("retention_days") {
+            self.put_retention().await?;
+        }
+        if changes.tags() {
+            let tags = context.tags.clone().into_iter().collect();
+            let call = self.stack.clients.logs.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            call.send().await.context("failed to tag the log group")?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+        let answer = self.stack.clients.logs.delete_log_group().log_group_name(&live.id).send().await;
+        answer.found(&["ResourceNotFoundException"], "failed to delete the log group").map(|_| ())
+    }
+}
+
+impl LogGroup {
+    fn arn(&self) -> String {
+        self.stack.arn("logs", &format!("log-group:{}", self.name))
+    }
+
+    /// Lists the log groups whose names have this prefix.
+    async fn find(&self, prefix: &str) -> Result<Vec<Found>, ResourceError> {
+        let groups = self.stack.clients.logs.describe_log_groups().log_group_name_prefix(prefix);
+        let groups = groups.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        groups.context("failed to list the log groups")
+    }
+
+    fn retention(&self) -> i32 {
+        self.stack.config.logs.retention_days
+    }
+
+    async fn put_retention(&self) -> Result<(), ResourceError> {
+        let call = self.stack.clients.logs.put_retention_policy().log_group_name(&self.name);
+        call.retention_in_days(self.retention())
+            .send()
+            .await
+            .context("failed to set the retention of the log group")?;
+        Ok(())
+    }
+}

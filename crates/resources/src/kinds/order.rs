@@ -1,0 +1,52 @@
+//! The dependencies between kinds, each with its reason: the second is created before the first and deleted after it. A
+//! test compares the graph with this list, so that no dependency is lost, or added without a reason.
+
+use std::collections::BTreeSet;
+
+use crate::stack::Stack;
+use peersync_config::Config;
+
+const ORDER: &[(&str, &str, &str)] = &[
+    ("alarm", "signal_instance", "it watches the host by its id"),
+    ("api_routes", "rest_api", "they are part of the API"),
+    ("api_stage", "api_routes", "its deployment is a snapshot of the existing routes"),
+    ("api_stage", "iam_role", "the account needs the role before a stage can write logs"),
+    ("api_stage", "log_group", "API Gateway rejects a log group that does not exist"),
+    ("api_stage", "rest_api", "it is part of the API"),
+    ("cloudfront_distribution", "elastic_ip", "the DNS name of the Elastic IP address is an origin"),
+    ("cloudfront_distribution", "origin_access_control", "it refers to it, and blocks its deletion"),
+    ("cloudfront_distribution", "response_headers_policy", "it refers to it, and blocks its deletion"),
+    ("cloudfront_distribution", "rest_api", "the API's domain is an origin"),
+    ("cloudfront_distribution", "ssm_parameter", "it sends the origin key"),
+    ("dashboard", "signal_instance", "it shows the host by its id"),
+    ("instance_profile", "iam_role", "it contains the role, and blocks its deletion"),
+    ("lambda_function", "cloudfront_distribution", "the URL of the pages is in its environment"),
+    ("lambda_function", "dynamodb_table", "it accesses them from its first request on"),
+    ("lambda_function", "iam_role", "Lambda rejects a role that does not exist"),
+    ("lambda_function", "log_group", "a late log line would re-create the group without retention"),
+    ("lambda_function", "s3_program", "Lambda copies the program from the bucket"),
+    ("lambda_function", "ssm_parameter", "it reads them at its first request"),
+    ("lambda_permission", "lambda_function", "it is part of the function's policy"),
+    ("lambda_permission", "rest_api", "it contains the API's id"),
+    ("metric_filter", "log_group", "it is part of the group"),
+    ("s3_bucket_policy", "cloudfront_distribution", "it names the only distribution that may read"),
+    ("s3_bucket_policy", "s3_bucket", "it is part of the bucket"),
+    ("s3_objects", "s3_bucket", "they are stored in it"),
+    ("s3_program", "s3_bucket", "it is stored in it"),
+    ("signal_instance", "cloudfront_distribution", "the URL of the pages is in its user data"),
+    ("signal_instance", "elastic_ip", "it is given the address, and blocks its release"),
+    ("signal_instance", "instance_profile", "EC2 rejects a profile that does not exist"),
+    ("signal_instance", "log_group", "its log agent needs the group and may not create it"),
+    ("signal_instance", "s3_program", "it downloads the program at its first boot"),
+    ("signal_instance", "security_group", "it is launched into it, and blocks its deletion"),
+];
+
+#[tokio::test]
+async fn every_edge_of_the_graph_has_its_reason() {
+    let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+    let graph = crate::catalog::graph(&stack).expect("the resources form a graph");
+    let edges = graph.order().iter().flat_map(|from| graph.dependencies(from).map(|needs| (from.kind, needs.kind)));
+    let edges: BTreeSet<(&str, &str)> = edges.collect();
+    let expected: BTreeSet<(&str, &str)> = ORDER.iter().map(|(from, needs, _)| (*from, *needs)).collect();
+    assert_eq!(edges, expected);
+}

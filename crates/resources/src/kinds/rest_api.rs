@@ -1,0 +1,269 @@
+//! The REST API without its routes. They are a separate resource because the distribution needs only the API's id.
+//!
+//! Names of APIs are not unique. The stack's API is the newest one with its name and tags: if the response to a
+//! creation was lost, the call was repeated, and everything else belongs to the API of the last response. Older ones
+//! are removed.
+
+mod quota;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOperation, RestApi};
+use serde_json::{Value, json};
+
+pub(super) use self::quota::{SlowDown, says};
+use super::{Kind, Permission};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Ownership, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "rest_api";
+
+/// The error codes for something that does not exist.
+pub(super) const ABSENT: &[&str] = &["NotFoundException"];
+/// The maximum number of entries per page.
+pub(super) const PAGE: i32 = 500;
+/// The path of the endpoint types in patch operations.
+const ENDPOINT_PATH: &str = "/endpointConfiguration/types/";
+
+/// Returns the address of the API. Its outputs are `id`, `root` (the id of the path `/`) and `host` (its domain).
+pub fn address() -> Address {
+    Address::new(NAME, "api")
+}
+
+struct Api {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Api { stack: stack.clone(), address: address() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    // The actions are HTTP methods. API Gateway assigns the identifiers.
+    vec![
+        Permission { actions: vec!["apigateway:GET", "apigateway:POST"], resources: vec![arn(stack, "/restapis")] },
+        Permission {
+            actions: vec!["apigateway:GET", "apigateway:PATCH", "apigateway:DELETE"],
+            resources: vec![arn(stack, "/restapis/*")],
+        },
+        Permission { actions: vec!["apigateway:PUT"], resources: vec![arn(stack, "/tags/*")] },
+    ]
+}
+
+/// Returns an API Gateway ARN, which has no account.
+pub(super) fn arn(stack: &Stack, path: &str) -> String {
+    format!("arn:{}:apigateway:{}::{path}", stack.identity.partition, stack.clients.region)
+}
+
+/// Returns the name of the REST API.
+pub fn name(stack: &Stack) -> String {
+    stack.named("api")
+}
+
+/// The REST APIs with the stack's name.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The newest managed API, or an unmanaged one if none is managed.
+    api: RestApi,
+    ownership: Ownership,
+    /// The ids of further managed APIs.
+    surplus: Vec<String>,
+}
+
+async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
+    let call = stack.clients.api_gateway.get_rest_apis().limit(PAGE).into_paginator().items().send();
+    let apis = call.collect::<Result<Vec<_>, _>>().await.context("failed to list the REST APIs")?;
+    let wanted = name(stack);
+    let mut named: Vec<RestApi> = apis.into_iter().filter(|api| api.name.as_ref() == Some(&wanted)).collect();
+    named.sort_by_key(|api| Reverse((api.created_date.map_or(0, |date| date.secs()), api.id.clone())));
+    let (ours, others): (Vec<RestApi>, Vec<RestApi>) =
+        named.into_iter().partition(|api| stack.ownership(&tags_of(api)) == Ownership::Ours);
+    let mut ours = ours.into_iter();
+    let Some(api) = ours.next().or_else(|| others.into_iter().next()) else { return Ok(None) };
+    let ownership = stack.ownership(&tags_of(&api));
+    Ok(Some(Found { ownership, api, surplus: ours.filter_map(|api| api.id).collect() }))
+}
+
+/// Returns the REST APIs with the stack's name as of the graph's shared read.
+async fn found(stack: &Stack, reads: &SharedReads) -> Result<Option<Found>, ResourceError> {
+    reads.get(NAME, find(stack)).await
+}
+
+/// Returns the id of the stack's API if it exists.
+pub(super) async fn found_id(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
+    let found = found(stack, reads).await?.filter(|found| found.ownership == Ownership::Ours);
+    Ok(found.and_then(|found| found.api.id))
+}
+
+fn tags_of(api: &RestApi) -> Tags {
+    api.tags.clone().unwrap_or_default().into_iter().collect()
+}
+
+#[async_trait]
+impl Resource for Api {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let Some(found) = found(&self.stack, reads).await? else { return Ok(None) };
+        let Some(id) = found.api.id.clone() else { return Ok(None) };
+        let root = found.api.root_resource_id.clone().unwrap_or_default();
+        Ok(Some(Live {
+            fields: live_fields(&found),
+            ownership: found.ownership,
+            tags: Some(tags_of(&found.api)),
+            outputs: self.outputs(&id, &root),
+            id,
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        [
+            ("description", json!(self.stack.mark())),
+            ("endpoint", json!(EndpointType::Regional.as_str())),
+            ("answers", json!(true)),
+            ("binary_types", json!([])),
+            ("surplus", json!([])),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Field::Known(value)))
+        .collect()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to create the REST API";
+        let endpoint = EndpointConfiguration::builder().types(EndpointType::Regional).build();
+        let tags = context.tags.clone().into_iter().collect();
+        let call = self.stack.clients.api_gateway.create_rest_api().name(name(&self.stack));
+        let call = call.description(self.stack.mark()).endpoint_configuration(endpoint).set_tags(Some(tags));
+        let api = context.progress.slow_down(|| async { call.clone().send().await.context(SUMMARY) }).await?;
+        let id = api.id.ok_or_else(|| ResourceError::new("API Gateway returned a REST API without an id"))?;
+        let root = match api.root_resource_id {
+            Some(root) => root,
+            None => self.root(context.progress, &id).await?,
+        };
+        Ok(self.outputs(&id, &root))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let patches = self.patches(live, changes);
+        if !patches.is_empty() {
+            let call = self.stack.clients.api_gateway.update_rest_api().rest_api_id(&live.id);
+            let call = call.set_patch_operations(Some(patches));
+            let change = || async { call.clone().send().await.context("failed to change the REST API") };
+            context.progress.slow_down(change).await?;
+        }
+        if changes.has("surplus") {
+            self.delete_surplus(context.progress, live).await?;
+        }
+        if changes.tags() {
+            let tags = context.tags.clone().into_iter().collect();
+            let arn = arn(&self.stack, &format!("/restapis/{}", live.id));
+            let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
+            let tag = || async { call.clone().send().await.context("failed to tag the REST API") };
+            context.progress.slow_down(tag).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        self.delete_surplus(progress, live).await?;
+        self.delete_one(progress, &live.id).await
+    }
+}
+
+impl Api {
+    fn outputs(&self, id: &str, root: &str) -> OutputMap {
+        let suffix = if self.stack.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let host = format!("{id}.execute-api.{}.{suffix}", self.stack.clients.region);
+        OutputMap::new().with("id", id).with("root", root).with("host", host)
+    }
+
+    /// Reads the id of the path `/`, for when the response to the creation lacks it.
+    async fn root(&self, progress: &Progress, id: &str) -> Result<String, ResourceError> {
+        let call = self.stack.clients.api_gateway.get_resources().rest_api_id(id);
+        let answer =
+            progress.slow_down(|| async { call.clone().send().await.context("failed to list the API's paths") });
+        let root = answer.await?.items.unwrap_or_default().into_iter().find(|path| path.path.as_deref() == Some("/"));
+        root.and_then(|root| root.id).ok_or_else(|| ResourceError::new("the REST API has no path `/`"))
+    }
+
+    fn patches(&self, live: &Live, changes: &Changes) -> Vec<PatchOperation> {
+        let known = |field: &str| match live.fields.get(field) {
+            Some(LiveField::Known(value)) => value.clone(),
+            _ => Value::Null,
+        };
+        let mut patches = Vec::new();
+        if changes.has("description") {
+            patches.push(replace("/description", &self.stack.mark()));
+        }
+        if changes.has("endpoint") {
+            let old = known("endpoint").as_str().unwrap_or_default().to_owned();
+            patches.push(replace(&format!("{ENDPOINT_PATH}{old}"), EndpointType::Regional.as_str()));
+        }
+        if changes.has("answers") {
+            patches.push(replace("/disableExecuteApiEndpoint", "false"));
+        }
+        if changes.has("binary_types") {
+            let old = known("binary_types");
+            let types = old.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let path = |kind: &str| format!("/binaryMediaTypes/{}", kind.replace('~', "~0").replace('/', "~1"));
+            patches.extend(types.map(|kind| PatchOperation::builder().op(Op::Remove).path(path(kind)).build()));
+        }
+        patches
+    }
+
+    async fn delete_surplus(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        let Some(LiveField::Known(Value::Array(ids))) = live.fields.get("surplus") else { return Ok(()) };
+        for id in ids.iter().filter_map(Value::as_str) {
+            self.delete_one(progress, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_one(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+        let call = self.stack.clients.api_gateway.delete_rest_api().rest_api_id(id);
+        let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete the REST API") };
+        progress.slow_down(delete).await.map(|_| ())
+    }
+}
+
+fn live_fields(found: &Found) -> BTreeMap<String, LiveField> {
+    let api = &found.api;
+    let endpoint = api.endpoint_configuration.as_ref().and_then(|endpoint| endpoint.types().first());
+    [
+        ("description", json!(api.description)),
+        ("endpoint", json!(endpoint.map(EndpointType::as_str))),
+        ("answers", json!(!api.disable_execute_api_endpoint)),
+        ("binary_types", json!(api.binary_media_types())),
+        ("surplus", json!(found.surplus)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
+    .collect()
+}
+
+/// Returns a patch operation that replaces a setting.
+pub(super) fn replace(path: &str, value: &str) -> PatchOperation {
+    PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
+}

@@ -1,0 +1,266 @@
+//! The bucket with the pages and the server programs: private, owned by its account alone, encrypted and versioned.
+
+mod emptying;
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag, Tagging};
+use futures::future::try_join_all;
+
+use super::{Kind, Permission};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _, code_of, retry};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Fields, Live, OutputMap, Outputs, Ownership, Progress, Resource, ResourceError,
+    Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "s3_bucket";
+
+/// The only region that `CreateBucket` does not accept as a location constraint.
+const UNSAID_REGION: &str = "us-east-1";
+/// Transient error codes: concurrent changes, and a new bucket that has not propagated.
+const PASSING: &[&str] = &["OperationAborted", "NoSuchBucket"];
+/// Error codes for a bucket in another account or region.
+const ELSEWHERE: &[&str] = &[
+    "AccessDenied",
+    "403",
+    "PermanentRedirect",
+    "301",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+];
+
+/// Returns the address of the bucket.
+pub fn address() -> Address {
+    Address::new(NAME, "site")
+}
+
+struct Bucket {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(Bucket { stack: stack.clone(), address: address(), name: stack.bucket() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let arn = bucket_arn(stack);
+    vec![
+        Permission {
+            actions: vec![
+                "s3:CreateBucket",
+                "s3:DeleteBucket",
+                "s3:GetBucketOwnershipControls",
+                "s3:GetBucketPublicAccessBlock",
+                "s3:GetBucketTagging",
+                "s3:GetBucketVersioning",
+                "s3:GetEncryptionConfiguration",
+                "s3:GetLifecycleConfiguration",
+                "s3:ListBucketVersions",
+                "s3:PutBucketOwnershipControls",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutBucketVersioning",
+                "s3:PutEncryptionConfiguration",
+                "s3:PutLifecycleConfiguration",
+                // For the tags of a new bucket.
+                "s3:TagResource",
+            ],
+            resources: vec![arn.clone()],
+        },
+        Permission { actions: vec!["s3:DeleteObject", "s3:DeleteObjectVersion"], resources: vec![format!("{arn}/*")] },
+    ]
+}
+
+#[async_trait]
+impl Resource for Bucket {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let (whose, fields) = futures::join!(found(&self.stack, reads), settings::read(&self.stack, &self.name));
+        let (tags, ownership) = match whose? {
+            Whose::Nobodys => return Ok(None),
+            Whose::Elsewhere(reason) => {
+                let ownership = Ownership::Foreign(reason);
+                return Ok(Some(Live { id: self.name.clone(), ownership, ..Live::default() }));
+            }
+            Whose::InOurAccount(tags) => {
+                let ownership = self.stack.ownership(&tags);
+                (tags, ownership)
+            }
+        };
+        let (id, outputs) = (self.name.clone(), self.outputs());
+        Ok(Some(Live { id, fields: fields?, tags: Some(tags), ownership, outputs }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        settings::desired(self.stack.config.site.old_version_days)
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let tags = sdk_tags(context.tags)?;
+        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
+        if self.stack.clients.region != UNSAID_REGION {
+            let region = BucketLocationConstraint::from(self.stack.clients.region.as_str());
+            configuration = configuration.location_constraint(region);
+        }
+        let call = self.stack.clients.s3.create_bucket().bucket(&self.name);
+        let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
+        let call = call.create_bucket_configuration(configuration.build());
+        // A bucket with this name was just deleted, and the name is not available yet.
+        let is_transient = |error: &ResourceError| error.is(&["OperationAborted"]);
+        let created = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
+            call.clone().send().await.context("failed to create the bucket")
+        });
+        match created.await {
+            Err(error) if error.is(&["BucketAlreadyOwnedByYou"]) => self.must_be_ours().await?,
+            Err(error) if error.is(&["BucketAlreadyExists"]) => return Err(name_taken(error)),
+            created => created.map(|_| ())?,
+        }
+        let every_field: Vec<String> = self.desired(context.outputs).into_keys().collect();
+        self.apply(context.progress, &every_field).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let changed: Vec<String> = changes.iter().map(|change| change.field.clone()).collect();
+        self.apply(context.progress, &changed).await?;
+        if changes.tags() {
+            let mut tags: Tags = live.tags.clone().unwrap_or_default();
+            tags.extend(context.tags.clone());
+            tags.retain(|key, _| !key.starts_with("aws:"));
+            let tags =
+                Tagging::builder().set_tag_set(Some(sdk_tags(&tags)?)).build().context("failed to tag the bucket")?;
+            retry_passing(context.progress, || async {
+                let call = self.stack.clients.s3.put_bucket_tagging().bucket(&self.name).tagging(tags.clone());
+                call.send().await.context("failed to tag the bucket").map(|_| ())
+            })
+            .await?;
+        }
+        Ok(self.outputs())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        emptying::delete_with_content(&self.stack.clients.s3, progress, &live.id).await
+    }
+}
+
+impl Bucket {
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with("name", &self.name).with("arn", bucket_arn(&self.stack))
+    }
+
+    /// Applies the settings of these fields concurrently.
+    async fn apply(&self, progress: &Progress, fields: &[String]) -> Result<(), ResourceError> {
+        let (s3, days) = (&self.stack.clients.s3, self.stack.config.site.old_version_days);
+        let sent =
+            fields.iter().map(|field| retry_passing(progress, move || settings::send(s3, &self.name, field, days)));
+        try_join_all(sent).await.map(|_| ())
+    }
+
+    async fn must_be_ours(&self) -> Result<(), ResourceError> {
+        match whose(&self.stack).await? {
+            Whose::InOurAccount(tags) if self.stack.ownership(&tags) == Ownership::Ours => Ok(()),
+            _ => Err(name_taken(ResourceError::new("failed to create the bucket"))),
+        }
+    }
+}
+
+/// The owner of the bucket with the stack's bucket name.
+#[derive(Clone, Debug)]
+pub(super) enum Whose {
+    /// The bucket does not exist.
+    Nobodys,
+    /// The bucket is in another account or region; the text is the reason to show.
+    Elsewhere(String),
+    /// The bucket is in this account and has these tags.
+    InOurAccount(Tags),
+}
+
+/// Reads the owner and the tags of the bucket with the stack's bucket name.
+async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
+    let call = stack.clients.s3.get_bucket_tagging().bucket(stack.bucket());
+    match call.expected_bucket_owner(&stack.identity.account).send().await {
+        Ok(answer) => {
+            let tags = answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect();
+            Ok(Whose::InOurAccount(tags))
+        }
+        Err(error) => match code_of(&error) {
+            Some("NoSuchBucket") => Ok(Whose::Nobodys),
+            Some("NoSuchTagSet") => Ok(Whose::InOurAccount(Tags::new())),
+            Some(code) if ELSEWHERE.contains(&code) => Ok(Whose::Elsewhere(
+                "it is in another account or region, or your role may not read its tags".to_owned(),
+            )),
+            _ => Err(error).context("failed to read the tags of the bucket"),
+        },
+    }
+}
+
+/// Returns the owner of the bucket as of the graph's shared read.
+async fn found(stack: &Stack, reads: &SharedReads) -> Result<Whose, ResourceError> {
+    reads.get(NAME, whose(stack)).await
+}
+
+/// Returns whether the bucket exists and is managed by this stack. If not, its contents count as absent, and only the
+/// bucket itself is reported.
+pub(super) async fn is_found(stack: &Stack, reads: &SharedReads) -> Result<bool, ResourceError> {
+    let tags = match found(stack, reads).await? {
+        Whose::InOurAccount(tags) => tags,
+        Whose::Nobodys | Whose::Elsewhere(_) => return Ok(false),
+    };
+    Ok(stack.ownership(&tags) == Ownership::Ours)
+}
+
+/// Returns the ARN of the bucket.
+pub(super) fn bucket_arn(stack: &Stack) -> String {
+    format!("arn:{}:s3:::{}", stack.identity.partition, stack.bucket())
+}
+
+/// Repeats `operation` while it fails with a transient error of S3.
+pub(super) async fn retry_passing<T, F, Fut>(progress: &Progress, operation: F) -> Result<T, ResourceError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, ResourceError>>,
+{
+    retry::while_failing(progress, retry::Schedule::PROPAGATION, |error| error.is(PASSING), operation).await
+}
+
+/// Returns `None` if the bucket is missing, or if `code` says that it lacks the setting.
+fn absent_setting<T, E, R>(
+    answer: Result<T, aws_smithy_runtime_api::client::result::SdkError<E, R>>,
+    code: &str,
+    summary: &str,
+) -> Result<Option<T>, ResourceError>
+where
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    answer.found(&[code, "NoSuchBucket"], summary)
+}
+
+fn name_taken(error: ResourceError) -> ResourceError {
+    error.hint("another account has a bucket with this name, and bucket names are global: set `bucket` under [site] to another name")
+}
+
+fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, ResourceError> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    tags.iter().map(tag).collect::<Result<_, _>>().context("failed to build the tags of the bucket")
+}

@@ -1,0 +1,69 @@
+//! Deletes a bucket with its contents: first all versions and delete markers, then the bucket.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+
+use peersync_aws::{Context as _, NotFound as _, retry};
+use peersync_engine::{Progress, ResourceError};
+
+/// The maximum number of keys that S3 accepts in one call.
+const BATCH: i32 = 1_000;
+/// Transient error codes, of single keys or of a whole call: S3 is busy, or an object was added meanwhile.
+const PASSING: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted", "BucketNotEmpty"];
+
+/// Empties and deletes the bucket; succeeds if it does not exist.
+pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
+    let is_transient = |error: &ResourceError| error.is(PASSING);
+    retry::while_failing(progress, retry::Schedule::STATE, is_transient, || async {
+        empty(s3, progress, bucket).await?;
+        let answer = s3.delete_bucket().bucket(bucket).send().await;
+        answer.found(&["NoSuchBucket"], "failed to delete the bucket").map(|_| ())
+    })
+    .await
+}
+
+async fn empty(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
+    let (mut key, mut version, mut deleted) = (None, None, 0);
+    loop {
+        let call = s3.list_object_versions().bucket(bucket).max_keys(BATCH);
+        let answer = call.set_key_marker(key).set_version_id_marker(version).send().await;
+        let Some(page) = answer.found(&["NoSuchBucket"], "failed to list the versions in the bucket")? else {
+            return Ok(());
+        };
+        let versions = page.versions().iter().map(|one| identifier(one.key(), one.version_id()));
+        let markers = page.delete_markers().iter().map(|one| identifier(one.key(), one.version_id()));
+        let found = versions.chain(markers).flatten().collect::<Result<Vec<_>, _>>();
+        let found = found.context("failed to delete the objects in the bucket")?;
+        deleted += found.len();
+        delete_batch(s3, bucket, found).await?;
+        if page.is_truncated() != Some(true) {
+            return Ok(());
+        }
+        progress.waiting(format!("the bucket to be emptied, {deleted} versions so far"));
+        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+    }
+}
+
+fn identifier(
+    key: Option<&str>,
+    version: Option<&str>,
+) -> Option<Result<ObjectIdentifier, aws_smithy_types::error::operation::BuildError>> {
+    Some(ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build())
+}
+
+async fn delete_batch(s3: &Client, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), ResourceError> {
+    const SUMMARY: &str = "failed to delete the objects in the bucket";
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().context(SUMMARY)?;
+    let answer = s3.delete_objects().bucket(bucket).delete(delete).send().await;
+    let Some(answer) = answer.found(&["NoSuchBucket"], SUMMARY)? else { return Ok(()) };
+    match answer.errors().first() {
+        None => Ok(()),
+        Some(error) => {
+            let text = error.message().or(error.code()).unwrap_or("S3 gave no reason").to_owned();
+            Err(ResourceError::new(SUMMARY).code(error.code()).caused_by(text))
+        }
+    }
+}

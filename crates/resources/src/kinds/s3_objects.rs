@@ -1,0 +1,285 @@
+//! The pages in the bucket, as a single resource: changed files are uploaded, and those that no longer exist removed.
+//!
+//! Files are compared by checksum, not by date: the entity tag of an object that was uploaded in one part and is
+//! encrypted with S3's own keys is its MD5. Each file is a separate field, so that the plan names it. The digests of
+//! that many fields do not fit in a tag, so the tags of this resource are stored as metadata of `config.json`. That is
+//! uploaded last, so that an interrupted upload is detected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use md5::{Digest as _, Md5};
+use serde_json::{Value, json};
+
+use super::{Kind, Permission, invalidation, s3_bucket, s3_program};
+use crate::pages::{self, CONFIG_KEY};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "s3_objects";
+
+/// Field: unmanaged objects in the bucket.
+const UNEXPECTED: &str = "unexpected";
+/// Field: the content types and cache headers of all files. It is unreadable, because S3 does not list them.
+const HEADERS: &str = "headers";
+/// The metadata of `config.json` that stores the tags, including the digest of all fields, as JSON in base64url.
+const TAGS_METADATA: &str = "peersync-tags";
+/// The prefix of the tags that are stored; those of the configuration are on the bucket.
+const OUR_TAGS: &str = "peersync:";
+/// The maximum number of concurrent uploads.
+const UPLOADS: usize = 16;
+
+/// Returns the address of the pages.
+pub fn address() -> Address {
+    Address::new(NAME, "site")
+}
+
+struct Objects {
+    stack: Arc<Stack>,
+    address: Address,
+    files: BTreeMap<&'static str, Body>,
+}
+
+/// The content of a file with its checksum.
+struct Body {
+    bytes: std::borrow::Cow<'static, [u8]>,
+    md5: String,
+}
+
+impl Body {
+    fn new(bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        let md5 = hex::encode(Md5::digest(&bytes));
+        Self { bytes, md5 }
+    }
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let config = pages::config_json(&stack.signal_path(), &stack.config.stage);
+    let pages = stack.artifacts.pages.iter().map(|page| (page.key, Body::new(page.content)));
+    let files = pages.chain([(CONFIG_KEY, Body::new(config.into_bytes()))]).collect();
+    vec![Arc::new(Objects { stack: stack.clone(), address: address(), files })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    let arn = s3_bucket::bucket_arn(stack);
+    vec![
+        Permission { actions: vec!["s3:ListBucket"], resources: vec![arn.clone()] },
+        Permission {
+            actions: vec!["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            resources: vec![format!("{arn}/*")],
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for Objects {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![s3_bucket::address()]
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let (ours, listed, recorded) =
+            futures::join!(s3_bucket::is_found(&self.stack, reads), self.list(), self.recorded_tags());
+        if !ours? {
+            return Ok(None);
+        }
+        let listed = listed?;
+        if listed.is_empty() {
+            return Ok(None);
+        }
+        let mut tags: Tags = self.stack.config.stack.tags.clone();
+        tags.extend(recorded?);
+        Ok(Some(Live {
+            id: self.stack.bucket(),
+            fields: self.live_fields(listed),
+            tags: Some(tags),
+            ..Live::default()
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        let headers: BTreeMap<&str, String> = self
+            .files
+            .keys()
+            .map(|key| (*key, format!("{} {}", pages::content_type(key), pages::cache_control(key))))
+            .collect();
+        let files = self.files.iter().map(|(key, body)| ((*key).to_owned(), Field::known(body.md5.as_str())));
+        let others =
+            [(UNEXPECTED.to_owned(), Field::known(json!([]))), (HEADERS.to_owned(), Field::known(json!(headers)))];
+        files.chain(others).collect()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let keys = self.files.keys().copied().filter(|key| *key != CONFIG_KEY);
+        self.upload_all(context, keys.collect()).await?;
+        self.upload(context, CONFIG_KEY).await?;
+        Ok(OutputMap::new())
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let changed = |key: &&str| changes.has(HEADERS) || changes.has(key);
+        let keys: Vec<&'static str> =
+            self.files.keys().copied().filter(|key| *key != CONFIG_KEY).filter(changed).collect();
+        let unexpected = unexpected(live);
+        futures::try_join!(self.upload_all(context, keys.clone()), self.remove(context.progress, &unexpected))?;
+        if changes.tags() || changed(&CONFIG_KEY) {
+            self.upload(context, CONFIG_KEY).await?;
+        }
+        let keys = keys.into_iter().chain(changed(&CONFIG_KEY).then_some(CONFIG_KEY));
+        let paths = keys.map(str::to_owned).chain(unexpected).collect();
+        invalidation::request(&self.stack, context.progress, paths).await;
+        Ok(OutputMap::new())
+    }
+
+    /// Does nothing: the deletion of the bucket also deletes all objects and their old versions.
+    async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
+        Ok(())
+    }
+}
+
+impl Objects {
+    /// Returns the entity tags of all objects by key, without the programs.
+    async fn list(&self) -> Result<BTreeMap<String, String>, ResourceError> {
+        let mut pages = self.stack.clients.s3.list_objects_v2().bucket(self.stack.bucket()).into_paginator().send();
+        let mut found = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.found(&["NoSuchBucket"], "failed to list the pages in the bucket")?;
+            for object in page.and_then(|page| page.contents).unwrap_or_default() {
+                let (Some(key), Some(tag)) = (object.key, object.e_tag) else { continue };
+                if !key.starts_with(s3_program::PREFIX) {
+                    found.insert(key, tag.trim_matches('"').to_owned());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn recorded_tags(&self) -> Result<Tags, ResourceError> {
+        let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(CONFIG_KEY).send().await;
+        let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];
+        let answer = answer.found(&absent, "failed to read the digest of the pages")?;
+        let text = answer.and_then(|answer| answer.metadata?.remove(TAGS_METADATA));
+        Ok(text.and_then(|text| decoded(&text)).unwrap_or_default())
+    }
+
+    fn live_fields(&self, listed: BTreeMap<String, String>) -> BTreeMap<String, LiveField> {
+        let (ours, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            listed.into_iter().partition(|(key, _)| self.files.contains_key(key.as_str()));
+        let others: Vec<String> = others.into_keys().collect();
+        ours.into_iter()
+            .map(|(key, tag)| (key, LiveField::known(tag)))
+            .chain([
+                (UNEXPECTED.to_owned(), LiveField::known(json!(others))),
+                (HEADERS.to_owned(), LiveField::Unreadable),
+            ])
+            .collect()
+    }
+
+    async fn upload_all(&self, context: &ApplyContext<'_>, keys: Vec<&'static str>) -> Result<(), ResourceError> {
+        let mut uploads: Vec<BoxFuture<'_, Result<(), ResourceError>>> = Vec::with_capacity(keys.len());
+        for key in keys {
+            uploads.push(Box::pin(self.upload(context, key)));
+        }
+        stream::iter(uploads).buffer_unordered(UPLOADS).try_collect().await
+    }
+
+    async fn upload(&self, context: &ApplyContext<'_>, key: &'static str) -> Result<(), ResourceError> {
+        let Some(body) = self.files.get(key) else { return Ok(()) };
+        let tags = (key == CONFIG_KEY).then(|| encoded(context.tags));
+        s3_bucket::retry_passing(context.progress, || async {
+            let bytes = match &body.bytes {
+                std::borrow::Cow::Borrowed(bytes) => ByteStream::from_static(bytes),
+                std::borrow::Cow::Owned(bytes) => ByteStream::from(bytes.clone()),
+            };
+            let mut call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(key).body(bytes);
+            call = call.content_type(pages::content_type(key)).cache_control(pages::cache_control(key));
+            // Set explicitly, because with other encryption than this the entity tag is not the MD5.
+            call = call.server_side_encryption(ServerSideEncryption::Aes256);
+            if let Some(tags) = &tags {
+                call = call.metadata(TAGS_METADATA, tags);
+            }
+            call.send().await.context("failed to upload a page").map(|_| ())
+        })
+        .await
+    }
+
+    async fn remove(&self, progress: &Progress, keys: &[String]) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to remove unexpected objects from the bucket";
+        for keys in keys.chunks(1_000) {
+            let identifiers = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
+            let identifiers = identifiers.collect::<Result<Vec<_>, _>>().context(SUMMARY)?;
+            let delete = Delete::builder().set_objects(Some(identifiers)).quiet(true).build().context(SUMMARY)?;
+            let answer = s3_bucket::retry_passing(progress, || async {
+                let call = self.stack.clients.s3.delete_objects().bucket(self.stack.bucket()).delete(delete.clone());
+                call.send().await.context(SUMMARY)
+            })
+            .await?;
+            if let Some(error) = answer.errors().first() {
+                let cause = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
+                return Err(ResourceError::new(SUMMARY).code(error.code()).caused_by(cause));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encoded(tags: &Tags) -> String {
+    let ours: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| key.starts_with(OUR_TAGS)).collect();
+    URL_SAFE_NO_PAD.encode(json!(ours).to_string())
+}
+
+fn decoded(text: &str) -> Option<Tags> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+fn unexpected(live: &Live) -> Vec<String> {
+    match live.fields.get(UNEXPECTED) {
+        Some(LiveField::Known(Value::Array(keys))) => {
+            keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_tags_round_trip_through_the_metadata() {
+        let ours = ("peersync:stack".to_owned(), "a".to_owned());
+        let tags = [ours.clone(), ("owner".to_owned(), "me".to_owned())].into();
+        assert_eq!(decoded(&encoded(&tags)), Some([ours].into()));
+        assert_eq!(decoded("no base64!"), None);
+    }
+
+    #[test]
+    fn unexpected_objects_are_read_from_the_live_fields() {
+        let fields = [(UNEXPECTED.to_owned(), LiveField::known(json!(["old.js", "a b"])))].into();
+        assert_eq!(unexpected(&Live { fields, ..Live::default() }), ["old.js", "a b"]);
+        assert!(unexpected(&Live::default()).is_empty());
+    }
+}

@@ -1,0 +1,230 @@
+//! The security group of the signaling host. Inbound traffic is limited to that of the ingress, without SSH.
+
+mod rules;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{Filter, ResourceType, SecurityGroup as Found};
+use serde_json::json;
+
+use self::rules::{Names, Rule};
+use super::{Kind, Permission, ec2};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _, code_of, retry};
+use peersync_config::Ingress;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Failure, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "security_group";
+
+const GONE: &[&str] = &["InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidSecurityGroupID.NotFound"];
+/// Transient error codes while the EC2 instance that uses the group is being terminated.
+const IN_USE: &[&str] = &["DependencyViolation", "InvalidGroup.InUse"];
+const INBOUND: &str = "inbound";
+const OUTBOUND: &str = "outbound";
+
+/// Returns the address of the security group.
+pub fn address() -> Address {
+    Address::new(NAME, "signal")
+}
+
+struct SecurityGroup {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(SecurityGroup { stack: stack.clone(), address: address(), name: stack.named("signal") })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![
+        Permission {
+            actions: vec!["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
+            resources: vec!["*".to_owned()],
+        },
+        Permission {
+            actions: vec![
+                "ec2:AuthorizeSecurityGroupEgress",
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:CreateSecurityGroup",
+                "ec2:CreateTags",
+                "ec2:DeleteSecurityGroup",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ],
+            resources: ec2::arns(stack),
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for SecurityGroup {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let (found, names) = futures::try_join!(self.find(), self.names())?;
+        let Some(found) = found else { return Ok(None) };
+        let tags = ec2::tags(found.tags());
+        let id = found.group_id.clone().unwrap_or_default();
+        let view = |permissions| LiveField::known(json!(rules::live(permissions, &names)));
+        Ok(Some(Live {
+            fields: [
+                (INBOUND.to_owned(), view(found.ip_permissions())),
+                (OUTBOUND.to_owned(), view(found.ip_permissions_egress())),
+            ]
+            .into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: OutputMap::new().with("id", &id),
+            id,
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        let ingress = self.stack.config.signaling.ingress;
+        [
+            (INBOUND.to_owned(), Field::known(json!(rules::inbound(ingress)))),
+            (OUTBOUND.to_owned(), Field::known(json!(rules::outbound(ingress)))),
+        ]
+        .into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        const SUMMARY: &str = "failed to create the security group";
+        let vpc = self.default_vpc().await?;
+        let call = self.stack.clients.ec2.create_security_group().group_name(&self.name).vpc_id(vpc);
+        let call = call.description(self.stack.mark());
+        let call = call.tag_specifications(ec2::tag_specification(ResourceType::SecurityGroup, context.tags));
+        let id = match call.send().await {
+            Ok(answer) => answer.group_id,
+            // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
+            Err(error) if code_of(&error) == Some("InvalidGroup.Duplicate") => {
+                self.find().await?.and_then(|found| found.group_id)
+            }
+            Err(error) => return Err(error).context(SUMMARY),
+        };
+        let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier"))?;
+        self.converge(context.progress, &id).await?;
+        Ok(OutputMap::new().with("id", id))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if changes.has_any(&[INBOUND, OUTBOUND]) {
+            self.converge(context.progress, &live.id).await?;
+        }
+        if changes.tags() {
+            ec2::tag(&self.stack, context, &[&live.id]).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        retry::while_failing(
+            progress,
+            retry::Schedule::INSTANCE,
+            |error| error.is(IN_USE),
+            || async {
+                let answer = self.stack.clients.ec2.delete_security_group().group_id(&live.id).send().await;
+                answer.found(GONE, "failed to delete the security group").map(|_| ())
+            },
+        )
+        .await
+    }
+}
+
+impl SecurityGroup {
+    /// Finds the group with the stack's name. If several VPCs have one, a managed group is preferred.
+    async fn find(&self) -> Result<Option<Found>, ResourceError> {
+        let filter = Filter::builder().name("group-name").values(&self.name).build();
+        let groups = self.stack.clients.ec2.describe_security_groups().filters(filter).into_paginator().items().send();
+        let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list security groups")?;
+        let is_unmanaged =
+            |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) != peersync_engine::Ownership::Ours;
+        Ok(groups.into_iter().min_by_key(is_unmanaged))
+    }
+
+    async fn default_vpc(&self) -> Result<String, ResourceError> {
+        let filter = Filter::builder().name("is-default").values("true").build();
+        let networks = self.stack.clients.ec2.describe_vpcs().filters(filter).into_paginator().items().send();
+        let networks = networks.collect::<Result<Vec<_>, _>>().await.context("failed to look for the default VPC")?;
+        networks.into_iter().find_map(|network| network.vpc_id).ok_or_else(|| {
+            ResourceError::new("the region has no default VPC")
+                .hint("create one with `aws ec2 create-default-vpc`, or choose another region")
+        })
+    }
+
+    /// Returns the id of the prefix list of CloudFront, which AWS emulators may lack.
+    async fn names(&self) -> Result<Names, ResourceError> {
+        let filter = Filter::builder().name("prefix-list-name").values(rules::CLOUDFRONT_LIST).build();
+        let call = self.stack.clients.ec2.describe_managed_prefix_lists().filters(filter).send();
+        let answer = call.await.context("failed to look for CloudFront's prefix list");
+        let list = match answer {
+            Ok(answer) => answer.prefix_lists.into_iter().flatten().find_map(|list| list.prefix_list_id),
+            Err(error) if error.failure == Failure::NotOffered => None,
+            Err(error) => return Err(error),
+        };
+        if list.is_none() && self.stack.clients.endpoint_url.is_none() && self.uses_cloudfront() {
+            return Err(ResourceError::new("the region does not have CloudFront's prefix list")
+                .hint("choose another region, or another `ingress` under [signaling]"));
+        }
+        Ok(Names { cloudfront: list })
+    }
+
+    fn uses_cloudfront(&self) -> bool {
+        self.stack.config.signaling.ingress == Ingress::Cloudfront
+    }
+
+    /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.
+    async fn converge(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+        let is_transient = |error: &ResourceError| error.is(GONE);
+        let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
+        let (current, names) = futures::try_join!(current, self.names())?;
+        let ingress = self.stack.config.signaling.ingress;
+        let inbound = difference(rules::parse(current.ip_permissions(), &names), rules::inbound_rules(ingress));
+        let outbound =
+            difference(rules::parse(current.ip_permissions_egress(), &names), rules::outbound_rules(ingress));
+        let calls = rules::Calls { ec2: &self.stack.clients.ec2, group: id, names: &names };
+        futures::try_join!(calls.authorize_inbound(&inbound.missing), calls.authorize_outbound(&outbound.missing))?;
+        futures::try_join!(calls.revoke_inbound(&inbound.unexpected), calls.revoke_outbound(&outbound.unexpected))?;
+        Ok(())
+    }
+
+    async fn read(&self, id: &str) -> Result<Found, ResourceError> {
+        const SUMMARY: &str = "failed to read the security group";
+        let answer = self.stack.clients.ec2.describe_security_groups().group_ids(id).send().await.context(SUMMARY)?;
+        let found = answer.security_groups.into_iter().flatten().next();
+        found.ok_or_else(|| ResourceError::new(SUMMARY).code(GONE.first().copied()))
+    }
+}
+
+/// The rules to add and the rules to remove.
+struct Difference {
+    missing: Vec<Rule>,
+    unexpected: Vec<Rule>,
+}
+
+fn difference(current: BTreeSet<Rule>, wanted: BTreeSet<Rule>) -> Difference {
+    Difference {
+        missing: wanted.difference(&current).cloned().collect(),
+        unexpected: current.difference(&wanted).cloned().collect(),
+    }
+}

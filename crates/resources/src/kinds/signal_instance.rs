@@ -1,0 +1,348 @@
+//! The signaling host: an EC2 instance with Amazon Linux 2023, reachable only through its ingress and Session Manager.
+//!
+//! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
+//! new host is created first and takes over the address; then the old one is terminated.
+
+mod launch;
+mod user_data;
+mod views;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{
+    Filter, HttpTokensState, IamInstanceProfileSpecification, Instance as Found, InstanceMetadataEndpointState,
+    InstanceStateName,
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Kind, Permission, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group,
+};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _, retry};
+use peersync_config::Ingress;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "signal_instance";
+
+/// The tag with the SHA-256 of the user data. User data cannot change while the host runs, so it need not be read.
+const USER_DATA_TAG: &str = "peersync:user-data";
+/// The tag with the image and how it was chosen, so that a new release of Amazon Linux does not replace the host.
+const IMAGE_TAG: &str = "peersync:image";
+/// The value of the field `image` if the configuration names no image.
+const NEWEST_IMAGE: &str = "the newest at its creation";
+
+const GONE: &[&str] = &["InvalidInstanceID.NotFound"];
+const STATE: &str = "state";
+const PROFILE: &str = "instance_profile";
+const GROUPS: &str = "security_groups";
+const METADATA: &str = "metadata";
+const ELASTIC_IP: &str = "elastic_ip";
+/// Field: further managed hosts, left over from an interrupted replacement.
+const LEFTOVERS: &str = "leftovers";
+
+/// Returns the address of the host.
+pub fn address() -> Address {
+    Address::new(NAME, "signal")
+}
+
+struct SignalInstance {
+    stack: Arc<Stack>,
+    address: Address,
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    vec![Arc::new(SignalInstance { stack: stack.clone(), address: address() })]
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    // The ARNs of AWS's public parameters have no account.
+    let (partition, region) = (&stack.identity.partition, &stack.clients.region);
+    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", launch::NEWEST_IMAGE_PARAMETER);
+    vec![
+        Permission {
+            actions: vec![
+                "ec2:DescribeAddresses",
+                "ec2:DescribeIamInstanceProfileAssociations",
+                "ec2:DescribeImages",
+                "ec2:DescribeInstanceStatus",
+                "ec2:DescribeInstances",
+            ],
+            resources: vec!["*".to_owned()],
+        },
+        Permission { actions: vec!["ssm:GetParameter"], resources: vec![newest_image] },
+        Permission {
+            actions: vec![
+                "ec2:AssociateAddress",
+                "ec2:AssociateIamInstanceProfile",
+                "ec2:CreateTags",
+                "ec2:ModifyInstanceAttribute",
+                "ec2:ModifyInstanceMetadataOptions",
+                "ec2:ReplaceIamInstanceProfileAssociation",
+                "ec2:RunInstances",
+                "ec2:StartInstances",
+                "ec2:TerminateInstances",
+            ],
+            resources: ec2::arns(stack),
+        },
+    ]
+}
+
+#[async_trait]
+impl Resource for SignalInstance {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        vec![
+            cloudfront_distribution::address(),
+            elastic_ip::address(),
+            instance_profile::address(),
+            log_group::address("signal"),
+            s3_program::address("signal"),
+            security_group::address(),
+        ]
+    }
+
+    fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("image", "the image of an instance cannot be changed"),
+            ("instance_type", "changing the type would stop the host; a new one takes over without downtime"),
+            ("user_data", "a host reads its user data only at the first boot"),
+        ]
+    }
+
+    fn create_before_destroy(&self) -> bool {
+        true
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let (found, addresses) = futures::try_join!(find(&self.stack), elastic_ip::found(&self.stack, reads))?;
+        let mut found = found.into_iter();
+        let Some(current) = found.next() else { return Ok(None) };
+        let leftovers: Vec<String> = found.filter_map(|instance| instance.instance_id).collect();
+        let tags = ec2::tags(current.tags());
+        let id = current.instance_id.clone().unwrap_or_default();
+        Ok(Some(Live {
+            fields: [
+                ("image".to_owned(), LiveField::known(views::image_view(&current, &tags))),
+                ("instance_type".to_owned(), LiveField::known(json!(current.instance_type().map(|one| one.as_str())))),
+                ("user_data".to_owned(), LiveField::known(json!(tags.get(USER_DATA_TAG)))),
+                (PROFILE.to_owned(), LiveField::known(json!(views::profile_name(&current)))),
+                (GROUPS.to_owned(), LiveField::known(views::groups_view(&current))),
+                (METADATA.to_owned(), views::metadata_view(&current)),
+                (ELASTIC_IP.to_owned(), LiveField::known(views::address_view(&addresses, &id))),
+                (STATE.to_owned(), LiveField::known(views::state_view(&current))),
+                (LEFTOVERS.to_owned(), LiveField::known(json!(leftovers))),
+            ]
+            .into(),
+            tags: Some(tags),
+            outputs: outputs(&id),
+            id,
+            ..Live::default()
+        }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        let signaling = &self.stack.config.signaling;
+        let user_data =
+            user_data::build(&self.stack, outputs, self.stack.artifacts.signal.elf_sha256).map(|text| hash(&text));
+        let group = outputs.get(&security_group::address(), "id").map(|id| json!([id]));
+        let elastic_ip = match signaling.ingress {
+            Ingress::Cloudflare => Field::Known(Value::Null),
+            _ => Field::known_or_unknown(outputs.get(&elastic_ip::address(), "id")),
+        };
+        [
+            ("image".to_owned(), Field::known(signaling.image.as_deref().unwrap_or(NEWEST_IMAGE))),
+            ("instance_type".to_owned(), Field::known(signaling.instance_type.as_str())),
+            ("user_data".to_owned(), Field::known_or_unknown(user_data)),
+            (PROFILE.to_owned(), Field::known_or_unknown(outputs.get(&instance_profile::address(), "name"))),
+            (GROUPS.to_owned(), Field::known_or_unknown(group)),
+            (METADATA.to_owned(), Field::known("token required, 1 hop")),
+            (ELASTIC_IP.to_owned(), elastic_ip),
+            (STATE.to_owned(), Field::known("running")),
+            (LEFTOVERS.to_owned(), Field::known(json!([]))),
+        ]
+        .into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let user_data = user_data::build(&self.stack, context.outputs, self.stack.artifacts.signal.elf_sha256)
+            .ok_or_else(|| ResourceError::new("the URL of the pages is not known when the host is created"))?;
+        let older = find_all(&self.stack).await?;
+        let order = launch::Order {
+            stack: &self.stack,
+            context,
+            user_data_hash: hash(&user_data),
+            user_data,
+            group: context.outputs.require(&security_group::address(), "id")?,
+            profile: context.outputs.require(&instance_profile::address(), "name")?,
+            older: &older,
+        };
+        let id = order.run().await?;
+        self.associate(context, &id).await?;
+        Ok(outputs(&id))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let ec2 = &self.stack.clients.ec2;
+        if changes.has(STATE) {
+            self.start(context.progress, &live.id).await?;
+        }
+        if changes.has(PROFILE) {
+            let profile = context.outputs.require(&instance_profile::address(), "name")?;
+            self.attach_profile(&live.id, profile).await?;
+        }
+        if changes.has(GROUPS) {
+            let group = context.outputs.require(&security_group::address(), "id")?;
+            let call = ec2.modify_instance_attribute().instance_id(&live.id).groups(group);
+            call.send().await.context("failed to change the security group of the signaling host")?;
+        }
+        if changes.has(METADATA) {
+            let call = ec2.modify_instance_metadata_options().instance_id(&live.id);
+            let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(1);
+            let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
+            call.send().await.context("failed to protect the metadata of the signaling host")?;
+        }
+        if changes.has(ELASTIC_IP) {
+            self.associate(context, &live.id).await?;
+        }
+        if changes.has(LEFTOVERS) {
+            self.terminate(context.progress, views::leftovers(live)).await?;
+        }
+        if changes.tags() {
+            ec2::tag(&self.stack, context, &[&live.id]).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        let found = find(&self.stack).await?;
+        let ids = found.into_iter().filter_map(|instance| instance.instance_id).chain([live.id.clone()]);
+        self.terminate(progress, ids.collect()).await
+    }
+
+    /// Terminates the old hosts by id, because the new one carries the same tags.
+    async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        self.terminate(progress, views::leftovers(live).into_iter().chain([live.id.clone()]).collect()).await
+    }
+}
+
+impl SignalInstance {
+    /// Associates the stack's Elastic IP address with the host, and disassociates it from any other.
+    async fn associate(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
+        if self.stack.config.signaling.ingress == Ingress::Cloudflare {
+            return Ok(());
+        }
+        let allocation = context.outputs.require(&elastic_ip::address(), "id")?;
+        let is_transient = |error: &ResourceError| {
+            error.is(GONE) || error.is(&["InvalidAllocationID.NotFound", "IncorrectInstanceState"])
+        };
+        retry::while_failing(context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
+            let call = self.stack.clients.ec2.associate_address().allocation_id(allocation).instance_id(id);
+            call.allow_reassociation(true).send().await.context("failed to give the signaling host its address")
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn start(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+        // A host that is stopping can be started once it has stopped.
+        retry::while_failing(
+            progress,
+            retry::Schedule::INSTANCE,
+            |error| error.is(&["IncorrectInstanceState"]),
+            || async {
+                let call = self.stack.clients.ec2.start_instances().instance_ids(id);
+                call.send().await.context("failed to start the signaling host")
+            },
+        )
+        .await?;
+        launch::until_running(&self.stack, progress, id).await.map(|_| ())
+    }
+
+    async fn attach_profile(&self, id: &str, profile: &str) -> Result<(), ResourceError> {
+        const SUMMARY: &str = "failed to give the signaling host its role";
+        let ec2 = &self.stack.clients.ec2;
+        let filter = Filter::builder().name("instance-id").values(id).build();
+        let found = ec2.describe_iam_instance_profile_associations().filters(filter).send().await.context(SUMMARY)?;
+        let mut found = found.iam_instance_profile_associations.into_iter().flatten();
+        let profile = IamInstanceProfileSpecification::builder().name(profile).build();
+        match found.find_map(|association| association.association_id) {
+            Some(association) => {
+                let call = ec2.replace_iam_instance_profile_association().association_id(association);
+                call.iam_instance_profile(profile).send().await.context(SUMMARY).map(|_| ())
+            }
+            None => {
+                let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile);
+                call.send().await.context(SUMMARY).map(|_| ())
+            }
+        }
+    }
+
+    /// Terminates these hosts and waits until they have ended, because what they use can be deleted only then.
+    async fn terminate(&self, progress: &Progress, mut ids: Vec<String>) -> Result<(), ResourceError> {
+        ids.sort();
+        ids.dedup();
+        for id in ids {
+            let answer = self.stack.clients.ec2.terminate_instances().instance_ids(&id).send().await;
+            if answer.found(GONE, "failed to terminate the signaling host")?.is_none() {
+                continue;
+            }
+            let reason = "the signaling host to terminate";
+            retry::until(progress, retry::Schedule::INSTANCE, reason, || async {
+                let state = launch::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
+                Ok(matches!(state, None | Some(InstanceStateName::Terminated)).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the hosts of the stack that are not terminated or terminating, the newest first.
+async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    let mut found = find_all(stack).await?;
+    found.retain(is_alive);
+    Ok(found)
+}
+
+fn is_alive(instance: &Found) -> bool {
+    let state = instance.state().and_then(|state| state.name());
+    !matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated))
+}
+
+/// Reads the hosts of the stack, the newest first. EC2 returns terminated ones for about an hour.
+async fn find_all(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    let filters = Some(ec2::of_stack(stack));
+    let pages = stack.clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send();
+    let reservations = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the EC2 instances")?;
+    let mut found: Vec<Found> = reservations.into_iter().flat_map(|one| one.instances.unwrap_or_default()).collect();
+    found.retain(|one| ec2::is_ours(stack, one.tags()));
+    found.sort_by_key(|one| std::cmp::Reverse((one.launch_time.map(|time| time.secs()), one.instance_id.clone())));
+    Ok(found)
+}
+
+fn outputs(id: &str) -> OutputMap {
+    OutputMap::new().with("id", id)
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

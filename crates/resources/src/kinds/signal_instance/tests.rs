@@ -1,0 +1,135 @@
+//! Checks the host's files with the tools that will read them, if these are installed.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::user_data;
+use crate::kinds::cloudfront_distribution;
+use crate::stack::Stack;
+use peersync_config::{Config, Ingress};
+use peersync_engine::{OutputMap, Outputs};
+
+/// EC2's limit for user data in bytes, before base64 encoding.
+const LIMIT: usize = 16_384;
+
+async fn stack(ingress: Ingress) -> Arc<Stack> {
+    let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+    config.signaling.ingress = ingress;
+    config.signaling.domain = Some("signal.example.org".to_owned());
+    config.signaling.acme_email = Some("me@example.org".to_owned());
+    config.mail.from = Some("Peer \"Sync\" \\ <me@example.org>\nBcc: all".to_owned());
+    config.mail.smtp.user = Some("me@example.org".to_owned());
+    config.mail.provider = peersync_config::MailProvider::Smtp;
+    Stack::for_tests(config).await
+}
+
+async fn user_data(ingress: Ingress) -> String {
+    let mut outputs = Outputs::default();
+    let domain = OutputMap::new().with("domain", "d111.cloudfront.net");
+    outputs.insert(cloudfront_distribution::address(), domain);
+    user_data::build(&*stack(ingress).await, &outputs, &"0".repeat(64)).unwrap()
+}
+
+fn content(user_data: &str, path: &str) -> Option<String> {
+    let config: Value = serde_json::from_str(user_data.strip_prefix("#cloud-config\n").unwrap()).unwrap();
+    let files = config["write_files"].as_array().unwrap().clone();
+    files.into_iter().find(|file| file["path"] == path).map(|file| file["content"].as_str().unwrap().to_owned())
+}
+
+/// Runs a tool on a file and returns whether it succeeded and its output. Prints a line and returns `None` if the tool
+/// is not installed.
+fn run(tool: &str, arguments: &[&str], name: &str, text: &str) -> Option<(bool, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let command = Command::new(tool).args(arguments).arg(&path).stdin(Stdio::null()).output();
+    match command {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+        }
+        Err(_) => {
+            println!("skipped: {tool} is not installed");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn user_data_is_unknown_until_the_site_url_is_known() {
+    let stack = stack(Ingress::Cloudfront).await;
+    assert_eq!(user_data::build(&stack, &Outputs::default(), "0"), None);
+}
+
+#[tokio::test]
+async fn cloud_init_accepts_the_user_data_of_every_ingress() {
+    for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
+        let user_data = user_data(ingress).await;
+        assert!(user_data.len() < LIMIT, "{ingress:?}: {} bytes", user_data.len());
+        if let Some((valid, output)) = run("cloud-init", &["schema", "--config-file"], "user-data.yaml", &user_data) {
+            assert!(valid, "{ingress:?}: {output}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn environment_file_is_complete_and_values_are_escaped() {
+    let file = content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/signal.env").unwrap();
+    for line in [
+        "PEERSYNC_STACK=\"peersync-test\"",
+        "SITE_URL=\"https://d111.cloudfront.net\"",
+        "API_BASE_URL=\"https://d111.cloudfront.net/api\"",
+        "SIGNAL_URL=\"wss://d111.cloudfront.net/ws\"",
+        "EPHEMERAL_TABLE=\"peersync-test-Ephemeral\"",
+        "PARAMETER_PREFIX=\"/peersync/peersync-test\"",
+        "LISTEN=\"0.0.0.0:8080\"",
+        "ROOM_CAPACITY=\"4\"",
+        r#"MAIL_FROM="Peer \"Sync\" \\ <me@example.org> Bcc: all""#,
+    ] {
+        assert!(file.lines().any(|found| found == line), "{line} is missing in\n{file}");
+    }
+}
+
+#[tokio::test]
+async fn program_behind_a_proxy_listens_on_loopback_only() {
+    for ingress in [Ingress::Cloudflare, Ingress::Direct] {
+        let user_data = user_data(ingress).await;
+        let environment = content(&user_data, "/etc/peersync/signal.env").unwrap();
+        assert!(environment.contains("LISTEN=\"127.0.0.1:8080\""), "{environment}");
+        let proxy = content(&user_data, "/etc/peersync/Caddyfile").unwrap();
+        assert!(proxy.contains("header_up X-Peersync-Origin-Key {$ORIGIN_KEY}"), "{proxy}");
+        assert_eq!(proxy.matches('{').count(), proxy.matches('}').count(), "{proxy}");
+    }
+    assert!(content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/Caddyfile").is_none());
+}
+
+#[test]
+fn install_script_passes_shellcheck() {
+    if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
+        assert!(clean, "{output}");
+    }
+}
+
+#[test]
+fn systemd_units_are_valid_and_sandboxed() {
+    for (name, unit, most) in [
+        ("peersync-signal.service", user_data::UNIT, 2.0),
+        ("caddy.service", user_data::CADDY_UNIT, 4.0),
+        ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
+    ] {
+        // The host's programs are not installed here, but `systemd-analyze` must find them.
+        let unit =
+            unit.replace("/usr/local/bin/caddy", "/bin/true").replace("/usr/local/bin/peersync-signal", "/bin/true");
+        if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
+            assert!(valid && !output.contains("Unknown"), "{name}: {output}");
+        }
+        let threshold = format!("--threshold={}", most * 10.0);
+        let arguments = ["security", "--offline=true", "--no-pager", threshold.as_str()];
+        if let Some((safe, output)) = run("systemd-analyze", &arguments, name, &unit) {
+            assert!(safe, "{name} is more exposed than {most}: {}", output.lines().last().unwrap_or_default());
+        }
+    }
+}

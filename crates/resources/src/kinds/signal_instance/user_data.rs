@@ -1,0 +1,114 @@
+//! The user data of the host, as cloud-config: files, and the script that downloads the program at the first boot.
+//!
+//! It contains no secrets, because everybody who may describe the instance can read it. The program reads its secrets
+//! itself.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::kinds::s3_program;
+use crate::stack::Stack;
+use peersync_config::Ingress;
+use peersync_engine::Outputs;
+
+pub(super) const UNIT: &str = include_str!("host/peersync-signal.service");
+pub(super) const CADDY_UNIT: &str = include_str!("host/caddy.service");
+pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service");
+pub(super) const INSTALL: &str = include_str!("host/install.sh");
+const LOGROTATE: &str = include_str!("host/logrotate");
+
+/// Builds the user data; `None` until the URL of the pages is known.
+pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> Option<String> {
+    let ingress = stack.config.signaling.ingress;
+    let mut environment = stack.runtime_environment(outputs)?;
+    // If a proxy runs on the host, only that proxy must be able to reach the program.
+    let listen = if ingress == Ingress::Cloudfront { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
+    environment.insert("LISTEN".to_owned(), listen.to_owned());
+    let mut files = vec![
+        file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),
+        file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
+        file("/etc/logrotate.d/peersync", "0644", LOGROTATE),
+        file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
+        file("/usr/local/lib/peersync/install", "0755", INSTALL),
+    ];
+    if ingress != Ingress::Cloudfront {
+        files.push(file("/etc/systemd/system/caddy.service", "0644", CADDY_UNIT));
+        files.push(file("/etc/peersync/Caddyfile", "0644", &caddyfile(stack)));
+    }
+    if ingress == Ingress::Cloudflare {
+        files.push(file("/etc/systemd/system/cloudflared.service", "0644", CLOUDFLARED_UNIT));
+    }
+    let ingress = match ingress {
+        Ingress::Cloudfront => "cloudfront",
+        Ingress::Cloudflare => "cloudflare",
+        Ingress::Direct => "direct",
+    };
+    let install = json!([
+        "/usr/local/lib/peersync/install",
+        stack.clients.region,
+        stack.bucket(),
+        program_sha256,
+        ingress,
+        stack.parameter_prefix(),
+    ]);
+    debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script must download the uploaded key");
+    let config = json!({ "write_files": files, "runcmd": [install] });
+    // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
+    Some(format!("#cloud-config\n{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
+}
+
+fn file(path: &str, permissions: &str, content: &str) -> Value {
+    json!({ "path": path, "owner": "root:root", "permissions": permissions, "content": content })
+}
+
+/// Formats variables for systemd's `EnvironmentFile`. Values are quoted, so that only backslash and quote are special.
+fn environment_file(environment: &BTreeMap<String, String>) -> String {
+    let line = |(name, value): (&String, &String)| {
+        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    environment.iter().map(line).collect()
+}
+
+/// Returns the configuration of the log agent, which may write to the log group but not create it.
+fn log_agent(stack: &Stack) -> String {
+    let file = json!({
+        "file_path": "/var/log/peersync-signal.log",
+        "log_group_name": stack.log_group("signal"),
+        "log_stream_name": "{instance_id}",
+    });
+    json!({
+        "agent": { "run_as_user": "root" },
+        "logs": { "logs_collected": { "files": { "collect_list": [file] } } },
+    })
+    .to_string()
+}
+
+/// Returns the configuration of the proxy in front of the program. The proxy adds the origin key, so that the program
+/// trusts it about the client address.
+fn caddyfile(stack: &Stack) -> String {
+    let signaling = &stack.config.signaling;
+    let (listen, address) = match signaling.ingress {
+        Ingress::Cloudflare => ("http://:8081", "{header.Cf-Connecting-Ip}"),
+        _ => (signaling.domain.as_deref().unwrap_or_default(), "{remote_host}"),
+    };
+    let bind = if signaling.ingress == Ingress::Cloudflare { "    bind 127.0.0.1\n" } else { "" };
+    let email = signaling.acme_email.as_deref().map(|email| format!("    email {}\n", plain(email)));
+    format!(
+        "{{\n    admin off\n{email}}}\n\
+         {listen} {{\n{bind}    @server path /ws /healthz\n    handle @server {{\n\
+         \x20       reverse_proxy 127.0.0.1:8080 {{\n\
+         \x20           header_up X-Peersync-Origin-Key {{$ORIGIN_KEY}}\n\
+         \x20           header_up X-Forwarded-For {address}\n\
+         \x20           header_up -Cloudfront-Viewer-Address\n\
+         \x20       }}\n    }}\n    handle {{\n        respond 404\n    }}\n}}\n",
+        email = email.unwrap_or_default(),
+        listen = if signaling.ingress == Ingress::Cloudflare { listen.to_owned() } else { plain(listen) },
+    )
+}
+
+/// Removes characters that are special to Caddy. Domains and email addresses contain none of them.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || ".-@+_".contains(*c)).collect()
+}

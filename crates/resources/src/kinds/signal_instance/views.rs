@@ -1,0 +1,52 @@
+//! The actual state of a host in the form in which it is compared.
+
+use aws_sdk_ec2::types::{Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceStateName};
+use serde_json::{Value, json};
+
+use super::{IMAGE_TAG, LEFTOVERS, NEWEST_IMAGE};
+use peersync_engine::{Live, LiveField, Tags};
+
+/// Returns the image. The id alone does not tell whether the deployer chose it; the tag does.
+pub(super) fn image_view(instance: &Found, tags: &Tags) -> String {
+    let image = instance.image_id().unwrap_or_default();
+    let newest = tags.get(IMAGE_TAG).is_some_and(|tag| tag == &format!("newest {image}"));
+    if newest { NEWEST_IMAGE.to_owned() } else { image.to_owned() }
+}
+
+pub(super) fn profile_name(instance: &Found) -> Option<&str> {
+    instance.iam_instance_profile()?.arn()?.rsplit('/').next()
+}
+
+pub(super) fn groups_view(instance: &Found) -> Value {
+    let mut groups: Vec<&str> = instance.security_groups().iter().filter_map(|group| group.group_id()).collect();
+    groups.sort_unstable();
+    json!(groups)
+}
+
+pub(super) fn metadata_view(instance: &Found) -> LiveField {
+    let Some(options) = instance.metadata_options() else { return LiveField::Unreadable };
+    let tokens = if options.http_tokens() == Some(&HttpTokensState::Required) { "token required" } else { "no token" };
+    let hops = options.http_put_response_hop_limit().unwrap_or_default();
+    LiveField::known(format!("{tokens}, {hops} hop{}", if hops == 1 { "" } else { "s" }))
+}
+
+pub(super) fn address_view(addresses: &[ElasticAddress], instance: &str) -> Value {
+    let held = addresses.iter().find(|address| address.instance_id() == Some(instance));
+    json!(held.and_then(|address| address.allocation_id()))
+}
+
+pub(super) fn state_view(instance: &Found) -> &'static str {
+    match instance.state().and_then(|state| state.name()) {
+        Some(InstanceStateName::Pending | InstanceStateName::Running) => "running",
+        _ => "stopped",
+    }
+}
+
+pub(super) fn leftovers(live: &Live) -> Vec<String> {
+    match live.fields.get(LEFTOVERS) {
+        Some(LiveField::Known(Value::Array(ids))) => {
+            ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,283 @@
+//! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once.
+//!
+//! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
+//! hand, is not drift.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::{Kind, Permission};
+use crate::stack::Stack;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_config::{Config, Ingress, MailProvider, Secret};
+use peersync_engine::{
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags,
+};
+
+/// The entry of this kind in `KINDS`.
+pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+const NAME: &str = "ssm_parameter";
+
+/// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
+const KEY_BYTES: usize = 32;
+/// The desired value of the field `form` of generated keys.
+const KEY_FORM: &str = "32 random bytes";
+/// The value of the field `form` if the parameter does not hold a key.
+const OTHER_FORM: &str = "something else";
+/// The suffix under which a rotation keeps the previous key, which is deleted together with the key.
+const PREVIOUS: &str = "-previous";
+/// The error codes for a parameter that does not exist.
+const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
+
+/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`
+/// or `origin-key`. Generated keys have the secret output `value`.
+pub fn address(part: &str) -> Address {
+    Address::new(NAME, part)
+}
+
+/// The source of a parameter's value.
+enum Source {
+    /// An environment variable, if the configuration names one; with the configuration key for messages.
+    Configured(&'static str, fn(&Config) -> Option<&Secret>),
+    /// The deployer generates it.
+    Generated,
+}
+
+struct Parameter {
+    stack: Arc<Stack>,
+    address: Address,
+    name: String,
+    source: Source,
+}
+
+/// Returns the names of the parameters with the source of each value.
+fn parts() -> [(&'static str, Source); 6] {
+    [
+        ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
+        ("emailjs-private-key", Source::Configured("private_key under [mail.emailjs]", emailjs_key)),
+        ("turn-secret", Source::Configured("secret under [turn]", |config| config.turn.secret.as_ref())),
+        ("tunnel-token", Source::Configured("tunnel_token under [signaling]", tunnel_token)),
+        ("ticket-key", Source::Generated),
+        ("origin-key", Source::Generated),
+    ]
+}
+
+fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let resource = |(part, source)| {
+        let (address, name) = (address(part), name(stack, part));
+        Arc::new(Parameter { stack: stack.clone(), address, name, source }) as Arc<dyn Resource>
+    };
+    parts().into_iter().map(resource).collect()
+}
+
+fn name(stack: &Stack, part: &str) -> String {
+    format!("{}/{part}", stack.parameter_prefix())
+}
+
+/// Reads all parameters with one call, which accepts up to ten names and ignores those that do not exist.
+async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+    let names = parts().map(|(part, _)| name(stack, part)).to_vec();
+    let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(true);
+    Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
+}
+
+fn smtp_password(config: &Config) -> Option<&Secret> {
+    config.mail.smtp.password.as_ref().filter(|_| config.mail.provider == MailProvider::Smtp)
+}
+
+fn emailjs_key(config: &Config) -> Option<&Secret> {
+    config.mail.emailjs.private_key.as_ref().filter(|_| config.mail.provider == MailProvider::Emailjs)
+}
+
+fn tunnel_token(config: &Config) -> Option<&Secret> {
+    config.signaling.tunnel_token.as_ref().filter(|_| config.signaling.ingress == Ingress::Cloudflare)
+}
+
+fn permissions(stack: &Stack) -> Vec<Permission> {
+    vec![Permission {
+        actions: vec![
+            "ssm:GetParameter",
+            "ssm:GetParameters",
+            "ssm:PutParameter",
+            "ssm:DeleteParameters",
+            "ssm:ListTagsForResource",
+            "ssm:AddTagsToResource",
+        ],
+        resources: vec![stack.arn("ssm", &format!("parameter{}/*", stack.parameter_prefix()))],
+    }]
+}
+
+#[async_trait]
+impl Resource for Parameter {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn wanted(&self) -> bool {
+        match self.source {
+            Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
+            Source::Generated => true,
+        }
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        // A parameter that is not wanted probably does not exist, so its tags are read only if it does.
+        let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack)), async {
+            if self.wanted() { self.tags().await.map(Some) } else { Ok(None) }
+        });
+        let Some(parameter) = found?.into_iter().find(|found| found.name() == Some(&self.name)) else {
+            return Ok(None);
+        };
+        let tags = match tags? {
+            Some(tags) => tags,
+            None => self.tags().await?,
+        };
+        let Some(tags) = tags else { return Ok(None) };
+        let value = parameter.value.as_deref().unwrap_or_default();
+        let content = match self.source {
+            Source::Configured(..) => ("value".to_owned(), LiveField::secret(value)),
+            Source::Generated => ("form".to_owned(), LiveField::known(form(value))),
+        };
+        let kind = parameter.r#type.as_ref().map(ParameterType::as_str);
+        Ok(Some(Live {
+            id: self.name.clone(),
+            fields: [("type".to_owned(), LiveField::known(json!(kind))), content].into(),
+            ownership: self.stack.ownership(&tags),
+            tags: Some(tags),
+            outputs: self.outputs(value),
+        }))
+    }
+
+    fn desired(&self, _: &Outputs) -> Fields {
+        let content = match self.source {
+            Source::Configured(_, secret) => {
+                let value = secret(&self.stack.config).and_then(Secret::value);
+                ("value".to_owned(), value.map_or(Field::Unknown, Field::secret))
+            }
+            Source::Generated => ("form".to_owned(), Field::known(KEY_FORM)),
+        };
+        [("type".to_owned(), Field::known(ParameterType::SecureString.as_str())), content].into()
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let ssm = &self.stack.clients.ssm;
+        let value = self.value()?;
+        let tags = sdk_tags(context.tags).context("failed to create the parameter")?;
+        let call = ssm.put_parameter().name(&self.name).value(&value).r#type(ParameterType::SecureString);
+        let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
+        if answer.found(&["ParameterAlreadyExists"], "failed to create the parameter")?.is_some() {
+            return Ok(self.outputs(&value));
+        }
+        // The response to an earlier attempt was lost, so the value that it stored is the valid one.
+        let answer = ssm.get_parameter().name(&self.name).with_decryption(true).send().await;
+        let parameter = answer.context("failed to read the parameter")?.parameter;
+        Ok(self.outputs(parameter.and_then(|parameter| parameter.value).as_deref().unwrap_or(&value)))
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let ssm = &self.stack.clients.ssm;
+        let mut outputs = live.outputs.clone();
+        if changes.has_any(&["type", "value", "form"]) {
+            let kept = live.outputs.get("value").filter(|_| !changes.has("form"));
+            let value = kept.map_or_else(|| self.value(), |kept| Ok(kept.value().to_owned()))?;
+            let call = ssm.put_parameter().name(&self.name).value(&value).overwrite(true);
+            let call = call.r#type(ParameterType::SecureString).description(self.stack.mark());
+            call.send().await.context("failed to change the parameter")?;
+            outputs = self.outputs(&value);
+        }
+        if changes.tags() {
+            let tags = sdk_tags(context.tags).context("failed to tag the parameter")?;
+            let call = ssm.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
+            let call = call.resource_id(&self.name).set_tags(Some(tags));
+            call.send().await.context("failed to tag the parameter")?;
+        }
+        Ok(outputs)
+    }
+
+    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+        // This call ignores names that do not exist.
+        let call = self.stack.clients.ssm.delete_parameters().names(&live.id);
+        let call = match self.source {
+            Source::Generated => call.names(format!("{}{PREVIOUS}", live.id)),
+            Source::Configured(..) => call,
+        };
+        call.send().await.context("failed to delete the parameter").map(|_| ())
+    }
+}
+
+impl Parameter {
+    /// Reads the tags; `None` if the parameter does not exist.
+    async fn tags(&self) -> Result<Option<Tags>, ResourceError> {
+        let call = self.stack.clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
+        let answer = call.resource_id(&self.name).send().await;
+        let answer = answer.found(ABSENT, "failed to read the tags of the parameter")?;
+        let tags = answer.map(|answer| answer.tag_list.unwrap_or_default());
+        Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    }
+
+    /// Returns the value of a new parameter.
+    ///
+    /// # Errors
+    /// The environment variable of a configured secret is not set.
+    fn value(&self) -> Result<String, ResourceError> {
+        match self.source {
+            Source::Generated => Ok(URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_BYTES]>())),
+            Source::Configured(field, secret) => {
+                let secret = secret(&self.stack.config);
+                secret.and_then(Secret::value).map(str::to_owned).ok_or_else(|| {
+                    let variable = secret.map_or("", |secret| &secret.env);
+                    ResourceError::new(format!("the environment variable {variable} is not set"))
+                        .hint(format!("{field} takes its value from {variable}: set it and run the command again"))
+                })
+            }
+        }
+    }
+
+    /// Returns the outputs that other resources need. Configured secrets are not among them; only programs read them.
+    fn outputs(&self, value: &str) -> OutputMap {
+        let outputs = OutputMap::new().with("name", &self.name);
+        match self.source {
+            Source::Generated => outputs.with_secret("value", value),
+            Source::Configured(..) => outputs,
+        }
+    }
+}
+
+fn form(value: &str) -> &'static str {
+    match URL_SAFE_NO_PAD.decode(value) {
+        Ok(bytes) if bytes.len() == KEY_BYTES => KEY_FORM,
+        _ => OTHER_FORM,
+    }
+}
+
+fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEY_FORM, OTHER_FORM, form};
+
+    #[test]
+    fn key_is_recognised_by_its_form() {
+        assert_eq!(form("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), KEY_FORM);
+        assert_eq!(form("AAAA"), OTHER_FORM);
+        assert_eq!(form("not base64url!"), OTHER_FORM);
+        assert_eq!(form(""), OTHER_FORM);
+    }
+}

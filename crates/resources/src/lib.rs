@@ -1,0 +1,16 @@
+//! A PeerSync stack: its names and tags ([`stack`]), every kind of resource ([`kinds`]), and the graph of all resources
+//! ([`catalog`]).
+//!
+//! The caller passes in what is uploaded (pages, server programs, routes) as [`Artifacts`], so that a program that only
+//! removes stacks does not have to contain it.
+
+mod artifacts;
+pub mod catalog;
+pub mod kinds;
+pub mod pages;
+mod runtime_environment;
+pub mod security_headers;
+pub mod stack;
+
+pub use artifacts::{Artifacts, Page, Program, check_program};
+pub use stack::Stack;

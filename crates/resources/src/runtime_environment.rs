@@ -1,0 +1,107 @@
+//! The public URLs of a stack, and the environment variables of the runtime programs, which are derived from them.
+
+use std::collections::BTreeMap;
+
+use crate::kinds::cloudfront_distribution;
+use crate::stack::Stack;
+use peersync_config::{Ingress, MailProvider, SmtpTls};
+use peersync_engine::Outputs;
+
+/// The origins of Cloudflare's quick tunnels. Cloudflare chooses a new name at each start.
+const QUICK_TUNNELS: &str = "wss://*.trycloudflare.com";
+
+impl Stack {
+    /// Returns the URL of the pages, `https://…` without a trailing slash; `None` until the distribution has a domain.
+    pub fn site_url(&self, outputs: &Outputs) -> Option<String> {
+        if let Some(site_url) = &self.config.site_url {
+            return Some(site_url.clone());
+        }
+        let distribution = cloudfront_distribution::address();
+        let domain = self.config.site.domain.as_deref().or_else(|| outputs.get(&distribution, "domain"))?;
+        Some(format!("https://{domain}"))
+    }
+
+    /// Returns the URL of the WebSocket, `wss://…/ws`. It is empty for a quick tunnel, whose name only the host knows,
+    /// and `None` until the distribution has a domain.
+    pub fn signal_url(&self, outputs: &Outputs) -> Option<String> {
+        match (self.config.signaling.ingress, &self.config.signaling.domain) {
+            (Ingress::Cloudfront, _) => Some(self.site_url(outputs)?.replacen("http", "ws", 1) + "/ws"),
+            (Ingress::Direct | Ingress::Cloudflare, Some(domain)) => Some(format!("wss://{domain}/ws")),
+            (Ingress::Direct | Ingress::Cloudflare, None) => Some(String::new()),
+        }
+    }
+
+    /// Returns the WebSocket as written to `config.json`: only a path if it is on the pages' own origin.
+    pub fn signal_path(&self) -> String {
+        match self.config.signaling.ingress {
+            Ingress::Cloudfront => "/ws".to_owned(),
+            _ => self.config.signaling.domain.as_ref().map(|domain| format!("wss://{domain}/ws")).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the origins that the pages may connect to in addition to their own.
+    pub fn connect_origins(&self) -> Vec<String> {
+        match (self.config.signaling.ingress, &self.config.signaling.domain) {
+            (Ingress::Cloudfront, _) => Vec::new(),
+            (_, Some(domain)) => vec![format!("wss://{domain}")],
+            (_, None) => vec![QUICK_TUNNELS.to_owned()],
+        }
+    }
+
+    /// Returns the environment of both runtime programs, without secrets; `None` until the URL of the pages is known.
+    pub fn runtime_environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
+        let config = &self.config;
+        let (site_url, signal_url) = (self.site_url(outputs)?, self.signal_url(outputs)?);
+        let mut environment: BTreeMap<&str, String> = BTreeMap::from([
+            ("PEERSYNC_STACK", self.name()),
+            ("PEERSYNC_STAGE", config.stage.clone()),
+            ("USERS_TABLE", self.named("Users")),
+            ("USER_CONNECTIONS_TABLE", self.named("UserConnections")),
+            ("EPHEMERAL_TABLE", self.named("Ephemeral")),
+            ("API_BASE_URL", format!("{site_url}/api")),
+            ("SITE_URL", site_url),
+            ("SIGNAL_URL", signal_url),
+            ("ALLOWED_ORIGINS", config.api.allowed_origins.join(",")),
+            ("PARAMETER_PREFIX", self.parameter_prefix()),
+            ("TURN_URLS", config.turn.urls.join(",")),
+            ("ROOM_CAPACITY", config.signaling.room_capacity.to_string()),
+            ("RUST_LOG", "info".to_owned()),
+        ]);
+        environment.extend(self.mail_environment());
+        let set = environment.into_iter().filter(|(_, value)| !value.is_empty());
+        Some(set.map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    fn mail_environment(&self) -> Vec<(&'static str, String)> {
+        let mail = &self.config.mail;
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        let from = mail.from.clone().or_else(|| mail.smtp.user.clone()).unwrap_or_default();
+        let provider = |name: &str| vec![("MAIL_PROVIDER", name.to_owned()), ("MAIL_FROM", from.clone())];
+        match mail.provider {
+            MailProvider::None => provider("none"),
+            MailProvider::Ses => provider("ses"),
+            MailProvider::Smtp => {
+                let tls = match mail.smtp.tls {
+                    SmtpTls::Starttls => "starttls",
+                    SmtpTls::Tls => "tls",
+                    SmtpTls::None => "none",
+                };
+                let server = [
+                    ("SMTP_HOST", mail.smtp.host.clone()),
+                    ("SMTP_PORT", mail.smtp.port.to_string()),
+                    ("SMTP_TLS", tls.to_owned()),
+                    ("SMTP_USER", given(&mail.smtp.user)),
+                ];
+                provider("smtp").into_iter().chain(server).collect()
+            }
+            MailProvider::Emailjs => {
+                let account = [
+                    ("EMAILJS_SERVICE_ID", given(&mail.emailjs.service_id)),
+                    ("EMAILJS_TEMPLATE_ID", given(&mail.emailjs.template_id)),
+                    ("EMAILJS_PUBLIC_KEY", given(&mail.emailjs.public_key)),
+                ];
+                provider("emailjs").into_iter().chain(account).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a stack is filled with: the pages, the server programs, and the routes of the API.
+//!
+//! The build script puts the pages into this program, and into a release the server programs too. A development build
+//! builds those when a command first needs them, because `local` needs none and their build would delay its first page.
+
+#[cfg(test)]
+mod compact;
+mod development;
+mod package;
+
+use std::path::Path;
+use std::sync::{LazyLock, OnceLock};
+
+use include_dir::{Dir, File, include_dir};
+use peersync_engine::ResourceError;
+use peersync_resources::pages::CONFIG_KEY;
+use peersync_resources::{Artifacts, Page, Program};
+use peersync_runtime::routes::ROUTES;
+
+/// Everything below `assets/`, as the build has compacted it.
+static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
+
+/// Where the server programs are.
+enum Programs {
+    /// Inside this program, which is a release.
+    #[allow(dead_code, reason = "the build script chooses one of the two")]
+    Embedded { api: Program, signal: Program },
+    /// Built on demand from the checkout in this folder.
+    #[allow(dead_code, reason = "the build script chooses one of the two")]
+    Development(&'static str),
+}
+
+static PROGRAMS: Programs = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+
+/// Returns the server programs, `api` and `signal`. A development build first builds those that are missing or older
+/// than their sources, after it has called `building`; that takes up to a minute.
+///
+/// # Errors
+/// A development build cannot build or read them.
+pub fn programs(building: impl FnOnce()) -> Result<[Program; 2], ResourceError> {
+    match &PROGRAMS {
+        Programs::Embedded { api, signal } => Ok([*api, *signal]),
+        Programs::Development(workspace) => development::programs(Path::new(workspace), building),
+    }
+}
+
+/// Returns all that a stack is filled with. [`programs`] says what `building` is for.
+///
+/// # Errors
+/// As [`programs`].
+pub fn all(building: impl FnOnce()) -> Result<&'static Artifacts, ResourceError> {
+    static ALL: OnceLock<Artifacts> = OnceLock::new();
+    if let Some(all) = ALL.get() {
+        return Ok(all);
+    }
+    let [api, signal] = programs(building)?;
+    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, routes: ROUTES.to_vec() }))
+}
+
+/// Returns what is enough to find and remove a stack: everything but the content of the server programs.
+pub fn without_programs() -> &'static Artifacts {
+    static WITHOUT: LazyLock<Artifacts> = LazyLock::new(|| Artifacts {
+        pages: pages(),
+        api: Program { name: "api", ..Program::default() },
+        signal: Program { name: "signal", ..Program::default() },
+        routes: ROUTES.to_vec(),
+    });
+    &WITHOUT
+}
+
+/// Returns the carried file of that key.
+pub fn page(key: &str) -> Option<Page> {
+    ASSETS.get_file(key).and_then(published_file)
+}
+
+fn pages() -> Vec<Page> {
+    let mut pages = Vec::new();
+    collect(&ASSETS, &mut pages);
+    pages.sort_by_key(|page| page.key);
+    pages
+}
+
+fn collect(folder: &'static Dir<'static>, pages: &mut Vec<Page>) {
+    pages.extend(folder.files().filter_map(published_file));
+    folder.dirs().for_each(|folder| collect(folder, pages));
+}
+
+fn published_file(file: &'static File<'static>) -> Option<Page> {
+    published(file.path()).map(|key| Page { key, content: file.contents() })
+}
+
+/// Returns the key of a file; `None` for what lies among the assets and is not meant for anybody: hidden files, files of
+/// editors, notes, and a `config.json` of a developer's own.
+fn published(path: &Path) -> Option<&str> {
+    const INTERNAL: &[&str] = &[".md", ".map", ".ts", "~", ".orig", ".swp"];
+    let key = path.to_str()?;
+    let hidden = key.split('/').any(|part| part.starts_with('.') || part.starts_with('_'));
+    let internal = INTERNAL.iter().any(|ending| key.ends_with(ending)) || key == CONFIG_KEY;
+    (!hidden && !internal).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_of_the_product_are_embedded_and_nothing_hidden() {
+        let keys: Vec<&str> = pages().iter().map(|page| page.key).collect();
+        for key in ["index.html", "signup.html", "login.html", "home.html", "main.js", "style.css", "sailbeach.png"] {
+            assert!(keys.contains(&key), "{key} is missing among {keys:?}");
+        }
+        assert!(keys.iter().all(|key| !key.starts_with('.') && !key.contains("/.") && !key.ends_with(".md")));
+        assert_eq!(page("index.html").map(|page| page.key), Some("index.html"));
+        assert!(page("no-such-file").is_none());
+    }
+
+    #[test]
+    fn internal_files_are_not_published() {
+        for path in [
+            ".gitignore",
+            "js/.hidden/x.js",
+            "README.md",
+            "js/api.ts",
+            "style.css.map",
+            "_drafts/a.html",
+            "config.json",
+        ] {
+            assert_eq!(published(Path::new(path)), None, "{path}");
+        }
+        assert_eq!(published(Path::new("js/api.js")), Some("js/api.js"));
+    }
+
+    /// S3 allows 2 KB of metadata for an object, names included: the digest of all pages is kept there.
+    #[test]
+    fn the_digest_of_all_pages_fits_into_the_metadata_of_an_object() {
+        let characters: usize = peersync_engine::digest::length(pages().len() + 2);
+        // Base64 makes four characters of three.
+        assert!((characters + 300) * 4 / 3 < 1_900, "{characters} characters");
+    }
+}
