@@ -69,7 +69,7 @@ impl Resource for Statement {
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let answer = self.stack.clients.lambda.get_policy().function_name(&self.name).send().await;
-        let answer = answer.found(ABSENT, "failed to read who may call the function")?;
+        let answer = answer.found(ABSENT, "failed to read the policy of the function")?;
         let Some(statement) = answer.and_then(|answer| answer.policy).and_then(|policy| ours(&policy)) else {
             return Ok(None);
         };
@@ -95,7 +95,7 @@ impl Resource for Statement {
             let call = self.stack.clients.lambda.add_permission().function_name(&self.name).statement_id(STATEMENT);
             let answer = call.action(ACTION).principal(PRINCIPAL).source_arn(&source).send().await;
             // The statement exists if the response to an earlier attempt was lost.
-            answer.found(&["ResourceConflictException"], "failed to let the gateway call the function").map(|_| ())
+            answer.found(&["ResourceConflictException"], "failed to allow the gateway to call the function").map(|_| ())
         })
         .await?;
         Ok(OutputMap::new())
@@ -103,7 +103,7 @@ impl Resource for Statement {
 
     async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
         let call = self.stack.clients.lambda.remove_permission().function_name(&self.name).statement_id(STATEMENT);
-        call.send().await.found(ABSENT, "failed to change who may call the function")?;
+        call.send().await.found(ABSENT, "failed to replace the permission to call the function")?;
         self.create(context).await
     }
 

@@ -199,7 +199,7 @@ impl Api {
         OutputMap::new().with("id", id).with("root", root).with("host", host)
     }
 
-    /// Reads the id of the path `/`, for when the response to the creation lacks it.
+    /// Reads the id of the path `/`, which the response to the creation may lack.
     async fn root(&self, progress: &Progress, id: &str) -> Result<String, ResourceError> {
         let call = self.stack.clients.api_gateway.get_resources().rest_api_id(id);
         let answer =

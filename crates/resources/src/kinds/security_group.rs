@@ -165,7 +165,7 @@ impl SecurityGroup {
     async fn default_vpc(&self) -> Result<String, ResourceError> {
         let filter = Filter::builder().name("is-default").values("true").build();
         let networks = self.stack.clients.ec2.describe_vpcs().filters(filter).into_paginator().items().send();
-        let networks = networks.collect::<Result<Vec<_>, _>>().await.context("failed to look for the default VPC")?;
+        let networks = networks.collect::<Result<Vec<_>, _>>().await.context("failed to find the default VPC")?;
         networks.into_iter().find_map(|network| network.vpc_id).ok_or_else(|| {
             ResourceError::new("the region has no default VPC")
                 .hint("create one with `aws ec2 create-default-vpc`, or choose another region")
@@ -176,7 +176,7 @@ impl SecurityGroup {
     async fn names(&self) -> Result<Names, ResourceError> {
         let filter = Filter::builder().name("prefix-list-name").values(rules::CLOUDFRONT_LIST).build();
         let call = self.stack.clients.ec2.describe_managed_prefix_lists().filters(filter).send();
-        let answer = call.await.context("failed to look for CloudFront's prefix list");
+        let answer = call.await.context("failed to find CloudFront's prefix list");
         let list = match answer {
             Ok(answer) => answer.prefix_lists.into_iter().flatten().find_map(|list| list.prefix_list_id),
             Err(error) if error.failure == Failure::NotOffered => None,

@@ -215,7 +215,7 @@ impl Resource for SignalInstance {
             let call = ec2.modify_instance_metadata_options().instance_id(&live.id);
             let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(1);
             let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
-            call.send().await.context("failed to protect the metadata of the signaling host")?;
+            call.send().await.context("failed to change the metadata options of the signaling host")?;
         }
         if changes.has(ELASTIC_IP) {
             self.associate(context, &live.id).await?;
@@ -253,7 +253,10 @@ impl SignalInstance {
         };
         retry::while_failing(context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_address().allocation_id(allocation).instance_id(id);
-            call.allow_reassociation(true).send().await.context("failed to give the signaling host its address")
+            call.allow_reassociation(true)
+                .send()
+                .await
+                .context("failed to associate the address with the signaling host")
         })
         .await
         .map(|_| ())
@@ -275,7 +278,7 @@ impl SignalInstance {
     }
 
     async fn attach_profile(&self, id: &str, profile: &str) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to give the signaling host its role";
+        const SUMMARY: &str = "failed to attach the instance profile to the signaling host";
         let ec2 = &self.stack.clients.ec2;
         let filter = Filter::builder().name("instance-id").values(id).build();
         let found = ec2.describe_iam_instance_profile_associations().filters(filter).send().await.context(SUMMARY)?;

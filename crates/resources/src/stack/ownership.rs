@@ -13,8 +13,8 @@ impl Stack {
         }
     }
 
-    /// Does the same for kinds without tags: the resource is ours if `mark`, its comment or description, begins with
-    /// [`Stack::mark`].
+    /// Does the same for kinds without tags: returns [`Ownership::Ours`] if `mark`, which is the resource's comment or
+    /// description, begins with [`Stack::mark`].
     pub fn ownership_by_mark(&self, mark: Option<&str>) -> Ownership {
         let rest = mark.and_then(|mark| mark.strip_prefix(&self.mark()));
         // The mark of `peersync-dev2` begins with that of `peersync-dev`.

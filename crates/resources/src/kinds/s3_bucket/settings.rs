@@ -170,7 +170,7 @@ fn live_rule(rule: &LifecycleRule) -> Value {
         old,
         upload.unwrap_or_default(),
     );
-    // The managed rule never deletes current versions. A rule that does was changed by somebody, so that it is shown.
+    // The managed rule never deletes current versions. If it does, somebody changed it, so the value is shown.
     if let (Some(days), Some(members)) = (current, view.as_object_mut()) {
         members.insert("current_days".to_owned(), json!(days));
     }

@@ -58,7 +58,7 @@ impl Order<'_> {
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
-        const SUMMARY: &str = "failed to look for the newest image of Amazon Linux 2023";
+        const SUMMARY: &str = "failed to find the newest image of Amazon Linux 2023";
         if let Some(image) = &self.stack.config.signaling.image {
             return Ok(image.clone());
         }
@@ -136,7 +136,7 @@ impl Order<'_> {
         retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_iam_instance_profile().instance_id(id);
             let call = call.iam_instance_profile(self.profile());
-            call.send().await.context("failed to give the signaling host its role").map(|_| ())
+            call.send().await.context("failed to attach the instance profile to the signaling host").map(|_| ())
         })
         .await
     }
@@ -195,7 +195,7 @@ fn hinted(error: ResourceError) -> ResourceError {
             "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
         )
     } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded", "InsufficientInstanceCapacity"]) {
-        error.hint("choose another `instance_type` under [signaling], or ask AWS for a higher quota")
+        error.hint("choose another `instance_type` under [signaling], or request a quota increase")
     } else {
         error
     }
