@@ -1,4 +1,4 @@
-//! One client per service, made once from the SDK's usual settings.
+//! One client per service, created once from the SDK's usual settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,47 +15,48 @@ use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
 use peersync_engine::ResourceError;
 
-/// Attempts per call, the first included. At a fault rate of 10 % a run of 200 calls fails once in 5 million runs.
+/// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
+/// 200 calls each fails.
 const ATTEMPTS: u32 = 10;
-/// The longest delay between two attempts.
+/// The maximum delay between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// Attempts of the very first call: whoever has mistyped an endpoint or is offline learns it within two seconds. At a
-/// fault rate of 10 % it fails once in 100,000 runs.
+/// The maximum number of attempts of the first call: fewer, so that a mistyped endpoint or a missing network is
+/// reported within two seconds. If 10 % of the attempts fail, it fails in one of 100,000 runs.
 const FIRST_ATTEMPTS: u32 = 5;
-/// The longest delay between two of them.
+/// The maximum delay between two attempts of the first call.
 const FIRST_BACKOFF: Duration = Duration::from_millis(600);
-/// When a call is given up, all attempts together.
+/// The timeout of a call, all attempts included.
 const CALL_DEADLINE: Duration = Duration::from_secs(120);
-/// When one attempt is given up.
+/// The timeout of one attempt.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Who we are to AWS.
+/// The caller's identity in AWS.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The account's twelve digits.
+    /// The account ID, twelve digits.
     pub account: String,
     /// The caller's ARN.
     pub arn: String,
-    /// `aws`, `aws-cn`, `aws-us-gov`.
+    /// The partition of the account: `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: String,
 }
 
-/// How AWS is reached, beyond the SDK's own settings.
+/// Settings of the connection to AWS that override the SDK's own.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// From the command line or the configuration; otherwise the SDK's.
+    /// The region from the command line or the configuration; `None` for the SDK's.
     pub region: Option<String>,
-    /// An endpoint in place of AWS's; otherwise `AWS_ENDPOINT_URL` and the profile.
+    /// The URL of an endpoint other than AWS; `None` for that of `AWS_ENDPOINT_URL` or the profile, if any.
     pub endpoint_url: Option<String>,
-    /// The endpoint checks no credentials (one of this computer): the usual ones of emulators and `us-east-1` are taken
-    /// where nothing else is said.
+    /// Whether the endpoint is a local emulator, which does not check credentials. Dummy credentials and `us-east-1`
+    /// are then the defaults.
     pub emulated: bool,
 }
 
-/// Why AWS could not be reached at all.
+/// An error before any resource is read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No region anywhere.
+    /// Neither the options nor the SDK's settings name a region.
     #[error("no region is set")]
     NoRegion,
     /// The first call failed.
@@ -82,43 +83,43 @@ pub struct Clients {
     pub iam: aws_sdk_iam::Client,
     /// Lambda.
     pub lambda: aws_sdk_lambda::Client,
-    /// S3, with path-style names where the endpoint is not AWS's.
+    /// S3, with path-style URLs if the endpoint is not that of AWS.
     pub s3: aws_sdk_s3::Client,
     /// Systems Manager: parameters.
     pub ssm: aws_sdk_ssm::Client,
-    /// Security tokens: who we are.
+    /// Security Token Service: the caller's identity.
     pub sts: aws_sdk_sts::Client,
-    /// The region of all of them.
+    /// The region of all clients.
     pub region: String,
-    /// The endpoint that stands for AWS, where one was given.
+    /// The URL of the AWS emulator, if one was given.
     pub endpoint_url: Option<String>,
-    /// Whether it is an emulator of this computer, as `local` uses them: more lenient than AWS, and less whole.
+    /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
     pub emulated: bool,
-    /// Services that such an endpoint was found not to have, by the name that policies use, each with the reason. Empty
-    /// where nobody looked, as in AWS.
+    /// Services that the emulator lacks, by their name in IAM policies, each with the reason. Empty if the endpoint was
+    /// not probed, as with AWS.
     pub absent: BTreeMap<&'static str, String>,
 }
 
 impl Clients {
-    /// Makes the clients. Calls nobody.
+    /// Creates the clients. Sends no request.
     ///
     /// # Errors
-    /// [`ConnectError::NoRegion`] where neither the options nor the SDK's settings name a region.
+    /// [`ConnectError::NoRegion`] if neither the options nor the SDK's settings name a region.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
         Ok(Self { emulated: options.emulated, ..Self::of(&load(options).await)? })
     }
 
-    /// The clients for these settings. Calls nobody.
+    /// Creates the clients for these settings. Sends no request.
     ///
     /// # Errors
-    /// [`ConnectError::NoRegion`] where the settings name none.
+    /// [`ConnectError::NoRegion`] if the settings name no region.
     pub fn of(sdk: &SdkConfig) -> Result<Self, ConnectError> {
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
-        // The SDK stops trying again once a hundred retries are under way or were in vain, lest many clients together
-        // keep a service down. Here is one, and each of its calls has its own limit of attempts and of time.
+        // By default the SDK stops retrying once its budget of about a hundred retries is spent, so that many clients
+        // together do not keep a service down. This is a single client, and each call has its own limits.
         let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(TokenBucket::unlimited()).build();
-        // Every service has types of its own, so a function cannot do it.
+        // A macro because each service has its own types.
         macro_rules! client {
             ($service:ident $(, $setting:ident = $value:expr)?) => {
                 $service::Client::from_conf(
@@ -150,20 +151,19 @@ impl Clients {
         })
     }
 
-    /// Asks AWS who we are.
+    /// Returns the caller's identity.
     ///
     /// # Errors
-    /// Missing, wrong or expired credentials; an endpoint that does not answer.
+    /// Missing, wrong or expired credentials; an endpoint that does not respond.
     pub async fn identity(&self) -> Result<Identity, ResourceError> {
         let soon = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS).with_max_backoff(FIRST_BACKOFF);
         let call = self.sts.get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
-        let answer = call.send().await.context("failed to ask AWS who we are")?;
+        let answer = call.send().await.context("failed to get the caller identity")?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let partition = arn.split(':').nth(1).filter(|part| !part.is_empty()).unwrap_or("aws").to_owned();
-        let account = answer
-            .account()
-            .ok_or_else(|| ResourceError::new("AWS did not say which account the credentials belong to"))?;
+        let account =
+            answer.account().ok_or_else(|| ResourceError::new("AWS did not return the account of the credentials"))?;
         Ok(Identity { account: account.to_owned(), arn, partition })
     }
 }
@@ -198,7 +198,7 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
     loader.load().await
 }
 
-/// Whether the environment names credentials; the shared files are not looked at, since an emulator needs none.
+/// Returns whether the environment names credentials. The shared files are not read, because an emulator needs none.
 fn has_credentials() -> bool {
     ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -1,4 +1,4 @@
-//! Errors of the SDK, turned into errors that a person can act on.
+//! Converts the SDK's errors into errors that a user can act on.
 
 use std::any::Any;
 use std::error::Error;
@@ -12,7 +12,7 @@ use aws_smithy_types::error::operation::BuildError;
 
 use peersync_engine::{Failure, ResourceError};
 
-/// Codes that mean that the caller is not known to AWS (any more).
+/// Error codes for credentials that AWS does not accept, or no longer accepts.
 const CREDENTIAL_CODES: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
@@ -25,19 +25,19 @@ const CREDENTIAL_CODES: &[&str] = &[
     "RequestExpired",
 ];
 
-/// Codes that mean that the caller is known and may not.
+/// Error codes for missing permissions.
 const DENIED_CODES: &[&str] =
     &["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"];
 
-/// Codes by which endpoints that stand for AWS say that they do not have an operation.
+/// Error codes that AWS emulators return for operations that they do not implement.
 const NOT_OFFERED_CODES: &[&str] = &["NotImplemented", "InvalidAction", "UnknownOperationException", "UnknownService"];
 
-/// Gives a failed call the context of what it was for.
+/// Adds the purpose of a call to its error.
 pub trait Context<T> {
-    /// Says what failed, `failed to create the bucket`.
+    /// Converts the error to one with this summary, such as `failed to create the bucket`.
     ///
     /// # Errors
-    /// The call's own error, with the context, the provider's code and the mend where we know one.
+    /// The call's own error as the cause, with the summary, AWS's error code and a hint if one applies.
     fn context(self, summary: &str) -> Result<T, ResourceError>;
 }
 
@@ -51,21 +51,21 @@ where
     }
 }
 
-/// A request of ours that lacks something: a mistake in the program, said as one.
+/// A request that lacks a required member: a bug in this program, reported as an error.
 impl<T> Context<T> for Result<T, BuildError> {
     fn context(self, summary: &str) -> Result<T, ResourceError> {
         self.map_err(|error| ResourceError::new(summary).caused_by(error))
     }
 }
 
-/// The provider's code of a failed call.
+/// Returns AWS's error code of a failed call.
 pub fn code_of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-/// Turns "there is no such thing" into `None`.
+/// Converts errors that mean "not found" into `None`.
 pub trait NotFound<T> {
-    /// `None` where the call failed with one of these codes.
+    /// Returns `None` if the call failed with one of the codes in `absent`.
     ///
     /// # Errors
     /// Every other failure.
@@ -98,15 +98,15 @@ where
         SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
         SdkError::DispatchFailure(failure) if lacks_credentials(failure) => converted
             .failure(Failure::Credentials)
-            .hint("no credentials were found: set AWS_PROFILE, or run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+            .hint("no credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => converted
             .failure(Failure::Unreachable)
-            .hint("check the network, the region and `--endpoint-url`; then run the command again, it continues where it stopped"),
+            .hint("check the network, the region and `--endpoint-url`; then run the command again: it continues where it stopped"),
         _ => converted,
     }
 }
 
-/// Whether the request was not sent because nobody gave credentials for it.
+/// Returns whether the request was not sent because there were no credentials to sign it with.
 fn lacks_credentials(failure: &DispatchFailure) -> bool {
     let mut next = failure.as_connector_error().map(|error| error as &(dyn Error + 'static));
     while let Some(error) = next {
@@ -118,8 +118,8 @@ fn lacks_credentials(failure: &DispatchFailure) -> bool {
     false
 }
 
-/// Whether the answer is that of a server that does not have the service: it says so (LocalStack with a code of its
-/// own), or does not know the path. A service of AWS always gives a code.
+/// Returns whether the response means that the endpoint lacks the service: status 501, whatever its code (LocalStack
+/// has its own), or an unknown path. AWS itself always returns an error code.
 fn is_not_offered<E: ProvideErrorMetadata, R: 'static>(error: &SdkError<E, R>) -> bool {
     let response = error.raw_response().and_then(|raw| (raw as &dyn Any).downcast_ref::<HttpResponse>());
     match response.map(|response| response.status().as_u16()) {
@@ -132,7 +132,7 @@ fn is_not_offered<E: ProvideErrorMetadata, R: 'static>(error: &SdkError<E, R>) -
 fn classify(error: ResourceError, code: &str) -> ResourceError {
     if CREDENTIAL_CODES.contains(&code) {
         error.failure(Failure::Credentials).hint(
-            "the credentials are expired or wrong: run `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID anew",
+            "the credentials are expired or wrong: run `aws sso login`, or correct AWS_PROFILE or AWS_ACCESS_KEY_ID",
         )
     } else if DENIED_CODES.contains(&code) {
         error
@@ -169,7 +169,7 @@ where
     text
 }
 
-/// The text of a cause, taken out of the SDK's error, which cannot be kept without its request.
+/// The text of an SDK error. The error itself is not kept, because it holds its request and response.
 #[derive(Debug)]
 struct Cause(String);
 
@@ -194,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_breaks_is_not_taken_for_missing_credentials() {
+    fn broken_connection_is_not_reported_as_missing_credentials() {
         let broken = not_sent("connection closed before message completed");
         assert_eq!(broken.failure, Failure::Unreachable);
         assert!(broken.hint.is_some_and(|hint| hint.contains("the network")));
-        let nobodys = not_sent(CredentialsError::not_loaded("no providers in chain provided credentials"));
-        assert_eq!(nobodys.failure, Failure::Credentials);
-        assert!(nobodys.hint.is_some_and(|hint| hint.contains("AWS_PROFILE")));
+        let unsigned = not_sent(CredentialsError::not_loaded("no providers in chain provided credentials"));
+        assert_eq!(unsigned.failure, Failure::Credentials);
+        assert!(unsigned.hint.is_some_and(|hint| hint.contains("AWS_PROFILE")));
     }
 }

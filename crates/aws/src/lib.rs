@@ -1,4 +1,4 @@
-//! The provider: clients, errors and retries. Everything here is shared by the resources.
+//! Access to AWS, shared by all resources: clients, errors and retries.
 
 mod clients;
 mod error;

@@ -1,6 +1,6 @@
-//! What an endpoint has of what it says it has: one harmless question to each service, all at once.
+//! Finds out which services an endpoint really offers, by sending one harmless request to each, all at once.
 //!
-//! A service can be listed and not work: LocalStack lists DynamoDB also where its program could not be fetched.
+//! A listed service may not work: LocalStack lists DynamoDB even if it could not download the program behind it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,26 +14,26 @@ use futures::future::{BoxFuture, join_all};
 
 use super::Clients;
 
-/// When a service is taken for one that is not there. LocalStack starts each with the first question to it, which took
+/// The timeout after which a service counts as absent. LocalStack starts each service on its first request, which took
 /// up to ten seconds on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A question: the service as policies name it, and its answer, or why there is none.
+/// A probe: the name of the service in IAM policies, and a future that fails with the reason if the service is absent.
 type Question<'a> = (&'static str, BoxFuture<'a, Result<(), String>>);
 
-/// The services that are not there, each with the reason: those that are not listed are not asked.
+/// Returns the absent services, each with the reason. Services that are not listed count as absent without a request.
 pub async fn absent(clients: &Clients, is_listed: impl Fn(&str) -> bool) -> BTreeMap<&'static str, String> {
     let answers = questions(clients).into_iter().map(|(service, question)| {
         let is_listed = is_listed(service);
         async move {
-            let answer = if is_listed { question.await } else { Err("it says that it has none".to_owned()) };
+            let answer = if is_listed { question.await } else { Err("the endpoint does not list it".to_owned()) };
             Some((service, answer.err()?))
         }
     });
     join_all(answers).await.into_iter().flatten().collect()
 }
 
-/// One question to one service, asked once: the SDK's patience would delay every start.
+/// Sends one request to one service, without retries: with the SDK's retries every start would take too long.
 macro_rules! ask {
     ($service:ident, $call:expr) => {
         Box::pin(async move {
@@ -66,8 +66,7 @@ fn patience() -> TimeoutConfig {
     TimeoutConfig::builder().operation_timeout(PATIENCE).operation_attempt_timeout(PATIENCE).build()
 }
 
-/// Whether an answer that is an error means that the service is not there. A refusal of this very call (4xx) comes from
-/// a service that works.
+/// Returns the reason if an error means that the service is absent. A service that rejects the request (4xx) works.
 fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Result<(), String> {
     match error {
         SdkError::ServiceError(service) => {
@@ -78,13 +77,13 @@ fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Result
             }
             Err(service.err().message().map_or_else(|| format!("status {status}"), first_sentence))
         }
-        SdkError::TimeoutError(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-        SdkError::ResponseError(_) => Err("an answer of another kind".to_owned()),
-        _ => Err("no connection".to_owned()),
+        SdkError::TimeoutError(_) => Err(format!("no response within {} s", PATIENCE.as_secs())),
+        SdkError::ResponseError(_) => Err("the response is not one of AWS".to_owned()),
+        _ => Err("the connection failed".to_owned()),
     }
 }
 
-/// What LocalStack says is long: a failed connection comes with the text of each attempt.
+/// Shortens LocalStack's messages: that of a failed connection repeats the text of each attempt.
 fn first_sentence(message: &str) -> String {
     const LONGEST: usize = 120;
     let message = message.split([';', '\n', '(']).next().unwrap_or_default().trim();
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
     use crate::ConnectOptions;
 
-    /// An endpoint whose DynamoDB fails, whose SSM refuses, and that has nothing else.
+    /// Emulates an endpoint whose DynamoDB fails, whose SSM denies access, and that has no other service.
     async fn answer(headers: HeaderMap) -> (StatusCode, &'static str) {
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         match target.split('.').next() {
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_is_absent_and_what_refuses_is_there() {
+    async fn failing_service_is_absent_and_denying_service_is_present() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint_url = Some(format!("http://{}", listener.local_addr().unwrap()));
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
@@ -125,7 +124,7 @@ mod tests {
         let absent = absent(&clients, |service| service != "s3").await;
         assert_eq!(absent.get("dynamodb").map(String::as_str), Some("no jar"));
         assert_eq!(absent.get("cloudfront").map(String::as_str), Some("status 501"));
-        assert_eq!(absent.get("s3").map(String::as_str), Some("it says that it has none"));
+        assert_eq!(absent.get("s3").map(String::as_str), Some("the endpoint does not list it"));
         assert_eq!(absent.len(), 9, "all but Systems Manager: {absent:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for what passes by itself: every wait has a deadline, is shown, and keeps its last error.
+//! Retries and polling. Every wait has a deadline, is reported as progress, and keeps its last error.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use peersync_engine::{Progress, ResourceError};
 
-/// How densely and how long something is tried again.
+/// How often and for how long an operation is retried.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// The delay after the first failure; each further one is 1.6 times the last.
+    /// The delay after the first failure; each following delay is 1.6 times as long.
     pub first: Duration,
-    /// The longest delay.
+    /// The maximum delay.
     pub longest: Duration,
-    /// When to give up, counted in delays.
+    /// The total of all delays after which the operation fails.
     pub deadline: Duration,
 }
 
 impl Schedule {
-    /// Propagation between services (a new role, a new instance profile): 0.25 s to 2 s, for 90 s.
-    /// Up to 48 s were seen on AWS.
+    /// For propagation between services (a new role, a new instance profile): 0.25 s to 2 s, for 90 s. AWS was seen to
+    /// take up to 48 s.
     pub const PROPAGATION: Self = Self::new(250, 2_000, 90);
-    /// States that pass within seconds (a table, a function): 0.1 s to 2 s, for 5 minutes.
+    /// For states that last seconds (a table, a function): 0.1 s to 2 s, for 5 minutes.
     pub const STATE: Self = Self::new(100, 2_000, 300);
-    /// The edge network: 0.5 s to 10 s, for 20 minutes.
+    /// For CloudFront's edge network: 0.5 s to 10 s, for 20 minutes.
     pub const EDGE: Self = Self::new(500, 10_000, 1_200);
-    /// Instances on their way up or down, and what is in use by them: 0.25 s to 5 s, for 10 minutes.
+    /// For EC2 instances that start or terminate, and what they use: 0.25 s to 5 s, for 10 minutes.
     pub const INSTANCE: Self = Self::new(250, 5_000, 600);
 
     const fn new(first_ms: u64, longest_ms: u64, deadline_s: u64) -> Self {
@@ -48,15 +48,15 @@ impl Schedule {
     }
 }
 
-/// Runs `operation` until it succeeds, fails for a reason that `passes` does not name, or the deadline is over; then
-/// the last error is returned.
+/// Runs `operation` until it succeeds, fails with an error for which `is_transient` returns `false`, or the deadline
+/// is over.
 ///
 /// # Errors
 /// The last error of the operation.
 pub async fn while_failing<T, F, Fut>(
     progress: &Progress,
     schedule: Schedule,
-    passes: impl Fn(&ResourceError) -> bool,
+    is_transient: impl Fn(&ResourceError) -> bool,
     operation: F,
 ) -> Result<T, ResourceError>
 where
@@ -66,7 +66,7 @@ where
     let mut attempt = 0;
     operation
         .retry(schedule.backoff())
-        .when(passes)
+        .when(is_transient)
         .notify(|error: &ResourceError, delay| {
             attempt += 1;
             progress.retrying(attempt, error.causes().first().cloned().unwrap_or_else(|| error.to_string()), delay);
@@ -74,10 +74,10 @@ where
         .await
 }
 
-/// Polls until `check` gives a value. `reason` is what the display shows meanwhile, `the table to become active`.
+/// Polls until `check` returns a value. `reason` completes the phrase "waiting for": `the table to become active`.
 ///
 /// # Errors
-/// An error of `check`; after the deadline, one that says what was waited for.
+/// An error of `check`; after the deadline, an error with `reason`.
 pub async fn until<T, F, Fut>(
     progress: &Progress,
     schedule: Schedule,
@@ -100,7 +100,7 @@ where
         }
         let Some(delay) = delays.next() else {
             let seconds = schedule.deadline.as_secs();
-            return Err(ResourceError::new(format!("waited {seconds} s for {reason}, in vain"))
+            return Err(ResourceError::new(format!("timed out after {seconds} s waiting for {reason}"))
                 .hint("run the command again: it continues where it stopped"));
         };
         tokio::time::sleep(delay).await;

@@ -1,12 +1,12 @@
-//! "Too many requests" passes by itself, also where the answer has no body to say so, as with every HEAD.
+//! Makes the SDK retry "too many requests" even if the response has no body with an error code, as after every HEAD.
 
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
-/// HTTP's status for it (RFC 6585); the SDK itself looks at the code in the body.
+/// The HTTP status (RFC 6585); the SDK itself checks only the error code in the body.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// Lets the SDK try again after status 429.
+/// Classifies responses with status 429 as throttled, so that the SDK retries them.
 #[derive(Debug)]
 pub(super) struct TooManyRequests;
 

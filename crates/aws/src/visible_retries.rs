@@ -1,4 +1,4 @@
-//! The SDK retries throttling, server errors and dropped connections by itself. This interceptor makes it visible.
+//! Reports the SDK's own retries, after throttling, server errors and dropped connections, as progress.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use peersync_engine::Progress;
 
-/// Why the last attempt failed.
+/// The reason why the last attempt failed.
 #[derive(Debug)]
 struct LastFailure(String);
 
@@ -20,7 +20,7 @@ impl Storable for LastFailure {
     type Storer = StoreReplace<Self>;
 }
 
-/// Tells the current task's progress about every attempt after the first.
+/// An interceptor that reports every attempt after the first to the progress of the current task.
 #[derive(Debug)]
 pub(super) struct VisibleRetries;
 
@@ -56,7 +56,7 @@ impl Intercept for VisibleRetries {
             let reason = match (status, error.is_connector_error()) {
                 (Some(status), _) => format!("HTTP status {status}"),
                 (None, true) => "the connection failed".to_owned(),
-                (None, false) => "no answer".to_owned(),
+                (None, false) => "no response".to_owned(),
             };
             configuration.interceptor_state().store_put(LastFailure(reason));
         }

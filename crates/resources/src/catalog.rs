@@ -1,4 +1,4 @@
-//! The catalogue: the graph of all resources that a stack has.
+//! The catalogue builds the graph of all resources of a stack.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use peersync_engine::{Graph, GraphError};
 use crate::kinds::{KINDS, Kind, Permission};
 use crate::stack::Stack;
 
-/// Returns the graph of all resources of the stack, without those of services that the endpoint does not have.
+/// Returns the graph of all resources of the stack, except those of services that the endpoint lacks.
 ///
 /// # Errors
-/// A mistake in a resource's dependencies.
+/// Invalid dependencies between the resources.
 pub fn graph(stack: &Arc<Stack>) -> Result<Graph, GraphError> {
     let graph = Graph::new(KINDS.iter().flat_map(|kind| (kind.instances)(stack)).collect())?;
     if stack.clients.absent.is_empty() {
@@ -20,7 +20,7 @@ pub fn graph(stack: &Arc<Stack>) -> Result<Graph, GraphError> {
     Ok(graph.restricted(|address| offered.contains(&address.kind)))
 }
 
-/// Whether the endpoint has every service that the kind calls.
+/// Returns whether the endpoint offers every service that the kind calls.
 fn is_offered(stack: &Stack, kind: &Kind) -> bool {
     let absent = &stack.clients.absent;
     let needs_absent = |permission: &Permission| {

@@ -1,7 +1,7 @@
-//! The resource kinds: one file each, and one line each in the registry below. The graph, the plan, destroy, the
-//! reports and the policy follow from the registry.
+//! The resource kinds: one file each, with one entry each in [`KINDS`]. The graph, the plan, the removal, the reports
+//! and the IAM policy are derived from that registry.
 //!
-//! A file has a fixed anatomy: the `KIND` with the permissions that it needs and the instances that a stack has; a
+//! Each file has the same structure: the `KIND` with the permissions it needs and the instances that a stack has; a
 //! struct; the implementation of [`Resource`](peersync_engine::Resource) in the order of the trait; helpers.
 
 mod alarm;
@@ -37,25 +37,25 @@ use peersync_engine::Resource;
 
 /// A kind of resource.
 pub struct Kind {
-    /// Its name in addresses, `log_group`.
+    /// The name of the kind in addresses, such as `log_group`.
     pub name: &'static str,
-    /// Which calls the deployer makes for it, and on what; `policy` prints them.
+    /// Returns the calls that the deployer makes for resources of this kind; the command `policy` prints them.
     pub permissions: fn(&Stack) -> Vec<Permission>,
-    /// The resources of this kind that a stack has. Those that the configuration turns off are among them and say so
+    /// Returns the resources of this kind. It includes those that the configuration turns off, which are marked as such
     /// by [`Resource::wanted`](peersync_engine::Resource::wanted), so that they are found and deleted.
     pub instances: fn(&Arc<Stack>) -> Vec<Arc<dyn Resource>>,
 }
 
-/// Calls that the deployer makes, for its least-privilege policy.
+/// Calls that the deployer makes, for its least-privilege IAM policy.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Permission {
-    /// The actions, `logs:CreateLogGroup`.
+    /// The IAM actions, such as `logs:CreateLogGroup`.
     pub actions: Vec<&'static str>,
-    /// The ARNs, wildcards where AWS has no narrower form.
+    /// The ARNs that the actions apply to, with wildcards if AWS supports nothing narrower.
     pub resources: Vec<String>,
 }
 
-/// All kinds. A new kind is one file and one line here.
+/// All kinds. A new kind needs one file and one entry in this list.
 pub const KINDS: &[Kind] = &[
     log_group::KIND,
     ssm_parameter::KIND,
@@ -90,11 +90,11 @@ mod tests {
     use peersync_config::Config;
     use peersync_engine::{Outputs, digest};
 
-    /// Kinds that keep their digest elsewhere than in a tag.
+    /// Kinds that do not store their digest in a tag.
     const DIGEST_ELSEWHERE: &[&str] = &["s3_objects"];
 
     #[tokio::test]
-    async fn every_kind_is_named_as_its_resources_are_and_its_digest_fits_into_a_tag() {
+    async fn resources_carry_their_kind_name_and_digests_fit_in_a_tag() {
         let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         for kind in KINDS {
             for resource in (kind.instances)(&stack) {
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_registry_makes_a_graph() {
+    async fn registry_builds_a_graph() {
         let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         assert!(crate::catalog::graph(&stack).is_ok_and(|graph| graph.len() > KINDS.len()));
     }
 
-    /// `service:*` or a bare `*` would be more than a kind needs.
+    /// `service:*` or `*` would grant more than any kind needs.
     #[tokio::test]
-    async fn no_kind_asks_for_whole_services() {
+    async fn permissions_have_no_wildcard_actions() {
         let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         for kind in KINDS {
             for permission in (kind.permissions)(&stack) {

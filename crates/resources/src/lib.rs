@@ -1,8 +1,8 @@
-//! What a PeerSync stack consists of: its names and tags ([`stack`]), every kind of resource ([`kinds`]), and the graph
-//! of them ([`catalog`]).
+//! A PeerSync stack: its names and tags ([`stack`]), every kind of resource ([`kinds`]), and the graph of all resources
+//! ([`catalog`]).
 //!
-//! What is uploaded (pages, server programs, routes) is handed in as [`Artifacts`], so that a program which only removes
-//! a stack links none of it.
+//! The caller passes in what is uploaded (pages, server programs, routes) as [`Artifacts`], so that a program that only
+//! removes stacks does not have to contain it.
 
 mod artifacts;
 pub mod catalog;

@@ -1,4 +1,4 @@
-//! The addresses of a stack as its users see them, and the environment of the runtime programs that follows.
+//! The public URLs of a stack, and the environment variables of the runtime programs, which are derived from them.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use crate::stack::Stack;
 use peersync_config::{Ingress, MailProvider, SmtpTls};
 use peersync_engine::Outputs;
 
-/// Where Cloudflare's quick tunnels are; their names are chosen by Cloudflare at each start.
+/// The origins of Cloudflare's quick tunnels. Cloudflare chooses a new name at each start.
 const QUICK_TUNNELS: &str = "wss://*.trycloudflare.com";
 
 impl Stack {
-    /// `https://…` of the pages, without a slash at its end; `None` while the distribution has no name yet.
+    /// Returns the URL of the pages, `https://…` without a trailing slash; `None` until the distribution has a domain.
     pub fn site_url(&self, outputs: &Outputs) -> Option<String> {
         if let Some(site_url) = &self.config.site_url {
             return Some(site_url.clone());
@@ -21,8 +21,8 @@ impl Stack {
         Some(format!("https://{domain}"))
     }
 
-    /// `wss://…/ws`; empty for a quick tunnel, whose name only the host knows. `None` while the distribution has no
-    /// name yet.
+    /// Returns the URL of the WebSocket, `wss://…/ws`. It is empty for a quick tunnel, whose name only the host knows,
+    /// and `None` until the distribution has a domain.
     pub fn signal_url(&self, outputs: &Outputs) -> Option<String> {
         match (self.config.signaling.ingress, &self.config.signaling.domain) {
             (Ingress::Cloudfront, _) => Some(self.site_url(outputs)?.replacen("http", "ws", 1) + "/ws"),
@@ -31,7 +31,7 @@ impl Stack {
         }
     }
 
-    /// The WebSocket as `config.json` names it: a path where it is on the pages' own origin.
+    /// Returns the WebSocket as written to `config.json`: only a path if it is on the pages' own origin.
     pub fn signal_path(&self) -> String {
         match self.config.signaling.ingress {
             Ingress::Cloudfront => "/ws".to_owned(),
@@ -39,7 +39,7 @@ impl Stack {
         }
     }
 
-    /// Origins beside their own that the pages may connect to.
+    /// Returns the origins that the pages may connect to in addition to their own.
     pub fn connect_origins(&self) -> Vec<String> {
         match (self.config.signaling.ingress, &self.config.signaling.domain) {
             (Ingress::Cloudfront, _) => Vec::new(),
@@ -48,7 +48,7 @@ impl Stack {
         }
     }
 
-    /// The environment of both runtime programs; `None` while the site's address is not known. No secret is in it.
+    /// Returns the environment of both runtime programs, without secrets; `None` until the URL of the pages is known.
     pub fn runtime_environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let config = &self.config;
         let (site_url, signal_url) = (self.site_url(outputs)?, self.signal_url(outputs)?);

@@ -1,4 +1,4 @@
-//! A stack: its names, its tags, and whose a found resource is.
+//! A stack: its names, its tags, and whether an existing resource is managed by it.
 
 mod names;
 mod ownership;
@@ -11,36 +11,37 @@ use peersync_engine::Tags;
 
 use crate::Artifacts;
 
-/// Tag with the stack's name.
+/// The tag with the name of the stack.
 pub const STACK_TAG: &str = "peersync:stack";
-/// Tag with the stage's name.
+/// The tag with the name of the stage.
 pub const STAGE_TAG: &str = "peersync:stage";
-/// Tag that says who manages the resource.
+/// The tag that names the program that manages the resource.
 pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
-/// Tag with the moment after which the stack may be removed, RFC 3339 in UTC.
+/// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
 pub const EXPIRES_TAG: &str = "peersync:expires-at";
-/// Tag that says whether the stack refuses its removal, `true` or `false`: `teardown` has no configuration to look at.
+/// The tag with the stack's protection from removal, `true` or `false`. `teardown` reads it because it has no
+/// configuration.
 pub const PROTECT_TAG: &str = "peersync:protect";
-/// Value of [`MANAGED_BY_TAG`].
+/// The value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
-/// Everything that the resources of a stack are derived from.
+/// A stack: everything that its resources are derived from.
 #[derive(Clone, Debug)]
 pub struct Stack {
     /// The configuration of the stage.
     pub config: Config,
-    /// Where it is.
+    /// The clients for the stack's region.
     pub clients: Clients,
-    /// Whose account it is in.
+    /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
-    /// After which moment it may be removed, RFC 3339 in UTC; `None` for stacks that stay.
+    /// The time after which the stack may be removed, in RFC 3339 and UTC; `None` if it does not expire.
     pub expires_at: Option<String>,
-    /// What it is filled with.
+    /// The pages, server programs and routes to deploy.
     pub artifacts: &'static Artifacts,
 }
 
 impl Stack {
-    /// A stack of this configuration, in this account.
+    /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
     pub fn new(
         config: Config,
         clients: Clients,
@@ -51,7 +52,7 @@ impl Stack {
         Self { config, clients, identity, expires_at, artifacts }
     }
 
-    /// The tags that every resource of the stack carries, without the digest.
+    /// Returns the tags that every resource of the stack carries, without the digest.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
         tags.insert(STACK_TAG.to_owned(), self.name());
@@ -86,7 +87,7 @@ static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new
 
 #[cfg(test)]
 impl Stack {
-    /// A stack of account 123456789012 in eu-central-1, at an endpoint where nobody answers.
+    /// Returns a stack of account 123456789012 in eu-central-1, at an endpoint that does not answer.
     pub(crate) async fn for_tests(config: Config) -> std::sync::Arc<Self> {
         let options = peersync_aws::ConnectOptions {
             region: Some("eu-central-1".to_owned()),

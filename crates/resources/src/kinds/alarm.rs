@@ -1,6 +1,6 @@
-//! The alarms: functions that fail or are held back, an API that answers with errors, a host that is not well.
+//! The alarms: failing or throttled functions, server errors of the API, errors in the logs, and an unhealthy host.
 //!
-//! A host whose hardware fails is moved to other hardware, and one that hangs is started anew, without anybody's help.
+//! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
 
 use std::sync::Arc;
 
@@ -17,42 +17,42 @@ use peersync_engine::{
     ResourceError, SharedReads, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "alarm";
 
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
-/// Field: what is watched and how it is counted.
+/// Field: the metric and how it is aggregated.
 const MEASURE: &str = "measure";
-/// Field: from when on it is too much.
+/// Field: the threshold, and for how many periods it must be reached.
 const LIMIT: &str = "limit";
 const ACTIONS: &str = "actions";
 
-/// The role by which CloudWatch restarts hosts: "Using Amazon CloudWatch alarms", EC2 actions.
+/// The role with which CloudWatch restarts hosts; see "Using Amazon CloudWatch alarms", EC2 actions.
 const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
 
-/// What is watched.
+/// The definition of an alarm.
 #[derive(Clone)]
 struct Watch {
-    /// Last part of the name, `signup-errors`.
+    /// The last part of the name, such as `signup-errors`.
     part: String,
     namespace: String,
     metric: String,
     dimension: Option<(&'static str, DimensionValue)>,
     statistic: Statistic,
-    /// Seconds that one value covers.
+    /// The length of a period in seconds.
     period: i32,
-    /// How many values in a row must be too high.
+    /// The number of consecutive periods that must reach the threshold.
     periods: i32,
     threshold: f64,
-    /// What CloudWatch itself does about it, `recover` or `reboot`; beside telling the topic.
+    /// What CloudWatch does to the host, `recover` or `reboot`, in addition to notifying the topic.
     remedy: Option<&'static str>,
 }
 
 #[derive(Clone)]
 enum DimensionValue {
     Known(String),
-    /// The id of the signaling host, known once it is there.
+    /// The id of the signaling host, which is known once it exists.
     SignalInstance,
 }
 
@@ -79,11 +79,11 @@ fn arn(stack: &Stack, name: &str) -> String {
     stack.arn("cloudwatch", &format!("alarm:{name}"))
 }
 
-/// The alarms with our names.
+/// Returns the alarms that have the stack's names.
 async fn find(stack: &Stack) -> Result<Vec<MetricAlarm>, ResourceError> {
     let call = stack.clients.cloudwatch.describe_alarms().set_alarm_names(Some(names(stack)));
     let pages = call.into_paginator().send();
-    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to look for the alarms")?;
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the alarms")?;
     Ok(pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default()).collect())
 }
 
@@ -133,7 +133,7 @@ fn watches(stack: &Stack) -> Vec<Watch> {
         .flat_map(|name| [function(name, "errors", "Errors"), function(name, "throttles", "Throttles")])
         .chain([
             api,
-            // Not after the same time: one remedy is not to come in the way of the other ("Create alarms to stop,
+            // After different numbers of periods, so that the two actions do not conflict ("Create alarms to stop,
             // terminate, reboot, or recover an EC2 instance", CloudWatch user guide).
             host("signal-system", "StatusCheckFailed_System", 2, "recover"),
             host("signal-instance", "StatusCheckFailed_Instance", 3, "reboot"),
@@ -154,7 +154,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             ],
             resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
         },
-        // The first alarm of an account that restarts a host makes the role by which CloudWatch does that.
+        // The first alarm in an account that restarts a host creates the role with which CloudWatch does so.
         Permission {
             actions: vec!["iam:CreateServiceLinkedRole"],
             resources: vec![stack.iam_arn(&format!("role/{SERVICE_ROLE}"))],
@@ -194,9 +194,9 @@ impl Resource for Alarm {
         Ok(Some(Live {
             id: self.name.clone(),
             fields: [
-                (MEASURE.to_owned(), told(&found, || measure_of(&found).into())),
+                (MEASURE.to_owned(), readable(&found, || measure_of(&found).into())),
                 (LIMIT.to_owned(), LiveField::known(limit_of(&found))),
-                (ACTIONS.to_owned(), told(&found, || actions_of(&found))),
+                (ACTIONS.to_owned(), readable(&found, || actions_of(&found))),
             ]
             .into(),
             ownership: self.stack.ownership(&tags),
@@ -249,7 +249,7 @@ impl Alarm {
         arn(&self.stack, &self.name)
     }
 
-    /// What it shall be; `None` while the host that it watches does not exist yet.
+    /// Returns the desired alarm without name and actions; `None` until the host that it watches exists.
     fn alarm(&self, outputs: &Outputs) -> Option<MetricAlarm> {
         let watch = &self.watch;
         let dimensions = match &watch.dimension {
@@ -280,7 +280,7 @@ impl Alarm {
             .treat_missing_data("notBreaching")
     }
 
-    /// What is done when it goes off, sorted.
+    /// Returns the ARNs of the actions that the alarm triggers, sorted.
     fn actions(&self) -> Vec<String> {
         let (partition, region) = (&self.stack.identity.partition, &self.stack.clients.region);
         let remedy = self.watch.remedy.map(|remedy| format!("arn:{partition}:automate:{region}:ec2:{remedy}"));
@@ -289,7 +289,7 @@ impl Alarm {
         actions
     }
 
-    /// Tags are for a new alarm; CloudWatch ignores them for one that exists.
+    /// Creates or changes the alarm. CloudWatch ignores the tags if the alarm already exists.
     async fn put(&self, outputs: &Outputs, tags: Option<Vec<Tag>>) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to set an alarm";
         let alarm = self
@@ -316,15 +316,16 @@ impl Alarm {
     }
 }
 
-/// A field of an alarm. One without a period and without an expression cannot be: the endpoint tells less than AWS.
-fn told(alarm: &MetricAlarm, field: impl FnOnce() -> serde_json::Value) -> LiveField {
+/// Returns a field of an alarm. AWS always returns a period or an expression; an emulator that omits both makes the
+/// field unreadable.
+fn readable(alarm: &MetricAlarm, field: impl FnOnce() -> serde_json::Value) -> LiveField {
     if alarm.period().is_none() && alarm.metrics().is_empty() {
         return LiveField::Unreadable;
     }
     LiveField::Known(field())
 }
 
-/// What is watched and how it is counted, in one line.
+/// Returns the metric and how it is aggregated, in one line.
 fn measure_of(alarm: &MetricAlarm) -> String {
     let dimensions: Vec<String> = alarm
         .dimensions()
@@ -342,7 +343,7 @@ fn measure_of(alarm: &MetricAlarm) -> String {
     )
 }
 
-/// From when on it is too much, in one line.
+/// Returns the threshold and the number of periods, in one line.
 fn limit_of(alarm: &MetricAlarm) -> String {
     format!(
         "{} {}, {} times",

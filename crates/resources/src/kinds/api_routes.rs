@@ -1,6 +1,7 @@
-//! The routes of the API: paths, methods and what answers them. Read by one call, made in parallel, level by level.
+//! The routes of the API: paths, methods and the functions that serve them. They are read with one call and created in
+//! parallel, level by level.
 //!
-//! They have no tags and go with their API.
+//! They have no tags and are deleted with their API.
 
 mod table;
 
@@ -24,16 +25,16 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "api_routes";
 
-/// Field: methods that are not ours.
+/// Field: unmanaged methods.
 const OTHERS: &str = "others";
-/// Calls at once; API Gateway lets 40 through before it counts.
+/// The maximum number of concurrent calls; API Gateway allows bursts of 40.
 const AT_ONCE: usize = 12;
 
-/// The address of the routes.
+/// Returns the address of the routes.
 pub fn address() -> Address {
     Address::new(NAME, "api")
 }
@@ -88,7 +89,7 @@ impl Resource for Routes {
         }
         others.sort();
         fields.insert(OTHERS.to_owned(), LiveField::known(json!(others)));
-        // An API without any route is one whose routes are still to be made.
+        // An API without any managed route is treated as one whose routes have not been created.
         Ok(Some(Live { id, fields, ..Live::default() }).filter(|live| live.fields.len() > 1))
     }
 
@@ -113,7 +114,7 @@ impl Resource for Routes {
         self.put(context, |route| changes.has(&route.field())).await
     }
 
-    /// Nothing: they go with their API.
+    /// Does nothing: the routes are deleted with their API.
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         Ok(())
     }
@@ -126,7 +127,7 @@ impl Routes {
         paths.found(ABSENT, "failed to read the routes")
     }
 
-    /// Makes the routes that `which` names, and the paths that they need.
+    /// Creates the routes for which `which` returns `true`, and the paths that they need.
     async fn put(
         &self,
         context: &ApplyContext<'_>,
@@ -144,7 +145,7 @@ impl Routes {
         Ok(OutputMap::new())
     }
 
-    /// The ids of the paths; those that are not there are made, parents first.
+    /// Returns the ids of the paths, after creating the missing ones, parents first.
     async fn ensure_paths(
         &self,
         context: &ApplyContext<'_>,
@@ -162,8 +163,8 @@ impl Routes {
                 return Err(ResourceError::new("the REST API has no path `/`"));
             }
             let calls: Vec<_> = next.into_iter().map(|path| self.create_path(context, api, &ids, path)).collect();
-            let made: Vec<(String, String)> = stream::iter(calls).buffer_unordered(AT_ONCE).try_collect().await?;
-            ids.extend(made);
+            let created: Vec<(String, String)> = stream::iter(calls).buffer_unordered(AT_ONCE).try_collect().await?;
+            ids.extend(created);
             missing = rest;
         }
         Ok(ids)
@@ -187,18 +188,18 @@ impl Routes {
         let create = || async { call.clone().send().await.context("failed to create a path of the API") };
         let id = match context.progress.slow_down(create).await {
             Ok(answer) => answer.id,
-            // A repeated call had already succeeded.
+            // An earlier attempt succeeded, but its response was lost.
             Err(error) if error.is(&["ConflictException"]) => match self.path_ids(api).await?.remove(path) {
                 Some(id) => Some(id),
                 None => return Err(error),
             },
             Err(error) => return Err(error),
         };
-        let id = id.ok_or_else(|| ResourceError::new("API Gateway gave a path no id"))?;
+        let id = id.ok_or_else(|| ResourceError::new("API Gateway returned a path without an id"))?;
         Ok((path.to_owned(), id))
     }
 
-    /// Puts a method and what answers it. A method that is there already and not as it shall be is made anew.
+    /// Creates a method and its integration. If the method already exists, it is re-created.
     async fn put_route(
         &self,
         context: &ApplyContext<'_>,
@@ -215,7 +216,7 @@ impl Routes {
             Err(error) if is_there(&error) => {
                 self.delete_method(context.progress, api, path, route.method).await?;
                 match context.progress.slow_down(put).await {
-                    // It was gone: now it is our own, from a call whose answer was lost.
+                    // The method was deleted, so this one is from an earlier attempt whose response was lost.
                     Err(error) if is_there(&error) => {}
                     result => result.map(|_| ())?,
                 }
@@ -242,7 +243,7 @@ impl Routes {
         progress.slow_down(delete).await.map(|_| ())
     }
 
-    /// Removes methods that are not ours, and paths that no route of ours needs.
+    /// Removes unmanaged methods, and paths that no managed route needs.
     async fn remove_others(&self, context: &ApplyContext<'_>, live: &Live) -> Result<(), ResourceError> {
         let Some(LiveField::Known(Value::Array(others))) = live.fields.get(OTHERS) else { return Ok(()) };
         let ids = self.path_ids(&live.id).await?;

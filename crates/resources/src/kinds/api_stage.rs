@@ -1,7 +1,7 @@
-//! The stage `api` and the deployment that it shows: a new one only where a route has changed.
+//! The API stage `api` and the deployment that it publishes. A new deployment is created only if a route has changed.
 //!
-//! A stage can write its access log only where the account has a role for that, one for all APIs of the region. Where
-//! the account has none, ours becomes it, until the stack is removed; one that is there already stays.
+//! An API stage can write its access log only if the account has a role for that, one for all APIs of the region. If
+//! the account has none, the stack's role is set until the stack is removed; an existing one is kept.
 
 mod account;
 
@@ -20,24 +20,24 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "api_stage";
 
-/// Name of the stage: the first part of the path, as CloudFront passes it on.
+/// The name of the API stage, which is the first part of the path that CloudFront forwards.
 pub const STAGE: &str = "api";
-/// The key of the settings for all methods of a stage.
+/// The key of the settings for all methods of an API stage.
 const ALL_METHODS: &str = "*/*";
-/// What precedes the digest of the routes in the description of a deployment.
+/// The prefix of the routes' digest in the description of a deployment.
 const ROUTES: &str = "routes ";
-/// One line of the access log. The path is that of the route: addresses of people are in the paths of requests.
+/// The format of an access log line. It has the path of the route, because request paths contain email addresses.
 const LOG_FORMAT: &str = concat!(
     r#"{"requestId":"$context.requestId","time":$context.requestTimeEpoch,"ip":"$context.identity.sourceIp","#,
     r#""method":"$context.httpMethod","route":"$context.resourcePath","status":"$context.status","#,
     r#""length":"$context.responseLength","latency":"$context.responseLatency","error":"$context.error.message"}"#
 );
 
-/// The address of the stage.
+/// Returns the address of the API stage.
 pub fn address() -> Address {
     Address::new(NAME, STAGE)
 }
@@ -63,7 +63,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             resources: vec![rest_api::arn(stack, "/account")],
         },
         Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "gateway")] },
-        // The stage's access log is a delivery of logs in the caller's name.
+        // Setting an access log creates a log delivery in the caller's name.
         Permission {
             actions: vec![
                 "logs:CreateLogDelivery",
@@ -145,7 +145,7 @@ impl Resource for Stage {
         let call = call.deployment_id(&deployment).set_tags(Some(tags));
         let create = || async { call.clone().send().await.context("failed to create the stage of the API") };
         match context.progress.slow_down(create).await {
-            // A repeated call had already succeeded.
+            // An earlier attempt succeeded, but its response was lost.
             Err(error) if error.is(&["ConflictException"]) => {
                 self.patch(context, id, vec![replace("/deploymentId", &deployment)]).await?;
             }
@@ -182,7 +182,7 @@ impl Resource for Stage {
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        // First, so that an interrupted removal does it again.
+        // Done first, so that it is repeated after an interrupted removal.
         account::release(&self.stack, progress).await?;
         let call = self.stack.clients.api_gateway.delete_stage().rest_api_id(&live.id).stage_name(STAGE);
         let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete the stage of the API") };
@@ -209,13 +209,13 @@ impl Stage {
         ]
     }
 
-    /// Makes a deployment of the routes as they are now.
+    /// Creates a deployment of the current routes and returns its id.
     async fn deploy(&self, context: &ApplyContext<'_>, id: &str) -> Result<String, ResourceError> {
         let description = format!("{ROUTES}{}", api_routes::digest(&self.stack));
         let call = self.stack.clients.api_gateway.create_deployment().rest_api_id(id).description(description);
         let deploy = || async { call.clone().send().await.context("failed to deploy the routes of the API") };
         let deployment = context.progress.slow_down(deploy).await?;
-        deployment.id.ok_or_else(|| ResourceError::new("API Gateway gave the deployment no id"))
+        deployment.id.ok_or_else(|| ResourceError::new("API Gateway returned a deployment without an id"))
     }
 
     async fn patch(

@@ -1,7 +1,7 @@
-//! The distribution: one origin for pages, API and WebSocket.
+//! The CloudFront distribution: one web origin for pages, API and WebSocket.
 //!
-//! Distributions have no names. Ours is found by its comment or by the bucket it reads, and recognised by its tags.
-//! Nothing waits until it is deployed, except its removal.
+//! Distributions have no names. The stack's is found by its comment or by the bucket that it reads, and recognised by
+//! its tags. Only its removal waits until a change is deployed.
 
 mod config;
 mod removal;
@@ -25,20 +25,20 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "cloudfront_distribution";
 
-/// Where somebody, or an earlier call of ours, changed it in between.
+/// Error codes for a distribution that changed since it was read, also by an earlier attempt of the same call.
 const CHANGED_MEANWHILE: &[&str] = &["PreconditionFailed", "InvalidIfMatchVersion"];
-/// Field: the key by which the API and the signaling server know the distribution.
+/// Field: the origin key, by which the API and the signaling server recognise requests from the distribution.
 const ORIGIN_KEY: &str = "origin_key";
-/// Field: what stands behind the distribution.
+/// Field: the servers behind the distribution.
 const ORIGINS: &str = "origins";
-/// Field: the pages' behaviour, which names the response-headers policy.
+/// Field: the cache behaviour of the pages, which refers to the response-headers policy.
 const PAGES: &str = "pages";
 
-/// The address of the distribution.
+/// Returns the address of the distribution.
 pub fn address() -> Address {
     Address::new(NAME, "site")
 }
@@ -56,7 +56,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let any = format!("arn:{}:cloudfront::{}:distribution/*", stack.identity.partition, stack.identity.account);
     vec![
         Permission { actions: vec!["cloudfront:ListDistributions"], resources: vec!["*".to_owned()] },
-        // Identifiers are given by CloudFront, which has no conditions on tags for most of these.
+        // CloudFront assigns the identifiers, and most of these actions support no conditions on tags.
         Permission {
             actions: vec![
                 "cloudfront:CreateDistribution",
@@ -122,7 +122,7 @@ impl Resource for Distribution {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let origins = self.origins(outputs);
-        // Built even where an origin is not known yet: what does not depend on it can already be compared.
+        // Built even if an origin is not known yet, so that the fields that do not depend on it can be compared.
         let built = config::build(&self.stack, &origins.clone().unwrap_or_default(), "");
         let views = built.map(|config| config::views(&config)).unwrap_or_default();
         let mut fields: Fields =
@@ -145,7 +145,8 @@ impl Resource for Distribution {
         let config = self.config(context.outputs, &stack.name())?;
         let created = match self.create_with(config, context.tags).await {
             Err(error) if error.is(&["DistributionAlreadyExists"]) => {
-                // A repeated call had already succeeded, or one of that reference was deleted before.
+                // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
+                // deleted before.
                 if let Some(found) = find(stack).await? {
                     return Ok(self.outputs(&found.id, &found.arn, &found.domain_name));
                 }
@@ -156,7 +157,8 @@ impl Resource for Distribution {
             other => other,
         };
         let created = created.map_err(|error| domain_taken(error, stack))?;
-        let created = created.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront gave no identifier"))?;
+        let created =
+            created.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront returned no identifier"))?;
         Ok(self.outputs(&created.id, &created.arn, &created.domain_name))
     }
 
@@ -168,8 +170,8 @@ impl Resource for Distribution {
     ) -> Result<OutputMap, ResourceError> {
         let cloudfront = &self.stack.clients.cloudfront;
         if changes.iter().any(|change| !change.field.starts_with("tags.")) {
-            let passes = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
-            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, passes, || async {
+            let is_transient = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
+            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
                 self.send_changes(context.outputs, &live.id).await
             });
             changed.await.map_err(|error| domain_taken(error, &self.stack))?;
@@ -194,7 +196,7 @@ impl Distribution {
         OutputMap::new().with("id", id).with("arn", arn).with("domain", domain).with("edge_domain", edge_domain)
     }
 
-    /// What stands behind it; `None` while something of it does not exist yet.
+    /// Returns the servers behind the distribution; `None` until all of them exist.
     fn origins(&self, outputs: &Outputs) -> Option<Origins> {
         let signal = match self.stack.config.signaling.ingress {
             Ingress::Cloudfront => Some(outputs.get(&elastic_ip::address(), "dns")?.to_owned()),
@@ -208,7 +210,7 @@ impl Distribution {
         })
     }
 
-    /// Endpoints that stand for AWS may have no such policies: then the pages are without.
+    /// Returns the id of the response-headers policy. It is empty with an AWS emulator that has no such policies.
     fn headers_policy(&self, outputs: &Outputs) -> Option<String> {
         let known = outputs.get(&response_headers_policy::address(), "id").map(str::to_owned);
         known.or_else(|| self.stack.clients.endpoint_url.as_ref().map(|_| String::new()))
@@ -233,7 +235,7 @@ impl Distribution {
         Ok(call.send().await.context(SUMMARY)?.distribution)
     }
 
-    /// Sends what is there with our fields in place of those that differ; what we do not set stays.
+    /// Sends the actual configuration with the managed settings merged in; all other settings stay.
     async fn send_changes(&self, outputs: &Outputs, id: &str) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the distribution";
         let cloudfront = &self.stack.clients.cloudfront;
@@ -246,7 +248,8 @@ impl Distribution {
     }
 }
 
-/// The distribution with our comment; otherwise one that reads our bucket, whose comment somebody may have changed.
+/// Finds the distribution with the stack's comment; otherwise one that reads the stack's bucket, because somebody may
+/// have changed the comment.
 pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
     let bucket = config::bucket_domain(stack);
     let mut pages = stack.clients.cloudfront.list_distributions().into_paginator().send();
@@ -266,7 +269,7 @@ pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, R
     Ok(with_our_bucket)
 }
 
-/// How the key is compared: that every origin which must have it has it, and no other.
+/// Returns the form in which the origin key is compared: once per origin that must receive it.
 fn key_view(key: &str, stack: &Stack) -> String {
     let origins = if stack.config.signaling.ingress == Ingress::Cloudfront { 2 } else { 1 };
     vec![key; origins].join(",")
@@ -279,7 +282,7 @@ fn sdk_tags(tags: &Tags) -> Result<SdkTags, aws_smithy_types::error::operation::
 
 fn domain_taken(error: ResourceError, stack: &Stack) -> ResourceError {
     if stack.config.site.domain.is_some() && error.is(&["CNAMEAlreadyExists"]) {
-        error.hint("another distribution already answers for `domain` under [site]: remove it there, or choose another")
+        error.hint("another distribution already serves `domain` under [site]: remove it there, or choose another")
     } else if error.is(&["InvalidViewerCertificate"]) {
         error.hint("`certificate_arn` under [site] must be an issued certificate in us-east-1 that covers `domain`")
     } else {

@@ -1,4 +1,4 @@
-//! The dashboard: requests, errors and times of the API, the signaling host, errors in the logs.
+//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, and errors in the logs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "dashboard";
 
@@ -60,7 +60,7 @@ impl Resource for Dashboard {
         let Some(answer) = answer.found(GONE, "failed to read the dashboard")? else { return Ok(None) };
         let text = answer.dashboard_body.unwrap_or_default();
         let ownership = self.stack.ownership_by_mark(mark_of(&text).as_deref());
-        // What cannot be read as JSON is shown as it is and replaced.
+        // A body that is not JSON is shown as text and replaced.
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Some(Live {
             id: self.stack.name(),
@@ -95,7 +95,7 @@ impl Resource for Dashboard {
 }
 
 impl Dashboard {
-    /// What it shows; `None` while the signaling host does not exist yet.
+    /// Returns the desired body; `None` until the signaling host exists.
     fn body(&self, outputs: &Outputs) -> Option<Value> {
         let host = outputs.get(&signal_instance::address(), "id")?;
         let stack = &self.stack;
@@ -148,7 +148,7 @@ impl Dashboard {
     }
 }
 
-/// The text of the first text widget; ours says whose the dashboard is, for dashboards carry no tags.
+/// Returns the text of the first text widget, which holds the stack's mark because dashboards have no tags.
 fn mark_of(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
     let texts = body.get("widgets")?.as_array()?.iter();
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_is_the_first_text() {
+    fn mark_is_the_first_text_widget() {
         let body = json!({ "widgets": [
             { "type": "metric", "properties": {} },
             { "type": "text", "properties": { "markdown": "PeerSync stack peersync-dev" } },

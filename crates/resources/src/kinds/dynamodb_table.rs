@@ -1,4 +1,4 @@
-//! The three tables. A table whose keys differ is never replaced: it holds people's data.
+//! The three DynamoDB tables. A table with other keys is never replaced, because that would delete the users' data.
 
 mod layout;
 mod settle;
@@ -19,14 +19,14 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "dynamodb_table";
 
-/// How DynamoDB says that a table is not there.
+/// The error codes for a table that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException", "TableNotFoundException"];
 
-/// The address of a table: `Users`, `UserConnections` or `Ephemeral`.
+/// Returns the address of a table: `Users`, `UserConnections` or `Ephemeral`.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
@@ -64,7 +64,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     }]
 }
 
-/// The ARN of a table.
+/// Returns the ARN of a table.
 pub fn table_arn(stack: &Stack, part: &str) -> String {
     stack.arn("dynamodb", &format!("table/{}", stack.named(part)))
 }
@@ -147,8 +147,8 @@ impl Resource for Table {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         if changes.has("keys") {
-            return Err(ResourceError::new("the table has other keys than ours, and it is not replaced with its data")
-                .hint("back up what is in it and delete it, or choose another `name` under [stack]"));
+            return Err(ResourceError::new("the keys of the table differ, and a table with data is never replaced")
+                .hint("back up its data and delete the table, or choose another `name` under [stack]"));
         }
         self.wait_until_active(context.progress).await?;
         if changes.has("deletion_protection") {
@@ -192,8 +192,8 @@ impl Table {
         OutputMap::new().with("name", &self.name).with("arn", self.arn())
     }
 
-    /// Whether the table can be brought back to any second of its past. An endpoint that has no such thing leaves the
-    /// field unreadable.
+    /// Returns whether point-in-time recovery is enabled. The field is unreadable on an emulator that does not offer
+    /// backups.
     async fn point_in_time_recovery(&self) -> Result<LiveField, ResourceError> {
         let answer = self.stack.clients.dynamodb.describe_continuous_backups().table_name(&self.name).send().await;
         let answer = match answer.found(ABSENT, "failed to read the backups of the table") {

@@ -1,4 +1,4 @@
-//! The address of the signaling host. It is there before the host and stays when the host is replaced.
+//! The Elastic IP address of the signaling host. It exists before the host and stays when the host is replaced.
 
 use std::sync::Arc;
 
@@ -15,17 +15,18 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "elastic_ip";
 
 const GONE: &[&str] = &["InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidAddress.NotFound"];
-/// While the host that has it is on its way out.
+/// Transient error codes while the host that uses the address is being terminated.
 const IN_USE: &[&str] = &["InvalidIPAddress.InUse", "DependencyViolation"];
-/// Field: further addresses of ours. A call that was lost and repeated leaves one: allocation knows no token.
+/// Field: further managed addresses. A call that is repeated because its response was lost leaves one, because
+/// `AllocateAddress` has no client token.
 const DUPLICATES: &str = "duplicates";
 
-/// The address of the signaling host's address.
+/// Returns the resource address of the Elastic IP address.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
@@ -59,7 +60,7 @@ impl Resource for ElasticIp {
         Vec::new()
     }
 
-    /// A tunnel goes outwards and needs no address of its own.
+    /// A Cloudflare Tunnel connects outwards, so that the host needs no Elastic IP address.
     fn wanted(&self) -> bool {
         self.stack.config.signaling.ingress != Ingress::Cloudflare
     }
@@ -88,14 +89,14 @@ impl Resource for ElasticIp {
         let call = call.tag_specifications(ec2::tag_specification(ResourceType::ElasticIp, context.tags));
         let answer = call.send().await.context(SUMMARY).map_err(|error| {
             if error.is(&["AddressLimitExceeded"]) {
-                error.hint("the region's quota of Elastic IP addresses is used up: release one that is not needed, or ask AWS for more")
+                error.hint("the region's quota of Elastic IP addresses is used up: release an unused one, or request a quota increase")
             } else {
                 error
             }
         })?;
         match (answer.allocation_id(), answer.public_ip()) {
             (Some(id), Some(ip)) => Ok(self.outputs(id, ip)),
-            _ => Err(ResourceError::new(SUMMARY).caused_by("EC2 gave no identifier")),
+            _ => Err(ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier")),
         }
     }
 
@@ -134,7 +135,7 @@ impl ElasticIp {
         let ec2 = &self.stack.clients.ec2;
         if let Some(association) = association.filter(|association| !association.is_empty()) {
             let answer = ec2.disassociate_address().association_id(association).send().await;
-            answer.found(GONE, "failed to take the address from the signaling host")?;
+            answer.found(GONE, "failed to disassociate the address from the signaling host")?;
         }
         retry::while_failing(
             progress,
@@ -149,12 +150,12 @@ impl ElasticIp {
     }
 }
 
-/// The addresses of the stack as they were when the graph was read.
+/// Returns the addresses of the stack as of the graph's shared read.
 pub(super) async fn found(stack: &Stack, reads: &SharedReads) -> Result<Vec<Found>, ResourceError> {
     reads.get(NAME, find(stack)).await
 }
 
-/// The addresses of the stack, one in use first. Addresses have no names, so only those with our tags are seen.
+/// Reads the addresses of the stack, those in use first. Addresses have no names, so they are found by tags alone.
 async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let call = stack.clients.ec2.describe_addresses().set_filters(Some(ec2::of_stack(stack)));
     let answer = call.send().await.context("failed to list the addresses")?;
@@ -164,7 +165,7 @@ async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     Ok(found)
 }
 
-/// The name under which AWS's name servers know an address.
+/// Returns the public DNS name that AWS gives an address.
 fn public_name(ip: &str, region: &str, suffix: &str) -> String {
     let zone = if region == "us-east-1" { "compute-1".to_owned() } else { format!("{region}.compute") };
     format!("ec2-{}.{zone}.{suffix}", ip.replace('.', "-"))
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_public_name_follows_from_address_and_region() {
+    fn public_dns_name_is_derived_from_address_and_region() {
         assert_eq!(public_name("192.0.2.1", "us-east-1", "amazonaws.com"), "ec2-192-0-2-1.compute-1.amazonaws.com");
         assert_eq!(
             public_name("192.0.2.1", "eu-central-1", "amazonaws.com"),

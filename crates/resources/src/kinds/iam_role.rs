@@ -1,7 +1,7 @@
-//! The roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one policy
-//! of its own with what it needs and nothing else; whatever else is found on a role is taken off.
+//! The IAM roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one
+//! inline policy with the permissions it needs. Any other policy on a role is removed.
 //!
-//! A new role is not known everywhere at once: whoever uses it waits for that.
+//! A new role takes a while to propagate; the resources that use it wait for that.
 
 mod access;
 mod documents;
@@ -22,21 +22,21 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "iam_role";
 
-/// Name of the one policy on each role.
+/// The name of the only policy of each role.
 const POLICY: &str = "peersync";
-/// How IAM says that something is not there.
+/// The error codes for something that does not exist.
 const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
 
-/// The address of a role: a function's name, `signal` or `gateway`.
+/// Returns the address of a role; `part` is a function's name, `signal` or `gateway`.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
 
-/// The ARN of a role, known before it exists.
+/// Returns the ARN of a role, which is known before the role exists.
 pub fn role_arn(stack: &Stack, part: &str) -> String {
     stack.iam_arn(&format!("role/{}", stack.role(part)))
 }
@@ -45,7 +45,7 @@ struct Role {
     stack: Arc<Stack>,
     address: Address,
     name: String,
-    /// Who may take the role.
+    /// The service that may assume the role.
     service: &'static str,
     policy: Value,
 }
@@ -143,7 +143,7 @@ impl Resource for Role {
         let call = self.stack.clients.iam.create_role().role_name(&self.name).set_tags(Some(tags));
         let call = call.assume_role_policy_document(documents::trust(self.service).to_string());
         let answer = call.description(self.stack.mark()).send().await;
-        // Present where a repeated call had already succeeded; observe has seen that nobody else has it.
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
         self.put_policy(context.progress).await?;
         Ok(self.outputs())
@@ -159,7 +159,7 @@ impl Resource for Role {
         if changes.has("trust") {
             let document = documents::trust(self.service).to_string();
             let call = iam.update_assume_role_policy().role_name(&self.name).policy_document(document);
-            call.send().await.context("failed to change who may take the role")?;
+            call.send().await.context("failed to change who may assume the role")?;
         }
         if changes.has("policy") {
             self.put_policy(context.progress).await?;
@@ -177,9 +177,9 @@ impl Resource for Role {
 
     async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
         self.take_off(|_| true).await?;
-        // What was taken off just now may not be gone everywhere.
-        let passes = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        // The removal of the policies takes a while to propagate.
+        let is_transient = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = self.stack.clients.iam.delete_role().role_name(&self.name).send().await;
             answer.found(ABSENT, "failed to delete the role").map(|_| ())
         })
@@ -193,17 +193,17 @@ impl Role {
     }
 
     async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {
-        // A role that was created just now may not be known yet to the next call.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        // The next call may not find a new role.
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
             let call = call.policy_document(self.policy.to_string());
-            call.send().await.context("failed to put the policy on the role").map(|_| ())
+            call.send().await.context("failed to set the policy of the role").map(|_| ())
         })
         .await
     }
 
-    /// ARNs of the managed policies on it.
+    /// Returns the ARNs of the managed policies that are attached to the role.
     async fn attached(&self) -> Result<Vec<String>, ResourceError> {
         let call = self.stack.clients.iam.list_attached_role_policies().role_name(&self.name);
         let policies = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
@@ -211,16 +211,16 @@ impl Role {
         Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
     }
 
-    /// Names of the policies of its own.
+    /// Returns the names of the role's inline policies.
     async fn inline(&self) -> Result<Vec<String>, ResourceError> {
         let call = self.stack.clients.iam.list_role_policies().role_name(&self.name);
         let names = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         Ok(names.found(ABSENT, "failed to list the policies of the role")?.unwrap_or_default())
     }
 
-    /// Takes off all managed policies, and those of its own that `unwanted` names.
+    /// Detaches all managed policies, and deletes the inline policies for which `unwanted` returns `true`.
     async fn take_off(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to take a policy off the role";
+        const SUMMARY: &str = "failed to remove a policy from the role";
         let iam = &self.stack.clients.iam;
         let (attached, inline) = futures::try_join!(self.attached(), self.inline())?;
         for arn in attached {

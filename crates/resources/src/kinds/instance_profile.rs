@@ -1,4 +1,4 @@
-//! The instance profile, by which the signaling host takes its role.
+//! The instance profile, through which the signaling host assumes its role.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "instance_profile";
 
-/// How IAM says that something is not there.
+/// The error codes for something that does not exist.
 const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
 
-/// The address of the profile; its outputs are `name` and `arn`.
+/// Returns the address of the profile. Its outputs are `name` and `arn`.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
@@ -29,7 +29,7 @@ pub fn address() -> Address {
 struct Profile {
     stack: Arc<Stack>,
     address: Address,
-    /// Name of the profile and of the role in it.
+    /// The name of the profile and of the role in it.
     name: String,
 }
 
@@ -51,7 +51,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             ],
             resources: vec![stack.iam_arn(&format!("instance-profile/{name}"))],
         },
-        // Whoever puts a role into a profile passes it on.
+        // Adding a role to a profile requires permission to pass it.
         Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "signal")] },
     ]
 }
@@ -90,7 +90,7 @@ impl Resource for Profile {
         let tags = iam_role::sdk_tags(context.tags).context(SUMMARY)?;
         let call = self.stack.clients.iam.create_instance_profile().instance_profile_name(&self.name);
         let answer = call.set_tags(Some(tags)).send().await;
-        // Present where a repeated call had already succeeded; observe has seen that nobody else has it.
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
         self.add_role(context.progress).await?;
         Ok(self.outputs())
@@ -132,12 +132,12 @@ impl Profile {
     }
 
     async fn add_role(&self, progress: &Progress) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to put the role into the instance profile";
-        // A role or profile that was created just now may not be known yet to the next call.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(progress, Schedule::PROPAGATION, passes, || async {
+        const SUMMARY: &str = "failed to add the role to the instance profile";
+        // The next call may not find a new role or profile.
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.add_role_to_instance_profile().instance_profile_name(&self.name);
-            // A profile holds one role: a repeated call finds it full.
+            // A profile holds one role, so a repeated call fails because it is full.
             let answer = call.role_name(&self.name).send().await;
             answer.found(&["LimitExceeded", "LimitExceededException"], SUMMARY).map(|_| ())
         })
@@ -147,6 +147,6 @@ impl Profile {
     async fn remove_role(&self, role: &str) -> Result<(), ResourceError> {
         let call = self.stack.clients.iam.remove_role_from_instance_profile().instance_profile_name(&self.name);
         let answer = call.role_name(role).send().await;
-        answer.found(ABSENT, "failed to take the role out of the instance profile").map(|_| ())
+        answer.found(ABSENT, "failed to remove the role from the instance profile").map(|_| ())
     }
 }

@@ -1,7 +1,7 @@
-//! Tells the distribution which pages have changed. Not a resource: nothing of it stays.
+//! Invalidates changed pages in CloudFront's caches. Not a resource, because nothing of it remains.
 //!
-//! It is asked for and not waited for: everything but the pages themselves is cached for a minute at most, and pages
-//! are never used without asking. So it never fails an `up`; what went wrong is said.
+//! The invalidation is requested but not awaited: HTML pages are always revalidated, and everything else is cached for
+//! a minute at most. So a failed request does not fail `up`; it is only reported.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -13,12 +13,12 @@ use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_engine::{Progress, ResourceError};
 
-/// More paths than this are said as "everything", which counts as one.
+/// The number of paths above which everything is invalidated, which CloudFront counts as one path.
 const MANY: usize = 30;
-/// How long the request may take, all its attempts together.
+/// The timeout of the request, all attempts included.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Asks the distribution to forget these keys.
+/// Requests an invalidation of these keys.
 pub(super) async fn request(stack: &Stack, progress: &Progress, keys: Vec<String>) {
     let paths = paths(&keys);
     if paths.is_empty() {
@@ -27,13 +27,13 @@ pub(super) async fn request(stack: &Stack, progress: &Progress, keys: Vec<String
     let reason = match tokio::time::timeout(DEADLINE, send(stack, &paths)).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.causes().first().cloned().unwrap_or(error.summary),
-        Err(_) => "the request took too long".to_owned(),
+        Err(_) => "the request timed out".to_owned(),
     };
-    progress.waiting(format!("the edge to forget the old pages by itself within a minute: asking it failed: {reason}"));
+    progress.waiting(format!("the edge's caches to expire within a minute, because the invalidation failed: {reason}"));
 }
 
 async fn send(stack: &Stack, paths: &[String]) -> Result<(), ResourceError> {
-    const SUMMARY: &str = "failed to tell the distribution what has changed";
+    const SUMMARY: &str = "failed to invalidate the changed pages in the distribution";
     let Some(distribution) = cloudfront_distribution::find(stack).await? else { return Ok(()) };
     let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
     let paths = Paths::builder().quantity(quantity).set_items(Some(paths.to_vec())).build().context(SUMMARY)?;
@@ -43,7 +43,7 @@ async fn send(stack: &Stack, paths: &[String]) -> Result<(), ResourceError> {
     call.invalidation_batch(batch.build().context(SUMMARY)?).send().await.context(SUMMARY).map(|_| ())
 }
 
-/// The paths of these keys as CloudFront wants them; the default page is also the root.
+/// Returns the paths of these keys in CloudFront's form. The default page is also the path `/`.
 fn paths(keys: &[String]) -> Vec<String> {
     if keys.len() > MANY {
         return vec!["/*".to_owned()];
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_goes_with_its_page_and_many_are_all() {
+    fn default_page_invalidates_root_and_many_keys_invalidate_everything() {
         assert_eq!(paths(&["index.html".to_owned(), "a b.js".to_owned()]), ["/", "/a%20b.js", "/index.html"]);
         assert_eq!(paths(&vec!["x".to_owned(); MANY + 1]), ["/*"]);
         assert!(paths(&[]).is_empty());

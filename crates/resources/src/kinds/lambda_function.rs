@@ -1,6 +1,6 @@
-//! The four functions: one program, told by its environment which of them it is.
+//! The four Lambda functions. All run the same program, which reads from its environment which function it is.
 //!
-//! Nothing waits until a new function is active: the gateway may be told of it before.
+//! Nothing waits until a new function is active, because the gateway can be configured before that.
 
 mod settle;
 
@@ -21,22 +21,22 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "lambda_function";
 
-/// How Lambda says that a function is not there.
+/// The error codes for a function that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
-/// The program's name in the archive, as `provided.al2023` wants it.
+/// The name of the program in the archive, which the runtime `provided.al2023` prescribes.
 const HANDLER: &str = "bootstrap";
 /// Fields that `UpdateFunctionConfiguration` changes.
 const CONFIGURATION: &[&str] = &["runtime", "handler", "role", "memory_mb", "timeout_s", "environment"];
 /// Fields that `UpdateFunctionCode` changes.
 const CODE: &[&str] = &["code_sha256", "architecture"];
-/// Tells the functions alone that the stage `api` is not part of the path for the router.
+/// An environment variable of the functions only: the API stage `api` is not part of the path that the router matches.
 const FUNCTION_ENVIRONMENT: (&str, &str) = ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
 
-/// The address of a function. Its outputs are `name` and `arn`.
+/// Returns the address of a function. Its outputs are `name` and `arn`.
 pub fn address(function: &str) -> Address {
     Address::new(NAME, function)
 }
@@ -78,7 +78,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     ]
 }
 
-/// The ARN of a function, known before it exists.
+/// Returns the ARN of a function, which is known before the function exists.
 pub fn function_arn(stack: &Stack, function: &str) -> String {
     stack.arn("lambda", &format!("function:{}", stack.named(function)))
 }
@@ -92,14 +92,14 @@ impl Resource for Function {
     fn dependencies(&self) -> Vec<Address> {
         let mut needed = vec![
             iam_role::address(self.function),
-            // Removed after the function, so that a late line of it does not make the group anew.
+            // Deleted after the function, so that a late log line does not re-create the group.
             log_group::address(self.function),
-            // Its name is in the environment.
+            // Its domain is in the environment.
             cloudfront_distribution::address(),
-            // Lambda takes the program from the bucket.
+            // Lambda copies the program from the bucket.
             s3_program::address(s3_program::API),
         ];
-        // Read at the first request.
+        // The function accesses these at its first request.
         needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
         needed.extend(["origin-key", "ticket-key"].map(ssm_parameter::address));
         needed
@@ -175,13 +175,13 @@ impl Function {
         OutputMap::new().with("name", &self.name).with("arn", function_arn(&self.stack, self.function))
     }
 
-    /// Whole seconds, as Lambda counts them; the configuration has checked the limits.
+    /// Returns the timeout in whole seconds, rounded up. The configuration has checked the limits.
     fn timeout(&self) -> i32 {
         let span = self.stack.config.api.timeout.0;
         i32::try_from(span.as_secs() + u64::from(span.subsec_nanos() > 0)).unwrap_or(i32::MAX)
     }
 
-    /// The environment; `None` while an address in it is not known yet.
+    /// Returns the environment variables; `None` until the URLs in them are known.
     fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let mut environment = self.stack.runtime_environment(outputs)?;
         let build = self.stack.artifacts.api.elf_sha256;

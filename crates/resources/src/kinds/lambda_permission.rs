@@ -1,4 +1,5 @@
-//! That the gateway may call a function: one statement in the function's resource policy. It goes with its function.
+//! The gateway's permission to call a function: one statement in the function's resource policy. It is deleted with its
+//! function.
 
 use std::sync::Arc;
 
@@ -14,18 +15,18 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "lambda_permission";
 
-/// Name of our statement.
+/// The name of the managed statement.
 const STATEMENT: &str = "peersync-api";
 const ACTION: &str = "lambda:InvokeFunction";
 const PRINCIPAL: &str = "apigateway.amazonaws.com";
-/// How Lambda says that there is no function, no policy or no statement.
+/// The error codes for a missing function, policy or statement.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
 
-/// The address of the permission to call a function.
+/// Returns the address of the permission to call a function.
 pub fn address(function: &str) -> Address {
     Address::new(NAME, function)
 }
@@ -33,7 +34,7 @@ pub fn address(function: &str) -> Address {
 struct Statement {
     stack: Arc<Stack>,
     address: Address,
-    /// Name of the function.
+    /// The name of the function.
     name: String,
 }
 
@@ -68,7 +69,7 @@ impl Resource for Statement {
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let answer = self.stack.clients.lambda.get_policy().function_name(&self.name).send().await;
-        let answer = answer.found(ABSENT, "failed to read who may call the function")?;
+        let answer = answer.found(ABSENT, "failed to read the policy of the function")?;
         let Some(statement) = answer.and_then(|answer| answer.policy).and_then(|policy| ours(&policy)) else {
             return Ok(None);
         };
@@ -88,13 +89,13 @@ impl Resource for Statement {
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let source = self.source(context.outputs.require(&rest_api::address(), "id")?);
-        // A function that was created just now may not be known yet to the next call.
-        let passes = |error: &ResourceError| error.is(ABSENT);
-        while_failing(context.progress, Schedule::PROPAGATION, passes, || async {
+        // The next call may not find a new function.
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.lambda.add_permission().function_name(&self.name).statement_id(STATEMENT);
             let answer = call.action(ACTION).principal(PRINCIPAL).source_arn(&source).send().await;
-            // Present where a repeated call had already succeeded.
-            answer.found(&["ResourceConflictException"], "failed to let the gateway call the function").map(|_| ())
+            // The statement exists if the response to an earlier attempt was lost.
+            answer.found(&["ResourceConflictException"], "failed to allow the gateway to call the function").map(|_| ())
         })
         .await?;
         Ok(OutputMap::new())
@@ -102,24 +103,24 @@ impl Resource for Statement {
 
     async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
         let call = self.stack.clients.lambda.remove_permission().function_name(&self.name).statement_id(STATEMENT);
-        call.send().await.found(ABSENT, "failed to change who may call the function")?;
+        call.send().await.found(ABSENT, "failed to replace the permission to call the function")?;
         self.create(context).await
     }
 
-    /// Nothing: it goes with its function.
+    /// Does nothing: the permission is deleted with its function.
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         Ok(())
     }
 }
 
 impl Statement {
-    /// Every stage, method and path of our API.
+    /// Returns the ARN of every stage, method and path of the stack's API.
     fn source(&self, api: &str) -> String {
         self.stack.arn("execute-api", &format!("{api}/*/*/*"))
     }
 }
 
-/// Our statement in the policy of a function.
+/// Returns the managed statement in the policy of a function.
 fn ours(policy: &str) -> Option<Value> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     policy.get("Statement")?.as_array()?.iter().find(|one| one.get("Sid") == Some(&json!(STATEMENT))).cloned()
@@ -144,7 +145,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn our_statement_is_found_among_others() {
+    fn managed_statement_is_found_among_others() {
         let policy = json!({ "Version": "2012-10-17", "Statement": [
             { "Sid": "other", "Action": "lambda:InvokeFunction" },
             { "Sid": STATEMENT, "Effect": "Allow", "Principal": { "Service": "apigateway.amazonaws.com" },

@@ -1,4 +1,4 @@
-//! CloudWatch log groups: made before anything writes to them, so that their retention is ours.
+//! The CloudWatch log groups. They are created before anything writes to them, so that they have a retention.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use peersync_engine::{
     ResourceError, SharedReads, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "log_group";
 
-/// The address of a log group: a function's name, `signal` or `api-access`.
+/// Returns the address of a log group; `part` is a function's name, `signal` or `api-access`.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
@@ -57,13 +57,13 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     ]
 }
 
-/// The groups as policies name them: by themselves, and with all that is in them, which some calls are about.
+/// Returns the ARNs of the groups for IAM policies: of the groups, and of their contents, to which some actions apply.
 pub fn arns(stack: &Stack) -> Vec<String> {
     let functions = FUNCTIONS.into_iter().flat_map(|function| {
         let group = stack.arn("logs", &format!("log-group:{}", stack.function_log_group(function)));
         [format!("{group}:*"), group]
     });
-    // Not so the functions: `{stack}-*` would be the groups of `{stack}-2` too.
+    // No wildcard for the functions' groups: `{stack}-*` would match those of `{stack}-2` too.
     functions.chain([stack.arn("logs", &format!("log-group:{}", stack.log_group("*")))]).collect()
 }
 
@@ -79,7 +79,7 @@ impl Resource for LogGroup {
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let logs = &self.stack.clients.logs;
-        // All groups of functions are listed by one call, and all others by another.
+        // One shared call lists the log groups of all functions, another one lists all others.
         let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
         let (groups, answer) = futures::join!(
             reads.get(prefix, self.find(prefix)),
@@ -110,7 +110,7 @@ impl Resource for LogGroup {
         let tags = context.tags.clone().into_iter().collect();
         let answer =
             self.stack.clients.logs.create_log_group().log_group_name(&self.name).set_tags(Some(tags)).send().await;
-        // Present where a repeated call had already succeeded; observe has seen that nobody else has it.
+        // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         answer.found(&["ResourceAlreadyExistsException"], "failed to create the log group")?;
         self.put_retention().await?;
         Ok(OutputMap::new().with("name", &self.name).with("arn", self.arn()))
@@ -144,11 +144,11 @@ impl LogGroup {
         self.stack.arn("logs", &format!("log-group:{}", self.name))
     }
 
-    /// Lists the groups whose names begin with this.
+    /// Lists the log groups whose names have this prefix.
     async fn find(&self, prefix: &str) -> Result<Vec<Found>, ResourceError> {
         let groups = self.stack.clients.logs.describe_log_groups().log_group_name_prefix(prefix);
         let groups = groups.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        groups.context("failed to list log groups")
+        groups.context("failed to list the log groups")
     }
 
     fn retention(&self) -> i32 {
@@ -157,7 +157,10 @@ impl LogGroup {
 
     async fn put_retention(&self) -> Result<(), ResourceError> {
         let call = self.stack.clients.logs.put_retention_policy().log_group_name(&self.name);
-        call.retention_in_days(self.retention()).send().await.context("failed to set the retention")?;
+        call.retention_in_days(self.retention())
+            .send()
+            .await
+            .context("failed to set the retention of the log group")?;
         Ok(())
     }
 }

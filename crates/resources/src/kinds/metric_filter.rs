@@ -1,7 +1,7 @@
-//! Counts of errors in the logs: one metric for the functions together, one for the signaling server.
+//! The metrics that count errors in the logs: one for all functions together, one for the signaling server.
 //!
-//! Every log group has a filter of its own; the filters of one metric are one node, because CloudWatch Logs lists
-//! filters by metric in one call.
+//! Every log group has its own filter. The filters of one metric are a single resource, because CloudWatch Logs lists
+//! filters by metric with one call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "metric_filter";
 
-/// The metrics: `functions` and `signal`.
+/// The parts of the stack that have a metric: `functions` and `signal`.
 pub const PARTS: [&str; 2] = ["functions", "signal"];
-/// Lines that count: errors of the programs, panics, and what Lambda says of a function that ended badly.
+/// The lines that count: errors of the programs, panics, and Lambda's messages about a timeout or crash.
 const PATTERN: &str = "?ERROR ?panicked ?\"Task timed out\" ?\"Runtime exited\"";
 
-/// Namespace of the stack's own metrics.
+/// Returns the namespace of the stack's metrics.
 pub fn namespace(stack: &Stack) -> String {
     format!("PeerSync/{}", stack.name())
 }
 
-/// Name of the metric of a part.
+/// Returns the name of the metric of a part.
 pub fn metric(part: &str) -> String {
     format!("{part}-errors")
 }
@@ -42,7 +42,7 @@ struct MetricFilters {
     stack: Arc<Stack>,
     address: Address,
     part: &'static str,
-    /// Log groups with the filter, and their addresses.
+    /// The names and addresses of the log groups that have the filter.
     groups: Vec<(String, Address)>,
 }
 
@@ -84,7 +84,7 @@ impl Resource for MetricFilters {
         false
     }
 
-    /// They are found by our metric, in log groups that are ours: no other filter is meant.
+    /// The filters are found by their metric in the stack's log groups, so that no unmanaged filter is included.
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let call = self.stack.clients.logs.describe_metric_filters();
         let call = call.metric_namespace(namespace(&self.stack)).metric_name(metric(self.part));

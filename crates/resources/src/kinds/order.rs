@@ -1,5 +1,5 @@
-//! Which kinds must be there before which, and are deleted after them; each with its reason. A test holds the graph
-//! against it, so that no edge is lost or added without one.
+//! The dependencies between kinds, each with its reason: the second is created before the first and deleted after it. A
+//! test compares the graph with this list, so that no dependency is lost, or added without a reason.
 
 use std::collections::BTreeSet;
 
@@ -7,38 +7,38 @@ use crate::stack::Stack;
 use peersync_config::Config;
 
 const ORDER: &[(&str, &str, &str)] = &[
-    ("alarm", "signal_instance", "the host's id is what it watches"),
-    ("api_routes", "rest_api", "they are part of it"),
-    ("api_stage", "api_routes", "its deployment shows the routes that there are"),
-    ("api_stage", "iam_role", "the account needs the role before a stage may write a log"),
-    ("api_stage", "log_group", "a log group that is not there is refused"),
-    ("api_stage", "rest_api", "it is part of it"),
-    ("cloudfront_distribution", "elastic_ip", "the address's name is an origin"),
-    ("cloudfront_distribution", "origin_access_control", "it names it, and holds it while it is there"),
-    ("cloudfront_distribution", "response_headers_policy", "it names it, and holds it while it is there"),
-    ("cloudfront_distribution", "rest_api", "the API's host is an origin"),
-    ("cloudfront_distribution", "ssm_parameter", "it sends the key"),
-    ("dashboard", "signal_instance", "the host's id is what it shows"),
-    ("instance_profile", "iam_role", "it holds the role, which is not deleted before"),
-    ("lambda_function", "cloudfront_distribution", "the site's address is in its environment"),
-    ("lambda_function", "dynamodb_table", "it reads and writes them from its first request on"),
-    ("lambda_function", "iam_role", "Lambda refuses a role that is not there"),
-    ("lambda_function", "log_group", "a late line would make the group anew, without its retention"),
-    ("lambda_function", "s3_program", "Lambda takes the program from the bucket"),
+    ("alarm", "signal_instance", "it watches the host by its id"),
+    ("api_routes", "rest_api", "they are part of the API"),
+    ("api_stage", "api_routes", "its deployment is a snapshot of the existing routes"),
+    ("api_stage", "iam_role", "the account needs the role before a stage can write logs"),
+    ("api_stage", "log_group", "API Gateway rejects a log group that does not exist"),
+    ("api_stage", "rest_api", "it is part of the API"),
+    ("cloudfront_distribution", "elastic_ip", "the DNS name of the Elastic IP address is an origin"),
+    ("cloudfront_distribution", "origin_access_control", "it refers to it, and blocks its deletion"),
+    ("cloudfront_distribution", "response_headers_policy", "it refers to it, and blocks its deletion"),
+    ("cloudfront_distribution", "rest_api", "the API's domain is an origin"),
+    ("cloudfront_distribution", "ssm_parameter", "it sends the origin key"),
+    ("dashboard", "signal_instance", "it shows the host by its id"),
+    ("instance_profile", "iam_role", "it contains the role, and blocks its deletion"),
+    ("lambda_function", "cloudfront_distribution", "the URL of the pages is in its environment"),
+    ("lambda_function", "dynamodb_table", "it accesses them from its first request on"),
+    ("lambda_function", "iam_role", "Lambda rejects a role that does not exist"),
+    ("lambda_function", "log_group", "a late log line would re-create the group without retention"),
+    ("lambda_function", "s3_program", "Lambda copies the program from the bucket"),
     ("lambda_function", "ssm_parameter", "it reads them at its first request"),
-    ("lambda_permission", "lambda_function", "it is part of its policy"),
-    ("lambda_permission", "rest_api", "the API's id is in it"),
-    ("metric_filter", "log_group", "it is part of it"),
-    ("s3_bucket_policy", "cloudfront_distribution", "it names the one distribution that may read"),
-    ("s3_bucket_policy", "s3_bucket", "it is part of it"),
-    ("s3_objects", "s3_bucket", "they lie in it"),
-    ("s3_program", "s3_bucket", "it lies in it"),
-    ("signal_instance", "cloudfront_distribution", "the site's address is in its user data"),
-    ("signal_instance", "elastic_ip", "it gets the address, and holds it while it is there"),
-    ("signal_instance", "instance_profile", "EC2 refuses a profile that is not there"),
-    ("signal_instance", "log_group", "its log agent would make the group without retention"),
-    ("signal_instance", "s3_program", "it fetches the program at its first start"),
-    ("signal_instance", "security_group", "it is launched into it, and holds it while it is there"),
+    ("lambda_permission", "lambda_function", "it is part of the function's policy"),
+    ("lambda_permission", "rest_api", "it contains the API's id"),
+    ("metric_filter", "log_group", "it is part of the group"),
+    ("s3_bucket_policy", "cloudfront_distribution", "it names the only distribution that may read"),
+    ("s3_bucket_policy", "s3_bucket", "it is part of the bucket"),
+    ("s3_objects", "s3_bucket", "they are stored in it"),
+    ("s3_program", "s3_bucket", "it is stored in it"),
+    ("signal_instance", "cloudfront_distribution", "the URL of the pages is in its user data"),
+    ("signal_instance", "elastic_ip", "it is given the address, and blocks its release"),
+    ("signal_instance", "instance_profile", "EC2 rejects a profile that does not exist"),
+    ("signal_instance", "log_group", "its log agent needs the group and may not create it"),
+    ("signal_instance", "s3_program", "it downloads the program at its first boot"),
+    ("signal_instance", "security_group", "it is launched into it, and blocks its deletion"),
 ];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The origin access control: by which the distribution signs its reads of the bucket.
+//! The origin access control, with which the distribution signs its requests to the bucket.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "origin_access_control";
 
 const GONE: &str = "NoSuchOriginAccessControl";
-/// While the distribution that uses it is on its way out, and where somebody changed it in between.
+/// Transient error codes: the distribution that uses it is still being deleted, or it changed since it was read.
 const PASSING: &[&str] = &["OriginAccessControlInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
 
-/// The address of the pages' origin access control.
+/// Returns the address of the origin access control.
 pub fn address() -> Address {
     Address::new(NAME, "site")
 }
@@ -43,7 +43,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let any =
         format!("arn:{}:cloudfront::{}:origin-access-control/*", stack.identity.partition, stack.identity.account);
     vec![
-        // AWS knows no narrower form: identifiers are given by CloudFront, and these cannot be tagged.
+        // AWS supports nothing narrower: CloudFront assigns the identifiers, and these resources cannot be tagged.
         Permission {
             actions: vec!["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"],
             resources: vec!["*".to_owned()],
@@ -104,13 +104,13 @@ impl Resource for AccessControl {
         let answer = call.origin_access_control_config(self.config()?).send().await;
         let id = match answer {
             Ok(answer) => answer.origin_access_control.map(|created| created.id),
-            // A repeated call had already succeeded; observe has seen that nobody else has it.
+            // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
             Err(error) if code_of(&error) == Some("OriginAccessControlAlreadyExists") => {
                 self.find().await?.map(|found| found.id)
             }
             Err(error) => return Err(error).context(SUMMARY),
         };
-        let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront gave no identifier"))?;
+        let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront returned no identifier"))?;
         Ok(OutputMap::new().with("id", id))
     }
 
@@ -162,6 +162,6 @@ impl AccessControl {
             .signing_behavior(OriginAccessControlSigningBehaviors::Always)
             .origin_access_control_origin_type(OriginAccessControlOriginTypes::S3)
             .build()
-            .context("failed to write the origin access control")
+            .context("failed to build the origin access control")
     }
 }

@@ -1,4 +1,5 @@
-//! The response-headers policy: the security headers of every page, as [`security_headers`](crate::security_headers) has them.
+//! The response-headers policy: the security headers of every page, which
+//! [`security_headers`](crate::security_headers) defines.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,15 +23,15 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "response_headers_policy";
 
 const GONE: &str = "NoSuchResponseHeadersPolicy";
-/// While the distribution that uses it is on its way out, and where somebody changed it in between.
+/// Transient error codes: the distribution that uses it is still being deleted, or it changed since it was read.
 const PASSING: &[&str] = &["ResponseHeadersPolicyInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
 
-/// The address of the pages' policy.
+/// Returns the address of the response-headers policy.
 pub fn address() -> Address {
     Address::new(NAME, "site")
 }
@@ -50,7 +51,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         format!("arn:{}:cloudfront::{}:response-headers-policy/*", stack.identity.partition, stack.identity.account);
     vec![
         Permission { actions: vec!["cloudfront:ListResponseHeadersPolicies"], resources: vec!["*".to_owned()] },
-        // AWS knows no narrower form: identifiers are given by CloudFront, and these cannot be tagged.
+        // AWS supports nothing narrower: CloudFront assigns the identifiers, and these resources cannot be tagged.
         Permission {
             actions: vec![
                 "cloudfront:CreateResponseHeadersPolicy",
@@ -92,7 +93,7 @@ impl Resource for HeadersPolicy {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        // The configuration is made of constants and one list; where it cannot be built, create says why.
+        // The configuration consists of constants and one list. If it cannot be built, `create` returns the error.
         let fields = self.config().map(|config| views(&config)).unwrap_or_default();
         fields.into_iter().map(|(name, value)| (name.to_owned(), Field::Known(value))).collect()
     }
@@ -103,11 +104,12 @@ impl Resource for HeadersPolicy {
         let answer = call.response_headers_policy_config(self.config()?).send().await;
         let created = match answer {
             Ok(answer) => answer.response_headers_policy,
-            // A repeated call had already succeeded; observe has seen that nobody else has it.
+            // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
             Err(error) if code_of(&error) == Some("ResponseHeadersPolicyAlreadyExists") => self.find().await?,
             Err(error) => return Err(error).context(SUMMARY),
         };
-        let created = created.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront gave no identifier"))?;
+        let created =
+            created.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("CloudFront returned no identifier"))?;
         Ok(OutputMap::new().with("id", created.id))
     }
 
@@ -161,7 +163,7 @@ impl HeadersPolicy {
     }
 
     fn config(&self) -> Result<ResponseHeadersPolicyConfig, ResourceError> {
-        const SUMMARY: &str = "failed to write the response-headers policy";
+        const SUMMARY: &str = "failed to build the response-headers policy";
         let content_security = headers::content_security_policy(&self.stack.connect_origins());
         let content_security = ResponseHeadersPolicyContentSecurityPolicy::builder()
             .r#override(true)
@@ -212,8 +214,8 @@ impl HeadersPolicy {
     }
 }
 
-/// One field per header that we set, and one for all others, so that a foreign one is seen. A header that does not
-/// override the origin's counts as absent.
+/// Returns one field per managed header and one for all custom headers, so that an unmanaged one is a difference. A
+/// header that does not override the origin's counts as absent.
 fn views(config: &ResponseHeadersPolicyConfig) -> BTreeMap<&'static str, Value> {
     let security = config.security_headers_config.as_ref();
     let policy = security.and_then(|all| all.content_security_policy.as_ref()).filter(|header| header.r#override);

@@ -1,7 +1,8 @@
-//! The REST API, empty: the distribution needs nothing of it but its id, so the routes are a resource of their own.
+//! The REST API without its routes. They are a separate resource because the distribution needs only the API's id.
 //!
-//! APIs have no unique names. Ours is the newest one with our name and our tags: a call whose answer was lost was made
-//! again, and the rest was built on the answer that came. Older ones are removed.
+//! Names of APIs are not unique. The stack's API is the newest one with its name and tags: if the response to a
+//! creation was lost, the call was repeated, and everything else belongs to the API of the last response. Older ones
+//! are removed.
 
 mod quota;
 
@@ -22,18 +23,18 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "rest_api";
 
-/// How API Gateway says that something is not there.
+/// The error codes for something that does not exist.
 pub(super) const ABSENT: &[&str] = &["NotFoundException"];
-/// The most entries of one answer.
+/// The maximum number of entries per page.
 pub(super) const PAGE: i32 = 500;
-/// Paths of settings for `UpdateRestApi`.
+/// The path of the endpoint types in patch operations.
 const ENDPOINT_PATH: &str = "/endpointConfiguration/types/";
 
-/// The address of the API. Its outputs: `id`; `root`, the id of the path `/`; `host`, the name that it answers to.
+/// Returns the address of the API. Its outputs are `id`, `root` (the id of the path `/`) and `host` (its domain).
 pub fn address() -> Address {
     Address::new(NAME, "api")
 }
@@ -48,7 +49,7 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    // Actions are HTTP methods. Identifiers are given by API Gateway.
+    // The actions are HTTP methods. API Gateway assigns the identifiers.
     vec![
         Permission { actions: vec!["apigateway:GET", "apigateway:POST"], resources: vec![arn(stack, "/restapis")] },
         Permission {
@@ -59,23 +60,23 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     ]
 }
 
-/// An ARN of API Gateway, which has no account.
+/// Returns an API Gateway ARN, which has no account.
 pub(super) fn arn(stack: &Stack, path: &str) -> String {
     format!("arn:{}:apigateway:{}::{path}", stack.identity.partition, stack.clients.region)
 }
 
-/// Name of the REST API.
+/// Returns the name of the REST API.
 pub fn name(stack: &Stack) -> String {
     stack.named("api")
 }
 
-/// What has our name.
+/// The REST APIs with the stack's name.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// The one that counts.
+    /// The newest managed API, or an unmanaged one if none is managed.
     api: RestApi,
     ownership: Ownership,
-    /// Ids of others that are ours too.
+    /// The ids of further managed APIs.
     surplus: Vec<String>,
 }
 
@@ -93,12 +94,12 @@ async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
     Ok(Some(Found { ownership, api, surplus: ours.filter_map(|api| api.id).collect() }))
 }
 
-/// What has our name, as it was when the graph was read.
+/// Returns the REST APIs with the stack's name as of the graph's shared read.
 async fn found(stack: &Stack, reads: &SharedReads) -> Result<Option<Found>, ResourceError> {
     reads.get(NAME, find(stack)).await
 }
 
-/// The id of our API, where it was found.
+/// Returns the id of the stack's API if it exists.
 pub(super) async fn found_id(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
     let found = found(stack, reads).await?.filter(|found| found.ownership == Ownership::Ours);
     Ok(found.and_then(|found| found.api.id))
@@ -151,7 +152,7 @@ impl Resource for Api {
         let call = self.stack.clients.api_gateway.create_rest_api().name(name(&self.stack));
         let call = call.description(self.stack.mark()).endpoint_configuration(endpoint).set_tags(Some(tags));
         let api = context.progress.slow_down(|| async { call.clone().send().await.context(SUMMARY) }).await?;
-        let id = api.id.ok_or_else(|| ResourceError::new("API Gateway gave the REST API no id"))?;
+        let id = api.id.ok_or_else(|| ResourceError::new("API Gateway returned a REST API without an id"))?;
         let root = match api.root_resource_id {
             Some(root) => root,
             None => self.root(context.progress, &id).await?,
@@ -198,10 +199,11 @@ impl Api {
         OutputMap::new().with("id", id).with("root", root).with("host", host)
     }
 
-    /// The id of the path `/`, where the answer to the creation did not say it.
+    /// Reads the id of the path `/`, which the response to the creation may lack.
     async fn root(&self, progress: &Progress, id: &str) -> Result<String, ResourceError> {
         let call = self.stack.clients.api_gateway.get_resources().rest_api_id(id);
-        let answer = progress.slow_down(|| async { call.clone().send().await.context("failed to read the paths") });
+        let answer =
+            progress.slow_down(|| async { call.clone().send().await.context("failed to list the API's paths") });
         let root = answer.await?.items.unwrap_or_default().into_iter().find(|path| path.path.as_deref() == Some("/"));
         root.and_then(|root| root.id).ok_or_else(|| ResourceError::new("the REST API has no path `/`"))
     }
@@ -261,7 +263,7 @@ fn live_fields(found: &Found) -> BTreeMap<String, LiveField> {
     .collect()
 }
 
-/// A setting put in the place of the one that is there.
+/// Returns a patch operation that replaces a setting.
 pub(super) fn replace(path: &str, value: &str) -> PatchOperation {
     PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
 }

@@ -1,4 +1,4 @@
-//! The bucket with the pages and the signaling program: private, owned by its account alone, encrypted, versioned.
+//! The bucket with the pages and the server programs: private, owned by its account alone, encrypted and versioned.
 
 mod emptying;
 mod settings;
@@ -17,15 +17,15 @@ use peersync_engine::{
     Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_bucket";
 
-/// The region whose name is not said when a bucket is made there.
+/// The only region that `CreateBucket` does not accept as a location constraint.
 const UNSAID_REGION: &str = "us-east-1";
-/// Codes that S3 gives for a while: two changes at once, and a bucket just made that not every part knows of.
+/// Transient error codes: concurrent changes, and a new bucket that has not propagated.
 const PASSING: &[&str] = &["OperationAborted", "NoSuchBucket"];
-/// Codes by which S3 says that the bucket is somebody else's, or in another region.
+/// Error codes for a bucket in another account or region.
 const ELSEWHERE: &[&str] = &[
     "AccessDenied",
     "403",
@@ -35,7 +35,7 @@ const ELSEWHERE: &[&str] = &[
     "IllegalLocationConstraintException",
 ];
 
-/// The address of the bucket.
+/// Returns the address of the bucket.
 pub fn address() -> Address {
     Address::new(NAME, "site")
 }
@@ -70,7 +70,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "s3:PutBucketVersioning",
                 "s3:PutEncryptionConfiguration",
                 "s3:PutLifecycleConfiguration",
-                // The tags that a bucket is made with.
+                // For the tags of a new bucket.
                 "s3:TagResource",
             ],
             resources: vec![arn.clone()],
@@ -120,9 +120,9 @@ impl Resource for Bucket {
         let call = self.stack.clients.s3.create_bucket().bucket(&self.name);
         let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
         let call = call.create_bucket_configuration(configuration.build());
-        // A bucket of that name was deleted a moment ago, and the name is not free yet.
-        let passes = |error: &ResourceError| error.is(&["OperationAborted"]);
-        let created = retry::while_failing(context.progress, retry::Schedule::STATE, passes, || async {
+        // A bucket with this name was just deleted, and the name is not available yet.
+        let is_transient = |error: &ResourceError| error.is(&["OperationAborted"]);
+        let created = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
             call.clone().send().await.context("failed to create the bucket")
         });
         match created.await {
@@ -168,7 +168,7 @@ impl Bucket {
         OutputMap::new().with("name", &self.name).with("arn", bucket_arn(&self.stack))
     }
 
-    /// Sends the settings of these fields, all at once.
+    /// Applies the settings of these fields concurrently.
     async fn apply(&self, progress: &Progress, fields: &[String]) -> Result<(), ResourceError> {
         let (s3, days) = (&self.stack.clients.s3, self.stack.config.site.old_version_days);
         let sent =
@@ -184,18 +184,18 @@ impl Bucket {
     }
 }
 
-/// What the tags say of the bucket with our name.
+/// The owner of the bucket with the stack's bucket name.
 #[derive(Clone, Debug)]
 pub(super) enum Whose {
-    /// There is none.
+    /// The bucket does not exist.
     Nobodys,
-    /// It is in another account or region; the text says what was seen.
+    /// The bucket is in another account or region; the text is the reason to show.
     Elsewhere(String),
-    /// It is in this account, with these tags.
+    /// The bucket is in this account and has these tags.
     InOurAccount(Tags),
 }
 
-/// Asks for the tags of the bucket with our name.
+/// Reads the owner and the tags of the bucket with the stack's bucket name.
 async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
     let call = stack.clients.s3.get_bucket_tagging().bucket(stack.bucket());
     match call.expected_bucket_owner(&stack.identity.account).send().await {
@@ -214,12 +214,13 @@ async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
     }
 }
 
-/// Whose the bucket is, as it was when the graph was read.
+/// Returns the owner of the bucket as of the graph's shared read.
 async fn found(stack: &Stack, reads: &SharedReads) -> Result<Whose, ResourceError> {
     reads.get(NAME, whose(stack)).await
 }
 
-/// Whether the bucket was found and is of this stack. What lies in another one is left for the bucket itself to report.
+/// Returns whether the bucket exists and is managed by this stack. If not, its contents count as absent, and only the
+/// bucket itself is reported.
 pub(super) async fn is_found(stack: &Stack, reads: &SharedReads) -> Result<bool, ResourceError> {
     let tags = match found(stack, reads).await? {
         Whose::InOurAccount(tags) => tags,
@@ -228,12 +229,12 @@ pub(super) async fn is_found(stack: &Stack, reads: &SharedReads) -> Result<bool,
     Ok(stack.ownership(&tags) == Ownership::Ours)
 }
 
-/// The bucket's ARN.
+/// Returns the ARN of the bucket.
 pub(super) fn bucket_arn(stack: &Stack) -> String {
     format!("arn:{}:s3:::{}", stack.identity.partition, stack.bucket())
 }
 
-/// Tries again while S3 says that it will pass.
+/// Repeats `operation` while it fails with a transient error of S3.
 pub(super) async fn retry_passing<T, F, Fut>(progress: &Progress, operation: F) -> Result<T, ResourceError>
 where
     F: FnMut() -> Fut,
@@ -242,7 +243,7 @@ where
     retry::while_failing(progress, retry::Schedule::PROPAGATION, |error| error.is(PASSING), operation).await
 }
 
-/// What an absent setting looks like, and the code for each.
+/// Returns `None` if the bucket is missing, or if `code` says that it lacks the setting.
 fn absent_setting<T, E, R>(
     answer: Result<T, aws_smithy_runtime_api::client::result::SdkError<E, R>>,
     code: &str,
@@ -256,10 +257,10 @@ where
 }
 
 fn name_taken(error: ResourceError) -> ResourceError {
-    error.hint("somebody else has a bucket of this name; names are shared by all accounts: set `bucket` under [site] to a name of your own")
+    error.hint("another account has a bucket with this name, and bucket names are global: set `bucket` under [site] to another name")
 }
 
 fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, ResourceError> {
     let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    tags.iter().map(tag).collect::<Result<_, _>>().context("failed to write the tags of the bucket")
+    tags.iter().map(tag).collect::<Result<_, _>>().context("failed to build the tags of the bucket")
 }

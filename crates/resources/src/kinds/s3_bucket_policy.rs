@@ -1,4 +1,4 @@
-//! Who may read the bucket: only our distribution, only over TLS, and not the programs in it.
+//! The policy of the bucket: only the stack's distribution may read it, only over TLS, and not the programs in it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_bucket_policy";
 
@@ -57,7 +57,7 @@ impl Resource for BucketPolicy {
         let absent = ["NoSuchBucketPolicy", "NoSuchBucket"];
         let Some(answer) = answer.found(&absent, "failed to read the policy of the bucket")? else { return Ok(None) };
         let text = answer.policy.unwrap_or_default();
-        // What cannot be read as JSON is shown as it is and replaced.
+        // A policy that is not JSON is shown as text and replaced.
         let policy = serde_json::from_str(&text).map_or(Value::String(text), canonical);
         Ok(Some(Live {
             id: bucket,
@@ -126,7 +126,8 @@ fn policy(bucket: &str, distribution: &str) -> Value {
     })
 }
 
-/// One form for what AWS may write in several: a list of one is the one, `"AWS": "*"` is `"*"`, lists are sorted.
+/// Normalises the forms in which AWS may return a policy: a list of one becomes its element, `{"AWS": "*"}` becomes
+/// `"*"`, and lists are sorted.
 fn canonical(value: Value) -> Value {
     match value {
         Value::Array(items) if items.len() == 1 => items.into_iter().next().map_or(Value::Null, canonical),
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_forms_of_the_same_policy_are_equal() {
+    fn equivalent_forms_of_a_policy_are_equal() {
         let ours = policy("arn:aws:s3:::site", "arn:aws:cloudfront::1:distribution/E1");
         let mut theirs = ours.clone();
         theirs["Statement"][0]["Action"] = json!(["s3:GetObject"]);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_distribution_reads_and_never_the_programs() {
+    fn policy_lets_one_distribution_read_everything_but_programs() {
         let policy = policy("arn:aws:s3:::site", "arn:aws:cloudfront::1:distribution/E1");
         let allowed: Vec<&Value> =
             policy["Statement"].as_array().unwrap().iter().filter(|one| one["Effect"] == "Allow").collect();

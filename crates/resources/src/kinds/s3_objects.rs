@@ -1,9 +1,9 @@
-//! The pages in the bucket, as one node: what differs is uploaded, what is gone is removed.
+//! The pages in the bucket, as a single resource: changed files are uploaded, and those that no longer exist removed.
 //!
-//! A checksum decides, not a date: the entity tag of an object that was sent in one piece and is encrypted by S3
-//! itself is its MD5. Every file is a field of its own, so that the plan names each one. There are more of them than
-//! a tag can hold digests of; the tags of this node are kept as metadata of `config.json`, which is written last, so
-//! that an interrupted upload is seen again.
+//! Files are compared by checksum, not by date: the entity tag of an object that was uploaded in one part and is
+//! encrypted with S3's own keys is its MD5. Each file is a separate field, so that the plan names it. The digests of
+//! that many fields do not fit in a tag, so the tags of this resource are stored as metadata of `config.json`. That is
+//! uploaded last, so that an interrupted upload is detected.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,22 +27,22 @@ use peersync_engine::{
     ResourceError, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_objects";
 
-/// Field: objects in the bucket that are none of ours.
+/// Field: unmanaged objects in the bucket.
 const UNEXPECTED: &str = "unexpected";
-/// Field: content types and caching of all files; S3 does not list them.
+/// Field: the content types and cache headers of all files. It is unreadable, because S3 does not list them.
 const HEADERS: &str = "headers";
-/// Metadata of `config.json` with our tags, the digest of all fields among them: JSON in base64url.
+/// The metadata of `config.json` that stores the tags, including the digest of all fields, as JSON in base64url.
 const TAGS_METADATA: &str = "peersync-tags";
-/// How our own tags begin. Those of the configuration are the bucket's.
+/// The prefix of the tags that are stored; those of the configuration are on the bucket.
 const OUR_TAGS: &str = "peersync:";
-/// How many uploads run at once.
+/// The maximum number of concurrent uploads.
 const UPLOADS: usize = 16;
 
-/// The address of the pages.
+/// Returns the address of the pages.
 pub fn address() -> Address {
     Address::new(NAME, "site")
 }
@@ -53,7 +53,7 @@ struct Objects {
     files: BTreeMap<&'static str, Body>,
 }
 
-/// A file on its way to the bucket.
+/// The content of a file with its checksum.
 struct Body {
     bytes: std::borrow::Cow<'static, [u8]>,
     md5: String,
@@ -154,14 +154,14 @@ impl Resource for Objects {
         Ok(OutputMap::new())
     }
 
-    /// Nothing: the bucket is emptied, old versions included, when it is deleted itself.
+    /// Does nothing: the deletion of the bucket also deletes all objects and their old versions.
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         Ok(())
     }
 }
 
 impl Objects {
-    /// Entity tags by key, without the programs.
+    /// Returns the entity tags of all objects by key, without the programs.
     async fn list(&self) -> Result<BTreeMap<String, String>, ResourceError> {
         let mut pages = self.stack.clients.s3.list_objects_v2().bucket(self.stack.bucket()).into_paginator().send();
         let mut found = BTreeMap::new();
@@ -216,7 +216,7 @@ impl Objects {
             };
             let mut call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(key).body(bytes);
             call = call.content_type(pages::content_type(key)).cache_control(pages::cache_control(key));
-            // Said each time, whatever the bucket's default is: with other encryption the entity tag is no MD5.
+            // Set explicitly, because with other encryption than this the entity tag is not the MD5.
             call = call.server_side_encryption(ServerSideEncryption::Aes256);
             if let Some(tags) = &tags {
                 call = call.metadata(TAGS_METADATA, tags);
@@ -227,7 +227,7 @@ impl Objects {
     }
 
     async fn remove(&self, progress: &Progress, keys: &[String]) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to remove a page that is gone";
+        const SUMMARY: &str = "failed to remove unexpected objects from the bucket";
         for keys in keys.chunks(1_000) {
             let identifiers = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
             let identifiers = identifiers.collect::<Result<Vec<_>, _>>().context(SUMMARY)?;
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_tags_come_back_from_the_metadata() {
+    fn stored_tags_round_trip_through_the_metadata() {
         let ours = ("peersync:stack".to_owned(), "a".to_owned());
         let tags = [ours.clone(), ("owner".to_owned(), "me".to_owned())].into();
         assert_eq!(decoded(&encoded(&tags)), Some([ours].into()));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn unexpected_objects_are_read_back_from_the_live_fields() {
+    fn unexpected_objects_are_read_from_the_live_fields() {
         let fields = [(UNEXPECTED.to_owned(), LiveField::known(json!(["old.js", "a b"])))].into();
         assert_eq!(unexpected(&Live { fields, ..Live::default() }), ["old.js", "a b"]);
         assert!(unexpected(&Live::default()).is_empty());

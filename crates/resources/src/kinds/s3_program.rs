@@ -1,7 +1,7 @@
-//! The server programs in the bucket: the functions are made from one, the host fetches the other. Nobody else may
-//! read them.
+//! The server programs in the bucket: the functions are created from one, and the host downloads the other. Nobody else
+//! may read them.
 //!
-//! One upload serves all functions, and none of them is ever held in memory for another.
+//! All functions share one upload.
 
 use std::sync::Arc;
 
@@ -18,33 +18,33 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_program";
 
-/// Where programs lie in the bucket; the distribution does not serve it.
+/// The prefix of the programs in the bucket, which the distribution does not serve.
 pub const PREFIX: &str = "programs/";
-/// Key of the signaling program, compressed.
+/// The key of the compressed signaling program.
 pub const SIGNAL_KEY: &str = "programs/signal.gz";
-/// Key of the archive from which Lambda makes the functions.
+/// The key of the archive from which Lambda creates the functions.
 pub const API_KEY: &str = "programs/api.zip";
-/// Metadata with the SHA-256 of the program, in hexadecimal.
+/// The metadata with the SHA-256 of the program in hexadecimal.
 const SHA256_METADATA: &str = "sha256";
 
-/// Names of the programs in addresses.
+/// The name of the API program in addresses.
 pub const API: &str = "api";
-/// Names of the programs in addresses.
+/// The name of the signaling program in addresses.
 pub const SIGNAL: &str = "signal";
 
-/// The programs, with the key under which each lies in the bucket.
+/// The names of the programs with their keys in the bucket.
 const UPLOADS: [(&str, &str); 2] = [(API, API_KEY), (SIGNAL, SIGNAL_KEY)];
 
-/// The address of a program: `api` or `signal`.
+/// Returns the address of a program: `api` or `signal`.
 pub fn address(program: &str) -> Address {
     Address::new(NAME, program)
 }
 
-/// The program that a resource of this kind uploads.
+/// Returns the program that the resource with this address uploads.
 pub fn program<'a>(stack: &'a Stack, address: &Address) -> Option<&'a Program> {
     if address.kind != NAME {
         return None;
@@ -74,7 +74,7 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let bucket = s3_bucket::bucket_arn(stack);
-    // Lambda reads the archive in the caller's name.
+    // Lambda reads the archive with the caller's permissions.
     let objects = UPLOADS.iter().map(|(_, key)| format!("{bucket}/{key}")).collect();
     vec![Permission { actions: vec!["s3:GetObject", "s3:PutObject"], resources: objects }]
 }
@@ -101,7 +101,7 @@ impl Resource for InBucket {
             return Ok(None);
         }
         let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];
-        let Some(answer) = answer.found(&absent, "failed to look at a program in the bucket")? else {
+        let Some(answer) = answer.found(&absent, "failed to read the metadata of a program in the bucket")? else {
             return Ok(None);
         };
         let md5 = answer.e_tag.as_deref().unwrap_or_default().trim_matches('"');
@@ -139,7 +139,7 @@ impl Resource for InBucket {
         self.create(context).await
     }
 
-    /// Nothing: the bucket is emptied, old versions included, when it is deleted itself.
+    /// Does nothing: the deletion of the bucket also deletes all objects and their old versions.
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         Ok(())
     }
@@ -150,12 +150,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_lie_where_the_distribution_does_not_look() {
+    fn programs_have_the_prefix_that_is_not_served() {
         assert!(UPLOADS.iter().all(|(_, key)| key.starts_with(PREFIX)));
     }
 
     #[tokio::test]
-    async fn each_address_has_its_program() {
+    async fn address_maps_to_its_program() {
         let stack = Stack::for_tests(peersync_config::Config::default()).await;
         for name in [API, SIGNAL] {
             assert_eq!(program(&stack, &address(name)).map(|program| program.name), Some(name));

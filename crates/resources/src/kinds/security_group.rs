@@ -1,4 +1,4 @@
-//! The firewall of the signaling host. What may come in depends on the ingress; nothing else does, and there is no SSH.
+//! The security group of the signaling host. Inbound traffic is limited to that of the ingress, without SSH.
 
 mod rules;
 
@@ -19,17 +19,17 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "security_group";
 
 const GONE: &[&str] = &["InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidSecurityGroupID.NotFound"];
-/// While the instance that uses it is on its way out.
+/// Transient error codes while the EC2 instance that uses the group is being terminated.
 const IN_USE: &[&str] = &["DependencyViolation", "InvalidGroup.InUse"];
 const INBOUND: &str = "inbound";
 const OUTBOUND: &str = "outbound";
 
-/// The address of the signaling host's group.
+/// Returns the address of the security group.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
@@ -111,13 +111,13 @@ impl Resource for SecurityGroup {
         let call = call.tag_specifications(ec2::tag_specification(ResourceType::SecurityGroup, context.tags));
         let id = match call.send().await {
             Ok(answer) => answer.group_id,
-            // A repeated call had already succeeded; observe has seen that nobody else has it.
+            // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
             Err(error) if code_of(&error) == Some("InvalidGroup.Duplicate") => {
                 self.find().await?.and_then(|found| found.group_id)
             }
             Err(error) => return Err(error).context(SUMMARY),
         };
-        let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("EC2 gave no identifier"))?;
+        let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier"))?;
         self.converge(context.progress, &id).await?;
         Ok(OutputMap::new().with("id", id))
     }
@@ -152,39 +152,38 @@ impl Resource for SecurityGroup {
 }
 
 impl SecurityGroup {
-    /// The group with our name; where there are several, in several networks, rather one that is ours.
+    /// Finds the group with the stack's name. If several VPCs have one, a managed group is preferred.
     async fn find(&self) -> Result<Option<Found>, ResourceError> {
         let filter = Filter::builder().name("group-name").values(&self.name).build();
         let groups = self.stack.clients.ec2.describe_security_groups().filters(filter).into_paginator().items().send();
         let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list security groups")?;
-        let foreign =
+        let is_unmanaged =
             |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) != peersync_engine::Ownership::Ours;
-        Ok(groups.into_iter().min_by_key(foreign))
+        Ok(groups.into_iter().min_by_key(is_unmanaged))
     }
 
     async fn default_vpc(&self) -> Result<String, ResourceError> {
         let filter = Filter::builder().name("is-default").values("true").build();
         let networks = self.stack.clients.ec2.describe_vpcs().filters(filter).into_paginator().items().send();
-        let networks =
-            networks.collect::<Result<Vec<_>, _>>().await.context("failed to look for the default network")?;
+        let networks = networks.collect::<Result<Vec<_>, _>>().await.context("failed to find the default VPC")?;
         networks.into_iter().find_map(|network| network.vpc_id).ok_or_else(|| {
-            ResourceError::new("the region has no default network (VPC)")
-                .hint("make one with `aws ec2 create-default-vpc`, or choose another region")
+            ResourceError::new("the region has no default VPC")
+                .hint("create one with `aws ec2 create-default-vpc`, or choose another region")
         })
     }
 
-    /// The list of addresses from which CloudFront calls. Endpoints that stand for AWS may not have it.
+    /// Returns the id of the prefix list of CloudFront, which AWS emulators may lack.
     async fn names(&self) -> Result<Names, ResourceError> {
         let filter = Filter::builder().name("prefix-list-name").values(rules::CLOUDFRONT_LIST).build();
         let call = self.stack.clients.ec2.describe_managed_prefix_lists().filters(filter).send();
-        let answer = call.await.context("failed to look for the addresses of CloudFront");
+        let answer = call.await.context("failed to find CloudFront's prefix list");
         let list = match answer {
             Ok(answer) => answer.prefix_lists.into_iter().flatten().find_map(|list| list.prefix_list_id),
             Err(error) if error.failure == Failure::NotOffered => None,
             Err(error) => return Err(error),
         };
         if list.is_none() && self.stack.clients.endpoint_url.is_none() && self.uses_cloudfront() {
-            return Err(ResourceError::new("the region does not have the list of CloudFront's addresses")
+            return Err(ResourceError::new("the region does not have CloudFront's prefix list")
                 .hint("choose another region, or another `ingress` under [signaling]"));
         }
         Ok(Names { cloudfront: list })
@@ -194,10 +193,10 @@ impl SecurityGroup {
         self.stack.config.signaling.ingress == Ingress::Cloudfront
     }
 
-    /// Adds the rules that are missing, then takes away those that are not ours: a new group lets everything out.
+    /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.
     async fn converge(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-        let passes = |error: &ResourceError| error.is(GONE);
-        let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, passes, || self.read(id));
+        let is_transient = |error: &ResourceError| error.is(GONE);
+        let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
         let ingress = self.stack.config.signaling.ingress;
         let inbound = difference(rules::parse(current.ip_permissions(), &names), rules::inbound_rules(ingress));
@@ -217,7 +216,7 @@ impl SecurityGroup {
     }
 }
 
-/// What to add and what to take away.
+/// The rules to add and the rules to remove.
 struct Difference {
     missing: Vec<Rule>,
     unexpected: Vec<Rule>,

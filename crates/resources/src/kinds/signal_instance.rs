@@ -1,7 +1,7 @@
-//! The signaling host: Amazon Linux 2023, reached by nobody but its ingress, administered by Session Manager.
+//! The signaling host: an EC2 instance with Amazon Linux 2023, reachable only through its ingress and Session Manager.
 //!
-//! What it runs is given to it at its first start; so a change of it is a new host. The new one comes first, takes the
-//! address over, and then the old one ends.
+//! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
+//! new host is created first and takes over the address; then the old one is terminated.
 
 mod launch;
 mod user_data;
@@ -28,15 +28,15 @@ use peersync_engine::{
     ResourceError,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "signal_instance";
 
-/// Tag with the SHA-256 of the user data; it cannot be changed while the host runs, so the tag is as good as a read.
+/// The tag with the SHA-256 of the user data. User data cannot change while the host runs, so it need not be read.
 const USER_DATA_TAG: &str = "peersync:user-data";
-/// Tag with the image and how it was chosen: pinned, so that a new release of Amazon Linux does not replace the host.
+/// The tag with the image and how it was chosen, so that a new release of Amazon Linux does not replace the host.
 const IMAGE_TAG: &str = "peersync:image";
-/// Value of the field `image` where the configuration names none.
+/// The value of the field `image` if the configuration names no image.
 const NEWEST_IMAGE: &str = "the newest at its creation";
 
 const GONE: &[&str] = &["InvalidInstanceID.NotFound"];
@@ -45,10 +45,10 @@ const PROFILE: &str = "instance_profile";
 const GROUPS: &str = "security_groups";
 const METADATA: &str = "metadata";
 const ELASTIC_IP: &str = "elastic_ip";
-/// Field: further hosts of ours, left by a replacement that was interrupted.
+/// Field: further managed hosts, left over from an interrupted replacement.
 const LEFTOVERS: &str = "leftovers";
 
-/// The address of the host.
+/// Returns the address of the host.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
@@ -63,7 +63,7 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    // AWS's own parameters are in nobody's account.
+    // The ARNs of AWS's public parameters have no account.
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
     let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", launch::NEWEST_IMAGE_PARAMETER);
     vec![
@@ -114,9 +114,9 @@ impl Resource for SignalInstance {
 
     fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
         &[
-            ("image", "the image is the host's disk"),
-            ("instance_type", "a change of the type would stop the host; a new one takes over without a gap"),
-            ("user_data", "a host reads it at its first start only"),
+            ("image", "the image of an instance cannot be changed"),
+            ("instance_type", "changing the type would stop the host; a new one takes over without downtime"),
+            ("user_data", "a host reads its user data only at the first boot"),
         ]
     }
 
@@ -176,7 +176,7 @@ impl Resource for SignalInstance {
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let user_data = user_data::build(&self.stack, context.outputs, self.stack.artifacts.signal.elf_sha256)
-            .ok_or_else(|| ResourceError::new("the site's address is not known when the host is made"))?;
+            .ok_or_else(|| ResourceError::new("the URL of the pages is not known when the host is created"))?;
         let older = find_all(&self.stack).await?;
         let order = launch::Order {
             stack: &self.stack,
@@ -215,7 +215,7 @@ impl Resource for SignalInstance {
             let call = ec2.modify_instance_metadata_options().instance_id(&live.id);
             let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(1);
             let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
-            call.send().await.context("failed to protect the metadata of the signaling host")?;
+            call.send().await.context("failed to change the metadata options of the signaling host")?;
         }
         if changes.has(ELASTIC_IP) {
             self.associate(context, &live.id).await?;
@@ -235,32 +235,35 @@ impl Resource for SignalInstance {
         self.terminate(progress, ids.collect()).await
     }
 
-    /// Only the old ones: the new one carries the same tags.
+    /// Terminates the old hosts by id, because the new one carries the same tags.
     async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         self.terminate(progress, views::leftovers(live).into_iter().chain([live.id.clone()]).collect()).await
     }
 }
 
 impl SignalInstance {
-    /// Gives the host the stack's address, away from whoever had it.
+    /// Associates the stack's Elastic IP address with the host, and disassociates it from any other.
     async fn associate(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
         if self.stack.config.signaling.ingress == Ingress::Cloudflare {
             return Ok(());
         }
         let allocation = context.outputs.require(&elastic_ip::address(), "id")?;
-        let passes = |error: &ResourceError| {
+        let is_transient = |error: &ResourceError| {
             error.is(GONE) || error.is(&["InvalidAllocationID.NotFound", "IncorrectInstanceState"])
         };
-        retry::while_failing(context.progress, retry::Schedule::PROPAGATION, passes, || async {
+        retry::while_failing(context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_address().allocation_id(allocation).instance_id(id);
-            call.allow_reassociation(true).send().await.context("failed to give the signaling host its address")
+            call.allow_reassociation(true)
+                .send()
+                .await
+                .context("failed to associate the address with the signaling host")
         })
         .await
         .map(|_| ())
     }
 
     async fn start(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-        // A host on its way down can be started once it is there.
+        // A host that is stopping can be started once it has stopped.
         retry::while_failing(
             progress,
             retry::Schedule::INSTANCE,
@@ -275,7 +278,7 @@ impl SignalInstance {
     }
 
     async fn attach_profile(&self, id: &str, profile: &str) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to give the signaling host its role";
+        const SUMMARY: &str = "failed to attach the instance profile to the signaling host";
         let ec2 = &self.stack.clients.ec2;
         let filter = Filter::builder().name("instance-id").values(id).build();
         let found = ec2.describe_iam_instance_profile_associations().filters(filter).send().await.context(SUMMARY)?;
@@ -293,16 +296,16 @@ impl SignalInstance {
         }
     }
 
-    /// Ends these hosts and waits until they are gone: what they use can be deleted only then.
+    /// Terminates these hosts and waits until they have ended, because what they use can be deleted only then.
     async fn terminate(&self, progress: &Progress, mut ids: Vec<String>) -> Result<(), ResourceError> {
         ids.sort();
         ids.dedup();
         for id in ids {
             let answer = self.stack.clients.ec2.terminate_instances().instance_ids(&id).send().await;
-            if answer.found(GONE, "failed to end the signaling host")?.is_none() {
+            if answer.found(GONE, "failed to terminate the signaling host")?.is_none() {
                 continue;
             }
-            let reason = "the signaling host to end";
+            let reason = "the signaling host to terminate";
             retry::until(progress, retry::Schedule::INSTANCE, reason, || async {
                 let state = launch::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
                 Ok(matches!(state, None | Some(InstanceStateName::Terminated)).then_some(()))
@@ -313,7 +316,7 @@ impl SignalInstance {
     }
 }
 
-/// The hosts of the stack that are not ended, the newest first.
+/// Reads the hosts of the stack that are not terminated or terminating, the newest first.
 async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let mut found = find_all(stack).await?;
     found.retain(is_alive);
@@ -325,11 +328,11 @@ fn is_alive(instance: &Found) -> bool {
     !matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated))
 }
 
-/// The hosts of the stack, the newest first. EC2 shows ended ones for about an hour.
+/// Reads the hosts of the stack, the newest first. EC2 returns terminated ones for about an hour.
 async fn find_all(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let filters = Some(ec2::of_stack(stack));
     let pages = stack.clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send();
-    let reservations = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the instances")?;
+    let reservations = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the EC2 instances")?;
     let mut found: Vec<Found> = reservations.into_iter().flat_map(|one| one.instances.unwrap_or_default()).collect();
     found.retain(|one| ec2::is_ours(stack, one.tags()));
     found.sort_by_key(|one| std::cmp::Reverse((one.launch_time.map(|time| time.secs()), one.instance_id.clone())));

@@ -1,7 +1,7 @@
-//! Secrets in Parameter Store, encrypted: those of the configuration, and keys that we generate once.
+//! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once.
 //!
-//! A generated key is never made anew while it is there: the plan only asks whether it has the right form, so a
-//! rotation, by us or by hand, is no drift.
+//! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
+//! hand, is not drift.
 
 use std::sync::Arc;
 
@@ -20,32 +20,32 @@ use peersync_engine::{
     ResourceError, SharedReads, Tags,
 };
 
-/// The registry's line.
+/// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "ssm_parameter";
 
-/// Length of a generated key, the block of HMAC-SHA-256's output.
+/// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
 const KEY_BYTES: usize = 32;
-/// What a generated key looks like; the value of its field `form`.
+/// The desired value of the field `form` of generated keys.
 const KEY_FORM: &str = "32 random bytes";
-/// What is there in place of a key.
+/// The value of the field `form` if the parameter does not hold a key.
 const OTHER_FORM: &str = "something else";
-/// A rotation leaves the key that was valid before under this name; it goes together with the key.
+/// The suffix under which a rotation keeps the previous key, which is deleted together with the key.
 const PREVIOUS: &str = "-previous";
-/// How Parameter Store says that a parameter is not there.
+/// The error codes for a parameter that does not exist.
 const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
 
-/// The address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key` or
-/// `origin-key`. The generated keys have the secret output `value`.
+/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`
+/// or `origin-key`. Generated keys have the secret output `value`.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
 
-/// Where the value comes from.
+/// The source of a parameter's value.
 enum Source {
-    /// From the environment, where the configuration asks for it; with the field of the configuration that does.
+    /// An environment variable, if the configuration names one; with the configuration key for messages.
     Configured(&'static str, fn(&Config) -> Option<&Secret>),
-    /// Made by us.
+    /// The deployer generates it.
     Generated,
 }
 
@@ -56,7 +56,7 @@ struct Parameter {
     source: Source,
 }
 
-/// The names of the parameters, and where the value of each comes from.
+/// Returns the names of the parameters with the source of each value.
 fn parts() -> [(&'static str, Source); 6] {
     [
         ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
@@ -80,7 +80,7 @@ fn name(stack: &Stack, part: &str) -> String {
     format!("{}/{part}", stack.parameter_prefix())
 }
 
-/// All of them in one call, which takes ten names and passes over those that are not there.
+/// Reads all parameters with one call, which accepts up to ten names and ignores those that do not exist.
 async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let names = parts().map(|(part, _)| name(stack, part)).to_vec();
     let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(true);
@@ -131,7 +131,7 @@ impl Resource for Parameter {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        // Of one that is not wanted there is probably nothing to read.
+        // A parameter that is not wanted probably does not exist, so its tags are read only if it does.
         let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack)), async {
             if self.wanted() { self.tags().await.map(Some) } else { Ok(None) }
         });
@@ -178,7 +178,7 @@ impl Resource for Parameter {
         if answer.found(&["ParameterAlreadyExists"], "failed to create the parameter")?.is_some() {
             return Ok(self.outputs(&value));
         }
-        // A repeated call had already succeeded: what counts is what is there.
+        // The response to an earlier attempt was lost, so the value that it stored is the valid one.
         let answer = ssm.get_parameter().name(&self.name).with_decryption(true).send().await;
         let parameter = answer.context("failed to read the parameter")?.parameter;
         Ok(self.outputs(parameter.and_then(|parameter| parameter.value).as_deref().unwrap_or(&value)))
@@ -210,7 +210,7 @@ impl Resource for Parameter {
     }
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
-        // This call does not mind names that are not there.
+        // This call ignores names that do not exist.
         let call = self.stack.clients.ssm.delete_parameters().names(&live.id);
         let call = match self.source {
             Source::Generated => call.names(format!("{}{PREVIOUS}", live.id)),
@@ -221,7 +221,7 @@ impl Resource for Parameter {
 }
 
 impl Parameter {
-    /// Its tags; `None` where it is not there.
+    /// Reads the tags; `None` if the parameter does not exist.
     async fn tags(&self) -> Result<Option<Tags>, ResourceError> {
         let call = self.stack.clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
         let answer = call.resource_id(&self.name).send().await;
@@ -230,7 +230,10 @@ impl Parameter {
         Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     }
 
-    /// The value of a new parameter.
+    /// Returns the value of a new parameter.
+    ///
+    /// # Errors
+    /// The environment variable of a configured secret is not set.
     fn value(&self) -> Result<String, ResourceError> {
         match self.source {
             Source::Generated => Ok(URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_BYTES]>())),
@@ -245,7 +248,7 @@ impl Parameter {
         }
     }
 
-    /// Only what others need: the configured secrets are read by the programs alone.
+    /// Returns the outputs that other resources need. Configured secrets are not among them; only programs read them.
     fn outputs(&self, value: &str) -> OutputMap {
         let outputs = OutputMap::new().with("name", &self.name);
         match self.source {
@@ -271,7 +274,7 @@ mod tests {
     use super::{KEY_FORM, OTHER_FORM, form};
 
     #[test]
-    fn a_key_is_recognised_by_its_form() {
+    fn key_is_recognised_by_its_form() {
         assert_eq!(form("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), KEY_FORM);
         assert_eq!(form("AAAA"), OTHER_FORM);
         assert_eq!(form("not base64url!"), OTHER_FORM);

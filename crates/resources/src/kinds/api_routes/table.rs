@@ -1,4 +1,4 @@
-//! The routes as the gateway shall have them: those of the API, and `OPTIONS` on every path.
+//! The desired routes of the gateway: those of the API, and `OPTIONS` on every path.
 
 use aws_sdk_apigateway::types::{IntegrationType, Method};
 use peersync_server::routes::paths;
@@ -6,12 +6,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stack::Stack;
 
-/// The method that browsers ask with before a request from another origin; the function answers it too.
+/// The method of CORS preflight requests; the function of the path answers it too.
 const PREFLIGHT: &str = "OPTIONS";
-/// Hexadecimal digits of the digest: 64 bits.
+/// The number of hexadecimal digits of the digest: 64 bits.
 const DIGEST_WIDTH: usize = 16;
 
-/// One method of one path.
+/// A method on a path, and the function that serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) method: &'static str,
@@ -20,13 +20,13 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// The name of its field, `POST /signup`.
+    /// Returns the name of the route's field, such as `POST /signup`.
     pub(super) fn field(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// All routes that the gateway shall have.
+/// Returns all desired routes of the gateway.
 pub(super) fn wanted(stack: &Stack) -> Vec<Route> {
     let routes: &'static [_] = &stack.artifacts.routes;
     let own = routes.iter().map(|route| Route { method: route.method, path: &route.path, function: route.function });
@@ -34,7 +34,7 @@ pub(super) fn wanted(stack: &Stack) -> Vec<Route> {
     own.chain(preflight).collect()
 }
 
-/// What the routes are, in short; kept with the deployment that was made of them.
+/// Returns a hash of all desired routes. It is stored in the description of the deployment that publishes them.
 pub fn digest(stack: &Stack) -> String {
     let mut routes: Vec<String> =
         wanted(stack).iter().map(|route| format!("{} {}\n", route.field(), uri(stack, route.function))).collect();
@@ -44,19 +44,19 @@ pub fn digest(stack: &Stack) -> String {
     digest
 }
 
-/// How the gateway calls a function.
+/// Returns the URI with which the gateway calls a function.
 pub(super) fn uri(stack: &Stack, function: &str) -> String {
     let function = stack.arn("lambda", &format!("function:{}", stack.named(function)));
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
     format!("arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations")
 }
 
-/// The value of a route's field where all is as it shall be: the name of the function.
+/// Returns the desired value of a route's field: the name of the function.
 pub(super) fn expected(route: &Route) -> &'static str {
     route.function
 }
 
-/// The value of a route's field as it is: the name of the function, or what is there in its place.
+/// Returns the actual value of a route's field: the name of the function, or a description of what differs.
 pub(super) fn describe(stack: &Stack, route: &Route, method: &Method) -> String {
     let authorization = method.authorization_type.as_deref().unwrap_or("NONE");
     let key = method.api_key_required.unwrap_or(false);
@@ -71,13 +71,13 @@ pub(super) fn describe(stack: &Stack, route: &Route, method: &Method) -> String 
     format!("{kind} {target}, authorization {authorization}{key}")
 }
 
-/// The paths that must be there for a path, without `/`: `/friends`, `/friends/{email}`.
+/// Returns a path with all paths above it, except `/`: `/friends`, `/friends/{email}`.
 pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     let ends = path.char_indices().skip(1).filter(|(_, character)| *character == '/').map(|(index, _)| index);
     ends.chain([path.len()]).filter_map(|end| path.get(..end)).filter(|path| *path != "/" && !path.is_empty())
 }
 
-/// The path above: `/` for `/friends`.
+/// Returns the path above: `/` for `/friends`.
 pub(super) fn parent(path: &str) -> &str {
     match path.rsplit_once('/') {
         Some(("", _)) | None => "/",
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_path_has_its_preflight_on_the_same_function() {
+    async fn every_path_has_a_preflight_on_the_same_function() {
         let stack = Stack::for_tests(peersync_config::Config::default()).await;
         let (wanted, routes) = (wanted(&stack), &stack.artifacts.routes);
         assert_eq!(wanted.len(), routes.len() + paths(routes).len());
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_needs_those_above_it() {
+    fn ancestors_include_every_parent_path() {
         assert_eq!(ancestors("/friends/{email}").collect::<Vec<_>>(), ["/friends", "/friends/{email}"]);
         assert_eq!(ancestors("/me").collect::<Vec<_>>(), ["/me"]);
         assert_eq!(ancestors("/").count(), 0);

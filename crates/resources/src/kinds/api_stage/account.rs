@@ -1,4 +1,4 @@
-//! The account's role for the logs of API Gateway: one for all APIs of the region.
+//! The account's role for API Gateway's logs, one for all APIs of the region.
 
 use super::super::iam_role;
 use super::super::rest_api::{SlowDown as _, replace, says};
@@ -7,15 +7,15 @@ use peersync_aws::Context as _;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::{Failure, Progress, ResourceError};
 
-/// The setting's path.
+/// The path of the setting in patch operations.
 const PATH: &str = "/cloudwatchRoleArn";
 
-/// Whether a stage was refused because the account has no role.
+/// Returns whether the settings of an API stage were rejected because the account has no role.
 pub(super) fn is_missing(error: &ResourceError) -> bool {
     error.is(&["BadRequestException"]) && says(error, "CloudWatch Logs role ARN must be set")
 }
 
-/// Makes our role the account's where it has none.
+/// Sets the stack's role as the account's if the account has none.
 pub(super) async fn provide(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
     if role(stack).await?.is_some() {
         return Ok(());
@@ -23,7 +23,7 @@ pub(super) async fn provide(stack: &Stack, progress: &Progress) -> Result<(), Re
     put(stack, progress, &iam_role::role_arn(stack, "gateway")).await
 }
 
-/// Tries again until the account's role is known everywhere.
+/// Repeats `change` until the account's role has propagated.
 pub(super) async fn wait<F, Fut>(progress: &Progress, change: F) -> Result<(), ResourceError>
 where
     F: FnMut() -> Fut,
@@ -32,7 +32,7 @@ where
     while_failing(progress, Schedule::PROPAGATION, is_missing, change).await
 }
 
-/// Takes our role back, where it is the account's.
+/// Unsets the account's role if it is the stack's.
 pub(super) async fn release(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
     match role(stack).await {
         Ok(Some(role)) if role == iam_role::role_arn(stack, "gateway") => put(stack, progress, "").await,
@@ -52,8 +52,8 @@ async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), Resou
     let change = || async {
         call.clone().send().await.context("failed to change the account's settings of API Gateway").map(|_| ())
     };
-    // A role that was created just now is not known everywhere, nor is its policy.
-    let passes =
+    // A new role and its policy take a while to propagate.
+    let is_transient =
         |error: &ResourceError| error.is(&["BadRequestException"]) && says(error, "does not have required permissions");
-    while_failing(progress, Schedule::PROPAGATION, passes, || progress.slow_down(change)).await
+    while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.slow_down(change)).await
 }

@@ -1,4 +1,4 @@
-//! What the distribution shall be, in the SDK's words, and a view of it that can be compared and shown.
+//! The desired configuration of the distribution in the SDK's types, and a view of it for comparison and display.
 
 use std::collections::BTreeMap;
 
@@ -17,21 +17,22 @@ use peersync_aws::Context as _;
 use peersync_config::Ingress;
 use peersync_engine::ResourceError;
 
-/// Managed cache policy "CachingOptimized": keyed by path alone, follows the origin's `cache-control`.
-/// Identifiers: "Use managed cache policies" in the CloudFront developer guide.
+/// The managed cache policy "CachingOptimized": its key is the path alone, and it follows the origin's `cache-control`.
+/// The identifiers are from "Use managed cache policies" in the CloudFront developer guide.
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
-/// Managed cache policy "CachingDisabled".
+/// The managed cache policy "CachingDisabled".
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
-/// Managed origin-request policy "AllViewerExceptHostHeader": API Gateway and WebSockets need all but `host`.
+/// The managed origin-request policy "AllViewerExceptHostHeader": API Gateway and WebSockets need all but `host`.
 const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
-/// The header that tells the API and the signaling server that a request came through us.
+/// The header that proves to the API and the signaling server that a request came through the distribution.
 const ORIGIN_KEY_HEADER: &str = "x-peersync-origin-key";
-/// Port of the signaling program on its host.
+/// The port of the signaling program on its host.
 const SIGNAL_PORT: i32 = 8080;
-/// Seconds that an origin may take to answer: more than a function may run. CloudFront's limit without a request.
+/// The read timeout of origins in seconds: longer than a function may run, and CloudFront's maximum without a quota
+/// increase.
 const ORIGIN_READ_TIMEOUT: i32 = 60;
-/// Seconds that an idle connection to an origin is kept.
+/// The number of seconds for which an idle connection to an origin is kept open.
 const ORIGIN_KEEPALIVE: i32 = 60;
 
 const PAGES_ORIGIN: &str = "pages";
@@ -42,27 +43,28 @@ const READING: &[Method] = &[Method::Get, Method::Head];
 const EVERYTHING: &[Method] =
     &[Method::Get, Method::Head, Method::Options, Method::Put, Method::Post, Method::Patch, Method::Delete];
 
-/// What stands behind the distribution.
+/// The servers behind the distribution.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
-    /// Identifier of the REST API.
+    /// The id of the REST API.
     pub(super) api: String,
-    /// Identifier of the origin access control.
+    /// The id of the origin access control.
     pub(super) access_control: String,
-    /// Identifier of the response-headers policy.
+    /// The id of the response-headers policy; empty if there is none.
     pub(super) headers_policy: String,
-    /// Public name of the signaling host, where the WebSocket comes in through us.
+    /// The public DNS name of the signaling host, if the distribution forwards the WebSocket.
     pub(super) signal: Option<String>,
 }
 
-/// The bucket as an origin.
+/// Returns the domain of the bucket as an origin.
 pub(super) fn bucket_domain(stack: &Stack) -> String {
     format!("{}.s3.{}.{}", stack.bucket(), stack.clients.region, stack.dns_suffix())
 }
 
-/// The configuration, without a caller reference. There are no error pages: they would stand for the API's errors too.
+/// Builds the configuration, without a caller reference. It has no custom error pages, because they would replace the
+/// API's error responses too.
 pub(super) fn build(stack: &Stack, origins: &Origins, origin_key: &str) -> Result<DistributionConfig, ResourceError> {
-    build_unchecked(stack, origins, origin_key).context("failed to write the configuration of the distribution")
+    build_unchecked(stack, origins, origin_key).context("failed to build the configuration of the distribution")
 }
 
 fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result<DistributionConfig, BuildError> {
@@ -101,13 +103,14 @@ fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result
         .build()
 }
 
-/// The same with the reference that makes a repeated creation known as such.
+/// Sets the caller reference, by which CloudFront recognises a repeated creation.
 pub(super) fn with_reference(mut config: DistributionConfig, reference: &str) -> DistributionConfig {
     config.caller_reference = reference.to_owned();
     config
 }
 
-/// What is there, with our settings in place of its own. What we do not set (logging, a firewall) stays.
+/// Returns the actual configuration with the stack's settings. Settings that the stack does not manage, such as logging
+/// or a firewall, stay.
 pub(super) fn merged(current: DistributionConfig, ours: DistributionConfig) -> DistributionConfig {
     let mut merged = current;
     merged.comment = ours.comment;
@@ -177,7 +180,8 @@ fn pages_behavior(headers_policy: &str) -> Result<DefaultCacheBehavior, BuildErr
         .build()
 }
 
-/// What is passed on to an origin, nothing cached. Not redirected: a request in the clear has already told its secrets.
+/// Builds a cache behaviour that forwards everything and caches nothing. Plain HTTP is rejected instead of redirected,
+/// because such a request has already exposed its secrets.
 fn behind(path: &str, origin: &str, allowed: &[Method]) -> Result<CacheBehavior, BuildError> {
     CacheBehavior::builder()
         .path_pattern(path)
@@ -200,7 +204,7 @@ fn methods(allowed: &[Method]) -> Result<AllowedMethods, BuildError> {
     allowed.cached_methods(cached).build()
 }
 
-/// TLS 1.2 is the least with a certificate of our own; with CloudFront's, CloudFront itself decides.
+/// Builds the certificate settings. TLS 1.2 is the minimum for a custom domain; for its own domain CloudFront decides.
 fn certificate(own_domain: bool, arn: Option<&str>) -> ViewerCertificate {
     match arn.filter(|_| own_domain) {
         Some(arn) => ViewerCertificate::builder()
@@ -223,7 +227,7 @@ fn length<T>(items: &[T]) -> i32 {
     i32::try_from(items.len()).unwrap_or(i32::MAX)
 }
 
-/// The settings that are ours, by field; the same for what shall be and for what is.
+/// Returns the managed settings by field, in the same form for the desired and the actual configuration.
 pub(super) fn views(config: &DistributionConfig) -> BTreeMap<&'static str, Value> {
     let aliases = config.aliases.as_ref().and_then(|aliases| aliases.items.clone()).unwrap_or_default();
     let mut origins = config.origins.as_ref().map(|origins| origins.items.clone()).unwrap_or_default();
@@ -246,7 +250,7 @@ pub(super) fn views(config: &DistributionConfig) -> BTreeMap<&'static str, Value
     ])
 }
 
-/// The key that each origin is sent, joined: a missing one is seen.
+/// Returns the keys that the origins receive, joined, so that a missing one is a difference.
 pub(super) fn origin_key(config: &DistributionConfig) -> String {
     let origins = config.origins.iter().flat_map(|origins| &origins.items);
     let headers = origins.flat_map(|origin| origin.custom_headers.iter().flat_map(CustomHeaders::items));
@@ -276,7 +280,7 @@ fn origin_view(origin: &Origin) -> Value {
     })
 }
 
-/// The two kinds of behaviour have the same fields and no type in common.
+/// Returns the view of a cache behaviour. A macro because the two types of behaviour share fields, but no trait.
 macro_rules! view_of_behavior {
     ($behavior:expr, $path:expr) => {{
         let behavior = $behavior;

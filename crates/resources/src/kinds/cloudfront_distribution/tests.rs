@@ -18,7 +18,7 @@ fn origins(signal: Option<&str>) -> Origins {
 }
 
 #[tokio::test]
-async fn api_and_websocket_are_behaviours_of_one_distribution() {
+async fn distribution_forwards_api_and_websocket_without_caching() {
     let stack = stack("").await;
     let built =
         config::build(&stack, &origins(Some("ec2-192-0-2-1.eu-central-1.compute.amazonaws.com")), "key").unwrap();
@@ -35,7 +35,7 @@ async fn api_and_websocket_are_behaviours_of_one_distribution() {
 }
 
 #[tokio::test]
-async fn with_another_ingress_the_websocket_is_not_here() {
+async fn other_ingress_has_no_websocket_behaviour() {
     let stack = stack("[signaling]\ningress = \"direct\"\ndomain = \"s.example.org\"").await;
     let built = config::build(&stack, &origins(None), "key").unwrap();
     assert_eq!(config::views(&built)["behaviors"].as_array().unwrap().len(), 1);
@@ -43,7 +43,7 @@ async fn with_another_ingress_the_websocket_is_not_here() {
 }
 
 #[tokio::test]
-async fn an_own_domain_brings_its_certificate_and_at_least_tls_1_2() {
+async fn custom_domain_sets_certificate_and_minimum_tls_1_2() {
     let text = "[site]\ndomain = \"call.example.org\"\ncertificate_arn = \"arn:aws:acm:us-east-1:1:certificate/x\"";
     let views = config::views(&config::build(&*stack(text).await, &origins(Some("x")), "key").unwrap());
     assert_eq!(views["aliases"][0], "call.example.org");
@@ -51,7 +51,7 @@ async fn an_own_domain_brings_its_certificate_and_at_least_tls_1_2() {
 }
 
 #[tokio::test]
-async fn what_others_set_stays_and_what_is_ours_is_mended() {
+async fn merge_keeps_unmanaged_settings_and_restores_managed_ones() {
     let stack = stack("").await;
     let ours = config::build(&stack, &origins(Some("x")), "key").unwrap();
     let mut live = ours.clone();
@@ -64,7 +64,7 @@ async fn what_others_set_stays_and_what_is_ours_is_mended() {
 }
 
 #[tokio::test]
-async fn a_missing_or_wrong_key_is_seen_and_not_shown() {
+async fn missing_origin_key_is_a_difference_and_keys_are_not_shown() {
     let stack = stack("").await;
     let mut built = config::build(&stack, &origins(Some("x")), "key").unwrap();
     if let Some(origins) = &mut built.origins {
@@ -76,7 +76,7 @@ async fn a_missing_or_wrong_key_is_seen_and_not_shown() {
 }
 
 #[tokio::test]
-async fn before_the_origins_exist_only_what_needs_them_is_unknown() {
+async fn only_fields_that_depend_on_missing_origins_are_unknown() {
     let stack = stack("").await;
     let distribution = Distribution { stack, address: address() };
     let fields = distribution.desired(&Outputs::default());

@@ -1,4 +1,4 @@
-//! What the tables look like, and how that is compared.
+//! The keys, indexes and settings of the tables, and the form in which they are compared.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndexDescription, KeySchemaElement, KeyType, Projection, ProjectionType,
@@ -7,35 +7,35 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_types::error::operation::BuildError;
 use serde_json::{Value, json};
 
-/// One table.
+/// The layout of a table.
 pub struct Layout {
-    /// Last part of its name.
+    /// The last part of its name.
     pub part: &'static str,
-    /// Its keys, all of them texts: the partition key, then the sort key.
+    /// Its keys, all of type string: the partition key, then the sort key if it has one.
     pub(super) keys: &'static [&'static str],
-    /// Its index, where it has one.
+    /// Its index, if it has one.
     pub(super) index: Option<Index>,
-    /// The attribute, in seconds since 1970, after which an item is deleted.
+    /// The attribute with the time, in seconds since 1970, after which an item is deleted.
     pub(super) expiry: Option<&'static str>,
-    /// Whether it can be brought back to any second of its past 35 days.
+    /// Whether it can be restored to any second of the past 35 days.
     pub(super) recovery: bool,
 }
 
-/// An index.
+/// A global secondary index.
 #[derive(Clone, Copy)]
 pub(super) struct Index {
     pub(super) name: &'static str,
     pub(super) keys: &'static [&'static str],
 }
 
-/// Name of the index of `Users` by the beginning of the name: `searchShard` is the first two characters of the name in
-/// lower case, `searchName` the whole of it.
+/// The name of the index that finds `Users` by the beginning of their name: `searchShard` is the first two characters
+/// of the name in lower case, `searchName` the whole name.
 pub const INDEX: &str = "byName";
 
-/// What the index holds of an item.
+/// The attributes of an item that the index contains.
 pub(super) const PROJECTION: ProjectionType = ProjectionType::All;
 
-/// The tables. What is in `Ephemeral` is worth nothing after a day: it is neither backed up nor brought back.
+/// The tables. The data in `Ephemeral` is worthless after a day, so it is neither backed up nor recoverable.
 pub const TABLES: &[Layout] = &[
     Layout {
         part: "Users",
@@ -48,18 +48,18 @@ pub const TABLES: &[Layout] = &[
     Layout { part: "Ephemeral", keys: &["key"], index: None, expiry: Some("expiresAt"), recovery: false },
 ];
 
-/// Keys in the form in which they are compared: `["email:S"]`.
+/// Returns keys in the form in which they are compared: `["email:S"]`.
 pub(super) fn key_view(keys: &[&str]) -> Value {
     let text = ScalarAttributeType::S;
     json!(keys.iter().map(|key| format!("{key}:{}", text.as_str())).collect::<Vec<_>>())
 }
 
-/// An index in the form in which it is compared.
+/// Returns an index in the form in which it is compared.
 pub(super) fn index_view(keys: &[&str], projection: &str) -> Value {
     json!({ "name": INDEX, "keys": keys, "projection": projection })
 }
 
-/// The keys that a table has, the partition key first.
+/// Returns the actual keys of a table, the partition key first.
 pub(super) fn live_keys(keys: Option<&[KeySchemaElement]>, attributes: Option<&[AttributeDefinition]>) -> Value {
     let kind = |name: &str| {
         let attribute = attributes.unwrap_or_default().iter().find(|attribute| attribute.attribute_name == name);
@@ -69,7 +69,7 @@ pub(super) fn live_keys(keys: Option<&[KeySchemaElement]>, attributes: Option<&[
     json!(in_order(keys.unwrap_or_default()).into_iter().map(named).collect::<Vec<_>>())
 }
 
-/// Our index as it is; indexes with other names are not ours to judge.
+/// Returns the actual state of the managed index. Indexes with other names are not managed.
 pub(super) fn live_index(indexes: &[GlobalSecondaryIndexDescription]) -> Option<Value> {
     let index = indexes.iter().find(|index| index.index_name.as_deref() == Some(INDEX))?;
     let keys = in_order(index.key_schema.as_deref().unwrap_or_default());
@@ -83,7 +83,7 @@ fn in_order(keys: &[KeySchemaElement]) -> Vec<&str> {
     keys.into_iter().map(|key| key.attribute_name.as_str()).collect()
 }
 
-/// The attribute by which items expire.
+/// Returns the attribute by which items expire, if expiry is enabled.
 pub(super) fn expiry_of(description: Option<&TimeToLiveDescription>) -> Option<&str> {
     let description = description?;
     let on = [TimeToLiveStatus::Enabled, TimeToLiveStatus::Enabling];
@@ -91,7 +91,7 @@ pub(super) fn expiry_of(description: Option<&TimeToLiveDescription>) -> Option<&
     description.attribute_name.as_deref().filter(|_| is_on)
 }
 
-/// The schema of keys, for the call.
+/// Returns the key schema in the SDK's types.
 pub(super) fn schema(keys: &[&str]) -> Result<Vec<KeySchemaElement>, BuildError> {
     let kinds = [KeyType::Hash, KeyType::Range];
     keys.iter()
@@ -100,7 +100,7 @@ pub(super) fn schema(keys: &[&str]) -> Result<Vec<KeySchemaElement>, BuildError>
         .collect()
 }
 
-/// The definitions of all attributes that are keys, for the call.
+/// Returns the definitions of all key attributes in the SDK's types.
 pub(super) fn attributes(layout: &Layout) -> Result<Vec<AttributeDefinition>, BuildError> {
     let of_index = layout.index.map_or(&[] as &[&str], |index| index.keys);
     let definition = |name: &&str| {
@@ -109,7 +109,7 @@ pub(super) fn attributes(layout: &Layout) -> Result<Vec<AttributeDefinition>, Bu
     layout.keys.iter().chain(of_index).map(definition).collect()
 }
 
-/// What the index holds, for the call: everything, as a search shows accounts.
+/// Returns the projection of the index in the SDK's types: all attributes, because a search shows whole accounts.
 pub(super) fn projection() -> Projection {
     Projection::builder().projection_type(PROJECTION).build()
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_call_says_is_what_is_compared() {
+    fn created_tables_match_the_desired_state() {
         for layout in TABLES {
             let (keys, attributes) = (schema(layout.keys).unwrap(), attributes(layout).unwrap());
             assert_eq!(live_keys(Some(&keys), Some(&attributes)), key_view(layout.keys), "{}", layout.part);
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_compared_in_their_order() {
+    fn partition_key_is_compared_before_sort_key() {
         let mut keys = schema(&["a", "b"]).unwrap();
         keys.reverse();
         assert_eq!(live_keys(Some(&keys), None), json!(["a:", "b:"]));
     }
 
     #[test]
-    fn an_expiry_that_is_being_switched_off_is_none() {
+    fn expiry_that_is_being_disabled_counts_as_disabled() {
         let expiry = |status| TimeToLiveDescription::builder().attribute_name("x").time_to_live_status(status).build();
         assert_eq!(expiry_of(Some(&expiry(TimeToLiveStatus::Enabling))), Some("x"));
         assert_eq!(expiry_of(Some(&expiry(TimeToLiveStatus::Disabling))), None);

@@ -1,5 +1,5 @@
-//! The changes of a table, each in a call of its own and each waited for: DynamoDB takes one at a time, and refuses a
-//! setting that is there already.
+//! The changes of a table. Each is a separate call that waits until the table is active again, because DynamoDB accepts
+//! one change at a time and rejects a setting that is already in effect.
 
 use aws_sdk_dynamodb::types::{
     BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex,
@@ -12,7 +12,7 @@ use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{ApplyContext, Failure, LiveField, Progress, ResourceError};
 
-/// The account changes too many tables at once; other limits do not pass by themselves.
+/// Part of the message of the only transient limit: the account changes too many tables at once.
 const TOO_MANY_AT_ONCE: &str = "simultaneous";
 
 impl Table {
@@ -22,16 +22,16 @@ impl Table {
         let attributes = layout::attributes(self.layout).context(SUMMARY)?;
         let tags = sdk_tags(context.tags).context(SUMMARY)?;
         let index = self.layout.index.map(|index| self.new_index(index)).transpose()?;
-        let passes = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
-        while_failing(context.progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        while_failing(context.progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.create_table().table_name(&self.name);
             let call = call.set_key_schema(Some(keys.clone())).set_attribute_definitions(Some(attributes.clone()));
             let call = call.set_global_secondary_indexes(index.clone().map(|index| vec![index]));
             let call = call.billing_mode(BillingMode::PayPerRequest).set_tags(Some(tags.clone()));
-            // Only where asked for: the default is off, and not every endpoint knows it.
+            // Set only if enabled: the default is off, and not every emulator supports it.
             let call = call.set_deletion_protection_enabled(self.stack.config.stack.protect.then_some(true));
             match call.send().await.context(SUMMARY) {
-                // A repeated call had already succeeded, or the last table of that name is still being deleted.
+                // An earlier attempt succeeded but its response was lost, or an old table is still being deleted.
                 Err(error) if error.is(&["ResourceInUseException"]) => match self.describe().await? {
                     Some(table) if table.table_status != Some(TableStatus::Deleting) => Ok(()),
                     _ => Err(error),
@@ -43,7 +43,7 @@ impl Table {
     }
 
     fn new_index(&self, index: layout::Index) -> Result<GlobalSecondaryIndex, ResourceError> {
-        const SUMMARY: &str = "failed to describe the index";
+        const SUMMARY: &str = "failed to build the definition of the index";
         let keys = layout::schema(index.keys).context(SUMMARY)?;
         let builder = GlobalSecondaryIndex::builder().index_name(index.name).set_key_schema(Some(keys));
         builder.projection(layout::projection()).build().context(SUMMARY)
@@ -54,8 +54,7 @@ impl Table {
         Ok(answer.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table))
     }
 
-    /// Waits until the table and its index are active. A table that is not there yet, just after it was created, is
-    /// waited for as well.
+    /// Waits until the table and its index are active. A new table may not be found at first, which is not an error.
     pub(super) async fn wait_until_active(&self, progress: &Progress) -> Result<(), ResourceError> {
         until(progress, Schedule::STATE, "the table to become active", || async {
             Ok(self.describe().await?.filter(is_settled).map(|_| ()))
@@ -76,7 +75,7 @@ impl Table {
         self.wait_until_active(progress).await
     }
 
-    /// Makes the index anew: nothing of an index can be changed in place.
+    /// Re-creates the index, because DynamoDB cannot change an index in place.
     pub(super) async fn put_index(&self, progress: &Progress, live: Option<&LiveField>) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the index of the table";
         if !matches!(live, None | Some(LiveField::Known(serde_json::Value::Null))) {
@@ -99,14 +98,14 @@ impl Table {
         self.wait_until_active(progress).await
     }
 
-    /// Switches point-in-time recovery to what the table shall have. For some seconds after the table became active
-    /// DynamoDB cannot yet; an endpoint that has no such thing is passed over.
+    /// Sets point-in-time recovery to the desired state. DynamoDB is not ready for that until some seconds after the
+    /// table became active. An emulator that does not offer it is ignored.
     pub(super) async fn put_recovery(&self, progress: &Progress) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the backups of the table";
         let wanted = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(self.layout.recovery);
         let wanted = wanted.build().context(SUMMARY)?;
-        let passes = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
-        let result = while_failing(progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
+        let result = while_failing(progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.update_continuous_backups().table_name(&self.name);
             call.point_in_time_recovery_specification(wanted.clone()).send().await.context(SUMMARY)
         });
@@ -116,7 +115,7 @@ impl Table {
         }
     }
 
-    /// Switches the expiry by this attribute on or off.
+    /// Enables or disables expiry by this attribute.
     pub(super) async fn put_expiry(&self, attribute: &str, on: bool) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the expiry of the table";
         let wanted =
@@ -125,13 +124,13 @@ impl Table {
         match call.time_to_live_specification(wanted).send().await.context(SUMMARY) {
             Err(error) if says(&error, "TimeToLive is already") => Ok(()),
             Err(error) if says(&error, "modified multiple times") => {
-                Err(error.hint("DynamoDB takes one such change an hour: run the command again then"))
+                Err(error.hint("DynamoDB allows one such change per hour: run the command again in an hour"))
             }
             result => result.map(|_| ()),
         }
     }
 
-    /// From the attribute that is there to the one that shall be.
+    /// Changes the expiry from the actual attribute to the desired one.
     pub(super) async fn change_expiry(&self, live: Option<&LiveField>) -> Result<(), ResourceError> {
         if let Some(LiveField::Known(serde_json::Value::String(attribute))) = live {
             self.put_expiry(attribute, false).await?;
@@ -142,15 +141,15 @@ impl Table {
         }
     }
 
-    /// Deletes the table and waits until it is gone, so that its name is free.
+    /// Deletes the table and waits until it no longer exists, so that its name is available again.
     pub(super) async fn delete_table(&self, progress: &Progress) -> Result<(), ResourceError> {
-        let passes = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
-        while_failing(progress, Schedule::STATE, passes, || async {
+        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        while_failing(progress, Schedule::STATE, is_transient, || async {
             let answer = self.stack.clients.dynamodb.delete_table().table_name(&self.name).send().await;
             answer.found(ABSENT, "failed to delete the table")
         })
         .await?;
-        until(progress, Schedule::STATE, "the table to be gone", || async {
+        until(progress, Schedule::STATE, "the table to be deleted", || async {
             Ok(self.describe().await?.is_none().then_some(()))
         })
         .await
@@ -159,7 +158,7 @@ impl Table {
 
 fn is_settled(table: &TableDescription) -> bool {
     let indexes = table.global_secondary_indexes.as_deref().unwrap_or_default();
-    // An endpoint that does not say how an index is doing has it at once.
+    // An emulator that returns no status of an index has it ready at once.
     let is_ready = |status: Option<&IndexStatus>| status.is_none_or(|status| *status == IndexStatus::Active);
     table.table_status == Some(TableStatus::Active) && indexes.iter().all(|index| is_ready(index.index_status.as_ref()))
 }
@@ -177,9 +176,9 @@ mod tests {
     use super::is_crowded;
     use peersync_engine::ResourceError;
 
-    /// The SDK tries both again for half a minute; what goes on for minutes is only what passes by itself.
+    /// The SDK retries both errors for half a minute; only the transient one is worth minutes.
     #[test]
-    fn only_the_limit_of_changes_at_once_is_waited_for() {
+    fn only_limit_of_concurrent_changes_is_transient() {
         let error =
             |cause: &str| ResourceError::new("failed").code(Some("LimitExceededException")).caused_by(cause.to_owned());
         assert!(is_crowded(&error("Only 500 tables can be created, updated, or deleted simultaneously")));

@@ -1,4 +1,4 @@
-//! What each program calls: the policies of the roles are made from it.
+//! The AWS access that each program needs, from which the policies of the roles are built.
 
 use peersync_server::access::{TableAccess, tables};
 use peersync_server::secrets::Secrets;
@@ -6,18 +6,18 @@ use peersync_server::settings::Settings;
 
 use peersync_config::{Config, MailProvider};
 
-/// What a program may do.
+/// The AWS access of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// With the tables.
+    /// The actions on the tables.
     pub tables: &'static [TableAccess],
-    /// Parameters it reads, without the stack's prefix.
+    /// The parameters that it reads, without the stack's prefix.
     pub parameters: Vec<&'static str>,
-    /// Whether it sends mail by Amazon SES.
+    /// Whether it sends mail with Amazon SES.
     pub ses: bool,
 }
 
-/// What a function calls: `signup`, `login`, `friends`, `rooms`; or the signaling server: `signal`.
+/// Returns the access of a function (`signup`, `login`, `friends` or `rooms`) or of the signaling server (`signal`).
 pub fn function_permissions(config: &Config, function: &str) -> Access {
     let settings = settings(config, function);
     let mails = settings.as_ref().is_some_and(|settings| settings.function.mails());
@@ -28,7 +28,7 @@ pub fn function_permissions(config: &Config, function: &str) -> Access {
     }
 }
 
-/// What the program goes by, from which it says itself what it asks for; `None` for a name that no program has.
+/// Returns the settings of a program, from which the program derives the secrets it reads; `None` for an unknown name.
 fn settings(config: &Config, function: &str) -> Option<Settings> {
     let provider = match config.mail.provider {
         MailProvider::None => "none",
@@ -39,7 +39,7 @@ fn settings(config: &Config, function: &str) -> Option<Settings> {
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_FUNCTION" => Some(function.to_owned()),
         "MAIL_PROVIDER" => Some(provider.to_owned()),
-        // Needed by the settings, and of no meaning here.
+        // Required by the settings, but their values do not matter for the access.
         "PEERSYNC_STACK" | "SITE_URL" => Some("any".to_owned()),
         _ => None,
     });
@@ -52,7 +52,7 @@ mod tests {
     use crate::stack::FUNCTIONS;
 
     #[test]
-    fn every_function_is_known_and_reads_the_key_of_the_edge() {
+    fn every_program_has_tables_and_reads_the_origin_key() {
         for function in FUNCTIONS.into_iter().chain(["signal"]) {
             let access = function_permissions(&Config::default(), function);
             assert!(!access.tables.is_empty(), "{function}");
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_sends_mail_may_send_it_and_only_with_its_provider() {
+    fn only_functions_that_send_mail_have_access_to_the_mail_provider() {
         let mut config = Config::default();
         config.mail.provider = MailProvider::Ses;
         let sends: Vec<&str> =
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_scans_a_table_and_nobody_manages_one() {
+    fn no_program_may_scan_or_manage_tables() {
         for function in FUNCTIONS.into_iter().chain(["signal"]) {
             for table in function_permissions(&Config::default(), function).tables {
                 for action in table.actions {

@@ -1,4 +1,4 @@
-//! The policy documents of the roles.
+//! Builds the policy documents of the roles.
 
 use peersync_server::access::TableAccess;
 use percent_encoding::percent_decode_str;
@@ -11,13 +11,13 @@ use crate::kinds::{s3_bucket, s3_program};
 use crate::stack::Stack;
 use peersync_config::Ingress;
 
-/// Version of the policy language.
+/// The version of the policy language.
 const VERSION: &str = "2012-10-17";
 
-/// What SES asks for where a call gives the whole message, be the call `SendEmail` or `SendRawEmail`.
+/// The action that SES checks if a call contains the whole message, both for `SendEmail` and `SendRawEmail`.
 const RAW_MAIL: &str = "ses:SendRawEmail";
 
-/// A policy that lets one service take the role.
+/// Returns a trust policy that lets one service assume the role.
 pub(super) fn trust(service: &str) -> Value {
     json!({
         "Version": VERSION,
@@ -25,7 +25,7 @@ pub(super) fn trust(service: &str) -> Value {
     })
 }
 
-/// What a function may do.
+/// Returns the policy of a function.
 pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
     let mut statements = of_program(stack, function);
     statements.push(logs(stack, &stack.function_log_group(function)));
@@ -35,7 +35,8 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
     document(statements)
 }
 
-/// What the signaling host may do: as the program, fetch the program, write its log, and be reached by Session Manager.
+/// Returns the policy of the signaling host: the access of the program, downloading the program, writing its log, and
+/// Session Manager.
 pub(super) fn of_host(stack: &Stack) -> Value {
     let mut statements = of_program(stack, "signal");
     statements.push(logs(stack, &stack.log_group("signal")));
@@ -45,7 +46,7 @@ pub(super) fn of_host(stack: &Stack) -> Value {
         let token = stack.arn("ssm", &format!("parameter{}/tunnel-token", stack.parameter_prefix()));
         statements.push(allow("Tunnel", &["ssm:GetParameter", "ssm:GetParameters"], vec![token]));
     }
-    // These have no narrower form. AmazonSSMManagedInstanceCore would let the host read every parameter.
+    // AWS supports nothing narrower for these. AmazonSSMManagedInstanceCore would let the host read every parameter.
     let session = [
         "ssm:UpdateInstanceInformation",
         "ssmmessages:CreateControlChannel",
@@ -57,8 +58,8 @@ pub(super) fn of_host(stack: &Stack) -> Value {
     document(statements)
 }
 
-/// What the gateway may do: write logs. API Gateway refuses a role that may do less than the managed policy
-/// AmazonAPIGatewayPushToCloudWatchLogs, whose actions these are.
+/// Returns the policy of the gateway: writing logs. API Gateway rejects a role with fewer actions than these, which are
+/// those of the managed policy AmazonAPIGatewayPushToCloudWatchLogs.
 pub(super) fn of_gateway() -> Value {
     let actions = [
         "logs:CreateLogGroup",
@@ -72,7 +73,7 @@ pub(super) fn of_gateway() -> Value {
     document(vec![allow("Logs", &actions, vec!["*".to_owned()])])
 }
 
-/// The tables and parameters of a program.
+/// Returns the statements for the tables and parameters of a program.
 fn of_program(stack: &Stack, function: &str) -> Vec<Value> {
     let access = function_permissions(&stack.config, function);
     let mut statements: Vec<Value> = access.tables.iter().map(|table| dynamodb(stack, table)).collect();
@@ -92,7 +93,8 @@ fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
     }
 }
 
-/// Writing to a log group that is there: a late write must not make a new one without retention.
+/// Returns the statement for writing to an existing log group. It may not be created, because a late write would then
+/// re-create it without retention.
 fn logs(stack: &Stack, group: &str) -> Value {
     let streams = stack.arn("logs", &format!("log-group:{group}:*"));
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![streams])
@@ -106,7 +108,8 @@ fn document(statements: Vec<Value>) -> Value {
     json!({ "Version": VERSION, "Statement": statements })
 }
 
-/// A document as IAM returns it, percent-encoded. What is no JSON stays a text, and differs.
+/// Parses a document in the percent-encoded form that IAM returns. If it is not JSON, it remains text, which differs
+/// from every desired document.
 pub(super) fn parse(document: &str) -> Value {
     let decoded = percent_decode_str(document).decode_utf8_lossy();
     serde_json::from_str(&decoded).unwrap_or_else(|_| Value::from(decoded.as_ref()))
@@ -122,7 +125,7 @@ mod tests {
     use peersync_config::{Config, MailProvider};
 
     #[tokio::test]
-    async fn an_index_is_queried_and_its_table_is_not_and_mail_is_sent_whole() {
+    async fn function_policy_allows_index_queries_and_raw_mail_only() {
         let mut config = Config::default();
         config.mail.provider = MailProvider::Ses;
         let stack = Stack::for_tests(config).await;
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_read_back_as_it_was_written() {
+    fn policy_document_round_trips_through_percent_encoding() {
         let document = trust("lambda.amazonaws.com");
         let text = document.to_string();
         let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);

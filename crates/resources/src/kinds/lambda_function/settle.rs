@@ -1,4 +1,4 @@
-//! The calls that change a function. Lambda takes one change at a time.
+//! The calls that change a function. Lambda accepts one change at a time.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{ApplyContext, Progress, ResourceError};
 
-/// What Lambda says of a role that it does not know yet, or whose policy or key it does not know yet. A bare "not
-/// authorized" is a real refusal.
+/// Parts of Lambda's messages if a role, its policy or its key has not propagated yet. Just "not authorized" means that
+/// the permission is missing.
 const NOT_KNOWN_YET: &[&str] =
     &["cannot be assumed by Lambda", "KMS key is invalid for CreateGrant", "does not have permissions to call"];
 
@@ -27,7 +27,7 @@ impl Function {
             call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
         let create = || async {
             let answer = call.clone().send().await;
-            // Present where a repeated call had already succeeded; observe has seen that nobody else has it.
+            // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
             answer.found(&["ResourceConflictException"], "failed to create the function").map(|_| ())
         };
         while_failing(context.progress, Schedule::PROPAGATION, is_not_known_yet, create).await
@@ -39,8 +39,8 @@ impl Function {
         let call = call.role(iam_role::role_arn(&self.stack, self.function));
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
-        let passes = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
-        while_failing(context.progress, Schedule::PROPAGATION, passes, || async {
+        let is_transient = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             call.clone().send().await.context("failed to change the function").map(|_| ())
         })
         .await
@@ -51,7 +51,7 @@ impl Function {
             let call = self.stack.clients.lambda.update_function_code().function_name(&self.name);
             let call = call.architectures(Architecture::X8664).s3_bucket(self.stack.bucket());
             let call = call.s3_key(s3_program::API_KEY);
-            call.send().await.context("failed to change the function's program").map(|_| ())
+            call.send().await.context("failed to update the program of the function").map(|_| ())
         })
         .await
     }
@@ -70,15 +70,15 @@ impl Function {
         .await
     }
 
-    /// Waits until no change is under way. A function without a status is still being made.
+    /// Waits until no change is in progress. A function without a status is still being created.
     pub(super) async fn wait_until_settled(&self, progress: &Progress) -> Result<(), ResourceError> {
-        until(progress, Schedule::STATE, "the function to take the change", || async {
+        until(progress, Schedule::STATE, "the function to finish its update", || async {
             let call = self.stack.clients.lambda.get_function_configuration().function_name(&self.name);
             let function = call.send().await.context("failed to read the function")?;
             match function.last_update_status {
                 Some(LastUpdateStatus::Failed) => {
                     let reason = function.last_update_status_reason.unwrap_or_default();
-                    Err(ResourceError::new("Lambda could not change the function").caused_by(reason))
+                    Err(ResourceError::new("Lambda failed to update the function").caused_by(reason))
                 }
                 Some(LastUpdateStatus::Successful) if function.state != Some(State::Pending) => Ok(Some(())),
                 _ => Ok(None),
@@ -89,7 +89,7 @@ impl Function {
 
     fn sdk_environment(&self, context: &ApplyContext<'_>) -> Result<Environment, ResourceError> {
         let variables = self.environment(context.outputs).ok_or_else(|| {
-            ResourceError::new("the address of the pages is not known")
+            ResourceError::new("the URL of the pages is not known")
                 .hint("set `domain` under [site], or deploy to an endpoint that offers CloudFront")
         })?;
         let variables: HashMap<String, String> = variables.into_iter().collect();
@@ -112,7 +112,7 @@ mod tests {
     use peersync_engine::ResourceError;
 
     #[test]
-    fn a_real_refusal_is_not_waited_for() {
+    fn missing_permission_or_invalid_value_is_not_transient() {
         let error = |code, cause: &str| ResourceError::new("failed").code(Some(code)).caused_by(cause.to_owned());
         let code = "InvalidParameterValueException";
         assert!(is_not_known_yet(&error(code, "The role defined for the function cannot be assumed by Lambda.")));

@@ -1,18 +1,19 @@
-//! The control plane of API Gateway takes 10 requests a second and 40 at once from an account, one new API in 3 s, one
-//! deployment in 5 s, one removal of an API in 30 s. The SDK tries again for some seconds; this goes on for minutes.
+//! Retries for the quotas of API Gateway's control plane. Per account it accepts 10 requests per second with bursts of
+//! 40, one new API per 3 s, one deployment per 5 s and one deletion of an API per 30 s. The SDK's retries last seconds;
+//! these last minutes.
 
 use std::time::Duration;
 
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::{Progress, ResourceError};
 
-/// Long enough for several stacks at once that each remove an API.
+/// Long enough for several stacks that delete their APIs at the same time.
 const QUOTA: Schedule =
     Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(8), deadline: Duration::from_secs(300) };
 
-/// Calls that wait for their turn.
+/// Calls that are repeated while a quota is exhausted.
 pub(in crate::kinds) trait SlowDown {
-    /// Tries again while the account's quota is used up, or while another change of the same API is under way.
+    /// Repeats `call` while the account's quota is exhausted, or while another change of the same API is in progress.
     ///
     /// # Errors
     /// The last error of the call.
@@ -28,32 +29,38 @@ impl SlowDown for Progress {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, ResourceError>>,
     {
-        while_failing(self, QUOTA, passes, call).await
+        while_failing(self, QUOTA, is_transient, call).await
     }
 }
 
-fn passes(error: &ResourceError) -> bool {
+fn is_transient(error: &ResourceError) -> bool {
     error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"])
         || (error.is(&["ConflictException"]) && says(error, "concurrent"))
 }
 
-/// Whether the provider's message contains the text.
+/// Returns whether one of the error's causes contains the text.
 pub(in crate::kinds) fn says(error: &ResourceError, text: &str) -> bool {
     error.causes().iter().any(|cause| cause.contains(text))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::passes;
+    use super::is_transient;
     use peersync_engine::ResourceError;
 
-    /// The SDK tries these again for half a minute; an API is removed once in half a minute.
+    /// The SDK retries these for half a minute, which is also the time per deletion of an API.
     #[test]
-    fn the_quota_is_waited_for_and_a_conflict_only_where_it_passes() {
+    fn exhausted_quota_and_concurrent_modification_are_transient() {
         let error = |code, cause: &str| ResourceError::new("failed").code(Some(code)).caused_by(cause.to_owned());
-        assert!(passes(&error("TooManyRequestsException", "Too Many Requests")));
-        assert!(passes(&error("ConflictException", "Unable to complete operation due to concurrent modification")));
-        assert!(!passes(&error("ConflictException", "Another resource with the same parent already has this name")));
-        assert!(!passes(&error("BadRequestException", "concurrent")));
+        assert!(is_transient(&error("TooManyRequestsException", "Too Many Requests")));
+        assert!(is_transient(&error(
+            "ConflictException",
+            "Unable to complete operation due to concurrent modification"
+        )));
+        assert!(!is_transient(&error(
+            "ConflictException",
+            "Another resource with the same parent already has this name"
+        )));
+        assert!(!is_transient(&error("BadRequestException", "concurrent")));
     }
 }

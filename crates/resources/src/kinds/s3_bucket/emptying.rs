@@ -1,4 +1,4 @@
-//! Deleting a bucket with everything in it: all versions and all markers, then the bucket.
+//! Deletes a bucket with its contents: first all versions and delete markers, then the bucket.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -6,15 +6,15 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{Progress, ResourceError};
 
-/// How many keys S3 takes in one call.
+/// The maximum number of keys that S3 accepts in one call.
 const BATCH: i32 = 1_000;
-/// Codes that S3 gives for single keys or the whole call while it is busy, and for an object that came in between.
+/// Transient error codes, of single keys or of a whole call: S3 is busy, or an object was added meanwhile.
 const PASSING: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted", "BucketNotEmpty"];
 
-/// Empties and deletes the bucket; succeeds where it is already gone.
+/// Empties and deletes the bucket; succeeds if it does not exist.
 pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
-    let passes = |error: &ResourceError| error.is(PASSING);
-    retry::while_failing(progress, retry::Schedule::STATE, passes, || async {
+    let is_transient = |error: &ResourceError| error.is(PASSING);
+    retry::while_failing(progress, retry::Schedule::STATE, is_transient, || async {
         empty(s3, progress, bucket).await?;
         let answer = s3.delete_bucket().bucket(bucket).send().await;
         answer.found(&["NoSuchBucket"], "failed to delete the bucket").map(|_| ())
@@ -33,7 +33,7 @@ async fn empty(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), Res
         let versions = page.versions().iter().map(|one| identifier(one.key(), one.version_id()));
         let markers = page.delete_markers().iter().map(|one| identifier(one.key(), one.version_id()));
         let found = versions.chain(markers).flatten().collect::<Result<Vec<_>, _>>();
-        let found = found.context("failed to delete what is in the bucket")?;
+        let found = found.context("failed to delete the objects in the bucket")?;
         deleted += found.len();
         delete_batch(s3, bucket, found).await?;
         if page.is_truncated() != Some(true) {
@@ -52,7 +52,7 @@ fn identifier(
 }
 
 async fn delete_batch(s3: &Client, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), ResourceError> {
-    const SUMMARY: &str = "failed to delete what is in the bucket";
+    const SUMMARY: &str = "failed to delete the objects in the bucket";
     if objects.is_empty() {
         return Ok(());
     }
@@ -62,7 +62,7 @@ async fn delete_batch(s3: &Client, bucket: &str, objects: Vec<ObjectIdentifier>)
     match answer.errors().first() {
         None => Ok(()),
         Some(error) => {
-            let text = error.message().or(error.code()).unwrap_or("no reason was given").to_owned();
+            let text = error.message().or(error.code()).unwrap_or("S3 gave no reason").to_owned();
             Err(ResourceError::new(SUMMARY).code(error.code()).caused_by(text))
         }
     }

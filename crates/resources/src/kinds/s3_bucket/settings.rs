@@ -1,4 +1,4 @@
-//! The settings of the bucket, one field each: how each is read, what it shall be, how it is sent.
+//! The settings of the bucket, one field each: the desired value, and how each is read and changed.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{Field, Fields, LiveField, ResourceError};
 
-/// Days after which uploads that were never finished are forgotten.
+/// The number of days after which incomplete uploads are deleted.
 const UNFINISHED_UPLOAD_DAYS: i32 = 7;
-/// Name of our lifecycle rule.
+/// The name of the managed lifecycle rule.
 const LIFECYCLE_RULE: &str = "peersync";
 
 const PUBLIC_ACCESS: &str = "public_access";
@@ -28,7 +28,7 @@ const ENCRYPTION: &str = "encryption";
 const VERSIONING: &str = "versioning";
 const LIFECYCLE: &str = "lifecycle";
 
-/// What the settings shall be.
+/// Returns the desired settings.
 pub(super) fn desired(old_version_days: i32) -> Fields {
     [
         (PUBLIC_ACCESS.to_owned(), Field::known("blocked")),
@@ -43,7 +43,7 @@ pub(super) fn desired(old_version_days: i32) -> Fields {
     .into()
 }
 
-/// Reads all settings at once. Those of a bucket that does not exist are empty.
+/// Reads all settings concurrently. Those of a bucket that does not exist are empty.
 pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<BTreeMap<String, LiveField>, ResourceError> {
     let s3 = &stack.clients.s3;
     let (access, ownership, encryption, versioning, lifecycle) = futures::try_join!(
@@ -63,7 +63,7 @@ pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<BTreeMap<String,
     Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), LiveField::Known(value))).collect())
 }
 
-/// Sends the setting of one field; other names are not ours to send.
+/// Applies the desired setting of one field. Does nothing for other names, such as those of tags.
 pub(super) async fn send(s3: &Client, bucket: &str, field: &str, old_version_days: i32) -> Result<(), ResourceError> {
     match field {
         PUBLIC_ACCESS => block_public_access(s3, bucket).await,
@@ -106,13 +106,13 @@ async fn block_public_access(s3: &Client, bucket: &str) -> Result<(), ResourceEr
 async fn object_ownership(s3: &Client, bucket: &str) -> Result<Value, ResourceError> {
     let answer = s3.get_bucket_ownership_controls().bucket(bucket).send().await;
     let code = "OwnershipControlsNotFoundError";
-    let answer = absent_setting(answer, code, "failed to read who owns the objects of the bucket")?;
+    let answer = absent_setting(answer, code, "failed to read the object ownership of the bucket")?;
     let rule = answer.and_then(|answer| answer.ownership_controls?.rules.into_iter().next());
     Ok(json!(rule.map(|rule| rule.object_ownership.as_str().to_owned())))
 }
 
 async fn enforce_ownership(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
-    const SUMMARY: &str = "failed to make the bucket's owner the owner of its objects";
+    const SUMMARY: &str = "failed to set the object ownership of the bucket";
     let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced);
     let rule = rule.build().context(SUMMARY)?;
     let controls = OwnershipControls::builder().rules(rule).build().context(SUMMARY)?;
@@ -130,7 +130,7 @@ async fn encryption(s3: &Client, bucket: &str) -> Result<Value, ResourceError> {
 }
 
 async fn encrypt(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
-    const SUMMARY: &str = "failed to encrypt the bucket";
+    const SUMMARY: &str = "failed to set the encryption of the bucket";
     let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256);
     let rule = ServerSideEncryptionRule::builder();
     let rule = rule.apply_server_side_encryption_by_default(by_default.build().context(SUMMARY)?).build();
@@ -149,7 +149,7 @@ async fn versioning(s3: &Client, bucket: &str) -> Result<Value, ResourceError> {
 async fn version(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
     let configuration = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     let call = s3.put_bucket_versioning().bucket(bucket).versioning_configuration(configuration);
-    call.send().await.context("failed to turn on the versioning of the bucket").map(|_| ())
+    call.send().await.context("failed to enable the versioning of the bucket").map(|_| ())
 }
 
 async fn lifecycle(s3: &Client, bucket: &str) -> Result<Value, ResourceError> {
@@ -170,7 +170,7 @@ fn live_rule(rule: &LifecycleRule) -> Value {
         old,
         upload.unwrap_or_default(),
     );
-    // A rule of ours never deletes what is current; one that does is somebody's change and is shown.
+    // The managed rule never deletes current versions. If it does, somebody changed it, so the value is shown.
     if let (Some(days), Some(members)) = (current, view.as_object_mut()) {
         members.insert("current_days".to_owned(), json!(days));
     }

@@ -1,4 +1,4 @@
-//! The rules of the firewall, one per protocol, port range and peer, and their way to and from EC2.
+//! The rules of the security group, one per protocol, port range and peer, and their conversion to and from EC2's form.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,19 +10,19 @@ use peersync_aws::NotFound as _;
 use peersync_config::Ingress;
 use peersync_engine::ResourceError;
 
-/// Name of the list, kept by AWS, of the addresses from which CloudFront calls origins.
+/// The name of the prefix list, maintained by AWS, of the addresses from which CloudFront calls origins.
 pub(super) const CLOUDFRONT_LIST: &str = "com.amazonaws.global.cloudfront.origin-facing";
 
-/// Port of the signaling program.
+/// The port of the signaling program.
 const SIGNAL_PORT: i32 = 8080;
-/// HTTPS: AWS's own services, packages, Let's Encrypt.
+/// HTTPS: for AWS's services, packages and Let's Encrypt.
 const HTTPS: i32 = 443;
-/// HTTP: the challenge of Let's Encrypt, and the redirect.
+/// HTTP: for the challenge of Let's Encrypt, and to redirect to HTTPS.
 const HTTP: i32 = 80;
-/// Cloudflare's edge, over TCP and QUIC.
+/// The port of Cloudflare's edge, over TCP and QUIC.
 const CLOUDFLARE_EDGE: i32 = 7844;
 
-/// Who may be talked to.
+/// The other side of the traffic that a rule allows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Peer {
     /// The addresses from which CloudFront calls origins.
@@ -31,24 +31,25 @@ pub(super) enum Peer {
     V4(String),
     /// A range of IPv6 addresses.
     V6(String),
-    /// Another list of addresses.
+    /// Another prefix list, by id.
     List(String),
-    /// Another group.
+    /// Another security group, by id.
     Group(String),
 }
 
-/// One rule.
+/// A rule for one protocol, port range and peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rule {
     protocol: String,
-    /// First and last port; `None` for all.
+    /// The first and the last port; `None` for all ports.
     ports: Option<(i32, i32)>,
     peer: Peer,
 }
 
-/// What an identifier in a rule means.
+/// The identifiers that have a meaning in rules.
 pub(super) struct Names {
-    /// Identifier of CloudFront's list; `None` where the endpoint does not have it: then anybody stands for CloudFront.
+    /// The id of CloudFront's prefix list; `None` if the endpoint lacks it. The range `0.0.0.0/0` then represents
+    /// CloudFront.
     pub(super) cloudfront: Option<String>,
 }
 
@@ -79,7 +80,7 @@ fn anybody(protocol: &str, port: i32) -> [Rule; 2] {
     })
 }
 
-/// What may come in.
+/// Returns the desired inbound rules.
 pub(super) fn inbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
     match ingress {
         Ingress::Cloudfront => [rule("tcp", SIGNAL_PORT, Peer::CloudFront)].into(),
@@ -88,29 +89,30 @@ pub(super) fn inbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
     }
 }
 
-/// What may go out. Names, time and metadata are on addresses of the network itself, which groups do not filter.
+/// Returns the desired outbound rules. DNS, time and metadata need none, because security groups do not filter AWS's
+/// own addresses in the VPC.
 pub(super) fn outbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
     let tunnel = ["tcp", "udp"].into_iter().flat_map(|protocol| anybody(protocol, CLOUDFLARE_EDGE));
     let tunnel = tunnel.filter(|_| ingress == Ingress::Cloudflare);
     anybody("tcp", HTTPS).into_iter().chain(tunnel).collect()
 }
 
-/// The same for people and for comparison, in the order of their texts.
+/// Returns the desired inbound rules as text, for display and comparison.
 pub(super) fn inbound(ingress: Ingress) -> BTreeSet<String> {
     inbound_rules(ingress).iter().map(Rule::to_string).collect()
 }
 
-/// The same for people and for comparison, in the order of their texts.
+/// Returns the desired outbound rules as text, for display and comparison.
 pub(super) fn outbound(ingress: Ingress) -> BTreeSet<String> {
     outbound_rules(ingress).iter().map(Rule::to_string).collect()
 }
 
-/// The rules of a group as texts.
+/// Returns the actual rules of a group as text.
 pub(super) fn live(permissions: &[IpPermission], names: &Names) -> BTreeSet<String> {
     parse(permissions, names).iter().map(Rule::to_string).collect()
 }
 
-/// The rules of a group, one by one.
+/// Splits the permissions of a group into single rules.
 pub(super) fn parse(permissions: &[IpPermission], names: &Names) -> BTreeSet<Rule> {
     permissions.iter().flat_map(|permission| parse_one(permission, names)).collect()
 }
@@ -129,7 +131,7 @@ fn parse_one(permission: &IpPermission, names: &Names) -> Vec<Rule> {
         });
     let groups = permission.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
     let mut peers: Vec<Peer> = v4.chain(v6).chain(lists).chain(groups.map(|id| Peer::Group(id.to_owned()))).collect();
-    // A rule always has a peer. Endpoints that stand for AWS may take lists of addresses and not tell of them.
+    // In AWS a rule always has a peer. Emulators may accept prefix lists and omit them when they return the rule.
     if peers.is_empty() && ports == Some((SIGNAL_PORT, SIGNAL_PORT)) {
         peers.push(Peer::CloudFront);
     }
@@ -138,44 +140,45 @@ fn parse_one(permission: &IpPermission, names: &Names) -> Vec<Rule> {
 
 /// The calls that change the rules of a group.
 pub(super) struct Calls<'a> {
-    /// EC2.
+    /// The client of EC2.
     pub(super) ec2: &'a Client,
-    /// Identifier of the group.
+    /// The id of the group.
     pub(super) group: &'a str,
-    /// What to write for CloudFront.
+    /// The identifier to write for CloudFront.
     pub(super) names: &'a Names,
 }
 
-/// The rule is there, or no longer there: what was wanted.
+/// The error code for adding a rule that already exists, which counts as success.
 const DUPLICATE: &[&str] = &["InvalidPermission.Duplicate"];
+/// The error code for removing a rule that does not exist, which counts as success.
 const ABSENT: &[&str] = &["InvalidPermission.NotFound"];
 
 impl Calls<'_> {
     pub(super) async fn authorize_inbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.authorize_security_group_ingress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(DUPLICATE, "failed to let traffic into the security group").map(|_| ())
+        call.send().await.found(DUPLICATE, "failed to add an inbound rule to the security group").map(|_| ())
     }
 
     pub(super) async fn authorize_outbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.authorize_security_group_egress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(DUPLICATE, "failed to let traffic out of the security group").map(|_| ())
+        call.send().await.found(DUPLICATE, "failed to add an outbound rule to the security group").map(|_| ())
     }
 
     pub(super) async fn revoke_inbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.revoke_security_group_ingress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(ABSENT, "failed to take an inbound rule from the security group").map(|_| ())
+        call.send().await.found(ABSENT, "failed to remove an inbound rule from the security group").map(|_| ())
     }
 
     pub(super) async fn revoke_outbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.revoke_security_group_egress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(ABSENT, "failed to take an outbound rule from the security group").map(|_| ())
+        call.send().await.found(ABSENT, "failed to remove an outbound rule from the security group").map(|_| ())
     }
 
-    /// Outer `None` where there is nothing to call for; the inner one is the SDK's.
+    /// Returns `None` if there are no rules, so that nothing is sent; the inner `Option` is the SDK's.
     #[allow(clippy::option_option)]
     fn permissions(&self, rules: &[Rule]) -> Option<Option<Vec<IpPermission>>> {
         (!rules.is_empty()).then(|| Some(rules.iter().map(|rule| self.permission(rule)).collect()))
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_cloudfront_gets_in_by_default_and_nobody_with_a_tunnel() {
+    fn inbound_rules_allow_only_the_ingress() {
         assert_eq!(inbound(Ingress::Cloudfront), ["tcp 8080 CloudFront".to_owned()].into());
         assert!(inbound(Ingress::Cloudflare).is_empty());
         assert!(inbound(Ingress::Direct).contains("tcp 443 ::/0"));
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_an_endpoint_does_not_tell_of_is_cloudfronts() {
+    fn rule_without_peer_on_the_signal_port_is_cloudfront() {
         let bare = IpPermission::builder().ip_protocol("tcp").from_port(8080).to_port(8080).build();
         assert_eq!(live(&[bare], &with_list()), ["tcp 8080 CloudFront".to_owned()].into());
         let other = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).build();
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_come_back_as_they_were_sent() {
+    fn rules_round_trip_through_ec2_permissions() {
         for names in [with_list(), Names { cloudfront: None }] {
             for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
                 let client = aws_sdk_ec2::Client::from_conf(
@@ -243,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn an_open_port_is_not_taken_for_cloudfront() {
+    fn open_port_is_not_mistaken_for_cloudfront() {
         let open = IpPermission::builder().ip_protocol("tcp").from_port(8080).to_port(8080);
         let open = open.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
         assert_eq!(live(&[open], &with_list()), ["tcp 8080 0.0.0.0/0".to_owned()].into());
     }
 
     #[test]
-    fn the_rule_of_a_new_group_is_shown() {
+    fn rule_that_allows_everything_is_shown() {
         let everything =
             IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build());
         assert_eq!(live(&[everything.build()], &with_list()), ["everything 0.0.0.0/0".to_owned()].into());

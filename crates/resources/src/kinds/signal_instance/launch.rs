@@ -1,4 +1,4 @@
-//! Making a signaling host, until it runs and has its role.
+//! Launches a signaling host and waits until it runs and has its role.
 
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance,
@@ -14,37 +14,38 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags};
 
-/// AWS's public parameter with the id of the newest Amazon Linux 2023 image.
+/// AWS's public parameter that holds the id of the newest Amazon Linux 2023 image.
 pub(super) const NEWEST_IMAGE_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
-/// Root device of Amazon Linux, where the image does not say.
+/// The root device of Amazon Linux, for images that do not name theirs.
 const ROOT_DEVICE: &str = "/dev/xvda";
-/// Seconds for which a repeated order means the same host. Less than the hour for which EC2 shows ended hosts, which
-/// are part of the token: an order after a `down` is a new one.
+/// The number of seconds for which a repeated request means the same host. It must be less than the hour for which EC2
+/// returns terminated hosts: these are part of the token, so that a request after a `down` creates a new host.
 const TOKEN_PERIOD: u64 = 600;
 
-/// Everything that a new host is made of.
+/// A request for a new host.
 pub(super) struct Order<'a> {
     pub(super) stack: &'a Stack,
     pub(super) context: &'a ApplyContext<'a>,
     pub(super) user_data: String,
     pub(super) user_data_hash: String,
     pub(super) group: &'a str,
-    /// Name of the instance profile.
+    /// The name of the instance profile.
     pub(super) profile: &'a str,
-    /// Hosts that are there already, ended ones too.
+    /// The existing hosts, including terminated ones.
     pub(super) older: &'a [Instance],
 }
 
 impl Order<'_> {
-    /// Makes the host and waits until it runs; where it replaces another, until it is healthy.
+    /// Launches the host and waits until it runs or, if it replaces another, until it is healthy. Returns its id.
     pub(super) async fn run(&self) -> Result<String, ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
         let root = self.root_device(&image).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let token = self.token(&image, now / TOKEN_PERIOD);
-        let launched =
-            retry::while_failing(progress, retry::Schedule::PROPAGATION, passes, || self.launch(&image, &root, &token));
+        let launched = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || {
+            self.launch(&image, &root, &token)
+        });
         let id = launched.await?;
         let running = until_running(self.stack, progress, &id).await?;
         if running.iam_instance_profile().is_none() {
@@ -57,7 +58,7 @@ impl Order<'_> {
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
-        const SUMMARY: &str = "failed to look for the newest image of Amazon Linux 2023";
+        const SUMMARY: &str = "failed to find the newest image of Amazon Linux 2023";
         if let Some(image) = &self.stack.config.signaling.image {
             return Ok(image.clone());
         }
@@ -65,19 +66,19 @@ impl Order<'_> {
         let parameter = answer.context(SUMMARY)?.parameter;
         parameter
             .and_then(|parameter| parameter.value)
-            .ok_or_else(|| ResourceError::new(SUMMARY).hint("name an image of your own: `image` under [signaling]"))
+            .ok_or_else(|| ResourceError::new(SUMMARY).hint("set `image` under [signaling] to an image id"))
     }
 
     async fn root_device(&self, image: &str) -> Result<String, ResourceError> {
         let answer = self.stack.clients.ec2.describe_images().image_ids(image).send().await;
         let absent = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
-        let answer = answer.found(&absent, "failed to look at the image of the signaling host")?;
+        let answer = answer.found(&absent, "failed to read the image of the signaling host")?;
         let image = answer.and_then(|answer| answer.images?.into_iter().next());
         Ok(image.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned()))
     }
 
     async fn launch(&self, image: &str, root: &str, token: &str) -> Result<String, ResourceError> {
-        const SUMMARY: &str = "failed to make the signaling host";
+        const SUMMARY: &str = "failed to launch the signaling host";
         let tags = self.tags(image);
         let disk = EbsBlockDevice::builder().encrypted(true).volume_type(VolumeType::Gp3).delete_on_termination(true);
         let disk = BlockDeviceMapping::builder().device_name(root).ebs(disk.build()).build();
@@ -103,11 +104,11 @@ impl Order<'_> {
             .await
             .context(SUMMARY)
             .map_err(hinted)?;
-        let made = answer.instances.and_then(|instances| instances.into_iter().next());
-        made.and_then(|instance| instance.instance_id).ok_or_else(|| ResourceError::new(SUMMARY))
+        let launched = answer.instances.and_then(|instances| instances.into_iter().next());
+        launched.and_then(|instance| instance.instance_id).ok_or_else(|| ResourceError::new(SUMMARY))
     }
 
-    /// The tags of the context, with what only this host is: its user data and its image.
+    /// Returns the tags of the context with those of this host: its user data, image and name.
     fn tags(&self, image: &str) -> Tags {
         let mut tags = self.context.tags.clone();
         let chosen = if self.stack.config.signaling.image.is_some() { "configured" } else { "newest" };
@@ -117,7 +118,8 @@ impl Order<'_> {
         tags
     }
 
-    /// The same for the same order while nothing has come of it: a call that was lost makes no second host.
+    /// Returns the client token. It is the same for the same request until the host exists, so that a repeated call
+    /// whose first response was lost launches no second host.
     fn token(&self, image: &str, period: u64) -> String {
         let older: Vec<&str> = self.older.iter().filter_map(Instance::instance_id).collect();
         let instance_type = &self.stack.config.signaling.instance_type;
@@ -131,19 +133,19 @@ impl Order<'_> {
     }
 
     async fn attach_profile(&self, id: &str) -> Result<(), ResourceError> {
-        retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, passes, || async {
+        retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_iam_instance_profile().instance_id(id);
             let call = call.iam_instance_profile(self.profile());
-            call.send().await.context("failed to give the signaling host its role").map(|_| ())
+            call.send().await.context("failed to attach the instance profile to the signaling host").map(|_| ())
         })
         .await
     }
 
     async fn until_healthy(&self, id: &str) -> Result<(), ResourceError> {
-        let reason = "the new signaling host to be healthy, before it takes over";
+        let reason = "the new signaling host to become healthy before it takes over";
         retry::until(self.context.progress, retry::Schedule::INSTANCE, reason, || async {
             let answer = self.stack.clients.ec2.describe_instance_status().instance_ids(id).send().await;
-            let answer = answer.found(GONE, "failed to look at the new signaling host")?;
+            let answer = answer.found(GONE, "failed to read the status of the new signaling host")?;
             let status = answer.and_then(|answer| answer.instance_statuses?.into_iter().next());
             let healthy = status.is_some_and(|status| {
                 status.instance_status().and_then(|summary| summary.status()) == Some(&SummaryStatus::Ok)
@@ -154,16 +156,19 @@ impl Order<'_> {
     }
 }
 
-/// Waits until the instance runs.
+/// Waits until the EC2 instance runs, and returns it.
+///
+/// # Errors
+/// The instance terminated, or did not run within the deadline.
 pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) -> Result<Instance, ResourceError> {
-    retry::until(progress, retry::Schedule::INSTANCE, "the signaling host to run", || async {
-        // Just after its creation not every part of EC2 knows it.
+    retry::until(progress, retry::Schedule::INSTANCE, "the signaling host to start running", || async {
+        // A new instance may not be found at first.
         let Some(instance) = read(stack, id).await? else { return Ok(None) };
         match instance.state().and_then(|state| state.name()) {
             Some(InstanceStateName::Running) => Ok(Some(instance)),
             Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => {
                 let why = instance.state_reason().and_then(|reason| reason.message()).unwrap_or("EC2 gave no reason");
-                Err(ResourceError::new("the signaling host ended before it ran").caused_by(why.to_owned()))
+                Err(ResourceError::new("the signaling host terminated before it was running").caused_by(why.to_owned()))
             }
             _ => Ok(None),
         }
@@ -171,26 +176,26 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
     .await
 }
 
-/// One instance by its id.
+/// Reads an EC2 instance; returns `None` if it does not exist.
 pub(super) async fn read(stack: &Stack, id: &str) -> Result<Option<Instance>, ResourceError> {
     let answer = stack.clients.ec2.describe_instances().instance_ids(id).send().await;
-    let answer = answer.found(GONE, "failed to look at the signaling host")?;
+    let answer = answer.found(GONE, "failed to read the signaling host")?;
     Ok(answer.and_then(|answer| answer.reservations?.into_iter().next()?.instances?.into_iter().next()))
 }
 
-/// What passes by itself after the role, the group or the profile was made.
-fn passes(error: &ResourceError) -> bool {
+/// Returns whether the error means that the role, the security group or the profile has not propagated yet.
+fn is_transient(error: &ResourceError) -> bool {
     let profile = error.causes().iter().any(|cause| cause.to_lowercase().contains("iam instance profile"));
     (error.is(&["InvalidParameterValue"]) && profile) || error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"])
 }
 
 fn hinted(error: ResourceError) -> ResourceError {
-    if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !passes(&error) {
+    if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
         error.hint(
             "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
         )
     } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded", "InsufficientInstanceCapacity"]) {
-        error.hint("choose another `instance_type` under [signaling], or ask AWS for a higher quota")
+        error.hint("choose another `instance_type` under [signaling], or request a quota increase")
     } else {
         error
     }

@@ -1,4 +1,4 @@
-//! The host's files are held against the tools that will read them, where those are installed.
+//! Checks the host's files with the tools that will read them, if these are installed.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use peersync_config::{Config, Ingress};
 use peersync_engine::{OutputMap, Outputs};
 
-/// EC2's limit for user data, before base64.
+/// EC2's limit for user data in bytes, before base64 encoding.
 const LIMIT: usize = 16_384;
 
 async fn stack(ingress: Ingress) -> Arc<Stack> {
@@ -39,7 +39,8 @@ fn content(user_data: &str, path: &str) -> Option<String> {
     files.into_iter().find(|file| file["path"] == path).map(|file| file["content"].as_str().unwrap().to_owned())
 }
 
-/// Runs a tool on a file; `None`, and a line that says so, where the tool is not installed.
+/// Runs a tool on a file and returns whether it succeeded and its output. Prints a line and returns `None` if the tool
+/// is not installed.
 fn run(tool: &str, arguments: &[&str], name: &str, text: &str) -> Option<(bool, String)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -58,7 +59,7 @@ fn run(tool: &str, arguments: &[&str], name: &str, text: &str) -> Option<(bool, 
 }
 
 #[tokio::test]
-async fn nothing_is_known_before_the_address_of_the_site() {
+async fn user_data_is_unknown_until_the_site_url_is_known() {
     let stack = stack(Ingress::Cloudfront).await;
     assert_eq!(user_data::build(&stack, &Outputs::default(), "0"), None);
 }
@@ -68,14 +69,14 @@ async fn cloud_init_accepts_the_user_data_of_every_ingress() {
     for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
         let user_data = user_data(ingress).await;
         assert!(user_data.len() < LIMIT, "{ingress:?}: {} bytes", user_data.len());
-        if let Some((valid, said)) = run("cloud-init", &["schema", "--config-file"], "user-data.yaml", &user_data) {
-            assert!(valid, "{ingress:?}: {said}");
+        if let Some((valid, output)) = run("cloud-init", &["schema", "--config-file"], "user-data.yaml", &user_data) {
+            assert!(valid, "{ingress:?}: {output}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_environment_is_complete_and_cannot_be_broken_out_of() {
+async fn environment_file_is_complete_and_values_are_escaped() {
     let file = content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/signal.env").unwrap();
     for line in [
         "PEERSYNC_STACK=\"peersync-test\"",
@@ -93,7 +94,7 @@ async fn the_environment_is_complete_and_cannot_be_broken_out_of() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_program_listens_on_loopback_only() {
+async fn program_behind_a_proxy_listens_on_loopback_only() {
     for ingress in [Ingress::Cloudflare, Ingress::Direct] {
         let user_data = user_data(ingress).await;
         let environment = content(&user_data, "/etc/peersync/signal.env").unwrap();
@@ -106,29 +107,29 @@ async fn behind_a_proxy_the_program_listens_on_loopback_only() {
 }
 
 #[test]
-fn shellcheck_finds_nothing_in_the_script() {
-    if let Some((clean, said)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
-        assert!(clean, "{said}");
+fn install_script_passes_shellcheck() {
+    if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
+        assert!(clean, "{output}");
     }
 }
 
 #[test]
-fn the_units_are_valid_and_the_program_is_well_locked_in() {
+fn systemd_units_are_valid_and_sandboxed() {
     for (name, unit, most) in [
         ("peersync-signal.service", user_data::UNIT, 2.0),
         ("caddy.service", user_data::CADDY_UNIT, 4.0),
         ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
     ] {
-        // The programs and files of the host are not here; the unit itself is what is looked at.
+        // The host's programs are not installed here, but `systemd-analyze` must find them.
         let unit =
             unit.replace("/usr/local/bin/caddy", "/bin/true").replace("/usr/local/bin/peersync-signal", "/bin/true");
-        if let Some((valid, said)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
-            assert!(valid && !said.contains("Unknown"), "{name}: {said}");
+        if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
+            assert!(valid && !output.contains("Unknown"), "{name}: {output}");
         }
         let threshold = format!("--threshold={}", most * 10.0);
         let arguments = ["security", "--offline=true", "--no-pager", threshold.as_str()];
-        if let Some((safe, said)) = run("systemd-analyze", &arguments, name, &unit) {
-            assert!(safe, "{name} is more exposed than {most}: {}", said.lines().last().unwrap_or_default());
+        if let Some((safe, output)) = run("systemd-analyze", &arguments, name, &unit) {
+            assert!(safe, "{name} is more exposed than {most}: {}", output.lines().last().unwrap_or_default());
         }
     }
 }

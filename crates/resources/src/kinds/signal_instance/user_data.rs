@@ -1,6 +1,7 @@
-//! What the host is told at its first start, as cloud-config: files, and the script that fetches the program.
+//! The user data of the host, as cloud-config: files, and the script that downloads the program at the first boot.
 //!
-//! No secret is in it: everybody who may describe the instance can read it. The program reads its secrets itself.
+//! It contains no secrets, because everybody who may describe the instance can read it. The program reads its secrets
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 const LOGROTATE: &str = include_str!("host/logrotate");
 
-/// The user data; `None` while the site's address is not known.
+/// Builds the user data; `None` until the URL of the pages is known.
 pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> Option<String> {
     let ingress = stack.config.signaling.ingress;
     let mut environment = stack.runtime_environment(outputs)?;
-    // Behind a proxy of the host's own, nobody else shall reach the program.
+    // If a proxy runs on the host, only that proxy must be able to reach the program.
     let listen = if ingress == Ingress::Cloudfront { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
     environment.insert("LISTEN".to_owned(), listen.to_owned());
     let mut files = vec![
@@ -51,9 +52,9 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
         ingress,
         stack.parameter_prefix(),
     ]);
-    debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script fetches what is uploaded");
+    debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script must download the uploaded key");
     let config = json!({ "write_files": files, "runcmd": [install] });
-    // JSON is YAML; so no value can break out of its place.
+    // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
     Some(format!("#cloud-config\n{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
 }
 
@@ -61,7 +62,7 @@ fn file(path: &str, permissions: &str, content: &str) -> Value {
     json!({ "path": path, "owner": "root:root", "permissions": permissions, "content": content })
 }
 
-/// In the form of systemd's `EnvironmentFile`: quoted, so that only backslash and quote have a meaning.
+/// Formats variables for systemd's `EnvironmentFile`. Values are quoted, so that only backslash and quote are special.
 fn environment_file(environment: &BTreeMap<String, String>) -> String {
     let line = |(name, value): (&String, &String)| {
         let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -70,7 +71,7 @@ fn environment_file(environment: &BTreeMap<String, String>) -> String {
     environment.iter().map(line).collect()
 }
 
-/// What the log agent sends where. It may write into the group, not make one.
+/// Returns the configuration of the log agent, which may write to the log group but not create it.
 fn log_agent(stack: &Stack) -> String {
     let file = json!({
         "file_path": "/var/log/peersync-signal.log",
@@ -84,8 +85,8 @@ fn log_agent(stack: &Stack) -> String {
     .to_string()
 }
 
-/// The proxy in front of the program: it adds the key by which the program knows that what it says of the client's
-/// address is true.
+/// Returns the configuration of the proxy in front of the program. The proxy adds the origin key, so that the program
+/// trusts it about the client address.
 fn caddyfile(stack: &Stack) -> String {
     let signaling = &stack.config.signaling;
     let (listen, address) = match signaling.ingress {
@@ -107,7 +108,7 @@ fn caddyfile(stack: &Stack) -> String {
     )
 }
 
-/// Without what has a meaning to Caddy; a domain or an e-mail address has none of it.
+/// Removes characters that are special to Caddy. Domains and email addresses contain none of them.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || ".-@+_".contains(*c)).collect()
 }

@@ -1,4 +1,4 @@
-//! What is compared of a host, as it is read.
+//! The actual state of a host in the form in which it is compared.
 
 use aws_sdk_ec2::types::{Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceStateName};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{IMAGE_TAG, LEFTOVERS, NEWEST_IMAGE};
 use peersync_engine::{Live, LiveField, Tags};
 
-/// The tag holds the image's id where it was chosen by us, and the id alone does not tell whether it was.
+/// Returns the image. The id alone does not tell whether the deployer chose it; the tag does.
 pub(super) fn image_view(instance: &Found, tags: &Tags) -> String {
     let image = instance.image_id().unwrap_or_default();
     let newest = tags.get(IMAGE_TAG).is_some_and(|tag| tag == &format!("newest {image}"));
