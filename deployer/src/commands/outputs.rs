@@ -1,4 +1,4 @@
-//! `outputs`: where everything is. With `--output json` one flat object, for scripts.
+//! The command `outputs`: prints the stack's URLs and names. `--output json` prints one flat object, for scripts.
 
 use std::sync::Arc;
 
@@ -14,17 +14,19 @@ use crate::report::outputs_text;
 /// Runs the command.
 ///
 /// # Errors
-/// No access; a stack that is not there.
+/// Fails if AWS denies access or the stack is not deployed.
 pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.stack(context, None).await?;
-    // The one line is all that a script gets: no events before it.
+    // A script gets a single line, so no events precede it.
     let silent: Arc<dyn Reporter> = Arc::new(Silent);
     let reporter = if context.json() { silent } else { run.reporter() };
     let survey = until_stopped(&run.interrupt, Survey::take(&stack, &reporter)).await??.readable()?;
     run.report.clear();
     if !survey.is_deployed() {
-        return Err(CommandError::new(format!("{} is not there", stack.name())).hint("deploy it: `peersync-deploy up`"));
+        return Err(
+            CommandError::new(format!("{} is not deployed", stack.name())).hint("deploy it: `peersync-deploy up`")
+        );
     }
     let places = places(&stack, &survey.outputs(), survey.expires_at());
     let mut object: Map<String, Value> = places.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();

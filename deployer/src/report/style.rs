@@ -1,4 +1,4 @@
-//! Colour, where the terminal has it and the user wants it.
+//! Colours, if the terminal supports them and the user wants them.
 
 use std::env;
 use std::io::IsTerminal as _;
@@ -12,15 +12,15 @@ pub struct Style {
 }
 
 impl Style {
-    /// No colour at all.
+    /// The style without any colour.
     pub const PLAIN: Self = Self { colored: false };
 
-    /// What standard output can show.
+    /// Returns the style for standard output.
     pub fn of_stdout() -> Self {
         Self { colored: std::io::stdout().is_terminal() && colors_wanted() }
     }
 
-    /// What standard error can show.
+    /// Returns the style for standard error.
     pub fn of_stderr() -> Self {
         Self { colored: std::io::stderr().is_terminal() && colors_wanted() }
     }
@@ -29,37 +29,37 @@ impl Style {
         if self.colored { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// For headings.
+    /// Styles headings.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// For what matters least.
+    /// Styles what matters least.
     pub fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// For failures and deletions.
+    /// Styles failures and deletions.
     pub fn red(self, text: &str) -> String {
         self.paint("31", text)
     }
 
-    /// For what was done well, and creations.
+    /// Styles successes and creations.
     pub fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// For changes and warnings.
+    /// Styles changes and warnings.
     pub fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// For hints.
+    /// Styles hints.
     pub fn cyan(self, text: &str) -> String {
         self.paint("36", text)
     }
 
-    /// In the colour of what an action does.
+    /// Styles a text in the colour of an action.
     pub fn of_action(self, action: Action, text: &str) -> String {
         match action {
             Action::Create => self.green(text),
@@ -70,7 +70,7 @@ impl Style {
     }
 }
 
-/// `NO_COLOR` (<https://no-color.org>) and dumb terminals.
+/// Returns whether colours are wanted: not with `NO_COLOR` (<https://no-color.org>) or on a dumb terminal.
 fn colors_wanted() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !terminal_is_dumb()
 }
@@ -79,7 +79,7 @@ fn terminal_is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Whether standard error can show lines that move: a terminal that is not dumb, outside of CI.
+/// Returns whether standard error can show moving lines: a terminal that is not dumb, outside CI.
 pub fn can_animate() -> bool {
     std::io::stderr().is_terminal() && !terminal_is_dumb() && env::var_os("CI").is_none_or(|value| value.is_empty())
 }
