@@ -1,4 +1,4 @@
-//! What the engine asks of a resource.
+//! The interface that every resource implements.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,52 +13,52 @@ use super::{Address, Changes, Fields, Live, OutputMap, Outputs};
 /// The tags of a resource, by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// One resource of a stack: knows how to find itself, what it wants to be, and how to get there.
+/// One resource of a stack: it can find itself, describe its desired state, and get there.
 ///
-/// [`desired`](Resource::desired) is pure. The other methods talk to the provider; they retry what is known to
-/// pass by itself, each with a deadline, and report through the [`Progress`] they are given.
+/// [`desired`](Resource::desired) is pure. The other methods call the provider; they retry known transient errors, each
+/// with a deadline, and report through the given [`Progress`].
 #[async_trait]
 pub trait Resource: Send + Sync {
-    /// Its name in the graph.
+    /// Returns its address in the graph.
     fn address(&self) -> &Address;
 
-    /// What must exist before it, and must be deleted after it.
+    /// Returns the resources that must exist before it, and must be deleted after it.
     fn dependencies(&self) -> Vec<Address>;
 
-    /// Whether the configuration wants it at all. A resource that is not wanted is deleted where it is found.
+    /// Returns whether the configuration wants it at all. A resource that exists but is not wanted is deleted.
     fn wanted(&self) -> bool {
         true
     }
 
-    /// Whether it can carry tags; those that can get the stack's tags and the digest at creation. The others get at
-    /// most the digest, where they have a place for it and show it among their tags.
+    /// Returns whether it can carry tags. Those that can get the stack's tags and the digest at creation. The others
+    /// get at most the digest, if they have a place for it and show it among their tags.
     fn taggable(&self) -> bool {
         true
     }
 
-    /// Fields that cannot be changed in place, each with the reason.
+    /// Returns the fields that cannot be changed in place, each with the reason.
     fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Whether a replacement is created before the old one is deleted. The old one is then found by
-    /// [`observe`](Resource::observe) as a difference and removed by [`retire`](Resource::retire).
+    /// Returns whether a replacement is created before the old resource is deleted. [`observe`](Resource::observe) then
+    /// reports the old one as a difference, and [`retire`](Resource::retire) removes it.
     fn create_before_destroy(&self) -> bool {
         false
     }
 
-    /// Reads it. `None` where it does not exist.
+    /// Reads the resource. Returns `None` if it does not exist.
     async fn observe(&self) -> Result<Option<Live>, ResourceError>;
 
-    /// What it shall be, given the outputs known so far; a field that needs an output not yet known is
+    /// Returns the desired state, given the outputs known so far. A field that needs an output not yet known is
     /// [`Field::Unknown`](super::Field::Unknown). Tags are not among the fields.
     fn desired(&self, outputs: &Outputs) -> Fields;
 
-    /// Creates it, with `context.tags` in the same call.
+    /// Creates the resource, with `context.tags` in the same call.
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError>;
 
-    /// Changes it in place: exactly what `changes` names; `context.tags` wherever `changes.tags()` says so,
-    /// as the last step, so that an interrupted update is seen again.
+    /// Changes the resource in place: exactly what `changes` names, and `context.tags` if `changes.tags()` is true, as
+    /// the last step, so that the next run notices an interrupted update.
     async fn update(
         &self,
         context: &ApplyContext<'_>,
@@ -66,10 +66,10 @@ pub trait Resource: Send + Sync {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError>;
 
-    /// Deletes it; succeeds where it is already gone.
+    /// Deletes the resource. Succeeds if it is already gone.
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError>;
 
-    /// Deletes the old resource after its replacement has taken over and the dependents have moved to it.
+    /// Deletes the old resource, after its replacement has taken over and the dependents use that one.
     async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         self.delete(progress, live).await
     }
@@ -77,72 +77,72 @@ pub trait Resource: Send + Sync {
 
 /// What a resource needs while it is created or changed.
 pub struct ApplyContext<'a> {
-    /// Outputs of everything it depends on.
+    /// The outputs of everything that it depends on.
     pub outputs: &'a Outputs,
-    /// All tags it shall carry, the digest included.
+    /// All tags that it must carry, including the digest.
     pub tags: &'a Tags,
-    /// Where waiting and retrying are reported.
+    /// The receiver of its progress.
     pub progress: &'a Progress,
 }
 
-/// Which kind of failure it was; chooses exit code and help.
+/// The kind of a failure, which determines exit code and hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Failure {
-    /// Credentials are missing, expired or wrong: nothing else will work either.
+    /// Credentials are missing, expired or wrong, so that no other call will work either.
     Credentials,
-    /// The provider refused this call to this caller.
+    /// The provider denied this call to this caller.
     Denied,
     /// The provider could not be reached.
     Unreachable,
     /// This endpoint does not offer the service or operation.
     NotOffered,
-    /// Anything else.
+    /// Any other failure.
     #[default]
     Other,
 }
 
-/// Why a resource could not be read or changed: a summary without user values, the cause, the mend.
+/// Why a resource could not be read or changed: a summary without user values, the cause, and how to fix it.
 #[derive(Clone, Debug)]
 pub struct ResourceError {
-    /// What failed, `failed to create the bucket`.
+    /// What failed, such as `failed to create the bucket`.
     pub summary: String,
-    /// How to mend it, where we know.
+    /// How to fix it, if known.
     pub hint: Option<String>,
-    /// Which kind of failure.
+    /// The kind of the failure.
     pub failure: Failure,
-    /// The provider's own code for it, `ResourceNotFoundException`.
+    /// The provider's error code, such as `ResourceNotFoundException`.
     pub code: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ResourceError {
-    /// An error with a summary alone.
+    /// Creates an error with a summary only.
     pub fn new(summary: impl Into<String>) -> Self {
         Self { summary: summary.into(), hint: None, failure: Failure::Other, code: None, source: None }
     }
 
-    /// Adds how to mend it.
+    /// Adds a hint on how to fix it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says which kind of failure it was.
+    /// Sets the kind of the failure.
     #[must_use]
     pub fn failure(mut self, failure: Failure) -> Self {
         self.failure = failure;
         self
     }
 
-    /// Keeps the provider's code.
+    /// Sets the provider's error code.
     #[must_use]
     pub fn code(mut self, code: Option<&str>) -> Self {
         self.code = code.map(str::to_owned);
         self
     }
 
-    /// Whether the provider's code is one of these.
+    /// Returns whether the provider's error code is one of these.
     pub fn is(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
@@ -154,7 +154,7 @@ impl ResourceError {
         self
     }
 
-    /// The texts of the causes, the nearest first, repeated ones left out.
+    /// Returns the texts of the causes, the nearest first, without repetitions.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
         let mut next = self.source();

@@ -1,4 +1,4 @@
-//! One read for several resources.
+//! One read that several resources share.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use tokio::sync::OnceCell;
 
 use super::ResourceError;
 
-/// What several resources need to know and one call tells: the first that asks reads it, the others wait for that.
+/// A value that several resources need and one call returns. The first that asks for it reads it, the others wait.
 ///
-/// It is never read again, so it serves the reading of a graph and nothing that changes one.
+/// It is never read again, so it is only for reading a graph, not for changing one.
 pub struct SharedRead<T>(OnceCell<Result<T, ResourceError>>);
 
 impl<T: Clone> SharedRead<T> {
-    /// What was read, or what `read` finds now.
+    /// Returns what was read, or reads it now with `read`.
     ///
     /// # Errors
-    /// That of the one read, for everybody who asks.
+    /// Returns the error of the one read to everybody who asks.
     pub async fn get(&self, read: impl Future<Output = Result<T, ResourceError>>) -> Result<T, ResourceError> {
         self.0.get_or_init(|| read).await.clone()
     }
@@ -27,7 +27,7 @@ impl<T> Default for SharedRead<T> {
     }
 }
 
-/// Without what was read: it may be a secret.
+/// Shows whether the value was read, but not the value, which may be a secret.
 impl<T> fmt::Debug for SharedRead<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("SharedRead").field("read", &self.0.initialized()).finish()
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_several_ask_for_is_read_once() {
+    async fn shared_value_is_read_once() {
         let (shared, reads) = (SharedRead::default(), AtomicU32::new(0));
         let read = || async {
             tokio::task::yield_now().await;
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_everybody_and_not_tried_again_for_each() {
+    async fn failure_is_returned_to_everybody_without_retrying() {
         let (shared, reads) = (SharedRead::<()>::default(), AtomicU32::new(0));
         let read = || async {
             reads.fetch_add(1, Ordering::Relaxed);
