@@ -1,4 +1,4 @@
-//! The server programs that this program carries: their bytes, what they need to run, and how they travel.
+//! The embedded server programs: their bytes, what they need to run, and how they are packed.
 
 #[cfg(test)]
 mod archive;
@@ -9,13 +9,13 @@ use object::{Endianness, Object as _};
 
 use crate::engine::ResourceError;
 
-/// The C library of Amazon Linux 2023, on which functions and host run.
+/// The C library of Amazon Linux 2023, on which the functions and the host run.
 const GLIBC: Version = Version(2, 34);
 
-/// A program for a server.
+/// A server program.
 #[derive(Clone, Copy)]
 pub struct Program {
-    /// Its name, `api`.
+    /// The name, such as `api`.
     pub name: &'static str,
     /// The ELF file.
     pub bytes: &'static [u8],
@@ -26,10 +26,10 @@ pub static API: Program = Program { name: "api", bytes: include_bytes!(concat!(e
 /// The signaling server.
 pub static SIGNAL: Program = Program { name: "signal", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/signal")) };
 
-/// The API as Lambda's archive with the `bootstrap`. The build packs it: at run time that would take a second.
+/// The API as an archive for Lambda with the `bootstrap`. The build packs it, because packing takes a second.
 pub const API_ZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/api.zip"));
 
-/// The signaling server, compressed: less than half of it goes to the bucket, and from there to the host.
+/// The signaling server, compressed: less than half of its bytes are uploaded to the bucket and downloaded by the host.
 pub const SIGNAL_GZ: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/signal.gz"));
 
 include!(concat!(env!("OUT_DIR"), "/digests.rs"));
@@ -44,38 +44,39 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Whether the program runs on Amazon Linux 2023.
+/// Checks that the program runs on Amazon Linux 2023.
 ///
 /// # Errors
-/// It is for another processor, or needs a newer C library; with the mend.
+/// Fails if it is for another processor or needs a newer C library; the error says how to fix it.
 pub fn check(program: &Program) -> Result<(), ResourceError> {
     let reason = match needs(program.bytes) {
         Err(reason) => reason,
         Ok(needed) => match needed.filter(|needed| *needed > GLIBC) {
             None => return Ok(()),
-            Some(needed) => format!("it needs glibc {needed}, and Amazon Linux 2023 has {GLIBC}"),
+            Some(needed) => format!("it needs glibc {needed}, but Amazon Linux 2023 has {GLIBC}"),
         },
     };
     Err(ResourceError::new(format!("the program `{}` does not run on Amazon Linux 2023", program.name))
         .caused_by(reason)
-        .hint("build the release for it with `cargo xtask dist`, and run `up` with the peersync-deploy that it makes"))
+        .hint("build a release with `cargo xtask dist`, and run `up` with the peersync-deploy that it creates"))
 }
 
-/// The newest version of the C library that the program asks for; `None` for a static one.
+/// Returns the newest version of the C library that the program needs, or `None` if it is linked statically.
 fn needs(bytes: &[u8]) -> Result<Option<Version>, String> {
-    let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is no 64-bit ELF file: {error}"))?;
+    let file =
+        ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is not a 64-bit ELF file: {error}"))?;
     let header: &FileHeader64<Endianness> = file.elf_header();
     if header.e_machine.get(file.endian()) != EM_X86_64 {
         return Err("it is not for x86_64".to_owned());
     }
-    let imports = file.imports().map_err(|error| format!("its imports cannot be read: {error}"))?;
+    let imports = file.imports().map_err(|error| format!("failed to read its imports: {error}"))?;
     if imports.is_empty() {
         return Ok(None);
     }
     let versions = file
         .elf_section_table()
         .versions(file.endian(), bytes)
-        .map_err(|error| format!("its symbol versions cannot be read: {error}"))?;
+        .map_err(|error| format!("failed to read its symbol versions: {error}"))?;
     let Some(versions) = versions else { return Ok(None) };
     let newest = (0..=u16::MAX)
         .map_while(|index| versions.version(VersionIndex(index)).ok())
@@ -93,7 +94,7 @@ fn glibc_version(name: &[u8]) -> Option<Version> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use md5::Md5;
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_programs_are_elf_files_with_a_known_need() {
+    fn both_programs_are_elf_files() {
         for program in [API, SIGNAL] {
             let needed = needs(program.bytes).unwrap();
             assert!(needed.is_none_or(|needed| needed >= Version(2, 2)), "{}: {needed:?}", program.name);
@@ -110,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_run_there_is_refused_with_the_mend() {
+    fn unsuitable_programs_are_refused_with_a_hint() {
         let error = check(&Program { name: "api", bytes: b"#!/bin/sh" }).unwrap_err();
         assert!(error.to_string().contains("`api`"), "{error}");
         assert!(error.hint.unwrap().contains("cargo xtask dist"));
         let mut other = SIGNAL.bytes.to_vec();
-        // The machine's number stands at byte 18: 183 is aarch64.
+        // The machine's number is at byte 18: 183 is aarch64.
         other.splice(18..20, [183, 0]);
         let other: &'static [u8] = Box::leak(other.into_boxed_slice());
         let error = check(&Program { name: "signal", bytes: other }).unwrap_err();
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_compared_as_numbers() {
+    fn versions_are_compared_numerically() {
         assert_eq!(glibc_version(b"GLIBC_2.34"), Some(GLIBC));
         assert!(glibc_version(b"GLIBC_2.4").unwrap() < GLIBC);
         assert!(glibc_version(b"GLIBC_2.2.5").unwrap() < GLIBC);
@@ -132,13 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn what_travels_holds_the_programs() {
+    fn archives_contain_the_programs() {
         assert_eq!(archive::pack(API.bytes).unwrap(), API_ZIP);
         assert_eq!(archive::compress(SIGNAL.bytes).unwrap(), SIGNAL_GZ);
     }
 
     #[test]
-    fn the_digests_are_those_of_what_is_carried() {
+    fn digests_match_the_embedded_programs() {
         assert_eq!(API_SHA256, hex::encode(Sha256::digest(API.bytes)));
         assert_eq!(API_ZIP_SHA256, STANDARD.encode(Sha256::digest(API_ZIP)));
         assert_eq!(API_ZIP_MD5, hex::encode(Md5::digest(API_ZIP)));

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first starts nothing new, the second gives up what is in flight.
+//! Handles Ctrl-C and SIGTERM: after the first nothing new starts, the second abandons the steps in flight.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use super::DeployError;
 use crate::engine::Interrupt;
 use crate::report::Report;
 
-/// Listens from now on until the program ends.
+/// Listens from now on until the program exits.
 pub fn listen(report: &Arc<Report>) -> Interrupt {
     let interrupt = Interrupt::default();
     let (signals, report) = (interrupt.clone(), report.clone());
     tokio::spawn(async move {
         asked_to_stop().await;
         signals.stop.cancel();
-        report.note("Stopping: what is in flight is finished, nothing new begins. Once more gives up at once.");
+        report.note("Stopping: steps in flight finish, nothing new starts. Press Ctrl-C again to abandon them.");
         asked_to_stop().await;
         signals.abort.cancel();
     });
     interrupt
 }
 
-/// Runs what changes nothing, until the user asks to stop.
+/// Runs a future that changes nothing, until the user asks to stop.
 ///
 /// # Errors
-/// [`DeployError::Stopped`].
+/// Returns [`DeployError::Stopped`] if the user asks to stop first.
 pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Result<F::Output, DeployError> {
     tokio::select! {
         biased;
@@ -32,7 +32,7 @@ pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Resul
     }
 }
 
-/// Until the user asks to stop: Ctrl-C or SIGTERM.
+/// Waits until the user asks to stop with Ctrl-C or SIGTERM.
 #[cfg(unix)]
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -46,10 +46,10 @@ pub async fn asked_to_stop() {
     }
 }
 
-/// Until the user asks to stop: Ctrl-C.
+/// Waits until the user asks to stop with Ctrl-C.
 #[cfg(not(unix))]
 pub async fn asked_to_stop() {
-    // Where the handler cannot be installed, the system's own handling stays.
+    // If the handler cannot be installed, the system's own handling remains.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -1,4 +1,4 @@
-//! The pages as they are published: which files, with what content type and caching, and what every answer carries.
+//! The pages as they are published: the files, their content types, their caching, and their headers.
 
 #[cfg(test)]
 mod compact;
@@ -9,30 +9,30 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 use serde_json::json;
 
-/// Key of the generated file that tells the pages where API and signaling are.
+/// The key of the generated file that tells the pages the addresses of the API and of signaling.
 pub const CONFIG_KEY: &str = "config.json";
 
-/// Everything below `assets/`, as the build has compacted it.
+/// Everything below `assets/`, as compacted by the build.
 static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
 
-/// How long, in seconds, browsers and the edge may use a script or a picture without asking. After it they ask with
-/// the entity tag. Short, because pages and scripts of two versions shall not meet for long.
+/// The caching of scripts and pictures: browsers and the edge may use them this many seconds without asking, then ask
+/// with the entity tag. The time is short so that pages and scripts of two versions do not mix for long.
 const SHORT_CACHE: &str = "public, max-age=60";
-/// For what must always be asked for, with the entity tag.
+/// The caching of files that must always be revalidated, with the entity tag.
 const NO_CACHE: &str = "no-cache";
-/// For files whose name changes with their content.
+/// The caching of files whose name changes with their content.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// A published file.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// Its key in the bucket, and its path without the first slash: `js/api.js`.
+    /// Its key in the bucket, which is its path without the first slash: `js/api.js`.
     pub key: &'static str,
     /// Its content.
     pub content: &'static [u8],
 }
 
-/// All files built into the program, in the order of their keys.
+/// Returns all embedded files, sorted by key.
 pub fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
     collect(&ASSETS, &mut pages);
@@ -40,7 +40,7 @@ pub fn pages() -> Vec<Page> {
     pages
 }
 
-/// The embedded file of that key.
+/// Returns the embedded file with this key.
 pub fn page(key: &str) -> Option<Page> {
     let file = ASSETS.get_file(key)?;
     published(file.path()).map(|key| Page { key, content: file.contents() })
@@ -52,8 +52,8 @@ fn collect(folder: &'static Dir<'static>, pages: &mut Vec<Page>) {
     folder.dirs().for_each(|folder| collect(folder, pages));
 }
 
-/// The key of a file; `None` for what lies among the assets and is not meant for anybody: hidden files, files of
-/// editors, notes, and a `config.json` of a developer's own.
+/// Returns the key of a file, or `None` for files among the assets that must not be published: hidden files, files of
+/// editors, notes, and a developer's own `config.json`.
 fn published(path: &Path) -> Option<&str> {
     const INTERNAL: &[&str] = &[".md", ".map", ".ts", "~", ".orig", ".swp"];
     let key = path.to_str()?;
@@ -62,13 +62,13 @@ fn published(path: &Path) -> Option<&str> {
     (!hidden && !internal).then_some(key)
 }
 
-/// The content type of a file, by its name; text is UTF-8.
+/// Returns the content type of a file by its name; text is UTF-8.
 pub fn content_type(key: &str) -> String {
     let guessed = mime_guess::from_path(key).first_or_octet_stream();
     if guessed.type_() == mime_guess::mime::TEXT { format!("{guessed}; charset=utf-8") } else { guessed.to_string() }
 }
 
-/// What `cache-control` says of a file.
+/// Returns the `cache-control` header of a file.
 pub fn cache_control(key: &str) -> &'static str {
     if key.ends_with(".html") || key == CONFIG_KEY {
         NO_CACHE
@@ -79,7 +79,8 @@ pub fn cache_control(key: &str) -> &'static str {
     }
 }
 
-/// Whether the name carries a hash of the content: `app.3f9a0c1d.js`, at least 8 hexadecimal digits between dots.
+/// Returns whether the name contains a hash of the content: `app.3f9a0c1d.js`, at least 8 hexadecimal digits between
+/// dots.
 fn has_content_hash(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let parts: Vec<&str> = name.split('.').collect();
@@ -91,7 +92,7 @@ fn has_content_hash(key: &str) -> bool {
         })
 }
 
-/// The generated `config.json`: where the API and the WebSocket are, seen from the pages.
+/// Returns the generated `config.json`: the addresses of the API and the WebSocket, as the pages see them.
 pub fn config_json(signal: &str, stage: &str) -> String {
     json!({ "api": "/api", "signal": signal, "stage": stage, "version": env!("CARGO_PKG_VERSION") }).to_string()
 }
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pages_of_the_product_are_embedded_and_nothing_hidden() {
+    fn pages_are_embedded_without_hidden_files() {
         let keys: Vec<&str> = pages().iter().map(|page| page.key).collect();
         for key in ["index.html", "signup.html", "login.html", "home.html", "main.js", "style.css", "sailbeach.png"] {
             assert!(keys.contains(&key), "{key} is missing among {keys:?}");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_always_asked_for_and_the_rest_is_cached() {
+    fn pages_are_revalidated_and_the_rest_is_cached() {
         assert_eq!(cache_control("index.html"), "no-cache");
         assert_eq!(cache_control("config.json"), "no-cache");
         assert_eq!(cache_control("js/api.js"), SHORT_CACHE);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf_8() {
+    fn text_files_are_utf_8() {
         assert_eq!(content_type("index.html"), "text/html; charset=utf-8");
         assert_eq!(content_type("js/api.js"), "text/javascript; charset=utf-8");
         assert_eq!(content_type("sailbeach.png"), "image/png");
