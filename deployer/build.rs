@@ -1,8 +1,8 @@
-//! Puts the server programs (`api`, `signal`) and the pages into the deployer.
+//! Embeds the server programs (`api`, `signal`) and the pages into the deployer.
 //!
-//! The programs are built here by a cargo of their own, in a target folder of their own (`<target>/runtime`): the outer cargo
-//! holds the lock on its own. `PEERSYNC_RUNTIME_DIR` names a folder with programs that are ready, as
-//! `cargo xtask dist` makes them for Amazon Linux 2023.
+//! The programs are built by a separate cargo in its own target folder (`<target>/runtime`), because the outer cargo
+//! holds the lock on its target folder. `PEERSYNC_RUNTIME_DIR` names a folder with prebuilt programs, such as those
+//! that `cargo xtask dist` builds for Amazon Linux 2023.
 
 #[path = "src/programs/archive.rs"]
 mod archive;
@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
-/// Names the folder with programs that are ready.
+/// The environment variable that names a folder with prebuilt programs.
 const READY: &str = "PEERSYNC_RUNTIME_DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Puts the pages, as they are published, where the deployer includes them from.
+/// Writes the pages, as they are published, to the folder that the deployer embeds.
 fn pages(out: &Path) -> Result<(), Box<dyn Error>> {
     let assets = workspace()?.join("assets");
     let site = out.join("site");
@@ -64,36 +64,32 @@ fn publish(folder: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Puts a program where the deployer includes it from, and returns its bytes.
+/// Copies a program to the folder that the deployer embeds, and returns its bytes.
 fn carry(folder: &Path, out: &Path, program: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     let source = folder.join(program);
     println!("cargo::rerun-if-changed={}", source.display());
     let bytes =
-        fs::read(&source).map_err(|error| format!("the program {} cannot be read: {error}", source.display()))?;
+        fs::read(&source).map_err(|error| format!("failed to read the program {}: {error}", source.display()))?;
     fs::write(out.join(program), &bytes)?;
     Ok(bytes)
 }
 
-/// The digests of what the deployer carries, as constants. Working them out in each run would take a tenth of a second
-/// and bring all of it into memory.
+/// Returns the digests of the embedded programs as constants. Computing them in each run would take a tenth of a second
+/// and load all of them into memory.
 fn digests(api: &[u8], signal: &[u8], zip: &[u8], compressed: &[u8]) -> String {
     let constant =
         |about: &str, name: &str, value: String| format!("/// {about}\npub const {name}: &str = {value:?};\n");
     [
         constant("SHA-256 of [`API`] in hexadecimal.", "API_SHA256", hex::encode(Sha256::digest(api))),
         constant(
-            "SHA-256 of [`API_ZIP`] in base64, as Lambda gives it back as `CodeSha256`.",
+            "SHA-256 of [`API_ZIP`] in base64, as Lambda returns it as `CodeSha256`.",
             "API_ZIP_SHA256",
             STANDARD.encode(Sha256::digest(zip)),
         ),
-        constant(
-            "MD5 of [`API_ZIP`] in hexadecimal, as S3 gives it back.",
-            "API_ZIP_MD5",
-            hex::encode(Md5::digest(zip)),
-        ),
+        constant("MD5 of [`API_ZIP`] in hexadecimal, as S3 returns it.", "API_ZIP_MD5", hex::encode(Md5::digest(zip))),
         constant("SHA-256 of [`SIGNAL`] in hexadecimal.", "SIGNAL_SHA256", hex::encode(Sha256::digest(signal))),
         constant(
-            "MD5 of [`SIGNAL_GZ`] in hexadecimal, as S3 gives it back.",
+            "MD5 of [`SIGNAL_GZ`] in hexadecimal, as S3 returns it.",
             "SIGNAL_GZ_MD5",
             hex::encode(Md5::digest(compressed)),
         ),
@@ -113,7 +109,7 @@ fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }
     // OUT_DIR is <target>/<profile>/build/<package>/out.
-    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("runtime");
+    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not in the layout that cargo uses")?.join("runtime");
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("cargo did not set CARGO")?);
     cargo.current_dir(&workspace).args(["build", "--package", "peersync-runtime", "--bins", "--profile", "runtime"]);
     cargo.arg("--target-dir").arg(&target);
@@ -123,13 +119,13 @@ fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         }
     }
     if !cargo.status()?.success() {
-        return Err("the server programs could not be built; the lines above say why".into());
+        return Err("failed to build the server programs; see the lines above".into());
     }
     Ok(target.join("runtime"))
 }
 
-/// Variables by which the outer cargo (or clippy) tells its compilers about *this* crate. The jobserver's stays: both
-/// builds share the cores.
+/// Returns whether the outer cargo (or clippy) sets this variable for compiling *this* crate. The jobserver's variable
+/// is kept, so that both builds share the cores.
 fn belongs_to_outer_build(name: &str) -> bool {
     let compiler = ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"];
     let prefixes =
