@@ -81,7 +81,7 @@ pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError
             "event": "result", "command": "doctor", "status": status, "failed": report.failed, "warned": report.warned,
         }));
     } else if report.failed > 0 {
-        output::note(&format!("Checks that failed: {}", report.failed));
+        output::note(&format!("{} of the checks failed", report.failed));
     }
     Ok(exit)
 }

@@ -10,7 +10,7 @@ const LONGEST: usize = 20;
 /// The number of hash characters that keep shortened names apart.
 const HASH: usize = 6;
 
-/// The name of a stage: 1 to 20 lower-case letters, digits and hyphens, without a hyphen at its ends.
+/// The name of a stage: 1 to 20 lower-case letters, digits and hyphens, without a hyphen at either end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageName(String);
 
