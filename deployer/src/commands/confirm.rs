@@ -14,7 +14,7 @@ use crate::deploy::until_stopped;
 pub(super) async fn confirm(run: &Run, consequence: &str) -> Result<(), CommandError> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !terminal || run.report.is_json() {
-        return Err(CommandError::new("this command needs a confirmation, but it does not run in a terminal")
+        return Err(CommandError::new("cannot ask for confirmation: no terminal, or `--output json`")
             .hint(format!("this would {consequence}; add `-y` to confirm in advance"))
             .exits(Exit::Usage));
     }

@@ -57,7 +57,7 @@ fn notes(stack: &Stack, policy: &Value) -> Vec<String> {
     }
     let length = length(policy);
     if length > LONGEST_INLINE {
-        notes.push(format!("note: {length} characters are too many for one IAM policy: attach each half on its own"));
+        notes.push(format!("note: {length} characters are too many for one IAM policy: split it into two policies"));
     } else if length > LONGEST_MANAGED {
         notes.push(format!(
             "note: {length} characters are too many for a managed policy ({LONGEST_MANAGED}): use it as an inline \

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Span;
 
 /// The hint for a text that is none of the accepted forms.
-const FORMS: &str = "write a duration from each `up` (\"48h\", \"14days\"), a time (\"2027-03-01T18:00:00Z\"), \
+const FORMS: &str = "write a duration after each `up` (\"48h\", \"14days\"), a time (\"2027-03-01T18:00:00Z\"), \
                      a date (\"2027-03-01\", expires when that day ends in UTC) or \"never\"";
 /// Written for a stage that does not expire although the rest of the file sets an expiry.
 const NEVER: &str = "never";

@@ -20,7 +20,7 @@ pub struct Graph {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GraphError {
     /// Two resources have the same address.
-    #[error("two resources are called {0}")]
+    #[error("two resources have the address {0}")]
     Duplicate(Address),
     /// A resource depends on one that is not in the set.
     #[error("{0} depends on {1}, which is not part of the stack")]

@@ -164,7 +164,7 @@ impl Outputs {
     /// says so.
     pub fn require(&self, address: &Address, name: &str) -> Result<&str, super::ResourceError> {
         self.get(address, name).ok_or_else(|| {
-            super::ResourceError::new(format!("{address} gave no output `{name}`"))
+            super::ResourceError::new(format!("{address} has no output `{name}`"))
                 .hint("this is a bug in peersync-deploy: a dependency between two resources is missing")
         })
     }

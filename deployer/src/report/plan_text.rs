@@ -80,7 +80,7 @@ fn field(change: &FieldChange, style: Style) -> String {
             Reason::Configuration => "configuration changed",
             Reason::Drift => "drift: changed outside peersync-deploy",
             Reason::Both => "drift and configuration changed",
-            Reason::Unknown => "unknown cause",
+            Reason::Unknown => "cause unknown",
         }
     };
     let (old, new) = (short(&change.old), short(&change.new));

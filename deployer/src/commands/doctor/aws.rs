@@ -148,7 +148,7 @@ fn permissions(observation: &Observation) -> Vec<Check> {
 }
 
 fn readable(read: usize, found: Vec<&Address>) -> String {
-    let there = if found.is_empty() { "none exists yet".to_owned() } else { format!("{} exist", found.len()) };
+    let there = if found.is_empty() { "none exist yet".to_owned() } else { format!("{} exist", found.len()) };
     format!("{read} resources can be read, {there}")
 }
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                (Verdict::Ok, "1 resources can be read, none exists yet"),
+                (Verdict::Ok, "1 resources can be read, none exist yet"),
                 (Verdict::Warn, "cloudfront distribution: this endpoint does not offer it"),
                 (Verdict::Fail, "dynamodb table (2): failed to read the table: AccessDenied: no"),
             ]

@@ -87,7 +87,7 @@ pub(super) async fn mail(config: &Config) -> Check {
             let from = config.mail.from.as_deref().unwrap_or_default();
             Check::ok("mail", format!("Amazon SES sends as {from}, which must be verified there"))
         }
-        MailProvider::Emailjs => Check::ok("mail", "EmailJS sends, called with the private key"),
+        MailProvider::Emailjs => Check::ok("mail", "EmailJS sends, authenticated with the private key"),
         MailProvider::Smtp => smtp(&config.mail.smtp).await,
     }
 }
