@@ -6,8 +6,8 @@ use super::run::Run;
 use super::{CommandError, Exit};
 use crate::deploy::until_stopped;
 
-/// Asks the user at the terminal. `consequence` says what a yes leads to, such as `delete 45 resources of
-/// peersync-dev`.
+/// Asks the user at the terminal. `consequence` says what a yes leads to, such as
+/// `delete 45 resources of peersync-dev`.
 ///
 /// # Errors
 /// Fails if the answer is no, or if `-y` is needed because there is no terminal.

@@ -52,8 +52,8 @@ pub fn router(behind: Behind) -> Router {
     routes.fallback_service(pages).layer(middleware::from_fn(requests::log))
 }
 
-/// Returns the switches for network conditions: `GET` and `PUT /_network` with [`Settings`] as JSON, and `POST
-/// /_network/kill-signaling` to close all WebSockets now.
+/// Returns the switches for network conditions: `GET` and `PUT /_network` with [`Settings`] as JSON, and
+/// `POST /_network/kill-signaling` to close all WebSockets now.
 fn network(conditions: Arc<Conditions>) -> Router {
     Router::new()
         .route("/_network", get(show).put(change))
