@@ -1,7 +1,8 @@
-//! Puts the pages and, for a release, the server programs (`api`, `signal`) into the deployer.
+//! Embeds the server programs (`api`, `signal`) and the pages into the deployer.
 //!
-//! `PEERSYNC_RUNTIME_DIR` names the folder with the programs, as `cargo xtask dist` makes them for Amazon Linux 2023.
-//! Without it this is a development build: it carries no programs, and builds them when a command first needs them.
+//! The programs are built by a separate cargo in its own target folder (`<target>/runtime`), because the outer cargo
+//! holds the lock on its target folder. `PEERSYNC_RUNTIME_DIR` names a folder with prebuilt programs, such as those
+//! that `cargo xtask dist` builds for Amazon Linux 2023.
 
 #[path = "src/artifacts/compact.rs"]
 mod compact;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use package::Package;
 
-/// Names the folder with programs that are ready.
+/// The environment variable that names a folder with prebuilt programs.
 const READY: &str = "PEERSYNC_RUNTIME_DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Puts the pages, as they are published, where the deployer includes them from.
+/// Writes the pages, as they are published, to the folder that the deployer embeds.
 fn pages(out: &Path) -> Result<(), Box<dyn Error>> {
     let assets = workspace()?.join("assets");
     let site = out.join("site");

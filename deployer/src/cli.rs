@@ -1,4 +1,4 @@
-//! The command line: its types alone, apart from what the commands do.
+//! The definition of the command line: types only. What the commands do is in `commands`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use clap_complete::Shell;
 
 use peersync_config::{Expiry, Span, StageName};
 
-/// Puts PeerSync, a private peer-to-peer video calling service, into your own AWS account.
+/// Deploys PeerSync, a private peer-to-peer video calling service, to your own AWS account.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "peersync-deploy", bin_name = "peersync-deploy", version, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 done, 1 failed, 2 usage or configuration error.")]
 pub struct Cli {
-    /// What holds for every command.
+    /// The options that every command takes.
     #[command(flatten)]
     pub global: GlobalArgs,
     /// The command.
@@ -21,33 +21,34 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What holds for every command.
+/// The options that every command takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GlobalArgs {
-    /// The configuration; `peersync.toml` in this folder where left out, the defaults where that is not there.
+    /// The configuration file. If omitted, `peersync.toml` in this folder is used, or the defaults if it does not
+    /// exist.
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The stage; otherwise `PEERSYNC_STAGE`, otherwise `dev`.
+    /// The stage. If omitted: `PEERSYNC_STAGE`, then `dev`.
     #[arg(long, global = true, value_name = "STAGE")]
     pub stage: Option<StageName>,
-    /// The region; otherwise that of the configuration, of `AWS_REGION` or of the profile.
+    /// The AWS region. If omitted: the configuration's, then `AWS_REGION`, then the profile's.
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
-    /// An endpoint that stands for AWS; otherwise `AWS_ENDPOINT_URL`.
+    /// The URL of an AWS emulator. If omitted: `AWS_ENDPOINT_URL`.
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// For people, or one JSON event a line on stdout, the last one the result.
+    /// The output format.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputForm,
 }
 
-/// In which form a command tells what it does.
+/// The format of a command's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OutputForm {
-    /// For people.
+    /// Text for people.
     #[default]
     Human,
-    /// One JSON event a line.
+    /// One JSON event per line on stdout; the last one is the result.
     Json,
 }
 
@@ -56,7 +57,7 @@ pub enum OutputForm {
 pub enum Command {
     /// Make AWS match the configuration.
     Up(UpArgs),
-    /// Show what `up` would do, and write nothing.
+    /// Show what `up` would do, without changing anything.
     Plan(PlanArgs),
     /// Remove the stack.
     Down(DownArgs),
@@ -64,38 +65,39 @@ pub enum Command {
     Teardown(TeardownArgs),
     /// Show the state of every resource.
     Status(StatusArgs),
-    /// Show the addresses and names that the stack has given out.
+    /// Show the stack's URLs and names.
     Outputs(OutputsArgs),
     /// Show the logs of the stack.
     Logs(LogsArgs),
-    /// Check that everything `up` needs is there.
+    /// Check that everything `up` needs is in place.
     Doctor(DoctorArgs),
-    /// Print the IAM policy that the deployer needs for this stack, and no more.
+    /// Print the minimal IAM policy that the deployer needs for this stack.
     Policy(PolicyArgs),
-    /// Print the resources and what each depends on.
+    /// Print the resources and their dependencies as a graph.
     Graph(GraphArgs),
     /// Run the whole product on this computer.
     Local(LocalArgs),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print the completions of a shell.
+    /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
 
 /// Arguments of `up`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct UpArgs {
-    /// Do not ask. Without a terminal it is needed where something that exists is changed, replaced or deleted.
+    /// Do not ask for confirmation. Without a terminal, required if an existing resource is changed, replaced or
+    /// deleted.
     #[arg(short, long)]
     pub yes: bool,
-    /// When the stack may be removed: `48h` from now, or a date; over `stack.expires`.
+    /// When the stack expires: a duration from now such as `48h`, or a date. Overrides `stack.expires`.
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<Expiry>,
-    /// Take over resources that have our names and not our tags.
+    /// Adopt existing resources that have this stack's names but not its tags.
     #[arg(long)]
     pub adopt: bool,
-    /// Do not check at the end that the page and the API answer.
+    /// Do not check afterwards that the page and the API answer.
     #[arg(long)]
     pub no_check: bool,
 }
@@ -103,7 +105,7 @@ pub struct UpArgs {
 /// Arguments of `plan`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PlanArgs {
-    /// Exit with 3 where there is something to do.
+    /// Exit with status 3 if changes are pending.
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Show what `up --adopt` would do.
@@ -113,9 +115,9 @@ pub struct PlanArgs {
 
 /// Arguments of `down`.
 #[derive(Clone, Debug, Default, Args)]
-#[command(after_help = "Exit status: 4 where something remains.")]
+#[command(after_help = "Exit status: 4 if something remains.")]
 pub struct DownArgs {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
     /// Delete the users' data without a backup.
@@ -126,13 +128,13 @@ pub struct DownArgs {
 /// Arguments of `teardown`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TeardownArgs {
-    /// Those whose time has come. There is no other choice; it is here so that nobody removes stacks by accident.
+    /// Required safeguard: only expired stacks are removed.
     #[arg(long, required = true)]
     pub expired: bool,
-    /// Show them and remove nothing.
+    /// List the expired stacks without removing them.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -148,28 +150,28 @@ pub struct OutputsArgs {}
 /// Arguments of `logs`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LogsArgs {
-    /// Go on and show what comes.
+    /// Keep running and print new entries as they arrive.
     #[arg(short, long)]
     pub follow: bool,
-    /// One part of the stack; all where left out.
+    /// Show the logs of this component only. If omitted, those of all components.
     #[arg(value_enum, value_name = "COMPONENT")]
     pub component: Option<Component>,
 }
 
-/// A part of the stack that writes logs.
+/// A component of the stack that writes logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Component {
-    /// The function `signup`.
+    /// The Lambda function `signup`.
     Signup,
-    /// The function `login`.
+    /// The Lambda function `login`.
     Login,
-    /// The function `friends`.
+    /// The Lambda function `friends`.
     Friends,
-    /// The function `rooms`.
+    /// The Lambda function `rooms`.
     Rooms,
     /// The signaling host.
     Signal,
-    /// The gateway's access log.
+    /// The API gateway's access log.
     ApiAccess,
 }
 
@@ -180,7 +182,7 @@ pub struct DoctorArgs {}
 /// Arguments of `policy`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PolicyArgs {
-    /// The account; asked from AWS where left out, and any where there are no credentials.
+    /// The account ID. If omitted, AWS is asked; without credentials the policy covers any account.
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     pub account: Option<String>,
 }
@@ -188,12 +190,12 @@ pub struct PolicyArgs {
 /// Arguments of `graph`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GraphArgs {
-    /// In which language.
+    /// The graph language.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: GraphFormat,
 }
 
-/// A language for pictures of graphs.
+/// A language that describes graphs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
     /// Mermaid.
@@ -207,92 +209,93 @@ pub enum GraphFormat {
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct LocalArgs {
-    /// Something other than running it.
+    /// A subcommand, if something other than running is asked for.
     #[command(subcommand)]
     pub command: Option<LocalCommand>,
-    /// Port of the pages; 0 takes a free one.
+    /// Port of the web pages; 0 picks a free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// Address to listen on; `0.0.0.0` for the whole network.
+    /// Address to listen on; `0.0.0.0` makes it reachable from the whole network.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub host: IpAddr,
-    /// Serve HTTPS with a certificate made here, so that cameras work from other computers.
+    /// Serve HTTPS with a locally generated certificate, so that cameras work on other computers.
     #[arg(long)]
     pub https: bool,
-    /// Keep nothing when it ends.
+    /// Discard all data on exit.
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
-    /// Folder of the data; `.peersync` where left out.
+    /// Data folder. If omitted: `.peersync`.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Serve the pages from this folder and reload the browser on save; `./assets` where that is there.
+    /// Serve the pages from this folder and reload the browser when a file is saved. If omitted: `./assets`, if it
+    /// exists.
     #[arg(long, value_name = "DIR")]
     pub assets: Option<PathBuf>,
-    /// Ignore an emulator that answers on port 4566.
+    /// Ignore an AWS emulator that answers on port 4566.
     #[arg(long)]
     pub embedded: bool,
-    /// Create people to try it with.
+    /// Create accounts to try the product with.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub seed: Option<Seed>,
-    /// Delay of each API request and WebSocket message: `200ms`.
+    /// Delay every API request and WebSocket message by this long, for example `200ms`.
     #[arg(long, value_name = "TIME")]
     pub latency: Option<Span>,
-    /// Share of API requests and WebSocket messages that are lost: `0.05` or `5%`.
+    /// Fraction of API requests and WebSocket messages to drop: `0.05` or `5%`.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub drop: Option<f64>,
-    /// Cut all WebSockets every so often: `30s`.
+    /// Close all WebSockets at this interval, for example `30s`.
     #[arg(long, value_name = "TIME")]
     pub kill_signaling_every: Option<Span>,
 }
 
-/// What `local` does beside running.
+/// The subcommands of `local`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum LocalCommand {
-    /// Remove what `local` has put into an emulator, and the local data.
+    /// Remove what `local` created in an AWS emulator, and the local data.
     Down(LocalDownArgs),
 }
 
 /// Arguments of `local down`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LocalDownArgs {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
-    /// Folder of the data; `.peersync` where left out.
+    /// Data folder. If omitted: `.peersync`.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
 
-/// People to try the product with.
+/// Sets of accounts to try the product with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Seed {
-    /// A few people who are friends.
+    /// A few people who are each other's friends.
     Demo,
 }
 
-/// What is done with the configuration.
+/// The subcommands of `config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check the whole file, all stages included.
+    /// Check the whole file, including all stages.
     Check,
-    /// Print the JSON Schema, for editors.
+    /// Print the JSON Schema, for use in editors.
     Schema,
-    /// Print the effective values of the stage, secrets hidden.
+    /// Print the effective values for the stage; secrets are hidden.
     Show(ConfigShowArgs),
 }
 
 /// Arguments of `config show`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigShowArgs {
-    /// In which form; JSON too with `--output json`.
+    /// The format. `--output json` implies JSON.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: ConfigFormat,
 }
 
-/// A form of the configuration.
+/// A format of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ConfigFormat {
-    /// As in the file.
+    /// TOML, as in the file.
     #[default]
     Toml,
     /// JSON.
@@ -311,7 +314,7 @@ fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
-        Err("an account is 12 digits".to_owned())
+        Err("an account ID has 12 digits".to_owned())
     }
 }
 
@@ -323,7 +326,7 @@ fn share(text: &str) -> Result<f64, String> {
     };
     share
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "a share is a number from 0 to 1, or a percentage from 0% to 100%".to_owned())
+        .ok_or_else(|| "a fraction is a number from 0 to 1, or a percentage from 0% to 100%".to_owned())
 }
 
 #[cfg(test)]
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_numbers_or_percentages() {
+    fn fractions_are_numbers_or_percentages() {
         assert_eq!(share("0.05"), Ok(0.05));
         assert_eq!(share("5%"), Ok(0.05));
         for wrong in ["-0.1", "1.5", "101%", "five", "", "NaN"] {

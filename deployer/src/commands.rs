@@ -1,5 +1,5 @@
 //! The commands, one file each. A command takes the [`Context`] and its arguments, writes its data to stdout and
-//! everything else to stderr, and says how it ended.
+//! everything else to stderr, and returns its exit code.
 
 mod completions;
 mod config;
@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 
-/// Runs the command to its end, shows its error, and gives its exit code.
+/// Runs the command to its end, shows its error, and returns its exit code.
 pub fn main(cli: Cli) -> ExitCode {
     let form = cli.global.output;
     let exit = start(cli).unwrap_or_else(|error| {
@@ -48,7 +48,7 @@ fn start(cli: Cli) -> Result<Exit, CommandError> {
         .build()
         .map_err(|error| CommandError::new("failed to start the program's threads").caused_by(error))?;
     let result = runtime.block_on(run(&context, cli.command));
-    // A task that still reads from the terminal or a socket must not keep the program from ending.
+    // A task that still reads from the terminal or a socket must not keep the program from exiting.
     runtime.shutdown_background();
     result
 }

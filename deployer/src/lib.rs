@@ -1,6 +1,6 @@
-//! Puts PeerSync into the owner's own AWS account.
+//! Deploys PeerSync to the owner's own AWS account.
 //!
-//! The way of the data: `config` → `stack` (what a PeerSync stack consists of) → `observe` → `plan` → `apply` →
+//! Data flows this way: `config` → `stack` (the resources of a PeerSync stack) → `observe` → `plan` → `apply` →
 //! `report`.
 
 pub mod artifacts;

@@ -1,4 +1,4 @@
-//! The whole product on a laptop in one process: DynamoDB, the API, signaling, mail, and an edge that stands for
+//! The whole product on a laptop in one process: DynamoDB, the API, signaling, mail, and an edge that emulates
 //! CloudFront.
 
 pub mod announce;

@@ -7,6 +7,6 @@ use peersync_deploy::cli::Cli;
 use peersync_deploy::commands;
 
 fn main() -> ExitCode {
-    // Parsed before anything else is made: `--version` and usage errors answer at once.
+    // Arguments are parsed before anything else is set up, so that `--version` and usage errors answer at once.
     commands::main(Cli::parse())
 }

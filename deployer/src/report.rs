@@ -1,4 +1,5 @@
-//! What the user sees: data on standard output, progress on standard error; for people or, line by line, for programs.
+//! What the user sees: data on standard output and progress on standard error, for people or as JSON lines for
+//! programs.
 
 mod json;
 mod live;
@@ -26,12 +27,12 @@ use self::live::Live;
 use self::plain::Plain;
 use peersync_engine::{Plan, Reporter};
 
-/// Who reads it.
+/// Who reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// A person.
+    /// A person reads it.
     Human,
-    /// A program: one JSON object a line on standard output.
+    /// A program reads it: one JSON object per line on standard output.
     Program,
 }
 
@@ -42,7 +43,7 @@ enum Progress {
     Json,
 }
 
-/// The way to the user, for the length of one command.
+/// The output to the user for the duration of one command.
 pub struct Report {
     stdout: Sink,
     style: Style,
@@ -53,7 +54,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Decides by the terminal how it is shown.
+    /// Creates the report. How it shows progress depends on the terminal.
     pub fn new(audience: Audience) -> Self {
         let stdout = Sink::stdout();
         let (progress, renderer): (Progress, Arc<dyn Reporter>) = match audience {
@@ -77,37 +78,37 @@ impl Report {
         }
     }
 
-    /// Where the engine sends its events.
+    /// Returns the receiver of the engine's events.
     pub fn reporter(&self) -> Arc<dyn Reporter> {
         self.tally.clone()
     }
 
-    /// Runs calls that belong to no resource with their retries told and counted.
+    /// Runs calls that belong to no resource, and shows and counts their retries.
     pub async fn attributed<F: Future>(&self, future: F) -> F::Output {
         peersync_engine::Progress::of_nobody(self.reporter()).scope(future).await
     }
 
-    /// Whether a program reads it.
+    /// Returns whether a program reads the output.
     pub fn is_json(&self) -> bool {
         matches!(self.progress, Progress::Json)
     }
 
-    /// How standard output is coloured.
+    /// Returns the style of standard output.
     pub fn style(&self) -> Style {
         self.style
     }
 
-    /// How long the command has run.
+    /// Returns how long the command has run.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// What was retried so far.
+    /// Returns what was retried so far.
     pub fn retries(&self) -> Vec<Retried> {
         self.tally.retries()
     }
 
-    /// Data for a person, on standard output. Programs get the same from the events.
+    /// Writes data for a person to standard output. Programs get the same data from the events.
     pub fn data(&self, text: &str) {
         match &self.progress {
             Progress::Json => {}
@@ -119,14 +120,14 @@ impl Report {
         }
     }
 
-    /// An event for a program. A person gets the same from the texts.
+    /// Writes an event for a program. A person gets the same data from the texts.
     pub fn event(&self, event: &Value) {
         if self.is_json() {
             self.stdout.line(&event.to_string());
         }
     }
 
-    /// A line about what happens, on standard error.
+    /// Writes a line about what is happening to standard error.
     pub fn note(&self, text: &str) {
         match &self.progress {
             Progress::Json => self.event(&json!({ "event": "note", "text": text })),
@@ -135,7 +136,7 @@ impl Report {
         }
     }
 
-    /// Something that the user should look at, on standard error.
+    /// Writes a warning that the user should act on to standard error.
     pub fn warning(&self, text: &str) {
         match &self.progress {
             Progress::Json => self.event(&json!({ "event": "warning", "text": text })),
@@ -144,7 +145,7 @@ impl Report {
         }
     }
 
-    /// Shows that this is waited for until the guard is dropped.
+    /// Shows that something is waited for until the returned guard is dropped.
     pub fn busy(&self, text: &str) -> Busy {
         match &self.progress {
             Progress::Live(live) => Busy(Some(live.busy(text))),
@@ -156,7 +157,7 @@ impl Report {
         }
     }
 
-    /// Shows the plan that is about to be applied, or that was asked for; the heading says for which stack.
+    /// Shows a plan that is about to be applied or was asked for. The heading names the stack.
     pub fn plan(&self, heading: &str, plan: &Plan) {
         self.event(&json!({ "event": "plan", "steps": steps_of(plan) }));
         self.data(&format!("{}\n\n{}", self.style.bold(heading), plan_text::plan(plan, self.style)));
@@ -168,26 +169,27 @@ impl Report {
         self.data(&format!("{}\n\n{}", self.style.bold(heading), plan_text::destruction(plan, self.style)));
     }
 
-    /// How many steps are to come, for the display.
+    /// Sets the number of steps to come.
     pub fn expect(&self, steps: usize) {
         if let Progress::Live(live) = &self.progress {
             live.expect(steps);
         }
     }
 
-    /// Takes what moves off the screen.
+    /// Removes the moving lines from the screen.
     pub fn clear(&self) {
         if let Progress::Live(live) = &self.progress {
             live.clear();
         }
     }
 
-    /// The last word: problems on standard error, what was done on standard output; one object for programs.
+    /// Writes the end of a run: problems to standard error and what was done to standard output, or one object for
+    /// programs.
     pub fn summary(&self, summary: Summary) {
         self.summary_as("result", summary);
     }
 
-    /// The last word about one of several stacks; `event` names it for programs.
+    /// Writes the end of the run of one of several stacks; programs see it as `event`.
     pub fn summary_as(&self, event: &str, mut summary: Summary) {
         self.clear();
         summary.retries = self.retries();
@@ -207,7 +209,7 @@ impl Report {
     }
 }
 
-/// Ends a spinner when it is dropped.
+/// A guard that ends a spinner when it is dropped.
 pub struct Busy(Option<indicatif::ProgressBar>);
 
 impl Drop for Busy {
@@ -218,7 +220,7 @@ impl Drop for Busy {
     }
 }
 
-/// The steps that do something, with every field.
+/// Returns the steps that do something, with every field.
 fn steps_of(plan: &Plan) -> Vec<&peersync_engine::Step> {
     plan.pending().collect()
 }

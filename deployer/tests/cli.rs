@@ -1,11 +1,6 @@
-//! The program as its user meets it: exit code, standard output, standard error. Nothing of this computer gets in: no
-//! settings of AWS, an empty home, an empty working folder.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is the test's failure"
-)]
+//! The program as its user sees it: exit code, standard output and standard error. The tests are isolated from this
+//! computer: no AWS settings, an empty home folder and an empty working folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a panic here fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +12,7 @@ use regex_lite::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A working folder that is the home too.
+/// A working folder that is also the home folder.
 struct Folder(TempDir);
 
 impl Folder {
@@ -45,14 +40,14 @@ impl Folder {
             .current_dir(self.path())
             .env_clear()
             .env("HOME", self.path())
-            // Without it the SDK looks for the service that gives credentials to instances.
+            // Otherwise the SDK looks for the metadata service that gives credentials to instances.
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(variables.iter().copied())
             .output()
             .unwrap()
     }
 
-    /// Exit code, output and errors in one text.
+    /// Returns exit code, standard output and standard error as one text.
     fn seen(&self, arguments: &[&str]) -> String {
         self.seen_with(arguments, &[])
     }
@@ -102,51 +97,51 @@ fn help_names_every_command() {
 }
 
 #[test]
-fn an_unknown_command_names_the_nearest() {
+fn unknown_command_suggests_the_nearest() {
     assert_snapshot!(Folder::empty().seen(&["staus"]));
 }
 
 #[test]
-fn a_branch_is_no_stage() {
+fn branch_names_are_rejected_as_stages() {
     assert_snapshot!(Folder::empty().seen(&["config", "check", "--stage", "feature/Login page"]));
     assert_snapshot!(Folder::empty().seen_with(&["config", "check"], &[("PEERSYNC_STAGE", "Main")]));
 }
 
 #[test]
-fn teardown_is_only_for_what_has_expired() {
+fn teardown_requires_the_expired_flag() {
     assert_snapshot!(Folder::empty().seen(&["teardown"]));
 }
 
 #[test]
-fn an_expiry_that_is_none() {
+fn invalid_expiry_is_rejected() {
     assert_snapshot!(Folder::empty().seen(&["up", "--expires", "soon"]));
 }
 
 #[test]
-fn no_file_is_all_defaults() {
+fn missing_file_means_defaults() {
     let folder = Folder::empty();
     assert_snapshot!(folder.seen(&["config", "check"]));
     assert_snapshot!(folder.seen(&["config", "show"]));
 }
 
 #[test]
-fn a_file_that_was_named_must_be_there() {
+fn named_file_must_exist() {
     assert_snapshot!(Folder::empty().seen(&["-c", "other.toml", "config", "check"]));
 }
 
 #[test]
-fn a_good_file() {
+fn valid_file_passes_the_check() {
     let folder = Folder::with(STAGES);
     assert_snapshot!(folder.seen(&["config", "check"]));
     assert_snapshot!(folder.seen(&["--output", "json", "config", "check", "--stage", "preview"]));
 }
 
 #[test]
-fn a_bad_file() {
+fn invalid_file_is_rejected() {
     let folder = Folder::with("[api]\nmemory_mbb = 512\n\n[stages.prod.site]\ndomain = \"call.example.org\"\n");
     assert_snapshot!(folder.seen(&["config", "check"]));
     assert_snapshot!(folder.seen(&["--output", "json", "config", "check"]));
-    // Every command that reads the configuration says the same, before it does anything.
+    // Every command that reads the configuration reports the same problem before it does anything.
     for command in ["up", "plan", "down", "status", "outputs", "graph", "policy"] {
         let output = folder.run(&[command, "--region", "eu-central-1"]);
         assert_eq!(output.status.code(), Some(2), "{command}");
@@ -171,7 +166,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn a_secret_that_is_not_set_stops_up_alone() {
+fn unset_secret_stops_only_up() {
     let folder = Folder::with(STAGES);
     assert_snapshot!(folder.seen(&["up", "--yes", "--region", "eu-central-1"]));
     assert!(folder.run(&["config", "check"]).status.success());
@@ -179,12 +174,12 @@ fn a_secret_that_is_not_set_stops_up_alone() {
 }
 
 #[test]
-fn no_region() {
+fn missing_region_is_an_error() {
     assert_snapshot!(Folder::empty().seen(&["status"]));
 }
 
 #[test]
-fn the_schema_is_one_that_editors_take() {
+fn schema_works_in_editors() {
     let schema = json(&Folder::empty().run(&["config", "schema"]));
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     assert_eq!(schema["properties"]["stages"]["additionalProperties"]["$ref"], "#/definitions/Stage");
@@ -196,23 +191,26 @@ fn the_schema_is_one_that_editors_take() {
 }
 
 #[test]
-fn completions_know_every_command() {
+fn completions_contain_every_command() {
     let folder = Folder::empty();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&folder.run(&["completions", shell]));
         for word in ["teardown", "detailed-exitcode", "completions", "endpoint-url", "schema"] {
-            assert!(script.contains(word), "{shell} does not know {word}");
+            assert!(script.contains(word), "{shell} does not contain {word}");
         }
     }
     assert_eq!(folder.run(&["completions", "tcsh"]).status.code(), Some(2));
 }
 
 #[test]
-fn the_graph_as_mermaid() {
+fn graph_as_mermaid() {
     let output = Folder::empty().run(&["graph"]);
     let text = stdout(&output);
     assert!(output.status.success());
-    assert!(text.starts_with("%% peersync-dev: an arrow points to what is needed first\nflowchart LR\n"), "{text}");
+    assert!(
+        text.starts_with("%% peersync-dev: arrows point from a resource to its dependencies\nflowchart LR\n"),
+        "{text}"
+    );
     let nodes: BTreeSet<String> = found(r#"(?m)^    (\w+)\[""#, &text);
     let ends: BTreeSet<String> =
         found(r"(?m)^  (\w+) --> ", &text).union(&found(r"--> (\w+)$", &text)).cloned().collect();
@@ -222,7 +220,7 @@ fn the_graph_as_mermaid() {
 }
 
 #[test]
-fn the_graph_as_dot_and_as_json() {
+fn graph_as_dot_and_as_json() {
     let folder = Folder::empty();
     let text = stdout(&folder.run(&["graph", "--format", "dot"]));
     let nodes: BTreeSet<String> = found(r#"(?m)^    ("[^"]+") \[label"#, &text);
@@ -234,13 +232,13 @@ fn the_graph_as_dot_and_as_json() {
     assert_eq!(graph["nodes"].as_array().map(Vec::len), Some(nodes.len()));
 }
 
-/// What stands in the first group of each match.
+/// Returns the first group of each match.
 fn found(pattern: &str, text: &str) -> BTreeSet<String> {
     Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
 #[test]
-fn the_policy_is_exact_to_the_stack() {
+fn policy_is_limited_to_the_stack() {
     let folder = Folder::empty();
     let output = folder.run(&["policy", "--account", "123456789012", "--region", "eu-central-1", "--stage", "prod"]);
     let policy = json(&output);
@@ -253,7 +251,7 @@ fn the_policy_is_exact_to_the_stack() {
         assert!(!actions.is_empty() && actions.iter().all(|text| action.is_match(text)), "{actions:?}");
         assert!(!actions.iter().any(|action| action.ends_with(":*")), "{actions:?}");
         for resource in texts(&statement["Resource"]) {
-            // Groups of logs have our names; only looking may go beyond them.
+            // Log groups have our names; only read actions may go beyond them.
             let own = resource.contains("/peersync-prod-") || resource.contains("/peersync/peersync-prod/");
             let looks = actions.iter().all(|action| action.starts_with("logs:Describe"));
             assert!(own || looks || !resource.contains(":log-group:"), "{resource}: {actions:?}");
@@ -273,7 +271,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_without_a_region_says_what_is_open() {
+fn policy_without_account_and_region_prints_notes() {
     let output = Folder::empty().run(&["policy"]);
     let notes = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(notes.contains("`--account 123456789012`") && notes.contains("`--region eu-central-1`"), "{notes}");
@@ -283,12 +281,12 @@ fn the_policy_without_a_region_says_what_is_open() {
 }
 
 #[test]
-fn doctor_says_what_is_wrong_and_how_to_mend_it() {
+fn doctor_reports_problems_and_fixes() {
     let folder = Folder::with(
         "[mail]\nprovider = \"smtp\"\n\n[mail.smtp]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nuser = \"a@example.org\"\npassword = { env = \"SMTP_PASS\" }\n",
     );
     let seen = folder.seen(&["doctor", "--region", "eu-central-1", "--endpoint-url", "http://127.0.0.1:1"]);
-    // What the programs inside were built for depends on the build.
+    // The verdict on the embedded programs depends on how they were built.
     let lines: Vec<&str> = seen.lines().collect();
     let kept = lines.iter().enumerate().filter(|(index, line)| {
         let hint_of_programs = line.starts_with("      hint") && *index > 0 && lines[index - 1].contains("  programs ");

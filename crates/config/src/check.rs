@@ -1,5 +1,5 @@
-//! Holds a file against the schema: unknown keys, wrong types, values out of range. Finds all of them, each with its
-//! place, inside of stages too.
+//! Checks a file against the schema: unknown keys, wrong types, values out of range. It finds all problems, in stages
+//! too, each with its position.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,15 +13,15 @@ use super::nearest::{among, nearest};
 use super::schema::{Shape, schema, shape};
 use super::{Expiry, Problem, Span, StageName};
 
-/// The section that holds the stages.
+/// The section that contains the stages.
 pub(super) const STAGES: &str = "stages";
 
-/// What was found.
+/// The result of the check.
 #[derive(Default)]
 pub(super) struct Checked {
     /// The problems.
     pub problems: Vec<Problem>,
-    /// The paths that cannot be used; their values are left out of what is read further.
+    /// The paths with unusable values, which are left out when the file is read further.
     pub bad: BTreeSet<Vec<String>>,
 }
 
@@ -34,12 +34,12 @@ pub(super) fn check(file: &DeTable<'_>) -> Checked {
 
 struct Checker {
     root: &'static Value,
-    /// Where we are, from the root of the file.
+    /// The current path, from the root of the file.
     path: Vec<String>,
     checked: Checked,
 }
 
-/// One mistake, before its place is added.
+/// One problem, before its position is added.
 struct Mistake {
     summary: &'static str,
     label: String,
@@ -74,7 +74,7 @@ impl Checker {
                 self.report(
                     value.span(),
                     Mistake {
-                        summary: "the secret has no variable",
+                        summary: "the secret does not name a variable",
                         label: "`env` is missing".to_owned(),
                         hint: "write { env = \"NAME\" } and set the variable NAME".to_owned(),
                     },
@@ -96,18 +96,18 @@ impl Checker {
         }
     }
 
-    /// Where the key is the name of a stage, it must be one.
+    /// Checks that the key is a valid stage name, if it is in the place of one.
     fn stage_name(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>) {
         if self.path.len() != 2 || self.path.first().map(String::as_str) != Some(STAGES) {
             return;
         }
         if let Err(error) = key.get_ref().parse::<StageName>() {
             let hint = match error.suggestion {
-                Some(name) => format!("call it `{name}`; a stage is 1 to 20 lower-case letters, digits and hyphens"),
+                Some(name) => format!("use `{name}`; a stage name has 1 to 20 lower-case letters, digits and hyphens"),
                 None => error.to_string(),
             };
-            let label = "this cannot be the name of a stage".to_owned();
-            self.report(key.span(), Mistake { summary: "invalid name of a stage", label, hint });
+            let label = "this is not a valid stage name".to_owned();
+            self.report(key.span(), Mistake { summary: "invalid stage name", label, hint });
         }
     }
 
@@ -124,15 +124,15 @@ impl Checker {
         } else if let Some(section) = self.section_with(name) {
             format!("`{name}` belongs to [{section}]")
         } else if self.path.len() == 1 && value.get_ref().is_table() {
-            format!("the sections are {}; a stage is written [stages.{name}]", among(&keys))
+            format!("the sections are {}; for a stage, write [stages.{name}]", among(&keys))
         } else {
-            format!("the keys here are {}", among(&keys))
+            format!("the valid keys are {}", among(&keys))
         };
-        let label = "there is no such key".to_owned();
+        let label = "this key does not exist".to_owned();
         self.report(key.span(), Mistake { summary: "unknown key", label, hint });
     }
 
-    /// The section of the file that has this key.
+    /// Returns the section of the file that has this key.
     fn section_with(&self, key: &str) -> Option<String> {
         let sections = self.root.get("properties")?.as_object()?;
         let mut tables: Vec<(String, &'static Value)> =
@@ -161,7 +161,7 @@ impl Checker {
     }
 }
 
-/// Checks a value that is no table and no list, or stands where one is expected.
+/// Checks a value that is not a table or a list, or that is in the place of one.
 fn leaf(shape: &Shape<'_>, value: &DeValue<'_>) -> Result<(), Mistake> {
     match (shape, value) {
         (Shape::Span, DeValue::String(text)) => text.parse::<Span>().map(|_| ()).map_err(form),
@@ -169,7 +169,7 @@ fn leaf(shape: &Shape<'_>, value: &DeValue<'_>) -> Result<(), Mistake> {
         (Shape::Expiry, DeValue::Datetime(date)) => date.to_string().parse::<Expiry>().map(|_| ()).map_err(form),
         (Shape::Text { pattern, message, empty }, DeValue::String(text)) => match pattern {
             Some(pattern) if !matches(pattern, text) => Err(form((*message).to_owned())),
-            None if text.is_empty() && !empty => Err(form("write it out, or leave the key out".to_owned())),
+            None if text.is_empty() && !empty => Err(form("write a value, or leave the key out".to_owned())),
             _ => Ok(()),
         },
         (Shape::Choice(choices), _) => choice(choices, value),
@@ -183,11 +183,11 @@ fn leaf(shape: &Shape<'_>, value: &DeValue<'_>) -> Result<(), Mistake> {
 }
 
 fn form(hint: String) -> Mistake {
-    Mistake { summary: "invalid value", label: "this does not have the form that is needed".to_owned(), hint }
+    Mistake { summary: "invalid value", label: "this does not have the required form".to_owned(), hint }
 }
 
 fn matches(pattern: &str, text: &str) -> bool {
-    // A pattern that does not compile is found by a test; here it lets everything through, and AWS decides.
+    // A test finds patterns that do not compile. At run time such a pattern accepts everything, and AWS decides.
     Regex::new(pattern).map_or(true, |regex| regex.is_match(text))
 }
 
@@ -201,7 +201,7 @@ fn choice(choices: &[Value], value: &DeValue<'_>) -> Result<(), Mistake> {
         return Ok(());
     }
     let texts: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
-    let label = "this is not one of the values that are possible".to_owned();
+    let label = "this is not one of the possible values".to_owned();
     let near = given.as_str().and_then(|given| nearest(given, texts.iter().copied()));
     let hint = match near {
         Some(near) => format!("did you mean \"{near}\"?"),
@@ -213,7 +213,7 @@ fn choice(choices: &[Value], value: &DeValue<'_>) -> Result<(), Mistake> {
     Err(Mistake { summary: "invalid value", label, hint })
 }
 
-/// `1, 2 or 3`.
+/// Lists items: `1, 2 or 3`.
 fn listed(items: &[String]) -> String {
     match items.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -240,7 +240,7 @@ fn range(minimum: Option<f64>, maximum: Option<f64>, value: &DeValue<'_>) -> Res
     let hint = match (minimum, maximum) {
         (Some(least), Some(most)) => format!("write a number from {least} to {most}"),
         (Some(least), None) => format!("write a number of at least {least}"),
-        _ => "write another number".to_owned(),
+        _ => "write a different number".to_owned(),
     };
     Err(Mistake { summary: "value out of range", label: "this is out of range".to_owned(), hint })
 }
@@ -249,22 +249,22 @@ fn wrong_type(shape: &Shape<'_>, value: &DeValue<'_>) -> Mistake {
     let (wanted, hint) = match shape {
         Shape::Table { secret: true, .. } => (
             "a secret from the environment",
-            "a secret does not stand in the file: write { env = \"NAME\" } and set the variable NAME",
+            "a secret must not be in the file: write { env = \"NAME\" } and set the variable NAME",
         ),
-        Shape::Span => ("a length of time", "write it in quotes with its unit: \"90s\", \"15m\", \"48h\", \"14days\""),
+        Shape::Span => ("a duration", "write it in quotes with its unit: \"90s\", \"15m\", \"48h\", \"14days\""),
         Shape::Expiry => ("a time", "write it in quotes: \"48h\", \"2027-03-01T18:00:00Z\", \"2027-03-01\""),
         Shape::Table { .. } => ("a section", "write it as [section] with its keys below"),
         Shape::List { .. } => ("a list", "write it in brackets: [\"first\", \"second\"]"),
-        Shape::Text { .. } => ("a text", "write it in quotes"),
-        Shape::Integer { .. } => ("a whole number", "write it without quotes and without a point"),
+        Shape::Text { .. } => ("a string", "write it in quotes"),
+        Shape::Integer { .. } => ("a whole number", "write it without quotes and without a decimal point"),
         Shape::Number { .. } => ("a number", "write it without quotes"),
         Shape::Bool => ("true or false", "write true or false, without quotes"),
-        Shape::Choice(_) => ("another value", "see `peersync-deploy config schema`"),
+        Shape::Choice(_) => ("a different value", "see `peersync-deploy config schema`"),
     };
     let found = match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a point",
+        DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
@@ -272,7 +272,7 @@ fn wrong_type(shape: &Shape<'_>, value: &DeValue<'_>) -> Mistake {
     };
     Mistake {
         summary: "wrong type",
-        label: format!("{wanted} is needed here, and this is {found}"),
+        label: format!("{wanted} is required, but this is {found}"),
         hint: hint.to_owned(),
     }
 }

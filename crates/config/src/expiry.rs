@@ -1,4 +1,4 @@
-//! When a stack may be removed, as people write it.
+//! When a stack expires, as people write it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,29 +12,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Span;
 
-/// What is said where the text is neither.
-const FORMS: &str = "write a length of time from each `up` on (\"48h\", \"14days\"), a moment \
-                     (\"2027-03-01T18:00:00Z\"), a day (\"2027-03-01\", until its end in UTC) or \"never\"";
-/// Written where a stage does not expire although the rest of the file says so.
+/// The hint for a text that is none of the accepted forms.
+const FORMS: &str = "write a duration after each `up` (\"48h\", \"14days\"), a time (\"2027-03-01T18:00:00Z\"), \
+                     a date (\"2027-03-01\", expires when that day ends in UTC) or \"never\"";
+/// Written for a stage that does not expire although the rest of the file sets an expiry.
 const NEVER: &str = "never";
-/// Seconds of a day.
+/// The seconds of a day.
 const DAY: u64 = 86_400;
-/// The furthest moment that fits the tag's form: the end of the year 9999.
+/// The latest time that fits the tag's format, in Unix seconds: the end of the year 9999.
 const LATEST: u64 = 253_402_300_799;
 
 /// When a stack may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// So long after each `up`.
+    /// It expires this long after the last `up`.
     After(Span),
-    /// At that moment.
+    /// It expires at this time.
     At(SystemTime),
-    /// Never.
+    /// It never expires.
     Never,
 }
 
 impl Expiry {
-    /// The moment, seen from `now`.
+    /// Returns the time of expiry, counted from `now`.
     pub fn moment(&self, now: SystemTime) -> Option<SystemTime> {
         let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST);
         match self {
@@ -44,12 +44,12 @@ impl Expiry {
         }
     }
 
-    /// The moment as the tag `peersync:expires-at` holds it: RFC 3339 in UTC, whole seconds.
+    /// Returns the value of the tag `peersync:expires-at`: RFC 3339 in UTC, in whole seconds.
     pub fn tag_from(&self, now: SystemTime) -> Option<String> {
         self.moment(now).map(|moment| humantime::format_rfc3339_seconds(moment).to_string())
     }
 
-    /// Whether the moment is not in the future.
+    /// Returns whether the time of expiry has come.
     pub fn is_past(&self, now: SystemTime) -> bool {
         self.moment(now).is_some_and(|moment| moment <= now)
     }
@@ -83,7 +83,7 @@ impl FromStr for Expiry {
     }
 }
 
-/// A moment with its offset from UTC, or the end of a day in UTC.
+/// Parses a time with its offset from UTC, or a date, which means the end of that day in UTC.
 fn moment(text: &str) -> Option<SystemTime> {
     let day = text.len() == "2027-03-01".len();
     let written = if day { format!("{text}T00:00:00Z") } else { text.replacen(' ', "T", 1) };
@@ -94,7 +94,7 @@ fn moment(text: &str) -> Option<SystemTime> {
 
 impl<'de> Deserialize<'de> for Expiry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // TOML has dates of its own; people write them with quotes and without.
+        // TOML has its own dates; people write them with and without quotes.
         let text = match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => text,
             toml::Value::Datetime(moment) => moment.to_string(),
@@ -118,7 +118,7 @@ impl JsonSchema for Expiry {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A length of time (48h, 14days), a moment (2027-03-01T18:00:00Z), a day (2027-03-01) or never",
+            "description": "A duration (48h, 14days), a time (2027-03-01T18:00:00Z), a date (2027-03-01) or never",
             "examples": ["48h", "2027-03-01T18:00:00Z", "2027-03-01", "never"],
         })
     }
@@ -137,35 +137,35 @@ mod tests {
     }
 
     #[test]
-    fn spans_count_from_now() {
+    fn durations_count_from_now() {
         assert_eq!(tag("48h"), "2027-01-17T08:00:00Z");
         assert_eq!(tag("14days"), "2027-01-29T08:00:00Z");
     }
 
     #[test]
-    fn moments_keep_their_offset() {
+    fn times_keep_their_offset() {
         assert_eq!(tag("2027-03-01T18:00:00Z"), "2027-03-01T18:00:00Z");
         assert_eq!(tag("2027-03-01T18:00:00+02:00"), "2027-03-01T16:00:00Z");
         assert_eq!(tag("2027-03-01 18:00:00Z"), "2027-03-01T18:00:00Z");
     }
 
     #[test]
-    fn never_has_no_tag() {
+    fn never_gives_no_tag() {
         assert_eq!("never".parse::<Expiry>().map(|expiry| expiry.tag_from(SystemTime::now())), Ok(None));
     }
 
     #[test]
-    fn a_day_lasts_until_its_end() {
+    fn a_date_expires_at_the_end_of_the_day() {
         assert_eq!(tag("2027-12-31"), "2028-01-01T00:00:00Z");
     }
 
     #[test]
-    fn very_long_spans_end_with_the_calendar() {
+    fn very_long_durations_are_capped() {
         assert_eq!(tag("1000000years"), "9999-12-31T23:59:59Z");
     }
 
     #[test]
-    fn other_texts_say_what_to_write() {
+    fn invalid_texts_explain_what_to_write() {
         for wrong in ["", "soon", "0s", "2027-13-01", "2027-03-01T18:00:00", "1969-01-01", "48"] {
             assert!(wrong.parse::<Expiry>().is_err_and(|error| error.contains(FORMS)), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! From the file to the configuration of one stage.
+//! Reads the configuration of one stage from the file.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,35 +14,35 @@ use super::mask::mask;
 use super::places::Places;
 use super::{Config, ConfigError, Problem, StageName, rules};
 
-/// The file that is looked for.
+/// The file that is read by default.
 const FILE: &str = "peersync.toml";
 
-/// Which file and which stage.
+/// Which file and which stage to load.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// The file; `peersync.toml` in the working folder where left out, and the defaults where that is not there.
+    /// The file. If `None`: `peersync.toml` in the working folder, or the defaults if it does not exist.
     pub file: Option<PathBuf>,
-    /// The stage; `dev` where left out.
+    /// The stage. If `None`: `dev`.
     pub stage: Option<StageName>,
 }
 
-/// The configuration of one stage, and where it comes from.
+/// The configuration of one stage, and its source.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// The file's name; `None` where there is none and all is default.
+    /// The file's name; `None` if there is no file and everything is default.
     pub file: Option<String>,
-    /// Its text, with everything hidden that may be a secret.
+    /// The file's text, with everything hidden that may be a secret.
     shown: String,
     places: Places,
 }
 
 impl Loaded {
-    /// Checks that every secret that the configuration puts to use has a value.
+    /// Checks that every secret that the configuration uses has a value.
     ///
     /// # Errors
-    /// Each secret whose variable is not set, with its place.
+    /// Returns each secret whose variable is not set, with its position.
     pub fn require_secrets(&self) -> Result<(), ConfigError> {
         let problems: Vec<Problem> = self
             .config
@@ -54,7 +54,10 @@ impl Loaded {
                 key: key.to_owned(),
                 label: format!("the variable {} is not set, or empty", secret.env),
                 span: self.places.value(&format!("{key}.env")),
-                hint: format!("set it before the command: `export {}=…`; `{key}` is read from it", secret.env),
+                hint: format!(
+                    "set it before you run the command: `export {}=…`; `{key}` takes its value from it",
+                    secret.env
+                ),
             })
             .collect();
         match problems.is_empty() {
@@ -67,17 +70,17 @@ impl Loaded {
 /// Loads the configuration of a stage.
 ///
 /// # Errors
-/// Every problem of the file, but of the other stages only what is wrong by itself.
+/// Returns every problem of the file. For other stages it returns only problems of single values.
 pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigError> {
     let file = File::read(options)?;
     let stage = options.stage.clone().unwrap_or_default();
     file.stages(|_| vec![stage])?.pop().ok_or_else(|| file.error(Vec::new()))
 }
 
-/// Checks the whole file. Gives the configurations of its stages, the chosen one (`dev` where none is) among them.
+/// Checks the whole file and returns the configurations of its stages, including the chosen one (`dev` by default).
 ///
 /// # Errors
-/// Every problem of the file.
+/// Returns every problem of the file.
 pub fn load_all(options: &LoadOptions) -> Result<Vec<Loaded>, ConfigError> {
     let chosen = options.stage.clone().unwrap_or_default();
     File::read(options)?.stages(|named| {
@@ -89,7 +92,7 @@ pub fn load_all(options: &LoadOptions) -> Result<Vec<Loaded>, ConfigError> {
 
 /// The file as it was read.
 pub(super) struct File {
-    /// `None` where there is no file.
+    /// The file's name; `None` if there is no file.
     pub(super) name: Option<String>,
     pub(super) text: String,
 }
@@ -107,7 +110,7 @@ impl File {
         }
     }
 
-    /// The configurations of the stages that `choose` takes from those with a section.
+    /// Returns the configurations of the stages that `choose` selects from those with a section.
     pub(super) fn stages(
         &self,
         choose: impl FnOnce(Vec<StageName>) -> Vec<StageName>,
@@ -138,11 +141,11 @@ impl File {
 
     fn syntax(&self, error: &toml::de::Error) -> Problem {
         Problem {
-            summary: "this is not TOML".to_owned(),
+            summary: "invalid TOML".to_owned(),
             key: String::new(),
             label: error.message().to_owned(),
             span: error.span().map(|span| widened(span, &self.text)),
-            hint: "write `key = value` under a [section]; texts in quotes, lists in brackets".to_owned(),
+            hint: "write `key = value` under a [section]; strings in quotes, lists in brackets".to_owned(),
         }
     }
 
@@ -152,7 +155,7 @@ impl File {
     }
 }
 
-/// An empty range, or one of a line's end, is made the nearest character, so that something is underlined.
+/// Moves an empty range, or one at the end of a line, to the nearest character, so that something is underlined.
 fn widened(span: Range<usize>, text: &str) -> Range<usize> {
     if text.get(span.clone()).is_some_and(|part| !part.trim().is_empty()) {
         return span;
@@ -170,11 +173,11 @@ fn widened(span: Range<usize>, text: &str) -> Range<usize> {
 
 fn unreadable(name: &str, error: &io::Error) -> ConfigError {
     let (label, hint) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file", "check the path; without `-c` the defaults hold"),
-        io::ErrorKind::InvalidData => ("it is not UTF-8", "save it as UTF-8"),
-        io::ErrorKind::PermissionDenied => ("it may not be read", "give yourself the right to read it"),
-        io::ErrorKind::IsADirectory => ("it is a folder", "name the file in it, `-c FOLDER/peersync.toml`"),
-        _ => ("it cannot be read", "check the path and the disk"),
+        io::ErrorKind::NotFound => ("the file does not exist", "check the path; without `-c` the default file is used"),
+        io::ErrorKind::InvalidData => ("the file is not valid UTF-8", "save it as UTF-8"),
+        io::ErrorKind::PermissionDenied => ("permission denied", "give yourself permission to read it"),
+        io::ErrorKind::IsADirectory => ("it is a folder", "name the file in it: `-c FOLDER/peersync.toml`"),
+        _ => ("reading failed", "check the path and the disk"),
     };
     let problem = Problem {
         summary: format!("{name} cannot be read: {label}"),
@@ -186,13 +189,13 @@ fn unreadable(name: &str, error: &io::Error) -> ConfigError {
     ConfigError::new(name, "", vec![problem])
 }
 
-/// The stages that have a section.
+/// Returns the stages that have a section.
 fn named(file: &DeTable<'_>) -> Vec<StageName> {
     let stages = file.get(STAGES).and_then(|stages| stages.get_ref().as_table());
     stages.into_iter().flat_map(|stages| stages.keys()).filter_map(|name| name.get_ref().parse().ok()).collect()
 }
 
-/// The values of a stage: those of the file, and over them those of its section. What is bad is left out.
+/// Returns the values of a stage: those of the file, overridden by those of its section. Bad values are left out.
 fn of_stage<'i>(file: &DeTable<'i>, bad: &BTreeSet<Vec<String>>, stage: &StageName) -> DeTable<'i> {
     let mut table = good(file, bad, &[]);
     let stages = table.remove(STAGES).map(Spanned::into_inner);
@@ -204,7 +207,7 @@ fn of_stage<'i>(file: &DeTable<'i>, bad: &BTreeSet<Vec<String>>, stage: &StageNa
     table
 }
 
-/// The table without the paths that are bad; a list with a bad item is bad.
+/// Returns the table without the bad paths. A list with a bad item is bad as a whole.
 fn good<'i>(table: &DeTable<'i>, bad: &BTreeSet<Vec<String>>, path: &[String]) -> DeTable<'i> {
     let mut kept = DeTable::new();
     for (key, value) in table {
@@ -221,10 +224,10 @@ fn good<'i>(table: &DeTable<'i>, bad: &BTreeSet<Vec<String>>, path: &[String]) -
     kept
 }
 
-/// Lays the values of `over` over those of `table`; tables are merged, lists are replaced.
+/// Overrides the values of `table` with those of `over`: tables are merged, lists are replaced.
 fn lay_over<'i>(table: &mut DeTable<'i>, over: DeTable<'i>) {
     for (key, value) in over {
-        // Taken out first, so that the key's place is that of the stage.
+        // Removed first, so that the key has the position in the stage's section.
         let earlier = table.remove(key.get_ref().as_ref());
         let span = value.span();
         let value = match (earlier.map(Spanned::into_inner), value.into_inner()) {
@@ -251,7 +254,7 @@ fn read_stage(table: DeTable<'_>, stage: &StageName, length: usize) -> Result<Co
     Ok(config)
 }
 
-/// The sections in which something is left out because it is bad: what their values are to each other is not known.
+/// Returns the sections in which a bad value was left out: how their values go together is not known.
 fn unclear_sections(bad: &BTreeSet<Vec<String>>, stage: &StageName) -> BTreeSet<String> {
     let in_stage = |path: &Vec<String>| match path.split_first() {
         Some((first, rest)) if first == STAGES => {

@@ -1,5 +1,5 @@
-//! Hides what may be a secret in the lines that an error shows. Somebody who writes a password into the file is told
-//! not to; the password itself must not go on into a terminal or the log of a pipeline.
+//! Hides what may be a secret in the lines of the file that an error shows. Somebody who writes a password into the
+//! file is told not to; the password itself must not end up in a terminal or in the log of a pipeline.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -8,13 +8,13 @@ use regex_lite::Regex;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A key that sounds secret, misspelt too, and its value as far as it goes on the line.
+/// Matches a key that sounds secret, even if misspelt, and its value to the end of the line.
 const ASSIGNMENT: &str = concat!(
     r#"(?i)[\w-]*(?:pas|pwd|secret|token|private|credential)[\w-]*["']?[ \t]*=[ \t]*"#,
     r#"("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s"'{][^\n]*)"#
 );
 
-/// The text with the values of such keys replaced by stars, byte for byte, so that places stay.
+/// Returns the text with the values of such keys replaced by stars, byte for byte, so that positions stay the same.
 pub(super) fn mask(text: &str, file: Option<&DeTable<'_>>) -> String {
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(ASSIGNMENT).ok());
     let Some(pattern) = PATTERN.as_ref() else { return String::new() };
@@ -31,10 +31,10 @@ pub(super) fn mask(text: &str, file: Option<&DeTable<'_>>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// The values of secret keys that are written in several lines, or in a table below the key.
+/// Collects the values of secret keys that span several lines or are in a table below the key.
 fn collect(table: &DeTable<'_>, secret: bool, hidden: &mut Vec<Range<usize>>) {
     for (key, value) in table {
-        // The name of a variable is no secret.
+        // The name of a variable is not a secret.
         let secret = (secret || sounds_secret(key.get_ref())) && key.get_ref() != "env";
         values(value, secret, hidden);
     }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_secret_keys_are_hidden() {
+    fn values_of_secret_keys_are_masked() {
         let hidden = [
             "password = \"hunter2\"",
             "pasword = 'hunter2'",
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_stays() {
+    fn other_values_are_not_masked() {
         for text in ["password = { env = \"SMTP_PASS\" }", "user = \"me\"", "public_key = \"abc\"", "# a password"] {
             assert_eq!(masked(text), text);
         }

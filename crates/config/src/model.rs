@@ -1,4 +1,4 @@
-//! What `peersync.toml` can say. Everything has a default: an empty file deploys.
+//! The contents of `peersync.toml`. Every setting has a default: an empty file deploys.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use super::{Expiry, Secret, Span};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The stage that was chosen by `--stage`; not part of the file.
+    /// The stage, chosen by `--stage`. Not part of the file.
     #[serde(skip)]
     pub stage: String,
-    /// Where browsers reach the pages where something else than the distribution stands before them, as with `local`;
-    /// not part of the file.
+    /// The URL under which browsers reach the pages, if something other than the distribution serves them, as with
+    /// `local`. Not part of the file.
     #[serde(skip)]
     pub site_url: Option<String>,
     /// The stack as a whole.
     pub stack: StackSettings,
-    /// The pages: bucket and distribution.
+    /// The web pages: bucket and distribution.
     pub site: Site,
-    /// The API: functions and gateway.
+    /// The API: Lambda functions and gateway.
     pub api: Api,
     /// The signaling host.
     pub signaling: Signaling,
-    /// How mail goes out.
+    /// How mail is sent.
     pub mail: Mail,
-    /// A TURN server of yours, for calls that cannot go direct.
+    /// Your own TURN server, for calls that cannot connect directly.
     pub turn: Turn,
     /// Logs in CloudWatch.
     pub logs: Logs,
@@ -37,12 +37,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// `{name}-{stage}`, the name of the stack.
+    /// Returns the name of the stack, `{name}-{stage}`.
     pub fn stack_name(&self) -> String {
         format!("{}-{}", self.stack.name, self.stage)
     }
 
-    /// The secrets that the configuration puts to use, each with its key.
+    /// Returns the secrets that the configuration uses, each with its key.
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let smtp = self.mail.provider == MailProvider::Smtp;
         let emailjs = self.mail.provider == MailProvider::Emailjs;
@@ -63,18 +63,18 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
-    /// First part of every name: 2 to 20 lower-case letters, digits and hyphens, a letter first.
-    #[schemars(extend("pattern" = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])$", "patternErrorMessage" = "write 2 to 20 lower-case letters, digits and hyphens, a letter first and no hyphen last"))]
+    /// First part of every name: 2 to 20 lower-case letters, digits and hyphens, beginning with a letter.
+    #[schemars(extend("pattern" = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])$", "patternErrorMessage" = "write 2 to 20 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"))]
     pub name: String,
-    /// The region; otherwise `--region`, `AWS_REGION` or the profile's.
+    /// The region. If omitted: `--region`, `AWS_REGION` or the profile's.
     #[schemars(extend("pattern" = r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "patternErrorMessage" = "write the name of a region, such as \"eu-central-1\""))]
     pub region: Option<String>,
-    /// When the stack may be removed by `teardown --expired`: a length of time, which each `up` renews, or a date.
-    /// Never where left out.
+    /// When `teardown --expired` may remove the stack: a duration, which starts again at each `up`, or a date. If
+    /// omitted: never.
     pub expires: Option<Expiry>,
     /// Refuses `down` and `teardown` while it is true.
     pub protect: bool,
-    /// Tags for every resource beside our own.
+    /// Tags for every resource, in addition to PeerSync's own.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -84,20 +84,20 @@ impl Default for StackSettings {
     }
 }
 
-/// The pages: bucket and distribution.
+/// The web pages: bucket and distribution.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Site {
-    /// Name of the bucket; `{name}-{stage}-{account}-{region}` where left out.
-    #[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", "patternErrorMessage" = "write 3 to 63 lower-case letters, digits and hyphens, no hyphen at the ends"))]
+    /// Name of the bucket. If omitted: `{name}-{stage}-{account}-{region}`.
+    #[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", "patternErrorMessage" = "write 3 to 63 lower-case letters, digits and hyphens, neither beginning nor ending with a hyphen"))]
     pub bucket: Option<String>,
-    /// Your own domain, `call.example.org`; needs `certificate_arn`.
-    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write a name alone, in lower-case letters, such as \"call.example.org\""))]
+    /// Your own domain, such as `call.example.org`. Requires `certificate_arn`.
+    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"call.example.org\""))]
     pub domain: Option<String>,
     /// ARN of the ACM certificate for `domain`, in us-east-1.
     #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$", "patternErrorMessage" = "write the ARN of an ACM certificate, \"arn:aws:acm:us-east-1:123456789012:certificate/…\""))]
     pub certificate_arn: Option<String>,
-    /// Where the edge answers from: `PriceClass_100` (North America and Europe), `PriceClass_200`, `PriceClass_All`.
+    /// CloudFront's edge locations: `PriceClass_100` (North America and Europe), `PriceClass_200`, `PriceClass_All`.
     #[schemars(extend("enum" = ["PriceClass_100", "PriceClass_200", "PriceClass_All"]))]
     pub price_class: String,
     /// Days after which old versions of pages are deleted.
@@ -117,26 +117,26 @@ impl Default for Site {
     }
 }
 
-/// The API: functions and gateway.
+/// The API: Lambda functions and gateway.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// Memory of each function in MB, 128 to 10240; the share of CPU grows with it.
+    /// Memory of each function in MB, 128 to 10240. The share of CPU grows with it.
     #[schemars(range(min = 128, max = 10240))]
     pub memory_mb: i32,
-    /// When a function is given up: 1s to 29s, the gateway's own limit.
+    /// How long a function may take: 1s to 29s, the gateway's own limit.
     pub timeout: Span,
-    /// Requests a second that the gateway lets through, over all routes.
+    /// Requests per second that the gateway allows, over all routes.
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: f64,
-    /// Requests at once that the gateway lets through beyond that.
+    /// Requests that the gateway allows at once beyond that rate.
     #[schemars(range(min = 1, max = 5000))]
     pub burst: i32,
-    /// Origins beside our own pages that may call the API from a browser, `https://app.example.org`.
+    /// Origins other than our own pages that may call the API from a browser, such as `https://app.example.org`.
     #[schemars(extend("items" = {
         "type": "string",
         "pattern": r"^(https://([a-z0-9-]+\.)+[a-z0-9-]+|https?://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?$",
-        "patternErrorMessage": "write scheme and host, nothing after them: \"https://app.example.org\"; \
+        "patternErrorMessage": "write only scheme and host: \"https://app.example.org\"; \
                                 http only for localhost",
     }))]
     pub allowed_origins: Vec<String>,
@@ -154,16 +154,16 @@ impl Default for Api {
     }
 }
 
-/// How the WebSocket comes in.
+/// How the WebSocket reaches the signaling host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ingress {
     /// Through the distribution, on the pages' own origin.
     #[default]
     Cloudfront,
-    /// Through a Cloudflare Tunnel from the host; no inbound port.
+    /// Through a Cloudflare Tunnel from the host, which needs no inbound port.
     Cloudflare,
-    /// On a domain of its own, with a certificate from Let's Encrypt.
+    /// Directly, on its own domain, with a certificate from Let's Encrypt.
     Direct,
 }
 
@@ -171,23 +171,23 @@ pub enum Ingress {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signaling {
-    /// How the WebSocket comes in.
+    /// How the WebSocket reaches the host.
     pub ingress: Ingress,
-    /// Type of the instance, x86_64.
-    #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write a type of instance, such as \"t3.micro\""))]
+    /// Instance type, x86_64.
+    #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write an instance type, such as \"t3.micro\""))]
     pub instance_type: String,
-    /// Id of the image; the newest Amazon Linux 2023 at the first `up` where left out.
-    #[schemars(extend("pattern" = r"^ami-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the id of an image, such as \"ami-0123456789abcdef0\""))]
+    /// ID of the image. If omitted: the newest Amazon Linux 2023 at the first `up`.
+    #[schemars(extend("pattern" = r"^ami-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the ID of an image, such as \"ami-0123456789abcdef0\""))]
     pub image: Option<String>,
-    /// Domain of the host; needed for `direct`, and for a named tunnel with `cloudflare`.
-    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write a name alone, in lower-case letters, such as \"signal.example.org\""))]
+    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`.
+    #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
-    /// Address that Let's Encrypt writes to; for `direct`.
-    #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write an address of mail, such as \"you@example.org\""))]
+    /// Mail address for Let's Encrypt's notices, with `direct`.
+    #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
     pub acme_email: Option<String>,
-    /// Token of a named tunnel, for `cloudflare`; a quick tunnel where left out.
+    /// Token of a named tunnel, with `cloudflare`. If omitted: a quick tunnel.
     pub tunnel_token: Option<Secret>,
-    /// People in one room, 2 to 8.
+    /// Maximum number of people in a room, 2 to 8.
     #[schemars(range(min = 2, max = 8))]
     pub room_capacity: u32,
 }
@@ -206,14 +206,14 @@ impl Default for Signaling {
     }
 }
 
-/// Who carries the mail.
+/// Who sends the mail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MailProvider {
     /// Nobody: sign-in by mail does not work, and the pages say so.
     #[default]
     None,
-    /// An SMTP server, Gmail's among them.
+    /// An SMTP server, such as Gmail's.
     Smtp,
     /// EmailJS.
     Emailjs,
@@ -221,18 +221,18 @@ pub enum MailProvider {
     Ses,
 }
 
-/// How mail goes out.
+/// How mail is sent.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mail {
-    /// Who carries it.
+    /// Who sends it.
     pub provider: MailProvider,
-    /// Sender, `PeerSync <you@example.org>`; the SMTP user where left out.
+    /// Sender, such as `PeerSync <you@example.org>`. If omitted: the SMTP user.
     #[schemars(extend("pattern" = r"^([^<>@\s]+@[^<>@\s]+\.[^<>@\s]+|[^<>\r\n]*<[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+>)$", "patternErrorMessage" = "write \"you@example.org\" or \"PeerSync <you@example.org>\""))]
     pub from: Option<String>,
-    /// For `smtp`.
+    /// Settings for the provider `smtp`.
     pub smtp: Smtp,
-    /// For `emailjs`.
+    /// Settings for the provider `emailjs`.
     pub emailjs: EmailJs,
 }
 
@@ -240,12 +240,12 @@ pub struct Mail {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SmtpTls {
-    /// Begins in the clear and must become TLS, usually on port 587.
+    /// Starts unencrypted and must switch to TLS, usually on port 587.
     #[default]
     Starttls,
     /// TLS from the first byte, usually on port 465.
     Tls,
-    /// None; only for a server on the same machine.
+    /// Not encrypted; only for a server on the same machine or on a private network.
     None,
 }
 
@@ -254,17 +254,17 @@ pub enum SmtpTls {
 #[serde(deny_unknown_fields, default)]
 pub struct Smtp {
     /// Name of the server.
-    #[schemars(extend("pattern" = r"^[A-Za-z0-9.:-]+$", "patternErrorMessage" = "write the name of a server alone, such as \"smtp.example.org\""))]
+    #[schemars(extend("pattern" = r"^[A-Za-z0-9.:-]+$", "patternErrorMessage" = "write only the name of a server, such as \"smtp.example.org\""))]
     pub host: String,
-    /// Its port.
+    /// Port of the server.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: SmtpTls,
-    /// User, for Gmail the whole address.
+    /// User name. For Gmail: the whole address.
     #[schemars(extend("minLength" = 1))]
     pub user: Option<String>,
-    /// Password, for Gmail an app password.
+    /// Password. For Gmail: an app password.
     pub password: Option<Secret>,
 }
 
@@ -278,10 +278,10 @@ impl Default for Smtp {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmailJs {
-    /// Id of the service, `service_…`.
+    /// ID of the service, `service_…`.
     #[schemars(extend("minLength" = 1))]
     pub service_id: Option<String>,
-    /// Id of the template, `template_…`.
+    /// ID of the template, `template_…`.
     #[schemars(extend("minLength" = 1))]
     pub template_id: Option<String>,
     /// The account's public key.
@@ -291,18 +291,18 @@ pub struct EmailJs {
     pub private_key: Option<Secret>,
 }
 
-/// A TURN server of yours.
+/// Your own TURN server.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Turn {
-    /// Its addresses, `turn:turn.example.org:3478?transport=udp`.
+    /// URLs of the server, such as `turn:turn.example.org:3478?transport=udp`.
     #[schemars(extend("items" = {
         "type": "string",
         "pattern": r"^turns?:[A-Za-z0-9.\[\]:-]+(\?transport=(udp|tcp))?$",
         "patternErrorMessage": "write \"turn:HOST:3478?transport=udp\" or \"turns:HOST:5349?transport=tcp\"",
     }))]
     pub urls: Vec<String>,
-    /// The secret it shares with us (`static-auth-secret` in coturn).
+    /// The secret that it shares with PeerSync (`static-auth-secret` in coturn).
     pub secret: Option<Secret>,
 }
 
@@ -310,7 +310,7 @@ pub struct Turn {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Logs {
-    /// Days that logs are kept: one of the numbers CloudWatch knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 …).
+    /// Days that logs are kept: a number that CloudWatch accepts (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 …).
     #[schemars(extend("enum" = [
         1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
     ]))]
@@ -327,9 +327,9 @@ impl Default for Logs {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alarms {
-    /// Whether there are any.
+    /// Whether to create alarms.
     pub enabled: bool,
-    /// ARN of an SNS topic that alarms go to.
+    /// ARN of an SNS topic that alarms notify.
     #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "patternErrorMessage" = "write the ARN of an SNS topic, \"arn:aws:sns:eu-central-1:123456789012:alarms\""))]
     pub topic_arn: Option<String>,
 }

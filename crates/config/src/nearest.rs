@@ -1,13 +1,14 @@
-//! The nearest known word to one that is not known.
+//! Finds the known word nearest to an unknown one.
 
-/// The known word that was probably meant: the same but for its spelling (`memoryMb`, `memory-mb`), or few letters off.
+/// Returns the known word that was probably meant: one that differs only in spelling (`memoryMb`, `memory-mb`) or in a
+/// few letters.
 pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = plain(word);
     known
         .map(|candidate| {
             let other = self::plain(candidate);
             let distance = strsim::damerau_levenshtein(&plain, &other);
-            // A word that only begins the other, `bucket_name` for `bucket`, is near whatever its length.
+            // A word that begins with the other, such as `bucket_name` for `bucket`, is near whatever its length.
             let begins =
                 other.len() >= 4 && (plain.starts_with(&other) || other.starts_with(&plain)) && plain.len() >= 4;
             (distance, begins, candidate)
@@ -17,7 +18,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
         .map(|(_, _, candidate)| candidate)
 }
 
-/// Letters that may be off: one in three, at least one.
+/// Returns how many letters may differ: one in three, and at least one.
 fn allowed(candidate: &str) -> usize {
     (candidate.len() / 3).max(1)
 }
@@ -26,7 +27,7 @@ fn plain(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// `a, b, c`, each marked as code.
+/// Lists words, each marked as code: `a`, `b`, `c`.
 pub(super) fn among(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
@@ -42,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_the_same_word() {
+    fn different_spellings_match() {
         for word in ["memoryMb", "memory-mb", "MEMORY_MB", "memroy_mb", "memory"] {
             assert_eq!(near(word), Some("memory_mb"), "{word}");
         }
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_have_no_near_one() {
+    fn unrelated_words_do_not_match() {
         for word in ["", "x", "retention_days", "colour"] {
             assert_eq!(near(word), None, "{word}");
         }

@@ -1,4 +1,4 @@
-//! Where each value of a stage stands in the file.
+//! The position of each value of a stage in the file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,11 +6,11 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The bytes of every key and value, by path: `site.domain`.
+/// The byte ranges of every key and value, by path such as `site.domain`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places(BTreeMap<String, Place>);
 
-/// The bytes of a key and of its value.
+/// The byte ranges of a key and of its value.
 #[derive(Clone, Debug)]
 struct Place {
     key: Range<usize>,
@@ -18,14 +18,14 @@ struct Place {
 }
 
 impl Places {
-    /// The places of a table's values, those of its tables included.
+    /// Returns the positions of a table's values, including those of nested tables.
     pub fn of(table: &DeTable<'_>) -> Self {
         let mut places = Self::default();
         places.collect("", table);
         places
     }
 
-    /// The value; where the file does not have it, the name of the nearest section around it.
+    /// Returns the range of the value, or, if the file does not have it, of the name of the nearest section around it.
     pub fn value(&self, key: &str) -> Option<Range<usize>> {
         match self.0.get(key) {
             Some(place) => Some(place.value.clone()),

@@ -1,4 +1,4 @@
-//! Problems of a configuration: what is wrong, where it stands, how to mend it.
+//! The problems of a configuration: what is wrong, where, and how to fix it.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,43 +7,43 @@ use std::sync::Arc;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use serde_json::{Value, json};
 
-/// Columns of a rendered problem.
+/// The width of a rendered problem, in columns.
 const WIDTH: usize = 100;
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong, without values of the user: `unknown key`.
+    /// What is wrong, without the user's values, such as `unknown key`.
     pub summary: String,
-    /// The key, `site.domain`; empty where the problem is none of a key.
+    /// The key, such as `site.domain`. Empty if the problem does not belong to a key.
     pub key: String,
-    /// What is said at the underlined text.
+    /// The text at the underlined part.
     pub label: String,
-    /// The underlined bytes of the file; `None` where the problem is of something that is not in it.
+    /// The underlined bytes of the file; `None` if the problem is about something that is not in it.
     pub span: Option<Range<usize>>,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: String,
 }
 
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug)]
 pub struct ConfigError {
-    /// The file's name as it is shown, `peersync.toml`.
+    /// The file's name as it is shown, such as `peersync.toml`.
     pub file: String,
-    /// All problems in the order of the file.
+    /// All problems, in the order of the file.
     pub problems: Vec<Problem>,
     text: Arc<str>,
 }
 
 impl ConfigError {
-    /// The problems of a file with this text.
+    /// Creates the error for a file with this text.
     pub fn new(file: impl Into<String>, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|one, other| order(one).cmp(&order(other)));
         problems.dedup();
         Self { file: file.into(), problems, text: text.into() }
     }
 
-    /// As people read it: each problem with its line of the file.
+    /// Returns the text for people: each problem with its line of the file.
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler =
@@ -57,7 +57,7 @@ impl ConfigError {
         text
     }
 
-    /// As programs read it.
+    /// Returns the problems for programs.
     pub fn to_json(&self) -> Value {
         self.problems
             .iter()
@@ -76,7 +76,7 @@ impl ConfigError {
             .collect()
     }
 
-    /// Line and column of a problem, both from 1.
+    /// Returns line and column of a problem, both counted from 1.
     pub fn place_of(&self, problem: &Problem) -> Option<(usize, usize)> {
         problem.span.as_ref().map(|span| self.place(span.start))
     }
@@ -100,13 +100,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// In the order of the file, those without a place at the end.
+/// Returns the sort key: the order of the file, with problems that have no position at the end.
 fn order(problem: &Problem) -> (usize, &str, &str, &str) {
     let start = problem.span.as_ref().map_or(usize::MAX, |span| span.start);
     (start, &problem.key, &problem.summary, &problem.label)
 }
 
-/// One problem as miette takes it.
+/// One problem in the form that miette renders.
 #[derive(Debug)]
 struct Shown<'a> {
     problem: &'a Problem,

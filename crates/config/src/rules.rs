@@ -1,21 +1,21 @@
-//! What the values of one stage must be to each other. Types, forms and ranges are the schema's matter.
+//! Checks how the values of one stage go together. The schema checks types, forms and ranges.
 
 use std::net::IpAddr;
 
 use super::places::Places;
 use super::{Config, Expiry, Ingress, MailProvider, Problem, SmtpTls};
 
-/// The longest name of a bucket.
+/// The longest bucket name that S3 allows, in characters.
 const LONGEST_BUCKET: usize = 63;
-/// Characters of `-{account}-{region}` in the shortest region's name.
+/// The length of `-{account}-{region}` with the shortest region name, in characters.
 const SHORTEST_PLACE: usize = "-123456789012-us-east-1".len();
-/// Tags of a resource that AWS allows, less those that are ours and those that single resources add.
+/// AWS's limit of tags per resource, less PeerSync's own and those that single resources add.
 const MOST_TAGS: usize = 40;
-/// AWS's limits for a tag.
+/// AWS's limits for a tag's key and value, in characters.
 const LONGEST_TAG_KEY: usize = 128;
 const LONGEST_TAG_VALUE: usize = 256;
 
-/// All problems of a stage.
+/// Returns all problems of a stage.
 pub(super) fn problems(config: &Config, places: &Places) -> Vec<Problem> {
     let mut rules = Rules { config, places, problems: Vec::new() };
     rules.stack();
@@ -47,7 +47,7 @@ impl Rules<'_> {
         });
     }
 
-    /// `key` is set and needs `other`, which is not.
+    /// Adds a problem: `key` is set and needs `other`, which is not set.
     fn needs(&mut self, key: &str, other: &str, hint: &str) {
         self.add(key, "a setting is missing", &format!("this needs `{other}`"), hint);
     }
@@ -59,7 +59,7 @@ impl Rules<'_> {
                 "stack.protect",
                 "a protected stack cannot expire",
                 "`stack.expires` is set",
-                "remove one of the two; in a stage that is protected write expires = \"never\"",
+                "remove one of the two; in a protected stage, write expires = \"never\"",
             );
         }
         let name = self.config.stack_name();
@@ -67,9 +67,9 @@ impl Rules<'_> {
         if self.config.site.bucket.is_none() && name.len() + place > LONGEST_BUCKET {
             self.add(
                 "stack.name",
-                "the name of the bucket would be too long",
+                "the bucket name would be too long",
                 &format!("with the stage, the account and the region it has {} characters", name.len() + place),
-                format!("shorten name or stage, or set `site.bucket`; a bucket's name has at most {LONGEST_BUCKET}"),
+                format!("shorten the name or the stage, or set `site.bucket`; S3 allows {LONGEST_BUCKET} characters"),
             );
         }
     }
@@ -77,21 +77,21 @@ impl Rules<'_> {
     fn tags(&mut self) {
         let tags = &self.config.stack.tags;
         if tags.len() > MOST_TAGS {
-            let hint = format!("remove {}; at most {MOST_TAGS} fit beside our own", tags.len() - MOST_TAGS);
-            self.add("stack.tags", "too many tags", "AWS allows 50 on a resource", hint);
+            let hint = format!("remove {}; at most {MOST_TAGS} fit besides PeerSync's own", tags.len() - MOST_TAGS);
+            self.add("stack.tags", "too many tags", "AWS allows 50 tags per resource", hint);
         }
         for (key, value) in tags {
             let path = format!("stack.tags.{key}");
             let lower = key.to_lowercase();
             if lower.starts_with("aws:") || lower.starts_with("peersync:") {
-                let hint = "choose another key: `aws:` belongs to AWS and `peersync:` to this program";
-                self.add(&path, "invalid tag", "this key is taken", hint);
+                let hint = "choose another key: `aws:` is reserved for AWS and `peersync:` for PeerSync";
+                self.add(&path, "invalid tag", "this key is reserved", hint);
             } else if key.is_empty() || key.chars().count() > LONGEST_TAG_KEY || !key.chars().all(in_tags) {
                 let hint = "write 1 to 128 letters, digits, spaces or _ . : / = + - @";
-                self.add(&path, "invalid tag", "AWS does not take this key", hint);
+                self.add(&path, "invalid tag", "AWS does not accept this key", hint);
             } else if value.chars().count() > LONGEST_TAG_VALUE || !value.chars().all(in_tags) {
                 let hint = "write at most 256 letters, digits, spaces or _ . : / = + - @";
-                self.add(&path, "invalid tag", "AWS does not take this value", hint);
+                self.add(&path, "invalid tag", "AWS does not accept this value", hint);
             }
         }
     }
@@ -102,12 +102,12 @@ impl Rules<'_> {
             (Some(_), None) => self.needs(
                 "site.domain",
                 "site.certificate_arn",
-                "request a certificate for the domain in ACM, in us-east-1, and write its ARN as `certificate_arn`",
+                "request a certificate for the domain in ACM in us-east-1, and set `certificate_arn` to its ARN",
             ),
             (None, Some(_)) => self.needs(
                 "site.certificate_arn",
                 "site.domain",
-                "write the domain that the certificate is for as `domain`, or remove the certificate",
+                "set `domain` to the domain of the certificate, or remove the certificate",
             ),
             _ => {}
         }
@@ -116,8 +116,8 @@ impl Rules<'_> {
             self.add(
                 "site.certificate_arn",
                 "the certificate is in the wrong region",
-                "CloudFront takes certificates from us-east-1 alone",
-                "request the certificate in us-east-1, whatever the stack's region, and write that one's ARN",
+                "CloudFront accepts only certificates from us-east-1",
+                "request a certificate in us-east-1, whatever the stack's region, and use its ARN",
             );
         }
     }
@@ -125,7 +125,7 @@ impl Rules<'_> {
     fn api(&mut self) {
         let timeout = self.config.api.timeout.0;
         if !(1..=29).contains(&timeout.as_secs()) || timeout.subsec_nanos() != 0 {
-            let hint = "write whole seconds from \"1s\" to \"29s\"; the gateway itself gives up after 29";
+            let hint = "write whole seconds from \"1s\" to \"29s\"; the gateway itself times out after 29 s";
             self.add("api.timeout", "value out of range", "this is out of range", hint);
         }
     }
@@ -137,18 +137,18 @@ impl Rules<'_> {
             Ingress::Direct if !domain => self.needs(
                 "signaling.ingress",
                 "signaling.domain",
-                "write the name under which the host is reached as `domain`, and point it to the address that \
+                "set `domain` to a domain name for the host, and point that name to the address that \
                  `outputs` shows; or use ingress = \"cloudfront\", which needs no domain",
             ),
             Ingress::Cloudflare if token && !domain => self.needs(
                 "signaling.tunnel_token",
                 "signaling.domain",
-                "a named tunnel has a public hostname in the Cloudflare dashboard: write it as `domain`",
+                "set `domain` to the tunnel's public hostname from the Cloudflare dashboard",
             ),
             Ingress::Cloudflare if domain && !token => self.needs(
                 "signaling.domain",
                 "signaling.tunnel_token",
-                "a domain belongs to a named tunnel: write its token as { env = \"NAME\" }, or remove the domain for \
+                "a domain requires a named tunnel: set its token as { env = \"NAME\" }, or remove the domain to use \
                  a quick tunnel",
             ),
             _ => {}
@@ -156,17 +156,17 @@ impl Rules<'_> {
         if signaling.ingress == Ingress::Direct && domain && signaling.domain == self.config.site.domain {
             self.add(
                 "signaling.domain",
-                "one domain for two hosts",
-                "`site.domain` is the same",
-                "the pages are at the distribution and the WebSocket at the host: give each a name of its own",
+                "the same domain is used twice",
+                "`site.domain` has the same value",
+                "the distribution serves the pages and the host the WebSocket: give each its own domain",
             );
         }
         if arm(&signaling.instance_type) {
             self.add(
                 "signaling.instance_type",
                 "the instance has the wrong architecture",
-                "this is an ARM type, and the program is built for x86_64",
-                "write an x86_64 type, such as \"t3.micro\"",
+                "this is an ARM type, but the program is built for x86_64",
+                "use an x86_64 type, such as \"t3.micro\"",
             );
         }
     }
@@ -178,7 +178,7 @@ impl Rules<'_> {
             MailProvider::Smtp => self.smtp(),
             MailProvider::Ses => {
                 if mail.from.is_none() {
-                    let hint = "write a sender whose address or domain is verified in SES, as `from`";
+                    let hint = "set `from` to a sender whose address or domain is verified in SES";
                     self.needs("mail.provider", "mail.from", hint);
                 }
             }
@@ -192,8 +192,7 @@ impl Rules<'_> {
                 ];
                 for (key, set, value) in settings {
                     if !set {
-                        let hint =
-                            format!("write `{key} = {value}` in [mail.emailjs]; EmailJS shows it in its dashboard");
+                        let hint = format!("write `{key} = {value}` in [mail.emailjs]; the EmailJS dashboard shows it");
                         self.needs("mail.provider", &format!("mail.emailjs.{key}"), &hint);
                     }
                 }
@@ -204,22 +203,22 @@ impl Rules<'_> {
     fn smtp(&mut self) {
         let smtp = &self.config.mail.smtp;
         if smtp.user.is_none() {
-            let hint = "write `user = \"you@example.org\"` in [mail.smtp]; for Gmail the whole address";
+            let hint = "write `user = \"you@example.org\"` in [mail.smtp]; for Gmail, use the whole address";
             self.needs("mail.provider", "mail.smtp.user", hint);
         }
         if smtp.password.is_none() {
-            let hint = "write `password = { env = \"SMTP_PASS\" }` in [mail.smtp] and set the variable; for Gmail an \
-                        app password";
+            let hint = "write `password = { env = \"SMTP_PASS\" }` in [mail.smtp] and set the variable; for Gmail, \
+                        use an app password";
             self.needs("mail.provider", "mail.smtp.password", hint);
         }
         if self.config.mail.from.is_none() && smtp.user.as_deref().is_some_and(|user| !user.contains('@')) {
             let hint = "write `from = \"PeerSync <you@example.org>\"` in [mail]";
-            self.needs("mail.smtp.user", "mail.from", &format!("this user is no address: {hint}"));
+            self.needs("mail.smtp.user", "mail.from", &format!("the user is not a mail address: {hint}"));
         }
         if smtp.tls == SmtpTls::None && !near(&smtp.host) {
             self.add(
                 "mail.smtp.tls",
-                "the password would go in the clear",
+                "the password would be sent unencrypted",
                 "the server is not on a private network",
                 "write \"starttls\" (usually port 587) or \"tls\" (usually port 465)",
             );
@@ -248,19 +247,19 @@ impl Rules<'_> {
             self.add(
                 "alarms.topic_arn",
                 "the topic is in another region",
-                "alarms reach topics of their own region alone",
-                "write the ARN of a topic in the region of `stack.region`",
+                "alarms can only notify topics in their own region",
+                "use a topic in the region of `stack.region`",
             );
         }
     }
 }
 
-/// Whether AWS takes the character in tags.
+/// Returns whether AWS allows the character in tags.
 fn in_tags(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 
-/// Whether a type of instance is ARM: `a1`, and those with a `g` after the number of the generation.
+/// Returns whether an instance type is ARM: `a1`, and types with a `g` after the number of their generation.
 fn arm(instance_type: &str) -> bool {
     let family = instance_type.split('.').next().unwrap_or_default();
     let generation = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
@@ -268,7 +267,7 @@ fn arm(instance_type: &str) -> bool {
         || generation.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g') && generation != family
 }
 
-/// Whether a server is this machine or in a private network.
+/// Returns whether a server is this machine or on a private network.
 fn near(host: &str) -> bool {
     if host == "localhost" || host.ends_with(".localhost") || host.ends_with(".internal") {
         return true;
@@ -285,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arm_types_are_told_from_the_others() {
+    fn arm_instance_types_are_recognized() {
         for name in ["t4g.micro", "m7g.large", "c7gn.large", "a1.medium", "im4gn.large", "is4gen.large", "x2gd.large"] {
             assert!(arm(name), "{name}");
         }
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_are_near() {
+    fn private_networks_are_recognized() {
         for host in ["localhost", "127.0.0.1", "10.0.0.5", "172.17.0.1", "::1", "mail.internal"] {
             assert!(near(host), "{host}");
         }

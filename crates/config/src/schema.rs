@@ -1,5 +1,5 @@
 //! The JSON Schema of `peersync.toml`. Editors use it, and the loader checks the file against it, so that the two can
-//! never say different things.
+//! never disagree.
 
 use std::sync::LazyLock;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::Config;
 
-/// Pattern of a stage's name, for editors; [`StageName`](super::StageName) decides.
+/// The pattern of a stage name, for editors; [`StageName`](super::StageName) decides.
 const STAGE_PATTERN: &str = "^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$";
 
-/// The schema of the whole file, its stages included.
+/// Returns the schema of the whole file, including its stages.
 pub fn schema() -> &'static Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(build);
     &SCHEMA
@@ -36,7 +36,7 @@ fn build() -> Value {
 fn stages() -> Value {
     json!({
         "type": "object",
-        "description": "What differs in a stage: [stages.prod.api], say, holds what [api] holds.",
+        "description": "Settings that differ in a stage: [stages.prod.api] contains the same keys as [api].",
         "propertyNames": { "pattern": STAGE_PATTERN },
         "additionalProperties": { "$ref": "#/definitions/Stage" },
     })
@@ -45,13 +45,13 @@ fn stages() -> Value {
 fn stage(sections: &Value) -> Value {
     json!({
         "type": "object",
-        "description": "What differs in this stage from the rest of the file.",
+        "description": "Settings that differ in this stage from the rest of the file.",
         "properties": sections,
         "additionalProperties": false,
     })
 }
 
-/// In a stage, what is left out is as in the rest of the file.
+/// Removes the defaults: in a stage, the default of a setting is its value in the rest of the file.
 fn without_defaults(mut sections: Value) -> Value {
     for section in sections.as_object_mut().into_iter().flat_map(Map::values_mut) {
         if let Some(section) = section.as_object_mut() {
@@ -61,7 +61,7 @@ fn without_defaults(mut sections: Value) -> Value {
     sections
 }
 
-/// What the schema says about one value, in the words of the loader.
+/// What the schema says about one value, in the loader's terms.
 pub(super) enum Shape<'s> {
     /// A [`Span`](super::Span).
     Span,
@@ -73,7 +73,7 @@ pub(super) enum Shape<'s> {
     List { items: &'s Value },
     /// One of a few values.
     Choice(Vec<Value>),
-    /// A text.
+    /// A string.
     Text { pattern: Option<&'s str>, message: &'s str, empty: bool },
     /// A whole number.
     Integer { minimum: Option<f64>, maximum: Option<f64> },
@@ -83,7 +83,7 @@ pub(super) enum Shape<'s> {
     Bool,
 }
 
-/// Reads a node of the schema. The forms are those that schemars makes; a test goes through all of them.
+/// Reads a node of the schema. It knows the forms that schemars generates; a test covers all of them.
 pub(super) fn shape<'s>(root: &'s Value, node: &'s Value) -> Option<Shape<'s>> {
     let (node, definition) = resolve(root, node);
     match definition {
@@ -116,7 +116,7 @@ pub(super) fn shape<'s>(root: &'s Value, node: &'s Value) -> Option<Shape<'s>> {
     }
 }
 
-/// Follows references and takes the one form that is not `null`.
+/// Follows references and picks the one form that is not `null`.
 fn resolve<'s>(root: &'s Value, node: &'s Value) -> (&'s Value, Option<&'s str>) {
     if let Some(name) = node.get("$ref").and_then(Value::as_str).and_then(|link| link.rsplit('/').next()) {
         let target = root.get("definitions").and_then(|definitions| definitions.get(name));
@@ -148,9 +148,9 @@ fn choices(node: &Value) -> Option<Vec<Value>> {
 mod tests {
     use super::*;
 
-    /// Every value in the file has a shape, and all texts that must have a form say it in words.
+    /// Every value in the file has a shape, and all strings with a required form describe it in words.
     #[test]
-    fn every_node_has_a_shape() {
+    fn every_schema_node_has_a_shape() {
         let root = schema();
         let mut nodes = vec![("root".to_owned(), root)];
         let mut leaves = 0;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_holds_what_the_file_holds() {
+    fn stage_schema_has_the_sections_of_the_file() {
         let root = schema();
         let keys = |value: Option<&Value>| -> Vec<String> {
             value.and_then(Value::as_object).map(|keys| keys.keys().cloned().collect()).unwrap_or_default()

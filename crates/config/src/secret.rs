@@ -1,4 +1,4 @@
-//! Values that stand in the environment and never in the file.
+//! Values that come from the environment and are never in the file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,20 +10,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A secret from the environment: `{ env = "SMTP_PASS" }`. Its value is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
-    /// The variable that holds it.
+    /// The variable that holds the value.
     pub env: String,
     value: Option<String>,
 }
 
 impl Secret {
-    /// A secret of that variable, with the value it has now.
+    /// Creates the secret of a variable, with the value that it has now.
     pub fn from_env(env: impl Into<String>) -> Self {
         let env = env.into();
         let value = std::env::var(&env).ok().filter(|value| !value.is_empty());
         Self { env, value }
     }
 
-    /// The value; `None` where the variable is not set or empty. The caller must not show it.
+    /// Returns the value; `None` if the variable is not set or empty. The caller must not show it.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Secret {
         let value = toml::Value::deserialize(deserializer)?;
         if value.is_str() {
             return Err(D::Error::custom(
-                "a secret does not stand in the file; write { env = \"NAME\" } and set the variable NAME",
+                "a secret must not be in the file; write { env = \"NAME\" } and set the variable NAME",
             ));
         }
         Written::deserialize(value).map(|written| Self::from_env(written.env)).map_err(D::Error::custom)

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them.
+//! Durations as people write them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time: `90s`, `15m`, `48h`, `14days`.
+/// A duration, such as `90s`, `15m`, `48h` or `14days`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -23,7 +23,7 @@ impl std::str::FromStr for Span {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         humantime::parse_duration(text)
             .map(Self)
-            .map_err(|_| "write a length of time such as \"90s\", \"15m\", \"48h\" or \"14days\"".to_owned())
+            .map_err(|_| "write a duration such as \"90s\", \"15m\", \"48h\" or \"14days\"".to_owned())
     }
 }
 
@@ -45,6 +45,6 @@ impl JsonSchema for Span {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "A length of time: 90s, 15m, 48h, 14days", "examples": ["48h"] })
+        json_schema!({ "type": "string", "description": "A duration: 90s, 15m, 48h, 14days", "examples": ["48h"] })
     }
 }

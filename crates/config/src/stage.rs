@@ -1,28 +1,28 @@
-//! Names of stages.
+//! The names of stages.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-/// The longest name; the names of a stack's resources must fit AWS's limits with it.
+/// The longest name, in characters; with it, the names of a stack's resources must fit AWS's limits.
 const LONGEST: usize = 20;
-/// Characters of the hash that keeps shortened names apart.
+/// The number of hash characters that keep shortened names apart.
 const HASH: usize = 6;
 
-/// The name of a stage: 1 to 20 lower-case letters, digits and hyphens, without a hyphen at its ends.
+/// The name of a stage: 1 to 20 lower-case letters, digits and hyphens, without a hyphen at either end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageName(String);
 
 impl StageName {
-    /// The name as a text.
+    /// Returns the name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Default for StageName {
-    /// `dev`.
+    /// Returns `dev`.
     fn default() -> Self {
         Self("dev".to_owned())
     }
@@ -34,14 +34,14 @@ impl fmt::Display for StageName {
     }
 }
 
-/// Why a text is no name of a stage.
+/// Why a text is not a valid stage name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a stage is 1 to 20 lower-case letters, digits and hyphens, without a hyphen at its ends{}",
+    "a stage name has 1 to 20 lower-case letters, digits and hyphens, without a hyphen at either end{}",
     suggestion.as_ref().map(|name| format!("; try `{name}`")).unwrap_or_default()
 )]
 pub struct StageError {
-    /// A name like the text that would do.
+    /// A similar name that would be valid.
     pub suggestion: Option<String>,
 }
 
@@ -58,8 +58,8 @@ impl FromStr for StageName {
     }
 }
 
-/// The nearest name to a branch's: `feature/Login page` becomes `feature-login-page`. Where it must be shortened, a
-/// hash of the whole text keeps two long branches apart.
+/// Returns the nearest valid name to a branch's: `feature/Login page` becomes `feature-login-page`. If it must be
+/// shortened, a hash of the whole text keeps two long branch names apart.
 fn suggestion(text: &str) -> Option<String> {
     let replaced: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn long_branch_names_stay_apart() {
+    fn long_branch_names_get_different_suggestions() {
         let (first, second) =
             (suggested("feature/a-very-long-branch-name-1"), suggested("feature/a-very-long-branch-name-2"));
         assert_ne!(first, second);
@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_suggestion_is_a_name(text in ".{0,60}") {
+        fn every_suggestion_is_a_valid_name(text in ".{0,60}") {
             if let Err(StageError { suggestion: Some(name) }) = text.parse::<StageName>() {
                 prop_assert!(name.parse::<StageName>().is_ok(), "{}", name);
             }

@@ -1,4 +1,4 @@
-//! The loader as a user meets it: golden texts of its errors, stages, the example in the repository.
+//! The loader as a user sees it: the texts of its errors, stages, and the example in the repository.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn config(text: &str, stage: &str) -> Config {
     load(text, stage).map(|loaded| loaded.config).unwrap_or_else(|error| panic!("{}", error.render(false)))
 }
 
-/// The rendered problems, `stage` being dev.
+/// Returns the rendered problems of a file for the stage dev.
 fn problems(text: &str) -> String {
     match load(text, "dev") {
         Ok(_) => "no problem".to_owned(),
@@ -35,14 +35,14 @@ fn summaries(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_empty_file_is_all_defaults() {
+fn empty_file_means_defaults() {
     let expected = Config { stage: "dev".to_owned(), ..Config::default() };
     assert_eq!(config("", "dev"), expected);
     assert_eq!(config("# nothing\n[site]\n", "dev"), expected);
 }
 
 #[test]
-fn a_stage_lays_over_the_rest() {
+fn stage_overrides_the_rest() {
     let text = r#"
         [api]
         memory_mb = 512
@@ -69,64 +69,64 @@ fn a_stage_lays_over_the_rest() {
 }
 
 #[test]
-fn a_stage_without_a_section_is_a_stage() {
+fn stage_needs_no_section() {
     assert_eq!(config("[stages.prod.api]\nmemory_mb = 512", "feature-login").api.memory_mb, 256);
 }
 
 #[test]
-fn unknown_keys_name_the_nearest() {
+fn unknown_keys_suggest_the_nearest() {
     assert_snapshot!(problems(
         "[api]\nmemory_mbb = 512\nretention_days = 14\ncolour = \"blue\"\n\n[sit]\n\n[prod.api]\nburst = 7\n\n[stages.prod.api]\nmemroy-mb = 512\n"
     ));
 }
 
 #[test]
-fn wrong_types_say_what_is_needed() {
+fn wrong_types_explain_what_is_required() {
     assert_snapshot!(problems(
         "turn = \"turn:turn.example.org\"\n\n[api]\nmemory_mb = \"512\"\ntimeout = 10\nallowed_origins = \"https://a.example.org\"\n\n[stack]\nname = 7\nprotect = \"yes\"\nexpires = true\n\n[stages.prod]\nlogs = 14\n"
     ));
 }
 
 #[test]
-fn values_out_of_range_say_the_range() {
+fn values_out_of_range_explain_the_range() {
     assert_snapshot!(problems(
         "[api]\nmemory_mb = 64\ntimeout = \"30s\"\nrequests_per_second = nan\n\n[signaling]\nroom_capacity = 50\ningress = \"cloudfare\"\n\n[logs]\nretention_days = 10\n\n[site]\nprice_class = \"everywhere\"\n"
     ));
 }
 
 #[test]
-fn values_in_a_wrong_form_say_the_form() {
+fn malformed_values_explain_the_form() {
     assert_snapshot!(problems(
         "[stack]\nname = \"Peer_Sync\"\nregion = \"Frankfurt\"\nexpires = \"soon\"\n\n[site]\nbucket = \"My.Bucket\"\n\n[api]\ntimeout = \"10 parsecs\"\nallowed_origins = [\"https://a.example.org\", \"https://b.example.org/app\", \"*\"]\n\n[turn]\nurls = [\"https://turn.example.org\"]\n\n[stages.\"Feature/Login\".api]\nmemory_mb = 512\n"
     ));
 }
 
 #[test]
-fn combinations_that_cannot_be_say_what_is_missing() {
+fn invalid_combinations_explain_what_is_missing() {
     assert_snapshot!(problems(
         "[stack]\nprotect = true\nexpires = \"48h\"\n\n[site]\ndomain = \"call.example.org\"\n\n[signaling]\ningress = \"direct\"\ninstance_type = \"t4g.micro\"\n\n[mail]\nprovider = \"smtp\"\n\n[turn]\nurls = [\"turn:turn.example.org:3478\"]\n\n[stack.tags]\n\"peersync:stack\" = \"mine\"\n"
     ));
 }
 
 #[test]
-fn certificates_must_be_where_the_edge_takes_them() {
+fn certificates_must_be_in_us_east_1() {
     assert_snapshot!(problems(
         "[site]\ndomain = \"call.example.org\"\ncertificate_arn = \"arn:aws:acm:eu-central-1:123456789012:certificate/0123\"\n"
     ));
 }
 
 #[test]
-fn mail_by_emailjs_needs_its_four_settings() {
+fn emailjs_needs_all_four_settings() {
     assert_snapshot!(problems("[mail]\nprovider = \"emailjs\"\n\n[mail.emailjs]\nservice_id = \"service_a\"\n"));
 }
 
 #[test]
-fn what_is_no_toml_is_said_as_such() {
+fn invalid_toml_is_reported() {
     assert_snapshot!(problems("[api]\nmemory_mb = \ntimeout = 10s\n"));
 }
 
 #[test]
-fn a_secret_in_the_file_is_refused_and_not_shown() {
+fn secrets_in_the_file_are_refused_and_masked() {
     let text = "[mail.smtp]\nuser = \"you@example.org\"\npassword = \"hunter2\"\npasword = \"hunter2\"\n\n[turn]\nsecret = { value = \"hunter2\" }\n";
     let shown = problems(text);
     assert!(!shown.contains("hunter2"), "{shown}");
@@ -136,16 +136,16 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_secret_without_its_variable_is_named() {
+fn secret_without_its_variable_is_reported() {
     let text = "[turn]\nurls = [\"turn:turn.example.org\"]\nsecret = { env = \"PEERSYNC_TEST_NEVER_SET\" }\n\n[mail.smtp]\npassword = { env = \"PEERSYNC_TEST_NEVER_SET_2\" }\n";
     let loaded = load(text, "dev").unwrap_or_else(|error| panic!("{}", error.render(false)));
     let error = loaded.require_secrets().err().unwrap_or_else(|| panic!("the secret has no value"));
     assert_snapshot!(error.render(false));
 }
 
-/// A problem of a key must not hide those of others, nor invent any: the misspelt certificate is not a missing one.
+/// A problem of one key must not hide those of others, nor invent any: a misspelt certificate key is not a missing one.
 #[test]
-fn everything_is_said_at_once_and_nothing_is_invented() {
+fn all_problems_are_reported_at_once_and_none_is_invented() {
     let text = "[site]\ndomain = \"call.example.org\"\ncertificate = 7\n\n[turn]\nsecret = { env = \"X\" }\n\n[api]\nburst = 0\n";
     assert_eq!(
         summaries(text),
@@ -153,9 +153,9 @@ fn everything_is_said_at_once_and_nothing_is_invented() {
     );
 }
 
-/// A rule that a stage breaks is told at the stage's line, and only where that stage is looked at.
+/// A rule that a stage breaks is reported at the stage's line, and only if that stage is loaded.
 #[test]
-fn rules_are_those_of_the_stage() {
+fn rules_apply_to_the_chosen_stage() {
     let text = "[stack]\nexpires = \"48h\"\n\n[stages.prod.stack]\nprotect = true\n";
     assert!(load(text, "dev").is_ok());
     assert!(load(&format!("{text}expires = \"never\"\n"), "prod").is_ok());
@@ -164,7 +164,7 @@ fn rules_are_those_of_the_stage() {
 }
 
 #[test]
-fn programs_get_line_and_column() {
+fn json_problems_have_line_and_column() {
     let error = load("[api]\n  burst = 0\n", "dev").err().unwrap_or_else(|| panic!("0 is out of range"));
     let problem = error.to_json();
     assert_eq!(problem.pointer("/0/line"), Some(&Value::from(2)));
@@ -173,11 +173,11 @@ fn programs_get_line_and_column() {
 }
 
 #[test]
-fn the_example_deploys_as_it_is() {
+fn example_equals_the_defaults() {
     assert_eq!(config(EXAMPLE, "dev"), config("", "dev"));
 }
 
-/// The example with every setting that is commented out in force. Prose never looks like a setting.
+/// Returns the example with every commented-out setting enabled. Prose never looks like a setting.
 fn whole_example() -> String {
     let setting = regex_lite::Regex::new(r#"^# ([a-z_]+ = ["\[{0-9tf].*|\[stages\.[a-z.]+\])$"#);
     let setting = setting.unwrap_or_else(|error| panic!("{error}"));
@@ -188,7 +188,7 @@ fn whole_example() -> String {
             Some(found) => found.as_str(),
             None => line,
         };
-        // A setting that stands there twice, with its default and with an example, is in force as the example.
+        // If a setting appears twice, with its default and with an example, the example counts.
         if lines.last().is_some_and(|last| named(last).is_some() && named(last) == named(line)) {
             lines.pop();
         }
@@ -198,7 +198,7 @@ fn whole_example() -> String {
 }
 
 #[test]
-fn the_example_is_right_with_everything_in_force() {
+fn example_is_valid_with_every_setting_enabled() {
     let text = whole_example();
     for stage in ["dev", "prod"] {
         config(&text, stage);
@@ -216,7 +216,7 @@ fn the_example_is_right_with_everything_in_force() {
 }
 
 #[test]
-fn the_example_has_every_key() {
+fn example_contains_every_key() {
     let table: toml::Table = whole_example().parse().unwrap_or_else(|error| panic!("{error}"));
     let value = serde_json::to_value(table).unwrap_or_default();
     let missing: BTreeSet<String> = keys(schema(), schema(), "")
@@ -226,7 +226,7 @@ fn the_example_has_every_key() {
     assert_eq!(missing, BTreeSet::new());
 }
 
-/// Every key that the schema names, stages and the insides of secrets left out.
+/// Returns every key that the schema names, except stages and the keys inside secrets.
 fn keys(root: &Value, node: &Value, prefix: &str) -> Vec<String> {
     let link = node.pointer("/allOf/0/$ref").or_else(|| node.get("$ref")).and_then(Value::as_str);
     let node = match link.and_then(|link| link.strip_prefix('#')) {

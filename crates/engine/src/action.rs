@@ -6,14 +6,14 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It does not exist and shall.
+    /// Create a resource that is wanted but missing.
     Create,
-    /// It is changed in place.
+    /// Change the resource in place.
     Update,
-    /// It is made anew, because a field cannot be changed in place.
+    /// Recreate the resource, because a field cannot be changed in place.
     Replace,
-    /// It exists and shall not.
+    /// Delete a resource that exists but is not wanted.
     Delete,
-    /// It is as it shall be.
+    /// Do nothing: the resource matches the desired state.
     NoChange,
 }

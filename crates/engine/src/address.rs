@@ -1,20 +1,20 @@
-//! The name of a node in the graph.
+//! The address of a resource in the graph.
 
 use std::fmt;
 
-/// Names one resource of a stack: its kind and its role in the stack, as in `lambda_function.signup`.
+/// The address of one resource of a stack: its kind and its role, as in `lambda_function.signup`.
 ///
-/// Addresses are deterministic: the same configuration always gives the same ones.
+/// Addresses are deterministic: the same configuration always gives the same addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
-    /// The kind's name in the registry, `lambda_function`.
+    /// The kind's name in the registry, such as `lambda_function`.
     pub kind: &'static str,
-    /// What distinguishes it among its kind, `signup`.
+    /// The name that distinguishes it from others of its kind, such as `signup`.
     pub name: String,
 }
 
 impl Address {
-    /// Builds an address from a kind and a name.
+    /// Creates an address from a kind and a name.
     pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
         Self { kind, name: name.into() }
     }

@@ -1,7 +1,7 @@
-//! Walking the graph: everything parallel that can be, each step after what it needs.
+//! Applies a plan: walks the graph with as much in parallel as possible, each step after its dependencies.
 //!
-//! A failed step skips what depends on it and lets the rest finish. A request to stop starts nothing new and finishes
-//! what is in flight. Running again continues: every step is planned anew from what was observed.
+//! If a step fails, its dependents are skipped and the others finish. After a request to stop, nothing new starts and
+//! steps in flight finish. Running again continues: every step is planned again from what was observed.
 
 mod schedule;
 
@@ -18,7 +18,7 @@ use super::plan::{self, Plan, PlanOptions};
 use super::progress::{Event, Progress, Reporter};
 use super::{Action, Address, ApplyContext, Graph, Live, Observation, OutputMap, Outputs, Resource, ResourceError};
 
-/// How many steps run at once. Enough for every stack; the provider's own quotas are kept by the resources.
+/// The default number of steps that run at once, enough for every stack. The resources keep the provider's own quotas.
 const DEFAULT_PARALLELISM: usize = 64;
 
 /// How a running apply is stopped.
@@ -26,23 +26,23 @@ const DEFAULT_PARALLELISM: usize = 64;
 pub struct Interrupt {
     /// Cancelled by the first Ctrl-C: nothing new is started.
     pub stop: CancellationToken,
-    /// Cancelled by the second: what is in flight is abandoned.
+    /// Cancelled by the second Ctrl-C: steps in flight are abandoned.
     pub abort: CancellationToken,
 }
 
 /// How a plan is applied.
 #[derive(Clone)]
 pub struct ApplyOptions {
-    /// How the plan was made; steps are planned again with the outputs that become known.
+    /// The options that the plan was made with; steps are planned again when more outputs are known.
     pub plan: PlanOptions,
-    /// How many steps run at once.
+    /// The maximum number of steps that run at once.
     pub parallelism: usize,
-    /// How it is stopped.
+    /// How the apply is stopped.
     pub interrupt: Interrupt,
 }
 
 impl ApplyOptions {
-    /// The defaults for a plan made with these options.
+    /// Returns the defaults for a plan made with these options.
     pub fn new(plan: PlanOptions) -> Self {
         Self { plan, parallelism: DEFAULT_PARALLELISM, interrupt: Interrupt::default() }
     }
@@ -51,46 +51,46 @@ impl ApplyOptions {
 /// A step that failed.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// Which resource.
+    /// The resource.
     pub address: Address,
-    /// What was being done.
+    /// The action that failed.
     pub action: Action,
-    /// Why it failed.
+    /// The reason.
     pub error: Arc<ResourceError>,
 }
 
-/// A step that was not started, because another one failed.
+/// A step that was not started because another one failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Which resource.
+    /// The resource.
     pub address: Address,
-    /// The one that failed.
+    /// The resource whose step failed.
     pub because: Address,
 }
 
 /// How an apply ended.
 #[derive(Default)]
 pub struct Outcome {
-    /// What was done, in the order in which it was finished.
+    /// The completed steps, in the order in which they finished.
     pub done: Vec<(Address, Action)>,
-    /// What failed.
+    /// The steps that failed.
     pub failed: Vec<Failed>,
-    /// What was not started because of a failure.
+    /// The steps that were not started because of a failure.
     pub skipped: Vec<Skipped>,
-    /// What was not started, or abandoned, because the user asked to stop.
+    /// The steps that were not started, or were abandoned, because the user asked to stop.
     pub remaining: Vec<Address>,
-    /// The outputs of everything that is there now.
+    /// The outputs of every resource that exists now.
     pub outputs: Outputs,
 }
 
 impl Outcome {
-    /// Whether everything that was planned is done.
+    /// Returns whether everything that was planned is done.
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.skipped.is_empty() && self.remaining.is_empty()
     }
 }
 
-/// Applies a plan. The plan must have no conflicts.
+/// Applies a plan, which must not have conflicts.
 pub async fn apply(
     graph: &Graph,
     plan: &Plan,
@@ -102,7 +102,7 @@ pub async fn apply(
     run.execute(Schedule::new(graph, plan)).await
 }
 
-/// What every step of one apply shares.
+/// What the steps of one apply share.
 struct Run<'a> {
     graph: &'a Graph,
     observation: &'a Observation,
@@ -110,7 +110,7 @@ struct Run<'a> {
     reporter: &'a Arc<dyn Reporter>,
 }
 
-/// How one task ended.
+/// The result of one task.
 struct TaskEnd {
     task: Task,
     action: Action,
@@ -142,7 +142,7 @@ impl Run<'_> {
         outcome
     }
 
-    /// Runs one task, given the outputs known so far; it sees only those of the dependencies that it declares.
+    /// Runs one task. The outputs include those of everything that it depends on.
     async fn perform(&self, task: Task, outputs: Outputs) -> TaskEnd {
         let Some(resource) = self.graph.resource(&task.address) else {
             let result = Err(ResourceError::new("the plan names a resource that the graph does not have"));
@@ -195,7 +195,7 @@ impl Run<'_> {
         (step.action, result)
     }
 
-    /// Deletes what was found, if anything was.
+    /// Deletes what was found, if anything.
     async fn remove(
         &self,
         address: &Address,

@@ -1,4 +1,4 @@
-//! The difference between what is and what shall be: pure data, no provider, no `await`.
+//! The difference between actual and desired state: pure data, no provider, no `await`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::digest::Applied;
 use super::value::{Field, Fields, LiveField};
 use super::{Live, Tags};
 
-/// The tag that holds the digest.
+/// The key of the tag that holds the digest.
 pub const DIGEST_TAG: &str = "peersync:digest";
 
 /// Shown in place of a secret.
@@ -19,30 +19,30 @@ const UNKNOWN: &str = "(known after apply)";
 /// Shown in place of a value that the provider does not return.
 const UNREADABLE: &str = "(not readable)";
 
-/// Who made a field differ.
+/// Why a field differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The configuration is not what was last applied.
+    /// The configuration has changed since it was last applied.
     Configuration,
-    /// Somebody changed it in AWS since it was last applied.
+    /// The field was changed in AWS since it was last applied.
     Drift,
-    /// Both.
+    /// Both the configuration and the field in AWS have changed.
     Both,
-    /// Nothing tells: the resource carries no digest.
+    /// The reason is unknown, because the resource carries no digest.
     Unknown,
 }
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldChange {
-    /// The field; `tags.KEY` for a tag.
+    /// The field's name; `tags.KEY` for a tag.
     pub field: String,
-    /// What it is; `null` where it is absent. Secrets are never here.
+    /// The actual value, or `null` if the field is absent. Never contains secrets.
     pub old: Value,
-    /// What it shall be. Secrets are never here.
+    /// The desired value. Never contains secrets.
     pub new: Value,
-    /// Who made it differ.
+    /// Why the field differs.
     pub reason: Reason,
 }
 
@@ -52,33 +52,33 @@ pub struct FieldChange {
 pub struct Changes(Vec<FieldChange>);
 
 impl Changes {
-    /// Whether this field differs.
+    /// Returns whether this field differs.
     pub fn has(&self, field: &str) -> bool {
         self.0.iter().any(|change| change.field == field)
     }
 
-    /// Whether one of these fields differs.
+    /// Returns whether one of these fields differs.
     pub fn has_any(&self, fields: &[&str]) -> bool {
         fields.iter().any(|field| self.has(field))
     }
 
-    /// Whether any tag differs, the digest included.
+    /// Returns whether any tag differs, including the digest.
     pub fn tags(&self) -> bool {
         self.0.iter().any(|change| change.field.starts_with("tags."))
     }
 
-    /// Whether nothing differs.
+    /// Returns whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The differences a person is shown: all but the digest itself.
+    /// Returns the differences that people see: all but the digest itself.
     pub fn shown(&self) -> impl Iterator<Item = &FieldChange> {
         let digest = format!("tags.{DIGEST_TAG}");
         self.0.iter().filter(move |change| change.field != digest)
     }
 
-    /// All differences, the digest included.
+    /// Returns all differences, including the digest.
     pub fn iter(&self) -> impl Iterator<Item = &FieldChange> {
         self.0.iter()
     }
@@ -90,7 +90,7 @@ impl FromIterator<FieldChange> for Changes {
     }
 }
 
-/// The fields of a resource that does not exist yet, as changes from nothing.
+/// Returns the fields of a resource that does not exist yet, as changes from nothing.
 pub fn creation(fields: &Fields) -> Changes {
     fields
         .iter()
@@ -103,8 +103,8 @@ pub fn creation(fields: &Fields) -> Changes {
         .collect()
 }
 
-/// Compares a found resource with what it shall be. `tags` are the wanted tags, the digest included where it is known;
-/// tags that others have put on the resource are left alone.
+/// Compares actual and desired state. `tags` are the wanted tags, including the digest if it is known; tags that others
+/// have added are ignored.
 pub fn compare(live: &Live, fields: &Fields, tags: &Tags) -> Changes {
     let recorded = live.tags.as_ref().and_then(|tags| tags.get(DIGEST_TAG)).map(String::as_str);
     let applied = Applied::decode(recorded, fields.keys().map(String::as_str));
@@ -129,7 +129,7 @@ fn compare_field(name: &str, field: &Field, live: Option<&LiveField>, applied: &
     if !differs {
         return None;
     }
-    // Without a digest nothing tells why a field is not there.
+    // Without a digest it is unknown why a field is missing.
     let drifted = match live {
         Some(live) => applied.live_is(name, live).map(|same| !same),
         None => applied.is_known().then_some(true),

@@ -1,8 +1,8 @@
-//! The digest tag: what was last applied, field by field, in one short text.
+//! The digest tag: what was last applied, field by field, in one short string.
 //!
 //! For every field, in the order of their names, the tag holds 6 characters of base64url: the first 36 bits of the
-//! SHA-256 of the field's name and value. It serves only to say *who* changed a field (the configuration or somebody
-//! in AWS) and to compare fields that AWS does not return; at 36 bits a change goes unseen once in 7×10¹⁰.
+//! SHA-256 of the field's name and value. It serves only to tell *who* changed a field (the configuration or somebody
+//! in AWS) and to compare fields that AWS does not return. At 36 bits, a change goes unnoticed once in 7×10¹⁰.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::value::{Field, Fields, LiveField};
 
-/// Version of the form; another one is treated as "not known".
+/// The version of the format; a digest of any other version is treated as unknown.
 const PREFIX: &str = "1.";
-/// Characters of base64url per field.
+/// The number of base64url characters per field.
 const WIDTH: usize = 6;
-/// AWS allows 256 characters in a tag's value. A resource with more fields keeps its digest elsewhere.
+/// The maximum number of fields whose digest fits into a tag: AWS allows 256 characters in a tag's value. A resource
+/// with more fields keeps its digest elsewhere.
 pub const MAXIMUM_FIELDS_OF_A_TAG: usize = (256 - PREFIX.len()) / WIDTH;
 
-/// The digest of the fields; `None` while one of them is not known.
+/// Returns the digest of the fields, or `None` while one of them is not known.
 ///
-/// Resources have at most [`MAXIMUM_FIELDS_OF_A_TAG`] fields, so that the tag fits, unless they keep the digest
+/// A resource has at most [`MAXIMUM_FIELDS_OF_A_TAG`] fields, so that the tag fits, unless it keeps the digest
 /// elsewhere.
 pub fn encode(fields: &Fields) -> Option<String> {
     let mut digest = String::from(PREFIX);
@@ -37,13 +38,13 @@ pub fn length(fields: usize) -> usize {
     PREFIX.len() + fields * WIDTH
 }
 
-/// A digest read back, split into the hashes of the fields.
+/// A digest that was read back, split into the hashes of the fields.
 #[derive(Debug, Default)]
 pub struct Applied<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Applied<'a> {
-    /// Splits the digest along the names of the fields. Nothing is known where their number has changed, as with
-    /// another version of the tool.
+    /// Splits a digest into the hashes of these fields. If their number has changed, as with another version of this
+    /// program, nothing is known.
     pub fn decode(digest: Option<&'a str>, names: impl Iterator<Item = &'a str>) -> Self {
         let Some(hashes) = digest.and_then(|digest| digest.strip_prefix(PREFIX)) else { return Self::default() };
         let names: Vec<&str> = names.collect();
@@ -54,18 +55,18 @@ impl<'a> Applied<'a> {
         Self(names.into_iter().zip(hashes).collect())
     }
 
-    /// Whether anything is known.
+    /// Returns whether anything is known.
     pub fn is_known(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Whether the field was applied with this value; `None` where that is not known.
+    /// Returns whether the field was applied with this value, or `None` if that is not known.
     pub fn desired_is(&self, name: &str, field: &Field) -> Option<bool> {
         let hash = self.0.get(name)?;
         Some(*hash == field_hash(name, &canonical(field)?))
     }
 
-    /// Whether the live value is the one that was applied; `None` where that is not known.
+    /// Returns whether the live value is the one that was applied, or `None` if that is not known.
     pub fn live_is(&self, name: &str, field: &LiveField) -> Option<bool> {
         let hash = self.0.get(name)?;
         let text = match field {
@@ -85,7 +86,7 @@ fn canonical(field: &Field) -> Option<String> {
     }
 }
 
-/// The JSON text with the keys of objects sorted, whatever order serde_json was built to keep.
+/// Returns the JSON text with the keys of objects sorted, whatever order serde_json was built to keep.
 fn sorted(value: &Value) -> String {
     match value {
         Value::Object(object) => {

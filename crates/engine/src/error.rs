@@ -50,64 +50,64 @@ fn chain(mut next: Option<&(dyn Error + 'static)>, mut texts: Vec<String>) -> Ve
     texts
 }
 
-/// Which kind of failure it was; chooses exit code and help.
+/// The kind of a failure, which determines exit code and hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Failure {
-    /// Credentials are missing, expired or wrong: nothing else will work either.
+    /// Credentials are missing, expired or wrong, so that no other call will work either.
     Credentials,
-    /// The provider refused this call to this caller.
+    /// The provider denied this call to this caller.
     Denied,
     /// The provider could not be reached.
     Unreachable,
     /// This endpoint does not offer the service or operation.
     NotOffered,
-    /// Anything else.
+    /// Any other failure.
     #[default]
     Other,
 }
 
-/// Why a resource could not be read or changed: a summary without user values, the cause, the mend.
+/// Why a resource could not be read or changed: a summary without user values, the cause, and how to fix it.
 #[derive(Clone, Debug)]
 pub struct ResourceError {
-    /// What failed, `failed to create the bucket`.
+    /// What failed, such as `failed to create the bucket`.
     pub summary: String,
-    /// How to mend it, where we know.
+    /// How to fix it, if known.
     pub hint: Option<String>,
-    /// Which kind of failure.
+    /// The kind of the failure.
     pub failure: Failure,
-    /// The provider's own code for it, `ResourceNotFoundException`.
+    /// The provider's error code, such as `ResourceNotFoundException`.
     pub code: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ResourceError {
-    /// An error with a summary alone.
+    /// Creates an error with a summary only.
     pub fn new(summary: impl Into<String>) -> Self {
         Self { summary: summary.into(), hint: None, failure: Failure::Other, code: None, source: None }
     }
 
-    /// Adds how to mend it.
+    /// Adds a hint on how to fix it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says which kind of failure it was.
+    /// Sets the kind of the failure.
     #[must_use]
     pub fn failure(mut self, failure: Failure) -> Self {
         self.failure = failure;
         self
     }
 
-    /// Keeps the provider's code.
+    /// Sets the provider's error code.
     #[must_use]
     pub fn code(mut self, code: Option<&str>) -> Self {
         self.code = code.map(str::to_owned);
         self
     }
 
-    /// Whether the provider's code is one of these.
+    /// Returns whether the provider's error code is one of these.
     pub fn is(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
@@ -119,7 +119,7 @@ impl ResourceError {
         self
     }
 
-    /// Returns the texts of the causes, the nearest first, repeated ones left out.
+    /// Returns the texts of the causes, the nearest first, without repetitions.
     pub fn causes(&self) -> Vec<String> {
         chain(self.source(), Vec::new())
     }

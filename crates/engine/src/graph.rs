@@ -1,4 +1,4 @@
-//! The resources of a stack and what each of them needs, as a graph that is known to have no cycle.
+//! The resources of a stack and their dependencies, as a graph without cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,17 +16,17 @@ pub struct Graph {
     order: Vec<Address>,
 }
 
-/// Why a set of resources is not a graph. Always a mistake in the program, never in the configuration.
+/// Why a set of resources is not a graph. This is always a bug in the program, never a problem of the configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GraphError {
     /// Two resources have the same address.
-    #[error("two resources are called {0}")]
+    #[error("two resources have the address {0}")]
     Duplicate(Address),
-    /// A resource depends on one that is not there.
+    /// A resource depends on one that is not in the set.
     #[error("{0} depends on {1}, which is not part of the stack")]
     Missing(Address, Address),
-    /// Resources depend on each other in a circle.
-    #[error("{0} depends on itself through others")]
+    /// Resources depend on each other in a cycle.
+    #[error("{0} is part of a dependency cycle")]
     Cycle(Address),
 }
 
@@ -34,7 +34,7 @@ impl Graph {
     /// Builds the graph.
     ///
     /// # Errors
-    /// Duplicate addresses, missing dependencies, cycles.
+    /// Fails on duplicate addresses, missing dependencies and cycles.
     pub fn new(resources: Vec<Arc<dyn Resource>>) -> Result<Self, GraphError> {
         let mut by_address: BTreeMap<Address, Arc<dyn Resource>> = BTreeMap::new();
         for resource in resources {
@@ -56,38 +56,38 @@ impl Graph {
         Ok(Self { resources: by_address, dependencies, order })
     }
 
-    /// All addresses, each after everything that it depends on.
+    /// Returns all addresses, each after everything that it depends on.
     pub fn order(&self) -> &[Address] {
         &self.order
     }
 
-    /// The resource of that address.
+    /// Returns the resource with this address.
     pub fn resource(&self, address: &Address) -> Option<&Arc<dyn Resource>> {
         self.resources.get(address)
     }
 
-    /// What a resource depends on directly.
+    /// Returns the direct dependencies of a resource.
     pub fn dependencies(&self, address: &Address) -> impl Iterator<Item = &Address> {
         self.dependencies.get(address).into_iter().flatten()
     }
 
-    /// What depends on a resource directly.
+    /// Returns the direct dependents of a resource.
     pub fn dependents<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Address> {
         self.dependencies.iter().filter(move |(_, needed)| needed.contains(address)).map(|(dependent, _)| dependent)
     }
 
-    /// How many resources there are.
+    /// Returns the number of resources.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the graph has no resources.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// The same graph with only the resources that `keep` names. Dependencies on the others are dropped: an endpoint
-    /// that does not offer a service has them replaced by other means.
+    /// Returns the same graph with only the resources that `keep` selects. Dependencies on the others are dropped: if
+    /// an emulator lacks a service, its resources are replaced by other means.
     pub fn restricted(&self, keep: impl Fn(&Address) -> bool) -> Self {
         let dependencies: BTreeMap<Address, BTreeSet<Address>> = self
             .dependencies

@@ -1,8 +1,8 @@
-//! The engine: a graph of resources, a plan as pure data, a parallel apply. It knows no provider and never prints.
+//! The engine: a graph of resources, a plan as pure data, and a parallel apply. It knows no provider and never prints.
 //!
-//! The way of the data: [`observe`] reads everything at once, [`plan`](plan::plan) compares it with what the
-//! configuration wants, [`apply`] walks the graph. There is no state file: what was last applied is known from the
-//! [`digest`] that each resource carries as a tag.
+//! Data flows this way: [`observe`] reads everything at once, [`plan`](plan::plan) compares it with the desired state,
+//! and [`apply`] walks the graph. No state file exists: what was last applied is known from the [`digest`] that each
+//! resource carries as a tag.
 
 mod action;
 mod address;

@@ -1,4 +1,4 @@
-//! Reading everything at once. Names do not depend on other resources, so the reads need no order.
+//! Reads all resources at once. Names do not depend on other resources, so the reads need no order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::{Address, Graph, Live, ResourceError, SharedReads};
 /// What was found, and what could not be read.
 #[derive(Default)]
 pub struct Observation {
-    /// Every resource that could be read; `None` where it does not exist.
+    /// Every resource that could be read; `None` if it does not exist.
     pub live: BTreeMap<Address, Option<Live>>,
-    /// Why the others could not be read.
+    /// The resources that could not be read, each with the reason.
     pub errors: Vec<(Address, ResourceError)>,
 }
 
 impl Observation {
-    /// The resource as it was found.
+    /// Returns the resource as it was found, or `None` if it does not exist or could not be read.
     pub fn get(&self, address: &Address) -> Option<&Live> {
         self.live.get(address).and_then(Option::as_ref)
     }

@@ -1,4 +1,4 @@
-//! What has to be done, as plain data. Planning is pure: it looks at what was observed and calls nobody.
+//! What has to be done, as plain data. Planning is pure: it works on what was observed and makes no calls.
 
 use serde::Serialize;
 
@@ -9,50 +9,50 @@ use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, 
 /// What is done to one resource, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// Which resource.
+    /// The resource.
     pub address: Address,
-    /// What is done.
+    /// What is done to it.
     pub action: Action,
-    /// What differs.
+    /// The differences between actual and desired state.
     pub changes: Changes,
-    /// Why it cannot be changed in place, where it is replaced.
+    /// Why it cannot be changed in place, if it is replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replace_because: Vec<String>,
 }
 
-/// A resource that has our name and is not ours.
+/// A resource that has one of the stack's names but is not managed by the stack.
 #[derive(Clone, Debug, Serialize)]
 pub struct Conflict {
-    /// Which resource.
+    /// The resource that would have this name.
     pub address: Address,
-    /// The identifier of what is there.
+    /// The identifier of the resource that has it.
     pub id: String,
-    /// What was seen in place of our tags.
+    /// What was found instead of the stack's tags.
     pub reason: String,
 }
 
 /// Everything that has to be done to a stack.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
-    /// The resources of the stack, each after what it depends on, without those that are neither there nor wanted;
-    /// when the stack is destroyed, those that are there.
+    /// The resources of the stack, each after its dependencies, without those that neither exist nor are wanted. When
+    /// the stack is destroyed, the resources that exist.
     pub steps: Vec<Step>,
-    /// Resources that stand in the way. Nothing is applied while there is one.
+    /// Unmanaged resources that are in the way. A plan with conflicts is not applied.
     pub conflicts: Vec<Conflict>,
 }
 
 impl Plan {
-    /// The steps that do something.
+    /// Returns the steps that do something.
     pub fn pending(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.action != Action::NoChange)
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether the plan does nothing.
     pub fn is_empty(&self) -> bool {
         self.pending().next().is_none()
     }
 
-    /// How many steps do this.
+    /// Returns the number of steps with this action.
     pub fn count(&self, action: Action) -> usize {
         self.steps.iter().filter(|step| step.action == action).count()
     }
@@ -63,11 +63,11 @@ impl Plan {
 pub struct PlanOptions {
     /// The tags that every resource carries, without the digest.
     pub tags: Tags,
-    /// Whether resources with our name but without our tags are taken over.
+    /// Whether to adopt resources that have the stack's names but not its tags.
     pub adopt: bool,
 }
 
-/// Plans to make everything as the configuration wants it.
+/// Plans to bring everything to the desired state.
 pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> Plan {
     let mut outputs = Outputs::default();
     let mut plan = Plan::default();
@@ -90,7 +90,8 @@ pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> 
     plan
 }
 
-/// Plans to delete everything that is ours. What has our name and is not ours stays, and is listed as a conflict.
+/// Plans to delete everything that the stack manages. Unmanaged resources with its names are kept and listed as
+/// conflicts.
 pub fn plan_destroy(graph: &Graph, observation: &Observation) -> Plan {
     let mut plan = Plan::default();
     for resource in graph.order().iter().filter_map(|address| graph.resource(address)) {
@@ -103,8 +104,8 @@ pub fn plan_destroy(graph: &Graph, observation: &Observation) -> Plan {
     plan
 }
 
-/// The wanted tags of one resource: those of the stack, where it can carry them, and its digest, where all its fields
-/// are known.
+/// Returns the desired tags of one resource: those of the stack, if it can carry tags, and its digest, if all its
+/// fields are known.
 pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags {
     let mut wanted = if resource.taggable() { tags.clone() } else { Tags::new() };
     if let Some(digest) = digest::encode(&resource.desired(outputs)) {
@@ -113,7 +114,7 @@ pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags 
     wanted
 }
 
-/// Plans one resource with the outputs known so far. The apply calls it again once all outputs are known.
+/// Plans one resource with the outputs known so far. The apply calls this again when all outputs are known.
 pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs, options: &PlanOptions) -> Step {
     let address = resource.address();
     let Some(live) = live else {

@@ -1,4 +1,4 @@
-//! What happens, told while it happens. The engine never prints: it sends events to a [`Reporter`].
+//! Progress events. The engine never prints: it sends events to a [`Reporter`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,44 +8,44 @@ use super::{Action, Address};
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Reading of the live resources begins.
+    /// Reading the live resources has started.
     ObserveStarted {
-        /// How many will be read.
+        /// The number of resources to read.
         total: usize,
     },
     /// One resource was read.
     Observed {
-        /// Which.
+        /// The resource.
         address: Address,
     },
-    /// Work on a resource begins.
+    /// Work on a resource has started.
     Started {
-        /// Which.
+        /// The resource.
         address: Address,
         /// What is done to it.
         action: Action,
     },
-    /// The resource waits for something that passes by itself.
+    /// The resource waits for a transient condition to end.
     Waiting {
-        /// Which; `None` if it belongs to no single resource.
+        /// The resource; `None` if the wait belongs to no single one.
         address: Option<Address>,
         /// What it waits for.
         reason: String,
     },
-    /// A call failed in a way that passes by itself, and is tried again.
+    /// A call failed with a transient error and is retried.
     Retrying {
-        /// Which; `None` where the call belongs to no single resource.
+        /// The resource; `None` if the call belongs to no single resource.
         address: Option<Address>,
-        /// How many tries have failed so far.
+        /// The number of attempts that have failed so far.
         attempt: u32,
-        /// Why the last one failed.
+        /// Why the last attempt failed.
         reason: String,
-        /// How long until the next.
+        /// The delay before the next attempt.
         delay: Duration,
     },
-    /// Work on a resource has ended well.
+    /// Work on a resource has succeeded.
     Finished {
-        /// Which.
+        /// The resource.
         address: Address,
         /// What was done to it.
         action: Action,
@@ -54,34 +54,34 @@ pub enum Event {
     },
     /// Work on a resource has failed.
     Failed {
-        /// Which.
+        /// The resource.
         address: Address,
-        /// What was being done.
+        /// The action that failed.
         action: Action,
-        /// Why.
+        /// The reason.
         error: Arc<super::ResourceError>,
     },
-    /// A resource was not touched, because one that it depends on failed.
+    /// A resource was skipped because one of its dependencies failed.
     Skipped {
-        /// Which.
+        /// The resource.
         address: Address,
-        /// The one that failed.
+        /// The dependency that failed.
         because: Address,
     },
-    /// The user asked to stop: what is in flight is finished, nothing new begins.
+    /// The user asked to stop: steps in flight finish, nothing new starts.
     Interrupted {
-        /// How many steps will not be started.
+        /// The number of steps that will not be started.
         remaining: usize,
     },
 }
 
-/// Shows events to somebody.
+/// A receiver of events.
 pub trait Reporter: Send + Sync {
-    /// Takes one event. Must not block.
+    /// Handles one event. Must not block.
     fn event(&self, event: &Event);
 }
 
-/// A reporter that shows nothing.
+/// A reporter that ignores all events.
 pub struct Silent;
 
 impl Reporter for Silent {
@@ -92,7 +92,7 @@ tokio::task_local! {
     static CURRENT: Progress;
 }
 
-/// The view of one resource on the reporter.
+/// Reports the progress of one resource, or of work that belongs to none.
 #[derive(Clone)]
 pub struct Progress {
     address: Option<Address>,
@@ -100,12 +100,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress of one resource.
+    /// Creates the progress of one resource.
     pub fn new(address: Address, reporter: Arc<dyn Reporter>) -> Self {
         Self { address: Some(address), reporter }
     }
 
-    /// Progress of work that belongs to no resource.
+    /// Creates the progress of work that belongs to no resource.
     pub fn of_nobody(reporter: Arc<dyn Reporter>) -> Self {
         Self { address: None, reporter }
     }
@@ -121,12 +121,12 @@ impl Progress {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// Says what is waited for.
+    /// Reports what the resource waits for.
     pub fn waiting(&self, reason: impl Into<String>) {
         self.reporter.event(&Event::Waiting { address: self.address.clone(), reason: reason.into() });
     }
 
-    /// Says that a call is tried again.
+    /// Reports that a call is retried.
     pub fn retrying(&self, attempt: u32, reason: impl Into<String>, delay: Duration) {
         let reason = reason.into();
         self.reporter.event(&Event::Retrying { address: self.address.clone(), attempt, reason, delay });

@@ -1,56 +1,70 @@
-//! What the engine asks of a resource.
+//! The interface that every resource implements.
 
 use async_trait::async_trait;
 
 use super::progress::Progress;
 use super::{Address, Changes, Fields, Live, OutputMap, Outputs, ResourceError, SharedReads, Tags};
 
-/// One resource of a stack: knows how to find itself, what it wants to be, and how to get there.
+/// One resource of a stack: it can find itself, describe its desired state, and get there.
 ///
-/// [`desired`](Resource::desired) is pure. The other methods talk to the provider; they retry what is known to
-/// pass by itself, each with a deadline, and report through the [`Progress`] they are given.
+/// What every implementation promises, so that an interrupted or repeated run ends in the same state as an undisturbed
+/// one. The suite `contract` checks it for every kind against an emulator.
+///
+/// - **Creation survives repetition.** A call may have taken effect although its answer was lost, or the process was
+///   killed after it. [`create`](Resource::create) therefore succeeds if the resource already exists and is managed by
+///   the stack, and creates no second one.
+/// - **Deletion of what is gone succeeds.** So do [`delete`](Resource::delete) and [`retire`](Resource::retire) after
+///   somebody else has deleted it.
+/// - **The desired state is deterministic.** [`desired`](Resource::desired) is pure: the same configuration and outputs
+///   always give the same fields, without a clock, a random number or a call.
+/// - **Only declared dependencies are visible.** The outputs given to it are those of
+///   [`dependencies`](Resource::dependencies) alone.
+/// - **Only observation uses shared reads.** They tell what was there when the observation began, so that nothing that
+///   changes a resource may rely on them; only [`observe`](Resource::observe) is given them.
+/// - **Every wait has a deadline**, is reported through the given [`Progress`], and keeps its last error.
 #[async_trait]
 pub trait Resource: Send + Sync {
-    /// Its name in the graph.
+    /// Returns its address in the graph.
     fn address(&self) -> &Address;
 
-    /// What must exist before it, and must be deleted after it.
+    /// Returns the resources that must exist before it, and must be deleted after it.
     fn dependencies(&self) -> Vec<Address>;
 
-    /// Whether the configuration wants it at all. A resource that is not wanted is deleted where it is found.
+    /// Returns whether the configuration wants it at all. A resource that exists but is not wanted is deleted.
     fn wanted(&self) -> bool {
         true
     }
 
-    /// Whether it can carry tags; those that can get the stack's tags and the digest at creation. The others get at
-    /// most the digest, where they have a place for it and show it among their tags.
+    /// Returns whether it can carry tags. Those that can get the stack's tags and the digest at creation. The others
+    /// get at most the digest, if they have a place for it and show it among their tags.
     fn taggable(&self) -> bool {
         true
     }
 
-    /// Fields that cannot be changed in place, each with the reason.
+    /// Returns the fields that cannot be changed in place, each with the reason.
     fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Whether a replacement is created before the old one is deleted. The old one is then found by
-    /// [`observe`](Resource::observe) as a difference and removed by [`retire`](Resource::retire).
+    /// Returns whether a replacement is created before the old resource is deleted. [`observe`](Resource::observe) then
+    /// reports the old one as a difference, and [`retire`](Resource::retire) removes it.
     fn create_before_destroy(&self) -> bool {
         false
     }
 
-    /// Reads it. `None` where it does not exist.
+    /// Reads the resource. Returns `None` if it does not exist. Reads that several resources need are made once, through
+    /// `reads`.
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError>;
 
-    /// What it shall be, given the outputs known so far; a field that needs an output not yet known is
+    /// Returns the desired state, given the outputs known so far. A field that needs an output not yet known is
     /// [`Field::Unknown`](super::Field::Unknown). Tags are not among the fields.
     fn desired(&self, outputs: &Outputs) -> Fields;
 
-    /// Creates it, with `context.tags` in the same call.
+    /// Creates the resource, with `context.tags` in the same call. Succeeds if a call before has already created it.
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError>;
 
-    /// Changes it in place: exactly what `changes` names; `context.tags` wherever `changes.tags()` says so,
-    /// as the last step, so that an interrupted update is seen again.
+    /// Changes the resource in place: exactly what `changes` names, and `context.tags` if `changes.tags()` is true, as
+    /// the last step, so that the next run notices an interrupted update.
     async fn update(
         &self,
         context: &ApplyContext<'_>,
@@ -58,10 +72,10 @@ pub trait Resource: Send + Sync {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError>;
 
-    /// Deletes it; succeeds where it is already gone.
+    /// Deletes the resource. Succeeds if it is already gone.
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError>;
 
-    /// Deletes the old resource after its replacement has taken over and the dependents have moved to it.
+    /// Deletes the old resource, after its replacement has taken over and the dependents use that one.
     async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         self.delete(progress, live).await
     }
@@ -69,10 +83,10 @@ pub trait Resource: Send + Sync {
 
 /// What a resource needs while it is created or changed.
 pub struct ApplyContext<'a> {
-    /// Outputs of everything it depends on.
+    /// The outputs of the resources that it declares as dependencies, and of no other.
     pub outputs: &'a Outputs,
-    /// All tags it shall carry, the digest included.
+    /// All tags that it must carry, including the digest.
     pub tags: &'a Tags,
-    /// Where waiting and retrying are reported.
+    /// The receiver of its progress.
     pub progress: &'a Progress,
 }

@@ -1,4 +1,4 @@
-//! A world without a provider, for the engine's tests: resources that fail, hang and lose their answers on demand.
+//! A simulated provider for the engine's tests: resources that fail, hang and lose their answers on demand.
 
 #![allow(clippy::unwrap_used, reason = "a test's world may panic")]
 
@@ -14,30 +14,30 @@ use super::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Succeed,
-    /// Fails, and nothing has happened.
+    /// The call fails without an effect.
     FailBefore,
-    /// Happens, but the answer is lost.
+    /// The call takes effect, but its answer is lost.
     FailAfter,
-    /// Never ends. The run is aborted, as by a second Ctrl-C.
+    /// The call never returns. The run is aborted, as by a second Ctrl-C.
     Hang,
-    /// Succeeds, and the user asks to stop.
+    /// The call succeeds, and the user asks to stop.
     Stop,
-    /// Succeeds, and the process is killed right after.
+    /// The call succeeds, and the process is killed right after.
     Abort,
 }
 
-/// What one run meets, call by call; after the end of the list everything succeeds.
+/// The fates of one run's calls, in order; all further calls succeed.
 #[derive(Clone, Debug, Default)]
 pub struct Fates(pub Vec<Fate>);
 
-/// One resource of the world.
+/// One resource that exists in the world.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     pub fields: BTreeMap<String, String>,
     pub tags: Tags,
 }
 
-/// All that exists, and all that has been done.
+/// Everything that exists, and everything that was done.
 #[derive(Default)]
 pub struct World {
     pub entities: BTreeMap<Address, Entity>,
@@ -48,7 +48,7 @@ pub struct World {
 }
 
 impl World {
-    /// Begins a run: forgets the calls of the last one.
+    /// Starts a run: forgets the calls of the previous one.
     pub fn begin(&mut self, fates: &Fates) -> Interrupt {
         self.calls.clear();
         self.fates = fates.0.iter().rev().copied().collect();
@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-/// A resource of the simulated world.
+/// A resource of the simulated provider.
 pub struct Simulated {
     pub address: Address,
     pub dependencies: Vec<Address>,
@@ -96,7 +96,7 @@ impl Simulated {
         }
     }
 
-    /// Lets the call happen, or not, and tells the run to stop where its fate says so.
+    /// Lets the call take effect unless its fate forbids it, and stops the run if its fate says so.
     fn settle(&self, fate: Fate, effect: impl FnOnce(&mut World)) {
         let mut world = self.world.lock();
         if !matches!(fate, Fate::FailBefore | Fate::Hang) {
@@ -195,7 +195,7 @@ impl Resource for Simulated {
     }
 }
 
-/// The calls of a run that were made more than once for the same resource.
+/// Returns the calls that were made more than once for the same resource in a run.
 pub fn repeated(calls: &[(Address, &'static str)]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     calls.iter().filter(|call| !seen.insert(*call)).map(|(address, name)| format!("{name} {address}")).collect()

@@ -1,4 +1,4 @@
-//! What a resource wants to be, what it is, and what it gives to others: all as plain data.
+//! The desired state of a resource, its actual state, and its outputs, all as plain data.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,55 +8,55 @@ use sha2::{Digest, Sha256};
 
 use super::{Address, ResourceError};
 
-/// One field of a desired resource.
+/// One field of the desired state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Field {
     /// A value that may be shown.
     Known(Value),
-    /// A value that may not be shown; only its SHA-256 is kept, so that it can be compared.
+    /// A value that must not be shown. Only its SHA-256 is kept, so that it can be compared.
     Secret(String),
-    /// Depends on an output of a resource that does not exist yet.
+    /// A value that depends on an output of a resource that does not exist yet.
     Unknown,
 }
 
 impl Field {
-    /// A value that may be shown.
+    /// Creates a value that may be shown.
     pub fn known(value: impl Into<Value>) -> Self {
         Self::Known(value.into())
     }
 
-    /// A secret: compared by hash, never shown.
+    /// Creates a secret, which is compared by its hash and never shown.
     pub fn secret(value: &str) -> Self {
         Self::Secret(hex::encode(Sha256::digest(value.as_bytes())))
     }
 
-    /// The value where it is there, [`Field::Unknown`] where an output it needs is not known yet.
+    /// Returns the value, or [`Field::Unknown`] if the output that it needs is not known yet.
     pub fn known_or_unknown<T: Into<Value>>(value: Option<T>) -> Self {
         value.map_or(Self::Unknown, |value| Self::Known(value.into()))
     }
 }
 
-/// The fields that a resource shall have, by name. Field names are stable: the digest depends on them.
+/// The desired fields of a resource, by name. Field names must stay stable: the digest depends on them.
 pub type Fields = BTreeMap<String, Field>;
 
-/// What one read of AWS says of a field.
+/// One field of the actual state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LiveField {
-    /// The value as AWS returns it, brought into the form of the desired field.
+    /// The value as AWS returns it, converted to the form of the desired field.
     Known(Value),
     /// The SHA-256 of a secret that AWS returned.
     Secret(String),
-    /// AWS does not return it (or this endpoint does not): only the digest tells what it was when last applied.
+    /// A value that AWS, or this endpoint, does not return: only the digest tells what was last applied.
     Unreadable,
 }
 
 impl LiveField {
-    /// A value read back.
+    /// Creates a value that was read back.
     pub fn known(value: impl Into<Value>) -> Self {
         Self::Known(value.into())
     }
 
-    /// A secret read back: kept as its hash.
+    /// Creates a secret that was read back, which is kept as its hash.
     pub fn secret(value: &str) -> Self {
         Self::Secret(hex::encode(Sha256::digest(value.as_bytes())))
     }
@@ -65,32 +65,32 @@ impl LiveField {
 /// The tags of a resource, by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// Whose a found resource is.
+/// Whether a resource that was found is managed by the stack.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Ownership {
-    /// It carries the tags of our stack, or belongs to a parent that does.
+    /// It carries the stack's tags, or belongs to a parent that does.
     #[default]
     Ours,
-    /// It has our name, but not our tags; the text says what was seen instead.
+    /// It has one of the stack's names, but not its tags; the text says what was found instead.
     Foreign(String),
 }
 
 /// A resource as it was found.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    /// The identifier that AWS gave it; what update and delete use.
+    /// The identifier that AWS assigned, which update and delete use.
     pub id: String,
     /// Its fields, under the names of the desired ones.
     pub fields: BTreeMap<String, LiveField>,
     /// Its tags; `None` for kinds that cannot be tagged.
     pub tags: Option<BTreeMap<String, String>>,
-    /// Whose it is.
+    /// Whether it is managed by the stack.
     pub ownership: Ownership,
-    /// What it gives to others.
+    /// Its outputs.
     pub outputs: OutputMap,
 }
 
-/// A value that one resource gives to others. Never shown where it is secret.
+/// A value that one resource provides to others. It must not be shown if it is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Output {
     value: String,
@@ -98,12 +98,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// The value itself. The caller must not show it where [`Output::is_secret`].
+    /// Returns the value itself. The caller must not show it if [`Output::is_secret`] is true.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Whether it may be shown.
+    /// Returns whether the value is secret and must not be shown.
     pub fn is_secret(&self) -> bool {
         self.secret
     }
@@ -120,7 +120,7 @@ impl fmt::Debug for Output {
 pub struct OutputMap(BTreeMap<&'static str, Output>);
 
 impl OutputMap {
-    /// No outputs.
+    /// Creates an empty map.
     pub fn new() -> Self {
         Self::default()
     }
@@ -139,34 +139,35 @@ impl OutputMap {
         self
     }
 
-    /// The output of that name.
+    /// Returns the output with this name.
     pub fn get(&self, name: &str) -> Option<&Output> {
         self.0.get(name)
     }
 
-    /// All outputs in the order of their names.
+    /// Returns all outputs, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Output)> {
         self.0.iter().map(|(name, output)| (*name, output))
     }
 }
 
-/// The outputs of all resources that are known at a moment.
+/// The outputs of all resources, as far as they are known.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs(BTreeMap<Address, OutputMap>);
 
 impl Outputs {
-    /// The value of one output, where its resource is there.
+    /// Returns the value of one output, if it is known.
     pub fn get(&self, address: &Address, name: &str) -> Option<&str> {
         self.0.get(address).and_then(|outputs| outputs.get(name)).map(Output::value)
     }
 
-    /// The value of one output.
+    /// Returns the value of one output.
     ///
     /// # Errors
-    /// The resource has not given it: a missing dependency, which is a bug of ours, said as such.
+    /// Fails if the resource has not provided it. That is a bug in this program, a missing dependency, and the error
+    /// says so.
     pub fn require(&self, address: &Address, name: &str) -> Result<&str, ResourceError> {
         self.get(address, name).ok_or_else(|| {
-            ResourceError::new(format!("{address} gave no output `{name}`"))
+            ResourceError::new(format!("{address} has no output `{name}`"))
                 .hint("this is a bug in peersync-deploy: a dependency between two resources is missing")
         })
     }
@@ -179,12 +180,12 @@ impl Outputs {
         Self(known.collect())
     }
 
-    /// Keeps what a resource gave.
+    /// Adds the outputs of a resource.
     pub fn insert(&mut self, address: Address, outputs: OutputMap) {
         self.0.insert(address, outputs);
     }
 
-    /// Every resource's outputs.
+    /// Returns the outputs of every resource.
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &OutputMap)> {
         self.0.iter()
     }

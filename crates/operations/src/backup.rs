@@ -1,5 +1,6 @@
-//! The users' data is kept before its tables are deleted: by an on-demand backup of DynamoDB, which stays in the
-//! account, encrypted, until somebody deletes it; where the endpoint has no backups, by a file of JSON lines here.
+//! Backs up the users' data before its tables are deleted: as an on-demand backup of DynamoDB, which stays in the
+//! account, encrypted, until somebody deletes it; or, if the endpoint has no backups, as a file of JSON lines on this
+//! computer.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,49 +15,49 @@ use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{Failure, Progress, ResourceError};
 use peersync_resources::stack::Stack;
 
-/// The tables with users' data. The third one holds only what expires within a month by itself.
+/// The tables with users' data. The third table holds only what expires by itself within a month.
 const TABLES: [&str; 2] = ["Users", "UserConnections"];
-/// Where files of backups go, in the current folder.
+/// The folder for backup files, in the current folder.
 const FOLDER: &str = "peersync-backups";
 
-/// One table's backup.
+/// The backup of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
     /// The table.
     pub table: String,
-    /// Where its data is.
+    /// Where the backup is.
     pub place: Place,
 }
 
-/// Where a backup is.
+/// The location of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In DynamoDB, under this ARN.
     DynamoDb(String),
-    /// In this file, one item a line, in DynamoDB's own JSON.
+    /// In this file, one item per line, in DynamoDB's own JSON.
     File(PathBuf),
 }
 
 impl Backup {
-    /// Where it is and how it is restored, in words.
+    /// Returns where the backup is and how to restore it, for people.
     pub fn explain(&self) -> String {
         let table = &self.table;
         match &self.place {
             Place::DynamoDb(arn) => format!(
-                "{table} is kept as the DynamoDB backup {arn}; restore it with `aws dynamodb restore-table-from-backup \
-                 --target-table-name {table} --backup-arn {arn}` and take it over with `peersync-deploy up --adopt`"
+                "{table} is backed up in DynamoDB as {arn}; restore it with `aws dynamodb restore-table-from-backup \
+                 --target-table-name {table} --backup-arn {arn}` and adopt it with `peersync-deploy up --adopt`"
             ),
             Place::File(file) => {
                 let file = file.display();
                 format!(
-                    "{table} is kept in {file}; restore it after `peersync-deploy up` with `while read -r item; do aws \
-                     dynamodb put-item --table-name {table} --item \"$item\"; done < {file}`"
+                    "{table} is backed up in {file}; restore it after `peersync-deploy up` with `while read -r item; do \
+                     aws dynamodb put-item --table-name {table} --item \"$item\"; done < {file}`"
                 )
             }
         }
     }
 
-    /// For programs.
+    /// Returns the event for programs.
     pub fn json(&self) -> Value {
         let (kind, place) = match &self.place {
             Place::DynamoDb(arn) => ("dynamodb", arn.clone()),
@@ -66,10 +67,10 @@ impl Backup {
     }
 }
 
-/// Backs up the tables that hold anything. `present` says which tables there are.
+/// Backs up the tables that hold any data. `present` returns whether a table exists.
 ///
 /// # Errors
-/// A backup failed; then nothing may be deleted.
+/// Fails if a backup fails; then nothing may be deleted.
 pub async fn back_up(
     stack: &Stack,
     present: impl Fn(&str) -> bool,
@@ -86,15 +87,15 @@ pub async fn back_up(
     Ok(backups)
 }
 
-/// `20260102T030405Z`, which the names of backups and of files allow.
+/// Returns a time as `20260102T030405Z`, which the names of backups and files allow.
 fn moment(now: SystemTime) -> String {
     humantime::format_rfc3339_seconds(now).to_string().replace(['-', ':'], "")
 }
 
 async fn holds_anything(stack: &Stack, table: &str) -> Result<bool, ResourceError> {
-    // Consistent, so that a sign-up of a moment ago counts. Without filter a page is only empty where the table is.
+    // Consistent, so that a sign-up of a moment ago counts. Without a filter, a page is empty only if the table is.
     let scan = stack.clients.dynamodb.scan().table_name(table).limit(1).consistent_read(true).send().await;
-    let page = scan.found(&["ResourceNotFoundException"], "failed to see whether a table holds users' data")?;
+    let page = scan.found(&["ResourceNotFoundException"], "failed to check whether a table holds users' data")?;
     Ok(page.is_some_and(|page| !page.items().is_empty()))
 }
 
@@ -123,7 +124,7 @@ async fn on_demand(stack: &Stack, table: &str, moment: &str, progress: &Progress
     Ok(arn)
 }
 
-/// Writes all items of a table into a file that only this user may read.
+/// Writes all items of a table to a file that only this user may read.
 async fn export(stack: &Stack, table: &str, folder: &Path) -> Result<PathBuf, ResourceError> {
     let mut lines = String::new();
     let mut pages =
@@ -137,7 +138,7 @@ async fn export(stack: &Stack, table: &str, folder: &Path) -> Result<PathBuf, Re
     write_private(folder, &file, &lines).map_err(|error| {
         ResourceError::new("failed to write the backup of the users' data")
             .caused_by(format!("{}: {error}", file.display()))
-            .hint("run the command in a folder that can be written")
+            .hint("run the command in a writable folder")
     })?;
     Ok(file)
 }
@@ -154,7 +155,7 @@ fn write_private(folder: &Path, file: &Path, text: &str) -> std::io::Result<()> 
     file.sync_all()
 }
 
-/// A value in DynamoDB's own JSON, which `aws dynamodb put-item` takes.
+/// Returns a value in DynamoDB's own JSON, which `aws dynamodb put-item` accepts.
 fn attribute(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({ "S": text }),
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_written_as_dynamodb_reads_them() {
+    fn values_are_written_in_dynamodb_json() {
         let value = AttributeValue::M(
             [
                 ("name".to_owned(), AttributeValue::S("Ada \"A\"\n".to_owned())),
@@ -204,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn names_of_backups_hold_only_what_dynamodb_allows() {
+    fn backup_names_contain_only_allowed_characters() {
         let moment = moment(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         assert_eq!(moment, "20270115T080000Z");
     }
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_may_read_an_export() -> std::io::Result<()> {
+    fn exports_are_readable_by_the_owner_only() -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir()?;
         let inner = folder.path().join("backup");

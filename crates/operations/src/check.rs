@@ -1,4 +1,4 @@
-//! Whether what was deployed answers: the page and the API, through the best way that there is.
+//! Checks that what was deployed answers: the page and the API.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use peersync_resources::stack::Stack;
 const API_DEADLINE: Duration = Duration::from_secs(120);
 /// How long the page may take: a new distribution reaches the edge within 3 to 10 minutes.
 const EDGE_DEADLINE: Duration = Duration::from_secs(15 * 60);
-/// How long an endpoint that stands for AWS may take; there everything is ready at once.
+/// How long an AWS emulator may take, in which everything is ready at once.
 const EMULATOR_DEADLINE: Duration = Duration::from_secs(30);
-/// When one request is given up.
+/// How long one request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
-/// The first delay between two requests; it grows by half each time.
+/// The delay before the second request; it grows by half each time.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay between two requests.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// One thing that must answer.
+/// A URL that must answer.
 struct Target {
     url: String,
     deadline: Duration,
     look_at: &'static str,
 }
 
-/// Asks for the page and for `/health` until both answer; returns the URLs that did. What the target does not offer is
-/// not asked for.
+/// Requests the page and `/health` until both answer, and returns their URLs. What the target does not offer is not
+/// requested.
 ///
 /// # Errors
-/// One of them does not answer in time.
+/// Fails if one of them does not answer in time.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     // The provider is installed once in a process; a second time is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -48,7 +48,7 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
     let api = gateway_url(stack, outputs).map(|url| Target {
         url: format!("{url}/health"),
         deadline: if stack.clients.endpoint_url.is_some() { EMULATOR_DEADLINE } else { API_DEADLINE },
-        look_at: "look at `peersync-deploy logs login`, and at `peersync-deploy status`",
+        look_at: "check `peersync-deploy logs login` and `peersync-deploy status`",
     });
     let (page, api) = try_join(answers(&client, page, progress), answers(&client, api, progress)).await?;
     Ok(page.into_iter().chain(api).collect())
@@ -56,13 +56,13 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
 
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     if let Some(url) = site_page(stack, outputs) {
-        let look_at = "look at `peersync-deploy status`, and at what the endpoint says about the bucket";
+        let look_at = "check `peersync-deploy status` and the bucket in the emulator";
         return Some(Target { url, deadline: EMULATOR_DEADLINE, look_at });
     }
     Some(Target {
         url: format!("https://{}/", distribution(outputs)?),
         deadline: EDGE_DEADLINE,
-        look_at: "a new distribution can take longer: ask again with `peersync-deploy up`, which changes nothing else; \
+        look_at: "a new distribution can take longer: run `peersync-deploy up` again, which only repeats this check; \
                   `peersync-deploy status` shows the distribution",
     })
 }
@@ -93,7 +93,7 @@ async fn answers(
 async fn ask(client: &reqwest::Client, url: &str) -> Result<(), String> {
     match client.get(url).send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(format!("it answers with HTTP status {}", answer.status())),
+        Ok(answer) => Err(format!("the answer has HTTP status {}", answer.status())),
         Err(error) => Err(innermost_cause(&error)),
     }
 }

@@ -1,4 +1,4 @@
-//! Why a stack could not be read, changed or removed: one error each, with the mend.
+//! Why a stack could not be read, changed or removed: one error each, with a hint on how to fix it.
 
 use std::error::Error;
 use std::fmt;
@@ -6,39 +6,39 @@ use std::fmt;
 use peersync_engine::plan::Conflict;
 use peersync_engine::{Address, Failure, GraphError, Problem, ResourceError, text};
 
-/// How many addresses one line names.
+/// The maximum number of addresses that one line names.
 const NAMED: usize = 8;
 
 /// Why a stack could not be read, changed or removed.
 #[derive(Debug)]
 pub enum DeployError {
-    /// The resources do not form a graph: a mistake of ours.
+    /// The resources do not form a graph, which is a bug in this program.
     Graph(GraphError),
-    /// Some resources could not be read, so that nothing can be said about them.
+    /// Some resources could not be read, so nothing is known about them.
     Unreadable(Vec<(Address, ResourceError)>),
-    /// Resources that are not ours have our names.
+    /// Resources that this stack does not manage have its names.
     Conflicts(Vec<Conflict>),
-    /// The configuration, or a tag, forbids the removal.
+    /// The configuration or a tag forbids the removal.
     Protected {
         /// The stack.
         stack: String,
-        /// What forbids it, and how that is changed.
+        /// What forbids it, and how to change that.
         mend: String,
     },
-    /// The users' data could not be kept, so that nothing was deleted.
+    /// The users' data could not be backed up, so nothing was deleted.
     Backup(ResourceError),
-    /// The user asked to stop before anything was begun.
+    /// The user asked to stop before anything was started.
     Stopped,
-    /// What was deployed does not answer.
+    /// The stack is deployed but does not answer.
     Unanswered {
-        /// What was asked.
+        /// The URL that was requested.
         url: String,
-        /// What came of it the last time.
+        /// The result of the last attempt.
         last: String,
-        /// Where to look.
+        /// Where to look for the reason.
         look_at: String,
     },
-    /// Anything else that failed in a single call.
+    /// Another single call failed.
     Call(ResourceError),
 }
 
@@ -78,20 +78,20 @@ impl DeployError {
         }
     }
 
-    /// How to mend it.
+    /// Returns how to fix it, if known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Graph(_) => Some("this is a bug in peersync-deploy".to_owned()),
             Self::Unreadable(errors) => errors.iter().find_map(|(_, error)| error.hint.clone()),
             Self::Conflicts(_) => Some(
-                "if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan \
-                 --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`"
+                "if you own them, adopt them with `peersync-deploy up --adopt` (`plan --adopt` shows what that \
+                 changes); otherwise choose another `stack.name` or `--stage`"
                     .to_owned(),
             ),
             Self::Protected { mend, .. } => Some(mend.clone()),
             Self::Backup(error) => Some(match &error.hint {
-                Some(hint) => format!("{hint}; or give the data up with `--no-backup`"),
-                None => "nothing was deleted; give the data up with `--no-backup`".to_owned(),
+                Some(hint) => format!("{hint}; or delete the data without a backup: `--no-backup`"),
+                None => "nothing was deleted; to delete the data without a backup, use `--no-backup`".to_owned(),
             }),
             Self::Stopped => Some("nothing was changed".to_owned()),
             Self::Unanswered { look_at, .. } => Some(look_at.clone()),
@@ -113,11 +113,11 @@ impl fmt::Display for DeployError {
             Self::Unreadable(errors) => {
                 write!(formatter, "{} could not be read", text::count(errors.len(), "resource"))
             }
-            Self::Conflicts(_) => formatter.write_str("something that is somebody else's has a name of this stack"),
+            Self::Conflicts(_) => formatter.write_str("resources with names of this stack are not managed by it"),
             Self::Protected { stack, .. } => write!(formatter, "the stack {stack} is protected"),
             Self::Backup(_) => formatter.write_str("the users' data could not be backed up"),
             Self::Stopped => formatter.write_str("stopped"),
-            Self::Unanswered { url, .. } => write!(formatter, "the stack is there, but {url} does not answer"),
+            Self::Unanswered { url, .. } => write!(formatter, "the stack is deployed, but {url} does not answer"),
             Self::Call(error) => error.fmt(formatter),
         }
     }
@@ -129,7 +129,7 @@ fn only(errors: &[(Address, ResourceError)], failure: Failure) -> bool {
     errors.iter().all(|(_, error)| error.failure == failure)
 }
 
-/// One line for every cause, with the resources that it hit.
+/// Returns one line for every cause, with the resources that it affects.
 fn unreadable(errors: &[(Address, ResourceError)]) -> Vec<String> {
     let mut groups: Vec<(&ResourceError, Vec<&Address>)> = Vec::new();
     for (address, error) in errors {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_grouped_by_cause() {
+    fn unreadable_resources_are_grouped_by_cause() {
         let roles = ["signup", "login"].map(|name| denied(Address::new("role", name)));
         let mut errors: Vec<_> = roles.into_iter().collect();
         errors.push((Address::new("table", "Users"), ResourceError::new("failed to describe the table")));
@@ -203,27 +203,27 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_say_how_to_adopt() {
+    fn conflicts_explain_how_to_adopt() {
         let conflict = Conflict {
             address: Address::new("table", "Users"),
             id: "peersync-dev-Users".to_owned(),
             reason: "it does not carry the tags of this stack".to_owned(),
         };
         insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict])), @r"
-        something that is somebody else's has a name of this stack
+        resources with names of this stack are not managed by it
           table.Users (peersync-dev-Users): it does not carry the tags of this stack
-        if they are yours and PeerSync shall have them, take them over with `peersync-deploy up --adopt` (`plan --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`
+        if you own them, adopt them with `peersync-deploy up --adopt` (`plan --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`
         ");
     }
 
     #[test]
-    fn a_backup_that_failed_deletes_nothing() {
+    fn failed_backup_explains_that_nothing_was_deleted() {
         let error = ResourceError::new("failed to back up a table").caused_by("LimitExceededException: too many");
         insta::assert_snapshot!(render(&DeployError::Backup(error)), @r"
         the users' data could not be backed up
           failed to back up a table
           LimitExceededException: too many
-        nothing was deleted; give the data up with `--no-backup`
+        nothing was deleted; to delete the data without a backup, use `--no-backup`
         ");
     }
 }

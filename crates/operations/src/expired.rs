@@ -1,8 +1,9 @@
-//! Which stacks of ours there are in the account and region, known from the tags on what they consist of.
+//! Finds the stacks in the account and region by the tags on their resources.
 //!
-//! Read natively, service by service: the tagging API shows deleted resources for hours and new ones late. The kinds
-//! read here are there from a stack's first second to its last: log groups and tables need nothing else, so they are
-//! created first and deleted last. Functions, buckets and gateways are read too, for stacks that are half gone.
+//! The tags are read service by service: the tagging API shows deleted resources for hours and new ones late. Of the
+//! kinds read here, log groups and tables exist from a stack's first second to its last: they need nothing else, so
+//! they are created first and deleted last. Functions, buckets and gateways are read too, for stacks that are partly
+//! gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -18,32 +19,32 @@ use peersync_resources::stack::{
     EXPIRES_TAG, FUNCTIONS, MANAGED_BY, MANAGED_BY_TAG, PROTECT_TAG, STACK_TAG, STAGE_TAG, Stack,
 };
 
-/// How many tag reads run at once for each service.
+/// The maximum number of tag reads that run at once for each service.
 const PARALLEL: usize = 16;
 
-/// A stack of ours, as its tags describe it.
+/// A stack, as its tags describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredStack {
-    /// `{name}-{stage}`.
+    /// The name, `{name}-{stage}`.
     pub name: String,
     /// The stage.
     pub stage: String,
-    /// The latest moment that a resource names; `None` for stacks that stay.
+    /// The latest expiry that a resource names; `None` for stacks that do not expire.
     pub expires_at: Option<String>,
-    /// Whether a resource says that it is protected.
+    /// Whether any resource has the tag for protection.
     pub protected: bool,
-    /// The bucket that carries its tags.
+    /// The bucket that carries the stack's tags.
     pub bucket: Option<String>,
 }
 
 impl ExpiredStack {
-    /// Whether its moment has come. A moment that cannot be read never comes.
+    /// Returns whether the stack has expired. An expiry that cannot be parsed never comes.
     pub fn is_expired(&self, now: SystemTime) -> bool {
         let moment = self.expires_at.as_deref().and_then(|moment| humantime::parse_rfc3339(moment).ok());
         moment.is_some_and(|moment| moment <= now)
     }
 
-    /// The stack, with what its tags tell in place of a configuration.
+    /// Returns the stack, with what its tags tell in place of a configuration.
     pub fn to_stack(&self, clients: &Clients, identity: &Identity, artifacts: &'static Artifacts) -> Stack {
         let mut config = Config { stage: self.stage.clone(), ..Config::default() };
         let name = self.name.strip_suffix(&format!("-{}", self.stage)).unwrap_or(&self.name);
@@ -54,16 +55,16 @@ impl ExpiredStack {
     }
 }
 
-/// A resource's tags, and its name where it is a bucket.
+/// A resource's tags, and its name if it is a bucket.
 struct Tagged {
     tags: Tags,
     bucket: Option<String>,
 }
 
-/// All stacks of ours in the account and region, in the order of their names.
+/// Returns all stacks in the account and region, sorted by name.
 ///
 /// # Errors
-/// A service cannot be read: then a stack might be overlooked.
+/// Fails if a service cannot be read, because a stack might be overlooked.
 pub async fn find(clients: &Clients) -> Result<Vec<ExpiredStack>, ResourceError> {
     let reads: Vec<BoxFuture<'_, Result<Vec<Tagged>, ResourceError>>> = vec![
         Box::pin(offered(clients, log_groups(clients))),
@@ -76,7 +77,7 @@ pub async fn find(clients: &Clients) -> Result<Vec<ExpiredStack>, ResourceError>
     Ok(merge(found.into_iter().flatten()))
 }
 
-/// An endpoint that stands for AWS has nothing of what it does not offer.
+/// Treats a service that an AWS emulator does not offer as empty.
 async fn offered(
     clients: &Clients,
     read: impl Future<Output = Result<Vec<Tagged>, ResourceError>>,
@@ -87,7 +88,7 @@ async fn offered(
     }
 }
 
-/// Puts together what the resources of each stack say.
+/// Merges the tags of each stack's resources.
 fn merge(found: impl Iterator<Item = Tagged>) -> Vec<ExpiredStack> {
     let mut stacks: BTreeMap<String, ExpiredStack> = BTreeMap::new();
     for Tagged { tags, bucket } in found {
@@ -107,7 +108,7 @@ fn merge(found: impl Iterator<Item = Tagged>) -> Vec<ExpiredStack> {
 async fn log_groups(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
     let groups = clients.logs.describe_log_groups().log_group_name_prefix("/peersync/").into_paginator().items().send();
     let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list log groups")?;
-    // An ARN with `:*` at its end is that of the streams; tags belong to the group.
+    // An ARN that ends with `:*` is that of the streams; tags belong to the group.
     let arns = groups.into_iter().filter_map(|group| Some(group.arn?.trim_end_matches(":*").to_owned()));
     read_tags(arns, |arn| async move {
         let answer = clients.logs.list_tags_for_resource().resource_arn(&arn).send().await;
@@ -157,7 +158,7 @@ async fn buckets(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
         pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name).collect();
     let tagged = stream::iter(names).map(|name| async move {
         let answer = clients.s3.get_bucket_tagging().bucket(&name).send().await;
-        // Others' buckets may forbid us to look; ours do not.
+        // Buckets of others may deny the read; ours do not.
         let absent = ["NoSuchTagSet", "NoSuchTagSetError", "NoSuchBucket", "AccessDenied", "PermanentRedirect"];
         let answer = answer.found(&absent, "failed to read the tags of a bucket")?;
         let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
@@ -174,7 +175,7 @@ async fn gateways(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
     Ok(tags.map(|tags| Tagged { tags, bucket: None }).collect())
 }
 
-/// Reads the tags of all of these, some at a time.
+/// Reads the tags of all these resources, a limited number at a time.
 async fn read_tags<F>(
     names: impl Iterator<Item = String>,
     read: impl Fn(String) -> F,
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_moment_of_a_stack_counts() {
+    fn latest_expiry_of_a_stack_counts() {
         let early = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-01T00:00:00Z")]);
         let late = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-03T00:00:00Z")]);
         let bucket = Tagged { bucket: Some("pages".to_owned()), ..tagged("peersync-ci-7", &[]) };
@@ -208,12 +209,12 @@ mod tests {
         assert_eq!((stack.name.as_str(), stack.stage.as_str()), ("peersync-ci-7", "ci-7"));
         assert_eq!(stack.bucket.as_deref(), Some("pages"));
         let moment = |text| humantime::parse_rfc3339(text).unwrap_or(SystemTime::UNIX_EPOCH);
-        assert!(!stack.is_expired(moment("2026-01-02T23:59:59Z")), "it is renewed until the third");
+        assert!(!stack.is_expired(moment("2026-01-02T23:59:59Z")), "it was renewed until the third");
         assert!(stack.is_expired(moment("2026-01-03T00:00:00Z")));
     }
 
     #[test]
-    fn what_others_manage_is_none_of_ours() {
+    fn resources_managed_by_others_are_ignored() {
         let mut other = tagged("peersync-dev", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
         other.tags.insert(MANAGED_BY_TAG.to_owned(), "terraform".to_owned());
         assert_eq!(merge([other].into_iter()), []);
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_readable_moment_a_stack_stays() {
+    fn stacks_without_a_valid_expiry_do_not_expire() {
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
         for expires_at in [None, Some("soon".to_owned())] {
             let stack = ExpiredStack { expires_at, ..ExpiredStack::default() };

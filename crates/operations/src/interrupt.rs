@@ -3,10 +3,10 @@
 use super::DeployError;
 use peersync_engine::Interrupt;
 
-/// Runs what changes nothing, until the user asks to stop.
+/// Runs a future that changes nothing, until the user asks to stop.
 ///
 /// # Errors
-/// [`DeployError::Stopped`].
+/// Returns [`DeployError::Stopped`] if the user asks to stop first.
 pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Result<F::Output, DeployError> {
     tokio::select! {
         biased;
@@ -15,7 +15,7 @@ pub async fn until_stopped<F: Future>(interrupt: &Interrupt, future: F) -> Resul
     }
 }
 
-/// Until the user asks to stop: Ctrl-C or SIGTERM.
+/// Waits until the user asks to stop with Ctrl-C or SIGTERM.
 #[cfg(unix)]
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -29,10 +29,10 @@ pub async fn asked_to_stop() {
     }
 }
 
-/// Until the user asks to stop: Ctrl-C.
+/// Waits until the user asks to stop with Ctrl-C.
 #[cfg(not(unix))]
 pub async fn asked_to_stop() {
-    // Where the handler cannot be installed, the system's own handling stays.
+    // If the handler cannot be installed, the system's own handling remains.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -1,5 +1,5 @@
-//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up,
-//! find expired ones.
+//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up, and
+//! find expired stacks.
 
 mod backup;
 mod check;

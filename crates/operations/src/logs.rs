@@ -1,4 +1,4 @@
-//! What a stack's parts have written to CloudWatch Logs, merged in the order of time.
+//! What a stack's components have written to CloudWatch Logs, merged by time.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,9 +9,9 @@ use peersync_aws::{Clients, NotFound as _};
 use peersync_engine::ResourceError;
 use peersync_resources::stack::{FUNCTIONS, Stack};
 
-/// How far each look but the first goes back: CloudWatch shows events up to some seconds late.
+/// How far each read but the first goes back: CloudWatch shows events up to some seconds late.
 const OVERLAP: Duration = Duration::from_secs(30);
-/// How many events are remembered as shown; more than a group gives out within the overlap.
+/// The number of events that are remembered as shown, more than a group produces within the overlap.
 const REMEMBERED: usize = 20_000;
 
 /// A log group and the component that writes it.
@@ -24,15 +24,15 @@ struct Source {
 #[derive(Clone, Debug)]
 pub struct Entry {
     id: String,
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub time: i64,
-    /// Who wrote it, `login` or `signal`.
+    /// The component that wrote it, such as `login` or `signal`.
     pub component: &'static str,
-    /// What was written, as it came: a stranger may have had a hand in it, so it is shown through [`printable`].
+    /// The message as it came. It may contain a stranger's input, so it must be shown through [`printable`].
     pub message: String,
 }
 
-/// The logs of a stack, read again and again; each event is given once.
+/// The logs of a stack, which are read repeatedly; each event is returned once.
 pub struct Tail {
     clients: Clients,
     sources: Vec<Source>,
@@ -41,7 +41,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// The logs of all components, or of one, from a moment on.
+    /// Creates a tail of the logs of all components, or of one, from a given time on.
     pub fn new(stack: &Stack, component: Option<&str>, since: SystemTime) -> Self {
         let functions =
             FUNCTIONS.map(|function| Source { component: function, group: stack.function_log_group(function) });
@@ -51,10 +51,10 @@ impl Tail {
         Self { clients: stack.clients.clone(), sources, since, shown: Shown::default() }
     }
 
-    /// The events that are new since the last call, in the order of time; `None` where no group is there.
+    /// Returns the events that are new since the last call, sorted by time, or `None` if no log group exists.
     ///
     /// # Errors
-    /// A group that cannot be read.
+    /// Fails if a log group cannot be read.
     pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, ResourceError> {
         let now = SystemTime::now();
         let Some(entries) = read(&self.clients, &self.sources, self.since).await? else { return Ok(None) };
@@ -63,7 +63,7 @@ impl Tail {
     }
 }
 
-/// A message without the control characters of strangers, which would reach the terminal.
+/// Replaces the control characters of a message, which a stranger could send to the terminal.
 pub fn printable(message: &str) -> String {
     let safe = |character: char| {
         if character.is_control() && !matches!(character, '\n' | '\t') { '\u{fffd}' } else { character }
@@ -71,7 +71,7 @@ pub fn printable(message: &str) -> String {
     message.chars().map(safe).collect()
 }
 
-/// All events since a moment, in the order of time; `None` where no group is there.
+/// Returns all events since a given time, sorted by time, or `None` if no log group exists.
 async fn read(clients: &Clients, sources: &[Source], since: SystemTime) -> Result<Option<Vec<Entry>>, ResourceError> {
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let since = i64::try_from(since).unwrap_or(i64::MAX);
@@ -106,7 +106,7 @@ async fn read_group(clients: &Clients, source: &Source, since: i64) -> Result<Op
     Ok(Some(entries))
 }
 
-/// Which events were shown, as far back as one look overlaps the last.
+/// The events that were shown, as far back as one read overlaps the previous one.
 #[derive(Default)]
 struct Shown {
     ids: HashSet<String>,
@@ -133,18 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_shown_once() {
+    fn each_event_is_shown_once() {
         let mut shown = Shown::default();
         assert_eq!(["a", "b", "a"].map(|id| shown.is_new(id)), [true, true, false]);
         for number in 0..REMEMBERED {
             shown.is_new(&number.to_string());
         }
         assert_eq!(shown.order.len(), shown.ids.len());
-        assert!(shown.ids.len() <= REMEMBERED, "what is remembered is bounded");
+        assert!(shown.ids.len() <= REMEMBERED, "the number of remembered events is bounded");
     }
 
     #[test]
-    fn control_characters_of_strangers_do_not_reach_the_terminal() {
+    fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\tc"), "a\u{fffd}[2Jb\tc");
     }
 }

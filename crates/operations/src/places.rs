@@ -1,11 +1,11 @@
-//! Where everything is: the URLs and names that a stack gives out, by stable keys.
+//! The URLs and names of a stack, by stable keys.
 
 use std::collections::BTreeMap;
 
 use peersync_engine::Outputs;
 use peersync_resources::stack::Stack;
 
-/// The URLs and names of a stack; those of resources that are not there are left out.
+/// Returns the URLs and names of a stack. Those of resources that do not exist are left out.
 pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> BTreeMap<&'static str, String> {
     let mut places = BTreeMap::from([
         ("stack", stack.name()),
@@ -27,12 +27,12 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
     places
 }
 
-/// The distribution's own name, which works without the owner's DNS.
+/// Returns the distribution's own domain name, which works without the owner's DNS.
 pub(super) fn distribution(outputs: &Outputs) -> Option<&str> {
     find(outputs, "cloudfront_distribution", "edge_domain")
 }
 
-/// Where the API answers without the edge.
+/// Returns the URL of the API without the edge.
 pub(super) fn gateway_url(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let id = find(outputs, "rest_api", "id")?;
     Some(match &stack.clients.endpoint_url {
@@ -41,7 +41,7 @@ pub(super) fn gateway_url(stack: &Stack, outputs: &Outputs) -> Option<String> {
     })
 }
 
-/// Where the page can be had of an endpoint that stands for AWS: its edge has no name that anybody could resolve.
+/// Returns the URL of the page on an AWS emulator, whose distribution has no name that resolves.
 pub(super) fn site_page(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let endpoint = stack.clients.endpoint_url.as_ref()?;
     let bucket = find(outputs, "s3_bucket", "name")?;
@@ -52,7 +52,7 @@ fn domain_suffix(stack: &Stack) -> &'static str {
     if stack.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
-/// The output of that name of the first resource of that kind.
+/// Returns the output with this name of the first resource of this kind.
 fn find<'a>(outputs: &'a Outputs, kind: &str, name: &str) -> Option<&'a str> {
     let of_kind = outputs.iter().filter(|(address, _)| address.kind == kind);
     of_kind.filter_map(|(_, map)| map.get(name)).find(|output| !output.is_secret()).map(|output| output.value())

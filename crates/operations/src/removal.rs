@@ -1,4 +1,4 @@
-//! Removing a stack: what is ours is deleted in the reverse order, then it is looked again.
+//! Removes a stack: deletes its resources in reverse order, then checks what remains.
 
 use std::sync::Arc;
 
@@ -8,27 +8,27 @@ use peersync_engine::plan::{Conflict, Plan, PlanOptions};
 use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter};
 use peersync_resources::stack::Stack;
 
-/// The removal of one stack, seen but not done yet.
+/// The removal of one stack, planned but not yet done.
 pub struct Removal {
     stack: Arc<Stack>,
     survey: Survey,
-    /// What will be deleted; what has our names and is not ours stays, and is among the conflicts.
+    /// What will be deleted. Unmanaged resources with the stack's names are kept, and listed as conflicts.
     pub plan: Plan,
 }
 
-/// How a removal ended.
+/// The result of a removal.
 pub struct Removed {
     /// How the deletions ended.
     pub outcome: Outcome,
-    /// What of ours is still there.
+    /// The stack's resources that still exist.
     pub remaining: Vec<Address>,
 }
 
 impl Removal {
-    /// Reads the stack and plans its removal. Refuses a protected one.
+    /// Reads the stack and plans its removal. Refuses a protected stack.
     ///
     /// # Errors
-    /// It cannot be read, or is protected.
+    /// Fails if the stack cannot be read or is protected.
     pub async fn prepare(
         stack: Arc<Stack>,
         reporter: &Arc<dyn Reporter>,
@@ -36,8 +36,9 @@ impl Removal {
     ) -> Result<Self, DeployError> {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
-            let mend =
-                format!("set `stack.protect = false` in the configuration of the stage {stage}, then run this again");
+            let mend = format!(
+                "set `stack.protect = false` in the configuration of the stage {stage}, then run this command again"
+            );
             return Err(DeployError::Protected { stack: stack.name(), mend });
         }
         let survey = until_stopped(interrupt, Survey::take(&stack, reporter)).await??.readable()?;
@@ -45,30 +46,30 @@ impl Removal {
         Ok(Self { stack, survey, plan })
     }
 
-    /// Whether the tags of what is there forbid it, whatever the configuration says now.
+    /// Checks that the tags of the existing resources allow the removal, whatever the configuration says now.
     ///
     /// # Errors
-    /// They do.
+    /// Fails if they forbid it.
     pub fn refuse_tagged(&self) -> Result<(), DeployError> {
         if !self.survey.is_protected() {
             return Ok(());
         }
         let mend =
-            "its tag peersync:protect says so: set `stack.protect = false` in its configuration, run `up`, then this \
-                    again"
+            "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run `up`, then run \
+                    this command again"
                 .to_owned();
         Err(DeployError::Protected { stack: self.stack.name(), mend })
     }
 
-    /// What has our names and stays, because it is not ours.
+    /// Returns the resources that have the stack's names but are kept, because it does not manage them.
     pub fn foreign(&self) -> &[Conflict] {
         &self.plan.conflicts
     }
 
-    /// Keeps the users' data.
+    /// Backs up the users' data.
     ///
     /// # Errors
-    /// A backup failed; then nothing may be deleted.
+    /// Fails if a backup fails; then nothing may be deleted.
     pub async fn back_up(
         &self,
         reporter: &Arc<dyn Reporter>,
@@ -81,15 +82,15 @@ impl Removal {
         until_stopped(interrupt, kept).await?.map_err(DeployError::Backup)
     }
 
-    /// When the stack may be removed, as its tags say now.
+    /// Returns when the stack expires, according to its tags.
     pub fn expires_at(&self) -> Option<String> {
         self.survey.expires_at()
     }
 
-    /// Deletes, and looks again.
+    /// Deletes the resources, and reads the stack again.
     ///
     /// # Errors
-    /// Everything was deleted, but it cannot be seen whether something is left. Failed deletions are in the outcome.
+    /// Fails if everything was deleted but the stack cannot be read again. Failed deletions are in the outcome.
     pub async fn execute(self, reporter: &Arc<dyn Reporter>, interrupt: &Interrupt) -> Result<Removed, DeployError> {
         let outcome = self.survey.apply(&self.plan, PlanOptions::default(), interrupt, reporter).await;
         if interrupt.stop.is_cancelled() {
@@ -98,7 +99,8 @@ impl Removal {
         }
         let remaining = match Survey::take(&self.stack, reporter).await.and_then(Survey::readable) {
             Ok(after) => after.ours().map(|(address, _)| address.clone()).collect(),
-            // What failed is told; that looking again failed too, usually for the same reason, adds nothing.
+            // The failed deletions are reported; that reading again failed too, usually for the same reason, adds
+            // nothing.
             Err(_) if !outcome.failed.is_empty() => left_by(&outcome),
             Err(error) => return Err(error),
         };
@@ -106,7 +108,7 @@ impl Removal {
     }
 }
 
-/// What an apply has not deleted, as far as it knows itself.
+/// Returns what an apply has not deleted, as far as its own outcome tells.
 fn left_by(outcome: &Outcome) -> Vec<Address> {
     let failed = outcome.failed.iter().map(|failed| &failed.address);
     let skipped = outcome.skipped.iter().map(|skipped| &skipped.address);

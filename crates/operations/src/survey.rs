@@ -1,4 +1,4 @@
-//! A stack as it was found: everything read in one wave.
+//! A stack as it was found, read all at once.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Survey {
     pub graph: Graph,
     /// What was read.
     pub observation: Observation,
-    /// Resources that the endpoint, which stands for AWS, does not offer, and what it answered. They are left out.
+    /// The resources that the AWS emulator does not offer, each with its answer. They are left out of the graph.
     pub not_offered: Vec<(Address, ResourceError)>,
 }
 
@@ -25,16 +25,16 @@ impl Survey {
     /// Reads all resources of the stack at once.
     ///
     /// # Errors
-    /// Mistakes in the graph. Resources that cannot be read are kept in the observation.
+    /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn take(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
         Ok(Self::of(catalog::graph(stack)?, stack, reporter).await)
     }
 
-    /// Reads these resources of the stack at once. Those that cannot be read are kept in the observation.
+    /// Reads these resources of the stack at once. Those that cannot be read are in the observation.
     pub async fn of(graph: Graph, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
         let mut observation = observe(&graph, reporter).await;
-        // AWS itself offers everything; there the same answer is an error. An emulator of this computer may also answer
-        // what AWS never would, and does without what it cannot tell.
+        // AWS itself offers everything, so there the same answer is an error. An emulator on this computer may also
+        // answer what AWS never would; resources that it cannot read are left out.
         let stands_in = stack.clients.endpoint_url.is_some();
         let emulated = stack.clients.emulated;
         let (left_out, errors): (Vec<_>, Vec<_>) =
@@ -49,10 +49,10 @@ impl Survey {
         Self { graph, observation, not_offered: left_out }
     }
 
-    /// Goes on only where everything could be read.
+    /// Returns the survey if everything could be read.
     ///
     /// # Errors
-    /// What could not be read, and why.
+    /// Returns what could not be read, and why.
     pub fn readable(mut self) -> Result<Self, DeployError> {
         if self.observation.errors.is_empty() {
             return Ok(self);
@@ -60,8 +60,8 @@ impl Survey {
         Err(DeployError::Unreadable(std::mem::take(&mut self.observation.errors)))
     }
 
-    /// How `up` plans: with the tags of the stack. The expiry is the given one; where none is given, the one that is
-    /// there already, so that it holds for new resources too and an `up` without it changes nothing.
+    /// Returns the options with which `up` plans: with the stack's tags, and with the given expiry. If none is given,
+    /// the existing one is kept, so that it applies to new resources too and an `up` without one changes nothing.
     pub fn options(&self, stack: &Stack, expires_at: Option<String>, adopt: bool) -> PlanOptions {
         let mut tags = stack.tags();
         if let Some(expires_at) = expires_at.or_else(|| self.expires_at()) {
@@ -70,38 +70,38 @@ impl Survey {
         PlanOptions { tags, adopt }
     }
 
-    /// Plans to make everything as configured.
+    /// Plans to bring everything to the desired state.
     pub fn plan(&self, options: &PlanOptions) -> Plan {
         plan::plan(&self.graph, &self.observation, options)
     }
 
-    /// Plans to delete everything that is ours.
+    /// Plans to delete everything that the stack manages.
     pub fn plan_destroy(&self) -> Plan {
         plan::plan_destroy(&self.graph, &self.observation)
     }
 
-    /// The latest moment that one of our resources names. An interrupted renewal leaves several: the latest counts.
+    /// Returns the latest expiry that one of the stack's resources names: an interrupted renewal leaves different ones.
     pub fn expires_at(&self) -> Option<String> {
         self.our_tags(EXPIRES_TAG).max().map(str::to_owned)
     }
 
-    /// Whether one of our resources says that the stack is protected.
+    /// Returns whether any of the stack's resources has the tag for protection.
     pub fn is_protected(&self) -> bool {
         self.our_tags(PROTECT_TAG).any(|value| value == "true")
     }
 
-    /// Whether anything of ours is there.
+    /// Returns whether any of the stack's resources exist.
     pub fn is_deployed(&self) -> bool {
         self.ours().next().is_some()
     }
 
-    /// Our resources that are there.
+    /// Returns the stack's resources that exist.
     pub fn ours(&self) -> impl Iterator<Item = (&Address, &peersync_engine::Live)> {
         let live = self.observation.live.iter().filter_map(|(address, live)| Some((address, live.as_ref()?)));
         live.filter(|(_, live)| live.ownership == Ownership::Ours)
     }
 
-    /// What our resources give out.
+    /// Returns the outputs of the stack's resources.
     pub fn outputs(&self) -> Outputs {
         let mut outputs = Outputs::default();
         for (address, live) in self.ours() {

@@ -1,4 +1,4 @@
-//! What a stack is filled with: the pages, the server programs, and the routes of the API.
+//! The embedded server programs: their bytes, what they need to run, and how they are packed.
 
 use object::elf::{EM_X86_64, FileHeader64};
 use object::read::elf::{ElfFile64, VersionIndex};
@@ -6,7 +6,7 @@ use object::{Endianness, Object as _};
 use peersync_engine::ResourceError;
 use peersync_server::routes::Route;
 
-/// The C library of Amazon Linux 2023, on which functions and host run.
+/// The C library of Amazon Linux 2023, on which the functions and the host run.
 const GLIBC: Version = Version(2, 34);
 
 /// Everything that is uploaded into a stack. The default is empty: enough to find and remove a stack, not to make one.
@@ -42,7 +42,7 @@ pub struct Page {
 /// A program for a server, and the package that is uploaded of it.
 #[derive(Clone, Copy, Default)]
 pub struct Program {
-    /// Its name, `api`.
+    /// The name, such as `api`.
     pub name: &'static str,
     /// The ELF file.
     pub elf: &'static [u8],
@@ -66,38 +66,39 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Whether the program runs on Amazon Linux 2023.
+/// Checks that the program runs on Amazon Linux 2023.
 ///
 /// # Errors
-/// It is for another processor, or needs a newer C library; with the mend.
+/// Fails if it is for another processor or needs a newer C library; the error says how to fix it.
 pub fn check_program(program: &Program) -> Result<(), ResourceError> {
     let reason = match needs(program.elf) {
         Err(reason) => reason,
         Ok(needed) => match needed.filter(|needed| *needed > GLIBC) {
             None => return Ok(()),
-            Some(needed) => format!("it needs glibc {needed}, and Amazon Linux 2023 has {GLIBC}"),
+            Some(needed) => format!("it needs glibc {needed}, but Amazon Linux 2023 has {GLIBC}"),
         },
     };
     Err(ResourceError::new(format!("the program `{}` does not run on Amazon Linux 2023", program.name))
         .caused_by(reason)
-        .hint("build the release for it with `cargo xtask dist`, and run `up` with the peersync-deploy that it makes"))
+        .hint("build a release with `cargo xtask dist`, and run `up` with the peersync-deploy that it creates"))
 }
 
-/// The newest version of the C library that the program asks for; `None` for a static one.
+/// Returns the newest version of the C library that the program needs, or `None` if it is linked statically.
 fn needs(bytes: &[u8]) -> Result<Option<Version>, String> {
-    let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is no 64-bit ELF file: {error}"))?;
+    let file =
+        ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is not a 64-bit ELF file: {error}"))?;
     let header: &FileHeader64<Endianness> = file.elf_header();
     if header.e_machine.get(file.endian()) != EM_X86_64 {
         return Err("it is not for x86_64".to_owned());
     }
-    let imports = file.imports().map_err(|error| format!("its imports cannot be read: {error}"))?;
+    let imports = file.imports().map_err(|error| format!("failed to read its imports: {error}"))?;
     if imports.is_empty() {
         return Ok(None);
     }
     let versions = file
         .elf_section_table()
         .versions(file.endian(), bytes)
-        .map_err(|error| format!("its symbol versions cannot be read: {error}"))?;
+        .map_err(|error| format!("failed to read its symbol versions: {error}"))?;
     let Some(versions) = versions else { return Ok(None) };
     let newest = (0..=u16::MAX)
         .map_while(|index| versions.version(VersionIndex(index)).ok())
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_compared_as_numbers() {
+    fn versions_are_compared_numerically() {
         assert_eq!(glibc_version(b"GLIBC_2.34"), Some(GLIBC));
         assert!(glibc_version(b"GLIBC_2.4").unwrap() < GLIBC);
         assert!(glibc_version(b"GLIBC_2.2.5").unwrap() < GLIBC);

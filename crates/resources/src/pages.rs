@@ -1,34 +1,33 @@
-//! The pages as they are published: with what content type and caching, and the generated `config.json`.
+//! The pages as they are published: the files, their content types, their caching, and their headers.
 
 use serde_json::json;
 
-/// Key of the generated file that tells the pages where API and signaling are.
+/// The key of the generated file that tells the pages the addresses of the API and of signaling.
 pub const CONFIG_KEY: &str = "config.json";
 
-/// How long, in seconds, browsers and the edge may use a script or a picture without asking. After it they ask with
-/// the entity tag. Short, because pages and scripts of two versions shall not meet for long.
+/// Everything below `assets/`, as compacted by the build.
 const SHORT_CACHE: &str = "public, max-age=60";
-/// For what must always be asked for, with the entity tag.
+/// The caching of files that must always be revalidated, with the entity tag.
 const NO_CACHE: &str = "no-cache";
-/// For files whose name changes with their content.
+/// The caching of files whose name changes with their content.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// A published file.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// Its key in the bucket, and its path without the first slash: `js/api.js`.
+    /// Its key in the bucket, which is its path without the first slash: `js/api.js`.
     pub key: &'static str,
     /// Its content.
     pub content: &'static [u8],
 }
 
-/// The content type of a file, by its name; text is UTF-8.
+/// Returns all embedded files, sorted by key.
 pub fn content_type(key: &str) -> String {
     let guessed = mime_guess::from_path(key).first_or_octet_stream();
     if guessed.type_() == mime_guess::mime::TEXT { format!("{guessed}; charset=utf-8") } else { guessed.to_string() }
 }
 
-/// What `cache-control` says of a file.
+/// Returns the `cache-control` header of a file.
 pub fn cache_control(key: &str) -> &'static str {
     if key.ends_with(".html") || key == CONFIG_KEY {
         NO_CACHE
@@ -39,7 +38,8 @@ pub fn cache_control(key: &str) -> &'static str {
     }
 }
 
-/// Whether the name carries a hash of the content: `app.3f9a0c1d.js`, at least 8 hexadecimal digits between dots.
+/// Returns whether the name contains a hash of the content: `app.3f9a0c1d.js`, at least 8 hexadecimal digits between
+/// dots.
 fn has_content_hash(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let parts: Vec<&str> = name.split('.').collect();
@@ -51,7 +51,7 @@ fn has_content_hash(key: &str) -> bool {
         })
 }
 
-/// The generated `config.json`: where the API and the WebSocket are, seen from the pages.
+/// Returns the generated `config.json`: the addresses of the API and the WebSocket, as the pages see them.
 pub fn config_json(signal: &str, stage: &str) -> String {
     json!({ "api": "/api", "signal": signal, "stage": stage, "version": env!("CARGO_PKG_VERSION") }).to_string()
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_always_asked_for_and_the_rest_is_cached() {
+    fn pages_are_revalidated_and_other_files_are_cached() {
         assert_eq!(cache_control("index.html"), "no-cache");
         assert_eq!(cache_control("config.json"), "no-cache");
         assert_eq!(cache_control("js/api.js"), SHORT_CACHE);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf_8() {
+    fn text_files_are_utf_8() {
         assert_eq!(content_type("index.html"), "text/html; charset=utf-8");
         assert_eq!(content_type("js/api.js"), "text/javascript; charset=utf-8");
         assert_eq!(content_type("sailbeach.png"), "image/png");

@@ -1,14 +1,14 @@
-//! The security headers of the pages: one definition for CloudFront's response-headers policy and for the edge of
+//! The security headers of the pages: one definition for CloudFront's response headers policy and for the edge of
 //! `local`, so that what works on a laptop works in AWS.
 
-/// How long browsers shall insist on HTTPS, in seconds: two years, what <https://hstspreload.org> asks for.
+/// How long browsers must insist on HTTPS, in seconds: two years, as <https://hstspreload.org> asks for.
 pub const STRICT_TRANSPORT_MAX_AGE_SECONDS: i32 = 63_072_000;
-/// No address of ours, with its tokens, is told to anybody.
+/// Browsers never send our URLs, which may contain tokens, to anybody.
 pub const REFERRER_POLICY: &str = "no-referrer";
-/// Nobody frames our pages.
+/// Nobody may frame our pages.
 pub const FRAME_OPTIONS: &str = "DENY";
 
-/// Headers for which CloudFront has no field of its own: they go into the custom part of the policy.
+/// Headers without a field of their own in CloudFront: they go into the custom part of the policy.
 pub const CUSTOM: &[(&str, &str)] = &[
     (
         "permissions-policy",
@@ -20,9 +20,9 @@ pub const CUSTOM: &[(&str, &str)] = &[
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// The content security policy: everything from our own origin, no inline script or style, nothing framed.
+/// Returns the content security policy: everything from our own origin, no inline script or style, nothing framed.
 ///
-/// `connect` are origins beyond our own that pages may connect to: the WebSocket's, where it does not come in through
+/// `connect` contains further origins that pages may connect to: the WebSocket's, if it does not come in through
 /// CloudFront.
 pub fn content_security_policy(connect: &[String]) -> String {
     let mut connect_sources = String::from("'self'");
@@ -37,8 +37,8 @@ pub fn content_security_policy(connect: &[String]) -> String {
     )
 }
 
-/// All headers of a page as names and values, except `strict-transport-security`, which the edge of `local` must not
-/// send: browsers would refuse plain HTTP on every other port of `localhost` from then on.
+/// Returns all headers of a page as names and values, except `strict-transport-security`, which the edge of `local`
+/// must not send: browsers would then refuse plain HTTP on every other port of `localhost`.
 pub fn all(connect: &[String]) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("content-security-policy", content_security_policy(connect)),
@@ -55,20 +55,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inline_script_and_foreign_origins_are_not_allowed() {
+    fn policy_forbids_inline_scripts_and_other_origins() {
         let policy = content_security_policy(&[]);
         assert!(policy.contains("script-src 'self';") && policy.contains("default-src 'none';"));
         assert!(!policy.contains("unsafe") && !policy.contains("http"));
     }
 
     #[test]
-    fn the_websocket_may_have_an_origin_of_its_own() {
+    fn policy_allows_the_origin_of_the_websocket() {
         let policy = content_security_policy(&["wss://signal.example.org".to_owned()]);
         assert!(policy.contains("connect-src 'self' wss://signal.example.org;"), "{policy}");
     }
 
     #[test]
-    fn header_names_are_lower_case_and_values_are_one_line() {
+    fn header_names_are_lower_case_and_values_single_lines() {
         for (name, value) in all(&[]) {
             assert_eq!(name, name.to_lowercase());
             assert!(!value.contains('\n') && !value.contains("  "), "{name}: {value}");

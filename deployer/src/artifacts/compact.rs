@@ -1,8 +1,8 @@
-//! Takes comments and white space that means nothing out of scripts and style sheets before they are published: they are
-//! a third of what a page would transfer, and only readers of the repository need them. Nothing else is touched: every
-//! statement stays as it was written, on a line of its own, so that what a browser reports can be found.
+//! Removes comments and insignificant white space from scripts and style sheets before they are published: they are a
+//! third of what a page would transfer, and only readers of the repository need them. Nothing else is changed: every
+//! statement stays as it was written, on its own line, so that what a browser reports can be found.
 
-/// The file as it is published.
+/// Returns the file as it is published.
 pub fn compact(key: &str, content: &[u8]) -> Vec<u8> {
     match key.rsplit('.').next() {
         Some("js") => Compactor::new(content, Language::Script).run(),
@@ -17,13 +17,13 @@ enum Language {
     Style,
 }
 
-/// Goes through a file once, from token to token as far as comments ask for it.
+/// Scans a file once, splitting it into tokens only as far as comments require.
 struct Compactor<'a> {
     source: &'a [u8],
     at: usize,
     out: Vec<u8>,
     language: Language,
-    /// The braces that are open; true for `${`, after whose end a template goes on.
+    /// The open braces; true for `${`, after whose end a template continues.
     braces: Vec<bool>,
 }
 
@@ -71,8 +71,8 @@ impl<'a> Compactor<'a> {
             || self.is_script() && self.starts_with(b"//")
     }
 
-    /// White space and comments, however many: they become one line end; where they have none, one space, or nothing
-    /// beside what separates by itself.
+    /// Replaces white space and comments, however many, by one newline, or, if they contain none, by one space, or by
+    /// nothing next to a character that separates by itself.
     fn gap(&mut self) {
         let begin = self.at;
         while self.at_gap() {
@@ -95,14 +95,14 @@ impl<'a> Compactor<'a> {
     fn needs_space(&self) -> bool {
         let (before, after) = match self.language {
             Language::Script => (b"{}();,=:?&|".as_slice(), b"{}();,=:?&|".as_slice()),
-            // In a selector a space before a colon or a parenthesis has a meaning.
+            // In a selector, a space before a colon or a parenthesis has a meaning.
             Language::Style => (b"{};,:".as_slice(), b"{}".as_slice()),
         };
         self.out.last().is_some_and(|last| !before.contains(last))
             && self.peek(0).is_some_and(|next| !after.contains(&next))
     }
 
-    /// Leaves everything out until that text, or the text as well.
+    /// Skips everything up to this text, or including it.
     fn skip_to(&mut self, text: &[u8], inclusive: bool) {
         // Two bytes begin a comment; those of `/*/` do not end it.
         self.at += 2;
@@ -122,7 +122,7 @@ impl<'a> Compactor<'a> {
         }
     }
 
-    /// From the back tick, or the end of `${…}`, to the next of either.
+    /// Copies from the back tick, or the end of `${…}`, to the next of either.
     fn template(&mut self) {
         self.copy(1);
         while let Some(byte) = self.peek(0) {
@@ -147,7 +147,7 @@ impl<'a> Compactor<'a> {
         if self.braces.pop() == Some(true) { self.template() } else { self.copy(1) }
     }
 
-    /// Whether a slash here begins a regular expression: it does wherever a value may begin.
+    /// Returns whether a slash here begins a regular expression, which it does wherever a value may begin.
     fn regex_may_begin(&self) -> bool {
         const BEFORE_VALUES: &[&[u8]] = &[
             b"return", b"typeof", b"case", b"in", b"of", b"delete", b"void", b"throw", b"new", b"do", b"else", b"await",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_indentation_go() {
+    fn comments_and_indentation_are_removed() {
         let text = "/** About. */\nimport a from \"./a.js\";\n\n// One line.\nfunction f(/** @type {X} */ x) {\n  return x; // why\n}\n";
         assert_eq!(script(text), "import a from \"./a.js\";\nfunction f(x){\nreturn x;\n}\n");
         assert_eq!(style("/* a */\n.a {\n  color: red; /* b */\n}\n"), ".a{\ncolor:red;\n}\n");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_comment_stays() {
+    fn lookalikes_of_comments_are_kept() {
         for text in [
             "const a=\"// no \\\" /* comment */\";",
             "const a='https://x.example';",
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_end_too_early_do_no_harm() {
+    fn truncated_files_do_no_harm() {
         for text in ["\"", "'\\", "`${", "/*", "/* *", "a = /[", "//", "}", "`a${b}"] {
             script(text);
             style(text);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_as_they_were() {
+    fn other_files_are_unchanged() {
         assert_eq!(compact("index.html", b"  <!-- x -->  "), b"  <!-- x -->  ");
         assert_eq!(compact("openapi.json", b"{ \"a\": \"/* */\" }"), b"{ \"a\": \"/* */\" }");
     }

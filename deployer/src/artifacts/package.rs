@@ -1,7 +1,7 @@
-//! How a program travels: as the archive that Lambda takes, or compressed. The same program always gives the same
-//! bytes: fixed date, fixed permissions.
+//! Packs the programs: as the archive that Lambda expects, or compressed. The same program always gives the same bytes,
+//! because date and permissions are fixed.
 //!
-//! The build script packs a release with it; a development build packs when a command needs the programs.
+//! The build script uses it; it is part of the crate only for its tests.
 
 use std::io::{self, Cursor, Write as _};
 
@@ -16,11 +16,11 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// The name under which `provided.al2023` looks for the program.
 const BOOTSTRAP: &str = "bootstrap";
-/// Everybody may read and run it.
+/// Everybody may read and run the program.
 const PERMISSIONS: u32 = 0o755;
-/// How hard is tried to make it small, of 9; more takes three times as long and gains half a percent.
+/// The compression level, of 9. A higher level takes three times as long and gains half a percent.
 const LEVEL: i64 = 6;
-/// The same for what is compressed alone.
+/// The compression level for a program without an archive, of 9.
 const GZIP_LEVEL: u32 = 6;
 
 /// What is uploaded of a program.
@@ -51,7 +51,7 @@ pub fn hex_sha256(elf: &[u8]) -> String {
 /// Packs a program as Lambda's `bootstrap`.
 ///
 /// # Errors
-/// The archive cannot be written, which memory alone could cause.
+/// Fails if the archive cannot be written, which only a lack of memory could cause.
 fn pack(program: &[u8]) -> ZipResult<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -64,10 +64,10 @@ fn pack(program: &[u8]) -> ZipResult<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// Compresses a program as `gunzip` reads it, without a name and a date.
+/// Compresses a program for `gunzip`, without a name and a date.
 ///
 /// # Errors
-/// It cannot be written, which memory alone could cause.
+/// Fails if it cannot be written, which only a lack of memory could cause.
 fn compress(program: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressed = GzBuilder::new().write(Vec::new(), Compression::new(GZIP_LEVEL));
     compressed.write_all(program)?;
@@ -76,7 +76,7 @@ fn compress(program: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use std::io::{Cursor, Read as _};
 
     use flate2::read::GzDecoder;
@@ -84,7 +84,7 @@ mod tests {
     use super::{compress, pack};
 
     #[test]
-    fn the_same_program_is_compressed_to_the_same_bytes() {
+    fn compression_is_reproducible() {
         let program = b"\x7fELF and more".repeat(100);
         let compressed = compress(&program).unwrap();
         assert!(compressed.len() < program.len() / 10);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_program_gives_the_same_bytes_which_may_be_run() {
+    fn archives_are_reproducible_and_executable() {
         let program = b"\x7fELF and more";
         let packed = pack(program).unwrap();
         assert_eq!(packed, pack(program).unwrap());
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(archive.len(), 1);
         let mut bootstrap = archive.by_name("bootstrap").unwrap();
         assert_eq!(bootstrap.unix_mode().map(|mode| mode & 0o777), Some(0o755));
-        // The first date that an archive can name, and not the day of the build.
+        // The earliest date that an archive can have, not the day of the build.
         assert_eq!(bootstrap.last_modified().map(|date| (date.year(), date.month(), date.day())), Some((1980, 1, 1)));
         let mut bytes = Vec::new();
         bootstrap.read_to_end(&mut bytes).unwrap();

@@ -1,14 +1,14 @@
-//! `completions`: derived from the command line's definition.
+//! The command `completions`, which derives its scripts from the command line's definition.
 
 use clap::CommandFactory as _;
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{Cli, CompletionsArgs};
 
-/// Prints the completions of a shell.
+/// Prints the completion script for a shell.
 ///
 /// # Errors
-/// None.
+/// This command does not fail.
 pub async fn run(_: &Context, args: &CompletionsArgs) -> Result<Exit, CommandError> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();

@@ -1,4 +1,4 @@
-//! `config check`, `config schema`, `config show`.
+//! The commands `config check`, `config schema` and `config show`.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use peersync_config::{self, Config, Loaded};
 /// Runs the command.
 ///
 /// # Errors
-/// Every problem of the configuration; `schema` has none.
+/// Returns every problem of the configuration. `config schema` does not fail.
 pub async fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, CommandError> {
     match command {
         ConfigCommand::Check => check(context),
@@ -25,8 +25,10 @@ fn check(context: &Context) -> Result<Exit, CommandError> {
     if context.json() {
         output::event(&json!({ "event": "result", "file": file, "stages": names, "problems": [] }));
     } else {
-        let file =
-            file.map_or_else(|| "no peersync.toml here, the defaults hold".to_owned(), |file| format!("{file}: good"));
+        let file = file.map_or_else(
+            || "no peersync.toml in this folder: using the defaults".to_owned(),
+            |file| format!("{file} is valid"),
+        );
         output::data(&format!("{file} ({} {})", plural(names.len()), names.join(", ")));
     }
     Ok(Exit::Done)
@@ -62,7 +64,7 @@ fn toml_text(loaded: &Loaded) -> Result<String, CommandError> {
     Ok(format!("# Stage {}, from {from}.\n\n{values}", loaded.config.stage))
 }
 
-/// The values of the stage; secrets as `(secret from NAME)`, what is not set left out.
+/// Returns the values of the stage, with secrets as `(secret from NAME)` and without what is not set.
 fn effective(config: &Config) -> Result<Value, CommandError> {
     let mut values = serde_json::to_value(config).map_err(unwritable)?;
     tidy(&mut values);
@@ -80,7 +82,7 @@ fn tidy(value: &mut Value) {
     }
 }
 
-/// The variable of a secret, where the value is one.
+/// Returns the variable of a secret, if the value is one.
 fn secret(value: &Value) -> Option<&str> {
     let table = value.as_object().filter(|table| table.len() == 1)?;
     table.get("env")?.as_str()
@@ -91,5 +93,5 @@ fn pretty(value: &Value) -> Result<String, CommandError> {
 }
 
 fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> CommandError {
-    CommandError::new("the configuration cannot be written").caused_by(error).hint("this is a bug in peersync-deploy")
+    CommandError::new("failed to print the configuration").caused_by(error).hint("this is a bug in peersync-deploy")
 }

@@ -1,4 +1,4 @@
-//! Asking before anything is changed or deleted.
+//! The confirmation before anything is changed or deleted.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -6,20 +6,21 @@ use super::run::Run;
 use super::{CommandError, Exit};
 use peersync_operations::until_stopped;
 
-/// Asks the user at the terminal; `consequence` is what happens after a yes, `delete 45 resources of peersync-dev`.
+/// Asks the user at the terminal. `consequence` says what a yes leads to, such as
+/// `delete 45 resources of peersync-dev`.
 ///
 /// # Errors
-/// A no; and where there is no terminal to ask at, that `-y` is needed.
+/// Fails if the answer is no, or if `-y` is needed because there is no terminal.
 pub(super) async fn confirm(run: &Run, consequence: &str) -> Result<(), CommandError> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !terminal || run.report.is_json() {
-        return Err(CommandError::new("a confirmation is needed, and there is no terminal to ask at")
-            .hint(format!("this would {consequence}; add `-y` to agree beforehand"))
+        return Err(CommandError::new("cannot ask for confirmation: no terminal, or `--output json`")
+            .hint(format!("this would {consequence}; add `-y` to confirm in advance"))
             .exits(Exit::Usage));
     }
     run.report.clear();
-    let _ = write!(std::io::stderr().lock(), "\nThis will {consequence}. Go on? [y/N] ");
-    // A thread of its own: a read that never ends must not keep the program from ending.
+    let _ = write!(std::io::stderr().lock(), "\nThis will {consequence}. Continue? [y/N] ");
+    // The read has its own thread: if it never returns, the program can still exit.
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut answer = String::new();

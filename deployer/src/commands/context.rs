@@ -1,4 +1,4 @@
-//! What the commands share: the global options, the configuration, the way to AWS.
+//! What the commands share: the global options, the configuration, and the connection to AWS.
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -14,64 +14,64 @@ use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
 use peersync_resources::stack::Stack;
 
-/// Names the stage where `--stage` does not.
+/// The environment variable that names the stage if `--stage` does not.
 const STAGE_VARIABLE: &str = "PEERSYNC_STAGE";
-/// The longest name of a bucket.
+/// The longest bucket name that S3 allows, in characters.
 const LONGEST_BUCKET: usize = 63;
 
-/// The global options, and what follows from them; each is made when it is first asked for.
+/// The global options and what follows from them; each value is built when it is first needed.
 pub struct Context {
-    /// The options as they were given.
+    /// The options as given on the command line.
     pub options: GlobalArgs,
-    /// The endpoint of this computer that stands for AWS, where `local` found one: it checks no credentials and may not
-    /// have every service.
+    /// The AWS emulator on this computer, if `local` found one. It checks no credentials and may lack some services.
     emulator: Option<Endpoint>,
     loaded: OnceLock<Loaded>,
 }
 
 impl Context {
-    /// A context in which nothing is loaded yet. The stage comes from `PEERSYNC_STAGE` where it was not given.
+    /// Creates a context without loading anything. If no stage was given, it comes from `PEERSYNC_STAGE`.
     ///
     /// # Errors
-    /// The variable holds no name of a stage.
+    /// Fails if the variable does not hold a valid stage name.
     pub fn new(mut options: GlobalArgs) -> Result<Self, CommandError> {
-        // An empty variable is what a pipeline makes of one that is not set.
+        // A pipeline passes a variable that is not set as an empty one.
         let variable = std::env::var(STAGE_VARIABLE).ok().filter(|stage| !stage.is_empty());
         if let (None, Some(stage)) = (&options.stage, variable) {
             let parsed = stage.parse::<StageName>();
             options.stage = Some(parsed.map_err(|error| {
-                CommandError::usage(format!("the variable {STAGE_VARIABLE} holds no stage")).caused_by(error)
+                CommandError::usage(format!("the variable {STAGE_VARIABLE} does not hold a valid stage name"))
+                    .caused_by(error)
             })?);
         }
         Ok(Self { options, emulator: None, loaded: OnceLock::new() })
     }
 
-    /// The same options for an endpoint of this computer that stands for AWS.
+    /// Returns a context with the same options for an AWS emulator on this computer.
     pub fn at_emulator(&self, emulator: Endpoint) -> Self {
         let options = GlobalArgs { endpoint_url: Some(emulator.url.clone()), ..self.options.clone() };
         Self { options, emulator: Some(emulator), loaded: OnceLock::new() }
     }
 
-    /// The endpoint that was named, on the command line or in the environment.
+    /// Returns the endpoint that was named on the command line or in the environment.
     pub fn named_endpoint(&self) -> Option<String> {
         let from_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
         self.options.endpoint_url.clone().or_else(from_environment)
     }
 
-    /// Whether the output is JSON.
+    /// Returns whether the output is JSON.
     pub fn json(&self) -> bool {
         self.options.output == OutputForm::Json
     }
 
-    /// Where the configuration is looked for, and of which stage.
+    /// Returns which configuration file and stage to load.
     pub fn load_options(&self) -> LoadOptions {
         LoadOptions { file: self.options.config.clone(), stage: self.options.stage.clone() }
     }
 
-    /// The configuration of the stage with its file.
+    /// Returns the configuration of the stage together with its file.
     ///
     /// # Errors
-    /// Every problem of the file, with its place.
+    /// Returns every problem of the file, each with its position.
     pub fn loaded(&self) -> Result<&Loaded, CommandError> {
         if let Some(loaded) = self.loaded.get() {
             return Ok(loaded);
@@ -80,28 +80,28 @@ impl Context {
         Ok(self.loaded.get_or_init(|| loaded))
     }
 
-    /// The configuration of the stage. Secrets whose variable is not set are no error here.
+    /// Returns the configuration of the stage. A secret whose variable is not set is not an error.
     ///
     /// # Errors
-    /// As [`Context::loaded`].
+    /// Fails like [`Context::loaded`].
     pub fn config(&self) -> Result<&Config, CommandError> {
         self.loaded().map(|loaded| &loaded.config)
     }
 
-    /// The configuration for a command that puts the secrets into AWS.
+    /// Returns the configuration for a command that writes the secrets to AWS.
     ///
     /// # Errors
-    /// As [`Context::loaded`]; and each secret whose variable is not set.
+    /// Fails like [`Context::loaded`], and for each secret whose variable is not set.
     pub fn config_with_secrets(&self) -> Result<&Config, CommandError> {
         let loaded = self.loaded()?;
         loaded.require_secrets()?;
         Ok(&loaded.config)
     }
 
-    /// How AWS is reached.
+    /// Returns how to connect to AWS.
     ///
     /// # Errors
-    /// As [`Context::config`], which may name the region.
+    /// Fails like [`Context::config`]: the configuration may name the region.
     pub fn connect_options(&self) -> Result<ConnectOptions, CommandError> {
         let region = match &self.options.region {
             Some(region) => Some(region.clone()),
@@ -114,18 +114,18 @@ impl Context {
         })
     }
 
-    /// The clients of all services. Calls nobody.
+    /// Returns the clients of all services, without calling AWS.
     ///
     /// # Errors
-    /// No region; problems of the configuration.
+    /// Fails if no region is set or the configuration has problems.
     pub async fn clients(&self) -> Result<Clients, CommandError> {
         Ok(Clients::connect(&self.connect_options()?).await?)
     }
 
-    /// The stack in its account, filled with these artifacts. `expires` goes before `stack.expires`.
+    /// Returns the stack in its account. `expires` takes precedence over `stack.expires`.
     ///
     /// # Errors
-    /// Problems of the configuration; no region; credentials that are missing, wrong or expired.
+    /// Fails if the configuration has problems, no region is set, or the credentials are missing, wrong or expired.
     pub async fn stack(
         &self,
         expires: Option<&Expiry>,
@@ -142,24 +142,25 @@ impl Context {
         let stack = Stack::new(config, clients, identity, expires_at, artifacts);
         let length = stack.bucket().len();
         if length > LONGEST_BUCKET {
-            // Only now is the region known for certain; what can be known before, the configuration's check says.
-            let error = CommandError::usage("the name of the bucket would be too long");
+            // The region is certain only now; the configuration check reports what can be known earlier.
+            let error = CommandError::usage("the bucket name would be too long");
             return Err(error
-                .caused_by(format!("{} has {length} characters, and S3 takes {LONGEST_BUCKET}", stack.bucket()))
+                .caused_by(format!("{} has {length} characters, but S3 allows only {LONGEST_BUCKET}", stack.bucket()))
                 .hint("shorten stack.name or the stage, or set site.bucket"));
         }
         Ok(Arc::new(stack))
     }
 
-    /// The stack as far as it is known without AWS: in this account, and in the region of the options, the
-    /// configuration, the environment or the profile, or in `region`. Calls nobody.
+    /// Returns the stack as far as it is known without calling AWS: in this account, and in the region of the options,
+    /// the configuration, the environment or the profile, or else in `region`.
     ///
     /// # Errors
-    /// Problems of the configuration.
+    /// Fails if the configuration has problems.
     pub async fn offline_stack(&self, account: &str, region: &str) -> Result<Arc<Stack>, CommandError> {
         let mut options = self.connect_options()?;
         if options.region.is_none() {
-            // The SDK would go on and ask the instance that it runs on, for seconds where there is none.
+            // The SDK's default chain would also ask the instance metadata service, which takes seconds to fail
+            // elsewhere.
             let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
                 .or_else(ProfileFileRegionProvider::new());
             options.region = Some(chain.region().await.map_or_else(|| region.to_owned(), |region| region.to_string()));
@@ -176,7 +177,7 @@ impl Context {
     }
 }
 
-/// The partition of a region.
+/// Returns the partition that a region belongs to.
 fn partition(region: &str) -> &'static str {
     match region {
         china if china.starts_with("cn-") => "aws-cn",

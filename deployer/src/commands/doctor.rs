@@ -1,5 +1,5 @@
-//! `doctor`: everything that `up` needs, checked before it is needed. Each check is one line with its verdict, and its
-//! mend where it is not good. Only reads.
+//! The command `doctor`: checks everything that `up` needs before it is needed. Each check prints one line with its
+//! verdict and, if it is not good, a hint on how to fix it. It only reads.
 
 mod aws;
 mod here;
@@ -10,13 +10,13 @@ use serde_json::json;
 use super::{CommandError, Context, Exit, output};
 use crate::cli::DoctorArgs;
 
-/// How a check ended.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// As it should be.
+    /// Everything is as it should be.
     Ok,
-    /// `up` works, and something is worth knowing.
+    /// `up` works, but there is something the user should know.
     Warn,
     /// `up` would fail.
     Fail,
@@ -25,13 +25,13 @@ pub(super) enum Verdict {
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
-    /// What was looked at, `credentials`.
+    /// What was checked, such as `credentials`.
     check: &'static str,
-    /// How it is.
+    /// The verdict.
     verdict: Verdict,
     /// What was found.
     found: String,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
@@ -49,7 +49,7 @@ impl Check {
         Self { verdict: Verdict::Fail, ..Self::warn(check, found, hint) }
     }
 
-    /// From an error that says its own mend.
+    /// Converts an error, which brings its own hint.
     fn from_error(check: &'static str, error: &CommandError) -> Self {
         let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
         let hint = error.mend().map(str::to_owned);
@@ -70,7 +70,7 @@ impl Check {
 /// Runs the checks.
 ///
 /// # Errors
-/// None: what is wrong is in the report, and in the exit code 1.
+/// This command does not fail: problems are in the report and in the exit code 1.
 pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError> {
     let report = Report { json: context.json(), failed: 0, warned: 0 };
     let report = checks(context, report).await;
@@ -98,7 +98,7 @@ async fn checks(context: &Context, mut report: Report) -> Report {
     report
 }
 
-/// Shows the checks as they come, and counts them.
+/// Prints the checks as they complete, and counts the failures.
 pub(super) struct Report {
     json: bool,
     failed: usize,

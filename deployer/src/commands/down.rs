@@ -1,4 +1,4 @@
-//! `down`: remove the stack. What is not ours stays, whatever its name.
+//! The command `down`: removes the stack. Resources that it does not manage are kept, whatever their names.
 
 use super::confirm::confirm;
 use super::run::{Run, heading};
@@ -12,7 +12,8 @@ use peersync_resources::stack::Stack;
 /// Runs the command.
 ///
 /// # Errors
-/// Nothing was deleted: a protected stack, no access, no confirmation, no backup.
+/// Fails without deleting anything if the stack is protected, AWS denies access, the user does not confirm, or the
+/// backup fails.
 pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.stack(context).await?;
@@ -34,10 +35,10 @@ fn consequence(stack: &Stack, removal: &Removal) -> String {
     format!("delete {number} of {}", heading(stack))
 }
 
-/// Removes a stack, whose removal was agreed to, and says how it went.
+/// Removes a stack after the user has confirmed, and returns a summary.
 ///
 /// # Errors
-/// The users' data could not be kept; then nothing was deleted.
+/// Fails without deleting anything if the users' data could not be backed up.
 pub(super) async fn remove(
     run: &Run,
     stack: &Stack,
@@ -47,7 +48,7 @@ pub(super) async fn remove(
 ) -> Result<Summary, CommandError> {
     for conflict in removal.foreign() {
         let (address, id, reason) = (&conflict.address, &conflict.id, &conflict.reason);
-        run.report.warning(&format!("{address} ({id}) stays: {reason}"));
+        run.report.warning(&format!("{address} ({id}) is kept: {reason}"));
     }
     let summary = Summary::new(command, stack.name(), Status::NothingToDo);
     if removal.plan.is_empty() {
@@ -71,7 +72,7 @@ pub(super) async fn remove(
     Ok(summary)
 }
 
-/// What remains goes before what failed: it is what the user has to look at.
+/// Returns the exit code. What remains takes precedence over what failed: it is what the user has to check.
 pub(super) fn exit_of(summary: &Summary) -> Exit {
     match summary.status {
         _ if !summary.remaining.is_empty() => Exit::Remains,

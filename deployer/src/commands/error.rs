@@ -1,4 +1,4 @@
-//! Why a command failed, in the form in which it is shown: a summary, the causes, the mend.
+//! Why a command failed, in the form in which it is shown: a summary, its causes, and a hint on how to fix it.
 
 use std::error::Error;
 
@@ -21,29 +21,29 @@ use peersync_operations::DeployError;
 pub struct CommandError {
     problem: Problem,
     exit: Exit,
-    /// The problems of the configuration, each with its place in the file.
+    /// The problems of the configuration, each with its position in the file.
     config: Option<Box<ConfigError>>,
 }
 
 impl CommandError {
-    /// An error with a summary alone, `the stack is protected`.
+    /// Creates an error with a summary only, such as `the stack is protected`.
     pub fn new(summary: impl Into<String>) -> Self {
         Problem::new(summary).into()
     }
 
-    /// An error in how the command was called.
+    /// Creates an error in how the command was called.
     pub fn usage(summary: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::new(summary) }
     }
 
-    /// Adds how to mend it.
+    /// Adds a hint on how to fix it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.problem.hint = Some(hint.into());
         self
     }
 
-    /// Adds a cause and the causes of that.
+    /// Adds a cause and that cause's own causes.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = cause.into();
@@ -52,19 +52,19 @@ impl CommandError {
         self
     }
 
-    /// Ends the program with another exit code than 1.
+    /// Sets an exit code other than 1.
     #[must_use]
     pub fn exits(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// The exit code it leads to.
+    /// Returns the exit code that the program ends with.
     pub fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// Shows it: to people on stderr, or as the last event on stdout.
+    /// Shows the error: to people on stderr, to programs as the last event on stdout.
     pub fn show(&self, form: OutputForm) {
         match form {
             OutputForm::Human => output::note(&self.rendered(Style::of_stderr())),
@@ -72,22 +72,22 @@ impl CommandError {
         }
     }
 
-    /// What failed.
+    /// Returns what failed.
     pub fn summary(&self) -> &str {
         &self.problem.summary
     }
 
-    /// Why, the nearest cause first.
+    /// Returns the causes, the nearest first.
     pub fn causes(&self) -> &[String] {
         &self.problem.causes
     }
 
-    /// How to mend it.
+    /// Returns how to fix it, if known.
     pub fn mend(&self) -> Option<&str> {
         self.problem.hint.as_deref()
     }
 
-    /// As people read it, without colours.
+    /// Returns the text that people read, without colours.
     pub fn render(&self) -> String {
         self.rendered(Style::PLAIN)
     }
@@ -97,7 +97,7 @@ impl CommandError {
         render_with(&self.problem, &details, style)
     }
 
-    /// As programs read it: the result, in the form in which a run that fails later ends too.
+    /// Returns the result event that programs read, in the form in which a run that fails later ends too.
     pub fn to_json(&self) -> serde_json::Value {
         let mut error = json!(self.problem);
         if let (Some(config), Some(object)) = (&self.config, error.as_object_mut()) {
@@ -106,7 +106,7 @@ impl CommandError {
         json!({ "event": "result", "status": "failed", "error": error, "exit_status": self.exit.code() })
     }
 
-    /// From an error of a part that names its own fix.
+    /// Converts a diagnostic error, which brings its own help text.
     pub fn from_diagnostic(error: &(impl Diagnostic + 'static)) -> Self {
         let hint = error.help().map(|help| help.to_string());
         Problem { summary: error.to_string(), causes: causes(error), hint }.into()
@@ -135,7 +135,7 @@ impl From<ConnectError> for CommandError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::NoRegion => Self::usage("no region is set")
-                .hint("add `--region eu-central-1`, or set stack.region in peersync.toml, or AWS_REGION"),
+                .hint("add `--region eu-central-1`, or set stack.region in peersync.toml or the variable AWS_REGION"),
             ConnectError::Call(error) => error.into(),
         }
     }

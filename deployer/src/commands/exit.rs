@@ -1,19 +1,19 @@
-//! How the program ends.
+//! The program's exit codes.
 
 use std::process::ExitCode;
 
 /// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command succeeded.
     Done,
-    /// Failed.
+    /// The command failed.
     Failed,
-    /// Called or configured wrongly.
+    /// The command line or the configuration is invalid.
     Usage,
-    /// `plan --detailed-exitcode`: there is something to do.
+    /// With `plan --detailed-exitcode`: changes are pending.
     ChangesPending,
-    /// `down`: something remains.
+    /// After `down` or `teardown`: resources remain.
     Remains,
 }
 

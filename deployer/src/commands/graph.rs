@@ -1,4 +1,4 @@
-//! `graph`: the resources of the stack and what each depends on, as a picture's source. Calls nobody.
+//! The command `graph`: prints the resources and their dependencies as the source of a diagram, without calling AWS.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use peersync_engine::{Address, Graph};
 /// Prints the graph.
 ///
 /// # Errors
-/// Problems of the configuration.
+/// Fails if the configuration has problems.
 pub async fn run(context: &Context, args: &GraphArgs) -> Result<Exit, CommandError> {
     let stack = context.offline_stack("000000000000", "us-east-1").await?;
     let graph = peersync_resources::catalog::graph(&stack)?;
@@ -29,7 +29,7 @@ pub async fn run(context: &Context, args: &GraphArgs) -> Result<Exit, CommandErr
     Ok(Exit::Done)
 }
 
-/// Each resource with each that it needs directly.
+/// Returns each resource with each of its direct dependencies.
 fn edges(graph: &Graph) -> impl Iterator<Item = (&Address, &Address)> {
     graph.order().iter().flat_map(|address| graph.dependencies(address).map(move |needed| (address, needed)))
 }
@@ -44,7 +44,7 @@ fn by_kind(graph: &Graph) -> BTreeMap<&'static str, Vec<&Address>> {
 }
 
 fn mermaid(graph: &Graph, stack: &str) -> String {
-    let mut text = format!("%% {stack}: an arrow points to what is needed first\nflowchart LR\n");
+    let mut text = format!("%% {stack}: arrows point from a resource to its dependencies\nflowchart LR\n");
     for (kind, addresses) in by_kind(graph) {
         let _ = writeln!(text, "  subgraph {kind}[\"{}\"]", kind.replace('_', " "));
         for address in addresses {
@@ -58,7 +58,8 @@ fn mermaid(graph: &Graph, stack: &str) -> String {
     text
 }
 
-/// Mermaid's ids have no punctuation but underscores; the two at each other character keep ids apart.
+/// Returns an id for Mermaid, which allows no punctuation but underscores. Every other character becomes its code
+/// between two underscores, so that different addresses have different ids.
 fn mermaid_id(address: &Address) -> String {
     let name: String = address
         .name
@@ -70,7 +71,8 @@ fn mermaid_id(address: &Address) -> String {
 
 fn dot(graph: &Graph, stack: &str) -> String {
     let mut text = format!(
-        "// An arrow points to what is needed first.\ndigraph \"{}\" {{\n  rankdir = LR;\n  node [shape = box];\n",
+        "// Arrows point from a resource to its dependencies.\n\
+         digraph \"{}\" {{\n  rankdir = LR;\n  node [shape = box];\n",
         escaped(stack, "\\\"")
     );
     for (kind, addresses) in by_kind(graph) {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first starts nothing new, the second gives up what is in flight.
+//! Ctrl-C and SIGTERM: after the first nothing new starts, the second abandons the steps in flight.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use peersync_operations::asked_to_stop;
 
 use crate::report::Report;
 
-/// Listens from now on until the program ends.
+/// Listens from now on until the program exits.
 pub fn listen(report: &Arc<Report>) -> Interrupt {
     let interrupt = Interrupt::default();
     let (signals, report) = (interrupt.clone(), report.clone());
     tokio::spawn(async move {
         asked_to_stop().await;
         signals.stop.cancel();
-        report.note("Stopping: what is in flight is finished, nothing new begins. Once more gives up at once.");
+        report.note("Stopping: steps in flight finish, nothing new starts. Press Ctrl-C again to abandon them.");
         asked_to_stop().await;
         signals.abort.cancel();
     });

@@ -1,4 +1,4 @@
-//! `local`: the whole product on this computer.
+//! The command `local`: runs the whole product on this computer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::local::run::{Announcement, Options, run as run_local};
 use crate::local::{LocalError, endpoint, log};
 use peersync_engine::Silent;
 
-/// Where the data is kept where nothing else is said.
+/// The data folder, unless another one is named.
 const DATA: &str = ".peersync";
-/// Pages that are served and followed where they are there: `local` in a clone of the repository.
+/// The folder of pages that is served and watched if it exists, as it does in a clone of the repository.
 const ASSETS: &str = "assets";
 
 /// Runs the command.
 ///
 /// # Errors
-/// A part that cannot start, with its mend.
+/// Fails if a part cannot start; the error says how to fix it.
 pub async fn run(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError> {
-    // TLS of the HTTP client; an error means that another part has chosen already.
+    // The HTTP client needs a TLS provider; an error means that another part has already installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match &args.command {
         Some(LocalCommand::Down(down)) => super::local_down::run(context, down).await,
@@ -49,7 +49,7 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
     let endpoint = if args.embedded { None } else { endpoint::find(named.as_deref()).await? };
     if let (Some(endpoint), None) = (&endpoint, &named) {
         output::note(&format!(
-            "Found an emulator at {}: the stack goes there. `--embedded` does without it.",
+            "Found an emulator at {}: deploying the stack there. Use `--embedded` to ignore it.",
             endpoint.url
         ));
     }
@@ -74,12 +74,12 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
     })
 }
 
-/// The folder that was named, or the usual one.
+/// Returns the folder that was named, or the default one.
 pub(super) fn data_folder(named: Option<&Path>) -> PathBuf {
     named.unwrap_or(Path::new(DATA)).to_owned()
 }
 
-/// The folder that was named, or `./assets` where it is that of a clone.
+/// Returns the folder that was named, or `./assets` if it contains the pages.
 fn assets(named: Option<&Path>) -> Result<Option<PathBuf>, LocalError> {
     let is_ours = |folder: &Path| folder.join("index.html").is_file();
     match named {
@@ -102,7 +102,7 @@ fn tell(announcement: &Announcement, json: bool) {
     output::data(&announcement.ready.text());
     for person in &announcement.people {
         output::data(&format!(
-            "Sign in as {:<5} {}\n                the page asks for the number {}",
+            "Sign in as {:<5} {}\n                enter the number {} when the page asks for it",
             person.name, person.link, person.number
         ));
     }

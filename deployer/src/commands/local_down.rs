@@ -1,4 +1,4 @@
-//! `local down`: removes what `local` has put into an emulator, and the local data.
+//! The command `local down`: removes what `local` created in an AWS emulator, and the local data.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::local::{LocalError, endpoint};
 /// Runs the command.
 ///
 /// # Errors
-/// The emulator refuses; the data is in use; no confirmation.
+/// Fails if the emulator refuses, the data is in use, or the user does not confirm.
 pub async fn run(context: &Context, args: &LocalDownArgs) -> Result<Exit, CommandError> {
     let mut exit = Exit::Done;
     if let Some(endpoint) = endpoint::find(context.named_endpoint().as_deref()).await? {
-        // People on an emulator are made up: nothing is kept.
+        // The accounts in an emulator are made up, so no backup is needed.
         let args = DownArgs { yes: args.yes, no_backup: true };
         exit = down::run(&context.at_emulator(endpoint), &args).await?;
     }
@@ -32,7 +32,7 @@ async fn remove(folder: &Path, agreed: bool, context: &Context) -> Result<(), Co
         let run = super::run::Run::new(context);
         confirm::confirm(&run, &format!("delete the local data in {}", folder.display())).await?;
     }
-    // The lock: a running `local` keeps its data.
+    // Taking the lock protects the data of a running `local`.
     let lock = DataFolder::open(folder)?;
     for name in lock.files() {
         match std::fs::remove_file(&name) {
@@ -43,7 +43,7 @@ async fn remove(folder: &Path, agreed: bool, context: &Context) -> Result<(), Co
         }
     }
     drop(lock);
-    // Whatever else is in the folder is not ours, and keeps it.
+    // Fails if other files are in the folder: they are not ours, so the folder stays.
     let _ = std::fs::remove_dir(folder);
     Ok(())
 }

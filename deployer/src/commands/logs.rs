@@ -1,4 +1,4 @@
-//! `logs`: what the stack's parts have written, merged in the order of time.
+//! The command `logs`: prints the log entries of the stack's components, merged by time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,15 +11,15 @@ use crate::report::{Sink, Style};
 use peersync_operations::logs::{Entry, Tail, printable};
 use peersync_operations::until_stopped;
 
-/// How far back the first look goes.
+/// How far back the first read goes.
 const WINDOW: Duration = Duration::from_secs(3600);
-/// How often `-f` looks again.
+/// How long `-f` waits between reads.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 ///
 /// # Errors
-/// No access; none of the log groups is there.
+/// Fails if AWS denies access or no log group exists.
 pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.stack(context).await?;
@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CommandErro
         };
         for entry in entries {
             if printer.print(&entry).is_err() {
-                // The reader has gone away: nobody is left to read on for.
+                // The reader of our output has gone away.
                 return Ok(Exit::Done);
             }
             lines += 1;

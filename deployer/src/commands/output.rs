@@ -1,15 +1,15 @@
-//! Writing to stdout and stderr. A reader who has gone away (`peersync-deploy graph | head`) is no error.
+//! Writing to stdout and stderr. If the reader has gone away (`peersync-deploy graph | head`), that is not an error.
 
 use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-/// Writes a command's data to stdout, with a line end.
+/// Writes a command's data to stdout, followed by a newline.
 pub fn data(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{}", text.trim_end_matches('\n'));
 }
 
-/// Writes one JSON event as a line on stdout.
+/// Writes one JSON event to stdout, as a line.
 pub fn event(event: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = io::stdout().lock();

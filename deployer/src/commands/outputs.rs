@@ -1,4 +1,4 @@
-//! `outputs`: where everything is. With `--output json` one flat object, for scripts.
+//! The command `outputs`: prints the stack's URLs and names. `--output json` prints one flat object, for scripts.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use peersync_operations::{Survey, places, until_stopped};
 /// Runs the command.
 ///
 /// # Errors
-/// No access; a stack that is not there.
+/// Fails if AWS denies access or the stack is not deployed.
 pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.stack(context).await?;
@@ -24,7 +24,9 @@ pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandErro
     let survey = until_stopped(&run.interrupt, Survey::take(&stack, &reporter)).await??.readable()?;
     run.report.clear();
     if !survey.is_deployed() {
-        return Err(CommandError::new(format!("{} is not there", stack.name())).hint("deploy it: `peersync-deploy up`"));
+        return Err(
+            CommandError::new(format!("{} is not deployed", stack.name())).hint("deploy it: `peersync-deploy up`")
+        );
     }
     let places = places(&stack, &survey.outputs(), survey.expires_at());
     let mut object: Map<String, Value> = places.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();

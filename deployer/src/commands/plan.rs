@@ -1,4 +1,4 @@
-//! `plan`: what `up` would do. Writes nothing.
+//! The command `plan`: shows what `up` would do, without changing anything.
 
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
@@ -9,13 +9,13 @@ use peersync_operations::DeployError;
 /// Runs the command.
 ///
 /// # Errors
-/// Problems of the configuration, no access, foreign resources in the way.
+/// Fails if the configuration has problems, AWS denies access, or unmanaged resources are in the way.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
     let run = Run::new(context);
     let stack = run.filled_stack(context, None).await?;
     let survey = run.survey(&stack).await?.readable()?;
-    // That `up` renews the expiry is no change of the stack: it is said, and does not count.
+    // Renewing the expiry does not change the stack: the plan mentions it but does not count it.
     let expires_at = survey.expires_at().or_else(|| stack.expires_at.clone());
     let plan = survey.plan(&survey.options(&stack, expires_at, args.adopt));
     if !plan.conflicts.is_empty() {
@@ -24,7 +24,7 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     if let (Some(renewed), Some(present)) = (&stack.expires_at, survey.expires_at())
         && *renewed != present
     {
-        run.report.note(&format!("The stack expires at {present}; `up` renews that to {renewed}."));
+        run.report.note(&format!("The stack expires at {present}; `up` extends that to {renewed}."));
     }
     let pending = !plan.is_empty();
     let mut summary =

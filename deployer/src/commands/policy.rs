@@ -1,4 +1,4 @@
-//! `policy`: what the deployer's role must be allowed for this stack, and nothing beyond it.
+//! The command `policy`: prints the permissions that the deployer's role needs for this stack, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::cli::PolicyArgs;
 use peersync_resources::kinds::{KINDS, Permission, log_group};
 use peersync_resources::stack::Stack;
 
-/// Stands for an account or region that is not known.
+/// Replaces an account or region that is not known.
 const ANY: &str = "*";
-/// When asking for the account is given up; the policy is most useful before there are credentials.
+/// How long looking up the account may take: the policy is most useful before there are credentials.
 const IDENTITY_DEADLINE: Duration = Duration::from_secs(5);
-/// The longest managed policy, white space not counted.
+/// AWS's limit for a managed policy, in characters without white space.
 const LONGEST_MANAGED: usize = 6_144;
-/// The longest inline policy of a role, white space not counted.
+/// AWS's limit for the inline policies of a role, in characters without white space.
 const LONGEST_INLINE: usize = 10_240;
 
 /// Prints the policy.
 ///
 /// # Errors
-/// Problems of the configuration.
+/// Fails if the configuration has problems.
 pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandError> {
     let stack = stack(context, args).await?;
     let policy = document(&permissions(&stack));
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandEr
     Ok(Exit::Done)
 }
 
-/// The stack in its account where we can find out which, or in any account.
+/// Returns the stack in its account if it can be looked up, otherwise in any account.
 async fn stack(context: &Context, args: &PolicyArgs) -> Result<Arc<Stack>, CommandError> {
     if let Some(account) = &args.account {
         return context.offline_stack(account, ANY).await;
@@ -50,23 +50,18 @@ async fn stack(context: &Context, args: &PolicyArgs) -> Result<Arc<Stack>, Comma
 fn notes(stack: &Stack, policy: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     if stack.identity.account == ANY {
-        notes.push(
-            "note: the account is not known, and the policy holds for any; add `--account 123456789012`".to_owned(),
-        );
+        notes.push("note: the account is unknown, so the policy covers any; add `--account 123456789012`".to_owned());
     }
     if stack.clients.region == ANY {
-        notes.push(
-            "note: the region is not known, and the policy holds for any; add `--region eu-central-1`".to_owned(),
-        );
+        notes.push("note: the region is unknown, so the policy covers any; add `--region eu-central-1`".to_owned());
     }
     let length = length(policy);
     if length > LONGEST_INLINE {
-        notes
-            .push(format!("note: {length} characters are too many for one policy of IAM: attach each half on its own"));
+        notes.push(format!("note: {length} characters are too many for one IAM policy: split it into two policies"));
     } else if length > LONGEST_MANAGED {
         notes.push(format!(
-            "note: {length} characters are too many for a managed policy ({LONGEST_MANAGED}): make it an inline policy \
-             of the deployer's role"
+            "note: {length} characters are too many for a managed policy ({LONGEST_MANAGED}): use it as an inline \
+             policy of the deployer's role"
         ));
     }
     notes
@@ -76,13 +71,13 @@ fn length(policy: &Value) -> usize {
     policy.to_string().chars().filter(|c| !c.is_whitespace()).count()
 }
 
-/// What all kinds need, and the commands beyond them. `teardown` is left out: it looks at every stack of the account,
-/// and needs for each what this policy gives for one.
+/// Returns the permissions that resources and commands need. `teardown` is left out: it checks every stack of the
+/// account, and needs for each of them what this policy grants for one.
 fn permissions(stack: &Stack) -> Vec<Permission> {
     KINDS.iter().flat_map(|kind| (kind.permissions)(stack)).chain(of_commands(stack)).collect()
 }
 
-/// What no resource needs: who we are, `logs`, and the backup that `down` makes.
+/// Returns the permissions that no resource needs: for the caller identity, `logs`, and the backup that `down` makes.
 fn of_commands(stack: &Stack) -> [Permission; 4] {
     let tables = |end: &str| {
         ["Users", "UserConnections", "Ephemeral"]
@@ -97,7 +92,7 @@ fn of_commands(stack: &Stack) -> [Permission; 4] {
     ]
 }
 
-/// The policy document: one statement for each set of resources, without repetition.
+/// Returns the policy document, with one statement for each set of resources and without repetition.
 fn document(permissions: &[Permission]) -> Value {
     let mut of_resource: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for permission in permissions {
@@ -105,7 +100,7 @@ fn document(permissions: &[Permission]) -> Value {
             of_resource.entry(resource).or_default().extend(&permission.actions);
         }
     }
-    // What is allowed on all that begins alike need not be allowed on some of it.
+    // An action that a wider pattern allows need not be repeated for the resources that the pattern covers.
     let of_beginnings: Vec<(&str, BTreeSet<&str>)> = of_resource
         .iter()
         .filter_map(|(pattern, actions)| Some((pattern.strip_suffix(ANY)?, actions.clone())))
@@ -139,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Whether an ARN is one of those that a pattern of IAM stands for.
+    /// Returns whether an ARN matches a pattern of IAM.
     fn matches(pattern: &str, arn: &str) -> bool {
         let Some((beginning, mut rest)) = pattern.split_once('*') else { return pattern == arn };
         let Some(mut left) = arn.strip_prefix(beginning) else { return false };
@@ -150,7 +145,7 @@ mod tests {
         left.ends_with(rest)
     }
 
-    /// The ARNs of what may be changed; lists are for everything that there is.
+    /// Returns the ARNs of what the policy for a stage may change; list actions cover everything.
     async fn changed_by(stage: &str) -> Vec<String> {
         let stack = Stack::for_tests(Config { stage: stage.to_owned(), ..Config::default() }).await;
         let reads = |action: &&str| ["Describe", "Get", "List"].iter().any(|verb| action.contains(&format!(":{verb}")));
@@ -158,9 +153,9 @@ mod tests {
         changes.flat_map(|permission| permission.resources).collect()
     }
 
-    /// Only the identifiers that AWS itself gives, and what cannot be narrowed, stand for those of other stacks.
+    /// Only identifiers that AWS assigns, and what IAM cannot narrow down, may match resources of other stacks.
     #[tokio::test]
-    async fn what_may_be_changed_is_nothing_of_a_stack_whose_name_begins_like_this_ones() {
+    async fn policy_excludes_stacks_sharing_our_prefix() {
         let ours = changed_by("test").await;
         for longer in ["test-2", "test-signup", "test-eu-central-1"] {
             let theirs = changed_by(longer).await;
@@ -175,20 +170,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_fits_into_a_role() {
+    async fn policy_fits_into_an_inline_role_policy() {
         let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         let length = length(&document(&permissions(&stack)));
         assert!(length <= LONGEST_INLINE, "{length} characters");
     }
 
     #[test]
-    fn a_pattern_stands_for_what_iam_says() {
+    fn patterns_match_as_in_iam() {
         assert!(matches("arn:a/*", "arn:a/b/c") && matches("arn:*/x/*", "arn:a/x/") && matches("arn:a", "arn:a"));
         assert!(!matches("arn:a/*", "arn:b/c") && !matches("arn:a/*/x", "arn:a/b") && !matches("arn:a", "arn:ab"));
     }
 
     #[test]
-    fn statements_do_not_repeat_each_other() {
+    fn policy_statements_do_not_repeat_each_other() {
         let policy = document(&[
             permission(&["s3:GetObject", "s3:PutObject"], &["arn:a", "arn:b"]),
             permission(&["s3:GetObject"], &["arn:b"]),

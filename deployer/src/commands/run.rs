@@ -1,4 +1,4 @@
-//! What every command that talks to AWS has: the way to the user, and how the user stops it.
+//! What every command that calls AWS shares: the report to the user, and the interrupt by which the user stops it.
 
 use peersync_engine::text;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Begins: from now on Ctrl-C is heard.
+    /// Starts a run: from now on Ctrl-C is handled.
     pub(super) fn new(context: &Context) -> Self {
         let audience = if context.json() { Audience::Program } else { Audience::Human };
         let report = Arc::new(Report::new(audience));
@@ -31,7 +31,7 @@ impl Run {
         Self { report, interrupt }
     }
 
-    /// Where the engine's events go.
+    /// Returns the receiver of the engine's events.
     pub(super) fn reporter(&self) -> Arc<dyn Reporter> {
         self.report.reporter()
     }
@@ -70,13 +70,13 @@ impl Run {
         if !survey.not_offered.is_empty() {
             let addresses: Vec<_> = survey.not_offered.iter().map(|(address, _)| address).collect();
             let what = text::list(&addresses, 12);
-            self.report.warning(&format!("this endpoint does not offer, and the stack does without: {what}"));
+            self.report.warning(&format!("this endpoint does not offer some resources, which the stack does without: {what}"));
         }
         Ok(survey)
     }
 }
 
-/// Which stack, and where: `peersync-dev in eu-central-1, account 123456789012`.
+/// Returns which stack it is and where: `peersync-dev in eu-central-1, account 123456789012`.
 pub(super) fn heading(stack: &Stack) -> String {
     format!("{} in {}, account {}", stack.name(), stack.clients.region, stack.identity.account)
 }

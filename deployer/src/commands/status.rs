@@ -1,4 +1,4 @@
-//! `status`: each resource and its state.
+//! The command `status`: prints each resource with its state.
 
 use std::collections::BTreeMap;
 
@@ -13,32 +13,32 @@ use peersync_engine::{Action, Address, Plan, Reason, Step};
 use peersync_operations::{DeployError, Survey};
 use peersync_resources::stack::Stack;
 
-/// How a resource is.
+/// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
-    /// As configured.
+    /// It matches the configuration.
     Ok,
-    /// Changed outside of peersync-deploy.
+    /// It was changed outside peersync-deploy.
     Drifted,
-    /// As last applied; the configuration has changed since.
+    /// It is as last applied, but the configuration has changed since.
     Outdated,
-    /// Not there.
+    /// It is wanted but does not exist.
     Missing,
-    /// There, and no longer wanted.
+    /// It exists but is no longer wanted.
     Unwanted,
-    /// Somebody else's with our name.
+    /// It has a name of this stack but is not managed by it.
     Foreign,
     /// It could not be read.
     Unreadable,
 }
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Serialize)]
 struct Row {
     address: Address,
     state: State,
-    /// Which fields, or why.
+    /// Which fields differ, or why the state is as it is.
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
 }
@@ -46,7 +46,7 @@ struct Row {
 /// Runs the command.
 ///
 /// # Errors
-/// No access; resources that cannot be read, after the others were shown.
+/// Fails if AWS denies access, and, after showing the others, if resources cannot be read.
 pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.filled_stack(context, None).await?;
@@ -96,7 +96,7 @@ fn rows(survey: &Survey, plan: &Plan) -> Vec<Row> {
     rows
 }
 
-/// The line of a planned step.
+/// Returns the row of a planned step.
 fn row(step: &Step) -> Row {
     let state = match step.action {
         Action::NoChange => State::Ok,
@@ -138,7 +138,7 @@ fn text(stack: &Stack, rows: &[Row], expires_at: Option<&str>, style: Style) -> 
         counts(rows).into_iter().map(|(state, number)| format!("{number} {}", word(state))).collect();
     lines.push(format!("{}.", counts.join(", ")));
     lines.push(match expires_at {
-        Some(moment) => format!("Expires at {moment}; `up` renews it where the configuration says so."),
+        Some(moment) => format!("Expires at {moment}; `up` extends that if the configuration sets a duration."),
         None => "Does not expire.".to_owned(),
     });
     lines.join("\n")
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_has_its_word() {
+    fn table_shows_the_state_of_each_resource() {
         let steps = [
             step("a", Action::NoChange, Reason::Unknown),
             step("b", Action::Create, Reason::Unknown),

@@ -1,4 +1,4 @@
-//! `teardown --expired`: remove every stack of this account and region whose moment has come, for a CI's clock.
+//! The command `teardown --expired`: removes every expired stack of this account and region, for use in scheduled jobs.
 
 use peersync_engine::text;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use peersync_resources::stack::Stack;
 /// Runs the command.
 ///
 /// # Errors
-/// Nothing was deleted: no access, no confirmation.
+/// Fails without deleting anything if AWS denies access or the user does not confirm.
 pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let clients = context.clients().await?;
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     let (protected, expired): (Vec<_>, Vec<_>) =
         found.into_iter().filter(|stack| stack.is_expired(SystemTime::now())).partition(|stack| stack.protected);
     for stack in &protected {
-        run.report.warning(&format!("{} has expired and stays: it is protected by `stack.protect`", stack.name));
+        run.report.warning(&format!("{} has expired but is kept: it is protected by `stack.protect`", stack.name));
     }
     show(&run, &clients, &expired);
     if !args.dry_run && !expired.is_empty() && !args.yes {
@@ -56,17 +56,17 @@ fn show(run: &Run, clients: &Clients, expired: &[ExpiredStack]) {
     }
     for stack in expired {
         let since = stack.expires_at.as_deref().unwrap_or("?");
-        run.report.data(&format!("{} (stage {}) has expired at {since}.", stack.name, stack.stage));
+        run.report.data(&format!("{} (stage {}) expired at {since}.", stack.name, stack.stage));
     }
 }
 
-/// Removes one stack. What goes wrong is told, and does not keep the others from being removed.
+/// Removes one stack. A failure is shown and does not prevent the removal of the others.
 async fn remove_one(run: &Run, found: &ExpiredStack, clients: &Clients, identity: &Identity) -> Exit {
     let stack = Arc::new(found.to_stack(clients, identity, crate::artifacts::without_programs()));
     match try_remove(run, &stack).await {
         Ok(exit) => exit,
         Err(error) => {
-            run.report.warning(&format!("{} stays:\n{}", stack.name(), error.render()));
+            run.report.warning(&format!("{} could not be removed:\n{}", stack.name(), error.render()));
             Exit::Failed
         }
     }
@@ -75,10 +75,10 @@ async fn remove_one(run: &Run, found: &ExpiredStack, clients: &Clients, identity
 async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError> {
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     removal.refuse_tagged()?;
-    // Somebody may have renewed it since it was found.
+    // Somebody may have renewed the expiry since the stack was found.
     let current = ExpiredStack { expires_at: removal.expires_at(), ..ExpiredStack::default() };
     if current.expires_at.is_some() && !current.is_expired(SystemTime::now()) {
-        run.report.warning(&format!("{} stays: its expiry has just been renewed", stack.name()));
+        run.report.warning(&format!("{} is kept: its expiry was renewed in the meantime", stack.name()));
         return Ok(Exit::Done);
     }
     run.report.destruction(&heading(stack), &removal.plan);

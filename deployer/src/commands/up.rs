@@ -1,7 +1,8 @@
-//! `up`: make AWS match the configuration.
+//! The command `up`: makes AWS match the configuration.
 //!
-//! At a terminal it asks before it begins, unless `-y`. Without a terminal it needs `-y` only where something that
-//! exists is changed, replaced or deleted: creating what is not there, and renewing the expiry, can harm nobody.
+//! At a terminal it asks for confirmation before it begins, unless `-y` is given. Without a terminal it requires `-y`
+//! only if an existing resource is changed, replaced or deleted: creating missing resources and renewing the expiry
+//! cannot harm anybody.
 
 use super::confirm::confirm;
 use super::run::{Run, heading};
@@ -17,7 +18,8 @@ use peersync_resources::stack::{EXPIRES_TAG, Stack};
 /// Runs the command.
 ///
 /// # Errors
-/// Nothing was changed: problems of the configuration, no access, foreign resources in the way, no confirmation.
+/// Fails without changing anything if the configuration has problems, AWS denies access, unmanaged resources are in the
+/// way, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
     let run = Run::new(context);
@@ -45,7 +47,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     Ok(exit)
 }
 
-/// What is wrong with the programs that the plan uploads.
+/// Returns what is wrong with the programs that the plan uploads.
 fn unsuitable_programs(stack: &Stack, plan: &Plan) -> Vec<ResourceError> {
     let uploads = plan.pending().filter(|step| step.action != Action::Delete);
     uploads
@@ -54,8 +56,8 @@ fn unsuitable_programs(stack: &Stack, plan: &Plan) -> Vec<ResourceError> {
         .collect()
 }
 
-/// AWS gets no program that does not run there: that is an error before anything is made. An endpoint that stands for
-/// AWS may run it all the same, on this computer: there it is a warning.
+/// Refuses programs that do not run on AWS, before anything is created. An AWS emulator may run them all the same, on
+/// this computer, so there it is only a warning.
 fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<String>, CommandError> {
     let sentence = |error: &ResourceError| {
         let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
@@ -73,15 +75,15 @@ async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), C
     if yes || plan.pending().all(is_renewal) || (harmless && !can_ask) {
         return Ok(());
     }
-    confirm(run, &format!("make {} as planned above", heading(stack))).await
+    confirm(run, &format!("apply the plan above to {}", heading(stack))).await
 }
 
-/// Whether a step cannot take anything away from anybody.
+/// Returns whether a step cannot take anything away from anybody.
 fn is_harmless(step: &Step) -> bool {
     step.action == Action::Create || is_renewal(step)
 }
 
-/// Whether a step does nothing but renew the expiry.
+/// Returns whether a step only renews the expiry.
 fn is_renewal(step: &Step) -> bool {
     let expires = format!("tags.{EXPIRES_TAG}");
     step.action == Action::Update && step.changes.iter().all(|change| change.field == expires)
@@ -105,7 +107,7 @@ async fn apply(run: &Run, stack: &Stack, survey: &Survey, plan: &Plan, options: 
     summary
 }
 
-/// Checks that the page and the API answer; what went wrong, if anything.
+/// Checks that the page and the API answer, and returns what went wrong, if anything.
 async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Problem> {
     let progress = Progress::of_nobody(run.reporter());
     let busy = run.report.busy("checking that the page and the API answer");
@@ -116,9 +118,9 @@ async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Problem>
             run.report.event(&serde_json::json!({ "event": "checked", "urls": urls }));
             None
         }
-        // Everything is applied: whoever stops here gives up the waiting alone.
+        // Everything is applied: stopping now only ends the wait.
         Err(DeployError::Stopped) => {
-            run.report.warning("stopped while checking that the page and the API answer; everything is applied");
+            run.report.warning("stopped while checking that the page and the API answer; all changes are applied");
             None
         }
         Err(error) => Some(error.problem()),
@@ -142,17 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn aws_gets_no_program_that_does_not_run_there_and_an_endpoint_a_warning() {
-        let unsuitable = || vec![ResourceError::new("the program `api` does not run").caused_by("glibc").hint("mend")];
+    fn unsuitable_programs_are_refused_on_aws_and_warned_about_on_emulators() {
+        let unsuitable = || vec![ResourceError::new("the program `api` does not run").caused_by("glibc").hint("fix")];
         let refused = refuse(unsuitable(), false).err().map(|error| error.render());
-        assert_eq!(refused.as_deref(), Some("error: the program `api` does not run\n  Caused by: glibc\nhint: mend"));
+        assert_eq!(refused.as_deref(), Some("error: the program `api` does not run\n  Caused by: glibc\nhint: fix"));
         let warned = refuse(unsuitable(), true).ok();
-        assert_eq!(warned, Some(vec!["the program `api` does not run: glibc; mend".to_owned()]));
+        assert_eq!(warned, Some(vec!["the program `api` does not run: glibc; fix".to_owned()]));
         assert_eq!(refuse(Vec::new(), false).ok(), Some(Vec::new()));
     }
 
     #[test]
-    fn only_what_takes_nothing_away_needs_no_agreement() {
+    fn only_creations_and_expiry_renewals_are_harmless() {
         assert!(is_harmless(&step(Action::Create, &["ttl"])));
         assert!(is_harmless(&step(Action::Update, &["tags.peersync:expires-at"])));
         assert!(!is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "ttl"])));

@@ -1,4 +1,5 @@
-//! What a person is told once everything is ready: where the pages and the mail are, and what is here and what is not.
+//! What a person sees once everything is ready: the URLs of the pages and the mail, what runs where, and what is
+//! missing.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, UdpSocket};
@@ -8,17 +9,17 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
 
-/// One part of the product and where it runs.
+/// One part of the product, and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// `pages`, `API`, `DynamoDB`.
+    /// The name, such as `pages`, `API` or `DynamoDB`.
     pub name: &'static str,
-    /// `in this process`, `at http://127.0.0.1:4566`.
+    /// Where it runs, such as `in this process` or `at http://127.0.0.1:4566`.
     pub place: String,
 }
 
 impl Part {
-    /// A part that runs here.
+    /// Creates a part with its place.
     pub fn embedded(name: &'static str, place: impl Into<String>) -> Self {
         Self { name, place: place.into() }
     }
@@ -27,27 +28,27 @@ impl Part {
 /// A running `local`.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// Where the pages are for this computer.
+    /// The URL of the pages on this computer.
     pub url: String,
-    /// Where they are for the network, where they are offered to it.
+    /// The URL of the pages in the network, if they are reachable from there.
     pub network_url: Option<String>,
-    /// Whether it is HTTPS.
+    /// Whether the pages are served over HTTPS.
     pub https: bool,
-    /// How long it took to start.
+    /// How long the start took.
     pub elapsed: Duration,
     /// What runs where.
     pub parts: Vec<Part>,
-    /// What the product has in AWS and not here, each with the reason.
+    /// What the product has in AWS but not on this computer, each with the reason.
     pub missing: Vec<String>,
 }
 
 impl Ready {
-    /// The address of the mailbox, for this computer alone.
+    /// Returns the URL of the mailbox, which only this computer can open.
     pub fn mailbox(&self) -> String {
         format!("{}/_mail", self.url)
     }
 
-    /// For people.
+    /// Returns the text for people.
     pub fn text(&self) -> String {
         let mut text = format!("PeerSync is ready after {:.1} s\n\n", self.elapsed.as_secs_f64());
         line(&mut text, "Pages", &self.url);
@@ -55,7 +56,7 @@ impl Ready {
         if let Some(url) = &self.network_url {
             line(&mut text, "Network", url);
             if !self.https {
-                line(&mut text, "", "cameras work only over HTTPS there: start with --https");
+                line(&mut text, "", "cameras work there only over HTTPS: start with --https");
             }
             if let Some(code) = qr_code(url) {
                 text.push('\n');
@@ -68,13 +69,13 @@ impl Ready {
             line(&mut text, part.name, &part.place);
         }
         for missing in &self.missing {
-            line(&mut text, "Not here", missing);
+            line(&mut text, "Missing", missing);
         }
-        text.push_str("\nCtrl-C ends it.\n");
+        text.push_str("\nPress Ctrl-C to stop.\n");
         text
     }
 
-    /// For programs: one event.
+    /// Returns the event for programs.
     pub fn event(&self) -> Value {
         let parts: serde_json::Map<String, Value> =
             self.parts.iter().map(|part| (part.name.to_owned(), Value::from(part.place.as_str()))).collect();
@@ -97,12 +98,12 @@ fn line(text: &mut String, label: &str, value: &str) {
 
 fn qr_code(url: &str) -> Option<String> {
     let code = QrCode::new(url).ok()?;
-    // Terminals are mostly dark: the light modules are the blocks.
+    // Most terminals are dark, so the light modules are the blocks.
     Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-/// This computer's address in its network, as the system would choose it for a way out. Nothing is sent: a UDP socket
-/// only looks up the route, here to an address reserved for documentation (RFC 5737).
+/// Returns this computer's address in its network, which the system would choose for outgoing traffic. Nothing is sent:
+/// a UDP socket only looks up the route, here to an address reserved for documentation (RFC 5737).
 pub fn network_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     socket.connect(("192.0.2.1", 9)).ok()?;
@@ -125,23 +126,23 @@ mod tests {
     }
 
     #[test]
-    fn a_person_finds_pages_mailbox_and_parts() {
+    fn text_names_pages_mailbox_and_parts() {
         let text = ready(None, false).text();
-        for expected in ["http://localhost:8080\n", "http://localhost:8080/_mail\n", "data in .peersync", "Not here"] {
+        for expected in ["http://localhost:8080\n", "http://localhost:8080/_mail\n", "data in .peersync", "Missing"] {
             assert!(text.contains(expected), "{text}");
         }
         assert!(!text.contains("--https"), "{text}");
     }
 
     #[test]
-    fn a_phone_gets_a_code_and_the_warning_about_cameras() {
+    fn network_url_comes_with_a_qr_code_and_a_camera_warning() {
         let text = ready(Some("http://192.168.1.7:8080"), false).text();
         assert!(text.contains("--https") && text.contains('█'), "{text}");
         assert!(!ready(Some("https://192.168.1.7:8080"), true).text().contains("--https"));
     }
 
     #[test]
-    fn a_program_gets_one_event() {
+    fn json_is_one_event() {
         let event = ready(None, false).event();
         assert_eq!(event.get("event"), Some(&Value::from("ready")));
         assert_eq!(event.get("mailbox"), Some(&Value::from("http://localhost:8080/_mail")));

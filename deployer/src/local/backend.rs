@@ -1,4 +1,4 @@
-//! What stands behind the edge: database, API and signaling, here or at an endpoint.
+//! The parts behind the edge: database, API and signaling, in this process or in an AWS emulator.
 
 use std::sync::Arc;
 
@@ -25,34 +25,34 @@ use peersync_resources::kinds::rest_api;
 use peersync_resources::stack::Stack;
 
 const HERE: &str = "in this process";
-/// Name of the REST API's stage.
+/// The name of the REST API's stage.
 const API_STAGE: &str = "api";
 
-/// The kind of the tables, all that the embedded database needs.
+/// The kind of the tables, which is all that the embedded database needs.
 const TABLES: &str = "dynamodb_table";
 
-/// What is ready to be put behind the edge.
+/// The parts that the edge forwards to.
 pub struct Backend {
-    /// The API's routes, without `/api`.
+    /// The API's routes, without the prefix `/api`.
     pub api: Router,
-    /// The API's state in this process; it works on the same database also where the API runs elsewhere.
+    /// The state of the API in this process. It uses the same database even if the API runs elsewhere.
     pub api_state: State,
     /// The signaling server.
     pub signaling: Server,
-    /// Where the pages come from.
+    /// The source of the pages.
     pub pages: Source,
-    /// By which API and signaling know that a request came through the edge.
+    /// The key by which API and signaling know that a request came through the edge.
     pub origin_key: HeaderValue,
     /// What runs where.
     pub parts: Vec<Part>,
-    /// What is not here, each with the reason.
+    /// What is missing, each with the reason.
     pub missing: Vec<String>,
 }
 
-/// Starts all parts: those that the endpoint has there, the others here.
+/// Starts all parts: those that the emulator offers there, the others in this process.
 ///
 /// # Errors
-/// A part that cannot start.
+/// Fails if a part cannot start.
 pub async fn start(
     options: &Options,
     folder: Option<&DataFolder>,
@@ -65,7 +65,7 @@ pub async fn start(
     }
 }
 
-/// Everything in this process.
+/// Starts everything in this process.
 async fn embedded(
     options: &Options,
     folder: Option<&DataFolder>,
@@ -92,7 +92,7 @@ async fn embedded(
     })
 }
 
-/// The embedded database with its tables, and where its data is.
+/// Starts the embedded database with its tables, and returns its client and where its data is.
 async fn database(
     options: &Options,
     folder: Option<&DataFolder>,
@@ -103,14 +103,14 @@ async fn database(
     let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
     provision(&stack, |address| address.kind == TABLES, interrupt, &options.reporter).await?.complete()?;
     let kept = match folder {
-        Some(folder) => format!("{HERE}, its data in {}", folder.path().display()),
-        None => format!("{HERE}, its data in memory"),
+        Some(folder) => format!("{HERE}, data in {}", folder.path().display()),
+        None => format!("{HERE}, data in memory"),
     };
     Ok((stack.clients.dynamodb.clone(), kept))
 }
 
-/// The stack on the endpoint as far as it goes. What an endpoint says that it offers is tried: only what answers is
-/// used, and everything else is done in this process and named.
+/// Deploys the stack to the emulator as far as possible. What the emulator claims to offer is tried: only what answers
+/// is used. Everything else runs in this process, and is named.
 async fn at_endpoint(
     options: &Options,
     endpoint: &Endpoint,
@@ -137,7 +137,7 @@ async fn at_endpoint(
         function_logs::follow(&stack, stop.clone());
     }
     if gateway.is_none() && provisioned.has(&["lambda_function"]) {
-        missing.push("lambda: the functions at the endpoint do not answer: the API runs in this process".to_owned());
+        missing.push("lambda: the emulator's functions do not answer, so the API runs in this process".to_owned());
     }
     let api_place = if gateway.is_some() { there.clone() } else { HERE.to_owned() };
     let pages = pages(&stack, &provisioned).await;
@@ -161,7 +161,8 @@ async fn at_endpoint(
     })
 }
 
-/// The stack's own secrets, so that functions and signaling understand each other; new ones for what is not there.
+/// Returns the stack's own secrets, so that functions and signaling understand each other, and new ones for those that
+/// do not exist.
 async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Settings) -> Result<Secrets, LocalError> {
     let mut secrets = programs::secrets(&stack.config);
     if provisioned.has(&["ssm_parameter"]) {
@@ -174,7 +175,7 @@ async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Setting
     Ok(secrets)
 }
 
-/// The API at the endpoint, where it really answers.
+/// Returns the API in the emulator, if it really answers.
 async fn gateway(provisioned: &Provisioned, endpoint: &Endpoint) -> Result<Option<Router>, LocalError> {
     let needed = ["api_stage", "api_routes", "lambda_function", "lambda_permission", TABLES];
     let Some(id) = provisioned.outcome.outputs.get(&rest_api::address(), "id") else { return Ok(None) };
@@ -183,12 +184,12 @@ async fn gateway(provisioned: &Provisioned, endpoint: &Endpoint) -> Result<Optio
     }
     let router = gateway::router(&endpoint.url, id, API_STAGE)?;
     let request = Request::builder().uri("/health").body(Body::empty());
-    let request = request.map_err(|error| LocalError::part("the way to the gateway", error))?;
+    let request = request.map_err(|error| LocalError::part("the gateway client", error))?;
     let answer = router.clone().oneshot(request).await;
     Ok(answer.is_ok_and(|response| response.status().is_success()).then_some(router))
 }
 
-/// The pages in the bucket, where it gives them.
+/// Returns the bucket as the source of the pages, if it serves them.
 async fn pages(stack: &Stack, provisioned: &Provisioned) -> Source {
     let (client, bucket) = (stack.clients.s3.clone(), stack.bucket());
     if !provisioned.has(&["s3_bucket", "s3_objects"]) {
@@ -205,11 +206,11 @@ fn origin_key(secrets: &Secrets) -> Result<HeaderValue, LocalError> {
     key.and_then(Result::ok).ok_or_else(|| LocalError::part("the edge", "its key cannot be sent in a header"))
 }
 
-/// What AWS has and a laptop does not.
+/// Returns what exists in AWS but not on this computer.
 fn missing(options: &Options) -> Vec<String> {
-    let mut missing = vec!["logs, alarms and the dashboard of CloudWatch: the log is in this terminal".to_owned()];
+    let mut missing = vec!["CloudWatch logs, alarms and dashboard: the log is printed to this terminal".to_owned()];
     if options.config.turn.urls.is_empty() {
-        missing.push("TURN: calls between networks need one, set turn.urls".to_owned());
+        missing.push("TURN: some calls between networks need a TURN server, set turn.urls".to_owned());
     }
     missing
 }

@@ -1,4 +1,4 @@
-//! The certificate of `--https`: made once for the names of this computer, kept in the data folder.
+//! The certificate of `--https`: created once for the names of this computer, and kept in the data folder.
 
 use std::io;
 use std::net::IpAddr;
@@ -17,20 +17,20 @@ use super::LocalError;
 
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "certificate-key.pem";
-/// What the certificate was made for; another text means that a new one is made.
+/// The file that records what the certificate was created for; if that changes, a new one is created.
 const MADE_FOR: &str = "certificate-names";
 
-/// The names that the certificate is for: `localhost`, loopback and the address in the network, where there is one.
+/// Returns the names of the certificate: `localhost`, loopback, and the address in the network, if known.
 pub fn names(network: Option<IpAddr>) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     names.extend(network.filter(|address| !address.is_loopback()).map(|address| address.to_string()));
     names
 }
 
-/// The acceptor with the kept certificate, or with a new one; in memory alone where there is no folder.
+/// Returns the TLS acceptor with the kept certificate, or with a new one. Without a folder it is kept in memory only.
 ///
 /// # Errors
-/// A kept file that is no certificate or key; a folder that cannot be written.
+/// Fails if a kept file is not a certificate or key, or if the folder cannot be written.
 pub fn acceptor(folder: Option<&Path>, names: &[String]) -> Result<TlsAcceptor, LocalError> {
     let failed =
         |reason: String| LocalError::Certificate { folder: folder.unwrap_or(Path::new(".")).join(CERTIFICATE), reason };
@@ -62,7 +62,7 @@ pub fn acceptor(folder: Option<&Path>, names: &[String]) -> Result<TlsAcceptor, 
 /// Certificate and key as PEM.
 type Pair = (String, String);
 
-/// Browsers take certificates of up to 825 days from authorities that a person trusts by hand.
+/// Creates a certificate. Browsers accept up to 825 days from authorities that a person has trusted manually.
 fn make(names: &[String], year: i32) -> Result<Pair, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
@@ -78,7 +78,7 @@ fn kept(folder: &Path, made_for: &str) -> Option<Pair> {
     Some((text(CERTIFICATE)?, text(KEY)?))
 }
 
-/// The folder is readable by its owner alone, so the key is too.
+/// Writes the certificate and key. The folder is readable by its owner only, so the key is too.
 fn keep(folder: &Path, (certificate, key): &Pair, made_for: &str) -> io::Result<()> {
     std::fs::write(folder.join(KEY), key)?;
     std::fs::write(folder.join(CERTIFICATE), certificate)?;
@@ -92,11 +92,11 @@ fn this_year() -> i32 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use super::*;
 
     #[test]
-    fn the_certificate_is_kept_and_made_anew_for_other_names() {
+    fn certificate_is_kept_and_recreated_for_other_names() {
         let folder = tempfile::tempdir().unwrap();
         let read = || std::fs::read_to_string(folder.path().join(CERTIFICATE)).unwrap();
         acceptor(Some(folder.path()), &names(None)).unwrap();
@@ -108,17 +108,17 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named_with_the_mend() {
+    fn damaged_key_is_an_error_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         acceptor(Some(folder.path()), &names(None)).unwrap();
         std::fs::write(folder.path().join(KEY), "no key").unwrap();
-        let Err(error) = acceptor(Some(folder.path()), &names(None)) else { panic!("a text was taken for a key") };
+        let Err(error) = acceptor(Some(folder.path()), &names(None)) else { panic!("a text was accepted as a key") };
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
         assert!(help.contains(CERTIFICATE), "{help}");
     }
 
     #[test]
-    fn without_a_folder_nothing_is_written() {
+    fn nothing_is_written_without_a_folder() {
         assert!(acceptor(None, &names(None)).is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! DynamoDB on this computer: `dynoxide-rs` on a loopback port, so that the engine and the programs reach it as they
-//! reach AWS. Its data is an SQLite file in the data folder, or memory.
+//! DynamoDB on this computer: `dynoxide-rs` on a loopback port, so that the engine and the programs use it like AWS.
+//! Its data is an SQLite file in the data folder, or in memory.
 
 mod folder;
 
@@ -22,7 +22,7 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// A running database.
 #[derive(Clone)]
 pub struct LocalDatabase {
-    /// Where it listens, `http://127.0.0.1:PORT`.
+    /// Its URL, `http://127.0.0.1:PORT`.
     pub endpoint_url: String,
     database: Arc<Database>,
 }
@@ -31,7 +31,7 @@ impl LocalDatabase {
     /// Opens the data (`None` for memory) and serves it on a free loopback port until `stop`.
     ///
     /// # Errors
-    /// A damaged file; no free port.
+    /// Fails if the file is damaged or no port is free.
     pub async fn start(folder: Option<&DataFolder>, stop: CancellationToken) -> Result<Self, LocalError> {
         let database = match folder {
             Some(folder) => open(&folder.database_file())?,
@@ -71,7 +71,7 @@ impl LocalDatabase {
 /// Opens the file and reads it once, so that damage is found now and not by the first user.
 fn open(file: &Path) -> Result<Database, LocalError> {
     let damaged = |reason: String| LocalError::Damaged { file: file.to_owned(), reason };
-    let path = file.to_str().ok_or_else(|| damaged("its path is not UTF-8".to_owned()))?;
+    let path = file.to_str().ok_or_else(|| damaged("its path is not valid UTF-8".to_owned()))?;
     let database = Database::new(path).map_err(|error| damaged(error.to_string()))?;
     let tables = database.list_tables(Default::default()).map_err(|error| damaged(error.to_string()))?;
     for table in tables.table_names {
@@ -84,11 +84,11 @@ fn open(file: &Path) -> Result<Database, LocalError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use super::*;
 
     #[test]
-    fn a_damaged_file_is_an_error_with_the_mend() {
+    fn damaged_file_is_an_error_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dynamodb.sqlite");
         std::fs::write(&file, "this is no database, but a text of some length".repeat(100)).unwrap();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_answers_on_loopback_until_it_is_stopped() {
+    async fn database_answers_on_loopback_until_stopped() {
         let stop = CancellationToken::new();
         let database = LocalDatabase::start(None, stop.clone()).await.unwrap();
         let address = database.endpoint_url.strip_prefix("http://").unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The edge that stands for CloudFront: one origin for pages, API and WebSocket.
+//! The edge, which emulates CloudFront: one origin for pages, API and WebSocket.
 
 mod conditions;
 mod listen;
@@ -19,25 +19,25 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::routing::{any_service, get, post};
 use axum::{Json, Router, middleware};
 
-/// What stands behind the edge.
+/// The parts that the edge forwards to.
 pub struct Behind {
-    /// The API, its routes without `/api`.
+    /// The API's routes, without the prefix `/api`.
     pub api: Router,
     /// The signaling server, with the route `/ws`.
     pub signaling: Router,
-    /// The mailbox's page.
+    /// The mailbox page.
     pub mailbox: Router,
     /// The pages.
     pub pages: Pages,
-    /// The reloading of pages, where they come from a folder.
+    /// The reloading of pages, if they are served from a folder.
     pub reload: Option<Router>,
-    /// The conditions of the network.
+    /// The network conditions.
     pub conditions: Arc<Conditions>,
-    /// By which API and signaling know that a request came through the edge.
+    /// The key by which API and signaling know that a request came through the edge.
     pub origin_key: HeaderValue,
 }
 
-/// All routes.
+/// Returns all routes.
 pub fn router(behind: Behind) -> Router {
     let for_origin = middleware::from_fn_with_state(behind.origin_key, requests::for_origin);
     let only_this_computer = middleware::from_fn(requests::only_this_computer);
@@ -52,8 +52,8 @@ pub fn router(behind: Behind) -> Router {
     routes.fallback_service(pages).layer(middleware::from_fn(requests::log))
 }
 
-/// The switches for network conditions: `GET` and `PUT /_network` with [`Settings`] as JSON, and
-/// `POST /_network/kill-signaling` to cut all WebSockets now.
+/// Returns the switches for network conditions: `GET` and `PUT /_network` with [`Settings`] as JSON, and
+/// `POST /_network/kill-signaling` to close all WebSockets now.
 fn network(conditions: Arc<Conditions>) -> Router {
     Router::new()
         .route("/_network", get(show).put(change))

@@ -1,5 +1,5 @@
-//! An endpoint of this computer that stands for AWS: LocalStack, MiniStack. It is asked what it offers, and what it says
-//! is tried.
+//! An AWS emulator on this computer, such as LocalStack or MiniStack. It is asked what it offers, and its claims are
+//! tested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use peersync_engine::error::innermost_cause;
 use super::LocalError;
 use peersync_aws::{Clients, probe};
 
-/// Where LocalStack and those that take its place listen.
+/// Where LocalStack and its substitutes listen.
 const USUAL: &str = "http://127.0.0.1:4566";
-/// How long an endpoint that nobody named may take to answer: it would delay every start.
+/// How long an emulator that was not named may take to answer; the search delays every start.
 const SEARCH: Duration = Duration::from_millis(300);
-/// How long an endpoint that was named may take; LocalStack loads its parts with the first request.
+/// How long an emulator that was named may take; LocalStack loads its parts with the first request.
 const ASKED: Duration = Duration::from_secs(15);
 
-/// An endpoint that answers.
+/// An emulator that answers.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Where it is, without a slash at the end.
+    /// Its URL, without a slash at the end.
     pub url: String,
-    /// The services that it says it has; `None` where it does not say.
+    /// The services that it claims to offer; `None` if it does not tell.
     services: Option<BTreeSet<String>>,
 }
 
@@ -32,10 +32,10 @@ struct Health {
     services: BTreeMap<String, String>,
 }
 
-/// The endpoint that was named, or the one that answers at the usual place.
+/// Returns the emulator that was named, or the one that answers at the usual URL.
 ///
 /// # Errors
-/// The one that was named does not answer, or has no licence.
+/// Fails if the one that was named does not answer or has no licence.
 pub async fn find(named: Option<&str>) -> Result<Option<Endpoint>, LocalError> {
     match named {
         Some(url) => ask(url, ASKED).await.map(Some),
@@ -61,9 +61,9 @@ async fn ask(url: &str, patience: Duration) -> Result<Endpoint, LocalError> {
         Ok(health) => {
             Some(health.services.into_iter().filter(|(_, state)| is_there(state)).map(|(name, _)| name).collect())
         }
-        // moto and others have no such page, and answer all the same.
+        // moto and others have no such page, but do answer.
         Err(_) if !status.is_server_error() => None,
-        Err(_) => return Err(away(format!("it answers with status {status}"))),
+        Err(_) => return Err(away(format!("the answer has HTTP status {status}"))),
     };
     Ok(Endpoint { url, services })
 }
@@ -72,14 +72,15 @@ fn is_there(state: &str) -> bool {
     matches!(state, "available" | "running" | "initialized")
 }
 
-/// What LocalStack says where its token is missing or does not cover a service.
+/// Returns whether a text is what LocalStack answers if its token is missing or does not cover a service.
 pub fn mentions_licence(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("license activation failed") || text.contains("not included in your current license")
 }
 
 impl Endpoint {
-    /// The clients of the endpoint, with what it really does not offer: it is asked, and what it says is tried.
+    /// Returns the clients of the emulator, marked with what it really does not offer: it is asked, and its claims are
+    /// tested.
     pub async fn probed(&self, mut clients: Clients) -> Clients {
         clients.absent = probe::absent(&clients, |service| self.says_it_has(service)).await;
         clients
@@ -91,7 +92,7 @@ impl Endpoint {
     }
 }
 
-/// Services that are called otherwise in policies than by their endpoints.
+/// Returns the name by which emulators call a service, which may differ from its name in policies.
 fn other_name(service: &str) -> &str {
     match service {
         "cloudwatch" => "monitoring",
@@ -101,7 +102,7 @@ fn other_name(service: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use axum::Router;
     use axum::http::StatusCode;
     use axum::routing::get;
@@ -118,20 +119,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_disabled_is_not_there() {
+    async fn disabled_services_are_absent() {
         let url = answering(StatusCode::OK, r#"{"services": {"s3": "running", "lambda": "disabled"}}"#).await;
         let services = ask(&url, ASKED).await.unwrap().services.unwrap();
         assert_eq!(services, BTreeSet::from(["s3".to_owned()]));
     }
 
     #[tokio::test]
-    async fn an_endpoint_without_the_page_is_only_tried() {
+    async fn emulators_without_a_health_page_are_probed() {
         let url = answering(StatusCode::NOT_FOUND, "no such page").await;
         assert!(ask(&url, ASKED).await.unwrap().services.is_none());
     }
 
     #[tokio::test]
-    async fn a_missing_licence_is_said_with_the_mend() {
+    async fn missing_licence_is_an_error_with_a_hint() {
         let text = r#"{"message": "License activation failed! Reason: no token"}"#;
         let error = ask(&answering(StatusCode::OK, text).await, ASKED).await.unwrap_err();
         assert!(matches!(error, LocalError::Licence { .. }), "{error}");
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_endpoint_that_is_away_is_named() {
+    async fn error_names_the_unreachable_endpoint() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);

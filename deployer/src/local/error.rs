@@ -1,4 +1,4 @@
-//! What can go wrong with `local`, each with its mend.
+//! The errors of `local`, each with a hint on how to fix it.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,50 +8,50 @@ use thiserror::Error;
 
 use peersync_engine::{Address, ResourceError};
 
-/// Why `local` could not start, or had to end.
+/// Why `local` could not start, or had to stop.
 #[derive(Debug, Diagnostic, Error)]
 pub enum LocalError {
-    /// Another program listens there.
-    #[error("port {port} is taken")]
+    /// Another program listens on the port.
+    #[error("port {port} is already in use")]
     #[diagnostic(help("choose another with `--port {}`, or a free one with `--port 0`", next_port(*.port)))]
     PortTaken {
         /// The port that was asked for.
         port: u16,
     },
-    /// The address cannot be listened on for another reason.
+    /// Listening on the address failed for another reason.
     #[error("cannot listen on {address}")]
     #[diagnostic(help(
-        "`--host 127.0.0.1` is for this computer alone, `--host 0.0.0.0` for its network; ports below 1024 may need \
-         more rights"
+        "`--host 127.0.0.1` serves this computer only, `--host 0.0.0.0` its whole network; ports below 1024 may \
+         need elevated privileges"
     ))]
     Listen {
         /// Host and port.
         address: String,
-        /// The system's reason.
+        /// The operating system's reason.
         source: io::Error,
     },
-    /// Another `local` works on the data.
+    /// Another `local` uses the data folder.
     #[error("the data folder {} is in use{}", folder.display(), by(holder))]
-    #[diagnostic(help("end the other one, or start this one with `--ephemeral` or another `--data` folder"))]
+    #[diagnostic(help("stop the other `local`, or start this one with `--ephemeral` or another `--data` folder"))]
     FolderInUse {
         /// The folder.
         folder: PathBuf,
-        /// What the other one wrote about itself: process and address; empty where it wrote nothing.
+        /// What the other one wrote about itself: its process and address. Empty if it wrote nothing.
         holder: String,
     },
-    /// The folder cannot be made or written.
+    /// The data folder cannot be created or written.
     #[error("cannot use the data folder {}", folder.display())]
     #[diagnostic(help("make it writable, or choose another with `--data`, or start with `--ephemeral`"))]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// The system's reason.
+        /// The operating system's reason.
         source: io::Error,
     },
-    /// SQLite does not understand the file.
+    /// SQLite cannot read the file.
     #[error("the database {} is damaged: {reason}", file.display())]
     #[diagnostic(help(
-        "its data is lost unless you have a copy: move the file away (`mv {0} {0}.damaged`) and start again, or start \
+        "the data is lost unless you have a copy: move the file away (`mv {0} {0}.damaged`) and start again, or start \
          with `--ephemeral`",
         file.display()
     ))]
@@ -61,72 +61,72 @@ pub enum LocalError {
         /// SQLite's reason.
         reason: String,
     },
-    /// The folder of `--assets` is not there.
-    #[error("the folder of pages {} has no index.html", folder.display())]
-    #[diagnostic(help("`--assets` takes the folder with index.html; leave it out for the pages built in"))]
+    /// The folder of `--assets` does not contain the pages.
+    #[error("the pages folder {} has no index.html", folder.display())]
+    #[diagnostic(help("`--assets` takes the folder with index.html; omit it to serve the embedded pages"))]
     Assets {
         /// The folder.
         folder: PathBuf,
     },
-    /// A certificate could not be made or read.
+    /// The certificate could not be created or read.
     #[error("the local certificate cannot be used: {reason}")]
-    #[diagnostic(help("remove {} and start again: a new one is made", folder.display()))]
+    #[diagnostic(help("remove {} and start again: a new certificate is created", folder.display()))]
     Certificate {
         /// The folder with certificate and key.
         folder: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The endpoint that stands for AWS does not answer.
+    /// The AWS emulator does not answer.
     #[error("the endpoint {url} does not answer: {reason}")]
-    #[diagnostic(help("start it, or correct `--endpoint-url` or AWS_ENDPOINT_URL, or do without it: `--embedded`"))]
+    #[diagnostic(help("start it, or correct `--endpoint-url` or AWS_ENDPOINT_URL, or run without it: `--embedded`"))]
     EndpointAway {
         /// The endpoint.
         url: String,
-        /// What came in place of an answer.
+        /// The result in place of an answer.
         reason: String,
     },
-    /// LocalStack has no licence for what it was asked.
+    /// LocalStack has no licence for the request.
     #[error("LocalStack at {url} has no valid licence")]
     #[diagnostic(help(
-        "set LOCALSTACK_AUTH_TOKEN where LocalStack is started, or use an emulator that needs none, or do without: \
+        "set LOCALSTACK_AUTH_TOKEN for LocalStack, or use an emulator that needs no licence, or run without one: \
          `--embedded`"
     ))]
     Licence {
         /// The endpoint.
         url: String,
     },
-    /// A resource of the stack cannot be read or made at the endpoint.
+    /// A resource of the stack could not be read or created in the emulator.
     #[error("{address}: {reason}")]
     #[diagnostic(help("{help}"))]
     Resource {
-        /// Which resource.
+        /// The resource.
         address: String,
         /// What went wrong, with the cause.
         reason: String,
-        /// The mend.
+        /// How to fix it.
         help: String,
     },
-    /// One of the parts did not start.
+    /// A part of `local` did not start.
     #[error("{part} did not start")]
     Part {
-        /// Which part.
+        /// The part.
         part: &'static str,
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl LocalError {
-    /// A resource that the engine could not read or make.
+    /// Converts an error of a resource that the engine could not read or create.
     pub fn resource(address: &Address, error: &ResourceError) -> Self {
         let causes = error.causes().join(": ");
         let reason = if causes.is_empty() { error.to_string() } else { format!("{error}: {causes}") };
-        let help = error.hint.clone().unwrap_or_else(|| "the lines before this one say what was tried".to_owned());
+        let help = error.hint.clone().unwrap_or_else(|| "the lines above show what was tried".to_owned());
         Self::Resource { address: address.to_string(), reason, help }
     }
 
-    /// A part that did not start.
+    /// Creates an error for a part that did not start.
     pub fn part(part: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Part { part, source: source.into() }
     }

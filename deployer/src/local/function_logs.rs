@@ -1,4 +1,4 @@
-//! What the functions at the endpoint write, as lines of the one log in this terminal.
+//! Shows what the functions in the emulator write as lines of the log in this terminal.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use peersync_operations::logs::{Tail, printable};
 use peersync_resources::stack::Stack;
 
-/// How often the endpoint is asked for new lines.
+/// How often the emulator is asked for new lines.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows what the functions write from now on, until `stop`.
@@ -22,8 +22,8 @@ pub fn follow(stack: &Stack, stop: CancellationToken) {
                     info!(target: "api", function = entry.component, "{}", printable(entry.message.trim_end()));
                 }),
                 Err(error) => {
-                    // Once: an endpoint that is away is told by the requests that fail.
-                    warn!(target: "api", %error, "the functions' logs are not shown any more");
+                    // Logged once: the requests that fail show that the emulator is unreachable.
+                    warn!(target: "api", %error, "the functions' logs are no longer shown");
                     break;
                 }
             }

@@ -1,4 +1,4 @@
-//! The API where the endpoint runs it: every request goes on to the gateway's data plane, as CloudFront sends it there.
+//! The API, if the emulator runs it: forwards every request to the gateway's data plane, as CloudFront does.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use tracing::warn;
 
 use super::LocalError;
 
-/// The longest body that is passed on in bytes; the API itself takes far less.
+/// The longest body that is forwarded, in bytes; the API itself accepts far less.
 const BODY: usize = 1024 * 1024;
-/// When a request is given up: the gateway's own limit of 29 s and a second more.
+/// How long a request may take: the gateway's own limit of 29 s and one second more.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The data plane of a REST API.
 #[derive(Clone, Debug)]
 struct Gateway {
     client: reqwest::Client,
-    /// `{endpoint}/restapis/{id}/{stage}/_user_request_`, as LocalStack and MiniStack have it.
+    /// `{endpoint}/restapis/{id}/{stage}/_user_request_`, as in LocalStack and MiniStack.
     base: String,
 }
 
-/// The routes of the API, all of them passed on.
+/// Returns the routes of the API, all of which are forwarded.
 ///
 /// # Errors
-/// The HTTP client cannot be made.
+/// Fails if the HTTP client cannot be created.
 pub fn router(endpoint_url: &str, api_id: &str, stage: &str) -> Result<Router, LocalError> {
     let client = reqwest::Client::builder()
         .timeout(DEADLINE)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
-        .map_err(|error| LocalError::part("the way to the gateway", error))?;
+        .map_err(|error| LocalError::part("the gateway client", error))?;
     let base = format!("{}/restapis/{api_id}/{stage}/_user_request_", endpoint_url.trim_end_matches('/'));
     Ok(Router::new().fallback(forward).with_state(Gateway { client, base }))
 }
@@ -79,7 +79,7 @@ impl Gateway {
     }
 }
 
-/// The headers that concern the two ends and not the connection between them.
+/// Removes the headers that concern only the connection and not its two ends.
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
         headers.remove(name);
@@ -89,7 +89,7 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use axum::http::{Method, Uri};
     use tower::ServiceExt as _;
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn method_path_query_headers_and_body_go_through() {
+    async fn method_path_query_headers_and_body_are_forwarded() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let router = router(&upstream().await, "abc", "api").unwrap();
         let request = Request::builder()
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gateway_that_is_away_is_a_502() {
+    async fn unreachable_gateway_is_a_502() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,11 +1,11 @@
-//! The log of all parts in one stream on stderr: time, level, part, message. `RUST_LOG` chooses what is shown.
+//! The log of all parts in one stream on stderr: time, level, part and message. `RUST_LOG` selects what is shown.
 
 use tracing_subscriber::EnvFilter;
 
 use crate::report::Style;
 
-/// What is shown where `RUST_LOG` says nothing: everything of ours, and only troubles of the libraries. The
-/// database warns of every question for what is not there, which is how the engine looks.
+/// The default for `RUST_LOG`: everything of ours, but only problems of the libraries. The database warns of every
+/// request for something that does not exist, which is how the engine checks.
 const DEFAULT: &str = "warn,dynoxide=error,edge=info,mail=info,database=info,signal=info,api=info,peersync=info";
 
 /// Starts the log. A second call changes nothing.

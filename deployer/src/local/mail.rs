@@ -1,4 +1,4 @@
-//! The mail of `local`: an SMTP sink that takes what the API sends, the mailbox that keeps it, and a page to read it.
+//! The mail of `local`: an SMTP sink that accepts what the API sends, the mailbox that keeps it, and a page to read it.
 
 mod mailbox;
 mod page;

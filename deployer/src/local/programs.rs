@@ -1,4 +1,4 @@
-//! What the server programs are told when they run in this process, in place of their environment in AWS.
+//! The settings of the server programs when they run in this process, in place of their environment in AWS.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,10 +8,10 @@ use peersync_server::settings::{Function, MailProvider, MailSettings, Settings, 
 
 use peersync_config::{self, Config};
 
-/// Sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
+/// The sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
 const SENDER: &str = "PeerSync <peersync@localhost>";
 
-/// The settings of all parts: mail goes to the sink, pages and WebSocket are on this computer.
+/// Returns the settings of all parts: mail goes to the sink, and pages and WebSocket are on this computer.
 pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
     let stack = config.stack_name();
     let socket_url = site_url.replacen("http", "ws", 1);
@@ -42,8 +42,8 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
     }
 }
 
-/// The configuration of a stack on an endpoint of this computer: its functions send mail to the sink, and its pages are
-/// at the edge.
+/// Returns the configuration of a stack in an AWS emulator: its functions send mail to the sink, and its pages are at
+/// the edge.
 pub fn configuration(config: &Config, settings: &Settings) -> Config {
     let mut config = config.clone();
     config.site_url = Some(settings.site_url.clone());
@@ -59,7 +59,7 @@ pub fn configuration(config: &Config, settings: &Settings) -> Config {
     config
 }
 
-/// Secrets for this run. Sessions are in the database, so nobody is signed out by new ones.
+/// Returns new secrets for this run. Sessions are in the database, so that nobody is signed out by that.
 pub fn secrets(config: &Config) -> Secrets {
     Secrets {
         origin_key: Some(Secret::new(random_key())),
@@ -69,7 +69,7 @@ pub fn secrets(config: &Config) -> Secrets {
     }
 }
 
-/// 32 random bytes in base64url, the form of the stack's generated secrets.
+/// Returns 32 random bytes in base64url, the format of the stack's generated secrets.
 fn random_key() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_websocket_is_as_secure_as_the_pages() {
+    fn websocket_uses_tls_if_the_pages_do() {
         let config = Config { stage: "dev".to_owned(), ..Config::default() };
         assert_eq!(settings(&config, "http://localhost:8080", 25).signal_url, "ws://localhost:8080/ws");
         assert_eq!(settings(&config, "https://localhost:8080", 25).signal_url, "wss://localhost:8080/ws");
     }
 
     #[test]
-    fn keys_are_new_each_time() {
+    fn keys_are_random() {
         assert_ne!(random_key(), random_key());
         assert_eq!(random_key().len(), 43);
     }

@@ -1,4 +1,4 @@
-//! The engine on this computer: the same resources as in AWS, on whatever the endpoint offers.
+//! Runs the engine on this computer: the same resources as in AWS, as far as the emulator offers them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use peersync_resources::stack::Stack;
 
 use crate::artifacts;
 
-/// The account of endpoints that know none.
+/// The account of emulators that have none.
 const ACCOUNT: &str = "000000000000";
 
-/// The stack on an endpoint of this computer that has nothing but DynamoDB.
+/// Returns the stack on an endpoint of this computer that has nothing but DynamoDB.
 ///
 /// # Errors
-/// The clients cannot be made.
+/// Fails if the clients cannot be created.
 pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
     let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
     let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
@@ -28,10 +28,10 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
     Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts::without_programs())))
 }
 
-/// The stack on an endpoint of this computer that stands for AWS.
+/// Returns the stack in an AWS emulator on this computer.
 ///
 /// # Errors
-/// The clients cannot be made, or the endpoint does not say whose account it is.
+/// Fails if the clients cannot be created or the emulator does not return the caller identity.
 pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<Stack>, LocalError> {
     let options = ConnectOptions {
         region: config.stack.region.clone(),
@@ -48,19 +48,19 @@ pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<S
     Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts)))
 }
 
-/// What the engine did, and what the endpoint does not offer.
+/// What the engine did, and what the emulator does not offer.
 pub struct Provisioned {
-    /// The outcome of the apply; its outputs are those of everything that is there.
+    /// The outcome of the apply; its outputs are those of everything that exists.
     pub outcome: Outcome,
-    /// The kinds that the endpoint does not offer, each with what it answered.
+    /// The kinds that the emulator does not offer, each with its answer.
     pub not_offered: BTreeMap<&'static str, String>,
 }
 
-/// Brings the resources that `keep` names into being; those that the endpoint does not offer are left out and named.
+/// Creates the resources that `keep` selects. Those that the emulator does not offer are left out, and are named.
 ///
 /// # Errors
-/// A resource that cannot be read, for any reason other than that it is not offered. Those that cannot be made are in
-/// the outcome.
+/// Fails if a resource cannot be read for any reason other than that it is not offered. Resources that cannot be
+/// created are in the outcome.
 pub async fn provision(
     stack: &Arc<Stack>,
     keep: impl Fn(&Address) -> bool,
@@ -75,7 +75,7 @@ pub async fn provision(
     let options = survey.options(stack, None, false);
     let plan = survey.plan(&options);
     if let Some(conflict) = plan.conflicts.first() {
-        let text = format!("{} exists and is not ours: {}", conflict.address, conflict.reason);
+        let text = format!("{} exists but is not managed by this stack: {}", conflict.address, conflict.reason);
         return Err(LocalError::part("the stack", text));
     }
     let outcome = survey.apply(&plan, options, &interrupt, reporter).await;
@@ -85,10 +85,10 @@ pub async fn provision(
 }
 
 impl Provisioned {
-    /// Goes on only where everything could be made.
+    /// Returns itself if everything could be created.
     ///
     /// # Errors
-    /// The first resource that could not.
+    /// Returns the first resource that could not be created.
     pub fn complete(self) -> Result<Self, LocalError> {
         match self.outcome.failed.first() {
             Some(failed) => Err(LocalError::resource(&failed.address, &failed.error)),
@@ -96,7 +96,7 @@ impl Provisioned {
         }
     }
 
-    /// Whether everything of these kinds is there.
+    /// Returns whether all resources of these kinds exist.
     pub fn has(&self, kinds: &[&str]) -> bool {
         let failed = self.outcome.failed.iter().map(|failed| &failed.address);
         let mut absent = failed.chain(self.outcome.skipped.iter().map(|skipped| &skipped.address));
@@ -104,7 +104,7 @@ impl Provisioned {
         kinds.iter().all(there) && !absent.any(|address| kinds.contains(&address.kind))
     }
 
-    /// What is not there, each with the reason.
+    /// Returns what is missing, each with the reason.
     pub fn troubles(&self) -> Vec<String> {
         let absent =
             self.not_offered.iter().map(|(kind, reason)| format!("{kind}: the endpoint does not offer it: {reason}"));

@@ -1,4 +1,4 @@
-//! `local` itself: starts every part in order, tells where they are, and ends all of them within a second.
+//! `local` itself: starts every part in order, announces the URLs, and stops all parts within a second.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,47 +21,49 @@ use super::{LocalError, certificate, programs};
 use peersync_config::Config;
 use peersync_engine::Reporter;
 
-/// How long signaling may take to say goodbye after Ctrl-C; with the edge's own grace all ends within a second.
+/// How long signaling may take to close its connections after Ctrl-C; with the edge's own grace, everything ends within
+/// a second.
 const GOODBYE: Duration = Duration::from_millis(300);
-/// Where the sink listens where real functions send to it: a fixed port, so that their settings stay the same.
+/// The sink's port if functions in an emulator send to it. It is fixed so that their settings stay the same.
 const SMTP_PORT: u16 = 2525;
 
-/// What `local` is asked for.
+/// The options of `local`.
 pub struct Options {
     /// The configuration of the stage.
     pub config: Config,
-    /// Port of the pages; 0 takes a free one.
+    /// The port of the pages; 0 picks a free one.
     pub port: u16,
-    /// Address to listen on.
+    /// The address to listen on.
     pub host: IpAddr,
-    /// Whether the pages come over HTTPS.
+    /// Whether to serve the pages over HTTPS.
     pub https: bool,
-    /// Where the data is kept; `None` keeps nothing.
+    /// The data folder; `None` keeps nothing.
     pub data: Option<PathBuf>,
-    /// Folder of the pages; `None` takes those that are published.
+    /// The folder of the pages; `None` serves the embedded ones.
     pub assets: Option<PathBuf>,
-    /// Whether people to try it with are made.
+    /// Whether to create demo accounts.
     pub seed: bool,
-    /// How the network behaves at the start.
+    /// The initial network conditions.
     pub network: Network,
-    /// The endpoint that stands for AWS, where there is one.
+    /// The AWS emulator, if any.
     pub endpoint: Option<Endpoint>,
-    /// Who is told what the engine does.
+    /// The receiver of the engine's events.
     pub reporter: Arc<dyn Reporter>,
 }
 
-/// What is told when everything is ready.
+/// What is announced when everything is ready.
 pub struct Announcement {
-    /// Where everything is.
+    /// The URLs and parts.
     pub ready: Ready,
-    /// The people that were made, where they were asked for.
+    /// The demo accounts that were created, if asked for.
     pub people: Vec<Person>,
 }
 
 /// Runs everything until `stop`.
 ///
 /// # Errors
-/// A part that cannot start: the port or the data folder is taken, the database is damaged, the endpoint refuses.
+/// Fails if a part cannot start: the port or the data folder is in use, the database is damaged, or the emulator
+/// refuses.
 pub async fn run(
     options: Options,
     stop: CancellationToken,
@@ -73,7 +75,7 @@ pub async fn run(
     let address = listener.local_addr().map_err(|error| LocalError::part("the edge", error))?;
     let url = url(options.https, "localhost", address.port());
     if let Some(folder) = &mut folder {
-        // Only for the message to the next one; without it the lock holds all the same.
+        // The text is only for the error message of the next process; the lock works without it.
         let _ = folder.sign(&url);
     }
     let network = (!options.host.is_loopback()).then(announce::network_address).flatten();
@@ -110,7 +112,7 @@ pub async fn run(
     });
     stop.cancelled().await;
     if tokio::time::timeout(GOODBYE, backend.signaling.drain()).await.is_err() {
-        warn!(target: "signal", "some connections were ended without a goodbye");
+        warn!(target: "signal", "some connections were closed without a closing handshake");
     }
     serving.await.map_err(|error| LocalError::part("the edge", error))
 }
@@ -123,7 +125,7 @@ async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, LocalError> {
     })
 }
 
-/// The other names under which browsers reach the same pages.
+/// Returns the other origins under which browsers reach the same pages.
 fn other_origins(options: &Options, network: Option<IpAddr>, port: u16) -> Vec<String> {
     let hosts = ["127.0.0.1".to_owned(), "[::1]".to_owned()].into_iter().chain(network.map(host_text));
     hosts.map(|host| url(options.https, &host, port)).collect()

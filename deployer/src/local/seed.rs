@@ -1,33 +1,33 @@
-//! `--seed demo`: a few people who are friends, and a link for each to sign in with.
+//! `--seed demo`: creates a few people who are friends, and a sign-in link for each.
 
 use peersync_api::State;
 use peersync_server::store::{Operation, SignIn, Store, StoreError};
 
 use super::LocalError;
 
-/// Name and address; the domain is reserved and reaches nobody (RFC 2606).
+/// Names and addresses; the domain is reserved and reaches nobody (RFC 2606).
 const PEOPLE: [(&str, &str); 3] =
     [("Ada", "ada@example.org"), ("Ben", "ben@example.org"), ("Cleo", "cleo@example.org")];
 
-/// Somebody who can be signed in as.
+/// A demo account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Name.
+    /// The name.
     pub name: &'static str,
-    /// Address.
+    /// The mail address.
     pub email: &'static str,
-    /// Opens the sign-in page; works once.
+    /// The link that opens the sign-in page; it works once.
     pub link: String,
-    /// What the page asks for there, since another browser asked for the link.
+    /// The number that the page asks for, because another browser requested the link.
     pub number: i64,
 }
 
-/// Makes the people and their friendships where they are not there yet, and a link for each.
+/// Creates the accounts and their friendships if they do not exist yet, and a link for each.
 ///
 /// # Errors
-/// The database refuses.
+/// Fails if the database refuses.
 pub async fn demo(state: &State) -> Result<Vec<Person>, LocalError> {
-    make(state).await.map_err(|error| LocalError::part("the people to try it with", error))
+    make(state).await.map_err(|error| LocalError::part("the demo accounts", error))
 }
 
 async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
@@ -53,7 +53,7 @@ async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
     Ok(people)
 }
 
-/// Two people who ask each other are friends; those who are friends already stay it.
+/// Makes two people friends by letting each ask the other; existing friendships stay.
 async fn befriend(store: &Store, first: &str, second: &str, now: i64) -> Result<(), StoreError> {
     store.connect(Operation::Ask, first, second, None, now).await?;
     store.connect(Operation::Ask, second, first, None, now).await?;

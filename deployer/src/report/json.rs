@@ -1,17 +1,17 @@
-//! Events for programs: one JSON object a line, each with an `event`; the last one is the result.
+//! Events for programs: one JSON object per line, each with an `event`. The last one is the result.
 
 use serde_json::{Value, json};
 
 use super::sink::Sink;
 use peersync_engine::{Event, Reporter};
 
-/// Writes events as JSON lines.
+/// A reporter that writes events as JSON lines.
 pub struct Json {
     sink: Sink,
 }
 
 impl Json {
-    /// Lines to this sink.
+    /// Creates a reporter that writes to this sink.
     pub fn new(sink: Sink) -> Self {
         Self { sink }
     }
@@ -23,7 +23,7 @@ impl Reporter for Json {
     }
 }
 
-/// An event as JSON.
+/// Returns an event as JSON.
 fn value(event: &Event) -> Value {
     match event {
         Event::ObserveStarted { total } => json!({ "event": "observe_started", "total": total }),
@@ -54,12 +54,12 @@ fn value(event: &Event) -> Value {
     }
 }
 
-/// A resource's error as JSON.
+/// Returns a resource's error as JSON.
 fn error_value(error: &peersync_engine::ResourceError) -> Value {
     json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": error.hint })
 }
 
-/// Whole milliseconds.
+/// Returns a duration in whole milliseconds.
 pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -74,7 +74,7 @@ mod tests {
     use peersync_engine::{Action, Address, ResourceError};
 
     #[test]
-    fn events_are_one_object_a_line() {
+    fn events_are_one_json_object_per_line() {
         let written = Written::default();
         let json = Json::new(written.sink());
         let bucket = Address::new("bucket", "site");

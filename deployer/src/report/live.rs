@@ -1,4 +1,4 @@
-//! Progress that moves: one line for everything in flight, below the lines of what has ended.
+//! Progress that moves: one line for each step in flight, below the lines of the steps that have ended.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use super::style::Style;
 use super::words;
 use peersync_engine::{Action, Address, Event, Reporter};
 
-/// How often the spinners turn.
+/// How long the spinners show each frame.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Draws on a terminal.
+/// A reporter that draws on a terminal.
 pub struct Live {
     screen: MultiProgress,
     style: Style,
@@ -24,32 +24,32 @@ pub struct Live {
 /// What is drawn at the moment.
 #[derive(Default)]
 struct Bars {
-    /// The last line: how far all of it is.
+    /// The bottom line, which shows the overall progress.
     total: Option<ProgressBar>,
     in_flight: BTreeMap<Address, (Action, ProgressBar)>,
-    /// How many steps the plan has.
+    /// The number of steps in the plan.
     steps: u64,
 }
 
 impl Live {
-    /// Draws on standard error.
+    /// Creates a reporter that draws on standard error.
     pub fn new(style: Style) -> Self {
         Self { screen: MultiProgress::new(), style, bars: Mutex::default() }
     }
 
-    /// Writes a line above what moves.
+    /// Prints a line above the moving ones.
     pub fn line(&self, text: &str) {
-        // A terminal that went away leaves nobody to tell.
+        // If the terminal is gone, nobody is left to notify.
         let _ = self.screen.println(text);
     }
 
-    /// How many steps are to come.
+    /// Sets the number of steps to come.
     pub fn expect(&self, steps: usize) {
         let mut bars = self.bars.lock();
         bars.steps = u64::try_from(steps).unwrap_or(u64::MAX);
     }
 
-    /// Takes everything that moves off the screen.
+    /// Removes all moving lines from the screen.
     pub fn clear(&self) {
         let mut bars = self.bars.lock();
         for (_, bar) in std::mem::take(&mut bars.in_flight).into_values() {
@@ -60,7 +60,7 @@ impl Live {
         }
     }
 
-    /// Shows one thing that is waited for, outside of any resource; it ends with the returned guard.
+    /// Shows something that is waited for and belongs to no resource. It is shown until the returned bar is cleared.
     pub fn busy(&self, text: &str) -> ProgressBar {
         let bar = ProgressBar::new_spinner().with_style(spinner_style()).with_prefix(text.to_owned());
         let bar = self.screen.add(bar);
@@ -127,7 +127,7 @@ impl Reporter for Live {
                 }
             }
             Event::Started { address, action } => self.started(address, *action),
-            // What is in flight says it in its own line.
+            // A step in flight shows its waits and retries in its own line.
             Event::Waiting { address: Some(address), reason } => {
                 return self.say(address, &format!("waiting for {reason}"));
             }

@@ -1,4 +1,4 @@
-//! Progress as lines that stay: for pipes, files, CI and dumb terminals.
+//! Progress as lines that stay, for pipes, files, CI and dumb terminals.
 
 use parking_lot::Mutex;
 use peersync_engine::text;
@@ -12,32 +12,32 @@ use super::style::Style;
 use super::words;
 use peersync_engine::{Action, Address, Event, Reporter};
 
-/// After how long, and then how often, work that takes long is mentioned again.
+/// How long a step runs before it is mentioned again, and the interval from then on.
 const STILL: Duration = Duration::from_secs(10);
-/// How often it is looked for.
+/// How often the thread checks for such steps.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Writes one line for everything worth one.
+/// A reporter that writes one line for each event worth one.
 pub struct Plain {
     sink: Sink,
     style: Style,
     running: Mutex<BTreeMap<Address, Running>>,
-    /// Ends the thread that mentions long work when the renderer is dropped.
+    /// Ends the thread that mentions long-running steps when the reporter is dropped.
     ticker: Mutex<Option<Sender<()>>>,
 }
 
-/// Work in flight.
+/// A step in flight.
 struct Running {
     action: Action,
     since: Instant,
-    /// When it is mentioned next.
+    /// When the step is mentioned next.
     next: Instant,
-    /// What it waits for.
+    /// What the step waits for.
     waiting: Option<String>,
 }
 
 impl Plain {
-    /// Lines to this sink. A thread mentions long work until the renderer is dropped.
+    /// Creates a reporter that writes to this sink, with a thread that mentions long-running steps until it is dropped.
     pub fn new(sink: Sink, style: Style) -> Arc<Self> {
         let plain = Arc::new(Self { sink, style, running: Mutex::default(), ticker: Mutex::default() });
         let (sender, receiver) = channel::<()>();
@@ -52,7 +52,7 @@ impl Plain {
         plain
     }
 
-    /// Mentions what has been running for long.
+    /// Mentions the steps that have been running for long.
     fn mention(&self, now: Instant) {
         let mut running = self.running.lock();
         for (address, work) in running.iter_mut().filter(|(_, work)| work.next <= now) {
@@ -94,7 +94,7 @@ impl Reporter for Plain {
     }
 }
 
-/// The line that an event is worth; the live display prints the same ones above what moves.
+/// Returns the line for an event, if it is worth one. The live display prints the same lines above the moving ones.
 pub(super) fn line(event: &Event, style: Style) -> Option<String> {
     match event {
         Event::Waiting { address, reason } => Some(style.dim(&format!("{}waiting for {reason}", prefix(address)))),
@@ -110,7 +110,7 @@ pub(super) fn line(event: &Event, style: Style) -> Option<String> {
         Event::Failed { address, action, error } => {
             Some(style.red(&format!("{address}: {} failed: {error}", words::doing(*action))))
         }
-        Event::Skipped { address, because } => Some(style.dim(&format!("{address}: skipped, it needs {because}"))),
+        Event::Skipped { address, because } => Some(style.dim(&format!("{address}: skipped because {because} failed"))),
         Event::Interrupted { remaining } => {
             Some(style.yellow(&format!("stopped: {} left", text::count(*remaining, "step"))))
         }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_worth_a_line_gets_one() {
+    fn events_worth_a_line_are_printed() {
         let written = Written::default();
         let plain = plain(&written);
         let table = Address::new("table", "Users");
@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn long_work_is_mentioned_every_ten_seconds() {
+    fn long_steps_are_mentioned_every_ten_seconds() {
         let written = Written::default();
         let plain = plain(&written);
         let host = Address::new("instance", "signal");
         let begin = Instant::now();
         plain.started(&host, Action::Create, begin);
         plain.mention(begin + Duration::from_secs(9));
-        assert_eq!(written.text(), "", "nothing is said before ten seconds");
+        assert_eq!(written.text(), "", "nothing is printed before ten seconds");
         plain.mention(begin + Duration::from_secs(10));
         plain.mention(begin + Duration::from_secs(15));
         plain.waiting(&host, "the instance to run");

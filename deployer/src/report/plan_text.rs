@@ -1,4 +1,4 @@
-//! A plan as text: what is done to which resource, which field differs, and who made it differ.
+//! A plan as text: what is done to which resource, which field differs, and why it differs.
 
 use peersync_engine::text;
 use serde_json::Value;
@@ -8,10 +8,10 @@ use super::words;
 use peersync_engine::{Action, Address, FieldChange, Plan, Reason, Step};
 use peersync_resources::stack::EXPIRES_TAG;
 
-/// The longest value that is shown whole, in characters.
+/// The longest value that is shown in full, in characters.
 const LONGEST_VALUE: usize = 80;
 
-/// The plan, one paragraph for each resource that is touched, and the counts.
+/// Returns the plan as text: one paragraph for each resource that changes, and the counts.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut lines = Vec::new();
     let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| is_renewal(step));
@@ -26,7 +26,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     lines.join("\n")
 }
 
-/// Whether a step does nothing but renew the expiry.
+/// Returns whether a step only renews the expiry.
 fn is_renewal(step: &Step) -> bool {
     step.action == Action::Update
         && step.changes.shown().next().is_some()
@@ -37,7 +37,7 @@ fn is_expiry(field: &str) -> bool {
     field.strip_prefix("tags.") == Some(EXPIRES_TAG)
 }
 
-/// All renewals of the expiry as one: they are the same for every resource.
+/// Returns all renewals of the expiry as one paragraph, because they are the same for every resource.
 fn renewal(steps: &[&Step], style: Style) -> Vec<String> {
     let Some(change) = steps.first().and_then(|step| step.changes.shown().next()) else { return Vec::new() };
     let mark = style.of_action(Action::Update, mark(Action::Update));
@@ -52,11 +52,11 @@ fn step(step: &Step, style: Style) -> Vec<String> {
         heading = format!("{heading}, because it cannot be changed in place: {}", step.replace_because.join("; "));
     }
     let mut lines = vec![heading];
-    // What is created has only new values: the configuration names them.
+    // A resource that is created has only new values, which the configuration names.
     if matches!(step.action, Action::Update | Action::Replace) {
         let changes: Vec<String> = step.changes.shown().map(|change| field(change, style)).collect();
         if changes.is_empty() {
-            lines.push(style.dim("      the record of what was last applied is renewed"));
+            lines.push(style.dim("      only the record of what was last applied is updated"));
         }
         lines.extend(changes);
     }
@@ -75,24 +75,24 @@ fn mark(action: Action) -> &'static str {
 
 fn field(change: &FieldChange, style: Style) -> String {
     let why = if is_expiry(&change.field) {
-        "renewed by `up`"
+        "extended by `up`"
     } else {
         match change.reason {
             Reason::Configuration => "configuration changed",
-            Reason::Drift => "drift: changed outside of peersync-deploy",
-            Reason::Both => "drift, and the configuration changed",
-            Reason::Unknown => "not known who changed it",
+            Reason::Drift => "drift: changed outside peersync-deploy",
+            Reason::Both => "drift and configuration changed",
+            Reason::Unknown => "cause unknown",
         }
     };
     let (old, new) = (short(&change.old), short(&change.new));
     format!("      {}: {old} → {new}  {}", change.field, style.dim(&format!("({why})")))
 }
 
-/// A value in one line of a bounded length; a difference further on is in the JSON form of the plan.
+/// Returns a value in one line of limited length. The JSON form of the plan has it in full.
 fn short(value: &Value) -> String {
     let text = match value {
         Value::Null => return "(absent)".to_owned(),
-        // Marks such as `(secret)` are no texts of the user's.
+        // Markers such as `(secret)` are not the user's texts.
         Value::String(text) if text.starts_with('(') && text.ends_with(')') => text.clone(),
         other => other.to_string(),
     };
@@ -103,10 +103,10 @@ fn short(value: &Value) -> String {
     format!("{kept}… ({} characters)", text.chars().count())
 }
 
-/// `Plan: 2 to create, 1 to change, 40 unchanged.`
+/// Returns the counts: `Plan: 2 to create, 1 to change, 40 unchanged.`
 pub fn counts(plan: &Plan, style: Style) -> String {
     if plan.is_empty() {
-        return format!("Nothing to do: {} as configured.", text::count(wanted(plan), "resource"));
+        return format!("Nothing to do: {} unchanged.", text::count(wanted(plan), "resource"));
     }
     let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
     let mut parts: Vec<String> = actions
@@ -124,7 +124,7 @@ fn wanted(plan: &Plan) -> usize {
     plan.steps.len()
 }
 
-/// What `down` deletes, one line a resource, in the order of the deletion.
+/// Returns what `down` deletes, one line per resource, in the order of deletion.
 pub fn destruction(plan: &Plan, style: Style) -> String {
     let steps: Vec<&Address> = plan.pending().map(|step| &step.address).collect();
     let mut lines: Vec<String> = steps
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_change_is_told_with_who_made_it() {
+    fn plan_shows_every_kind_of_change_with_its_reason() {
         let mut replaced =
             step_of("host", Action::Replace, vec![change("image", "ami-1", "ami-2", Reason::Configuration)]);
-        replaced.replace_because = vec!["image: an instance keeps its image".to_owned()];
+        replaced.replace_because = vec!["image: the image of an instance cannot be changed".to_owned()];
         let shown = Plan {
             steps: vec![
                 step_of("new", Action::Create, vec![change("memory", Value::Null, 256, Reason::Configuration)]),
@@ -189,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_do_is_one_line() {
+    fn empty_plan_is_one_line() {
         let same = Plan { steps: vec![step_of("same", Action::NoChange, Vec::new())], conflicts: Vec::new() };
-        assert_eq!(plan(&same, Style::PLAIN), "Nothing to do: 1 resource as configured.");
+        assert_eq!(plan(&same, Style::PLAIN), "Nothing to do: 1 resource unchanged.");
     }
 
     #[test]
-    fn deletions_are_listed_in_their_order() {
+    fn deletions_are_listed_in_the_order_of_deletion() {
         let steps = ["first", "second"].map(|name| step_of(name, Action::Delete, Vec::new())).to_vec();
         let text = destruction(&Plan { steps, conflicts: Vec::new() }, Style::PLAIN);
         assert_eq!(text, "  - function.second\n  - function.first\n\nPlan: 2 to delete.");

@@ -1,38 +1,38 @@
-//! Where text goes. A reader that went away, as `head` does, never stops the work and never causes a panic.
+//! Where text is written to. A reader that goes away, as `head` does, never stops the work and never causes a panic.
 
 use parking_lot::Mutex;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// A writer that several renderers share.
+/// A writer that several reporters share.
 #[derive(Clone)]
 pub struct Sink(Arc<Mutex<Box<dyn Write + Send>>>);
 
 impl Sink {
-    /// Writes to this.
+    /// Creates a sink for this writer.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Box::new(writer))))
     }
 
-    /// Standard output.
+    /// Returns a sink for standard output.
     pub fn stdout() -> Self {
         Self::new(io::stdout())
     }
 
-    /// Standard error.
+    /// Returns a sink for standard error.
     pub fn stderr() -> Self {
         Self::new(io::stderr())
     }
 
-    /// Writes the text with a line's end, whole. Nobody is left to tell where it cannot be written.
+    /// Writes the whole text and a newline. A failure is ignored, because nobody is left to notify.
     pub fn line(&self, text: &str) {
         let _ = self.try_line(text);
     }
 
-    /// Writes the text with a line's end, whole.
+    /// Writes the whole text and a newline.
     ///
     /// # Errors
-    /// The reader is gone, or the disk is full.
+    /// Fails if the reader is gone or the disk is full.
     pub fn try_line(&self, text: &str) -> io::Result<()> {
         let mut writer = self.0.lock();
         writer.write_all(format!("{text}\n").as_bytes())?;
@@ -44,7 +44,7 @@ impl Sink {
 pub(crate) mod tests {
     use super::*;
 
-    /// Keeps what was written.
+    /// A writer that keeps what was written, for tests.
     #[derive(Clone, Default)]
     pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -69,7 +69,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A reader that went away.
+    /// A writer whose reader has gone away.
     struct Closed;
 
     impl Write for Closed {
@@ -83,7 +83,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_told_to_who_asks_and_to_nobody_else() {
+    fn closed_pipe_is_an_error_only_for_try_line() {
         let sink = Sink::new(Closed);
         sink.line("unread");
         assert_eq!(sink.try_line("unread").map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));

@@ -1,4 +1,4 @@
-//! Colour, where the terminal has it and the user wants it.
+//! Colours, if the terminal supports them and the user wants them.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
@@ -14,15 +14,15 @@ pub struct Style {
 }
 
 impl Style {
-    /// No colour at all.
+    /// The style without any colour.
     pub const PLAIN: Self = Self { colored: false };
 
-    /// What standard output can show.
+    /// Returns the style for standard output.
     pub fn of_stdout() -> Self {
         Self::of(AutoStream::choice(&io::stdout()))
     }
 
-    /// What standard error can show.
+    /// Returns the style for standard error.
     pub fn of_stderr() -> Self {
         Self::of(AutoStream::choice(&io::stderr()))
     }
@@ -41,37 +41,37 @@ impl Style {
         if self.colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// For headings.
+    /// Styles headings.
     pub fn bold(self, text: &str) -> String {
         self.paint(Ansi::new().effects(Effects::BOLD), text)
     }
 
-    /// For what matters least.
+    /// Styles what matters least.
     pub fn dim(self, text: &str) -> String {
         self.paint(Ansi::new().effects(Effects::DIMMED), text)
     }
 
-    /// For failures and deletions.
+    /// Styles failures and deletions.
     pub fn red(self, text: &str) -> String {
         self.paint(AnsiColor::Red.on_default(), text)
     }
 
-    /// For what was done well, and creations.
+    /// Styles successes and creations.
     pub fn green(self, text: &str) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
-    /// For changes and warnings.
+    /// Styles changes and warnings.
     pub fn yellow(self, text: &str) -> String {
         self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// For hints.
+    /// Styles hints.
     pub fn cyan(self, text: &str) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
     }
 
-    /// In the colour of what an action does.
+    /// Styles a text in the colour of an action.
     pub fn of_action(self, action: Action, text: &str) -> String {
         match action {
             Action::Create => self.green(text),
@@ -86,7 +86,7 @@ fn terminal_is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Whether standard error can show lines that move: a terminal that is not dumb, outside of CI.
+/// Returns whether standard error can show moving lines: a terminal that is not dumb, outside CI.
 pub fn can_animate() -> bool {
     io::stderr().is_terminal() && !terminal_is_dumb() && env::var_os("CI").is_none_or(|value| value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The end of a run: what changed, what was retried, what failed, how long it took, where everything is.
+//! The end of a run: what changed, what was retried, what failed, how long it took, and the stack's URLs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::tally::Retried;
 use super::words;
 use peersync_engine::{Action, Address, Failed, Failure, Outcome, Problem, Skipped, text};
 
-/// How many addresses one line names.
+/// The maximum number of addresses that one line names.
 const NAMED: usize = 8;
 
 /// How a run ended.
@@ -22,35 +22,35 @@ const NAMED: usize = 8;
 pub enum Status {
     /// Everything that was planned is done.
     Done,
-    /// Nothing was to do.
+    /// The plan was empty.
     NothingToDo,
-    /// `plan` found something to do.
+    /// `plan` found changes to apply.
     ChangesPending,
     /// Something failed.
     Failed,
     /// The user asked to stop.
     Interrupted,
-    /// `down` left something, which is named.
+    /// `down` left resources behind; they are named.
     Remaining,
 }
 
-/// Everything that is said at the end of a run.
+/// A problem that belongs to no resource.
 pub struct Summary {
-    /// The command, `up`.
+    /// The command, such as `up`.
     pub command: &'static str,
-    /// The stack, `peersync-dev`.
+    /// The stack, such as `peersync-dev`.
     pub stack: String,
-    /// How it ended.
+    /// How the run ended.
     pub status: Status,
-    /// What was done, or with `plan` is to be done.
+    /// What was done or, with `plan`, is to be done.
     pub changes: Vec<(Address, Action)>,
-    /// What failed.
+    /// The steps that failed.
     pub failed: Vec<Failed>,
-    /// What was not started because of a failure.
+    /// The steps that were not started because of a failure.
     pub skipped: Vec<Skipped>,
-    /// What was not started because the user asked to stop, or is still there after `down`.
+    /// The resources that were not reached because the user asked to stop, or that still exist after `down`.
     pub remaining: Vec<Address>,
-    /// What went wrong beside the resources.
+    /// A problem that belongs to no resource.
     pub trouble: Option<Problem>,
     /// What was retried.
     pub retries: Vec<Retried>,
@@ -61,7 +61,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// A summary of nothing, for this command and stack.
+    /// Creates an empty summary for this command and stack.
     pub fn new(command: &'static str, stack: impl Into<String>, status: Status) -> Self {
         Self {
             command,
@@ -78,7 +78,7 @@ impl Summary {
         }
     }
 
-    /// Takes over how an apply ended.
+    /// Adds how an apply ended.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
         if !outcome.failed.is_empty() {
@@ -93,7 +93,7 @@ impl Summary {
         self
     }
 
-    /// The last line for programs.
+    /// Returns the result event for programs.
     pub fn json(&self) -> Value {
         let changes: Vec<Value> =
             self.changes.iter().map(|(address, action)| json!({ "address": address, "action": action })).collect();
@@ -136,7 +136,7 @@ impl Summary {
         })
     }
 
-    /// What went wrong, for standard error: each failure once, then what was not begun.
+    /// Returns what went wrong, for standard error: each failure once, then what was not started.
     pub fn problems(&self, style: Style) -> String {
         let mut lines = Vec::new();
         for (failed, addresses) in grouped(&self.failed) {
@@ -144,12 +144,12 @@ impl Summary {
             lines.push(String::new());
         }
         for skipped in &self.skipped {
-            lines.push(style.dim(&format!("skipped: {}, which needs {}", skipped.address, skipped.because)));
+            lines.push(style.dim(&format!("skipped: {}, because {} failed", skipped.address, skipped.because)));
         }
         if self.command == "up" && !self.remaining.is_empty() {
-            lines.push(format!("not begun or not finished: {}", text::list(&self.remaining, NAMED)));
+            lines.push(format!("not started or not finished: {}", text::list(&self.remaining, NAMED)));
         } else {
-            lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still there: {address}"))));
+            lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still exists: {address}"))));
         }
         if let Some(trouble) = &self.trouble {
             lines.push(render(trouble, style));
@@ -160,12 +160,12 @@ impl Summary {
         lines.join("\n")
     }
 
-    /// What was done, for standard output.
+    /// Returns what was done, for standard output.
     pub fn text(&self, style: Style) -> String {
         let mut lines = vec![self.headline(style)];
         if matches!(self.status, Status::Failed | Status::Interrupted | Status::Remaining) && !self.all_applied() {
             lines.extend(self.already_done());
-            lines.push(format!("Run `peersync-deploy {}` again: it continues where this one stopped.", self.command));
+            lines.push(format!("Run `peersync-deploy {}` again to continue from here.", self.command));
         }
         lines.extend(self.retry_lines());
         if !self.outputs.is_empty() {
@@ -179,16 +179,16 @@ impl Summary {
         let time = words::elapsed(self.elapsed);
         let what = match self.status {
             Status::NothingToDo => format!("Nothing to do for {}", self.stack),
-            Status::ChangesPending => format!("Changes are pending for {}", self.stack),
+            Status::ChangesPending => format!("{} has pending changes", self.stack),
             Status::Done => {
-                style.green(&format!("{} is {}", self.stack, if self.command == "up" { "up" } else { "gone" }))
+                style.green(&format!("{} is {}", self.stack, if self.command == "up" { "up" } else { "removed" }))
             }
             Status::Failed if self.all_applied() => {
                 style.red(&format!("{} is applied, but does not answer", self.stack))
             }
-            Status::Failed => style.red(&format!("{} is not done", self.stack)),
+            Status::Failed => style.red(&format!("{} is incomplete", self.stack)),
             Status::Interrupted => style.yellow(&format!("{} was stopped", self.stack)),
-            Status::Remaining => style.yellow(&format!("{} is not gone entirely", self.stack)),
+            Status::Remaining => style.yellow(&format!("{} is not completely removed", self.stack)),
         };
         let counts = self.counts();
         if counts.is_empty() {
@@ -198,7 +198,7 @@ impl Summary {
         }
     }
 
-    /// Whether all resources are as planned, whatever else went wrong.
+    /// Returns whether all resources are as planned, whatever else went wrong.
     fn all_applied(&self) -> bool {
         self.failed.is_empty() && self.skipped.is_empty() && self.remaining.is_empty()
     }
@@ -220,7 +220,7 @@ impl Summary {
         counts
     }
 
-    /// What an incomplete run has done, by name: the user must know what is there now.
+    /// Returns what an incomplete run has done, by name: the user must know what exists now.
     fn already_done(&self) -> Vec<String> {
         let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
         let of = |action| self.changes.iter().filter(move |(_, done)| *done == action).map(|(address, _)| address);
@@ -241,13 +241,13 @@ impl Summary {
         let mut lines = vec![format!("Retried {}:", text::count(usize::try_from(total).unwrap_or(usize::MAX), "call"))];
         lines.extend(self.retries.iter().map(|retried| {
             let who = retried.address.as_ref().map_or_else(|| "the account".to_owned(), ToString::to_string);
-            format!("  {who}: {}×, last because of: {}", retried.count, retried.reason)
+            format!("  {who}: {}×, last reason: {}", retried.count, retried.reason)
         }));
         lines
     }
 }
 
-/// Failures by cause: credentials and networks fail everything at once, and are told once.
+/// Groups failures by cause: wrong credentials or a broken network fail everything at once and are shown once.
 fn grouped(failed: &[Failed]) -> Vec<(&Failed, Vec<&Address>)> {
     let mut groups: Vec<(&Failed, Vec<&Address>)> = Vec::new();
     for failure in failed {
@@ -265,14 +265,14 @@ fn same_cause(first: &Failed, second: &Failed) -> bool {
     first.error.failure == second.error.failure && first.error.code == second.error.code
 }
 
-/// One failure: the constant summary, which resource, the causes, the fix.
+/// Returns the lines of one failure: its summary, the resources, the causes and the hint.
 fn failure(failed: &Failed, addresses: &[&Address], style: Style) -> String {
     let mut problem = failed.error.problem();
     problem.summary = format!("{} ({})", problem.summary, text::list(addresses, NAMED));
     render(&problem, style)
 }
 
-/// Keys and values, the keys in words and in one column.
+/// Returns keys and values, with the keys in words and in one column.
 pub fn outputs(outputs: &BTreeMap<&'static str, String>, style: Style) -> String {
     let width = outputs.keys().map(|key| key.len()).max().unwrap_or(0);
     let rows = outputs.iter().map(|(key, value)| {
@@ -332,20 +332,20 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_once_and_what_was_done_is_listed() {
+    fn failures_are_shown_once_and_done_steps_are_listed() {
         let summary = summary();
         let text = format!("{}\n---\n{}", summary.problems(Style::PLAIN), summary.text(Style::PLAIN));
         insta::assert_snapshot!(text);
     }
 
     #[test]
-    fn programs_get_the_same_as_one_object() {
+    fn json_result_contains_the_whole_summary() {
         let pretty = serde_json::to_string_pretty(&summary().json()).unwrap_or_default();
         insta::assert_snapshot!(pretty);
     }
 
     #[test]
-    fn a_good_end_names_the_urls() {
+    fn successful_summary_names_the_urls() {
         let mut summary = Summary::new("up", "peersync-dev", Status::Done);
         summary.changes = vec![(address("Users"), Action::Create)];
         summary.elapsed = Duration::from_secs(75);
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_says_what_is_left() {
+    fn interrupted_summary_lists_remaining_resources() {
         let outcome = Outcome {
             done: vec![(address("Users"), Action::Delete)],
             remaining: vec![address("Ephemeral")],
@@ -372,11 +372,11 @@ mod tests {
         let summary = Summary::new("down", "peersync-dev", Status::Done).with_outcome(outcome);
         let text = format!("{}\n---\n{}", summary.problems(Style::PLAIN), summary.text(Style::PLAIN));
         insta::assert_snapshot!(text, @r"
-        still there: table.Ephemeral
+        still exists: table.Ephemeral
         ---
         peersync-dev was stopped: 1 deleted, 1 remaining in 0.0 s.
           deleted: table.Users
-        Run `peersync-deploy down` again: it continues where this one stopped.
+        Run `peersync-deploy down` again to continue from here.
         ");
     }
 }

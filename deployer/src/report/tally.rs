@@ -1,4 +1,4 @@
-//! Counts what was retried, on the way to the renderer.
+//! Counts retries on their way to the reporter.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -8,30 +8,30 @@ use serde::Serialize;
 
 use peersync_engine::{Address, Event, Reporter};
 
-/// How often the calls for one resource were repeated, and why last.
+/// How often the calls for one resource were retried, and the last reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Retried {
-    /// Which resource; `None` for calls that belong to no single one.
+    /// The resource; `None` for calls that belong to no single one.
     pub address: Option<Address>,
-    /// How many calls were repeated.
+    /// The number of retried calls.
     pub count: u32,
-    /// The last reason.
+    /// The reason for the last retry.
     pub reason: String,
 }
 
-/// Passes every event on and remembers the retries.
+/// A reporter that passes every event on and counts the retries.
 pub struct Tally {
     inner: Arc<dyn Reporter>,
     retries: Mutex<BTreeMap<Option<Address>, (u32, String)>>,
 }
 
 impl Tally {
-    /// Counts on the way to this reporter.
+    /// Creates a tally in front of this reporter.
     pub fn new(inner: Arc<dyn Reporter>) -> Self {
         Self { inner, retries: Mutex::default() }
     }
 
-    /// What was retried, in the order of the addresses.
+    /// Returns what was retried, in the order of the addresses.
     pub fn retries(&self) -> Vec<Retried> {
         let retries = self.retries.lock();
         let retried = retries.iter();
@@ -64,7 +64,7 @@ mod tests {
     use peersync_engine::Silent;
 
     #[test]
-    fn retries_are_counted_by_resource() {
+    fn retries_are_counted_per_resource() {
         let tally = Tally::new(Arc::new(Silent));
         let bucket = Address::new("bucket", "site");
         for (address, reason) in [(Some(&bucket), "503"), (None, "429"), (Some(&bucket), "500")] {

@@ -1,4 +1,4 @@
-//! What a whole run looks like, with the engine at work on a simulated world.
+//! What a whole run prints, with the engine working on a simulated provider.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -10,7 +10,7 @@ use peersync_engine::plan::{PlanOptions, plan};
 use peersync_engine::simulation::{Fate, Fates, Simulated, World};
 use peersync_engine::{Address, ApplyOptions, Graph, Outcome, Resource, Tags, apply, observe};
 
-/// `a` is needed by `b`, `b` by `c`; `d` stands alone.
+/// A graph in which `b` needs `a`, `c` needs `b`, and `d` is independent.
 fn graph(world: &Arc<Mutex<World>>) -> Graph {
     let resource = |name: &str, dependency: Option<&str>| {
         Arc::new(Simulated {
@@ -26,7 +26,7 @@ fn graph(world: &Arc<Mutex<World>>) -> Graph {
         .unwrap()
 }
 
-/// Applies to an empty world in which the calls have these fates.
+/// Applies the graph to an empty world in which the calls have these fates.
 fn run(fates: &[Fate], reporter: &Arc<dyn Reporter>) -> Outcome {
     let world = Arc::new(Mutex::new(World::default()));
     let graph = graph(&world);
@@ -40,7 +40,7 @@ fn run(fates: &[Fate], reporter: &Arc<dyn Reporter>) -> Outcome {
     })
 }
 
-/// The text with every length of time as `TIME`.
+/// Replaces every duration in the text with `TIME`.
 fn without_times(text: &str) -> String {
     let lines = text.lines().map(|line| match line.rsplit_once(" in ") {
         Some((what, time)) if time.ends_with(" s") || time.ends_with(" s.") => format!("{what} in TIME"),
@@ -59,17 +59,17 @@ fn lines_of(fates: &[Fate]) -> String {
 }
 
 #[test]
-fn a_failure_is_told_once_and_the_others_finish() {
+fn a_failure_is_shown_once_and_the_others_finish() {
     insta::assert_snapshot!(lines_of(&[Fate::FailBefore]));
 }
 
 #[test]
-fn a_stop_finishes_what_is_in_flight_and_says_what_is_left() {
+fn a_stop_finishes_steps_in_flight_and_lists_the_rest() {
     insta::assert_snapshot!(lines_of(&[Fate::Stop]));
 }
 
 #[test]
-fn programs_get_every_event_as_one_line() {
+fn json_reports_every_event_as_one_line() {
     let written = Written::default();
     let reporter: Arc<dyn Reporter> = Arc::new(Json::new(written.sink()));
     run(&[Fate::FailBefore], &reporter);

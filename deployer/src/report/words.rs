@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peersync_engine::Action;
 
-/// What is being done, `creating`.
+/// Returns what is being done, such as `creating`.
 pub fn doing(action: Action) -> &'static str {
     match action {
         Action::Create => "creating",
@@ -15,7 +15,7 @@ pub fn doing(action: Action) -> &'static str {
     }
 }
 
-/// What was done, `created`.
+/// Returns what was done, such as `created`.
 pub fn done(action: Action) -> &'static str {
     match action {
         Action::Create => "created",
@@ -26,7 +26,7 @@ pub fn done(action: Action) -> &'static str {
     }
 }
 
-/// What shall be done, `create`.
+/// Returns what is to be done, such as `create`.
 pub fn verb(action: Action) -> &'static str {
     match action {
         Action::Create => "create",
@@ -37,7 +37,7 @@ pub fn verb(action: Action) -> &'static str {
     }
 }
 
-/// A length of time as a person reads it: `0.3 s`, `12 s`, `2 min 05 s`.
+/// Returns a duration as a person reads it: `0.3 s`, `12 s`, `2 min 05 s`.
 pub fn elapsed(time: Duration) -> String {
     match time.as_secs() {
         0..=9 => format!("{:.1} s", time.as_secs_f64()),
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_as_exact_as_they_are_short() {
+    fn short_durations_are_more_exact() {
         let shown = [300, 9_960, 12_400, 59_999, 60_000, 125_000].map(|ms| elapsed(Duration::from_millis(ms)));
         assert_eq!(shown, ["0.3 s", "10.0 s", "12 s", "59 s", "1 min 00 s", "2 min 05 s"]);
     }

@@ -148,7 +148,7 @@ async fn a_port_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("it listens").port().to_string();
     let run = refused(folder.path(), &["--embedded", "--port", &port]).await;
-    says(&run, 1, &format!("port {port} is taken"), "--port 0");
+    says(&run, 1, &format!("port {port} is already in use"), "--port 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
-//! Which task may start when.
+//! Decides which task may start when.
 //!
-//! What is made or changed waits for what it depends on. What is deleted waits for everything that depends on it. A
-//! replaced resource whose new one comes first has a second task: the old one is deleted after all dependents moved.
+//! Creating or changing a resource waits for its dependencies. Deleting it waits for its dependents. A resource whose
+//! replacement is created first has a second task: the old one is deleted after all dependents have moved to the new
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,11 +11,11 @@ use crate::{Action, Address, Graph, Plan};
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TaskKind {
-    /// Makes or changes the resource, or finds that nothing is to do.
+    /// Creates or changes the resource, or finds that nothing needs to be done.
     Converge,
-    /// Deletes it.
+    /// Deletes the resource.
     Destroy,
-    /// Deletes the old one of a resource that was replaced.
+    /// Deletes the old resource after it was replaced.
     Retire,
 }
 
@@ -25,12 +26,12 @@ pub(super) struct Task {
     pub(super) kind: TaskKind,
 }
 
-/// The tasks that are left, and what each waits for.
+/// The tasks that are left, and what each of them waits for.
 pub(super) struct Schedule {
     waiting: BTreeMap<Task, BTreeSet<Task>>,
     ready: VecDeque<Task>,
     running: BTreeSet<Task>,
-    /// Tasks that do something; the others are only passed through.
+    /// The tasks that do something; the others only keep the order.
     effective: BTreeSet<Task>,
 }
 
@@ -69,14 +70,14 @@ impl Schedule {
         }
     }
 
-    /// The next task that may start; it counts as running from now on.
+    /// Returns the next task that may start, which counts as running from now on.
     pub(super) fn next_ready(&mut self) -> Option<Task> {
         let task = self.ready.pop_front()?;
         self.running.insert(task.clone());
         Some(task)
     }
 
-    /// Takes note that a task has ended well.
+    /// Records that a task has succeeded.
     pub(super) fn finished(&mut self, task: &Task) {
         self.running.remove(task);
         let mut freed = Vec::new();
@@ -91,8 +92,8 @@ impl Schedule {
         }
     }
 
-    /// Takes note that a task has failed: removes all that waits for it, directly or through others, and returns
-    /// those whose work is thereby left undone.
+    /// Records that a task has failed: removes all tasks that wait for it, directly or indirectly, and returns the
+    /// resources whose work is thereby left undone.
     pub(super) fn failed(&mut self, task: &Task) -> Vec<Address> {
         self.running.remove(task);
         let mut failed = vec![task.clone()];
@@ -115,7 +116,7 @@ impl Schedule {
         skipped.into_iter().collect()
     }
 
-    /// What was planned and has not ended.
+    /// Returns the resources whose tasks were planned and have not ended.
     pub(super) fn unfinished(&self) -> Vec<Address> {
         let tasks = self.waiting.keys().chain(&self.ready).chain(&self.running);
         let addresses: BTreeSet<&Address> =
@@ -130,7 +131,7 @@ fn needed_by(graph: &Graph, tasks: &BTreeMap<Address, Vec<Task>>, address: &Addr
         TaskKind::Converge => {
             graph.dependencies(address).flat_map(of).filter(|task| task.kind == TaskKind::Converge).collect()
         }
-        // Everything that depends on it, whether it is deleted too or changed so that it no longer needs it.
+        // All dependents, whether they are deleted too or changed so that they no longer need it.
         TaskKind::Destroy => graph.dependents(address).flat_map(of).collect(),
         TaskKind::Retire => {
             let own = Task { address: address.clone(), kind: TaskKind::Converge };

@@ -1,4 +1,4 @@
-//! Random graphs, random failures, hangs and interruptions: what must hold whatever happens.
+//! Invariants of the apply under random graphs, failures, hangs and interruptions.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
@@ -26,7 +26,7 @@ fn address(index: usize) -> Address {
 }
 
 fn graph_of(nodes: &[Node], world: &Arc<Mutex<World>>) -> Graph {
-    // What is not wanted cannot be needed: whatever depends on it is not wanted either.
+    // A resource can only be wanted if all its dependencies are.
     let mut wanted: Vec<bool> = Vec::new();
     for node in nodes {
         let all = node.dependencies.iter().all(|index| wanted[*index]);
@@ -90,7 +90,7 @@ fn fates() -> impl Strategy<Value = Fates> {
     prop::collection::vec(fate, 0..20).prop_map(Fates)
 }
 
-/// The same nodes with other settings and wishes: what a changed configuration looks like.
+/// Returns the same nodes with other settings and other wanted ones, as after a change of the configuration.
 fn changed(nodes: &[Node], seeds: &[u8]) -> Vec<Node> {
     let changes = nodes.iter().zip(seeds.iter().cycle());
     changes.map(|(node, seed)| Node { setting: seed % 3, wanted: seed % 8 > 0, ..node.clone() }).collect()
@@ -115,7 +115,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn converges_after_any_interruptions(
+    fn apply_converges_after_any_interruptions(
         first in nodes(),
         seeds in prop::collection::vec(any::<u8>(), 14),
         disturbances in prop::collection::vec(fates(), 0..4),
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn destroys_in_reverse_and_completely(nodes in nodes(), disturbances in prop::collection::vec(fates(), 0..3)) {
+    fn destroy_deletes_all_in_reverse_order(nodes in nodes(), disturbances in prop::collection::vec(fates(), 0..3)) {
         runtime().block_on(async {
             let world = Arc::new(Mutex::new(World::default()));
             let graph = graph_of(&nodes, &world);
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn a_failure_skips_exactly_its_dependents(nodes in nodes(), victim in any::<prop::sample::Index>()) {
+    fn failure_skips_exactly_its_dependents(nodes in nodes(), victim in any::<prop::sample::Index>()) {
         runtime().block_on(async {
             let nodes: Vec<Node> = nodes.into_iter().map(|node| Node { wanted: true, ..node }).collect();
             let world = Arc::new(Mutex::new(World::default()));
@@ -179,7 +179,7 @@ proptest! {
     }
 }
 
-/// Whatever is left has all that it depends on: nothing was deleted before its dependents.
+/// Checks that everything left still has its dependencies: nothing was deleted before its dependents.
 fn check_no_orphans(graph: &Graph, world: &Arc<Mutex<World>>) {
     let world = world.lock();
     for address in world.entities.keys() {

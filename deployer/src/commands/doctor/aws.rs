@@ -1,4 +1,4 @@
-//! What must be checked with AWS: region, the way there, the clock, the credentials, the permissions.
+//! The checks that call AWS: the region, the endpoint, the clock, the credentials and the permissions.
 
 use peersync_engine::error::innermost_cause;
 use std::collections::BTreeMap;
@@ -11,16 +11,16 @@ use peersync_aws::Clients;
 use peersync_engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
 use peersync_resources::stack::Stack;
 
-/// When the endpoint must have answered.
+/// How long the endpoint may take to answer.
 const ENDPOINT_DEADLINE: Duration = Duration::from_secs(10);
-/// When AWS must have said who we are; beyond it, the look for credentials has hung.
+/// How long AWS may take to return the caller identity. A longer wait means that the credential lookup hangs.
 const IDENTITY_DEADLINE: Duration = Duration::from_secs(30);
-/// AWS refuses signatures that are older or newer than this.
+/// The largest clock skew at which AWS still accepts signatures.
 const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
-/// From here on it is worth a word.
+/// The clock skew from which a warning is shown.
 const MUCH_SKEW: Duration = Duration::from_secs(60);
 
-/// Runs the checks in order; what rests on a check that failed is not begun.
+/// Runs the checks in order; a check that depends on one that failed is not run.
 pub(super) async fn checks(context: &Context, report: &mut Report) {
     let clients = match context.clients().await {
         Ok(clients) => clients,
@@ -55,24 +55,24 @@ pub(super) async fn checks(context: &Context, report: &mut Report) {
 fn no_credentials_in_time() -> Check {
     Check::fail(
         "credentials",
-        format!("AWS did not say who we are within {} s", IDENTITY_DEADLINE.as_secs()),
+        format!("timed out after {} s waiting for AWS to return the caller identity", IDENTITY_DEADLINE.as_secs()),
         "set AWS_PROFILE, or run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )
 }
 
-/// Whether the endpoint answers at all, and what its clock says.
+/// Returns the endpoint's URL and what its clock says, if it answers.
 async fn endpoint(clients: &Clients) -> Result<(String, Option<SystemTime>), Check> {
     let url = match &clients.endpoint_url {
         Some(url) => url.clone(),
         None if clients.region.starts_with("cn-") => format!("https://sts.{}.amazonaws.com.cn/", clients.region),
         None => format!("https://sts.{}.amazonaws.com/", clients.region),
     };
-    // The provider is installed once in a process; a second time is no error.
+    // The provider is installed once per process; installing it a second time is not an error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let away = |reason: String| {
         Check::fail(
             "endpoint",
-            format!("{url} cannot be reached: {reason}"),
+            format!("{url} is unreachable: {reason}"),
             "check the region's name, the network, the proxy (HTTPS_PROXY) and `--endpoint-url`",
         )
     };
@@ -91,10 +91,10 @@ fn http_date(text: &str) -> Option<SystemTime> {
     SystemTime::try_from(date).ok()
 }
 
-/// Whether our clock is near enough to that of the endpoint. Its answer has whole seconds, and took a moment.
+/// Returns the innermost cause; the outer ones only repeat the URL.
 fn clock(theirs: Option<SystemTime>, ours: SystemTime) -> Check {
     let Some(theirs) = theirs else {
-        return Check::warn("clock", "the endpoint does not say what time it is", "nothing is to do where `up` works");
+        return Check::warn("clock", "the endpoint's answer does not state the time", "ignore this if `up` works");
     };
     let (skew, direction) = match ours.duration_since(theirs) {
         Ok(ahead) => (ahead, "ahead"),
@@ -103,7 +103,7 @@ fn clock(theirs: Option<SystemTime>, ours: SystemTime) -> Check {
     let found = format!("{} s {direction}", skew.as_secs());
     let hint = "set the clock: `sudo timedatectl set-ntp true`, or the system's settings";
     if skew >= MOST_SKEW {
-        Check::fail("clock", format!("{found}: AWS refuses requests"), hint)
+        Check::fail("clock", format!("{found}: AWS rejects requests"), hint)
     } else if skew >= MUCH_SKEW {
         Check::warn("clock", found, hint)
     } else {
@@ -122,7 +122,7 @@ fn credentials(arn: &str, account: &str) -> Check {
     Check::ok("credentials", format!("{arn} in account {account}"))
 }
 
-/// The reads of `up` themselves: exactly what it needs to begin.
+/// Checks the permissions with the reads that `up` itself begins with.
 fn permissions(observation: &Observation) -> Vec<Check> {
     let read = observation.live.len();
     let mut kinds: BTreeMap<(&str, String), (usize, &ResourceError)> = BTreeMap::new();
@@ -139,14 +139,14 @@ fn permissions(observation: &Observation) -> Vec<Check> {
 }
 
 fn readable(read: usize, found: Vec<&Address>) -> String {
-    let there = if found.is_empty() { "none is there yet".to_owned() } else { format!("{} are there", found.len()) };
-    format!("{read} resources can be looked up, {there}")
+    let there = if found.is_empty() { "none exist yet".to_owned() } else { format!("{} exist", found.len()) };
+    format!("{read} resources can be read, {there}")
 }
 
 fn unread(kind: &'static str, count: usize, error: &ResourceError) -> Check {
     let kind = kind.replace('_', " ");
     if error.failure == Failure::NotOffered {
-        let hint = "on AWS this does not happen; `local` replaces the part";
+        let hint = "this does not happen on AWS; `local` works without it";
         return Check::warn("permissions", format!("{kind}: this endpoint does not offer it"), hint);
     }
     let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_far_apart_are_told_in_both_directions() {
+    fn clock_skew_is_reported_in_both_directions() {
         let now = 1_800_000_000;
         assert_eq!(verdict(now, now + 2), Verdict::Ok);
         assert_eq!(verdict(now + 2, now), Verdict::Ok);
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn dates_of_http_are_read() {
+    fn http_dates_are_parsed() {
         let date = http_date("Fri, 15 Jan 2027 08:00:00 GMT");
         assert_eq!(date, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)));
         assert_eq!(http_date("yesterday"), None);
     }
 
     #[test]
-    fn reads_that_fail_are_told_by_kind() {
+    fn failed_reads_are_grouped_by_resource_kind() {
         let mut observation = Observation::default();
         observation.live.insert(Address::new("log_group", "signup"), None);
         for name in ["users", "friends"] {
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                (Verdict::Ok, "1 resources can be looked up, none is there yet"),
+                (Verdict::Ok, "1 resources can be read, none exist yet"),
                 (Verdict::Warn, "cloudfront distribution: this endpoint does not offer it"),
                 (Verdict::Fail, "dynamodb table (2): failed to read the table: AccessDenied: no"),
             ]
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_commands_become_checks() {
+    fn command_errors_become_failed_checks() {
         let error = CommandError::usage("no region is set").hint("set one");
         let check = Check::from_error("region", &error);
         assert_eq!(check.line(), "fail  region         no region is set\n      hint: set one");

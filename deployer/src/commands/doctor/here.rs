@@ -1,4 +1,4 @@
-//! What can be checked on this computer: the program itself, the configuration, the secrets, the way of mail.
+//! The checks on this computer: the program itself, the configuration, the secrets and the mail settings.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use peersync_resources::check_program;
 
 use crate::artifacts;
 
-/// When connecting to the mail server is given up.
+/// How long connecting to the mail server may take.
 const MAIL_DEADLINE: Duration = Duration::from_secs(5);
-/// Letters of an app password of Google.
+/// The number of letters in a Google app password.
 const APP_PASSWORD: usize = 16;
 
-/// Whether the programs inside this one run where `up` puts them. AWS gets no others; an emulator on this computer may
-/// run them all the same.
+/// Checks that the embedded server programs run where `up` installs them. AWS is never given programs that do not; an
+/// emulator on this computer may run them all the same.
 pub(super) fn programs(context: &Context) -> Vec<Check> {
     let emulator = context.options.endpoint_url.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
     let unsuitable: fn(&'static str, String, String) -> Check = if emulator { Check::warn } else { Check::fail };
@@ -33,16 +33,20 @@ pub(super) fn programs(context: &Context) -> Vec<Check> {
             unsuitable("programs", format!("{error}{causes}"), error.hint.unwrap_or_default())
         })
         .collect();
-    if checks.is_empty() { vec![Check::ok("programs", "those inside run on Amazon Linux 2023")] } else { checks }
+    if checks.is_empty() {
+        vec![Check::ok("programs", "the embedded programs run on Amazon Linux 2023")]
+    } else {
+        checks
+    }
 }
 
-/// The whole file.
+/// Checks the whole configuration file.
 pub(super) fn configuration(context: &Context) -> Vec<Check> {
     match load_all(&context.load_options()) {
         Ok(stages) => {
             let names: Vec<&str> = stages.iter().map(|loaded| loaded.config.stage.as_str()).collect();
             let file = stages.first().and_then(|loaded| loaded.file.as_deref());
-            let file = file.unwrap_or("no peersync.toml here, the defaults hold");
+            let file = file.unwrap_or("no peersync.toml in this folder: using the defaults");
             vec![Check::ok("configuration", format!("{file}; stages: {}", names.join(", ")))]
         }
         Err(error) => error
@@ -59,7 +63,7 @@ pub(super) fn configuration(context: &Context) -> Vec<Check> {
     }
 }
 
-/// Whether every secret has a value. The values are never shown.
+/// Checks that every secret has a value. The values are never shown.
 pub(super) fn secrets(config: &Config) -> Vec<Check> {
     let secrets = config.secrets();
     let missing: Vec<Check> = secrets
@@ -67,7 +71,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
         .filter(|(_, secret)| secret.value().is_none())
         .map(|(key, secret)| {
             let found = format!("{key}: the variable {} is not set", secret.env);
-            Check::fail("secrets", found, format!("set it before the command: `export {}=…`", secret.env))
+            Check::fail("secrets", found, format!("set it before you run the command: `export {}=…`", secret.env))
         })
         .collect();
     match (missing.is_empty(), secrets.len()) {
@@ -77,19 +81,19 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
     }
 }
 
-/// Whether mail can go out.
+/// Checks that mail can be sent.
 pub(super) async fn mail(config: &Config) -> Check {
     match config.mail.provider {
         MailProvider::None => Check::warn(
             "mail",
-            "nobody carries mail: people cannot sign in",
+            "no mail provider is set: people cannot sign in",
             "set `provider` in [mail] to \"smtp\", \"ses\" or \"emailjs\"",
         ),
         MailProvider::Ses => {
             let from = config.mail.from.as_deref().unwrap_or_default();
             Check::ok("mail", format!("Amazon SES sends as {from}, which must be verified there"))
         }
-        MailProvider::Emailjs => Check::ok("mail", "EmailJS, called with the private key"),
+        MailProvider::Emailjs => Check::ok("mail", "EmailJS sends, authenticated with the private key"),
         MailProvider::Smtp => smtp(&config.mail.smtp).await,
     }
 }
@@ -101,18 +105,18 @@ async fn smtp(smtp: &Smtp) -> Check {
     if smtp.host == "smtp.gmail.com" && letters.is_some_and(|letters| letters != APP_PASSWORD) {
         return Check::warn(
             "mail",
-            "Gmail takes an app password of 16 letters, and this one has another length",
-            "make one at https://myaccount.google.com/apppasswords; the account's own password does not work",
+            "Gmail app passwords have 16 letters, but this one has a different length",
+            "create one at https://myaccount.google.com/apppasswords; the account's own password does not work",
         );
     }
     let reason = match tokio::time::timeout(MAIL_DEADLINE, TcpStream::connect((smtp.host.as_str(), smtp.port))).await {
-        Ok(Ok(_)) => return Check::ok("mail", format!("{server} can be reached")),
+        Ok(Ok(_)) => return Check::ok("mail", format!("{server} is reachable")),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", MAIL_DEADLINE.as_secs()),
     };
     Check::warn(
         "mail",
-        format!("{server} cannot be reached from here: {reason}"),
-        "check host and port in [mail.smtp]; some networks block mail, AWS's do not block ports 465 and 587",
+        format!("{server} is unreachable from this computer: {reason}"),
+        "check host and port in [mail.smtp]; some networks block mail, but AWS does not block ports 465 and 587",
     )
 }

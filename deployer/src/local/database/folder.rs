@@ -1,4 +1,4 @@
-//! The data folder `.peersync/`: one process at a time.
+//! The data folder `.peersync/`, which one process at a time may use.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -10,15 +10,15 @@ use super::LocalError;
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// The open file that holds the lock; its text says who we are.
+    /// The open file that holds the lock; its text names the process that has it.
     owner: File,
 }
 
 impl DataFolder {
-    /// Makes the folder, readable by its owner alone, and locks it.
+    /// Creates the folder, readable by its owner only, and locks it.
     ///
     /// # Errors
-    /// Another process has it; it cannot be written.
+    /// Fails if another process has locked it or it cannot be written.
     pub fn open(path: &Path) -> Result<Self, LocalError> {
         let failed = |source| LocalError::Folder { folder: path.to_owned(), source };
         create(path).map_err(failed)?;
@@ -29,7 +29,7 @@ impl DataFolder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Only for the message: what cannot be read is left out.
+                // The text is only for the message, so a read error is ignored.
                 let _ = owner.read_to_string(&mut holder);
                 return Err(LocalError::FolderInUse { folder: path.to_owned(), holder: holder.trim().to_owned() });
             }
@@ -40,10 +40,10 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Writes down who has the folder, for the message to the next one.
+    /// Writes which process uses the folder, for the error message of the next one.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn sign(&mut self, url: &str) -> std::io::Result<()> {
         self.owner.set_len(0)?;
         self.owner.rewind()?;
@@ -55,12 +55,12 @@ impl DataFolder {
         }
     }
 
-    /// The folder.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The files that `local` makes in it: the database with its companions, the certificate, the lock.
+    /// Returns the files that `local` creates in it: the database with its companions, the certificate and the lock.
     pub fn files(&self) -> Vec<PathBuf> {
         const NAMES: [&str; 7] = [
             "dynamodb.sqlite",
@@ -74,7 +74,7 @@ impl DataFolder {
         NAMES.iter().map(|name| self.path.join(name)).collect()
     }
 
-    /// The database's file.
+    /// Returns the path of the database file.
     pub fn database_file(&self) -> PathBuf {
         self.path.join("dynamodb.sqlite")
     }
@@ -82,7 +82,7 @@ impl DataFolder {
 
 impl Drop for DataFolder {
     fn drop(&mut self) {
-        // The text is only a hint; the lock itself goes with the file.
+        // The text is only a hint; the lock itself is released with the file.
         let _ = self.owner.set_len(0);
     }
 }
@@ -100,11 +100,11 @@ fn create(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_has_it() {
+    fn error_names_the_process_that_uses_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let mut first = DataFolder::open(&path).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn error_names_the_folder_that_cannot_be_created() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();

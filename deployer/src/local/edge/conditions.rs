@@ -1,5 +1,5 @@
-//! Bad networks on demand: what `--latency`, `--drop` and `--kill-signaling-every` set, and `/_network` changes while
-//! it runs. They apply to the API and the WebSocket; pages always come at full speed.
+//! Simulated network conditions, set by `--latency`, `--drop` and `--kill-signaling-every` and changed at run time by
+//! `/_network`. They apply to the API and the WebSocket; pages are always served at full speed.
 
 use parking_lot::RwLock;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// The settings, as `/_network` shows and takes them.
+/// The settings, as `/_network` shows and accepts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Delay of each API request and of each WebSocket message in each direction, in milliseconds.
+    /// The delay of each API request, and of each WebSocket message in each direction, in milliseconds.
     pub latency_ms: u64,
-    /// Share from 0 to 1 of API requests that get no answer, and of WebSocket messages that break the connection.
+    /// The fraction, 0 to 1, of API requests that get no answer and of WebSocket messages that break the connection.
     pub drop: f64,
-    /// Every so many milliseconds all WebSockets are cut; 0 for never.
+    /// The interval at which all WebSockets are closed, in milliseconds; 0 for never.
     pub kill_signaling_every_ms: u64,
 }
 
@@ -25,14 +25,14 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Conditions {
     settings: RwLock<Settings>,
-    /// Counts the cuts of all WebSockets.
+    /// Counts how often all WebSockets were closed.
     cuts: watch::Sender<u64>,
-    /// Tells the timer of a new interval.
+    /// Notifies the timer of a new interval.
     interval: watch::Sender<u64>,
 }
 
 impl Conditions {
-    /// Conditions that begin with these settings.
+    /// Creates conditions with these initial settings.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings: RwLock::new(settings),
@@ -41,39 +41,39 @@ impl Conditions {
         }
     }
 
-    /// The settings now.
+    /// Returns the current settings.
     pub fn settings(&self) -> Settings {
         *self.settings.read()
     }
 
-    /// Changes the settings for everything that comes after.
+    /// Changes the settings for everything that follows.
     pub fn set(&self, settings: Settings) {
         *self.settings.write() = settings;
         self.interval.send_replace(settings.kill_signaling_every_ms);
     }
 
-    /// The delay of a request or message.
+    /// Returns the delay of a request or message.
     pub fn latency(&self) -> Duration {
         Duration::from_millis(self.settings().latency_ms)
     }
 
-    /// Whether this one is lost.
+    /// Returns whether this request or message is lost.
     pub fn lost(&self) -> bool {
         let share = self.settings().drop;
         share > 0.0 && rand::random::<f64>() < share
     }
 
-    /// Cuts all WebSockets without a goodbye, once.
+    /// Closes all WebSockets once, without a closing handshake.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Tells of every cut from now on.
+    /// Returns a receiver that is notified whenever all WebSockets are closed from now on.
     pub fn cuts(&self) -> watch::Receiver<u64> {
         self.cuts.subscribe()
     }
 
-    /// Cuts in the set interval until `stop`.
+    /// Closes all WebSockets at the set interval until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         let mut interval = self.interval.subscribe();
         loop {
@@ -88,7 +88,7 @@ impl Conditions {
                 () = stop.cancelled() => return,
                 changed = interval.changed() => if changed.is_err() { return },
                 () = elapsed => {
-                    warn!(target: "edge", "all WebSockets are cut, as --kill-signaling-every says");
+                    warn!(target: "edge", "closing all WebSockets, as set by --kill-signaling-every");
                     self.cut();
                 }
             }
@@ -98,11 +98,11 @@ impl Conditions {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use super::*;
 
     #[test]
-    fn all_or_nothing_is_lost() {
+    fn drop_of_0_loses_nothing_and_1_everything() {
         let conditions = Conditions::new(Settings::default());
         assert!((0..1000).all(|_| !conditions.lost()));
         conditions.set(Settings { drop: 1.0, ..Settings::default() });
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_interval_can_be_changed_while_it_runs() {
+    async fn interval_can_be_changed_at_run_time() {
         let conditions = std::sync::Arc::new(Conditions::new(Settings::default()));
         let stop = CancellationToken::new();
         let mut cuts = conditions.cuts();

@@ -1,4 +1,4 @@
-//! Accepting connections, plain or TLS, and ending them in time.
+//! Accepts connections, plain or TLS, and closes them in time.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,11 +26,11 @@ use tracing::debug;
 use super::conditions::Conditions;
 use super::wire::{self, Line};
 
-/// Connections at once; more wait. A laptop's browser windows need a few dozen.
+/// The maximum number of connections; further ones wait. A laptop's browser windows need a few dozen.
 const CONNECTIONS: usize = 1024;
-/// When a client that sends no complete request head is sent away.
+/// How long a client may take to send a complete request head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
-/// How long requests under way may take after Ctrl-C: with this all ends within a second.
+/// How long requests in flight may take after Ctrl-C, so that everything ends within a second.
 const GRACE: Duration = Duration::from_millis(400);
 
 /// What a connection needs.
@@ -38,13 +38,13 @@ const GRACE: Duration = Duration::from_millis(400);
 pub struct Listening {
     /// The routes.
     pub app: Router,
-    /// Certificate and key, where it is HTTPS.
+    /// Certificate and key, for HTTPS.
     pub tls: Option<TlsAcceptor>,
-    /// The conditions of the network.
+    /// The network conditions.
     pub conditions: Arc<Conditions>,
 }
 
-/// Serves until `stop`, then gives requests under way a moment.
+/// Serves until `stop`, then waits for requests in flight for a moment.
 pub async fn serve(listener: TcpListener, listening: Listening, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
@@ -54,7 +54,7 @@ pub async fn serve(listener: TcpListener, listening: Listening, stop: Cancellati
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        // Failed accepts concern one client, or pass: too many open files.
+        // A failed accept concerns one client, or is transient: too many open files.
         let Ok((stream, address)) = accepted else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
@@ -62,7 +62,7 @@ pub async fn serve(listener: TcpListener, listening: Listening, stop: Cancellati
         connections.spawn(connection(stream, address, listening.clone(), stop.clone(), permit));
     }
     drop(listener);
-    // What is longer under way is cut: the process ends.
+    // Requests that take longer are cut off: the process ends.
     connections.close();
     let _ = tokio::time::timeout(GRACE, connections.wait()).await;
 }
@@ -129,7 +129,7 @@ async fn respond(
         tokio::time::sleep(conditions.latency()).await;
         if conditions.lost() {
             // An error of the service closes the connection without an answer.
-            return Err("lost, as --drop says");
+            return Err("lost, as set by --drop");
         }
     }
     let mut request = request.map(Body::new);

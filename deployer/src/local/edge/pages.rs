@@ -1,4 +1,4 @@
-//! The pages, as the distribution would answer for them: default root, headers, entity tags, only GET and HEAD.
+//! Serves the pages as the distribution would: default root, headers, entity tags, only GET and HEAD.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use peersync_resources::{pages, security_headers as headers};
 
 use crate::artifacts;
 
-/// Keys of the bucket that are no pages.
+/// The prefix of keys in the bucket that are not pages.
 const PROGRAMS_FOLDER: &str = "programs/";
 
-/// Where the pages come from.
+/// The source of the pages.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Those built into the program.
+    /// The pages embedded in the program.
     Embedded,
-    /// A folder, read anew for every request, with the script that reloads the browser on save.
+    /// A folder that is read again for every request; the script that reloads the browser on save is added.
     Folder(PathBuf),
-    /// The bucket at an endpoint of this computer.
+    /// The bucket in an AWS emulator on this computer.
     Bucket {
-        /// Its client.
+        /// The client for S3.
         client: aws_sdk_s3::Client,
-        /// Its name.
+        /// The name of the bucket.
         bucket: String,
     },
 }
 
-/// The pages and what goes with them.
+/// The pages and what is served with them.
 #[derive(Clone, Debug)]
 pub struct Pages {
-    /// Where they come from.
+    /// The source of the pages.
     pub source: Source,
-    /// What `/config.json` says.
+    /// The content of `/config.json`.
     pub config_json: Bytes,
 }
 
@@ -50,7 +50,7 @@ struct File {
     cache_control: String,
 }
 
-/// Answers for every path that belongs to no other part.
+/// Answers every path that belongs to no other part.
 pub async fn serve(State(pages): State<Arc<Pages>>, request: Request) -> Response {
     let mut response = match *request.method() {
         Method::GET | Method::HEAD => pages.answer(request.uri().path(), request.headers()).await,
@@ -76,7 +76,7 @@ impl Pages {
             None => {
                 let mut response = match self.find("/404.html").await {
                     Some(file) => respond(file, &HeaderMap::new()),
-                    None => "There is no such page.\n".into_response(),
+                    None => "Page not found.\n".into_response(),
                 };
                 *response.status_mut() = StatusCode::NOT_FOUND;
                 response
@@ -101,7 +101,7 @@ impl Pages {
     }
 }
 
-/// From the path of a request to the key in the bucket; `None` for what can be no key of ours.
+/// Returns the key in the bucket for the path of a request, or `None` if the path cannot be one of our keys.
 fn key(path: &str) -> Option<String> {
     let path = path.strip_prefix('/')?;
     let decoded = percent_decoded(path)?;
@@ -135,7 +135,7 @@ fn embedded(key: &str) -> Option<File> {
     })
 }
 
-/// As the distribution may read it: everything but the programs.
+/// Reads a key as the distribution may: everything but the programs.
 async fn from_bucket(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Option<File> {
     if key.starts_with(PROGRAMS_FOLDER) {
         return None;
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_below_the_folder_are_keys() {
+    fn only_paths_below_the_folder_are_keys() {
         assert_eq!(key("/").as_deref(), Some("index.html"));
         assert_eq!(key("/js/call/peer.js").as_deref(), Some("js/call/peer.js"));
         assert_eq!(key("/a%20b.html").as_deref(), Some("a b.html"));

@@ -1,5 +1,5 @@
-// Part of `peersync-deploy local --assets`, never of a deployed page: reloads when a file is saved, and after the
-// server was restarted. A call outlives the server, and it outlives this.
+// Part of `peersync-deploy local --assets`, never of a deployed page: reloads the page when a file is saved, and after
+// a restart of the server. During a call it does not reload after a restart, because calls outlive the server.
 let lost = false;
 const events = new EventSource("/_live/events");
 events.addEventListener("message", () => location.reload());

@@ -1,5 +1,5 @@
-//! Reloads the browser when a file of `--assets` is saved: a watch on the folder, an event stream, and a script of
-//! ours in every page, by address, since pages have no inline script.
+//! Reloads the browser when a file of `--assets` is saved: a watcher on the folder, an event stream, and our script in
+//! every page, referenced by URL, because pages must not have inline scripts.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -15,12 +15,13 @@ use tokio::sync::watch;
 
 use crate::local::LocalError;
 
-/// Editors write in several steps; the browser reloads once after them. Far below the 200 ms that feel immediate.
+/// How long to wait after a save: editors write in several steps, and the browser should reload once. Far below the 200
+/// ms that feel immediate.
 const QUIET: Duration = Duration::from_millis(40);
 
 const SCRIPT_TAG: &[u8] = b"<script type=\"module\" src=\"/_live/reload.js\"></script>";
 
-/// Follows the folder as long as it lives.
+/// Watches the folder as long as it lives.
 #[derive(Debug)]
 pub struct Reload {
     saves: Arc<watch::Sender<u64>>,
@@ -28,10 +29,10 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Begins to follow the folder and everything below it.
+    /// Starts watching the folder and everything below it.
     ///
     /// # Errors
-    /// The system cannot watch the folder.
+    /// Fails if the system cannot watch the folder.
     pub fn watch(folder: &Path) -> Result<Self, LocalError> {
         let saves = Arc::new(watch::Sender::new(0));
         let told = Arc::clone(&saves);
@@ -40,14 +41,12 @@ impl Reload {
                 told.send_modify(|saves| *saves += 1);
             }
         })
-        .map_err(|error| LocalError::part("the watch on the pages", error))?;
-        watcher
-            .watch(folder, RecursiveMode::Recursive)
-            .map_err(|error| LocalError::part("the watch on the pages", error))?;
+        .map_err(|error| LocalError::part("the file watcher", error))?;
+        watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| LocalError::part("the file watcher", error))?;
         Ok(Self { saves, _watcher: watcher })
     }
 
-    /// The routes of the script and its events.
+    /// Returns the routes of the script and its events.
     pub fn router(&self) -> Router {
         let saves = Arc::clone(&self.saves);
         Router::new()
@@ -74,7 +73,7 @@ fn events(saves: watch::Receiver<u64>) -> Sse<impl futures::Stream<Item = Result
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
-/// The page with the script, before the end of its head where it has one.
+/// Adds the script to a page, at the end of its head if it has one.
 pub fn with_script(page: Vec<u8>) -> Vec<u8> {
     let end_of_head = b"</head>";
     let position = page.windows(end_of_head.len()).position(|window| window.eq_ignore_ascii_case(end_of_head));
@@ -84,11 +83,11 @@ pub fn with_script(page: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use super::*;
 
     #[test]
-    fn the_script_stands_at_the_end_of_the_head() {
+    fn script_is_added_at_the_end_of_the_head() {
         let page = with_script(b"<html><HEAD><title>x</title></HEAD><body>".to_vec());
         let text = String::from_utf8(page).unwrap();
         assert!(text.contains("</title><script type=\"module\" src=\"/_live/reload.js\"></script></HEAD>"), "{text}");
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_save_is_told() {
+    async fn saves_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("js")).unwrap();
         let reload = Reload::watch(folder.path()).unwrap();

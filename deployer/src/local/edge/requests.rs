@@ -1,4 +1,4 @@
-//! What the edge does with every request: a line in the log, and for the origins the headers that CloudFront adds.
+//! What the edge does with every request: it logs a line, and adds the headers for the origins that CloudFront adds.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use tracing::{info, warn};
 
 /// The header by which the origins know that a request came through the edge.
 pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-peersync-origin-key");
-/// The longest body that is waited for, in bytes; the API takes less.
+/// The longest body that is read before forwarding, in bytes; the API accepts less.
 const WHOLE: u64 = 64 * 1024;
-/// How long it is waited for.
+/// How long reading the body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A line for every request, with status and time; a WebSocket's when it opens.
+/// Logs a line for every request, with status and duration; for a WebSocket when it opens.
 pub async fn log(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -36,9 +36,10 @@ pub async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// Passes a request on when its body is here, as API Gateway does: the API refuses many unread, and a connection with
-/// an unread body is closed after the answer, under the hands of a client that goes on with it. A body that is long or
-/// of unknown length is passed on at once; whoever is refused with it loses the connection.
+/// Forwards a request when its body has arrived, as API Gateway does. The API refuses many requests without reading
+/// their body, and a connection with an unread body is closed after the answer, while the client may already be using
+/// it again. A body that is long or of unknown length is forwarded at once; a client that is refused then loses the
+/// connection.
 pub async fn with_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if body.size_hint().upper().is_none_or(|length| length > WHOLE) {
@@ -50,7 +51,7 @@ pub async fn with_body(request: Request, next: Next) -> Response {
     }
 }
 
-/// Says who asks, as CloudFront does: what the browser claims about it is replaced.
+/// Sets the headers that identify the viewer, as CloudFront does: they replace whatever the browser claims.
 pub async fn for_origin(State(origin_key): State<HeaderValue>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let headers = request.headers_mut();
@@ -68,8 +69,8 @@ pub async fn for_origin(State(origin_key): State<HeaderValue>, mut request: Requ
     next.run(request).await
 }
 
-/// The mailbox and the switches are for this computer alone, also where the pages are offered to the network: who
-/// reads the mail can sign in as anybody. Names other than this computer's are refused because a foreign page could
+/// Restricts the mailbox and the switches to this computer, even if the pages are served to the network: whoever reads
+/// the mail can sign in as anybody. Host names other than this computer's are refused, because a malicious site could
 /// point its own name here.
 pub async fn only_this_computer(request: Request, next: Next) -> Response {
     let near = request
@@ -84,7 +85,7 @@ pub async fn only_this_computer(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let text =
-        "The mailbox and the switches are only for the computer that PeerSync runs on: open http://localhost there.\n";
+        "The mailbox and the switches are available only on the computer that runs PeerSync, at http://localhost.\n";
     (StatusCode::FORBIDDEN, text).into_response()
 }
 
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_computer_are_let_in() {
+    fn only_host_names_of_this_computer_are_accepted() {
         for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "peersync.localhost:8080"] {
             assert!(is_this_computer(host), "{host}");
         }

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+#![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -58,7 +58,7 @@ async fn text(response: Response<Body>) -> String {
 }
 
 #[tokio::test]
-async fn the_root_is_the_start_page_with_the_headers_of_the_distribution() {
+async fn root_is_the_start_page_with_the_distributions_headers() {
     let edge = Edge::new();
     let response = edge.ask(get_request("/")).await;
     assert_eq!(response.status(), 200);
@@ -75,7 +75,7 @@ async fn the_root_is_the_start_page_with_the_headers_of_the_distribution() {
 }
 
 #[tokio::test]
-async fn unknown_pages_and_other_methods_are_refused_with_the_headers() {
+async fn unknown_pages_and_methods_are_refused_with_headers() {
     let edge = Edge::new();
     for (method, path, status) in [("GET", "/nothing.html", 404), ("GET", "/%2e%2e/x", 404), ("POST", "/", 405)] {
         let response = edge.ask(request(method, path, [127, 0, 0, 1])).await;
@@ -88,7 +88,7 @@ async fn unknown_pages_and_other_methods_are_refused_with_the_headers() {
 }
 
 #[tokio::test]
-async fn origins_hear_the_address_from_the_edge_alone() {
+async fn client_address_comes_from_the_edge_only() {
     let edge = Edge::new();
     let mut forged = request("GET", "/api/health", [192, 168, 1, 7]);
     forged.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
@@ -99,7 +99,7 @@ async fn origins_hear_the_address_from_the_edge_alone() {
 }
 
 #[tokio::test]
-async fn mailbox_and_switches_are_for_this_computer() {
+async fn mailbox_and_switches_are_only_for_this_computer() {
     let edge = Edge::new();
     for path in ["/_mail", "/_mail/messages.json", "/_network"] {
         assert_eq!(edge.ask(get_request(path)).await.status(), 200, "{path}");
@@ -129,7 +129,7 @@ async fn switches_can_be_set_and_read() {
 }
 
 #[tokio::test]
-async fn a_connection_outlives_a_refusal_that_came_before_the_body() {
+async fn connection_survives_a_refusal_before_the_body() {
     let refuse = axum::routing::post(|| async { StatusCode::UNAUTHORIZED });
     let app = Router::new().route("/", refuse).layer(middleware::from_fn(requests::with_body));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

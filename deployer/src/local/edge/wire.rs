@@ -1,5 +1,5 @@
-//! One TCP connection as the browser sees it: a pump in each direction, which delays, loses and cuts as the conditions
-//! say once the connection has become a WebSocket.
+//! One TCP connection as the browser sees it: a pump in each direction, which delays, loses and closes as the
+//! conditions demand, once the connection has become a WebSocket.
 
 use std::io;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use tokio::time::Instant;
 
 use super::conditions::Conditions;
 
-/// Bytes between the pump and the server.
+/// The size of the buffer between the pump and the server, in bytes.
 const BUFFER: usize = 64 * 1024;
-/// Chunks under way in each direction; beyond that the sender waits, as on a real line.
+/// The maximum number of chunks in flight in each direction; beyond it the sender waits, as on a real line.
 const UNDER_WAY: usize = 256;
 
-/// Whether the connection carries signaling; set when it asks for the WebSocket.
+/// Whether the connection carries signaling, which is set when it asks for the WebSocket.
 #[derive(Clone, Debug, Default)]
 pub struct Line(Arc<AtomicBool>);
 
 impl Line {
-    /// From now on the conditions apply to every byte.
+    /// Applies the conditions to every byte from now on.
     pub fn becomes_signaling(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -32,7 +32,7 @@ impl Line {
     }
 }
 
-/// Starts the pumps; the server talks to the stream that is returned.
+/// Starts the pumps and returns the stream for the server.
 pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> DuplexStream {
     let (near, far) = tokio::io::duplex(BUFFER);
     tokio::spawn(async move {
@@ -52,7 +52,8 @@ pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> Du
             }
         };
         tokio::select! {
-            // An error in one direction ends both; a plain end waits for the other, which may still have answers.
+            // An error in one direction ends both; a plain end waits for the other direction, which may still carry
+            // answers.
             _ = async { tokio::try_join!(inwards, outwards) } => {}
             () = cut => {}
         }
@@ -98,7 +99,7 @@ async fn pump(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
     use std::time::Duration;
 
     use tokio::net::TcpListener;
@@ -135,13 +136,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_ends_signaling_and_nothing_else() {
+    async fn cut_closes_only_signaling() {
         let (mut page, mut server, _, conditions) = pair(Settings::default()).await;
         conditions.cut();
         ask(&mut page, &mut server).await;
         let (mut socket, _server, line, conditions) = pair(Settings::default()).await;
         line.becomes_signaling();
-        // The pump may not listen yet: cut until it has.
+        // The pump may not be listening yet, so cut until it is.
         let ended = async {
             let mut buffer = [0_u8; 1];
             matches!(socket.read(&mut buffer).await, Ok(0) | Err(_))
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_message_breaks_the_connection() {
+    async fn lost_message_breaks_the_connection() {
         let (mut browser, mut server, line, _) = pair(Settings { drop: 1.0, ..Settings::default() }).await;
         line.becomes_signaling();
         browser.write_all(b"ping").await.unwrap();
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_one_direction_leaves_the_other() {
+    async fn end_of_one_direction_leaves_the_other_open() {
         let (mut browser, mut server, _, _) = pair(Settings::default()).await;
         browser.write_all(b"question").await.unwrap();
         browser.shutdown().await.unwrap();

@@ -1,4 +1,4 @@
-//! The messages that came in, in memory, the newest last.
+//! The received messages, in memory, the newest last.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -7,25 +7,25 @@ use std::sync::MutexGuard;
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// Messages that are kept; the oldest go first. Enough for a long day, and 100 MB at the most.
+/// The maximum number of kept messages; the oldest are dropped first. Enough for a long day, and at most 100 MB.
 const KEPT: usize = 500;
 
 /// One message, for one or more recipients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// Its number in this run, from 1.
+    /// The number in this run, from 1.
     pub id: u64,
     /// The recipients of the envelope, separated by a comma and a space.
     pub to: String,
-    /// The sender as the message names it.
+    /// The sender as named in the message.
     pub from: String,
     /// The subject, decoded.
     pub subject: String,
-    /// The plain text, empty where there is none.
+    /// The plain text; empty if the message has none.
     pub text: String,
-    /// The HTML, empty where there is none.
+    /// The HTML; empty if the message has none.
     pub html: String,
-    /// When it came in, RFC 3339 in UTC with milliseconds.
+    /// The time of reception, RFC 3339 in UTC with milliseconds.
     pub received_at: String,
 }
 
@@ -44,7 +44,7 @@ impl Default for Mailbox {
 }
 
 impl Mailbox {
-    /// Puts a message in, giving it the next number.
+    /// Adds a message and assigns the next number to it.
     pub fn add(&self, mut message: Message) {
         {
             let mut messages = self.lock();
@@ -57,24 +57,24 @@ impl Mailbox {
         }
     }
 
-    /// All messages, the newest last.
+    /// Returns all messages, the newest last.
     pub fn all(&self) -> Vec<Message> {
         self.lock().iter().cloned().collect()
     }
 
-    /// The message with this number.
+    /// Returns the message with this number.
     pub fn find(&self, id: u64) -> Option<Message> {
         self.lock().iter().find(|message| message.id == id).cloned()
     }
 
-    /// Throws all messages away.
+    /// Deletes all messages.
     pub fn clear(&self) {
         let mut messages = self.lock();
         messages.clear();
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Tells of every change from now on.
+    /// Returns a receiver that is notified of every change from now on.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -86,7 +86,7 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic here fails the test")]
     use super::*;
 
     fn message(subject: &str) -> Message {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_keep_their_order_and_get_numbers() {
+    fn messages_are_ordered_and_numbered() {
         let mailbox = Mailbox::default();
         let mut changes = mailbox.changes();
         mailbox.add(message("first"));
@@ -115,11 +115,11 @@ mod tests {
         mailbox.clear();
         assert!(changes.has_changed().unwrap());
         mailbox.add(message("third"));
-        assert!(mailbox.all()[0].id > all[1].id, "a number is never given twice");
+        assert!(mailbox.all()[0].id > all[1].id, "a number is never used twice");
     }
 
     #[test]
-    fn the_oldest_go_first() {
+    fn oldest_messages_are_dropped_first() {
         let mailbox = Mailbox::default();
         for number in 0..KEPT + 3 {
             mailbox.add(message(&number.to_string()));

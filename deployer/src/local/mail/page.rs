@@ -1,4 +1,4 @@
-//! The mailbox's page at `/_mail` and its data at `/_mail/messages.json`.
+//! The mailbox page at `/_mail` and its data at `/_mail/messages.json`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use futures::Stream;
 
 use super::{Mailbox, Message};
 
-/// Our own script and style, one frame for the HTML of a message, nothing else.
+/// The page's policy: our own script and style, one frame for the HTML of a message, and nothing else.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A message may have inline styles, as mails do, and links; no script, no request to anywhere.
+/// The policy of a message: inline styles, as mails have, and links, but no script and no requests.
 const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'self'; \
      sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
 
-/// The routes, with their whole paths.
+/// Returns the routes, with their full paths.
 pub fn router(mailbox: Arc<Mailbox>) -> Router {
     Router::new()
         .route("/_mail", get(|| file("text/html; charset=utf-8", include_str!("page/mail.html"))))
@@ -64,7 +64,7 @@ async fn clear(State(mailbox): State<Arc<Mailbox>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The HTML of one message, its links opening outside the frame.
+/// Returns the HTML of one message, whose links open outside the frame.
 async fn html(State(mailbox): State<Arc<Mailbox>>, Path(id): Path<u64>) -> Response {
     match mailbox.find(id) {
         Some(message) if !message.html.is_empty() => {
@@ -75,7 +75,7 @@ async fn html(State(mailbox): State<Arc<Mailbox>>, Path(id): Path<u64>) -> Respo
     }
 }
 
-/// One event for every change; several at once become one.
+/// Returns a stream with one event per change; several at once become one.
 async fn events(State(mailbox): State<Arc<Mailbox>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = mailbox.changes();
     let stream = futures::stream::unfold(changes, |mut changes| async move {

@@ -1,4 +1,4 @@
-//! From what came in over SMTP to what the mailbox shows.
+//! Converts what came in over SMTP to what the mailbox shows.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use mail_parser::{Address, MessageParser};
 
 use super::Message;
 
-/// Reads a message. What cannot be read is shown as plain text: nothing that was accepted is lost.
+/// Parses a message. What cannot be parsed is shown as plain text, so that nothing that was accepted is lost.
 pub fn parse(recipients: &[String], raw: &[u8]) -> Message {
     let parsed = MessageParser::default().parse(raw);
     let parsed = parsed.as_ref();
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn both_bodies_and_encoded_words_are_decoded() {
+    fn bodies_and_encoded_words_are_decoded() {
         let message = parse_text(concat!(
             "From: PeerSync <no-reply@example.org>\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\nMIME-Version: 1.0\n",
             "Content-Type: multipart/alternative; boundary=b\n\n",
@@ -58,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_alone_has_no_html() {
+    fn plain_text_message_has_no_html() {
         let message = parse_text("Subject: hello\n\nOne\nTwo\n");
         assert_eq!(message.text.trim_end(), "One\nTwo");
         assert_eq!(message.html, "");
     }
 
     #[test]
-    fn what_is_no_mail_is_shown_as_it_is() {
+    fn unparsable_input_is_shown_as_text() {
         let message = parse(&[], b"\xff\xfe");
         assert_eq!(message.subject, "");
     }

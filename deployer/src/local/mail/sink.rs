@@ -1,6 +1,6 @@
-//! A small SMTP server on loopback: takes every message for everybody and puts it into the mailbox.
+//! A small SMTP server on loopback: accepts every message for everybody and puts it into the mailbox.
 //!
-//! It exists so that mail takes the same way as in AWS, through the API's SMTP transport, up to the wire.
+//! With it, mail takes the same path as in AWS, through the API's SMTP transport, up to the network.
 
 use std::io;
 use std::slice::Iter;
@@ -17,13 +17,13 @@ use tracing::{debug, info};
 
 use super::{Mailbox, parse};
 
-/// Connections at once; more wait.
+/// The maximum number of connections; further ones wait.
 const CONNECTIONS: usize = 32;
-/// The longest message in bytes, as announced by SIZE: ours have a few kilobytes.
+/// The longest message in bytes, as announced by SIZE; ours have a few kilobytes.
 const MESSAGE_BYTES: usize = 1024 * 1024;
-/// Recipients of one message; RFC 5321 asks for 100 at least.
+/// The maximum number of recipients of one message; RFC 5321 requires at least 100.
 const RECIPIENTS: usize = 100;
-/// When a silent client is sent away. RFC 5321 asks for 5 minutes.
+/// How long a client may be silent; RFC 5321 requires 5 minutes.
 const IDLE: Duration = Duration::from_secs(300);
 
 /// Where the messages go.
@@ -33,7 +33,7 @@ pub struct Sink {
     pub mailbox: Arc<Mailbox>,
 }
 
-/// Serves until `stop`. A failed connection is no reason to end.
+/// Serves until `stop`. A failed connection does not end it.
 pub async fn serve(listener: TcpListener, sink: Sink, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -64,7 +64,7 @@ async fn accept(
     Ok((stream, permit))
 }
 
-/// What a command asks the session to do, beyond answering.
+/// What the session does after a command, besides answering.
 enum Next {
     Commands,
     Data,
@@ -74,7 +74,7 @@ enum Next {
 struct Session {
     stream: TcpStream,
     sink: Sink,
-    /// The envelope's sender; without it RCPT and DATA are out of order.
+    /// The envelope's sender; without it, RCPT and DATA are out of order.
     sender: Option<String>,
     recipients: Vec<String>,
 }
@@ -88,7 +88,7 @@ impl Session {
         self.answer("220 localhost PeerSync local mailbox").await?;
         let mut requests = RequestReceiver::default();
         let mut buffer = vec![0_u8; 8 * 1024];
-        // The data of a message under way: its receiver and what came so far.
+        // The message being received: its receiver and the bytes so far.
         let mut message: Option<(DataReceiver, Vec<u8>)> = None;
         loop {
             let read = tokio::time::timeout(IDLE, self.stream.read(&mut buffer)).await??;
@@ -98,7 +98,7 @@ impl Session {
                 if let Some((receiver, body)) = &mut message {
                     let complete = receiver.ingest(&mut bytes, body);
                     if body.len() > MESSAGE_BYTES {
-                        return self.answer("552 5.3.4 the message is too big").await;
+                        return self.answer("552 5.3.4 message too big").await;
                     }
                     if complete {
                         let body = std::mem::take(body);
@@ -121,11 +121,11 @@ impl Session {
             Ok(request) => request.into_owned(),
             Err(Error::NeedsMoreData { .. }) => return Ok(Next::Commands),
             Err(Error::ResponseTooLong) => {
-                self.answer("500 5.5.2 the line is too long").await?;
+                self.answer("500 5.5.2 line too long").await?;
                 return Ok(Next::Quit);
             }
             Err(_) => {
-                self.answer("500 5.5.1 the command is not understood").await?;
+                self.answer("500 5.5.1 command not recognized").await?;
                 return Ok(Next::Commands);
             }
         };
@@ -150,39 +150,39 @@ impl Session {
             Request::Mail { from } => {
                 self.reset();
                 self.sender = Some(from.address);
-                self.answer("250 2.1.0 go on").await?;
+                self.answer("250 2.1.0 OK").await?;
             }
             Request::Rcpt { to } => self.recipient(to.address).await?,
-            Request::Data if self.recipients.is_empty() => self.answer("503 5.5.1 name a recipient first").await?,
+            Request::Data if self.recipients.is_empty() => self.answer("503 5.5.1 RCPT TO is required first").await?,
             Request::Data => {
-                self.answer("354 end with a dot on a line of its own").await?;
+                self.answer("354 end the message with a dot on its own line").await?;
                 return Ok(Next::Data);
             }
             Request::Rset => {
                 self.reset();
                 self.answer("250 2.0.0 forgotten").await?;
             }
-            Request::Noop { .. } => self.answer("250 2.0.0 nothing done").await?,
+            Request::Noop { .. } => self.answer("250 2.0.0 OK").await?,
             Request::Quit => {
                 self.answer("221 2.0.0 goodbye").await?;
                 return Ok(Next::Quit);
             }
-            other => self.answer(&format!("502 5.5.1 {} is not offered here", other.name())).await?,
+            other => self.answer(&format!("502 5.5.1 {} is not implemented", other.name())).await?,
         }
         Ok(Next::Commands)
     }
 
-    /// Any user with any password: nothing leaves this computer.
+    /// Accepts any user with any password: nothing leaves this computer.
     async fn sign_in(&mut self, mechanism: u64, initial_response: &str) -> io::Result<()> {
         if mechanism == AUTH_PLAIN && !initial_response.is_empty() {
             return self.answer("235 2.7.0 accepted").await;
         }
         let prompts: &[&str] = match mechanism {
             AUTH_PLAIN => &["334 "],
-            // "Username:" and "Password:" in base64, as the mechanism wants them.
+            // "Username:" and "Password:" in base64, as the mechanism requires.
             AUTH_LOGIN if initial_response.is_empty() => &["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"],
             AUTH_LOGIN => &["334 UGFzc3dvcmQ6"],
-            _ => return self.answer("504 5.5.4 the mechanism is not offered here").await,
+            _ => return self.answer("504 5.5.4 authentication mechanism not supported").await,
         };
         for prompt in prompts {
             self.answer(prompt).await?;
@@ -196,13 +196,13 @@ impl Session {
 
     async fn recipient(&mut self, address: String) -> io::Result<()> {
         if self.sender.is_none() {
-            return self.answer("503 5.5.1 name the sender first").await;
+            return self.answer("503 5.5.1 MAIL FROM is required first").await;
         }
         if self.recipients.len() >= RECIPIENTS {
             return self.answer("452 4.5.3 too many recipients").await;
         }
         self.recipients.push(address);
-        self.answer("250 2.1.5 go on").await
+        self.answer("250 2.1.5 OK").await
     }
 
     async fn deliver(&mut self, body: &[u8]) -> io::Result<()> {
@@ -210,7 +210,7 @@ impl Session {
         info!(target: "mail", to = %message.to, subject = %message.subject, "received");
         self.sink.mailbox.add(message);
         self.reset();
-        self.answer("250 2.0.0 in the mailbox").await
+        self.answer("250 2.0.0 delivered to the mailbox").await
     }
 
     fn reset(&mut self) {

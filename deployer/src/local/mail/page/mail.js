@@ -1,5 +1,5 @@
-// The mailbox page: shows the messages, the newest first, and follows changes.
-// What came in by mail is hostile: it is set as text only, and HTML stays inside a sandboxed frame.
+// The mailbox page: shows the messages, the newest first, and follows changes. Mail is untrusted: it is only ever set
+// as text, and HTML stays inside a sandboxed frame.
 
 /**
  * @typedef {{id: number, to: string, from: string, subject: string, text: string, html: string,
@@ -27,7 +27,7 @@ const state = element(document, "#state", HTMLElement);
 const template = element(document, "#message", HTMLTemplateElement);
 
 /**
- * Puts text into the element with its web addresses as links.
+ * Fills the element with the text, with its URLs as links.
  * @param {HTMLElement} target
  * @param {string} text
  */
@@ -88,7 +88,7 @@ async function refresh() {
   state.textContent = messages.length === 1 ? "1 message" : `${messages.length} messages`;
 }
 
-/** Runs one refresh at a time, and one more where something changed meanwhile. */
+/** Runs one refresh at a time, and one more if something changed in the meantime. */
 let again = false;
 let running = false;
 async function update() {
@@ -116,5 +116,5 @@ const events = new EventSource("/_mail/events");
 events.addEventListener("message", update);
 events.addEventListener("open", update);
 events.addEventListener("error", () => {
-  state.textContent = "Connection lost, trying again…";
+  state.textContent = "Connection lost, reconnecting…";
 });

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic here fails the test")]
 
 use lettre::message::MultiPart;
 use lettre::transport::smtp::authentication::Credentials;
@@ -15,7 +15,7 @@ async fn start() -> (u16, Arc<Mailbox>, CancellationToken) {
     (port, mailbox, stop)
 }
 
-/// Sends the lines and returns the last answer to each.
+/// Sends the lines and returns the last line of the answer to each.
 async fn talk(port: u16, lines: &[&str]) -> Vec<String> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     let mut answers = vec![answer(&mut stream).await];
@@ -46,7 +46,7 @@ fn mail(subject: &str, text: &str) -> Message {
 }
 
 #[tokio::test]
-async fn what_lettre_sends_is_in_the_mailbox() {
+async fn messages_from_lettre_arrive_in_the_mailbox() {
     let (port, mailbox, _stop) = start().await;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").port(port).build();
     transport.send(mail("Grüße", "one\n.\n..two\nhttp://localhost/login.html#token=x")).await.unwrap();
@@ -60,7 +60,7 @@ async fn what_lettre_sends_is_in_the_mailbox() {
 }
 
 #[tokio::test]
-async fn any_password_is_taken() {
+async fn any_password_is_accepted() {
     let (port, mailbox, _stop) = start().await;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
         .port(port)
@@ -80,7 +80,7 @@ async fn commands_out_of_order_are_refused() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_big_is_refused() {
+async fn oversized_messages_are_refused() {
     let (port, mailbox, _stop) = start().await;
     let line = "x".repeat(1000);
     let body = format!("{line}\r\n").repeat(MESSAGE_BYTES / 1000 + 1);
@@ -90,14 +90,14 @@ async fn a_message_that_is_too_big_is_refused() {
 }
 
 #[tokio::test]
-async fn a_line_that_never_ends_is_cut_off() {
+async fn endless_lines_are_cut_off() {
     let (port, _mailbox, _stop) = start().await;
     let answers = talk(port, &[&"x".repeat(9000)]).await;
     assert!(answers.last().unwrap().starts_with("500"), "{answers:?}");
 }
 
 #[tokio::test]
-async fn stopping_ends_open_connections() {
+async fn stopping_closes_open_connections() {
     let (port, _mailbox, stop) = start().await;
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     assert!(answer(&mut stream).await.starts_with("220"));
