@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::digest::Applied;
-use super::value::{Field, Fields, LiveField};
-use super::{Live, Tags};
+use super::value::{Field, LiveField};
+use super::{FieldName, Fields, Live, Tags};
 
 /// The key of the tag that holds the digest.
 pub const DIGEST_TAG: &str = "peersync:digest";
@@ -53,13 +53,18 @@ pub struct Changes(Vec<FieldChange>);
 
 impl Changes {
     /// Returns whether this field differs.
-    pub fn has(&self, field: &str) -> bool {
+    pub fn has(&self, field: FieldName) -> bool {
+        self.has_named(field.as_str())
+    }
+
+    /// Returns whether the field of this name differs, for names that are known only at run time.
+    pub fn has_named(&self, field: &str) -> bool {
         self.0.iter().any(|change| change.field == field)
     }
 
     /// Returns whether one of these fields differs.
-    pub fn has_any(&self, fields: &[&str]) -> bool {
-        fields.iter().any(|field| self.has(field))
+    pub fn has_any(&self, fields: &[FieldName]) -> bool {
+        fields.iter().any(|field| self.has(*field))
     }
 
     /// Returns whether any tag differs, including the digest.

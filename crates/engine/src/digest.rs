@@ -11,7 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::value::{Field, Fields, LiveField};
+use super::Fields;
+use super::value::{Field, LiveField};
 
 /// The version of the format; a digest of any other version is treated as unknown.
 const PREFIX: &str = "1.";

@@ -132,7 +132,7 @@ pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs
     let replace_because: Vec<String> = resource
         .replace_on()
         .iter()
-        .filter(|(field, _)| changes.has(field) && !matches!(fields.get(*field), Some(Field::Unknown)))
+        .filter(|(field, _)| changes.has(*field) && !matches!(fields.field(*field), Some(Field::Unknown)))
         .map(|(field, reason)| format!("{field}: {reason}"))
         .collect();
     let action = match (changes.is_empty(), replace_because.is_empty()) {

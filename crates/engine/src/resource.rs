@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::progress::Progress;
-use super::{Address, Changes, Fields, Live, OutputMap, Outputs, ResourceError, SharedReads, Tags};
+use super::{Address, Changes, FieldName, Fields, Live, OutputMap, Outputs, ResourceError, SharedReads, Tags};
 
 /// One resource of a stack: it can find itself, describe its desired state, and get there.
 ///
@@ -42,7 +42,7 @@ pub trait Resource: Send + Sync {
     }
 
     /// Returns the fields that cannot be changed in place, each with the reason.
-    fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
+    fn replace_on(&self) -> &'static [(FieldName, &'static str)] {
         &[]
     }
 

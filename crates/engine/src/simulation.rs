@@ -1,7 +1,5 @@
 //! A simulated provider for the engine's tests: resources that fail, hang and lose their answers on demand.
 
-#![allow(clippy::unwrap_used, reason = "a test's world may panic")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +7,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::*;
+
+/// The one field of every resource.
+const SETTING: FieldName = FieldName::new("setting");
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

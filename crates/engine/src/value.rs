@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Address, ResourceError};
+use super::{Address, LiveFields, ResourceError};
 
 /// One field of the desired state.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +35,6 @@ impl Field {
         value.map_or(Self::Unknown, |value| Self::Known(value.into()))
     }
 }
-
-/// The desired fields of a resource, by name. Field names must stay stable: the digest depends on them.
-pub type Fields = BTreeMap<String, Field>;
 
 /// One field of the actual state.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +78,7 @@ pub struct Live {
     /// The identifier that AWS assigned, which update and delete use.
     pub id: String,
     /// Its fields, under the names of the desired ones.
-    pub fields: BTreeMap<String, LiveField>,
+    pub fields: LiveFields,
     /// Its tags; `None` for kinds that cannot be tagged.
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether it is managed by the stack.

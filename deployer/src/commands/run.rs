@@ -70,7 +70,8 @@ impl Run {
         if !survey.not_offered.is_empty() {
             let addresses: Vec<_> = survey.not_offered.iter().map(|(address, _)| address).collect();
             let what = text::list(&addresses, 12);
-            self.report.warning(&format!("this endpoint does not offer some resources, which the stack does without: {what}"));
+            self.report
+                .warning(&format!("this endpoint does not offer some resources, which the stack does without: {what}"));
         }
         Ok(survey)
     }
