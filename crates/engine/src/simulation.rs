@@ -134,8 +134,8 @@ impl Resource for Simulated {
         self.wanted
     }
 
-    fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
-        if self.create_before_destroy { &[("setting", "it cannot be changed in place")] } else { &[] }
+    fn replace_on(&self) -> &'static [(FieldName, &'static str)] {
+        if self.create_before_destroy { &[(SETTING, "it cannot be changed in place")] } else { &[] }
     }
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
