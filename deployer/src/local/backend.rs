@@ -18,7 +18,7 @@ use super::database::{DataFolder, LocalDatabase};
 use super::edge::Source;
 use super::endpoint::Endpoint;
 use super::provision::{Provisioned, database_stack, endpoint_stack, provision};
-use super::run::Options;
+use super::options::Options;
 use super::{LocalError, function_logs, gateway, programs};
 use peersync_engine::Interrupt;
 use peersync_resources::kinds::rest_api;
