@@ -6,9 +6,6 @@ use super::diff::{self, Changes, DIGEST_TAG, FieldChange};
 use super::value::{Field, Ownership};
 use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, digest};
 
-/// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
-pub const EXPIRES_TAG: &str = "peersync:expires-at";
-
 /// What is done to one resource, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
@@ -26,8 +23,7 @@ pub struct Step {
 impl Step {
     /// Returns whether the step only renews the expiry, which takes nothing away from anybody.
     pub fn is_renewal(&self) -> bool {
-        let is_expiry = |change: &FieldChange| change.field.strip_prefix("tags.") == Some(EXPIRES_TAG);
-        self.action == Action::Update && !self.changes.is_empty() && self.changes.iter().all(is_expiry)
+        self.action == Action::Update && !self.changes.is_empty() && self.changes.iter().all(FieldChange::is_expiry)
     }
 }
 

@@ -95,7 +95,10 @@ impl Simulated {
     }
 
     fn output(&self, entity: &Entity) -> OutputMap {
-        OutputMap::new().with("value", format!("{}={}", self.address, entity.fields.get(SETTING.as_str()).map_or("", String::as_str)))
+        OutputMap::new().with(
+            "value",
+            format!("{}={}", self.address, entity.fields.get(SETTING.as_str()).map_or("", String::as_str)),
+        )
     }
 
     async fn call(&self, name: &'static str, effect: impl FnOnce(&mut World)) -> Result<(), ResourceError> {

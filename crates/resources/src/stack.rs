@@ -7,8 +7,8 @@ pub use names::FUNCTIONS;
 
 use peersync_aws::{Clients, Identity};
 use peersync_config::Config;
-pub use peersync_engine::plan::EXPIRES_TAG;
 use peersync_engine::Tags;
+pub use peersync_engine::diff::EXPIRES_TAG;
 
 use crate::Artifacts;
 

@@ -62,7 +62,7 @@ fn mark(action: Action) -> &'static str {
 }
 
 fn field(change: &FieldChange, style: Style) -> String {
-    let why = if is_expiry(&change.field) {
+    let why = if change.is_expiry() {
         "extended by `up`"
     } else {
         match change.reason {

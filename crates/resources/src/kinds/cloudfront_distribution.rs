@@ -22,7 +22,7 @@ use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Ownership, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedReads, Tags,
 };
 
 /// The entry of this kind in `KINDS`.

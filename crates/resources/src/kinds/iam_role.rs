@@ -19,7 +19,7 @@ use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedReads, Tags,
 };
 
 /// The entry of this kind in `KINDS`.

@@ -18,7 +18,7 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    ResourceError, SharedReads, Tags,
 };
 
 /// The entry of this kind in `KINDS`.

@@ -12,7 +12,7 @@ use peersync_aws::NotFound as _;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    ResourceError, SharedReads,
 };
 
 /// The entry of this kind in `KINDS`.

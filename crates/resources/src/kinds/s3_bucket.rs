@@ -14,7 +14,7 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
     Address, ApplyContext, Changes, Fields, Live, OutputMap, Outputs, Ownership, Progress, Resource, ResourceError,
-    Tags,
+    SharedReads, Tags,
 };
 
 /// The entry of this kind in `KINDS`.

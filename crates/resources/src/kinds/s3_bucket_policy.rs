@@ -10,7 +10,7 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    ResourceError, SharedReads,
 };
 
 /// The entry of this kind in `KINDS`.

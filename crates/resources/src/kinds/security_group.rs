@@ -16,7 +16,7 @@ use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
     Address, ApplyContext, Changes, Failure, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    ResourceError, SharedReads,
 };
 
 /// The entry of this kind in `KINDS`.
