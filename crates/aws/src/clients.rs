@@ -13,7 +13,7 @@ use aws_smithy_http_client::tls;
 use super::Context as _;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
-use peersync_engine::ResourceError;
+use peersync_engine::{ResourceError, rule};
 
 /// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
 /// 200 calls each fails.
@@ -118,7 +118,8 @@ impl Clients {
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
         // By default the SDK stops retrying once its budget of about a hundred retries is spent, so that many clients
         // together do not keep a service down. This is a single client, and each call has its own limits.
-        let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(TokenBucket::unlimited()).build();
+        let bucket = rule!("retry-quota-is-unlimited", TokenBucket::unlimited());
+        let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(bucket).build();
         // A macro because each service has its own types.
         macro_rules! client {
             ($service:ident $(, $setting:ident = $value:expr)?) => {
@@ -156,7 +157,8 @@ impl Clients {
     /// # Errors
     /// Missing, wrong or expired credentials; an endpoint that does not respond.
     pub async fn identity(&self) -> Result<Identity, ResourceError> {
-        let soon = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS).with_max_backoff(FIRST_BACKOFF);
+        let attempts = rule!("first-call-is-repeated", FIRST_ATTEMPTS, without: 1);
+        let soon = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(FIRST_BACKOFF);
         let call = self.sts.get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
         let answer = call.send().await.context("failed to get the caller identity")?;
@@ -177,9 +179,10 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
         (None, true) if std::env::var_os("AWS_REGION").is_none() => Some("us-east-1".to_owned()),
         (None, _) => None,
     };
+    let attempts = rule!("failed-call-is-repeated", ATTEMPTS, without: 1);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(LONGEST_BACKOFF))
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_timeout(CALL_DEADLINE)

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use serde_json::Value;
+
 use super::value::{Field, LiveField};
 
 /// The name of a field, as a constant of its kind, so that a typing error does not compile.
@@ -57,6 +59,18 @@ impl<T> FieldMap<T> {
     /// Returns the value of a field.
     pub fn field(&self, name: FieldName) -> Option<&T> {
         self.0.get(name.0)
+    }
+}
+
+impl LiveFields {
+    /// Returns the elements of a field that is a list of texts. They are none if the field has another form.
+    pub fn texts(&self, name: FieldName) -> Vec<String> {
+        match self.field(name) {
+            Some(LiveField::Known(Value::Array(texts))) => {
+                texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Every log group has its own filter. The filters of one metric are a single resource, because CloudWatch Logs lists
 //! filters by metric with one call.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,8 +14,8 @@ use super::{Kind, Permission, log_group};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -77,7 +76,7 @@ impl Resource for MetricFilters {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        self.groups.iter().map(|(_, address)| address.clone()).collect()
+        rule!("metric-filter-after-log-group", self.groups.iter().map(|(_, address)| address.clone()).collect())
     }
 
     fn taggable(&self) -> bool {
@@ -90,7 +89,7 @@ impl Resource for MetricFilters {
         let call = call.metric_namespace(namespace(&self.stack)).metric_name(metric(self.part));
         let found = call.into_paginator().items().send().collect::<Result<Vec<Found>, _>>().await;
         let found = found.context("failed to list the metric filters")?;
-        let fields: BTreeMap<String, LiveField> = found
+        let fields: LiveFields = found
             .iter()
             .filter(|filter| filter.filter_name() == Some(&self.name()))
             .filter_map(|filter| Some((filter.log_group_name()?.to_owned(), LiveField::Known(view(filter)))))
@@ -110,7 +109,7 @@ impl Resource for MetricFilters {
     }
 
     async fn update(&self, _: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<OutputMap, ResourceError> {
-        let changed = self.groups.iter().filter(|(group, _)| changes.has(group));
+        let changed = self.groups.iter().filter(|(group, _)| changes.has_named(group));
         try_join_all(changed.map(|(group, _)| self.put(group))).await?;
         Ok(live.outputs.clone())
     }

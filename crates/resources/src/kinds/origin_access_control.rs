@@ -12,17 +12,22 @@ use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "origin_access_control";
 
-const GONE: &str = "NoSuchOriginAccessControl";
+/// The signing behaviour: which requests are signed.
+const SIGNING: FieldName = FieldName::new("signing");
+const PROTOCOL: FieldName = FieldName::new("protocol");
+const ORIGIN_TYPE: FieldName = FieldName::new("origin_type");
+
+const GONE: &[&str] = &["NoSuchOriginAccessControl"];
 /// Transient error codes: the distribution that uses it is still being deleted, or it changed since it was read.
-const PASSING: &[&str] = &["OriginAccessControlInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
+const TRANSIENT: &[&str] = &["OriginAccessControlInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
 
 /// Returns the address of the origin access control.
 pub fn address() -> Address {
@@ -77,12 +82,10 @@ impl Resource for AccessControl {
         let Some(found) = self.find().await? else { return Ok(None) };
         Ok(Some(Live {
             ownership: self.stack.ownership_by_mark(Some(&found.description)),
-            fields: [
-                ("signing".to_owned(), LiveField::known(found.signing_behavior.as_str())),
-                ("protocol".to_owned(), LiveField::known(found.signing_protocol.as_str())),
-                ("origin_type".to_owned(), LiveField::known(found.origin_access_control_origin_type.as_str())),
-            ]
-            .into(),
+            fields: LiveFields::new()
+                .with(SIGNING, found.signing_behavior.as_str())
+                .with(PROTOCOL, found.signing_protocol.as_str())
+                .with(ORIGIN_TYPE, found.origin_access_control_origin_type.as_str()),
             outputs: OutputMap::new().with("id", &found.id),
             id: found.id,
             tags: None,
@@ -90,12 +93,7 @@ impl Resource for AccessControl {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [
-            ("signing".to_owned(), Field::known("always")),
-            ("protocol".to_owned(), Field::known("sigv4")),
-            ("origin_type".to_owned(), Field::known("s3")),
-        ]
-        .into()
+        Fields::new().with(SIGNING, "always").with(PROTOCOL, "sigv4").with(ORIGIN_TYPE, "s3")
     }
 
     async fn create(&self, _: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -105,7 +103,12 @@ impl Resource for AccessControl {
         let id = match answer {
             Ok(answer) => answer.origin_access_control.map(|created| created.id),
             // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-            Err(error) if code_of(&error) == Some("OriginAccessControlAlreadyExists") => {
+            Err(error)
+                if rule!(
+                    "access-control-create-survives-lost-answer",
+                    code_of(&error) == Some("OriginAccessControlAlreadyExists")
+                ) =>
+            {
                 self.find().await?.map(|found| found.id)
             }
             Err(error) => return Err(error).context(SUMMARY),
@@ -129,12 +132,13 @@ impl Resource for AccessControl {
         retry::while_failing(
             progress,
             retry::Schedule::EDGE,
-            |error| error.is(PASSING),
+            |error| rule!("access-control-delete-while-busy", error.is(TRANSIENT)),
             || async {
                 let current = cloudfront.get_origin_access_control().id(&live.id).send().await;
-                let Some(current) = current.found(&[GONE], SUMMARY)? else { return Ok(()) };
+                let Some(current) = current.found(GONE, SUMMARY)? else { return Ok(()) };
                 let call = cloudfront.delete_origin_access_control().id(&live.id).set_if_match(current.e_tag);
-                call.send().await.found(&[GONE], SUMMARY).map(|_| ())
+                let answer = call.send().await;
+                answer.found(rule!("access-control-delete-survives-absence", GONE), SUMMARY).map(|_| ())
             },
         )
         .await

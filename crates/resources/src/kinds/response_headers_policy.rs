@@ -19,17 +19,25 @@ use crate::security_headers as headers;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, Field, FieldMap, FieldName, Fields, Live, LiveField, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "response_headers_policy";
 
-const GONE: &str = "NoSuchResponseHeadersPolicy";
+const CONTENT_SECURITY_POLICY: FieldName = FieldName::new("content-security-policy");
+const STRICT_TRANSPORT_SECURITY: FieldName = FieldName::new("strict-transport-security");
+const REFERRER_POLICY: FieldName = FieldName::new("referrer-policy");
+const FRAME_OPTIONS: FieldName = FieldName::new("x-frame-options");
+const CONTENT_TYPE_OPTIONS: FieldName = FieldName::new("x-content-type-options");
+/// All custom headers together.
+const OTHERS: FieldName = FieldName::new("others");
+
+const GONE: &[&str] = &["NoSuchResponseHeadersPolicy"];
 /// Transient error codes: the distribution that uses it is still being deleted, or it changed since it was read.
-const PASSING: &[&str] = &["ResponseHeadersPolicyInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
+const TRANSIENT: &[&str] = &["ResponseHeadersPolicyInUse", "PreconditionFailed", "InvalidIfMatchVersion"];
 
 /// Returns the address of the response-headers policy.
 pub fn address() -> Address {
@@ -85,7 +93,7 @@ impl Resource for HeadersPolicy {
         let fields = config.map(views).unwrap_or_default();
         Ok(Some(Live {
             ownership,
-            fields: fields.into_iter().map(|(name, value)| (name.to_owned(), LiveField::Known(value))).collect(),
+            fields: fields.into_iter().map(|(name, value)| (name, LiveField::Known(value))).collect(),
             outputs: OutputMap::new().with("id", &found.id),
             id: found.id,
             tags: None,
@@ -95,7 +103,7 @@ impl Resource for HeadersPolicy {
     fn desired(&self, _: &Outputs) -> Fields {
         // The configuration consists of constants and one list. If it cannot be built, `create` returns the error.
         let fields = self.config().map(|config| views(&config)).unwrap_or_default();
-        fields.into_iter().map(|(name, value)| (name.to_owned(), Field::Known(value))).collect()
+        fields.into_iter().map(|(name, value)| (name, Field::Known(value))).collect()
     }
 
     async fn create(&self, _: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -105,7 +113,14 @@ impl Resource for HeadersPolicy {
         let created = match answer {
             Ok(answer) => answer.response_headers_policy,
             // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-            Err(error) if code_of(&error) == Some("ResponseHeadersPolicyAlreadyExists") => self.find().await?,
+            Err(error)
+                if rule!(
+                    "headers-policy-create-survives-lost-answer",
+                    code_of(&error) == Some("ResponseHeadersPolicyAlreadyExists")
+                ) =>
+            {
+                self.find().await?
+            }
             Err(error) => return Err(error).context(SUMMARY),
         };
         let created =
@@ -128,12 +143,13 @@ impl Resource for HeadersPolicy {
         retry::while_failing(
             progress,
             retry::Schedule::EDGE,
-            |error| error.is(PASSING),
+            |error| rule!("headers-policy-delete-while-busy", error.is(TRANSIENT)),
             || async {
                 let current = cloudfront.get_response_headers_policy().id(&live.id).send().await;
-                let Some(current) = current.found(&[GONE], SUMMARY)? else { return Ok(()) };
+                let Some(current) = current.found(GONE, SUMMARY)? else { return Ok(()) };
                 let call = cloudfront.delete_response_headers_policy().id(&live.id).set_if_match(current.e_tag);
-                call.send().await.found(&[GONE], SUMMARY).map(|_| ())
+                let answer = call.send().await;
+                answer.found(rule!("headers-policy-delete-survives-absence", GONE), SUMMARY).map(|_| ())
             },
         )
         .await
@@ -216,7 +232,7 @@ impl HeadersPolicy {
 
 /// Returns one field per managed header and one for all custom headers, so that an unmanaged one is a difference. A
 /// header that does not override the origin's counts as absent.
-fn views(config: &ResponseHeadersPolicyConfig) -> BTreeMap<&'static str, Value> {
+fn views(config: &ResponseHeadersPolicyConfig) -> FieldMap<Value> {
     let security = config.security_headers_config.as_ref();
     let policy = security.and_then(|all| all.content_security_policy.as_ref()).filter(|header| header.r#override);
     let transport = security.and_then(|all| all.strict_transport_security.as_ref()).filter(|header| header.r#override);
@@ -230,12 +246,11 @@ fn views(config: &ResponseHeadersPolicyConfig) -> BTreeMap<&'static str, Value> 
     });
     let custom = config.custom_headers_config.as_ref().and_then(|custom| custom.items.clone()).unwrap_or_default();
     let custom: BTreeMap<String, String> = custom.into_iter().map(|header| (header.header, header.value)).collect();
-    BTreeMap::from([
-        ("content-security-policy", json!(policy.map(|header| &header.content_security_policy))),
-        ("strict-transport-security", json!(transport)),
-        ("referrer-policy", json!(referrer.map(|header| header.referrer_policy.as_str()))),
-        ("x-frame-options", json!(frames.map(|header| header.frame_option.as_str()))),
-        ("x-content-type-options", json!(types.map(|_| "nosniff"))),
-        ("others", json!(custom)),
-    ])
+    FieldMap::new()
+        .with(CONTENT_SECURITY_POLICY, policy.map(|header| header.content_security_policy.as_str()))
+        .with(STRICT_TRANSPORT_SECURITY, transport)
+        .with(REFERRER_POLICY, referrer.map(|header| header.referrer_policy.as_str()))
+        .with(FRAME_OPTIONS, frames.map(|header| header.frame_option.as_str()))
+        .with(CONTENT_TYPE_OPTIONS, types.map(|_| "nosniff"))
+        .with(OTHERS, json!(custom))
 }

@@ -6,26 +6,33 @@
 
 mod quota;
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOperation, RestApi};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) use self::quota::{SlowDown, says};
 use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Ownership, Progress, Resource,
-    ResourceError, SharedReads, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "rest_api";
+
+const DESCRIPTION: FieldName = FieldName::new("description");
+/// The type of the endpoint.
+const ENDPOINT: FieldName = FieldName::new("endpoint");
+/// Whether the API answers under its own domain.
+const ANSWERS: FieldName = FieldName::new("answers");
+const BINARY_TYPES: FieldName = FieldName::new("binary_types");
+/// The ids of further managed APIs, left over from a creation whose response was lost.
+const SURPLUS: FieldName = FieldName::new("surplus");
 
 /// The error codes for something that does not exist.
 pub(super) const ABSENT: &[&str] = &["NotFoundException"];
@@ -85,7 +92,10 @@ async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
     let apis = call.collect::<Result<Vec<_>, _>>().await.context("failed to list the REST APIs")?;
     let wanted = name(stack);
     let mut named: Vec<RestApi> = apis.into_iter().filter(|api| api.name.as_ref() == Some(&wanted)).collect();
-    named.sort_by_key(|api| Reverse((api.created_date.map_or(0, |date| date.secs()), api.id.clone())));
+    named.sort_by_key(|api| (api.created_date.map_or(0, |date| date.secs()), api.id.clone()));
+    rule!("api-newest-counts" => {
+        named.reverse();
+    });
     let (ours, others): (Vec<RestApi>, Vec<RestApi>) =
         named.into_iter().partition(|api| stack.ownership(&tags_of(api)) == Ownership::Ours);
     let mut ours = ours.into_iter();
@@ -133,16 +143,12 @@ impl Resource for Api {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [
-            ("description", json!(self.stack.mark())),
-            ("endpoint", json!(EndpointType::Regional.as_str())),
-            ("answers", json!(true)),
-            ("binary_types", json!([])),
-            ("surplus", json!([])),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Field::Known(value)))
-        .collect()
+        Fields::new()
+            .with(DESCRIPTION, self.stack.mark())
+            .with(ENDPOINT, EndpointType::Regional.as_str())
+            .with(ANSWERS, true)
+            .with(BINARY_TYPES, json!([]))
+            .with(SURPLUS, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -173,7 +179,7 @@ impl Resource for Api {
             let change = || async { call.clone().send().await.context("failed to change the REST API") };
             context.progress.slow_down(change).await?;
         }
-        if changes.has("surplus") {
+        if rule!("api-duplicate-is-deleted", changes.has(SURPLUS)) {
             self.delete_surplus(context.progress, live).await?;
         }
         if changes.tags() {
@@ -194,8 +200,7 @@ impl Resource for Api {
 
 impl Api {
     fn outputs(&self, id: &str, root: &str) -> OutputMap {
-        let suffix = if self.stack.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let host = format!("{id}.execute-api.{}.{suffix}", self.stack.clients.region);
+        let host = format!("{id}.execute-api.{}.{}", self.stack.clients.region, self.stack.dns_suffix());
         OutputMap::new().with("id", id).with("root", root).with("host", host)
     }
 
@@ -209,58 +214,54 @@ impl Api {
     }
 
     fn patches(&self, live: &Live, changes: &Changes) -> Vec<PatchOperation> {
-        let known = |field: &str| match live.fields.get(field) {
-            Some(LiveField::Known(value)) => value.clone(),
-            _ => Value::Null,
-        };
         let mut patches = Vec::new();
-        if changes.has("description") {
+        if changes.has(DESCRIPTION) {
             patches.push(replace("/description", &self.stack.mark()));
         }
-        if changes.has("endpoint") {
-            let old = known("endpoint").as_str().unwrap_or_default().to_owned();
+        if changes.has(ENDPOINT) {
+            let old = match live.fields.field(ENDPOINT) {
+                Some(LiveField::Known(value)) => value.as_str().unwrap_or_default(),
+                _ => "",
+            };
             patches.push(replace(&format!("{ENDPOINT_PATH}{old}"), EndpointType::Regional.as_str()));
         }
-        if changes.has("answers") {
+        if changes.has(ANSWERS) {
             patches.push(replace("/disableExecuteApiEndpoint", "false"));
         }
-        if changes.has("binary_types") {
-            let old = known("binary_types");
-            let types = old.as_array().into_iter().flatten().filter_map(Value::as_str);
-            let path = |kind: &str| format!("/binaryMediaTypes/{}", kind.replace('~', "~0").replace('/', "~1"));
+        if changes.has(BINARY_TYPES) {
+            let types = live.fields.texts(BINARY_TYPES).into_iter();
+            let path = |kind: String| format!("/binaryMediaTypes/{}", kind.replace('~', "~0").replace('/', "~1"));
             patches.extend(types.map(|kind| PatchOperation::builder().op(Op::Remove).path(path(kind)).build()));
         }
         patches
     }
 
     async fn delete_surplus(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        let Some(LiveField::Known(Value::Array(ids))) = live.fields.get("surplus") else { return Ok(()) };
-        for id in ids.iter().filter_map(Value::as_str) {
-            self.delete_one(progress, id).await?;
+        for id in live.fields.texts(SURPLUS) {
+            self.delete_one(progress, &id).await?;
         }
         Ok(())
     }
 
     async fn delete_one(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
         let call = self.stack.clients.api_gateway.delete_rest_api().rest_api_id(id);
-        let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete the REST API") };
+        let delete = || async { 
+            let answer = call.clone().send().await;
+            answer.found(rule!("api-delete-survives-absence", ABSENT), "failed to delete the REST API")
+        };
         progress.slow_down(delete).await.map(|_| ())
     }
 }
 
-fn live_fields(found: &Found) -> BTreeMap<String, LiveField> {
+fn live_fields(found: &Found) -> LiveFields {
     let api = &found.api;
     let endpoint = api.endpoint_configuration.as_ref().and_then(|endpoint| endpoint.types().first());
-    [
-        ("description", json!(api.description)),
-        ("endpoint", json!(endpoint.map(EndpointType::as_str))),
-        ("answers", json!(!api.disable_execute_api_endpoint)),
-        ("binary_types", json!(api.binary_media_types())),
-        ("surplus", json!(found.surplus)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
-    .collect()
+    LiveFields::new()
+        .with(DESCRIPTION, api.description.as_deref())
+        .with(ENDPOINT, endpoint.map(EndpointType::as_str))
+        .with(ANSWERS, !api.disable_execute_api_endpoint)
+        .with(BINARY_TYPES, api.binary_media_types())
+        .with(SURPLUS, found.surplus.as_slice())
 }
 
 /// Returns a patch operation that replaces a setting.

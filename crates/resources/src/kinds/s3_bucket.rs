@@ -13,8 +13,8 @@ use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Fields, Live, OutputMap, Outputs, Ownership, Progress, Resource, ResourceError,
-    SharedReads, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, OutputMap, Outputs, Ownership, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -22,9 +22,7 @@ pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_bucket";
 
 /// The only region that `CreateBucket` does not accept as a location constraint.
-const UNSAID_REGION: &str = "us-east-1";
-/// Transient error codes: concurrent changes, and a new bucket that has not propagated.
-const PASSING: &[&str] = &["OperationAborted", "NoSuchBucket"];
+const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
 /// Error codes for a bucket in another account or region.
 const ELSEWHERE: &[&str] = &[
     "AccessDenied",
@@ -90,14 +88,14 @@ impl Resource for Bucket {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (whose, fields) = futures::join!(found(&self.stack, reads), settings::read(&self.stack, &self.name));
-        let (tags, ownership) = match whose? {
-            Whose::Nobodys => return Ok(None),
-            Whose::Elsewhere(reason) => {
+        let (owner, fields) = futures::join!(found(&self.stack, reads), settings::read(&self.stack, &self.name));
+        let (tags, ownership) = match owner? {
+            BucketOwner::Nobody => return Ok(None),
+            BucketOwner::Elsewhere(reason) => {
                 let ownership = Ownership::Foreign(reason);
                 return Ok(Some(Live { id: self.name.clone(), ownership, ..Live::default() }));
             }
-            Whose::InOurAccount(tags) => {
+            BucketOwner::InOurAccount(tags) => {
                 let ownership = self.stack.ownership(&tags);
                 (tags, ownership)
             }
@@ -113,7 +111,7 @@ impl Resource for Bucket {
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let tags = sdk_tags(context.tags)?;
         let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
-        if self.stack.clients.region != UNSAID_REGION {
+        if self.stack.clients.region != REGION_WITHOUT_CONSTRAINT {
             let region = BucketLocationConstraint::from(self.stack.clients.region.as_str());
             configuration = configuration.location_constraint(region);
         }
@@ -121,17 +119,18 @@ impl Resource for Bucket {
         let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
         let call = call.create_bucket_configuration(configuration.build());
         // A bucket with this name was just deleted, and the name is not available yet.
-        let is_transient = |error: &ResourceError| error.is(&["OperationAborted"]);
+        let is_transient = |error: &ResourceError| rule!("bucket-name-free-after-delete", error.is(&["OperationAborted"]));
         let created = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
             call.clone().send().await.context("failed to create the bucket")
         });
         match created.await {
-            Err(error) if error.is(&["BucketAlreadyOwnedByYou"]) => self.must_be_ours().await?,
+            Err(error) if rule!("bucket-create-survives-lost-answer", error.is(&["BucketAlreadyOwnedByYou"])) => {
+                self.must_be_ours().await?;
+            }
             Err(error) if error.is(&["BucketAlreadyExists"]) => return Err(name_taken(error)),
             created => created.map(|_| ())?,
         }
-        let every_field: Vec<String> = self.desired(context.outputs).into_keys().collect();
-        self.apply(context.progress, &every_field).await?;
+        self.apply(context.progress, settings::FIELDS.into_iter()).await?;
         Ok(self.outputs())
     }
 
@@ -141,15 +140,14 @@ impl Resource for Bucket {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        let changed: Vec<String> = changes.iter().map(|change| change.field.clone()).collect();
-        self.apply(context.progress, &changed).await?;
+        self.apply(context.progress, settings::FIELDS.into_iter().filter(|field| changes.has(*field))).await?;
         if changes.tags() {
             let mut tags: Tags = live.tags.clone().unwrap_or_default();
             tags.extend(context.tags.clone());
             tags.retain(|key, _| !key.starts_with("aws:"));
             let tags =
                 Tagging::builder().set_tag_set(Some(sdk_tags(&tags)?)).build().context("failed to tag the bucket")?;
-            retry_passing(context.progress, || async {
+            retry_transient(context.progress, || async {
                 let call = self.stack.clients.s3.put_bucket_tagging().bucket(&self.name).tagging(tags.clone());
                 call.send().await.context("failed to tag the bucket").map(|_| ())
             })
@@ -169,16 +167,19 @@ impl Bucket {
     }
 
     /// Applies the settings of these fields concurrently.
-    async fn apply(&self, progress: &Progress, fields: &[String]) -> Result<(), ResourceError> {
+    async fn apply(
+        &self,
+        progress: &Progress,
+        fields: impl Iterator<Item = FieldName>,
+    ) -> Result<(), ResourceError> {
         let (s3, days) = (&self.stack.clients.s3, self.stack.config.site.old_version_days);
-        let sent =
-            fields.iter().map(|field| retry_passing(progress, move || settings::send(s3, &self.name, field, days)));
+        let sent = fields.map(|field| retry_transient(progress, move || settings::send(s3, &self.name, field, days)));
         try_join_all(sent).await.map(|_| ())
     }
 
     async fn must_be_ours(&self) -> Result<(), ResourceError> {
-        match whose(&self.stack).await? {
-            Whose::InOurAccount(tags) if self.stack.ownership(&tags) == Ownership::Ours => Ok(()),
+        match owner(&self.stack).await? {
+            BucketOwner::InOurAccount(tags) if self.stack.ownership(&tags) == Ownership::Ours => Ok(()),
             _ => Err(name_taken(ResourceError::new("failed to create the bucket"))),
         }
     }
@@ -186,9 +187,9 @@ impl Bucket {
 
 /// The owner of the bucket with the stack's bucket name.
 #[derive(Clone, Debug)]
-pub(super) enum Whose {
+pub(super) enum BucketOwner {
     /// The bucket does not exist.
-    Nobodys,
+    Nobody,
     /// The bucket is in another account or region; the text is the reason to show.
     Elsewhere(String),
     /// The bucket is in this account and has these tags.
@@ -196,17 +197,17 @@ pub(super) enum Whose {
 }
 
 /// Reads the owner and the tags of the bucket with the stack's bucket name.
-async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
+async fn owner(stack: &Stack) -> Result<BucketOwner, ResourceError> {
     let call = stack.clients.s3.get_bucket_tagging().bucket(stack.bucket());
     match call.expected_bucket_owner(&stack.identity.account).send().await {
         Ok(answer) => {
             let tags = answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect();
-            Ok(Whose::InOurAccount(tags))
+            Ok(BucketOwner::InOurAccount(tags))
         }
         Err(error) => match code_of(&error) {
-            Some("NoSuchBucket") => Ok(Whose::Nobodys),
-            Some("NoSuchTagSet") => Ok(Whose::InOurAccount(Tags::new())),
-            Some(code) if ELSEWHERE.contains(&code) => Ok(Whose::Elsewhere(
+            Some("NoSuchBucket") => Ok(BucketOwner::Nobody),
+            Some("NoSuchTagSet") => Ok(BucketOwner::InOurAccount(Tags::new())),
+            Some(code) if ELSEWHERE.contains(&code) => Ok(BucketOwner::Elsewhere(
                 "it is in another account or region, or your role may not read its tags".to_owned(),
             )),
             _ => Err(error).context("failed to read the tags of the bucket"),
@@ -215,16 +216,16 @@ async fn whose(stack: &Stack) -> Result<Whose, ResourceError> {
 }
 
 /// Returns the owner of the bucket as of the graph's shared read.
-async fn found(stack: &Stack, reads: &SharedReads) -> Result<Whose, ResourceError> {
-    reads.get(NAME, whose(stack)).await
+async fn found(stack: &Stack, reads: &SharedReads) -> Result<BucketOwner, ResourceError> {
+    reads.get(NAME, owner(stack)).await
 }
 
 /// Returns whether the bucket exists and is managed by this stack. If not, its contents count as absent, and only the
 /// bucket itself is reported.
 pub(super) async fn is_found(stack: &Stack, reads: &SharedReads) -> Result<bool, ResourceError> {
     let tags = match found(stack, reads).await? {
-        Whose::InOurAccount(tags) => tags,
-        Whose::Nobodys | Whose::Elsewhere(_) => return Ok(false),
+        BucketOwner::InOurAccount(tags) => tags,
+        BucketOwner::Nobody | BucketOwner::Elsewhere(_) => return Ok(false),
     };
     Ok(stack.ownership(&tags) == Ownership::Ours)
 }
@@ -235,12 +236,19 @@ pub(super) fn bucket_arn(stack: &Stack) -> String {
 }
 
 /// Repeats `operation` while it fails with a transient error of S3.
-pub(super) async fn retry_passing<T, F, Fut>(progress: &Progress, operation: F) -> Result<T, ResourceError>
+pub(super) async fn retry_transient<T, F, Fut>(progress: &Progress, operation: F) -> Result<T, ResourceError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, ResourceError>>,
 {
-    retry::while_failing(progress, retry::Schedule::PROPAGATION, |error| error.is(PASSING), operation).await
+    retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, operation).await
+}
+
+/// Returns whether the error means that another change of the bucket is in progress, or that a new bucket has not
+/// propagated.
+fn is_transient(error: &ResourceError) -> bool {
+    rule!("bucket-change-while-busy", error.is(&["OperationAborted"]))
+        || rule!("bucket-visible-to-settings", error.is(&["NoSuchBucket"]))
 }
 
 /// Returns `None` if the bucket is missing, or if `code` says that it lacks the setting.

@@ -9,13 +9,15 @@ use super::{Kind, Permission, cloudfront_distribution, s3_bucket, s3_program};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_bucket_policy";
+
+const POLICY: FieldName = FieldName::new("policy");
 
 struct BucketPolicy {
     stack: Arc<Stack>,
@@ -40,7 +42,13 @@ impl Resource for BucketPolicy {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![s3_bucket::address(), cloudfront_distribution::address()]
+        [
+            rule!("bucket-policy-after-bucket", Some(s3_bucket::address())),
+            rule!("bucket-policy-after-distribution", Some(cloudfront_distribution::address())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn taggable(&self) -> bool {
@@ -59,24 +67,21 @@ impl Resource for BucketPolicy {
         let text = answer.policy.unwrap_or_default();
         // A policy that is not JSON is shown as text and replaced.
         let policy = serde_json::from_str(&text).map_or(Value::String(text), canonical);
-        Ok(Some(Live {
-            id: bucket,
-            fields: [("policy".to_owned(), LiveField::Known(policy))].into(),
-            ..Live::default()
-        }))
+        let fields = LiveFields::new().with(POLICY, LiveField::Known(policy));
+        Ok(Some(Live { id: bucket, fields, ..Live::default() }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let distribution = outputs.get(&cloudfront_distribution::address(), "arn");
         let bucket = s3_bucket::bucket_arn(&self.stack);
         let policy = distribution.map(|distribution| canonical(policy(&bucket, distribution)));
-        [("policy".to_owned(), Field::known_or_unknown(policy))].into()
+        Fields::new().with(POLICY, Field::known_or_unknown(policy))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let distribution = context.outputs.require(&cloudfront_distribution::address(), "arn")?;
         let policy = policy(&s3_bucket::bucket_arn(&self.stack), distribution).to_string();
-        s3_bucket::retry_passing(context.progress, || async {
+        s3_bucket::retry_transient(context.progress, || async {
             let call = self.stack.clients.s3.put_bucket_policy().bucket(self.stack.bucket()).policy(&policy);
             call.send().await.context("failed to set the policy of the bucket")
         })

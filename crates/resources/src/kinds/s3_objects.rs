@@ -16,25 +16,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Kind, Permission, invalidation, s3_bucket, s3_program};
 use crate::pages::{self, CONFIG_KEY};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_objects";
 
-/// Field: unmanaged objects in the bucket.
-const UNEXPECTED: &str = "unexpected";
-/// Field: the content types and cache headers of all files. It is unreadable, because S3 does not list them.
-const HEADERS: &str = "headers";
+/// Unmanaged objects in the bucket. The other fields are the files, by their keys.
+const UNEXPECTED: FieldName = FieldName::new("unexpected");
+/// The content types and cache headers of all files. This field is unreadable, because S3 does not list them.
+const HEADERS: FieldName = FieldName::new("headers");
 /// The metadata of `config.json` that stores the tags, including the digest of all fields, as JSON in base64url.
 const TAGS_METADATA: &str = "peersync-tags";
 /// The prefix of the tags that are stored; those of the configuration are on the bucket.
@@ -92,7 +92,7 @@ impl Resource for Objects {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![s3_bucket::address()]
+        rule!("objects-after-bucket", vec![s3_bucket::address()])
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
@@ -122,9 +122,7 @@ impl Resource for Objects {
             .map(|key| (*key, format!("{} {}", pages::content_type(key), pages::cache_control(key))))
             .collect();
         let files = self.files.iter().map(|(key, body)| ((*key).to_owned(), Field::known(body.md5.as_str())));
-        let others =
-            [(UNEXPECTED.to_owned(), Field::known(json!([]))), (HEADERS.to_owned(), Field::known(json!(headers)))];
-        files.chain(others).collect()
+        files.collect::<Fields>().with(UNEXPECTED, json!([])).with(HEADERS, json!(headers))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -140,10 +138,10 @@ impl Resource for Objects {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        let changed = |key: &&str| changes.has(HEADERS) || changes.has(key);
+        let changed = |key: &&str| changes.has(HEADERS) || changes.has_named(key);
         let keys: Vec<&'static str> =
             self.files.keys().copied().filter(|key| *key != CONFIG_KEY).filter(changed).collect();
-        let unexpected = unexpected(live);
+        let unexpected = live.fields.texts(UNEXPECTED);
         futures::try_join!(self.upload_all(context, keys.clone()), self.remove(context.progress, &unexpected))?;
         if changes.tags() || changed(&CONFIG_KEY) {
             self.upload(context, CONFIG_KEY).await?;
@@ -185,17 +183,12 @@ impl Objects {
         Ok(text.and_then(|text| decoded(&text)).unwrap_or_default())
     }
 
-    fn live_fields(&self, listed: BTreeMap<String, String>) -> BTreeMap<String, LiveField> {
+    fn live_fields(&self, listed: BTreeMap<String, String>) -> LiveFields {
         let (ours, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             listed.into_iter().partition(|(key, _)| self.files.contains_key(key.as_str()));
         let others: Vec<String> = others.into_keys().collect();
-        ours.into_iter()
-            .map(|(key, tag)| (key, LiveField::known(tag)))
-            .chain([
-                (UNEXPECTED.to_owned(), LiveField::known(json!(others))),
-                (HEADERS.to_owned(), LiveField::Unreadable),
-            ])
-            .collect()
+        let files = ours.into_iter().map(|(key, tag)| (key, LiveField::known(tag)));
+        files.collect::<LiveFields>().with(UNEXPECTED, others).with(HEADERS, LiveField::Unreadable)
     }
 
     async fn upload_all(&self, context: &ApplyContext<'_>, keys: Vec<&'static str>) -> Result<(), ResourceError> {
@@ -209,7 +202,7 @@ impl Objects {
     async fn upload(&self, context: &ApplyContext<'_>, key: &'static str) -> Result<(), ResourceError> {
         let Some(body) = self.files.get(key) else { return Ok(()) };
         let tags = (key == CONFIG_KEY).then(|| encoded(context.tags));
-        s3_bucket::retry_passing(context.progress, || async {
+        s3_bucket::retry_transient(context.progress, || async {
             let bytes = match &body.bytes {
                 std::borrow::Cow::Borrowed(bytes) => ByteStream::from_static(bytes),
                 std::borrow::Cow::Owned(bytes) => ByteStream::from(bytes.clone()),
@@ -232,7 +225,7 @@ impl Objects {
             let identifiers = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
             let identifiers = identifiers.collect::<Result<Vec<_>, _>>().context(SUMMARY)?;
             let delete = Delete::builder().set_objects(Some(identifiers)).quiet(true).build().context(SUMMARY)?;
-            let answer = s3_bucket::retry_passing(progress, || async {
+            let answer = s3_bucket::retry_transient(progress, || async {
                 let call = self.stack.clients.s3.delete_objects().bucket(self.stack.bucket()).delete(delete.clone());
                 call.send().await.context(SUMMARY)
             })
@@ -255,15 +248,6 @@ fn decoded(text: &str) -> Option<Tags> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
-fn unexpected(live: &Live) -> Vec<String> {
-    match live.fields.get(UNEXPECTED) {
-        Some(LiveField::Known(Value::Array(keys))) => {
-            keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,8 +262,8 @@ mod tests {
 
     #[test]
     fn unexpected_objects_are_read_from_the_live_fields() {
-        let fields = [(UNEXPECTED.to_owned(), LiveField::known(json!(["old.js", "a b"])))].into();
-        assert_eq!(unexpected(&Live { fields, ..Live::default() }), ["old.js", "a b"]);
-        assert!(unexpected(&Live::default()).is_empty());
+        let fields = LiveFields::new().with(UNEXPECTED, json!(["old.js", "a b"]));
+        assert_eq!(fields.texts(UNEXPECTED), ["old.js", "a b"]);
+        assert!(LiveFields::new().texts(UNEXPECTED).is_empty());
     }
 }

@@ -14,13 +14,18 @@ use crate::artifacts::Program;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "s3_program";
+
+/// The MD5 of what is uploaded, which is the entity tag of the object.
+const MD5: FieldName = FieldName::new("md5");
+/// The SHA-256 of the program itself.
+const SHA256: FieldName = FieldName::new("sha256");
 
 /// The prefix of the programs in the bucket, which the distribution does not serve.
 pub const PREFIX: &str = "programs/";
@@ -86,7 +91,7 @@ impl Resource for InBucket {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![s3_bucket::address()]
+        rule!("program-after-bucket", vec![s3_bucket::address()])
     }
 
     fn taggable(&self) -> bool {
@@ -108,23 +113,18 @@ impl Resource for InBucket {
         let recorded = answer.metadata.as_ref().and_then(|metadata| metadata.get(SHA256_METADATA)).cloned();
         Ok(Some(Live {
             id: key.to_owned(),
-            fields: [("md5".to_owned(), LiveField::known(md5)), ("sha256".to_owned(), LiveField::known(recorded))]
-                .into(),
+            fields: LiveFields::new().with(MD5, md5).with(SHA256, recorded),
             ..Live::default()
         }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [
-            ("md5".to_owned(), Field::known(self.program.package_md5)),
-            ("sha256".to_owned(), Field::known(self.program.elf_sha256)),
-        ]
-        .into()
+        Fields::new().with(MD5, self.program.package_md5).with(SHA256, self.program.elf_sha256)
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let Program { package, elf_sha256, .. } = self.program;
-        s3_bucket::retry_passing(context.progress, || async {
+        s3_bucket::retry_transient(context.progress, || async {
             let call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(self.key);
             let call = call.body(ByteStream::from_static(package)).metadata(SHA256_METADATA, elf_sha256);
             let call =

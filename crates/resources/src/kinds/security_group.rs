@@ -15,19 +15,22 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Failure, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "security_group";
 
+/// The inbound rules as text.
+const INBOUND: FieldName = FieldName::new("inbound");
+/// The outbound rules as text.
+const OUTBOUND: FieldName = FieldName::new("outbound");
+
 const GONE: &[&str] = &["InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidSecurityGroupID.NotFound"];
 /// Transient error codes while the EC2 instance that uses the group is being terminated.
 const IN_USE: &[&str] = &["DependencyViolation", "InvalidGroup.InUse"];
-const INBOUND: &str = "inbound";
-const OUTBOUND: &str = "outbound";
 
 /// Returns the address of the security group.
 pub fn address() -> Address {
@@ -80,13 +83,11 @@ impl Resource for SecurityGroup {
         let Some(found) = found else { return Ok(None) };
         let tags = ec2::tags(found.tags());
         let id = found.group_id.clone().unwrap_or_default();
-        let view = |permissions| LiveField::known(json!(rules::live(permissions, &names)));
+        let view = |permissions| json!(rules::live(permissions, &names));
         Ok(Some(Live {
-            fields: [
-                (INBOUND.to_owned(), view(found.ip_permissions())),
-                (OUTBOUND.to_owned(), view(found.ip_permissions_egress())),
-            ]
-            .into(),
+            fields: LiveFields::new()
+                .with(INBOUND, view(found.ip_permissions()))
+                .with(OUTBOUND, view(found.ip_permissions_egress())),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: OutputMap::new().with("id", &id),
@@ -96,11 +97,9 @@ impl Resource for SecurityGroup {
 
     fn desired(&self, _: &Outputs) -> Fields {
         let ingress = self.stack.config.signaling.ingress;
-        [
-            (INBOUND.to_owned(), Field::known(json!(rules::inbound(ingress)))),
-            (OUTBOUND.to_owned(), Field::known(json!(rules::outbound(ingress)))),
-        ]
-        .into()
+        Fields::new()
+            .with(INBOUND, json!(rules::inbound(ingress)))
+            .with(OUTBOUND, json!(rules::outbound(ingress)))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -112,7 +111,12 @@ impl Resource for SecurityGroup {
         let id = match call.send().await {
             Ok(answer) => answer.group_id,
             // It exists because the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-            Err(error) if code_of(&error) == Some("InvalidGroup.Duplicate") => {
+            Err(error)
+                if rule!(
+                    "security-group-create-survives-lost-answer",
+                    code_of(&error) == Some("InvalidGroup.Duplicate")
+                ) =>
+            {
                 self.find().await?.and_then(|found| found.group_id)
             }
             Err(error) => return Err(error).context(SUMMARY),
@@ -141,10 +145,11 @@ impl Resource for SecurityGroup {
         retry::while_failing(
             progress,
             retry::Schedule::INSTANCE,
-            |error| error.is(IN_USE),
+            |error| rule!("security-group-released-after-instance", error.is(IN_USE)),
             || async {
                 let answer = self.stack.clients.ec2.delete_security_group().group_id(&live.id).send().await;
-                answer.found(GONE, "failed to delete the security group").map(|_| ())
+                let absent = rule!("security-group-delete-survives-absence", GONE);
+                answer.found(absent, "failed to delete the security group").map(|_| ())
             },
         )
         .await
@@ -157,8 +162,7 @@ impl SecurityGroup {
         let filter = Filter::builder().name("group-name").values(&self.name).build();
         let groups = self.stack.clients.ec2.describe_security_groups().filters(filter).into_paginator().items().send();
         let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list security groups")?;
-        let is_unmanaged =
-            |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) != peersync_engine::Ownership::Ours;
+        let is_unmanaged = |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) != Ownership::Ours;
         Ok(groups.into_iter().min_by_key(is_unmanaged))
     }
 
@@ -195,7 +199,7 @@ impl SecurityGroup {
 
     /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.
     async fn converge(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-        let is_transient = |error: &ResourceError| error.is(GONE);
+        let is_transient = |error: &ResourceError| rule!("security-group-visible-to-rules", error.is(GONE));
         let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
         let ingress = self.stack.config.signaling.ingress;

@@ -24,8 +24,8 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -39,14 +39,21 @@ const IMAGE_TAG: &str = "peersync:image";
 /// The value of the field `image` if the configuration names no image.
 const NEWEST_IMAGE: &str = "the newest at its creation";
 
+const IMAGE: FieldName = FieldName::new("image");
+const INSTANCE_TYPE: FieldName = FieldName::new("instance_type");
+/// The SHA-256 of the user data.
+const USER_DATA: FieldName = FieldName::new("user_data");
+const PROFILE: FieldName = FieldName::new("instance_profile");
+const GROUPS: FieldName = FieldName::new("security_groups");
+/// The access to the metadata service.
+const METADATA: FieldName = FieldName::new("metadata");
+/// The id of the Elastic IP address that the host has.
+const ELASTIC_IP: FieldName = FieldName::new("elastic_ip");
+const STATE: FieldName = FieldName::new("state");
+/// Further managed hosts, left over from an interrupted replacement.
+const LEFTOVERS: FieldName = FieldName::new("leftovers");
+
 const GONE: &[&str] = &["InvalidInstanceID.NotFound"];
-const STATE: &str = "state";
-const PROFILE: &str = "instance_profile";
-const GROUPS: &str = "security_groups";
-const METADATA: &str = "metadata";
-const ELASTIC_IP: &str = "elastic_ip";
-/// Field: further managed hosts, left over from an interrupted replacement.
-const LEFTOVERS: &str = "leftovers";
 
 /// Returns the address of the host.
 pub fn address() -> Address {
@@ -102,21 +109,24 @@ impl Resource for SignalInstance {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![
-            cloudfront_distribution::address(),
-            elastic_ip::address(),
-            instance_profile::address(),
-            log_group::address("signal"),
-            s3_program::address("signal"),
-            security_group::address(),
+        [
+            rule!("signal-instance-after-distribution", Some(cloudfront_distribution::address())),
+            rule!("signal-instance-after-elastic-ip", Some(elastic_ip::address())),
+            rule!("signal-instance-after-instance-profile", Some(instance_profile::address())),
+            rule!("signal-instance-after-log-group", Some(log_group::address("signal"))),
+            rule!("signal-instance-after-program", Some(s3_program::address("signal"))),
+            rule!("signal-instance-after-security-group", Some(security_group::address())),
         ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
-    fn replace_on(&self) -> &'static [(&'static str, &'static str)] {
+    fn replace_on(&self) -> &'static [(FieldName, &'static str)] {
         &[
-            ("image", "the image of an instance cannot be changed"),
-            ("instance_type", "changing the type would stop the host; a new one takes over without downtime"),
-            ("user_data", "a host reads its user data only at the first boot"),
+            (IMAGE, "the image of an instance cannot be changed"),
+            (INSTANCE_TYPE, "changing the type would stop the host; a new one takes over without downtime"),
+            (USER_DATA, "a host reads its user data only at the first boot"),
         ]
     }
 
@@ -132,18 +142,16 @@ impl Resource for SignalInstance {
         let tags = ec2::tags(current.tags());
         let id = current.instance_id.clone().unwrap_or_default();
         Ok(Some(Live {
-            fields: [
-                ("image".to_owned(), LiveField::known(views::image_view(&current, &tags))),
-                ("instance_type".to_owned(), LiveField::known(json!(current.instance_type().map(|one| one.as_str())))),
-                ("user_data".to_owned(), LiveField::known(json!(tags.get(USER_DATA_TAG)))),
-                (PROFILE.to_owned(), LiveField::known(json!(views::profile_name(&current)))),
-                (GROUPS.to_owned(), LiveField::known(views::groups_view(&current))),
-                (METADATA.to_owned(), views::metadata_view(&current)),
-                (ELASTIC_IP.to_owned(), LiveField::known(views::address_view(&addresses, &id))),
-                (STATE.to_owned(), LiveField::known(views::state_view(&current))),
-                (LEFTOVERS.to_owned(), LiveField::known(json!(leftovers))),
-            ]
-            .into(),
+            fields: LiveFields::new()
+                .with(IMAGE, views::image_view(&current, &tags))
+                .with(INSTANCE_TYPE, current.instance_type().map(|one| one.as_str()))
+                .with(USER_DATA, tags.get(USER_DATA_TAG).map(String::as_str))
+                .with(PROFILE, views::profile_name(&current))
+                .with(GROUPS, views::groups_view(&current))
+                .with(METADATA, views::metadata_view(&current))
+                .with(ELASTIC_IP, views::address_view(&addresses, &id))
+                .with(STATE, views::state_view(&current))
+                .with(LEFTOVERS, leftovers),
             tags: Some(tags),
             outputs: outputs(&id),
             id,
@@ -160,25 +168,23 @@ impl Resource for SignalInstance {
             Ingress::Cloudflare => Field::Known(Value::Null),
             _ => Field::known_or_unknown(outputs.get(&elastic_ip::address(), "id")),
         };
-        [
-            ("image".to_owned(), Field::known(signaling.image.as_deref().unwrap_or(NEWEST_IMAGE))),
-            ("instance_type".to_owned(), Field::known(signaling.instance_type.as_str())),
-            ("user_data".to_owned(), Field::known_or_unknown(user_data)),
-            (PROFILE.to_owned(), Field::known_or_unknown(outputs.get(&instance_profile::address(), "name"))),
-            (GROUPS.to_owned(), Field::known_or_unknown(group)),
-            (METADATA.to_owned(), Field::known("token required, 1 hop")),
-            (ELASTIC_IP.to_owned(), elastic_ip),
-            (STATE.to_owned(), Field::known("running")),
-            (LEFTOVERS.to_owned(), Field::known(json!([]))),
-        ]
-        .into()
+        Fields::new()
+            .with(IMAGE, signaling.image.as_deref().unwrap_or(NEWEST_IMAGE))
+            .with(INSTANCE_TYPE, signaling.instance_type.as_str())
+            .with(USER_DATA, Field::known_or_unknown(user_data))
+            .with(PROFILE, Field::known_or_unknown(outputs.get(&instance_profile::address(), "name")))
+            .with(GROUPS, Field::known_or_unknown(group))
+            .with(METADATA, "token required, 1 hop")
+            .with(ELASTIC_IP, elastic_ip)
+            .with(STATE, "running")
+            .with(LEFTOVERS, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let user_data = user_data::build(&self.stack, context.outputs, self.stack.artifacts.signal.elf_sha256)
             .ok_or_else(|| ResourceError::new("the URL of the pages is not known when the host is created"))?;
         let older = find_all(&self.stack).await?;
-        let order = launch::Order {
+        let request = launch::LaunchRequest {
             stack: &self.stack,
             context,
             user_data_hash: hash(&user_data),
@@ -187,7 +193,7 @@ impl Resource for SignalInstance {
             profile: context.outputs.require(&instance_profile::address(), "name")?,
             older: &older,
         };
-        let id = order.run().await?;
+        let id = request.run().await?;
         self.associate(context, &id).await?;
         Ok(outputs(&id))
     }
@@ -221,7 +227,7 @@ impl Resource for SignalInstance {
             self.associate(context, &live.id).await?;
         }
         if changes.has(LEFTOVERS) {
-            self.terminate(context.progress, views::leftovers(live)).await?;
+            self.terminate(context.progress, live.fields.texts(LEFTOVERS)).await?;
         }
         if changes.tags() {
             ec2::tag(&self.stack, context, &[&live.id]).await?;
@@ -237,7 +243,7 @@ impl Resource for SignalInstance {
 
     /// Terminates the old hosts by id, because the new one carries the same tags.
     async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        self.terminate(progress, views::leftovers(live).into_iter().chain([live.id.clone()]).collect()).await
+        self.terminate(progress, live.fields.texts(LEFTOVERS).into_iter().chain([live.id.clone()]).collect()).await
     }
 }
 
@@ -249,7 +255,10 @@ impl SignalInstance {
         }
         let allocation = context.outputs.require(&elastic_ip::address(), "id")?;
         let is_transient = |error: &ResourceError| {
-            error.is(GONE) || error.is(&["InvalidAllocationID.NotFound", "IncorrectInstanceState"])
+            rule!(
+                "instance-ready-for-address",
+                error.is(GONE) || error.is(&["InvalidAllocationID.NotFound", "IncorrectInstanceState"])
+            )
         };
         retry::while_failing(context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.ec2.associate_address().allocation_id(allocation).instance_id(id);
@@ -267,14 +276,17 @@ impl SignalInstance {
         retry::while_failing(
             progress,
             retry::Schedule::INSTANCE,
-            |error| error.is(&["IncorrectInstanceState"]),
+            |error| rule!("instance-stopped-before-start", error.is(&["IncorrectInstanceState"])),
             || async {
                 let call = self.stack.clients.ec2.start_instances().instance_ids(id);
                 call.send().await.context("failed to start the signaling host")
             },
         )
         .await?;
-        launch::until_running(&self.stack, progress, id).await.map(|_| ())
+        rule!("instance-running-after-start" => {
+            launch::until_running(&self.stack, progress, id).await?;
+        });
+        Ok(())
     }
 
     async fn attach_profile(&self, id: &str, profile: &str) -> Result<(), ResourceError> {
@@ -308,7 +320,8 @@ impl SignalInstance {
             let reason = "the signaling host to terminate";
             retry::until(progress, retry::Schedule::INSTANCE, reason, || async {
                 let state = launch::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
-                Ok(matches!(state, None | Some(InstanceStateName::Terminated)).then_some(()))
+                let has_ended = matches!(state, None | Some(InstanceStateName::Terminated));
+                Ok(rule!("instance-terminated-after-delete", has_ended, without: true).then_some(()))
             })
             .await?;
         }

@@ -9,20 +9,25 @@ use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
 
 use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "ssm_parameter";
+
+const TYPE: FieldName = FieldName::new("type");
+/// The value of a configured secret.
+const VALUE: FieldName = FieldName::new("value");
+/// The form of a generated key, in place of its value.
+const FORM: FieldName = FieldName::new("form");
 
 /// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
 const KEY_BYTES: usize = 32;
@@ -144,14 +149,14 @@ impl Resource for Parameter {
         };
         let Some(tags) = tags else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
-        let content = match self.source {
-            Source::Configured(..) => ("value".to_owned(), LiveField::secret(value)),
-            Source::Generated => ("form".to_owned(), LiveField::known(form(value))),
+        let fields = LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
+        let fields = match self.source {
+            Source::Configured(..) => fields.with(VALUE, LiveField::secret(value)),
+            Source::Generated => fields.with(FORM, form(value)),
         };
-        let kind = parameter.r#type.as_ref().map(ParameterType::as_str);
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: [("type".to_owned(), LiveField::known(json!(kind))), content].into(),
+            fields,
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(value),
@@ -159,14 +164,14 @@ impl Resource for Parameter {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let content = match self.source {
+        let fields = Fields::new().with(TYPE, ParameterType::SecureString.as_str());
+        match self.source {
             Source::Configured(_, secret) => {
                 let value = secret(&self.stack.config).and_then(Secret::value);
-                ("value".to_owned(), value.map_or(Field::Unknown, Field::secret))
+                fields.with(VALUE, value.map_or(Field::Unknown, Field::secret))
             }
-            Source::Generated => ("form".to_owned(), Field::known(KEY_FORM)),
-        };
-        [("type".to_owned(), Field::known(ParameterType::SecureString.as_str())), content].into()
+            Source::Generated => fields.with(FORM, KEY_FORM),
+        }
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -175,7 +180,8 @@ impl Resource for Parameter {
         let tags = sdk_tags(context.tags).context("failed to create the parameter")?;
         let call = ssm.put_parameter().name(&self.name).value(&value).r#type(ParameterType::SecureString);
         let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
-        if answer.found(&["ParameterAlreadyExists"], "failed to create the parameter")?.is_some() {
+        let exists: &[&str] = rule!("parameter-create-survives-lost-answer", &["ParameterAlreadyExists"]);
+        if answer.found(exists, "failed to create the parameter")?.is_some() {
             return Ok(self.outputs(&value));
         }
         // The response to an earlier attempt was lost, so the value that it stored is the valid one.
@@ -192,8 +198,8 @@ impl Resource for Parameter {
     ) -> Result<OutputMap, ResourceError> {
         let ssm = &self.stack.clients.ssm;
         let mut outputs = live.outputs.clone();
-        if changes.has_any(&["type", "value", "form"]) {
-            let kept = live.outputs.get("value").filter(|_| !changes.has("form"));
+        if changes.has_any(&[TYPE, VALUE, FORM]) {
+            let kept = live.outputs.get("value").filter(|_| !changes.has(FORM));
             let value = kept.map_or_else(|| self.value(), |kept| Ok(kept.value().to_owned()))?;
             let call = ssm.put_parameter().name(&self.name).value(&value).overwrite(true);
             let call = call.r#type(ParameterType::SecureString).description(self.stack.mark());

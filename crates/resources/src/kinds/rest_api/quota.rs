@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use peersync_aws::retry::{Schedule, while_failing};
-use peersync_engine::{Progress, ResourceError};
+use peersync_engine::{Progress, ResourceError, rule};
 
 /// Long enough for several stacks that delete their APIs at the same time.
 const QUOTA: Schedule =
@@ -34,8 +34,9 @@ impl SlowDown for Progress {
 }
 
 fn is_transient(error: &ResourceError) -> bool {
-    error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"])
-        || (error.is(&["ConflictException"]) && says(error, "concurrent"))
+    let is_quota = error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"]);
+    let is_concurrent = error.is(&["ConflictException"]) && says(error, "concurrent");
+    rule!("api-quota-is-transient", is_quota) || rule!("api-change-while-busy", is_concurrent)
 }
 
 /// Returns whether one of the error's causes contains the text.

@@ -4,20 +4,25 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use peersync_aws::{Context as _, NotFound as _, retry};
-use peersync_engine::{Progress, ResourceError};
+use peersync_engine::{Progress, ResourceError, rule};
 
 /// The maximum number of keys that S3 accepts in one call.
 const BATCH: i32 = 1_000;
 /// Transient error codes, of single keys or of a whole call: S3 is busy, or an object was added meanwhile.
-const PASSING: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted", "BucketNotEmpty"];
+const TRANSIENT: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "BucketNotEmpty"];
 
 /// Empties and deletes the bucket; succeeds if it does not exist.
 pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
-    let is_transient = |error: &ResourceError| error.is(PASSING);
+    // `OperationAborted`: another change of the bucket is in progress.
+    let is_transient = |error: &ResourceError| {
+        error.is(TRANSIENT) || rule!("bucket-delete-while-busy", error.is(&["OperationAborted"]))
+    };
     retry::while_failing(progress, retry::Schedule::STATE, is_transient, || async {
-        empty(s3, progress, bucket).await?;
+        rule!("bucket-emptied-before-delete" => {
+            empty(s3, progress, bucket).await?;
+        });
         let answer = s3.delete_bucket().bucket(bucket).send().await;
-        answer.found(&["NoSuchBucket"], "failed to delete the bucket").map(|_| ())
+        answer.found(rule!("bucket-delete-survives-absence", &["NoSuchBucket"]), "failed to delete the bucket").map(|_| ())
     })
     .await
 }

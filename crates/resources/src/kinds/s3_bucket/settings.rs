@@ -1,7 +1,5 @@
 //! The settings of the bucket, one field each: the desired value, and how each is read and changed.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus,
@@ -15,36 +13,34 @@ use serde_json::{Value, json};
 use super::absent_setting;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{Field, Fields, LiveField, ResourceError};
+use peersync_engine::{FieldName, Fields, LiveFields, ResourceError};
 
 /// The number of days after which incomplete uploads are deleted.
 const UNFINISHED_UPLOAD_DAYS: i32 = 7;
 /// The name of the managed lifecycle rule.
 const LIFECYCLE_RULE: &str = "peersync";
 
-const PUBLIC_ACCESS: &str = "public_access";
-const OWNERSHIP: &str = "object_ownership";
-const ENCRYPTION: &str = "encryption";
-const VERSIONING: &str = "versioning";
-const LIFECYCLE: &str = "lifecycle";
+const PUBLIC_ACCESS: FieldName = FieldName::new("public_access");
+const OWNERSHIP: FieldName = FieldName::new("object_ownership");
+const ENCRYPTION: FieldName = FieldName::new("encryption");
+const VERSIONING: FieldName = FieldName::new("versioning");
+const LIFECYCLE: FieldName = FieldName::new("lifecycle");
+
+/// All settings, sorted by name.
+pub(super) const FIELDS: [FieldName; 5] = [ENCRYPTION, LIFECYCLE, OWNERSHIP, PUBLIC_ACCESS, VERSIONING];
 
 /// Returns the desired settings.
 pub(super) fn desired(old_version_days: i32) -> Fields {
-    [
-        (PUBLIC_ACCESS.to_owned(), Field::known("blocked")),
-        (OWNERSHIP.to_owned(), Field::known("BucketOwnerEnforced")),
-        (ENCRYPTION.to_owned(), Field::known("AES256")),
-        (VERSIONING.to_owned(), Field::known("Enabled")),
-        (
-            LIFECYCLE.to_owned(),
-            Field::known(json!([rule_view(LIFECYCLE_RULE, true, old_version_days, UNFINISHED_UPLOAD_DAYS)])),
-        ),
-    ]
-    .into()
+    Fields::new()
+        .with(PUBLIC_ACCESS, "blocked")
+        .with(OWNERSHIP, "BucketOwnerEnforced")
+        .with(ENCRYPTION, "AES256")
+        .with(VERSIONING, "Enabled")
+        .with(LIFECYCLE, json!([rule_view(LIFECYCLE_RULE, true, old_version_days, UNFINISHED_UPLOAD_DAYS)]))
 }
 
 /// Reads all settings concurrently. Those of a bucket that does not exist are empty.
-pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<BTreeMap<String, LiveField>, ResourceError> {
+pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<LiveFields, ResourceError> {
     let s3 = &stack.clients.s3;
     let (access, ownership, encryption, versioning, lifecycle) = futures::try_join!(
         public_access(s3, bucket),
@@ -53,18 +49,21 @@ pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<BTreeMap<String,
         versioning(s3, bucket),
         lifecycle(s3, bucket),
     )?;
-    let fields = [
-        (PUBLIC_ACCESS, access),
-        (OWNERSHIP, ownership),
-        (ENCRYPTION, encryption),
-        (VERSIONING, versioning),
-        (LIFECYCLE, lifecycle),
-    ];
-    Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), LiveField::Known(value))).collect())
+    Ok(LiveFields::new()
+        .with(PUBLIC_ACCESS, access)
+        .with(OWNERSHIP, ownership)
+        .with(ENCRYPTION, encryption)
+        .with(VERSIONING, versioning)
+        .with(LIFECYCLE, lifecycle))
 }
 
-/// Applies the desired setting of one field. Does nothing for other names, such as those of tags.
-pub(super) async fn send(s3: &Client, bucket: &str, field: &str, old_version_days: i32) -> Result<(), ResourceError> {
+/// Applies the desired setting of one of [`FIELDS`].
+pub(super) async fn send(
+    s3: &Client,
+    bucket: &str,
+    field: FieldName,
+    old_version_days: i32,
+) -> Result<(), ResourceError> {
     match field {
         PUBLIC_ACCESS => block_public_access(s3, bucket).await,
         OWNERSHIP => enforce_ownership(s3, bucket).await,

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdG
 
 use peersync_aws::NotFound as _;
 use peersync_config::Ingress;
-use peersync_engine::ResourceError;
+use peersync_engine::{ResourceError, rule};
 
 /// The name of the prefix list, maintained by AWS, of the addresses from which CloudFront calls origins.
 pub(super) const CLOUDFRONT_LIST: &str = "com.amazonaws.global.cloudfront.origin-facing";
@@ -148,34 +148,39 @@ pub(super) struct Calls<'a> {
     pub(super) names: &'a Names,
 }
 
-/// The error code for adding a rule that already exists, which counts as success.
-const DUPLICATE: &[&str] = &["InvalidPermission.Duplicate"];
-/// The error code for removing a rule that does not exist, which counts as success.
-const ABSENT: &[&str] = &["InvalidPermission.NotFound"];
+/// Returns the error code for adding a rule that already exists, which counts as success.
+fn duplicate() -> &'static [&'static str] {
+    rule!("ingress-create-survives-lost-answer", &["InvalidPermission.Duplicate"])
+}
+
+/// Returns the error code for removing a rule that does not exist, which counts as success.
+fn absent() -> &'static [&'static str] {
+    rule!("ingress-delete-survives-absence", &["InvalidPermission.NotFound"])
+}
 
 impl Calls<'_> {
     pub(super) async fn authorize_inbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.authorize_security_group_ingress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(DUPLICATE, "failed to add an inbound rule to the security group").map(|_| ())
+        call.send().await.found(duplicate(), "failed to add an inbound rule to the security group").map(|_| ())
     }
 
     pub(super) async fn authorize_outbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.authorize_security_group_egress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(DUPLICATE, "failed to add an outbound rule to the security group").map(|_| ())
+        call.send().await.found(duplicate(), "failed to add an outbound rule to the security group").map(|_| ())
     }
 
     pub(super) async fn revoke_inbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.revoke_security_group_ingress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(ABSENT, "failed to remove an inbound rule from the security group").map(|_| ())
+        call.send().await.found(absent(), "failed to remove an inbound rule from the security group").map(|_| ())
     }
 
     pub(super) async fn revoke_outbound(&self, rules: &[Rule]) -> Result<(), ResourceError> {
         let Some(permissions) = self.permissions(rules) else { return Ok(()) };
         let call = self.ec2.revoke_security_group_egress().group_id(self.group).set_ip_permissions(permissions);
-        call.send().await.found(ABSENT, "failed to remove an outbound rule from the security group").map(|_| ())
+        call.send().await.found(absent(), "failed to remove an outbound rule from the security group").map(|_| ())
     }
 
     /// Returns `None` if there are no rules, so that nothing is sent; the inner `Option` is the SDK's.

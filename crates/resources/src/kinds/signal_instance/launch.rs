@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{GONE, IMAGE_TAG, USER_DATA_TAG, ec2, hash, is_alive};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
-use peersync_engine::{ApplyContext, Progress, ResourceError, Tags};
+use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
 
 /// AWS's public parameter that holds the id of the newest Amazon Linux 2023 image.
 pub(super) const NEWEST_IMAGE_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
@@ -23,7 +23,7 @@ const ROOT_DEVICE: &str = "/dev/xvda";
 const TOKEN_PERIOD: u64 = 600;
 
 /// A request for a new host.
-pub(super) struct Order<'a> {
+pub(super) struct LaunchRequest<'a> {
     pub(super) stack: &'a Stack,
     pub(super) context: &'a ApplyContext<'a>,
     pub(super) user_data: String,
@@ -35,20 +35,25 @@ pub(super) struct Order<'a> {
     pub(super) older: &'a [Instance],
 }
 
-impl Order<'_> {
+impl LaunchRequest<'_> {
     /// Launches the host and waits until it runs or, if it replaces another, until it is healthy. Returns its id.
     pub(super) async fn run(&self) -> Result<String, ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
         let root = self.root_device(&image).await?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let token = self.token(&image, now / TOKEN_PERIOD);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let period = rule!(
+            "instance-launch-is-idempotent",
+            now.as_secs() / TOKEN_PERIOD,
+            without: now.subsec_nanos().into()
+        );
+        let token = self.token(&image, period);
         let launched = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || {
             self.launch(&image, &root, &token)
         });
         let id = launched.await?;
         let running = until_running(self.stack, progress, &id).await?;
-        if running.iam_instance_profile().is_none() {
+        if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
         }
         if self.older.iter().any(is_alive) {
@@ -150,7 +155,7 @@ impl Order<'_> {
             let healthy = status.is_some_and(|status| {
                 status.instance_status().and_then(|summary| summary.status()) == Some(&SummaryStatus::Ok)
             });
-            Ok(healthy.then_some(()))
+            Ok(rule!("instance-healthy-before-takeover", healthy, without: true).then_some(()))
         })
         .await
     }
@@ -163,14 +168,17 @@ impl Order<'_> {
 pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) -> Result<Instance, ResourceError> {
     retry::until(progress, retry::Schedule::INSTANCE, "the signaling host to start running", || async {
         // A new instance may not be found at first.
-        let Some(instance) = read(stack, id).await? else { return Ok(None) };
+        let Some(instance) = read(stack, id).await? else {
+            let absent = || ResourceError::new("the signaling host does not exist");
+            return rule!("instance-visible-after-launch", Ok(None), without: Err(absent()));
+        };
         match instance.state().and_then(|state| state.name()) {
             Some(InstanceStateName::Running) => Ok(Some(instance)),
             Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => {
                 let why = instance.state_reason().and_then(|reason| reason.message()).unwrap_or("EC2 gave no reason");
                 Err(ResourceError::new("the signaling host terminated before it was running").caused_by(why.to_owned()))
             }
-            _ => Ok(None),
+            _ => rule!("instance-running-after-launch", Ok(None), without: Ok(Some(instance))),
         }
     })
     .await
@@ -186,7 +194,8 @@ pub(super) async fn read(stack: &Stack, id: &str) -> Result<Option<Instance>, Re
 /// Returns whether the error means that the role, the security group or the profile has not propagated yet.
 fn is_transient(error: &ResourceError) -> bool {
     let profile = error.causes().iter().any(|cause| cause.to_lowercase().contains("iam instance profile"));
-    (error.is(&["InvalidParameterValue"]) && profile) || error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"])
+    rule!("instance-profile-visible-to-launch", error.is(&["InvalidParameterValue"]) && profile)
+        || rule!("security-group-visible-to-launch", error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]))
 }
 
 fn hinted(error: ResourceError) -> ResourceError {

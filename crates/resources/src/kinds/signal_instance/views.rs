@@ -3,8 +3,8 @@
 use aws_sdk_ec2::types::{Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceStateName};
 use serde_json::{Value, json};
 
-use super::{IMAGE_TAG, LEFTOVERS, NEWEST_IMAGE};
-use peersync_engine::{Live, LiveField, Tags};
+use super::{IMAGE_TAG, NEWEST_IMAGE};
+use peersync_engine::{LiveField, Tags};
 
 /// Returns the image. The id alone does not tell whether the deployer chose it; the tag does.
 pub(super) fn image_view(instance: &Found, tags: &Tags) -> String {
@@ -39,14 +39,5 @@ pub(super) fn state_view(instance: &Found) -> &'static str {
     match instance.state().and_then(|state| state.name()) {
         Some(InstanceStateName::Pending | InstanceStateName::Running) => "running",
         _ => "stopped",
-    }
-}
-
-pub(super) fn leftovers(live: &Live) -> Vec<String> {
-    match live.fields.get(LEFTOVERS) {
-        Some(LiveField::Known(Value::Array(ids))) => {
-            ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
-        }
-        _ => Vec::new(),
     }
 }
