@@ -11,9 +11,10 @@ use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::tls;
 
 use super::Context as _;
+use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
-use peersync_engine::ResourceError;
+use peersync_engine::{ResourceError, rule};
 
 /// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
 /// 200 calls each fails.
@@ -64,41 +65,25 @@ pub enum ConnectError {
     Call(#[from] ResourceError),
 }
 
-/// The clients of all services, cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Clients {
-    /// API Gateway, REST APIs.
-    pub api_gateway: aws_sdk_apigateway::Client,
-    /// CloudFront.
-    pub cloudfront: aws_sdk_cloudfront::Client,
-    /// CloudWatch: alarms and dashboards.
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
-    /// CloudWatch Logs.
-    pub logs: aws_sdk_cloudwatchlogs::Client,
-    /// DynamoDB.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    /// EC2.
-    pub ec2: aws_sdk_ec2::Client,
-    /// IAM.
-    pub iam: aws_sdk_iam::Client,
-    /// Lambda.
-    pub lambda: aws_sdk_lambda::Client,
-    /// S3, with path-style URLs if the endpoint is not that of AWS.
-    pub s3: aws_sdk_s3::Client,
-    /// Systems Manager: parameters.
-    pub ssm: aws_sdk_ssm::Client,
-    /// Security Token Service: the caller's identity.
-    pub sts: aws_sdk_sts::Client,
-    /// The region of all clients.
-    pub region: String,
-    /// The URL of the AWS emulator, if one was given.
-    pub endpoint_url: Option<String>,
-    /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
-    pub emulated: bool,
-    /// Services that the emulator lacks, by their name in IAM policies, each with the reason. Empty if the endpoint was
-    /// not probed, as with AWS.
-    pub absent: BTreeMap<&'static str, String>,
+macro_rules! clients {
+    ($($(#[$doc:meta])* $field:ident: $sdk:ident { $($rest:tt)* })*) => {
+        /// The clients of all services, cheap to clone.
+        #[derive(Clone, Debug)]
+        pub struct Clients {
+            $($(#[$doc])* pub $field: $sdk::Client,)*
+            /// The region of all clients.
+            pub region: String,
+            /// The URL of the AWS emulator, if one was given.
+            pub endpoint_url: Option<String>,
+            /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
+            pub emulated: bool,
+            /// Services that the emulator lacks, by their prefix in IAM policies, each with the reason. Empty if the
+            /// endpoint was not probed, as with AWS.
+            pub absent: BTreeMap<&'static str, String>,
+        }
+    };
 }
+for_each_service!(clients);
 
 impl Clients {
     /// Creates the clients. Sends no request.
@@ -118,37 +103,45 @@ impl Clients {
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
         // By default the SDK stops retrying once its budget of about a hundred retries is spent, so that many clients
         // together do not keep a service down. This is a single client, and each call has its own limits.
-        let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(TokenBucket::unlimited()).build();
-        // A macro because each service has its own types.
+        let partition = RetryPartition::custom("peersync-deploy");
+        let own_quota =
+            rule!("retry-quota-is-unlimited", partition.token_bucket(TokenBucket::unlimited()), without: partition);
+        let own_quota = own_quota.build();
+        // Macros because each service has its own types.
         macro_rules! client {
-            ($service:ident $(, $setting:ident = $value:expr)?) => {
-                $service::Client::from_conf(
-                    $service::config::Builder::from(sdk)
-                        $(.$setting($value))?
-                        .interceptor(VisibleRetries)
-                        .retry_partition(own_quota.clone())
-                        .retry_classifier(TooManyRequests)
-                        .build(),
-                )
+            ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
+                let config = $sdk::config::Builder::from(sdk);
+                let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
+                let config =
+                    rule!("status-429-is-transient", config.retry_classifier(TooManyRequests), without: config);
+                $(let config = {
+                    let ($config, $other_endpoint) = (config, endpoint_url.is_some());
+                    $configured
+                };)?
+                $sdk::Client::from_conf(config.build())
+            }};
+        }
+        macro_rules! connected {
+            ($(
+                $(#[$doc:meta])*
+                $field:ident: $sdk:ident {
+                    prefix: $prefix:literal,
+                    signing_name: $signing_name:literal,
+                    keeps_resources: $keeps_resources:literal,
+                    probe: $probe:tt,
+                    $(config: { |$config:ident, $other_endpoint:ident| $configured:expr },)?
+                }
+            )*) => {
+                Self {
+                    $($field: client!($sdk, $($config, $other_endpoint, $configured)?),)*
+                    region,
+                    endpoint_url,
+                    emulated: false,
+                    absent: BTreeMap::new(),
+                }
             };
         }
-        Ok(Self {
-            api_gateway: client!(aws_sdk_apigateway),
-            cloudfront: client!(aws_sdk_cloudfront),
-            cloudwatch: client!(aws_sdk_cloudwatch),
-            logs: client!(aws_sdk_cloudwatchlogs),
-            dynamodb: client!(aws_sdk_dynamodb),
-            ec2: client!(aws_sdk_ec2),
-            iam: client!(aws_sdk_iam),
-            lambda: client!(aws_sdk_lambda),
-            s3: client!(aws_sdk_s3, force_path_style = endpoint_url.is_some()),
-            ssm: client!(aws_sdk_ssm),
-            sts: client!(aws_sdk_sts),
-            region,
-            endpoint_url,
-            emulated: false,
-            absent: BTreeMap::new(),
-        })
+        Ok(for_each_service!(connected))
     }
 
     /// Returns the caller's identity.
@@ -156,7 +149,8 @@ impl Clients {
     /// # Errors
     /// Missing, wrong or expired credentials; an endpoint that does not respond.
     pub async fn identity(&self) -> Result<Identity, ResourceError> {
-        let soon = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS).with_max_backoff(FIRST_BACKOFF);
+        let attempts = rule!("first-call-is-repeated", FIRST_ATTEMPTS, without: 1);
+        let soon = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(FIRST_BACKOFF);
         let call = self.sts.get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
         let answer = call.send().await.context("failed to get the caller identity")?;
@@ -177,9 +171,10 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
         (None, true) if std::env::var_os("AWS_REGION").is_none() => Some("us-east-1".to_owned()),
         (None, _) => None,
     };
+    let attempts = rule!("failed-call-is-repeated", ATTEMPTS, without: 1);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(LONGEST_BACKOFF))
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_timeout(CALL_DEADLINE)
