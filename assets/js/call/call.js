@@ -102,7 +102,7 @@ export class Call extends Emitter {
 
   /** @param {string} text @returns {number} how many it went to */
   chat(text) {
-    return this.peers.filter((peer) => peer.say({ type: "chat", text })).length;
+    return this.peers.filter((peer) => peer.send({ type: "chat", text })).length;
   }
 
   /** @param {Ticket} ticket */
@@ -130,7 +130,7 @@ export class Call extends Emitter {
   #welcomed(id, resumed) {
     for (const peer of this.peers) {
       if (resumed) peer.flush();
-      else peer.say({ type: "peer", peer: id });
+      else peer.send({ type: "peer", peer: id });
     }
     if (!resumed) this.link.send({ type: "join", room: this.room });
   }

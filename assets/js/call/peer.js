@@ -6,7 +6,7 @@
  */
 import { Emitter } from "../emitter.js";
 import { adapt, applyStep, begin, STEPS } from "./adapt.js";
-import { Conversation } from "./wire.js";
+import { PeerChannel } from "./wire.js";
 import { Files } from "./files.js";
 import { direction, layOut, sections } from "./layout.js";
 import { Negotiation } from "./negotiation.js";
@@ -58,7 +58,7 @@ export class Peer extends Emitter {
   #options;
   #pc;
   #negotiation;
-  #talk;
+  #channel;
   #sample = FIRST_SAMPLE;
   #adaptation;
   /** The step that the browser was told. */
@@ -80,10 +80,10 @@ export class Peer extends Emitter {
       polite: options.polite, initiator: options.initiator,
       send: (signal) => this.#deliver(signal), beforeAnswer: () => this.#attachAll(),
     });
-    this.#talk = new Conversation(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
-    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.say(message));
+    this.#channel = new PeerChannel(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
+    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.send(message));
     this.verification = new Verification({
-      begins: !options.polite, send: (message) => this.say(message),
+      begins: !options.polite, send: (message) => this.send(message),
       fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: fingerprintOf(this.#pc.remoteDescription?.sdp) }),
     });
     this.#listen();
@@ -105,12 +105,12 @@ export class Peer extends Emitter {
 
   /** Whether there is a way to them that needs no server. */
   get reachable() {
-    return this.#talk.open && this.status === "connected";
+    return this.#channel.open && this.status === "connected";
   }
 
   /** @param {WireMessage} message @returns {boolean} */
-  say(message) {
-    return this.#talk.send(message);
+  send(message) {
+    return this.#channel.send(message);
   }
 
   /** @param {Signal} signal that came over the server */
@@ -147,7 +147,7 @@ export class Peer extends Emitter {
   /** @param {boolean} [goodbye] whether to tell them */
   close(goodbye = true) {
     if (this.status === "closed") return;
-    if (goodbye) this.say({ type: "bye" });
+    if (goodbye) this.send({ type: "bye" });
     clearInterval(this.#sampling);
     clearTimeout(this.#restarting);
     this.#negotiation.stop();
@@ -159,19 +159,19 @@ export class Peer extends Emitter {
     const pc = this.#pc;
     pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
     pc.addEventListener("iceconnectionstatechange", () => this.#connectionChanged());
-    this.#talk.on("open", () => {
+    this.#channel.on("open", () => {
       this.#tellState();
       void this.verification.start();
       this.emit("open", null);
     });
-    this.#talk.on("message", (message) => this.#hear(message));
-    this.#talk.on("close", () => { if (this.status !== "closed") this.emit("bye", null); });
+    this.#channel.on("message", (message) => this.#onMessage(message));
+    this.#channel.on("close", () => { if (this.status !== "closed") this.emit("bye", null); });
     this.files.on("change", (transfer) => this.emit("transfer", transfer));
     this.verification.on("code", (code) => this.emit("code", code));
   }
 
   /** @param {WireMessage} message */
-  #hear(message) {
+  #onMessage(message) {
     switch (message.type) {
       case "description":
       case "candidate":
@@ -205,7 +205,7 @@ export class Peer extends Emitter {
     const message = "description" in signal
       ? { type: /** @type {const} */ ("description"), description: signal.description }
       : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
-    if (this.reachable && this.say(message)) return;
+    if (this.reachable && this.send(message)) return;
     if (this.#options.viaServer(signal)) return;
     // No way at the moment. The whole description, candidates included, goes out with flush().
     this.#unsent = true;
@@ -232,7 +232,7 @@ export class Peer extends Emitter {
   }
 
   #tellState() {
-    this.say({ type: "state", ...this.#options.state() });
+    this.send({ type: "state", ...this.#options.state() });
   }
 
   #connectionChanged() {

@@ -110,7 +110,7 @@ const PER_SECOND = 30;
  * The channel itself: small messages, checked, and not more of them than anybody can read.
  * @extends {Emitter<{ open: null, message: WireMessage, close: null }>}
  */
-export class Conversation extends Emitter {
+export class PeerChannel extends Emitter {
   #channel;
   #tokens = BURST;
   #last = 0;

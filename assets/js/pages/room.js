@@ -85,14 +85,14 @@ async function join({ id, title, name, user, media, lobby }) {
         call.leave();
         showWaiting(false);
         // What is said where nothing was shown a moment ago is not read out.
-        requestAnimationFrame(() => lobby.say(why));
+        requestAnimationFrame(() => lobby.showStatus(why));
       }
       resolve();
     });
   });
-  call.on("knocking", () => { lobby.say(""); showWaiting(true); });
+  call.on("knocking", () => { lobby.showStatus(""); showWaiting(true); });
   byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
-  lobby.say(t("home.connecting"));
+  lobby.showStatus(t("home.connecting"));
   call.start();
   await settled;
 }

@@ -51,7 +51,7 @@ export class Lobby {
   }
 
   /** @param {string} text under the buttons, read out */
-  say(text) {
+  showStatus(text) {
     byId("lobby-status", HTMLElement).textContent = text;
   }
 

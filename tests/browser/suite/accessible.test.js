@@ -67,7 +67,7 @@ test("pages before signing in", async () => {
   await ada.page.getByRole("textbox", { name: "Name" }).fill("Ada");
   await ada.page.getByRole("textbox", { name: "Email" }).fill("ada.new@example.org");
   await ada.press("Sign up");
-  await ada.page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await ada.page.getByRole("heading", { name: "Check your email" }).waitFor();
   await check(ada, "signup-sent");
   await ada.open("login.html#token=x");
   await ada.page.getByRole("button", { name: "Continue" }).waitFor();
@@ -159,7 +159,7 @@ test("files, devices, and a server out of reach", async () => {
   await hanna.page.keyboard.press("Escape");
   await product.network({ drop: 1 });
   await product.cut();
-  await hanna.page.getByText("Server out of reach. Your call goes on.").waitFor();
+  await hanna.page.getByText("The server is unreachable. Your call goes on.").waitFor();
   await check(hanna, "unreachable");
   await product.network({});
   await hanna.leave();
@@ -182,7 +182,7 @@ test("a locked room, and a browser that refuses the camera", async () => {
   await check(gus, "lobby-refused");
   await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
   await gus.press("Join room");
-  await gus.page.getByText(/We knocked/).waitFor();
+  await gus.page.getByText(/You knocked/).waitFor();
   await hanna.page.getByRole("group", { name: /Gus knocks/ }).waitFor();
   await check(gus, "waiting");
   await check(hanna, "knock");
@@ -199,10 +199,10 @@ test("an account about to be deleted, and a request that was answered", async ()
   await bob.post("/send-friend-request", { toEmail: ada.email });
   await ada.open(`friendre1.html#from=${encodeURIComponent(bob.email)}&name=Bob`);
   await ada.press("Accept");
-  await ada.page.getByRole("heading", { name: "You are friends now" }).waitFor();
+  await ada.page.getByRole("heading", { name: "You are now friends" }).waitFor();
   await check(ada, "friendre1-done");
   await ada.open("friendre1.html");
-  await ada.page.getByText(/This link is not complete/).waitFor();
+  await ada.page.getByText(/This link is incomplete/).waitFor();
   await check(ada, "friendre1-broken");
   await ada.open("home.html");
   await ada.press(/Account/);

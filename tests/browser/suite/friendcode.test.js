@@ -34,13 +34,13 @@ test("a friend's device that was compared is recognised; another one is told at 
   await callFriend(ada, bob);
   await ada.press("Check the connection");
   await ada.press("They are the same");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
 
   await callFriend(ada, bob);
   await ada.press("Check the connection");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   assert.equal(await ada.page.getByText(changed).count(), 0);
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
@@ -57,7 +57,7 @@ test("a friend's device that was compared is recognised; another one is told at 
   await ada.press("Check the connection");
   await ada.page.getByRole("dialog").getByText(changed).waitFor();
   await ada.press("They are the same");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
   await ada.leave();

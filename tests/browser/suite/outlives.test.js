@@ -96,7 +96,7 @@ test("signaling is cut: nothing freezes, the page says so, the session goes on",
   await nothingFreezes(gus, async () => {
     await product.network({ drop: 1 });
     await product.cut();
-    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await sharesAndIsSeen(gus);
     await product.network({});
     for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();
@@ -111,7 +111,7 @@ test("the server is killed and comes back knowing nobody: nothing freezes, a lat
   const made = await connections();
   await nothingFreezes(gus, async () => {
     await product.kill();
-    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await pause(2000);
     await product.restart();
     for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();

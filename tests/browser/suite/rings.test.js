@@ -70,7 +70,7 @@ test("reject, cancel: both sides are told", async () => {
   const { ada, bob } = await friends();
   await ada.press("Call Bob");
   await ring(bob).getByRole("button", { name: "Reject" }).click();
-  await ada.page.getByRole("heading", { name: "Bob cannot talk now." }).waitFor();
+  await ada.page.getByRole("heading", { name: "Bob cannot talk right now." }).waitFor();
   await ring(bob).waitFor({ state: "detached" });
 
   await ada.press("Call again");

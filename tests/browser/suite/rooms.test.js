@@ -70,7 +70,7 @@ test("a locked room: knock, be sent away, be let in", async () => {
     await gus.open(link);
     await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
     await gus.press("Join room");
-    await gus.page.getByText(/We knocked/).waitFor();
+    await gus.page.getByText(/You knocked/).waitFor();
     await gus.page.getByRole("button", { name: "Join room" }).waitFor({ state: "hidden" });
     await host.page.getByRole("group", { name: /Gus knocks/ }).getByRole("button", { name: answer }).click();
     if (answer === "Let in") continue;
