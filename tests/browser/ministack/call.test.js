@@ -1,4 +1,4 @@
-/** The product on MiniStack, in small: pages out of the bucket, the API through API Gateway and real functions. */
+/** A short run of the product on MiniStack: pages from the bucket, the API through API Gateway and real functions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { callFriend } from "../support/calls.js";
@@ -25,7 +25,7 @@ after(async () => {
 });
 
 /**
- * Signs up in the page and opens the link of the mail, as a person does.
+ * Signs up on the page and opens the link in the email, as a person does.
  * @param {string} name
  */
 async function signUp(name) {
