@@ -8,16 +8,16 @@
  * @typedef {{ id: string, name: string, locked: boolean, owner: boolean, expiresAt: number, capacity: number }} Room
  * @typedef {{ url: string, ticket: string, iceServers: RTCIceServer[], ttl: number }} Ticket
  *   ttl: lifetime of the credentials in iceServers, in seconds
- * @typedef {{ match: number, mailSent: boolean }} Mailed match: to be typed where the link is opened in another browser
+ * @typedef {{ match: number, mailSent: boolean }} Mailed match: to be typed if the link is opened in another browser
  */
 
 /** A refusal by the server, or the failure to reach it (status 0, code "offline"). */
 export class ApiError extends Error {
   /**
-   * @param {number} status HTTP status, 0 where there was no answer
+   * @param {number} status HTTP status, 0 if there was no answer
    * @param {string} code
    * @param {string} message
-   * @param {number} [retryAfter] seconds to wait, where the server said so
+   * @param {number} [retryAfter] seconds to wait, if the server gave them
    */
   constructor(status, code, message, retryAfter) {
     super(message);

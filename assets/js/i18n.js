@@ -10,7 +10,7 @@
  */
 
 const LANGUAGES = ["en", "de"];
-/** The part of the texts that a page needs, where it is not that of the pages before signing in. @type {Record<string, string>} */
+/** The part of the texts that a page needs, if not the one for the pages before signing in. @type {Record<string, string>} */
 const PARTS = { home: "home", room: "call", friendcall: "call" };
 
 /**

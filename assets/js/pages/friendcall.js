@@ -18,7 +18,7 @@ const CONSENT_MS = 60_000;
 
 /**
  * @typedef {import("../api.js").User} User
- * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, where we accepted a ring
+ * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, if we accepted a ring
  */
 
 export async function start() {

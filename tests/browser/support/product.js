@@ -29,7 +29,7 @@ export class Product {
   /**
    * @param {string} folder of its data
    * @param {Record<string, string>} environment
-   * @param {string[]} where the flags that say what runs in its process
+   * @param {string[]} where the flags that choose what runs in its process
    */
   constructor(folder, environment, where) {
     this.#folder = folder;
@@ -39,8 +39,8 @@ export class Product {
 
   /**
    * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string, published?: boolean }} [options] its
-   * peersync.toml, its secrets, the AWS emulator that it uses, and whether the pages have to be those of the program, as
-   * they are published; with an emulator they are, because they come out of the bucket
+   * peersync.toml, its secrets, the AWS emulator that it uses, and whether to serve the published pages built into the
+   * program; with an emulator that is always so, because they come from the bucket
    */
   static async start({ config = "", environment = {}, endpoint, published = false } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));

@@ -137,7 +137,7 @@ export default {
   "shortcuts.talk": "Hold to speak while muted",
   "shortcuts.space": "Space",
   "shortcuts.use": "Use keyboard shortcuts",
-  // What the pictures of the check are called, in their order: for reading them to each other.
+  // The names of the verification emoji, in their order, for reading them to each other.
   "verify.words": "dog cat lion horse unicorn pig elephant rabbit panda rooster penguin turtle fish octopus butterfly flower " +
     "tree cactus mushroom globe moon cloud fire banana apple strawberry corn pizza cake heart smiley robot " +
     "hat glasses wrench santa thumb umbrella hourglass clock gift bulb book pencil paperclip scissors lock key " +

@@ -1,4 +1,4 @@
-/** Texts of the pages before one is signed in, in English. The pages carry the same words, so that they read well before a script runs. */
+/** Texts of the pages shown before signing in, in English. The pages carry the same words, so that they read well before a script runs. */
 export default {
   "missing.page": "Nothing here · PeerSync",
   "request.page": "Friend request · PeerSync",
