@@ -160,9 +160,9 @@ impl Routes {
         missing.dedup();
         missing.retain(|path| !ids.contains_key(*path));
         while !missing.is_empty() {
-            let can_be_created =
-                |path: &&str| rule!("api-parent-paths-first", ids.contains_key(parent(path)), without: true);
-            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(can_be_created);
+            let has_parent = |path: &str| ids.contains_key(parent(path));
+            let (next, rest): (Vec<&str>, Vec<&str>) =
+                missing.iter().partition(|path| rule!("api-parent-paths-first", has_parent(path), without: true));
             if next.is_empty() {
                 return Err(ResourceError::new("the REST API has no path `/`"));
             }
