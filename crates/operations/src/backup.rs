@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use peersync_aws::retry::{Schedule, until};
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{Failure, Progress, ResourceError};
+use peersync_engine::{Failure, Progress, ResourceError, rule};
 use peersync_resources::stack::Stack;
 
 /// The tables with users' data. The third table holds only what expires by itself within a month.
@@ -26,12 +26,12 @@ pub struct Backup {
     /// The table.
     pub table: String,
     /// Where the backup is.
-    pub place: Place,
+    pub location: BackupLocation,
 }
 
 /// The location of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum BackupLocation {
     /// In DynamoDB, under this ARN.
     DynamoDb(String),
     /// In this file, one item per line, in DynamoDB's own JSON.
@@ -42,12 +42,12 @@ impl Backup {
     /// Returns where the backup is and how to restore it, for people.
     pub fn explain(&self) -> String {
         let table = &self.table;
-        match &self.place {
-            Place::DynamoDb(arn) => format!(
+        match &self.location {
+            BackupLocation::DynamoDb(arn) => format!(
                 "{table} is backed up in DynamoDB as {arn}; restore it with `aws dynamodb restore-table-from-backup \
                  --target-table-name {table} --backup-arn {arn}` and adopt it with `peersync-deploy up --adopt`"
             ),
-            Place::File(file) => {
+            BackupLocation::File(file) => {
                 let file = file.display();
                 format!(
                     "{table} is backed up in {file}; restore it after `peersync-deploy up` with `while read -r item; do \
@@ -59,11 +59,11 @@ impl Backup {
 
     /// Returns the event for programs.
     pub fn json(&self) -> Value {
-        let (kind, place) = match &self.place {
-            Place::DynamoDb(arn) => ("dynamodb", arn.clone()),
-            Place::File(file) => ("file", file.display().to_string()),
+        let (kind, location) = match &self.location {
+            BackupLocation::DynamoDb(arn) => ("dynamodb", arn.clone()),
+            BackupLocation::File(file) => ("file", file.display().to_string()),
         };
-        json!({ "event": "backup", "table": self.table, "kind": kind, "place": place })
+        json!({ "event": "backup", "table": self.table, "kind": kind, "place": location })
     }
 }
 
@@ -80,8 +80,8 @@ pub async fn back_up(
     let mut backups = Vec::new();
     for table in TABLES.map(|table| stack.named(table)) {
         if present(&table) && holds_anything(stack, &table).await? {
-            let place = keep(stack, &table, &moment, progress).await?;
-            backups.push(Backup { table, place });
+            let location = keep(stack, &table, &moment, progress).await?;
+            backups.push(Backup { table, location });
         }
     }
     Ok(backups)
@@ -99,13 +99,13 @@ async fn holds_anything(stack: &Stack, table: &str) -> Result<bool, ResourceErro
     Ok(page.is_some_and(|page| !page.items().is_empty()))
 }
 
-async fn keep(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<Place, ResourceError> {
+async fn keep(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<BackupLocation, ResourceError> {
     match on_demand(stack, table, moment, progress).await {
         Err(error) if error.failure == Failure::NotOffered && stack.clients.endpoint_url.is_some() => {
             let folder = Path::new(FOLDER).join(format!("{}-{moment}", stack.name()));
-            export(stack, table, &folder).await.map(Place::File)
+            export(stack, table, &folder).await.map(BackupLocation::File)
         }
-        kept => kept.map(Place::DynamoDb),
+        kept => kept.map(BackupLocation::DynamoDb),
     }
 }
 
@@ -118,7 +118,8 @@ async fn on_demand(stack: &Stack, table: &str, moment: &str, progress: &Progress
     until(progress, Schedule::STATE, "the backup to become available", || async {
         let answer = dynamodb.describe_backup().backup_arn(&arn).send().await.context("failed to read a backup")?;
         let status = answer.backup_description.and_then(|backup| Some(backup.backup_details?.backup_status));
-        Ok((status == Some(BackupStatus::Available)).then_some(()))
+        let is_complete = status == Some(BackupStatus::Available);
+        Ok(rule!("backup-complete-before-delete", is_complete, without: true).then_some(()))
     })
     .await?;
     Ok(arn)

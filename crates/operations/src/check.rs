@@ -29,7 +29,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 struct Target {
     url: String,
     deadline: Duration,
-    look_at: &'static str,
+    hint: &'static str,
 }
 
 /// Requests the page and `/health` until both answer, and returns their URLs. What the target does not offer is not
@@ -48,7 +48,7 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
     let api = gateway_url(stack, outputs).map(|url| Target {
         url: format!("{url}/health"),
         deadline: if stack.clients.endpoint_url.is_some() { EMULATOR_DEADLINE } else { API_DEADLINE },
-        look_at: "check `peersync-deploy logs login` and `peersync-deploy status`",
+        hint: "check `peersync-deploy logs login` and `peersync-deploy status`",
     });
     let (page, api) = try_join(answers(&client, page, progress), answers(&client, api, progress)).await?;
     Ok(page.into_iter().chain(api).collect())
@@ -56,14 +56,14 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
 
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     if let Some(url) = site_page(stack, outputs) {
-        let look_at = "check `peersync-deploy status` and the bucket in the emulator";
-        return Some(Target { url, deadline: EMULATOR_DEADLINE, look_at });
+        let hint = "check `peersync-deploy status` and the bucket in the emulator";
+        return Some(Target { url, deadline: EMULATOR_DEADLINE, hint });
     }
     Some(Target {
         url: format!("https://{}/", distribution(outputs)?),
         deadline: EDGE_DEADLINE,
-        look_at: "a new distribution can take longer: run `peersync-deploy up` again, which only repeats this check; \
-                  `peersync-deploy status` shows the distribution",
+        hint: "a new distribution can take longer: open the URL again later; `peersync-deploy status` shows the \
+               distribution",
     })
 }
 
@@ -72,7 +72,7 @@ async fn answers(
     target: Option<Target>,
     progress: &Progress,
 ) -> Result<Option<String>, DeployError> {
-    let Some(Target { url, deadline, look_at }) = target else { return Ok(None) };
+    let Some(Target { url, deadline, hint }) = target else { return Ok(None) };
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
     let last = Mutex::new(String::new());
     let answered = until(progress, schedule, &format!("{url} to answer"), || async {
@@ -86,7 +86,7 @@ async fn answers(
     });
     match answered.await {
         Ok(()) => Ok(Some(url)),
-        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), look_at: look_at.to_owned() }),
+        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), hint: hint.to_owned() }),
     }
 }
 

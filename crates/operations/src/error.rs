@@ -23,7 +23,7 @@ pub enum DeployError {
         /// The stack.
         stack: String,
         /// What forbids it, and how to change that.
-        mend: String,
+        hint: String,
     },
     /// The users' data could not be backed up, so nothing was deleted.
     Backup(ResourceError),
@@ -35,8 +35,8 @@ pub enum DeployError {
         url: String,
         /// The result of the last attempt.
         last: String,
-        /// Where to look for the reason.
-        look_at: String,
+        /// Where to find the reason.
+        hint: String,
     },
     /// Another single call failed.
     Call(ResourceError),
@@ -88,13 +88,12 @@ impl DeployError {
                  changes); otherwise choose another `stack.name` or `--stage`"
                     .to_owned(),
             ),
-            Self::Protected { mend, .. } => Some(mend.clone()),
+            Self::Protected { hint, .. } | Self::Unanswered { hint, .. } => Some(hint.clone()),
             Self::Backup(error) => Some(match &error.hint {
                 Some(hint) => format!("{hint}; or delete the data without a backup: `--no-backup`"),
                 None => "nothing was deleted; to delete the data without a backup, use `--no-backup`".to_owned(),
             }),
             Self::Stopped => Some("nothing was changed".to_owned()),
-            Self::Unanswered { look_at, .. } => Some(look_at.clone()),
             Self::Call(error) => error.hint.clone(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use peersync_engine::Outputs;
+use peersync_resources::kinds::{cloudfront_distribution, rest_api, s3_bucket};
 use peersync_resources::stack::Stack;
 
 /// Returns the URLs and names of a stack. Those of resources that do not exist are left out.
@@ -13,7 +14,7 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
         ("region", stack.clients.region.clone()),
         ("account", stack.identity.account.clone()),
     ]);
-    let bucket = find(outputs, "s3_bucket", "name");
+    let bucket = outputs.get(&s3_bucket::address(), "name");
     places.extend(bucket.map(|bucket| ("bucket", bucket.to_owned())));
     let site = stack.site_url(outputs);
     places.extend(site.as_ref().map(|site| ("api_url", format!("{site}/api"))));
@@ -29,31 +30,21 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
 
 /// Returns the distribution's own domain name, which works without the owner's DNS.
 pub(super) fn distribution(outputs: &Outputs) -> Option<&str> {
-    find(outputs, "cloudfront_distribution", "edge_domain")
+    outputs.get(&cloudfront_distribution::address(), "edge_domain")
 }
 
 /// Returns the URL of the API without the edge.
 pub(super) fn gateway_url(stack: &Stack, outputs: &Outputs) -> Option<String> {
-    let id = find(outputs, "rest_api", "id")?;
+    let output = |name| outputs.get(&rest_api::address(), name);
     Some(match &stack.clients.endpoint_url {
-        Some(endpoint) => format!("{}/restapis/{id}/api/_user_request_", endpoint.trim_end_matches('/')),
-        None => format!("https://{id}.execute-api.{}.{}/api", stack.clients.region, domain_suffix(stack)),
+        Some(endpoint) => format!("{}/restapis/{}/api/_user_request_", endpoint.trim_end_matches('/'), output("id")?),
+        None => format!("https://{}/api", output("host")?),
     })
 }
 
 /// Returns the URL of the page on an AWS emulator, whose distribution has no name that resolves.
 pub(super) fn site_page(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let endpoint = stack.clients.endpoint_url.as_ref()?;
-    let bucket = find(outputs, "s3_bucket", "name")?;
+    let bucket = outputs.get(&s3_bucket::address(), "name")?;
     Some(format!("{}/{bucket}/index.html", endpoint.trim_end_matches('/')))
-}
-
-fn domain_suffix(stack: &Stack) -> &'static str {
-    if stack.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
-}
-
-/// Returns the output with this name of the first resource of this kind.
-fn find<'a>(outputs: &'a Outputs, kind: &str, name: &str) -> Option<&'a str> {
-    let of_kind = outputs.iter().filter(|(address, _)| address.kind == kind);
-    of_kind.filter_map(|(_, map)| map.get(name)).find(|output| !output.is_secret()).map(|output| output.value())
 }

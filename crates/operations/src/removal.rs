@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::backup::{Backup, back_up};
-use super::{DeployError, Survey, until_stopped};
+use super::{DeployError, ObservedStack, until_stopped};
 use peersync_engine::plan::{Conflict, Plan, PlanOptions};
 use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter};
 use peersync_resources::stack::Stack;
@@ -11,7 +11,7 @@ use peersync_resources::stack::Stack;
 /// The removal of one stack, planned but not yet done.
 pub struct Removal {
     stack: Arc<Stack>,
-    survey: Survey,
+    observed: ObservedStack,
     /// What will be deleted. Unmanaged resources with the stack's names are kept, and listed as conflicts.
     pub plan: Plan,
 }
@@ -36,14 +36,14 @@ impl Removal {
     ) -> Result<Self, DeployError> {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
-            let mend = format!(
+            let hint = format!(
                 "set `stack.protect = false` in the configuration of the stage {stage}, then run this command again"
             );
-            return Err(DeployError::Protected { stack: stack.name(), mend });
+            return Err(DeployError::Protected { stack: stack.name(), hint });
         }
-        let survey = until_stopped(interrupt, Survey::take(&stack, reporter)).await??.readable()?;
-        let plan = survey.plan_destroy();
-        Ok(Self { stack, survey, plan })
+        let observed = until_stopped(interrupt, ObservedStack::read(&stack, reporter)).await??.readable()?;
+        let plan = observed.plan_destroy();
+        Ok(Self { stack, observed, plan })
     }
 
     /// Checks that the tags of the existing resources allow the removal, whatever the configuration says now.
@@ -51,18 +51,18 @@ impl Removal {
     /// # Errors
     /// Fails if they forbid it.
     pub fn refuse_tagged(&self) -> Result<(), DeployError> {
-        if !self.survey.is_protected() {
+        if !self.observed.is_protected() {
             return Ok(());
         }
-        let mend =
+        let hint =
             "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run `up`, then run \
                     this command again"
                 .to_owned();
-        Err(DeployError::Protected { stack: self.stack.name(), mend })
+        Err(DeployError::Protected { stack: self.stack.name(), hint })
     }
 
     /// Returns the resources that have the stack's names but are kept, because it does not manage them.
-    pub fn foreign(&self) -> &[Conflict] {
+    pub fn unmanaged(&self) -> &[Conflict] {
         &self.plan.conflicts
     }
 
@@ -75,7 +75,7 @@ impl Removal {
         reporter: &Arc<dyn Reporter>,
         interrupt: &Interrupt,
     ) -> Result<Vec<Backup>, DeployError> {
-        let ids: Vec<&str> = self.survey.ours().map(|(_, live)| live.id.as_str()).collect();
+        let ids: Vec<&str> = self.observed.ours().map(|(_, live)| live.id.as_str()).collect();
         let present = |table: &str| ids.iter().any(|id| *id == table || id.ends_with(&format!("/{table}")));
         let progress = Progress::of_nobody(reporter.clone());
         let kept = progress.clone().scope(back_up(&self.stack, present, &progress));
@@ -84,7 +84,7 @@ impl Removal {
 
     /// Returns when the stack expires, according to its tags.
     pub fn expires_at(&self) -> Option<String> {
-        self.survey.expires_at()
+        self.observed.expires_at()
     }
 
     /// Deletes the resources, and reads the stack again.
@@ -92,12 +92,12 @@ impl Removal {
     /// # Errors
     /// Fails if everything was deleted but the stack cannot be read again. Failed deletions are in the outcome.
     pub async fn execute(self, reporter: &Arc<dyn Reporter>, interrupt: &Interrupt) -> Result<Removed, DeployError> {
-        let outcome = self.survey.apply(&self.plan, PlanOptions::default(), interrupt, reporter).await;
+        let outcome = self.observed.apply(&self.plan, PlanOptions::default(), interrupt, reporter).await;
         if interrupt.stop.is_cancelled() {
             let remaining = left_by(&outcome);
             return Ok(Removed { outcome, remaining });
         }
-        let remaining = match Survey::take(&self.stack, reporter).await.and_then(Survey::readable) {
+        let remaining = match ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable) {
             Ok(after) => after.ours().map(|(address, _)| address.clone()).collect(),
             // The failed deletions are reported; that reading again failed too, usually for the same reason, adds
             // nothing.

@@ -33,7 +33,7 @@ mod metric_filter;
 mod origin_access_control;
 mod response_headers_policy;
 pub mod rest_api;
-mod s3_bucket;
+pub mod s3_bucket;
 mod s3_bucket_policy;
 mod s3_objects;
 pub mod s3_program;

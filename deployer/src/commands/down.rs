@@ -46,7 +46,7 @@ pub(super) async fn remove(
     command: &'static str,
     backup: bool,
 ) -> Result<Summary, CommandError> {
-    for conflict in removal.foreign() {
+    for conflict in removal.unmanaged() {
         let (address, id, reason) = (&conflict.address, &conflict.id, &conflict.reason);
         run.report.warning(&format!("{address} ({id}) is kept: {reason}"));
     }

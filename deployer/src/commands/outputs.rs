@@ -9,7 +9,7 @@ use super::{CommandError, Context, Exit};
 use crate::cli::OutputsArgs;
 use crate::report::outputs_text;
 use peersync_engine::{Reporter, Silent};
-use peersync_operations::{Survey, places, until_stopped};
+use peersync_operations::{ObservedStack, places, until_stopped};
 
 /// Runs the command.
 ///
@@ -21,14 +21,14 @@ pub async fn run(context: &Context, _: &OutputsArgs) -> Result<Exit, CommandErro
     // The one line is all that a script gets: no events before it.
     let silent: Arc<dyn Reporter> = Arc::new(Silent);
     let reporter = if context.json() { silent } else { run.reporter() };
-    let survey = until_stopped(&run.interrupt, Survey::take(&stack, &reporter)).await??.readable()?;
+    let observed = until_stopped(&run.interrupt, ObservedStack::read(&stack, &reporter)).await??.readable()?;
     run.report.clear();
-    if !survey.is_deployed() {
+    if !observed.is_deployed() {
         return Err(
             CommandError::new(format!("{} is not deployed", stack.name())).hint("deploy it: `peersync-deploy up`")
         );
     }
-    let places = places(&stack, &survey.outputs(), survey.expires_at());
+    let places = places(&stack, &observed.outputs(), observed.expires_at());
     let mut object: Map<String, Value> = places.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     object.insert("event".to_owned(), json!("result"));
     object.insert("status".to_owned(), json!("done"));

@@ -14,14 +14,14 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     context.config_with_secrets()?;
     let run = Run::new(context);
     let stack = run.filled_stack(context, None).await?;
-    let survey = run.survey(&stack).await?.readable()?;
+    let observed = run.observe(&stack).await?.readable()?;
     // Renewing the expiry does not change the stack: the plan mentions it but does not count it.
-    let expires_at = survey.expires_at().or_else(|| stack.expires_at.clone());
-    let plan = survey.plan(&survey.options(&stack, expires_at, args.adopt));
+    let expires_at = observed.expires_at().or_else(|| stack.expires_at.clone());
+    let plan = observed.plan(&observed.options(&stack, expires_at, args.adopt));
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
     }
-    if let (Some(renewed), Some(present)) = (&stack.expires_at, survey.expires_at())
+    if let (Some(renewed), Some(present)) = (&stack.expires_at, observed.expires_at())
         && *renewed != present
     {
         run.report.note(&format!("The stack expires at {present}; `up` extends that to {renewed}."));

@@ -10,7 +10,7 @@ use crate::artifacts;
 use crate::report::{Audience, Report};
 use peersync_config::Expiry;
 use peersync_engine::{Interrupt, Reporter};
-use peersync_operations::{Survey, until_stopped};
+use peersync_operations::{ObservedStack, until_stopped};
 use peersync_resources::stack::Stack;
 
 /// Said by a development build before it builds the server programs.
@@ -64,16 +64,16 @@ impl Run {
     }
 
     /// Reads the stack, as far as it can be read.
-    pub(super) async fn survey(&self, stack: &Arc<Stack>) -> Result<Survey, CommandError> {
-        let survey = until_stopped(&self.interrupt, Survey::take(stack, &self.reporter())).await??;
+    pub(super) async fn observe(&self, stack: &Arc<Stack>) -> Result<ObservedStack, CommandError> {
+        let observed = until_stopped(&self.interrupt, ObservedStack::read(stack, &self.reporter())).await??;
         self.report.clear();
-        if !survey.not_offered.is_empty() {
-            let addresses: Vec<_> = survey.not_offered.iter().map(|(address, _)| address).collect();
+        if !observed.not_offered.is_empty() {
+            let addresses: Vec<_> = observed.not_offered.iter().map(|(address, _)| address).collect();
             let what = text::list(&addresses, 12);
             self.report
                 .warning(&format!("this endpoint does not offer some resources, which the stack does without: {what}"));
         }
-        Ok(survey)
+        Ok(observed)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
 use crate::report::Style;
 use peersync_engine::{Action, Address, Plan, Reason, Step};
-use peersync_operations::{DeployError, Survey};
+use peersync_operations::{DeployError, ObservedStack};
 use peersync_resources::stack::Stack;
 
 /// The state of a resource.
@@ -50,24 +50,24 @@ struct Row {
 pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let stack = run.filled_stack(context, None).await?;
-    let survey = run.survey(&stack).await?;
-    let expires_at = survey.expires_at();
-    let plan = survey.plan(&survey.options(&stack, expires_at.clone().or_else(|| stack.expires_at.clone()), false));
-    let rows = rows(&survey, &plan);
+    let observed = run.observe(&stack).await?;
+    let expires_at = observed.expires_at();
+    let plan = observed.plan(&observed.options(&stack, expires_at.clone().or_else(|| stack.expires_at.clone()), false));
+    let rows = rows(&observed, &plan);
     for row in &rows {
         run.report
             .event(&json!({ "event": "resource", "address": row.address, "state": row.state, "detail": row.detail }));
     }
     run.report.data(&text(&stack, &rows, expires_at.as_deref(), run.report.style()));
-    if !survey.observation.errors.is_empty() {
-        return Err(DeployError::Unreadable(survey.observation.errors).into());
+    if !observed.observation.errors.is_empty() {
+        return Err(DeployError::Unreadable(observed.observation.errors).into());
     }
     run.report.event(&json!({
         "event": "result",
         "command": "status",
         "status": "done",
         "stack": stack.name(),
-        "deployed": survey.is_deployed(),
+        "deployed": observed.is_deployed(),
         "expires_at": expires_at,
         "counts": counts(&rows),
         "resources": rows,
@@ -76,8 +76,8 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
     Ok(Exit::Done)
 }
 
-fn rows(survey: &Survey, plan: &Plan) -> Vec<Row> {
-    let unreadable = survey.observation.errors.iter();
+fn rows(observed: &ObservedStack, plan: &Plan) -> Vec<Row> {
+    let unreadable = observed.observation.errors.iter();
     let unreadable = unreadable.map(|(address, error)| Row {
         address: address.clone(),
         state: State::Unreadable,
@@ -88,7 +88,7 @@ fn rows(survey: &Survey, plan: &Plan) -> Vec<Row> {
         state: State::Foreign,
         detail: format!("{}: {}", conflict.id, conflict.reason),
     });
-    let failed = |address: &Address| survey.observation.errors.iter().any(|(unread, _)| unread == address);
+    let failed = |address: &Address| observed.observation.errors.iter().any(|(unread, _)| unread == address);
     let planned = plan.steps.iter().filter(|step| !failed(&step.address));
     let planned = planned.map(row);
     let mut rows: Vec<Row> = unreadable.chain(foreign).chain(planned).collect();

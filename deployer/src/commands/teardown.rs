@@ -13,7 +13,7 @@ use super::{CommandError, Context, Exit};
 use crate::cli::TeardownArgs;
 use crate::report::words;
 use peersync_aws::{Clients, Identity};
-use peersync_operations::{ExpiredStack, Removal, find_stacks, until_stopped};
+use peersync_operations::{DeployedStack, Removal, find_stacks, until_stopped};
 use peersync_resources::stack::Stack;
 
 /// Runs the command.
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     Ok(worst)
 }
 
-fn show(run: &Run, clients: &Clients, expired: &[ExpiredStack]) {
+fn show(run: &Run, clients: &Clients, expired: &[DeployedStack]) {
     if expired.is_empty() {
         run.report.data(&format!("No stack in {} has expired.", clients.region));
     }
@@ -61,7 +61,7 @@ fn show(run: &Run, clients: &Clients, expired: &[ExpiredStack]) {
 }
 
 /// Removes one stack. A failure is shown and does not prevent the removal of the others.
-async fn remove_one(run: &Run, found: &ExpiredStack, clients: &Clients, identity: &Identity) -> Exit {
+async fn remove_one(run: &Run, found: &DeployedStack, clients: &Clients, identity: &Identity) -> Exit {
     let stack = Arc::new(found.to_stack(clients, identity, crate::artifacts::without_programs()));
     match try_remove(run, &stack).await {
         Ok(exit) => exit,
@@ -76,7 +76,7 @@ async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError>
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     removal.refuse_tagged()?;
     // Somebody may have renewed the expiry since the stack was found.
-    let current = ExpiredStack { expires_at: removal.expires_at(), ..ExpiredStack::default() };
+    let current = DeployedStack { expires_at: removal.expires_at(), ..DeployedStack::default() };
     if current.expires_at.is_some() && !current.is_expired(SystemTime::now()) {
         run.report.warning(&format!("{} is kept: its expiry was renewed in the meantime", stack.name()));
         return Ok(Exit::Done);
@@ -88,14 +88,14 @@ async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError>
     Ok(exit)
 }
 
-fn result(run: &Run, expired: &[ExpiredStack], protected: &[ExpiredStack], dry_run: bool, exit: Exit) -> Value {
+fn result(run: &Run, expired: &[DeployedStack], protected: &[DeployedStack], dry_run: bool, exit: Exit) -> Value {
     let status = match exit {
         Exit::Remains => "remaining",
         Exit::Failed => "failed",
         _ if expired.is_empty() || dry_run => "nothing_to_do",
         _ => "done",
     };
-    let describe = |stack: &ExpiredStack| json!({ "stack": stack.name, "stage": stack.stage, "expires_at": stack.expires_at, "protected": stack.protected });
+    let describe = |stack: &DeployedStack| json!({ "stack": stack.name, "stage": stack.stage, "expires_at": stack.expires_at, "protected": stack.protected });
     json!({
         "event": "result",
         "command": "teardown",

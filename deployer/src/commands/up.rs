@@ -10,7 +10,7 @@ use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Plan, PlanOptions, Problem, Progress, ResourceError, Step};
-use peersync_operations::{DeployError, Survey, until_stopped};
+use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::s3_program;
 use peersync_resources::stack::{EXPIRES_TAG, Stack};
@@ -24,15 +24,15 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     context.config_with_secrets()?;
     let run = Run::new(context);
     let stack = run.filled_stack(context, args.expires.as_ref()).await?;
-    let survey = run.survey(&stack).await?.readable()?;
-    let options = survey.options(&stack, stack.expires_at.clone(), args.adopt);
-    let plan = survey.plan(&options);
+    let observed = run.observe(&stack).await?.readable()?;
+    let options = observed.options(&stack, stack.expires_at.clone(), args.adopt);
+    let plan = observed.plan(&options);
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
     }
     if plan.is_empty() {
         let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
-        summary.outputs = peersync_operations::places(&stack, &survey.outputs(), survey.expires_at());
+        summary.outputs = peersync_operations::places(&stack, &observed.outputs(), observed.expires_at());
         run.report.summary(summary);
         return Ok(Exit::Done);
     }
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     run.report.plan(&heading(&stack), &plan);
     warnings.iter().for_each(|warning| run.report.warning(warning));
     agree(&run, &stack, &plan, args.yes).await?;
-    let summary = apply(&run, &stack, &survey, &plan, options, !args.no_check).await;
+    let summary = apply(&run, &stack, &observed, &plan, options, !args.no_check).await;
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
     Ok(exit)
@@ -72,7 +72,7 @@ fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<Strin
 async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
     let harmless = plan.pending().all(is_harmless);
     let can_ask = std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json();
-    if yes || plan.pending().all(is_renewal) || (harmless && !can_ask) {
+    if yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask) {
         return Ok(());
     }
     confirm(run, &format!("apply the plan above to {}", heading(stack))).await
@@ -80,19 +80,20 @@ async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), C
 
 /// Returns whether a step cannot take anything away from anybody.
 fn is_harmless(step: &Step) -> bool {
-    step.action == Action::Create || is_renewal(step)
+    step.action == Action::Create || step.is_renewal()
 }
 
-/// Returns whether a step only renews the expiry.
-fn is_renewal(step: &Step) -> bool {
-    let expires = format!("tags.{EXPIRES_TAG}");
-    step.action == Action::Update && step.changes.iter().all(|change| change.field == expires)
-}
-
-async fn apply(run: &Run, stack: &Stack, survey: &Survey, plan: &Plan, options: PlanOptions, check: bool) -> Summary {
+async fn apply(
+    run: &Run,
+    stack: &Stack,
+    observed: &ObservedStack,
+    plan: &Plan,
+    options: PlanOptions,
+    check: bool,
+) -> Summary {
     let expires_at = options.tags.get(EXPIRES_TAG).cloned();
     run.report.expect(plan.pending().count());
-    let outcome: Outcome = survey.apply(plan, options, &run.interrupt, &run.reporter()).await;
+    let outcome: Outcome = observed.apply(plan, options, &run.interrupt, &run.reporter()).await;
     run.report.clear();
     let complete = outcome.is_complete();
     let mut summary = Summary::new("up", stack.name(), Status::Done);

@@ -8,7 +8,7 @@ use super::endpoint::Endpoint;
 use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::Config;
 use peersync_engine::{Address, Interrupt, Outcome, Reporter};
-use peersync_operations::Survey;
+use peersync_operations::ObservedStack;
 use peersync_resources::catalog;
 use peersync_resources::stack::Stack;
 
@@ -68,18 +68,18 @@ pub async fn provision(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Provisioned, LocalError> {
     let graph = catalog::graph(stack).map_err(|error| LocalError::part("the stack", error))?.restricted(keep);
-    let survey = Survey::of(graph, stack, reporter).await;
-    if let Some((address, error)) = survey.observation.errors.first() {
+    let observed = ObservedStack::of(graph, stack, reporter).await;
+    if let Some((address, error)) = observed.observation.errors.first() {
         return Err(LocalError::resource(address, error));
     }
-    let options = survey.options(stack, None, false);
-    let plan = survey.plan(&options);
+    let options = observed.options(stack, None, false);
+    let plan = observed.plan(&options);
     if let Some(conflict) = plan.conflicts.first() {
         let text = format!("{} exists but is not managed by this stack: {}", conflict.address, conflict.reason);
         return Err(LocalError::part("the stack", text));
     }
-    let outcome = survey.apply(&plan, options, &interrupt, reporter).await;
-    let left_out = survey.not_offered.iter();
+    let outcome = observed.apply(&plan, options, &interrupt, reporter).await;
+    let left_out = observed.not_offered.iter();
     let not_offered = left_out.map(|(address, error)| (address.kind, error.causes().join(": "))).collect();
     Ok(Provisioned { outcome, not_offered })
 }

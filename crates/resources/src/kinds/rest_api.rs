@@ -245,7 +245,7 @@ impl Api {
 
     async fn delete_one(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
         let call = self.stack.clients.api_gateway.delete_rest_api().rest_api_id(id);
-        let delete = || async { 
+        let delete = || async {
             let answer = call.clone().send().await;
             answer.found(rule!("api-delete-survives-absence", ABSENT), "failed to delete the REST API")
         };

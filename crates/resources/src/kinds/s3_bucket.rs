@@ -119,7 +119,8 @@ impl Resource for Bucket {
         let call = call.object_ownership(ObjectOwnership::BucketOwnerEnforced);
         let call = call.create_bucket_configuration(configuration.build());
         // A bucket with this name was just deleted, and the name is not available yet.
-        let is_transient = |error: &ResourceError| rule!("bucket-name-free-after-delete", error.is(&["OperationAborted"]));
+        let is_transient =
+            |error: &ResourceError| rule!("bucket-name-free-after-delete", error.is(&["OperationAborted"]));
         let created = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
             call.clone().send().await.context("failed to create the bucket")
         });
@@ -167,11 +168,7 @@ impl Bucket {
     }
 
     /// Applies the settings of these fields concurrently.
-    async fn apply(
-        &self,
-        progress: &Progress,
-        fields: impl Iterator<Item = FieldName>,
-    ) -> Result<(), ResourceError> {
+    async fn apply(&self, progress: &Progress, fields: impl Iterator<Item = FieldName>) -> Result<(), ResourceError> {
         let (s3, days) = (&self.stack.clients.s3, self.stack.config.site.old_version_days);
         let sent = fields.map(|field| retry_transient(progress, move || settings::send(s3, &self.name, field, days)));
         try_join_all(sent).await.map(|_| ())

@@ -15,8 +15,8 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
-    Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -97,9 +97,7 @@ impl Resource for SecurityGroup {
 
     fn desired(&self, _: &Outputs) -> Fields {
         let ingress = self.stack.config.signaling.ingress;
-        Fields::new()
-            .with(INBOUND, json!(rules::inbound(ingress)))
-            .with(OUTBOUND, json!(rules::outbound(ingress)))
+        Fields::new().with(INBOUND, json!(rules::inbound(ingress))).with(OUTBOUND, json!(rules::outbound(ingress)))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {

@@ -15,8 +15,8 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
-    Resource, ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.

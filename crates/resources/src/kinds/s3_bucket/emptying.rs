@@ -22,7 +22,9 @@ pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket
             empty(s3, progress, bucket).await?;
         });
         let answer = s3.delete_bucket().bucket(bucket).send().await;
-        answer.found(rule!("bucket-delete-survives-absence", &["NoSuchBucket"]), "failed to delete the bucket").map(|_| ())
+        answer
+            .found(rule!("bucket-delete-survives-absence", &["NoSuchBucket"]), "failed to delete the bucket")
+            .map(|_| ())
     })
     .await
 }

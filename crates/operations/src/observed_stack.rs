@@ -12,7 +12,7 @@ use peersync_resources::catalog;
 use peersync_resources::stack::{EXPIRES_TAG, PROTECT_TAG, Stack};
 
 /// A stack as it was found.
-pub struct Survey {
+pub struct ObservedStack {
     /// The resources that the target offers.
     pub graph: Graph,
     /// What was read.
@@ -21,12 +21,12 @@ pub struct Survey {
     pub not_offered: Vec<(Address, ResourceError)>,
 }
 
-impl Survey {
+impl ObservedStack {
     /// Reads all resources of the stack at once.
     ///
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
-    pub async fn take(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
+    pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
         Ok(Self::of(catalog::graph(stack)?, stack, reporter).await)
     }
 
@@ -35,12 +35,12 @@ impl Survey {
         let mut observation = observe(&graph, reporter).await;
         // AWS itself offers everything, so there the same answer is an error. An emulator on this computer may also
         // answer what AWS never would; resources that it cannot read are left out.
-        let stands_in = stack.clients.endpoint_url.is_some();
-        let emulated = stack.clients.emulated;
+        let is_emulated = stack.clients.endpoint_url.is_some();
+        let is_local = stack.clients.emulated;
         let (left_out, errors): (Vec<_>, Vec<_>) =
             std::mem::take(&mut observation.errors).into_iter().partition(|(_, error)| match error.failure {
-                Failure::NotOffered => stands_in,
-                Failure::Other => emulated,
+                Failure::NotOffered => is_emulated,
+                Failure::Other => is_local,
                 _ => false,
             });
         observation.errors = errors;
@@ -49,7 +49,7 @@ impl Survey {
         Self { graph, observation, not_offered: left_out }
     }
 
-    /// Returns the survey if everything could be read.
+    /// Returns the stack if everything could be read.
     ///
     /// # Errors
     /// Returns what could not be read, and why.
@@ -110,7 +110,7 @@ impl Survey {
         outputs
     }
 
-    /// Applies a plan that was made from this survey.
+    /// Applies a plan that was made from this stack.
     pub async fn apply(
         &self,
         plan: &Plan,

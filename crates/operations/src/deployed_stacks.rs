@@ -24,7 +24,7 @@ const PARALLEL: usize = 16;
 
 /// A stack, as its tags describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExpiredStack {
+pub struct DeployedStack {
     /// The name, `{name}-{stage}`.
     pub name: String,
     /// The stage.
@@ -37,7 +37,7 @@ pub struct ExpiredStack {
     pub bucket: Option<String>,
 }
 
-impl ExpiredStack {
+impl DeployedStack {
     /// Returns whether the stack has expired. An expiry that cannot be parsed never comes.
     pub fn is_expired(&self, now: SystemTime) -> bool {
         let moment = self.expires_at.as_deref().and_then(|moment| humantime::parse_rfc3339(moment).ok());
@@ -65,7 +65,7 @@ struct Tagged {
 ///
 /// # Errors
 /// Fails if a service cannot be read, because a stack might be overlooked.
-pub async fn find(clients: &Clients) -> Result<Vec<ExpiredStack>, ResourceError> {
+pub async fn find(clients: &Clients) -> Result<Vec<DeployedStack>, ResourceError> {
     let reads: Vec<BoxFuture<'_, Result<Vec<Tagged>, ResourceError>>> = vec![
         Box::pin(offered(clients, log_groups(clients))),
         Box::pin(offered(clients, tables(clients))),
@@ -89,8 +89,8 @@ async fn offered(
 }
 
 /// Merges the tags of each stack's resources.
-fn merge(found: impl Iterator<Item = Tagged>) -> Vec<ExpiredStack> {
-    let mut stacks: BTreeMap<String, ExpiredStack> = BTreeMap::new();
+fn merge(found: impl Iterator<Item = Tagged>) -> Vec<DeployedStack> {
+    let mut stacks: BTreeMap<String, DeployedStack> = BTreeMap::new();
     for Tagged { tags, bucket } in found {
         let ours = tags.get(MANAGED_BY_TAG).is_some_and(|by| by == MANAGED_BY);
         let (Some(name), Some(stage), true) = (tags.get(STACK_TAG), tags.get(STAGE_TAG), ours) else { continue };
@@ -232,7 +232,7 @@ mod tests {
     fn stacks_without_a_valid_expiry_do_not_expire() {
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
         for expires_at in [None, Some("soon".to_owned())] {
-            let stack = ExpiredStack { expires_at, ..ExpiredStack::default() };
+            let stack = DeployedStack { expires_at, ..DeployedStack::default() };
             assert!(!stack.is_expired(later));
         }
     }
