@@ -39,12 +39,12 @@ pub struct GlobalArgs {
     pub endpoint_url: Option<String>,
     /// The output format.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
-    pub output: OutputForm,
+    pub output: OutputFormat,
 }
 
 /// The format of a command's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OutputForm {
+pub enum OutputFormat {
     /// Text for people.
     #[default]
     Human,

@@ -12,6 +12,7 @@ mod function_logs;
 pub mod gateway;
 pub mod log;
 pub mod mail;
+pub mod options;
 mod programs;
 pub mod provision;
 pub mod run;

@@ -11,6 +11,7 @@ use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::tls;
 
 use super::Context as _;
+use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
 use peersync_engine::{ResourceError, rule};
@@ -64,41 +65,25 @@ pub enum ConnectError {
     Call(#[from] ResourceError),
 }
 
-/// The clients of all services, cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Clients {
-    /// API Gateway, REST APIs.
-    pub api_gateway: aws_sdk_apigateway::Client,
-    /// CloudFront.
-    pub cloudfront: aws_sdk_cloudfront::Client,
-    /// CloudWatch: alarms and dashboards.
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
-    /// CloudWatch Logs.
-    pub logs: aws_sdk_cloudwatchlogs::Client,
-    /// DynamoDB.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    /// EC2.
-    pub ec2: aws_sdk_ec2::Client,
-    /// IAM.
-    pub iam: aws_sdk_iam::Client,
-    /// Lambda.
-    pub lambda: aws_sdk_lambda::Client,
-    /// S3, with path-style URLs if the endpoint is not that of AWS.
-    pub s3: aws_sdk_s3::Client,
-    /// Systems Manager: parameters.
-    pub ssm: aws_sdk_ssm::Client,
-    /// Security Token Service: the caller's identity.
-    pub sts: aws_sdk_sts::Client,
-    /// The region of all clients.
-    pub region: String,
-    /// The URL of the AWS emulator, if one was given.
-    pub endpoint_url: Option<String>,
-    /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
-    pub emulated: bool,
-    /// Services that the emulator lacks, by their name in IAM policies, each with the reason. Empty if the endpoint was
-    /// not probed, as with AWS.
-    pub absent: BTreeMap<&'static str, String>,
+macro_rules! clients {
+    ($($(#[$doc:meta])* $field:ident: $sdk:ident { $($rest:tt)* })*) => {
+        /// The clients of all services, cheap to clone.
+        #[derive(Clone, Debug)]
+        pub struct Clients {
+            $($(#[$doc])* pub $field: $sdk::Client,)*
+            /// The region of all clients.
+            pub region: String,
+            /// The URL of the AWS emulator, if one was given.
+            pub endpoint_url: Option<String>,
+            /// Whether the endpoint is a local emulator, such as `local` uses: more lenient than AWS, and incomplete.
+            pub emulated: bool,
+            /// Services that the emulator lacks, by their prefix in IAM policies, each with the reason. Empty if the
+            /// endpoint was not probed, as with AWS.
+            pub absent: BTreeMap<&'static str, String>,
+        }
+    };
 }
+for_each_service!(clients);
 
 impl Clients {
     /// Creates the clients. Sends no request.
@@ -120,36 +105,41 @@ impl Clients {
         // together do not keep a service down. This is a single client, and each call has its own limits.
         let bucket = rule!("retry-quota-is-unlimited", TokenBucket::unlimited());
         let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(bucket).build();
-        // A macro because each service has its own types.
+        // Macros because each service has its own types.
         macro_rules! client {
-            ($service:ident $(, $setting:ident = $value:expr)?) => {
-                $service::Client::from_conf(
-                    $service::config::Builder::from(sdk)
-                        $(.$setting($value))?
-                        .interceptor(VisibleRetries)
-                        .retry_partition(own_quota.clone())
-                        .retry_classifier(TooManyRequests)
-                        .build(),
-                )
+            ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
+                let config = $sdk::config::Builder::from(sdk);
+                let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
+                let config =
+                    rule!("status-429-is-transient", config.retry_classifier(TooManyRequests), without: config);
+                $(let config = {
+                    let ($config, $other_endpoint) = (config, endpoint_url.is_some());
+                    $configured
+                };)?
+                $sdk::Client::from_conf(config.build())
+            }};
+        }
+        macro_rules! connected {
+            ($(
+                $(#[$doc:meta])*
+                $field:ident: $sdk:ident {
+                    prefix: $prefix:literal,
+                    signing_name: $signing_name:literal,
+                    keeps_resources: $keeps_resources:literal,
+                    probe: $probe:tt,
+                    $(config: { |$config:ident, $other_endpoint:ident| $configured:expr },)?
+                }
+            )*) => {
+                Self {
+                    $($field: client!($sdk, $($config, $other_endpoint, $configured)?),)*
+                    region,
+                    endpoint_url,
+                    emulated: false,
+                    absent: BTreeMap::new(),
+                }
             };
         }
-        Ok(Self {
-            api_gateway: client!(aws_sdk_apigateway),
-            cloudfront: client!(aws_sdk_cloudfront),
-            cloudwatch: client!(aws_sdk_cloudwatch),
-            logs: client!(aws_sdk_cloudwatchlogs),
-            dynamodb: client!(aws_sdk_dynamodb),
-            ec2: client!(aws_sdk_ec2),
-            iam: client!(aws_sdk_iam),
-            lambda: client!(aws_sdk_lambda),
-            s3: client!(aws_sdk_s3, force_path_style = endpoint_url.is_some()),
-            ssm: client!(aws_sdk_ssm),
-            sts: client!(aws_sdk_sts),
-            region,
-            endpoint_url,
-            emulated: false,
-            absent: BTreeMap::new(),
-        })
+        Ok(for_each_service!(connected))
     }
 
     /// Returns the caller's identity.

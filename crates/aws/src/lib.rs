@@ -4,8 +4,10 @@ mod clients;
 mod error;
 pub mod probe;
 pub mod retry;
+mod services;
 mod too_many_requests;
 mod visible_retries;
 
 pub use clients::{Clients, ConnectError, ConnectOptions, Identity};
 pub use error::{Context, NotFound, code_of};
+pub use services::{SERVICES, Service};

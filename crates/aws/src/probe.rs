@@ -12,54 +12,62 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::future::{BoxFuture, join_all};
 
-use super::Clients;
+use super::services::for_each_service;
+use super::{Clients, SERVICES, Service};
 
 /// The timeout after which a service counts as absent. LocalStack starts each service on its first request, which took
 /// up to ten seconds on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A probe: the name of the service in IAM policies, and a future that fails with the reason if the service is absent.
-type Question<'a> = (&'static str, BoxFuture<'a, Result<(), String>>);
+/// A probe: a future that fails with the reason if the service is absent.
+type Question<'a> = BoxFuture<'a, Result<(), String>>;
 
-/// Returns the absent services, each with the reason. Services that are not listed count as absent without a request.
-pub async fn absent(clients: &Clients, is_listed: impl Fn(&str) -> bool) -> BTreeMap<&'static str, String> {
-    let answers = questions(clients).into_iter().map(|(service, question)| {
-        let is_listed = is_listed(service);
-        async move {
+/// Returns the absent services by their prefix in IAM policies, each with the reason. Services that are not listed count
+/// as absent without a request.
+pub async fn absent(clients: &Clients, is_listed: impl Fn(&Service) -> bool) -> BTreeMap<&'static str, String> {
+    let questions = SERVICES.iter().zip(questions(clients));
+    let answers = questions.filter_map(|(service, question)| {
+        let (question, is_listed) = (question?, is_listed(service));
+        Some(async move {
             let answer = if is_listed { question.await } else { Err("the endpoint does not list it".to_owned()) };
-            Some((service, answer.err()?))
-        }
+            Some((service.prefix, answer.err()?))
+        })
     });
     join_all(answers).await.into_iter().flatten().collect()
 }
 
 /// Sends one request to one service, without retries: with the SDK's retries every start would take too long.
 macro_rules! ask {
-    ($service:ident, $call:expr) => {
-        Box::pin(async move {
-            let once =
-                $service::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(patience());
+    ($sdk:ident, $client:expr, none) => {
+        None
+    };
+    ($sdk:ident, $client:expr, { |$name:ident| $call:expr }) => {
+        Some(Box::pin(async move {
+            let once = $sdk::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(patience());
+            let $name = $client;
             match $call.customize().config_override(once).send().await {
                 Ok(_) => Ok(()),
                 Err(error) => refusal(&error),
             }
-        })
+        }))
     };
 }
 
-fn questions(clients: &Clients) -> Vec<Question<'_>> {
-    vec![
-        ("apigateway", ask!(aws_sdk_apigateway, clients.api_gateway.get_rest_apis().limit(1))),
-        ("cloudfront", ask!(aws_sdk_cloudfront, clients.cloudfront.list_distributions().max_items(1))),
-        ("cloudwatch", ask!(aws_sdk_cloudwatch, clients.cloudwatch.describe_alarms().max_records(1))),
-        ("dynamodb", ask!(aws_sdk_dynamodb, clients.dynamodb.list_tables().limit(1))),
-        ("ec2", ask!(aws_sdk_ec2, clients.ec2.describe_security_groups())),
-        ("iam", ask!(aws_sdk_iam, clients.iam.list_roles().max_items(1))),
-        ("lambda", ask!(aws_sdk_lambda, clients.lambda.list_functions().max_items(1))),
-        ("logs", ask!(aws_sdk_cloudwatchlogs, clients.logs.describe_log_groups().limit(1))),
-        ("s3", ask!(aws_sdk_s3, clients.s3.list_buckets())),
-        ("ssm", ask!(aws_sdk_ssm, clients.ssm.describe_parameters().max_results(1))),
-    ]
+/// Returns the probe of each service, in the order of [`SERVICES`].
+fn questions(clients: &Clients) -> Vec<Option<Question<'_>>> {
+    macro_rules! questions {
+        ($(
+            $(#[$doc:meta])*
+            $field:ident: $sdk:ident {
+                prefix: $prefix:literal,
+                signing_name: $signing_name:literal,
+                keeps_resources: $keeps_resources:literal,
+                probe: $probe:tt,
+                $(config: $config:tt,)?
+            }
+        )*) => { vec![$(ask!($sdk, &clients.$field, $probe)),*] };
+    }
+    for_each_service!(questions)
 }
 
 fn patience() -> TimeoutConfig {
@@ -121,10 +129,22 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
         let options = ConnectOptions { region: Some("eu-central-1".to_owned()), endpoint_url, emulated: true };
         let clients = Clients::connect(&options).await.unwrap();
-        let absent = absent(&clients, |service| service != "s3").await;
+        let absent = absent(&clients, |service| service.prefix != "s3").await;
         assert_eq!(absent.get("dynamodb").map(String::as_str), Some("no jar"));
         assert_eq!(absent.get("cloudfront").map(String::as_str), Some("status 501"));
         assert_eq!(absent.get("s3").map(String::as_str), Some("the endpoint does not list it"));
-        assert_eq!(absent.len(), 9, "all but Systems Manager: {absent:?}");
+        let probed = SERVICES.iter().zip(questions(&clients)).filter_map(|(service, question)| question.map(|_| service));
+        let others = probed.filter(|service| service.prefix != "ssm").count();
+        assert_eq!((absent.len(), others), (9, 9), "all but Systems Manager: {absent:?}");
+    }
+
+    /// The resources of a service that an emulator lacks are left out, which the probe has to find out.
+    #[tokio::test]
+    async fn every_service_that_keeps_resources_is_probed() {
+        let options = ConnectOptions { region: Some("eu-central-1".to_owned()), emulated: true, ..Default::default() };
+        let clients = Clients::connect(&options).await.unwrap();
+        for (service, question) in SERVICES.iter().zip(questions(&clients)) {
+            assert_eq!(service.keeps_resources, question.is_some(), "{}", service.prefix);
+        }
     }
 }

@@ -11,6 +11,8 @@ use super::{FieldName, Fields, Live, Tags};
 
 /// The key of the tag that holds the digest.
 pub const DIGEST_TAG: &str = "peersync:digest";
+/// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
+pub const EXPIRES_TAG: &str = "peersync:expires-at";
 
 /// Shown in place of a secret.
 const SECRET: &str = "(secret)";
@@ -44,6 +46,13 @@ pub struct FieldChange {
     pub new: Value,
     /// Why the field differs.
     pub reason: Reason,
+}
+
+impl FieldChange {
+    /// Returns whether this is the tag with the expiry.
+    pub fn is_expiry(&self) -> bool {
+        self.field.strip_prefix("tags.") == Some(EXPIRES_TAG)
+    }
 }
 
 /// All differences of one resource.

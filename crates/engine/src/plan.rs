@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::diff::{self, Changes, DIGEST_TAG};
+use super::diff::{self, Changes, DIGEST_TAG, FieldChange};
 use super::value::{Field, Ownership};
 use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, digest};
 
@@ -18,6 +18,13 @@ pub struct Step {
     /// Why it cannot be changed in place, if it is replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replace_because: Vec<String>,
+}
+
+impl Step {
+    /// Returns whether the step only renews the expiry, which takes nothing away from anybody.
+    pub fn is_renewal(&self) -> bool {
+        self.action == Action::Update && !self.changes.is_empty() && self.changes.iter().all(FieldChange::is_expiry)
+    }
 }
 
 /// A resource that has one of the stack's names but is not managed by the stack.

@@ -14,6 +14,7 @@ const SETTING: FieldName = FieldName::new("setting");
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// The call takes effect and its answer arrives.
     Succeed,
     /// The call fails without an effect.
     FailBefore,
@@ -29,22 +30,31 @@ pub enum Fate {
 
 /// The fates of one run's calls, in order; all further calls succeed.
 #[derive(Clone, Debug, Default)]
-pub struct Fates(pub Vec<Fate>);
+pub struct Fates(
+    /// One fate for each call.
+    pub Vec<Fate>,
+);
 
 /// One resource that exists in the world.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
+    /// Its fields, with their values.
     pub fields: BTreeMap<String, String>,
+    /// Its tags.
     pub tags: Tags,
 }
 
 /// Everything that exists, and everything that was done.
 #[derive(Default)]
 pub struct World {
+    /// What exists.
     pub entities: BTreeMap<Address, Entity>,
+    /// The calls of the current run, in order.
     pub calls: Vec<(Address, &'static str)>,
+    /// Calls that were made too early or too late.
     pub violations: Vec<String>,
     fates: Vec<Fate>,
+    /// Stops the current run.
     pub interrupt: Interrupt,
 }
 
@@ -60,17 +70,23 @@ impl World {
 
 /// A resource of the simulated provider.
 pub struct Simulated {
+    /// Its address.
     pub address: Address,
+    /// What it depends on.
     pub dependencies: Vec<Address>,
+    /// The value of its one field of its own.
     pub setting: String,
+    /// Whether the configuration wants it.
     pub wanted: bool,
+    /// Whether a replacement is created before the old resource is deleted.
     pub create_before_destroy: bool,
+    /// The world in which it is.
     pub world: Arc<Mutex<World>>,
 }
 
 impl Simulated {
     fn settled_fields(&self, outputs: &Outputs) -> BTreeMap<String, String> {
-        let mut fields = BTreeMap::from([("setting".to_owned(), self.setting.clone())]);
+        let mut fields = BTreeMap::from([(SETTING.to_string(), self.setting.clone())]);
         for dependency in &self.dependencies {
             let value = outputs.get(dependency, "value").unwrap_or("absent");
             fields.insert(format!("from_{dependency}"), value.to_owned());
@@ -79,7 +95,10 @@ impl Simulated {
     }
 
     fn output(&self, entity: &Entity) -> OutputMap {
-        OutputMap::new().with("value", format!("{}={}", self.address, entity.fields["setting"]))
+        OutputMap::new().with(
+            "value",
+            format!("{}={}", self.address, entity.fields.get(SETTING.as_str()).map_or("", String::as_str)),
+        )
     }
 
     async fn call(&self, name: &'static str, effect: impl FnOnce(&mut World)) -> Result<(), ResourceError> {
@@ -158,7 +177,7 @@ impl Resource for Simulated {
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
-        let mut fields: Fields = [("setting".to_owned(), Field::known(self.setting.as_str()))].into();
+        let mut fields: Fields = [(SETTING.to_string(), Field::known(self.setting.as_str()))].into();
         for dependency in &self.dependencies {
             let value = outputs.get(dependency, "value");
             fields.insert(format!("from_{dependency}"), Field::known_or_unknown(value));
@@ -170,14 +189,14 @@ impl Resource for Simulated {
         let fields = self.settled_fields(context.outputs);
         let tags = context.tags.clone();
         self.call("create", |world| self.put(world, fields, &tags)).await?;
-        Ok(self.output(&self.world.lock().entities[&self.address]))
+        Ok(self.world.lock().entities.get(&self.address).map(|entity| self.output(entity)).unwrap_or_default())
     }
 
     async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
         let fields = self.settled_fields(context.outputs);
         let tags = context.tags.clone();
         self.call("update", |world| self.put(world, fields, &tags)).await?;
-        Ok(self.output(&self.world.lock().entities[&self.address]))
+        Ok(self.world.lock().entities.get(&self.address).map(|entity| self.output(entity)).unwrap_or_default())
     }
 
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {

@@ -4,6 +4,17 @@
 //! Each file has the same structure: the `KIND` with the permissions it needs and the instances that a stack has; a
 //! struct; the implementation of [`Resource`](peersync_engine::Resource) in the order of the trait; helpers.
 
+/// Converts tags to an SDK's type: to a `Vec` of them, or with `try` to a `Result`, for the SDKs whose builders check
+/// them.
+macro_rules! sdk_tags {
+    (try $tag:ty, $tags:expr) => {
+        $tags.iter().map(|(key, value)| <$tag>::builder().key(key).value(value).build()).collect::<Result<Vec<_>, _>>()
+    };
+    ($tag:ty, $tags:expr) => {
+        $tags.iter().map(|(key, value)| <$tag>::builder().key(key).value(value).build()).collect::<Vec<_>>()
+    };
+}
+
 mod alarm;
 pub mod api_routes;
 pub mod api_stage;

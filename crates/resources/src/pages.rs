@@ -5,23 +5,15 @@ use serde_json::json;
 /// The key of the generated file that tells the pages the addresses of the API and of signaling.
 pub const CONFIG_KEY: &str = "config.json";
 
-/// Everything below `assets/`, as compacted by the build.
+/// The caching of scripts and pictures, in seconds: browsers and the edge may use them for so long without asking, and
+/// revalidate with the entity tag afterwards. Short, because pages and scripts of two versions must not meet for long.
 const SHORT_CACHE: &str = "public, max-age=60";
 /// The caching of files that must always be revalidated, with the entity tag.
 const NO_CACHE: &str = "no-cache";
 /// The caching of files whose name changes with their content.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// A published file.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    /// Its key in the bucket, which is its path without the first slash: `js/api.js`.
-    pub key: &'static str,
-    /// Its content.
-    pub content: &'static [u8],
-}
-
-/// Returns all embedded files, sorted by key.
+/// Returns the content type of a file, by its name; text is UTF-8.
 pub fn content_type(key: &str) -> String {
     let guessed = mime_guess::from_path(key).first_or_octet_stream();
     if guessed.type_() == mime_guess::mime::TEXT { format!("{guessed}; charset=utf-8") } else { guessed.to_string() }

@@ -8,6 +8,7 @@ pub use names::FUNCTIONS;
 use peersync_aws::{Clients, Identity};
 use peersync_config::Config;
 use peersync_engine::Tags;
+pub use peersync_engine::diff::EXPIRES_TAG;
 
 use crate::Artifacts;
 
@@ -17,8 +18,6 @@ pub const STACK_TAG: &str = "peersync:stack";
 pub const STAGE_TAG: &str = "peersync:stage";
 /// The tag that names the program that manages the resource.
 pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
-/// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
-pub const EXPIRES_TAG: &str = "peersync:expires-at";
 /// The tag with the stack's protection from removal, `true` or `false`. `teardown` reads it because it has no
 /// configuration.
 pub const PROTECT_TAG: &str = "peersync:protect";

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// The variable is missing or empty.
-    #[error("the environment variable {0} is not set; the deployer sets it, `peersync-deploy up` fixes it")]
+    #[error("the environment variable {0} is not set; run `peersync-deploy up`, which sets it")]
     Missing(&'static str),
     /// The variable has an invalid value.
-    #[error("the environment variable {name} is not {expected}; `peersync-deploy up` fixes it")]
+    #[error("the environment variable {name} is not {expected}; run `peersync-deploy up`, which corrects it")]
     Invalid {
         /// The name of the variable.
         name: &'static str,

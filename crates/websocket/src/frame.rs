@@ -1,4 +1,6 @@
 //! Frames: those of clients are checked and unmasked in place; those of the server are a header and the payload.
+//!
+//! The functions on the path of every message are `#[inline]`, since the server that calls them is another crate.
 
 use std::str::from_utf8;
 
@@ -68,6 +70,7 @@ impl Assembly {
     ///
     /// # Errors
     /// The frame is invalid; nothing can be read after it.
+    #[inline]
     pub fn take<'a>(
         &'a mut self,
         bytes: &'a mut [u8],
@@ -82,6 +85,7 @@ impl Assembly {
         self.accept(header, payload).map(|frame| Some((length, frame)))
     }
 
+    #[inline]
     fn accept<'a>(&'a mut self, header: Header, payload: &'a [u8]) -> Result<Option<Frame<'a>>, InvalidFrame> {
         let message = match (header.kind, &mut self.fragments) {
             (Kind::Ping, _) => return Ok(Some(Frame::Ping(payload))),
@@ -114,6 +118,7 @@ impl Assembly {
 }
 
 /// Parses the header of a frame; `before` bytes of its message arrived in earlier fragments.
+#[inline]
 fn parse_header(bytes: &[u8], before: usize, limit: usize) -> Result<Option<Header>, InvalidFrame> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     // No extension was negotiated, so reserved bits are invalid; and clients must mask.
@@ -153,6 +158,7 @@ fn parse_header(bytes: &[u8], before: usize, limit: usize) -> Result<Option<Head
     Ok(Some(Header { last, kind, mask: *mask, length: bytes.len() - rest.len(), payload }))
 }
 
+#[inline]
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -176,10 +182,12 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, InvalidFrame> {
 }
 
 /// Returns the header of a text frame with `payload` bytes, and how many bytes of the array it uses.
+#[inline]
 pub fn text_frame_header(payload: usize) -> ([u8; 10], usize) {
     header(0x81, payload)
 }
 
+#[inline]
 fn header(first: u8, payload: usize) -> ([u8; 10], usize) {
     let mut bytes = [first, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let length = (payload as u64).to_be_bytes();

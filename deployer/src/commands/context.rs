@@ -8,7 +8,7 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 
 use super::CommandError;
-use crate::cli::{GlobalArgs, OutputForm};
+use crate::cli::{GlobalArgs, OutputFormat};
 use crate::local::endpoint::Endpoint;
 use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
@@ -60,7 +60,7 @@ impl Context {
 
     /// Returns whether the output is JSON.
     pub fn json(&self) -> bool {
-        self.options.output == OutputForm::Json
+        self.options.output == OutputFormat::Json
     }
 
     /// Returns which configuration file and stage to load.

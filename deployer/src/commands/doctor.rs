@@ -2,7 +2,7 @@
 //! verdict and, if it is not good, a hint on how to fix it. It only reads.
 
 mod aws;
-mod here;
+mod offline;
 
 use serde::Serialize;
 use serde_json::json;
@@ -87,13 +87,13 @@ pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError
 }
 
 async fn checks(context: &Context, mut report: Report) -> Report {
-    here::programs(context).into_iter().for_each(|check| report.add(check));
-    let configured = here::configuration(context);
+    offline::programs(context).into_iter().for_each(|check| report.add(check));
+    let configured = offline::configuration(context);
     let usable = configured.iter().all(|check| check.verdict != Verdict::Fail);
     configured.into_iter().for_each(|check| report.add(check));
     let Some(config) = context.config().ok().filter(|_| usable) else { return report };
-    here::secrets(config).into_iter().for_each(|check| report.add(check));
-    report.add(here::mail(config).await);
+    offline::secrets(config).into_iter().for_each(|check| report.add(check));
+    report.add(offline::mail(config).await);
     aws::checks(context, &mut report).await;
     report
 }

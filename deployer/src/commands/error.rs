@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use serde_json::json;
 
 use super::{Exit, output};
-use crate::cli::OutputForm;
+use crate::cli::OutputFormat;
 use crate::local::LocalError;
 use crate::report::Style;
 use crate::report::problem::render_with;
@@ -65,10 +65,10 @@ impl CommandError {
     }
 
     /// Shows the error: to people on stderr, to programs as the last event on stdout.
-    pub fn show(&self, form: OutputForm) {
+    pub fn show(&self, form: OutputFormat) {
         match form {
-            OutputForm::Human => output::note(&self.rendered(Style::of_stderr())),
-            OutputForm::Json => output::event(&self.to_json()),
+            OutputFormat::Human => output::note(&self.rendered(Style::of_stderr())),
+            OutputFormat::Json => output::event(&self.to_json()),
         }
     }
 

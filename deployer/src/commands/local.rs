@@ -8,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{LocalArgs, LocalCommand};
 use crate::local::edge::Settings as Network;
-use crate::local::run::{Announcement, Options, run as run_local};
+use crate::local::options::{Options, data_folder};
+use crate::local::run::{Announcement, run as run_local};
 use crate::local::{LocalError, endpoint, log};
 use peersync_engine::Silent;
 
-/// The data folder, unless another one is named.
-const DATA: &str = ".peersync";
 /// The folder of pages that is served and watched if it exists, as it does in a clone of the repository.
 const ASSETS: &str = "assets";
 
@@ -72,11 +71,6 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
         endpoint,
         reporter: Arc::new(Silent),
     })
-}
-
-/// Returns the folder that was named, or the default one.
-pub(super) fn data_folder(named: Option<&Path>) -> PathBuf {
-    named.unwrap_or(Path::new(DATA)).to_owned()
 }
 
 /// Returns the folder that was named, or `./assets` if it contains the pages.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::local::data_folder;
 use super::{CommandError, Context, Exit, confirm, down, output};
 use crate::cli::{DownArgs, LocalDownArgs};
 use crate::local::database::DataFolder;
+use crate::local::options::data_folder;
 use crate::local::{LocalError, endpoint};
 
 /// Runs the command.

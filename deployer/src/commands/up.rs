@@ -72,7 +72,7 @@ fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<Strin
 async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
     let harmless = plan.pending().all(is_harmless);
     let can_ask = std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json();
-    if yes || plan.pending().all(is_renewal) || (harmless && !can_ask) {
+    if yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask) {
         return Ok(());
     }
     confirm(run, &format!("apply the plan above to {}", heading(stack))).await
@@ -80,13 +80,7 @@ async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), C
 
 /// Returns whether a step cannot take anything away from anybody.
 fn is_harmless(step: &Step) -> bool {
-    step.action == Action::Create || is_renewal(step)
-}
-
-/// Returns whether a step only renews the expiry.
-fn is_renewal(step: &Step) -> bool {
-    let expires = format!("tags.{EXPIRES_TAG}");
-    step.action == Action::Update && step.changes.iter().all(|change| change.field == expires)
+    step.action == Action::Create || step.is_renewal()
 }
 
 async fn apply(

@@ -20,7 +20,7 @@ use axum::routing::{any_service, get, post};
 use axum::{Json, Router, middleware};
 
 /// The parts that the edge forwards to.
-pub struct Behind {
+pub struct Upstreams {
     /// The API's routes, without the prefix `/api`.
     pub api: Router,
     /// The signaling server, with the route `/ws`.
@@ -38,7 +38,7 @@ pub struct Behind {
 }
 
 /// Returns all routes.
-pub fn router(behind: Behind) -> Router {
+pub fn router(behind: Upstreams) -> Router {
     let for_origin = middleware::from_fn_with_state(behind.origin_key, requests::for_origin);
     let only_this_computer = middleware::from_fn(requests::only_this_computer);
     let api = behind.api.layer(middleware::from_fn(requests::with_body));

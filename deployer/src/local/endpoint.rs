@@ -9,7 +9,7 @@ use serde::Deserialize;
 use peersync_engine::error::innermost_cause;
 
 use super::LocalError;
-use peersync_aws::{Clients, probe};
+use peersync_aws::{Clients, Service, probe};
 
 /// Where LocalStack and its substitutes listen.
 const USUAL: &str = "http://127.0.0.1:4566";
@@ -86,17 +86,9 @@ impl Endpoint {
         clients
     }
 
-    fn says_it_has(&self, service: &str) -> bool {
+    fn says_it_has(&self, service: &Service) -> bool {
         let Some(services) = &self.services else { return true };
-        services.contains(service) || services.contains(other_name(service))
-    }
-}
-
-/// Returns the name by which emulators call a service, which may differ from its name in policies.
-fn other_name(service: &str) -> &str {
-    match service {
-        "cloudwatch" => "monitoring",
-        other => other,
+        services.contains(service.prefix) || services.contains(service.signing_name)
     }
 }
 

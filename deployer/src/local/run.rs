@@ -1,7 +1,6 @@
 //! `local` itself: starts every part in order, announces the URLs, and stops all parts within a second.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,43 +12,17 @@ use tracing::warn;
 use super::announce::{self, Ready};
 use super::backend::{self, Backend};
 use super::database::DataFolder;
-use super::edge::{self, Behind, Conditions, Listening, Pages, Reload, Settings as Network, Source};
-use super::endpoint::Endpoint;
+use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams};
 use super::mail::{self, Mailbox, Sink};
+use super::options::Options;
 use super::seed::{self, Person};
 use super::{LocalError, certificate, programs};
-use peersync_config::Config;
-use peersync_engine::Reporter;
 
 /// How long signaling may take to close its connections after Ctrl-C; with the edge's own grace, everything ends within
 /// a second.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// The sink's port if functions in an emulator send to it. It is fixed so that their settings stay the same.
 const SMTP_PORT: u16 = 2525;
-
-/// The options of `local`.
-pub struct Options {
-    /// The configuration of the stage.
-    pub config: Config,
-    /// The port of the pages; 0 picks a free one.
-    pub port: u16,
-    /// The address to listen on.
-    pub host: IpAddr,
-    /// Whether to serve the pages over HTTPS.
-    pub https: bool,
-    /// The data folder; `None` keeps nothing.
-    pub data: Option<PathBuf>,
-    /// The folder of the pages; `None` serves the embedded ones.
-    pub assets: Option<PathBuf>,
-    /// Whether to create demo accounts.
-    pub seed: bool,
-    /// The initial network conditions.
-    pub network: Network,
-    /// The AWS emulator, if any.
-    pub endpoint: Option<Endpoint>,
-    /// The receiver of the engine's events.
-    pub reporter: Arc<dyn Reporter>,
-}
 
 /// What is announced when everything is ready.
 pub struct Announcement {
@@ -167,7 +140,7 @@ fn routes(
         Some(folder) => Source::Folder(folder.clone()),
         None => backend.pages.clone(),
     };
-    edge::router(Behind {
+    edge::router(Upstreams {
         api: backend.api.clone(),
         signaling: backend.signaling.router(),
         mailbox: mail::router(Arc::clone(mailbox)),

@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::style::Style;
 use super::words;
 use peersync_engine::{Action, Address, FieldChange, Plan, Reason, Step};
-use peersync_resources::stack::EXPIRES_TAG;
 
 /// The longest value that is shown in full, in characters.
 const LONGEST_VALUE: usize = 80;
@@ -14,7 +13,7 @@ const LONGEST_VALUE: usize = 80;
 /// Returns the plan as text: one paragraph for each resource that changes, and the counts.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut lines = Vec::new();
-    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| is_renewal(step));
+    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| step.is_renewal());
     for pending in others {
         lines.extend(step(pending, style));
     }
@@ -24,17 +23,6 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     }
     lines.push(counts(plan, style));
     lines.join("\n")
-}
-
-/// Returns whether a step only renews the expiry.
-fn is_renewal(step: &Step) -> bool {
-    step.action == Action::Update
-        && step.changes.shown().next().is_some()
-        && step.changes.shown().all(|change| is_expiry(&change.field))
-}
-
-fn is_expiry(field: &str) -> bool {
-    field.strip_prefix("tags.") == Some(EXPIRES_TAG)
 }
 
 /// Returns all renewals of the expiry as one paragraph, because they are the same for every resource.
@@ -74,7 +62,7 @@ fn mark(action: Action) -> &'static str {
 }
 
 fn field(change: &FieldChange, style: Style) -> String {
-    let why = if is_expiry(&change.field) {
+    let why = if change.is_expiry() {
         "extended by `up`"
     } else {
         match change.reason {

@@ -13,8 +13,8 @@ use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -22,11 +22,11 @@ pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "alarm";
 
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
-/// Field: the metric and how it is aggregated.
-const MEASURE: &str = "measure";
-/// Field: the threshold, and for how many periods it must be reached.
-const LIMIT: &str = "limit";
-const ACTIONS: &str = "actions";
+/// The metric and how it is aggregated.
+const MEASURE: FieldName = FieldName::new("measure");
+/// The threshold, and for how many periods it must be reached.
+const LIMIT: FieldName = FieldName::new("limit");
+const ACTIONS: FieldName = FieldName::new("actions");
 
 /// The role with which CloudWatch restarts hosts; see "Using Amazon CloudWatch alarms", EC2 actions.
 const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
@@ -170,7 +170,9 @@ impl Resource for Alarm {
 
     fn dependencies(&self) -> Vec<Address> {
         match self.watch.dimension {
-            Some((_, DimensionValue::SignalInstance)) => vec![signal_instance::address()],
+            Some((_, DimensionValue::SignalInstance)) => {
+                rule!("alarm-after-signal-instance", vec![signal_instance::address()])
+            }
             _ => Vec::new(),
         }
     }
@@ -193,12 +195,10 @@ impl Resource for Alarm {
         let tags: Tags = tags.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: [
-                (MEASURE.to_owned(), readable(&found, || measure_of(&found).into())),
-                (LIMIT.to_owned(), LiveField::known(limit_of(&found))),
-                (ACTIONS.to_owned(), readable(&found, || actions_of(&found))),
-            ]
-            .into(),
+            fields: LiveFields::new()
+                .with(MEASURE, readable(&found, || measure_of(&found).into()))
+                .with(LIMIT, limit_of(&found))
+                .with(ACTIONS, readable(&found, || actions_of(&found))),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: OutputMap::new().with("name", &self.name),
@@ -207,17 +207,14 @@ impl Resource for Alarm {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let alarm = self.alarm(outputs);
-        [
-            (MEASURE.to_owned(), Field::known_or_unknown(alarm.as_ref().map(measure_of))),
-            (LIMIT.to_owned(), Field::known(limit_of(&self.limit().build()))),
-            (ACTIONS.to_owned(), Field::known(json!(self.actions()))),
-        ]
-        .into()
+        Fields::new()
+            .with(MEASURE, Field::known_or_unknown(alarm.as_ref().map(measure_of)))
+            .with(LIMIT, limit_of(&self.limit().build()))
+            .with(ACTIONS, self.actions())
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        let tags = context.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-        self.put(context.outputs, Some(tags)).await?;
+        self.put(context.outputs, Some(sdk_tags!(Tag, context.tags))).await?;
         Ok(OutputMap::new().with("name", &self.name))
     }
 
@@ -231,8 +228,8 @@ impl Resource for Alarm {
             self.put(context.outputs, None).await?;
         }
         if changes.tags() {
-            let tags = context.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-            let call = self.stack.clients.cloudwatch.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            let call = self.stack.clients.cloudwatch.tag_resource().resource_arn(self.arn());
+            let call = call.set_tags(Some(sdk_tags!(Tag, context.tags)));
             call.send().await.context("failed to tag an alarm")?;
         }
         Ok(live.outputs.clone())

@@ -16,21 +16,21 @@ use serde_json::{Value, json};
 
 pub use self::table::digest;
 use self::table::{Route, ancestors, expected, parent, wanted};
-use super::rest_api::{self, ABSENT, PAGE, SlowDown as _};
+use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _};
 use super::{Kind, Permission, api_routes::table::describe};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "api_routes";
 
-/// Field: unmanaged methods.
-const OTHERS: &str = "others";
+/// Unmanaged methods. The other fields are the managed ones: one for each, named after it.
+const OTHERS: FieldName = FieldName::new("others");
 /// The maximum number of concurrent calls; API Gateway allows bursts of 40.
 const AT_ONCE: usize = 12;
 
@@ -62,7 +62,7 @@ impl Resource for Routes {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![rest_api::address()]
+        rule!("api-routes-after-rest-api", vec![rest_api::address()])
     }
 
     fn taggable(&self) -> bool {
@@ -73,7 +73,7 @@ impl Resource for Routes {
         let Some(id) = rest_api::found_id(&self.stack, reads).await? else { return Ok(None) };
         let Some(paths) = self.read(&id).await? else { return Ok(None) };
         let wanted = wanted(&self.stack);
-        let mut fields = BTreeMap::new();
+        let mut fields = LiveFields::new();
         let mut others = Vec::new();
         for path in &paths {
             let name = path.path.as_deref().unwrap_or_default();
@@ -88,14 +88,16 @@ impl Resource for Routes {
             }
         }
         others.sort();
-        fields.insert(OTHERS.to_owned(), LiveField::known(json!(others)));
         // An API without any managed route is treated as one whose routes have not been created.
-        Ok(Some(Live { id, fields, ..Live::default() }).filter(|live| live.fields.len() > 1))
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Live { id, fields: fields.with(OTHERS, others), ..Live::default() }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
         let routes = wanted(&self.stack).into_iter().map(|route| (route.field(), Field::known(expected(&route))));
-        routes.chain([(OTHERS.to_owned(), Field::known(json!([])))]).collect()
+        routes.collect::<Fields>().with(OTHERS, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -111,7 +113,7 @@ impl Resource for Routes {
         if changes.has(OTHERS) {
             self.remove_others(context, live).await?;
         }
-        self.put(context, |route| changes.has(&route.field())).await
+        self.put(context, |route| changes.has_named(&route.field())).await
     }
 
     /// Does nothing: the routes are deleted with their API.
@@ -158,7 +160,9 @@ impl Routes {
         missing.dedup();
         missing.retain(|path| !ids.contains_key(*path));
         while !missing.is_empty() {
-            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(|path| ids.contains_key(parent(path)));
+            let can_be_created =
+                |path: &&str| rule!("api-parent-paths-first", ids.contains_key(parent(path)), without: true);
+            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(can_be_created);
             if next.is_empty() {
                 return Err(ResourceError::new("the REST API has no path `/`"));
             }
@@ -186,13 +190,15 @@ impl Routes {
         let call = self.stack.clients.api_gateway.create_resource().rest_api_id(api).set_parent_id(parent_id.cloned());
         let call = call.path_part(part);
         let create = || async { call.clone().send().await.context("failed to create a path of the API") };
-        let id = match context.progress.slow_down(create).await {
+        let id = match context.progress.with_quota_retry(create).await {
             Ok(answer) => answer.id,
             // An earlier attempt succeeded, but its response was lost.
-            Err(error) if error.is(&["ConflictException"]) => match self.path_ids(api).await?.remove(path) {
-                Some(id) => Some(id),
-                None => return Err(error),
-            },
+            Err(error) if rule!("api-path-create-survives-lost-answer", exists(&error)) => {
+                match self.path_ids(api).await?.remove(path) {
+                    Some(id) => Some(id),
+                    None => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
         let id = id.ok_or_else(|| ResourceError::new("API Gateway returned a path without an id"))?;
@@ -211,13 +217,12 @@ impl Routes {
         let method = gateway.put_method().rest_api_id(api).set_resource_id(path.cloned()).http_method(route.method);
         let method = method.authorization_type("NONE").api_key_required(false);
         let put = || async { method.clone().send().await.context("failed to create a route of the API") };
-        let is_there = |error: &ResourceError| error.is(&["ConflictException"]);
-        match context.progress.slow_down(put).await {
-            Err(error) if is_there(&error) => {
+        match context.progress.with_quota_retry(put).await {
+            Err(error) if rule!("api-method-is-recreated", exists(&error)) => {
                 self.delete_method(context.progress, api, path, route.method).await?;
-                match context.progress.slow_down(put).await {
+                match context.progress.with_quota_retry(put).await {
                     // The method was deleted, so this one is from an earlier attempt whose response was lost.
-                    Err(error) if is_there(&error) => {}
+                    Err(error) if rule!("api-method-create-survives-lost-answer", exists(&error)) => {}
                     result => result.map(|_| ())?,
                 }
             }
@@ -227,7 +232,7 @@ impl Routes {
         let integration = integration.http_method(route.method).r#type(IntegrationType::AwsProxy);
         let integration = integration.integration_http_method("POST").uri(table::uri(&self.stack, route.function));
         let put = || async { integration.clone().send().await.context("failed to connect a route of the API") };
-        context.progress.slow_down(put).await.map(|_| ())
+        context.progress.with_quota_retry(put).await.map(|_| ())
     }
 
     async fn delete_method(
@@ -239,13 +244,16 @@ impl Routes {
     ) -> Result<(), ResourceError> {
         let call = self.stack.clients.api_gateway.delete_method().rest_api_id(api).set_resource_id(path.cloned());
         let call = call.http_method(method);
-        let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete a route of the API") };
-        progress.slow_down(delete).await.map(|_| ())
+        let delete = || async {
+            let absent = rule!("api-method-delete-survives-absence", ABSENT);
+            call.clone().send().await.found(absent, "failed to delete a route of the API")
+        };
+        progress.with_quota_retry(delete).await.map(|_| ())
     }
 
     /// Removes unmanaged methods, and paths that no managed route needs.
     async fn remove_others(&self, context: &ApplyContext<'_>, live: &Live) -> Result<(), ResourceError> {
-        let Some(LiveField::Known(Value::Array(others))) = live.fields.get(OTHERS) else { return Ok(()) };
+        let Some(LiveField::Known(Value::Array(others))) = live.fields.field(OTHERS) else { return Ok(()) };
         let ids = self.path_ids(&live.id).await?;
         let needed: Vec<&str> =
             routes::paths(&self.stack.artifacts.routes).into_iter().flat_map(|(path, _)| ancestors(path)).collect();
@@ -256,9 +264,17 @@ impl Routes {
             }
             let call = self.stack.clients.api_gateway.delete_resource().rest_api_id(&live.id);
             let call = call.set_resource_id(ids.get(path).cloned());
-            let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete a path of the API") };
-            context.progress.slow_down(delete).await?;
+            let delete = || async {
+                let absent = rule!("api-path-delete-survives-absence", ABSENT);
+                call.clone().send().await.found(absent, "failed to delete a path of the API")
+            };
+            context.progress.with_quota_retry(delete).await?;
         }
         Ok(())
     }
+}
+
+/// Returns whether a path or method was not created because it already exists.
+fn exists(error: &ResourceError) -> bool {
+    error.is(&["ConflictException"])
 }

@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_apigateway::types::PatchOperation;
-use serde_json::{Value, json};
 
-use super::rest_api::{self, ABSENT, PAGE, SlowDown as _, replace};
+use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _, replace};
 use super::{Kind, Permission, api_routes, iam_role, log_group};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -26,10 +25,21 @@ const NAME: &str = "api_stage";
 
 /// The name of the API stage, which is the first part of the path that CloudFront forwards.
 pub const STAGE: &str = "api";
+/// The digest of the routes in the deployment that the stage serves.
+const ROUTES: FieldName = FieldName::new("routes");
+const REQUESTS_PER_SECOND: FieldName = FieldName::new("requests_per_second");
+/// The number of requests that may exceed the rate at once.
+const BURST: FieldName = FieldName::new("burst");
+/// The ARN of the log group of the access log.
+const ACCESS_LOG: FieldName = FieldName::new("access_log");
+const ACCESS_LOG_FORMAT: FieldName = FieldName::new("access_log_format");
+/// The fields that are settings of the stage itself.
+const SETTINGS: &[FieldName] = &[REQUESTS_PER_SECOND, BURST, ACCESS_LOG, ACCESS_LOG_FORMAT];
+
 /// The key of the settings for all methods of an API stage.
 const ALL_METHODS: &str = "*/*";
 /// The prefix of the routes' digest in the description of a deployment.
-const ROUTES: &str = "routes ";
+const DESCRIPTION: &str = "routes ";
 /// The format of an access log line. It has the path of the route, because request paths contain email addresses.
 const LOG_FORMAT: &str = concat!(
     r#"{"requestId":"$context.requestId","time":$context.requestTimeEpoch,"ip":"$context.identity.sourceIp","#,
@@ -86,7 +96,15 @@ impl Resource for Stage {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![api_routes::address(), rest_api::address(), log_group::address("api-access"), iam_role::address("gateway")]
+        [
+            rule!("api-stage-after-api-routes", Some(api_routes::address())),
+            rule!("api-stage-after-rest-api", Some(rest_api::address())),
+            rule!("api-stage-after-log-group", Some(log_group::address("api-access"))),
+            rule!("api-stage-after-iam-role", Some(iam_role::address("gateway"))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
@@ -106,16 +124,12 @@ impl Resource for Stage {
         let destination = log.and_then(|log| log.destination_arn.as_deref()).map(|arn| arn.trim_end_matches(":*"));
         let tags: Tags = stage.tags.clone().unwrap_or_default().into_iter().collect();
         Ok(Some(Live {
-            fields: [
-                ("routes", json!(routes.strip_prefix(ROUTES))),
-                ("requests_per_second", json!(settings.map(|settings| settings.throttling_rate_limit))),
-                ("burst", json!(settings.map(|settings| settings.throttling_burst_limit))),
-                ("access_log", json!(destination)),
-                ("access_log_format", json!(log.and_then(|log| log.format.as_deref()))),
-            ]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
-            .collect(),
+            fields: LiveFields::new()
+                .with(ROUTES, routes.strip_prefix(DESCRIPTION))
+                .with(REQUESTS_PER_SECOND, settings.map(|settings| settings.throttling_rate_limit))
+                .with(BURST, settings.map(|settings| settings.throttling_burst_limit))
+                .with(ACCESS_LOG, destination)
+                .with(ACCESS_LOG_FORMAT, log.and_then(|log| log.format.as_deref())),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(&id),
@@ -125,16 +139,12 @@ impl Resource for Stage {
 
     fn desired(&self, _: &Outputs) -> Fields {
         let api = &self.stack.config.api;
-        [
-            ("routes", json!(api_routes::digest(&self.stack))),
-            ("requests_per_second", json!(api.requests_per_second)),
-            ("burst", json!(api.burst)),
-            ("access_log", json!(self.log_group())),
-            ("access_log_format", json!(LOG_FORMAT)),
-        ]
-        .into_iter()
-        .map(|(name, value): (&str, Value)| (name.to_owned(), Field::Known(value)))
-        .collect()
+        Fields::new()
+            .with(ROUTES, api_routes::digest(&self.stack))
+            .with(REQUESTS_PER_SECOND, api.requests_per_second)
+            .with(BURST, api.burst)
+            .with(ACCESS_LOG, self.log_group())
+            .with(ACCESS_LOG_FORMAT, LOG_FORMAT)
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -144,9 +154,9 @@ impl Resource for Stage {
         let call = self.stack.clients.api_gateway.create_stage().rest_api_id(id).stage_name(STAGE);
         let call = call.deployment_id(&deployment).set_tags(Some(tags));
         let create = || async { call.clone().send().await.context("failed to create the stage of the API") };
-        match context.progress.slow_down(create).await {
+        match context.progress.with_quota_retry(create).await {
             // An earlier attempt succeeded, but its response was lost.
-            Err(error) if error.is(&["ConflictException"]) => {
+            Err(error) if rule!("api-stage-create-survives-lost-answer", error.is(&["ConflictException"])) => {
                 self.patch(context, id, vec![replace("/deploymentId", &deployment)]).await?;
             }
             result => result.map(|_| ())?,
@@ -162,10 +172,10 @@ impl Resource for Stage {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         let mut patches = Vec::new();
-        if changes.has("routes") {
+        if changes.has(ROUTES) {
             patches.push(replace("/deploymentId", &self.deploy(context, &live.id).await?));
         }
-        if changes.has_any(&["requests_per_second", "burst", "access_log", "access_log_format"]) {
+        if changes.has_any(SETTINGS) {
             patches.extend(self.settings());
         }
         if !patches.is_empty() {
@@ -176,17 +186,22 @@ impl Resource for Stage {
             let arn = rest_api::arn(&self.stack, &format!("/restapis/{}/stages/{STAGE}", live.id));
             let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
             let tag = || async { call.clone().send().await.context("failed to tag the stage of the API") };
-            context.progress.slow_down(tag).await?;
+            context.progress.with_quota_retry(tag).await?;
         }
         Ok(live.outputs.clone())
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         // Done first, so that it is repeated after an interrupted removal.
-        account::release(&self.stack, progress).await?;
+        rule!("gateway-account-role-is-removed" => {
+            account::release(&self.stack, progress).await?;
+        });
         let call = self.stack.clients.api_gateway.delete_stage().rest_api_id(&live.id).stage_name(STAGE);
-        let delete = || async { call.clone().send().await.found(ABSENT, "failed to delete the stage of the API") };
-        progress.slow_down(delete).await.map(|_| ())
+        let delete = || async {
+            let absent = rule!("api-stage-delete-survives-absence", ABSENT);
+            call.clone().send().await.found(absent, "failed to delete the stage of the API")
+        };
+        progress.with_quota_retry(delete).await.map(|_| ())
     }
 }
 
@@ -211,10 +226,10 @@ impl Stage {
 
     /// Creates a deployment of the current routes and returns its id.
     async fn deploy(&self, context: &ApplyContext<'_>, id: &str) -> Result<String, ResourceError> {
-        let description = format!("{ROUTES}{}", api_routes::digest(&self.stack));
+        let description = format!("{DESCRIPTION}{}", api_routes::digest(&self.stack));
         let call = self.stack.clients.api_gateway.create_deployment().rest_api_id(id).description(description);
         let deploy = || async { call.clone().send().await.context("failed to deploy the routes of the API") };
-        let deployment = context.progress.slow_down(deploy).await?;
+        let deployment = context.progress.with_quota_retry(deploy).await?;
         deployment.id.ok_or_else(|| ResourceError::new("API Gateway returned a deployment without an id"))
     }
 
@@ -228,8 +243,8 @@ impl Stage {
         let call = call.set_patch_operations(Some(patches));
         let change =
             || async { call.clone().send().await.context("failed to change the stage of the API").map(|_| ()) };
-        match context.progress.slow_down(change).await {
-            Err(error) if account::is_missing(&error) => {
+        match context.progress.with_quota_retry(change).await {
+            Err(error) if rule!("gateway-account-role-before-log", account::is_missing(&error)) => {
                 account::provide(&self.stack, context.progress).await?;
                 account::wait(context.progress, change).await
             }

@@ -6,7 +6,6 @@
 mod config;
 mod removal;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,14 +14,14 @@ use aws_sdk_cloudfront::types::{
     Distribution as Created, DistributionConfig, DistributionConfigWithTags, DistributionSummary, Tag, Tags as SdkTags,
 };
 
-use self::config::Origins;
+use self::config::{ORIGINS, Origins, PAGES};
 use super::{Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, ssm_parameter};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Ownership, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -31,12 +30,8 @@ const NAME: &str = "cloudfront_distribution";
 
 /// Error codes for a distribution that changed since it was read, also by an earlier attempt of the same call.
 const CHANGED_MEANWHILE: &[&str] = &["PreconditionFailed", "InvalidIfMatchVersion"];
-/// Field: the origin key, by which the API and the signaling server recognise requests from the distribution.
-const ORIGIN_KEY: &str = "origin_key";
-/// Field: the servers behind the distribution.
-const ORIGINS: &str = "origins";
-/// Field: the cache behaviour of the pages, which refers to the response-headers policy.
-const PAGES: &str = "pages";
+/// The origin key, by which the API and the signaling server recognise requests from the distribution.
+const ORIGIN_KEY: FieldName = FieldName::new("origin_key");
 
 /// Returns the address of the distribution.
 pub fn address() -> Address {
@@ -80,13 +75,16 @@ impl Resource for Distribution {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![
-            origin_access_control::address(),
-            response_headers_policy::address(),
-            rest_api::address(),
-            elastic_ip::address(),
-            ssm_parameter::address("origin-key"),
+        [
+            rule!("distribution-after-access-control", Some(origin_access_control::address())),
+            rule!("distribution-after-headers-policy", Some(response_headers_policy::address())),
+            rule!("distribution-after-rest-api", Some(rest_api::address())),
+            rule!("distribution-after-elastic-ip", Some(elastic_ip::address())),
+            rule!("distribution-after-ssm-parameter", Some(ssm_parameter::address("origin-key"))),
         ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
@@ -106,14 +104,10 @@ impl Resource for Distribution {
         if ownership != Ownership::Ours && found.comment != self.stack.mark() {
             return Ok(None);
         }
-        let mut fields: BTreeMap<String, LiveField> = config::views(&current)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
-            .collect();
-        fields.insert(ORIGIN_KEY.to_owned(), LiveField::secret(&config::origin_key(&current)));
+        let fields: LiveFields = config::views(&current);
         Ok(Some(Live {
             id: found.id.clone(),
-            fields,
+            fields: fields.with(ORIGIN_KEY, LiveField::secret(&config::origin_key(&current))),
             ownership,
             tags: Some(tags),
             outputs: self.outputs(&found.id, &found.arn, &found.domain_name),
@@ -124,19 +118,12 @@ impl Resource for Distribution {
         let origins = self.origins(outputs);
         // Built even if an origin is not known yet, so that the fields that do not depend on it can be compared.
         let built = config::build(&self.stack, &origins.clone().unwrap_or_default(), "");
-        let views = built.map(|config| config::views(&config)).unwrap_or_default();
-        let mut fields: Fields =
-            views.into_iter().map(|(name, value)| (name.to_owned(), Field::Known(value))).collect();
+        let mut fields: Fields = built.map(|config| config::views(&config)).unwrap_or_default();
         if origins.is_none() {
-            fields.insert(ORIGINS.to_owned(), Field::Unknown);
-            fields.insert(PAGES.to_owned(), Field::Unknown);
+            fields = fields.with(ORIGINS, Field::Unknown).with(PAGES, Field::Unknown);
         }
         let key = outputs.get(&ssm_parameter::address("origin-key"), "value");
-        fields.insert(
-            ORIGIN_KEY.to_owned(),
-            key.map_or(Field::Unknown, |key| Field::secret(&key_view(key, &self.stack))),
-        );
-        fields
+        fields.with(ORIGIN_KEY, key.map_or(Field::Unknown, |key| Field::secret(&key_view(key, &self.stack))))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -147,11 +134,15 @@ impl Resource for Distribution {
             Err(error) if error.is(&["DistributionAlreadyExists"]) => {
                 // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
                 // deleted before.
-                if let Some(found) = find(stack).await? {
-                    return Ok(self.outputs(&found.id, &found.arn, &found.domain_name));
-                }
+                rule!("distribution-create-survives-lost-answer" => {
+                    if let Some(found) = find(stack).await? {
+                        return Ok(self.outputs(&found.id, &found.arn, &found.domain_name));
+                    }
+                });
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-                let config = self.config(context.outputs, &format!("{}-{now}", stack.name()))?;
+                let new = format!("{}-{now}", stack.name());
+                let reference = rule!("distribution-reference-is-renewed", new, without: stack.name());
+                let config = self.config(context.outputs, &reference)?;
                 self.create_with(config, context.tags).await
             }
             other => other,
@@ -170,7 +161,8 @@ impl Resource for Distribution {
     ) -> Result<OutputMap, ResourceError> {
         let cloudfront = &self.stack.clients.cloudfront;
         if changes.iter().any(|change| !change.field.starts_with("tags.")) {
-            let is_transient = |error: &ResourceError| error.is(CHANGED_MEANWHILE);
+            let is_transient =
+                |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
             let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
                 self.send_changes(context.outputs, &live.id).await
             });
@@ -276,8 +268,7 @@ fn key_view(key: &str, stack: &Stack) -> String {
 }
 
 fn sdk_tags(tags: &Tags) -> Result<SdkTags, aws_smithy_types::error::operation::BuildError> {
-    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-    Ok(SdkTags::builder().set_items(Some(tags.collect::<Result<_, _>>()?)).build())
+    Ok(SdkTags::builder().set_items(Some(sdk_tags!(try Tag, tags)?)).build())
 }
 
 fn domain_taken(error: ResourceError, stack: &Stack) -> ResourceError {

@@ -9,8 +9,8 @@ use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -18,7 +18,7 @@ pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "dashboard";
 
 const GONE: &[&str] = &["ResourceNotFound", "DashboardNotFoundError", "ResourceNotFoundException"];
-const BODY: &str = "body";
+const BODY: FieldName = FieldName::new("body");
 
 struct Dashboard {
     stack: Arc<Stack>,
@@ -44,7 +44,7 @@ impl Resource for Dashboard {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![signal_instance::address()]
+        rule!("dashboard-after-signal-instance", vec![signal_instance::address()])
     }
 
     fn wanted(&self) -> bool {
@@ -64,14 +64,14 @@ impl Resource for Dashboard {
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Some(Live {
             id: self.stack.name(),
-            fields: [(BODY.to_owned(), LiveField::Known(body))].into(),
+            fields: LiveFields::new().with(BODY, body),
             ownership,
             ..Live::default()
         }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
-        [(BODY.to_owned(), Field::known_or_unknown(self.body(outputs)))].into()
+        Fields::new().with(BODY, Field::known_or_unknown(self.body(outputs)))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {

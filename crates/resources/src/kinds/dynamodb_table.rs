@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, Tag};
-use serde_json::{Value, json};
 
 pub use self::layout::{INDEX, TABLES};
 use self::layout::{Layout, index_view, key_view};
@@ -15,13 +14,23 @@ use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Failure, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "dynamodb_table";
+
+/// The partition key and the sort key.
+const KEYS: FieldName = FieldName::new("keys");
+const BILLING: FieldName = FieldName::new("billing");
+const DELETION_PROTECTION: FieldName = FieldName::new("deletion_protection");
+/// The managed index, with its keys and its projection.
+const SECONDARY_INDEX: FieldName = FieldName::new("index");
+const POINT_IN_TIME_RECOVERY: FieldName = FieldName::new("point_in_time_recovery");
+/// The attribute with the time after which an item is deleted.
+const EXPIRY_ATTRIBUTE: FieldName = FieldName::new("expiry_attribute");
 
 /// The error codes for a table that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException", "TableNotFoundException"];
@@ -88,18 +97,16 @@ impl Resource for Table {
             dynamodb.list_tags_of_resource().resource_arn(self.arn()).send(),
         );
         let table = table.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table);
-        let Some(table) = table.filter(|table| table.table_status != Some(TableStatus::Deleting)) else {
-            return Ok(None);
-        };
+        let is_absent = |table: &TableDescription| rule!("table-deleting-is-absent", is_deleting(table));
+        let Some(table) = table.filter(|table| !is_absent(table)) else { return Ok(None) };
         let ttl = ttl.context("failed to read the expiry of the table")?.time_to_live_description;
         let tags = tags.context("failed to read the tags of the table")?.tags.unwrap_or_default();
         let tags: Tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-        let mut fields = table_fields(&table);
-        fields.insert("point_in_time_recovery".to_owned(), recovery?);
-        fields.insert("expiry_attribute".to_owned(), LiveField::known(json!(layout::expiry_of(ttl.as_ref()))));
         Ok(Some(Live {
             id: self.name.clone(),
-            fields,
+            fields: table_fields(&table)
+                .with(POINT_IN_TIME_RECOVERY, recovery?)
+                .with(EXPIRY_ATTRIBUTE, layout::expiry_of(ttl.as_ref())),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -108,22 +115,20 @@ impl Resource for Table {
 
     fn desired(&self, _: &Outputs) -> Fields {
         let index = self.layout.index.map(|index| index_view(index.keys, layout::PROJECTION.as_str()));
-        [
-            ("keys", key_view(self.layout.keys)),
-            ("billing", json!(BillingMode::PayPerRequest.as_str())),
-            ("deletion_protection", json!(self.stack.config.stack.protect)),
-            ("index", json!(index)),
-            ("point_in_time_recovery", json!(self.layout.recovery)),
-            ("expiry_attribute", json!(self.layout.expiry)),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Field::Known(value)))
-        .collect()
+        Fields::new()
+            .with(KEYS, key_view(self.layout.keys))
+            .with(BILLING, BillingMode::PayPerRequest.as_str())
+            .with(DELETION_PROTECTION, self.stack.config.stack.protect)
+            .with(SECONDARY_INDEX, index)
+            .with(POINT_IN_TIME_RECOVERY, self.layout.recovery)
+            .with(EXPIRY_ATTRIBUTE, self.layout.expiry)
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         self.create_table(context).await?;
-        self.wait_until_active(context.progress).await?;
+        rule!("table-active-after-create" => {
+            self.wait_until_active(context.progress).await?;
+        });
         let recovery = async {
             match self.layout.recovery {
                 true => self.put_recovery(context.progress).await,
@@ -146,28 +151,30 @@ impl Resource for Table {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has("keys") {
+        if changes.has(KEYS) {
             return Err(ResourceError::new("the keys of the table differ, and a table with data is never replaced")
                 .hint("back up its data and delete the table, or choose another `name` under [stack]"));
         }
-        self.wait_until_active(context.progress).await?;
-        if changes.has("deletion_protection") {
+        rule!("table-active-before-update" => {
+            self.wait_until_active(context.progress).await?;
+        });
+        if changes.has(DELETION_PROTECTION) {
             self.put_deletion_protection(context.progress, self.stack.config.stack.protect).await?;
         }
-        if changes.has("billing") {
+        if changes.has(BILLING) {
             self.put_billing(context.progress).await?;
         }
-        if changes.has("index") {
-            self.put_index(context.progress, live.fields.get("index")).await?;
+        if changes.has(SECONDARY_INDEX) {
+            self.put_index(context.progress, live.fields.field(SECONDARY_INDEX)).await?;
         }
-        if changes.has("point_in_time_recovery") {
+        if changes.has(POINT_IN_TIME_RECOVERY) {
             self.put_recovery(context.progress).await?;
         }
-        if changes.has("expiry_attribute") {
-            self.change_expiry(live.fields.get("expiry_attribute")).await?;
+        if changes.has(EXPIRY_ATTRIBUTE) {
+            self.change_expiry(live.fields.field(EXPIRY_ATTRIBUTE)).await?;
         }
         if changes.tags() {
-            let tags = sdk_tags(context.tags).context("failed to tag the table")?;
+            let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the table")?;
             let call = self.stack.clients.dynamodb.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
             call.send().await.context("failed to tag the table")?;
         }
@@ -175,9 +182,11 @@ impl Resource for Table {
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        if live.fields.get("deletion_protection") == Some(&LiveField::known(true)) {
+        if live.fields.field(DELETION_PROTECTION) == Some(&true.into()) {
             self.wait_until_active(progress).await?;
-            self.put_deletion_protection(progress, false).await?;
+            rule!("table-unprotected-before-delete" => {
+                self.put_deletion_protection(progress, false).await?;
+            });
         }
         self.delete_table(progress).await
     }
@@ -207,20 +216,16 @@ impl Table {
     }
 }
 
-fn table_fields(table: &TableDescription) -> std::collections::BTreeMap<String, LiveField> {
+fn table_fields(table: &TableDescription) -> LiveFields {
     let billing = table.billing_mode_summary.as_ref().and_then(|billing| billing.billing_mode.as_ref());
     let index = table.global_secondary_indexes.as_deref().and_then(layout::live_index);
-    [
-        ("keys", layout::live_keys(table.key_schema.as_deref(), table.attribute_definitions.as_deref())),
-        ("billing", json!(billing.unwrap_or(&BillingMode::Provisioned).as_str())),
-        ("deletion_protection", json!(table.deletion_protection_enabled.unwrap_or(false))),
-        ("index", index.unwrap_or(Value::Null)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), LiveField::Known(value)))
-    .collect()
+    LiveFields::new()
+        .with(KEYS, layout::live_keys(table.key_schema.as_deref(), table.attribute_definitions.as_deref()))
+        .with(BILLING, billing.unwrap_or(&BillingMode::Provisioned).as_str())
+        .with(DELETION_PROTECTION, table.deletion_protection_enabled.unwrap_or(false))
+        .with(SECONDARY_INDEX, index)
 }
 
-fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+fn is_deleting(table: &TableDescription) -> bool {
+    table.table_status == Some(TableStatus::Deleting)
 }

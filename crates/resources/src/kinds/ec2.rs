@@ -21,14 +21,9 @@ pub(super) fn tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(pair).collect()
 }
 
-/// Converts tags to EC2's form.
-pub(super) fn sdk_tags(tags: &Tags) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
-}
-
 /// Returns the tags in the form of calls that create resources.
 pub(super) fn tag_specification(kind: ResourceType, tags: &Tags) -> TagSpecification {
-    TagSpecification::builder().resource_type(kind).set_tags(Some(sdk_tags(tags))).build()
+    TagSpecification::builder().resource_type(kind).set_tags(Some(sdk_tags!(Tag, tags))).build()
 }
 
 /// Returns filters for resources of this stack. AWS emulators ignore some filters, so check the results with
@@ -46,6 +41,6 @@ pub(super) fn is_ours(stack: &Stack, found: &[Tag]) -> bool {
 /// Sets the tags of the context on these resources.
 pub(super) async fn tag(stack: &Stack, context: &ApplyContext<'_>, ids: &[&str]) -> Result<(), ResourceError> {
     let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-    let call = stack.clients.ec2.create_tags().set_resources(Some(ids)).set_tags(Some(sdk_tags(context.tags)));
+    let call = stack.clients.ec2.create_tags().set_resources(Some(ids)).set_tags(Some(sdk_tags!(Tag, context.tags)));
     call.send().await.context("failed to set the tags").map(|_| ())
 }

@@ -11,8 +11,8 @@ use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -22,9 +22,9 @@ const NAME: &str = "elastic_ip";
 const GONE: &[&str] = &["InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidAddress.NotFound"];
 /// Transient error codes while the host that uses the address is being terminated.
 const IN_USE: &[&str] = &["InvalidIPAddress.InUse", "DependencyViolation"];
-/// Field: further managed addresses. A call that is repeated because its response was lost leaves one, because
+/// Further managed addresses. A call that is repeated because its response was lost leaves one, because
 /// `AllocateAddress` has no client token.
-const DUPLICATES: &str = "duplicates";
+const DUPLICATES: FieldName = FieldName::new("duplicates");
 
 /// Returns the resource address of the Elastic IP address.
 pub fn address() -> Address {
@@ -71,7 +71,7 @@ impl Resource for ElasticIp {
         let duplicates: Vec<String> = found.filter_map(|one| one.allocation_id).collect();
         let id = first.allocation_id().unwrap_or_default().to_owned();
         Ok(Some(Live {
-            fields: [(DUPLICATES.to_owned(), LiveField::known(json!(duplicates)))].into(),
+            fields: LiveFields::new().with(DUPLICATES, duplicates),
             tags: Some(ec2::tags(first.tags())),
             outputs: self.outputs(&id, first.public_ip().unwrap_or_default()),
             id,
@@ -80,7 +80,7 @@ impl Resource for ElasticIp {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [(DUPLICATES.to_owned(), Field::known(json!([])))].into()
+        Fields::new().with(DUPLICATES, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -106,7 +106,7 @@ impl Resource for ElasticIp {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if let Some(LiveField::Known(Value::Array(duplicates))) = live.fields.get(DUPLICATES) {
+        if let Some(LiveField::Known(Value::Array(duplicates))) = live.fields.field(DUPLICATES) {
             for duplicate in duplicates.iter().filter_map(Value::as_str) {
                 self.release(context.progress, duplicate, None).await?;
             }
@@ -133,19 +133,18 @@ impl ElasticIp {
 
     async fn release(&self, progress: &Progress, id: &str, association: Option<&str>) -> Result<(), ResourceError> {
         let ec2 = &self.stack.clients.ec2;
-        if let Some(association) = association.filter(|association| !association.is_empty()) {
-            let answer = ec2.disassociate_address().association_id(association).send().await;
-            answer.found(GONE, "failed to disassociate the address from the signaling host")?;
-        }
-        retry::while_failing(
-            progress,
-            retry::Schedule::INSTANCE,
-            |error| error.is(IN_USE),
-            || async {
-                let answer = ec2.release_address().allocation_id(id).send().await;
-                answer.found(GONE, "failed to release the address of the signaling host").map(|_| ())
-            },
-        )
+        rule!("address-disassociated-before-delete" => {
+            if let Some(association) = association.filter(|association| !association.is_empty()) {
+                let answer = ec2.disassociate_address().association_id(association).send().await;
+                answer.found(GONE, "failed to disassociate the address from the signaling host")?;
+            }
+        });
+        let is_transient = |error: &ResourceError| rule!("address-released-after-instance", error.is(IN_USE));
+        retry::while_failing(progress, retry::Schedule::INSTANCE, is_transient, || async {
+            let answer = ec2.release_address().allocation_id(id).send().await;
+            let gone = rule!("address-delete-survives-absence", GONE);
+            answer.found(gone, "failed to release the address of the signaling host").map(|_| ())
+        })
         .await
     }
 }

@@ -18,18 +18,29 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "iam_role";
 
+/// The document that says who may assume the role.
+const TRUST: FieldName = FieldName::new("trust");
+/// The document of the role's only policy.
+const DOCUMENT: FieldName = FieldName::new("policy");
+/// The ARNs of managed policies, which should be none.
+const ATTACHED_POLICIES: FieldName = FieldName::new("attached_policies");
+/// The names of further inline policies, which should be none.
+const OTHER_POLICIES: FieldName = FieldName::new("other_policies");
+
 /// The name of the only policy of each role.
 const POLICY: &str = "peersync";
 /// The error codes for something that does not exist.
-const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
+pub(super) const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
+/// The error codes for something that already exists.
+pub(super) const EXISTS: &[&str] = &["EntityAlreadyExists", "EntityAlreadyExistsException"];
 
 /// Returns the address of a role; `part` is a function's name, `signal` or `gateway`.
 pub fn address(part: &str) -> Address {
@@ -114,13 +125,11 @@ impl Resource for Role {
         let tags: Tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: [
-                ("trust".to_owned(), LiveField::known(trust)),
-                ("policy".to_owned(), LiveField::known(policy)),
-                ("attached_policies".to_owned(), LiveField::known(json!(attached?))),
-                ("other_policies".to_owned(), LiveField::known(json!(others))),
-            ]
-            .into(),
+            fields: LiveFields::new()
+                .with(TRUST, trust)
+                .with(DOCUMENT, policy)
+                .with(ATTACHED_POLICIES, attached?)
+                .with(OTHER_POLICIES, others),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -128,23 +137,21 @@ impl Resource for Role {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [
-            ("trust".to_owned(), Field::known(documents::trust(self.service))),
-            ("policy".to_owned(), Field::known(self.policy.clone())),
-            ("attached_policies".to_owned(), Field::known(json!([]))),
-            ("other_policies".to_owned(), Field::known(json!([]))),
-        ]
-        .into()
+        Fields::new()
+            .with(TRUST, documents::trust(self.service))
+            .with(DOCUMENT, self.policy.clone())
+            .with(ATTACHED_POLICIES, json!([]))
+            .with(OTHER_POLICIES, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         const SUMMARY: &str = "failed to create the role";
-        let tags = sdk_tags(context.tags).context(SUMMARY)?;
+        let tags = sdk_tags!(try Tag, context.tags).context(SUMMARY)?;
         let call = self.stack.clients.iam.create_role().role_name(&self.name).set_tags(Some(tags));
         let call = call.assume_role_policy_document(documents::trust(self.service).to_string());
         let answer = call.description(self.stack.mark()).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-        answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
+        answer.found(rule!("iam-role-create-survives-lost-answer", EXISTS), SUMMARY)?;
         self.put_policy(context.progress).await?;
         Ok(self.outputs())
     }
@@ -156,19 +163,19 @@ impl Resource for Role {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         let iam = &self.stack.clients.iam;
-        if changes.has("trust") {
+        if changes.has(TRUST) {
             let document = documents::trust(self.service).to_string();
             let call = iam.update_assume_role_policy().role_name(&self.name).policy_document(document);
             call.send().await.context("failed to change who may assume the role")?;
         }
-        if changes.has("policy") {
+        if changes.has(DOCUMENT) {
             self.put_policy(context.progress).await?;
         }
-        if changes.has_any(&["attached_policies", "other_policies"]) {
+        if changes.has_any(&[ATTACHED_POLICIES, OTHER_POLICIES]) {
             self.take_off(|name| name != POLICY).await?;
         }
         if changes.tags() {
-            let tags = sdk_tags(context.tags).context("failed to tag the role")?;
+            let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the role")?;
             let call = iam.tag_role().role_name(&self.name).set_tags(Some(tags));
             call.send().await.context("failed to tag the role")?;
         }
@@ -176,12 +183,16 @@ impl Resource for Role {
     }
 
     async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
-        self.take_off(|_| true).await?;
+        rule!("iam-role-detached-before-delete" => {
+            self.take_off(|_| true).await?;
+        });
         // The removal of the policies takes a while to propagate.
-        let is_transient = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
+        let has_policies = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
+        let is_transient = |error: &ResourceError| rule!("iam-role-detaching-takes-time", has_policies(error));
         while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = self.stack.clients.iam.delete_role().role_name(&self.name).send().await;
-            answer.found(ABSENT, "failed to delete the role").map(|_| ())
+            let absent = rule!("iam-role-delete-survives-absence", ABSENT);
+            answer.found(absent, "failed to delete the role").map(|_| ())
         })
         .await
     }
@@ -194,7 +205,7 @@ impl Role {
 
     async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {
         // The next call may not find a new role.
-        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        let is_transient = |error: &ResourceError| rule!("iam-role-visible-to-policy", error.is(ABSENT));
         while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
             let call = call.policy_document(self.policy.to_string());
@@ -233,8 +244,4 @@ impl Role {
         }
         Ok(())
     }
-}
-
-pub(super) fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

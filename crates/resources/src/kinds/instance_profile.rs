@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
+use aws_sdk_iam::types::Tag;
+use serde_json::Value;
 
-use super::{Kind, Permission, iam_role};
+use super::iam_role::{self, ABSENT, EXISTS};
+use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress,
+    Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "instance_profile";
 
-/// The error codes for something that does not exist.
-const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
+/// The name of the role in the profile.
+const ROLE: FieldName = FieldName::new("role");
 
 /// Returns the address of the profile. Its outputs are `name` and `arn`.
 pub fn address() -> Address {
@@ -63,7 +65,7 @@ impl Resource for Profile {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![iam_role::address("signal")]
+        rule!("instance-profile-after-iam-role", vec![iam_role::address("signal")])
     }
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
@@ -74,7 +76,7 @@ impl Resource for Profile {
         let role = profile.roles.first().map(|role| role.role_name.clone());
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: [("role".to_owned(), LiveField::known(json!(role)))].into(),
+            fields: LiveFields::new().with(ROLE, role),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -82,16 +84,16 @@ impl Resource for Profile {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [("role".to_owned(), Field::known(self.name.as_str()))].into()
+        Fields::new().with(ROLE, self.name.as_str())
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         const SUMMARY: &str = "failed to create the instance profile";
-        let tags = iam_role::sdk_tags(context.tags).context(SUMMARY)?;
+        let tags = sdk_tags!(try Tag, context.tags).context(SUMMARY)?;
         let call = self.stack.clients.iam.create_instance_profile().instance_profile_name(&self.name);
         let answer = call.set_tags(Some(tags)).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-        answer.found(&["EntityAlreadyExists", "EntityAlreadyExistsException"], SUMMARY)?;
+        answer.found(rule!("instance-profile-create-survives-lost-answer", EXISTS), SUMMARY)?;
         self.add_role(context.progress).await?;
         Ok(self.outputs())
     }
@@ -102,14 +104,14 @@ impl Resource for Profile {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has("role") {
-            if let Some(LiveField::Known(serde_json::Value::String(other))) = live.fields.get("role") {
+        if changes.has(ROLE) {
+            if let Some(LiveField::Known(Value::String(other))) = live.fields.field(ROLE) {
                 self.remove_role(other).await?;
             }
             self.add_role(context.progress).await?;
         }
         if changes.tags() {
-            let tags = iam_role::sdk_tags(context.tags).context("failed to tag the instance profile")?;
+            let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the instance profile")?;
             let call = self.stack.clients.iam.tag_instance_profile().instance_profile_name(&self.name);
             call.set_tags(Some(tags)).send().await.context("failed to tag the instance profile")?;
         }
@@ -117,11 +119,14 @@ impl Resource for Profile {
     }
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
-        if let Some(LiveField::Known(serde_json::Value::String(role))) = live.fields.get("role") {
-            self.remove_role(role).await?;
+        if let Some(LiveField::Known(Value::String(role))) = live.fields.field(ROLE) {
+            rule!("instance-profile-emptied-before-delete" => {
+                self.remove_role(role).await?;
+            });
         }
         let call = self.stack.clients.iam.delete_instance_profile().instance_profile_name(&live.id);
-        call.send().await.found(ABSENT, "failed to delete the instance profile").map(|_| ())
+        let absent = rule!("instance-profile-delete-survives-absence", ABSENT);
+        call.send().await.found(absent, "failed to delete the instance profile").map(|_| ())
     }
 }
 
@@ -134,12 +139,14 @@ impl Profile {
     async fn add_role(&self, progress: &Progress) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to add the role to the instance profile";
         // The next call may not find a new role or profile.
-        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        let is_transient = |error: &ResourceError| rule!("instance-profile-visible-to-role", error.is(ABSENT));
         while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.add_role_to_instance_profile().instance_profile_name(&self.name);
             // A profile holds one role, so a repeated call fails because it is full.
             let answer = call.role_name(&self.name).send().await;
-            answer.found(&["LimitExceeded", "LimitExceededException"], SUMMARY).map(|_| ())
+            let full: &[&str] =
+                rule!("instance-profile-role-survives-lost-answer", &["LimitExceeded", "LimitExceededException"]);
+            answer.found(full, SUMMARY).map(|_| ())
         })
         .await
     }

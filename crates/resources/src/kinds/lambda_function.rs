@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Kind, Permission, cloudfront_distribution, dynamodb_table, iam_role, log_group, s3_program, ssm_parameter,
@@ -17,22 +17,33 @@ use super::{
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, Tags,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "lambda_function";
 
+const RUNTIME: FieldName = FieldName::new("runtime");
+const HANDLER: FieldName = FieldName::new("handler");
+const ARCHITECTURE: FieldName = FieldName::new("architecture");
+/// The ARN of the function's role.
+const ROLE: FieldName = FieldName::new("role");
+const MEMORY_MB: FieldName = FieldName::new("memory_mb");
+const TIMEOUT_S: FieldName = FieldName::new("timeout_s");
+/// The SHA-256 of the archive with the program, in the form that Lambda returns.
+const CODE_SHA256: FieldName = FieldName::new("code_sha256");
+const ENVIRONMENT: FieldName = FieldName::new("environment");
+
 /// The error codes for a function that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
 /// The name of the program in the archive, which the runtime `provided.al2023` prescribes.
-const HANDLER: &str = "bootstrap";
+const PROGRAM: &str = "bootstrap";
 /// Fields that `UpdateFunctionConfiguration` changes.
-const CONFIGURATION: &[&str] = &["runtime", "handler", "role", "memory_mb", "timeout_s", "environment"];
+const CONFIGURATION: &[FieldName] = &[RUNTIME, HANDLER, ROLE, MEMORY_MB, TIMEOUT_S, ENVIRONMENT];
 /// Fields that `UpdateFunctionCode` changes.
-const CODE: &[&str] = &["code_sha256", "architecture"];
+const CODE: &[FieldName] = &[CODE_SHA256, ARCHITECTURE];
 /// An environment variable of the functions only: the API stage `api` is not part of the path that the router matches.
 const FUNCTION_ENVIRONMENT: (&str, &str) = ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
 
@@ -90,18 +101,23 @@ impl Resource for Function {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        let mut needed = vec![
-            iam_role::address(self.function),
+        let needed = [
+            rule!("lambda-after-iam-role", Some(iam_role::address(self.function))),
             // Deleted after the function, so that a late log line does not re-create the group.
-            log_group::address(self.function),
+            rule!("lambda-after-log-group", Some(log_group::address(self.function))),
             // Its domain is in the environment.
-            cloudfront_distribution::address(),
+            rule!("lambda-after-distribution", Some(cloudfront_distribution::address())),
             // Lambda copies the program from the bucket.
-            s3_program::address(s3_program::API),
+            rule!("lambda-after-program", Some(s3_program::address(s3_program::API))),
         ];
+        let mut needed: Vec<Address> = needed.into_iter().flatten().collect();
         // The function accesses these at its first request.
-        needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
-        needed.extend(["origin-key", "ticket-key"].map(ssm_parameter::address));
+        rule!("lambda-after-table" => {
+            needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
+        });
+        rule!("lambda-after-ssm-parameter" => {
+            needed.extend(["origin-key", "ticket-key"].map(ssm_parameter::address));
+        });
         needed
     }
 
@@ -120,21 +136,16 @@ impl Resource for Function {
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
-        let known = [
-            ("runtime", json!(Runtime::Providedal2023.as_str())),
-            ("handler", json!(HANDLER)),
-            ("architecture", json!(Architecture::X8664.as_str())),
-            ("role", json!(iam_role::role_arn(&self.stack, self.function))),
-            ("memory_mb", json!(self.stack.config.api.memory_mb)),
-            ("timeout_s", json!(self.timeout())),
-            ("code_sha256", json!(self.stack.artifacts.api.package_sha256)),
-        ];
         let environment = self.environment(outputs).map(|environment| json!(environment));
-        known
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Field::Known(value)))
-            .chain([("environment".to_owned(), Field::known_or_unknown(environment))])
-            .collect()
+        Fields::new()
+            .with(RUNTIME, Runtime::Providedal2023.as_str())
+            .with(HANDLER, PROGRAM)
+            .with(ARCHITECTURE, Architecture::X8664.as_str())
+            .with(ROLE, iam_role::role_arn(&self.stack, self.function))
+            .with(MEMORY_MB, self.stack.config.api.memory_mb)
+            .with(TIMEOUT_S, self.timeout())
+            .with(CODE_SHA256, json!(self.stack.artifacts.api.package_sha256))
+            .with(ENVIRONMENT, Field::known_or_unknown(environment))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -149,15 +160,21 @@ impl Resource for Function {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         if changes.has_any(CONFIGURATION) {
-            self.wait_until_settled(context.progress).await?;
+            rule!("lambda-settled-before-update" => {
+                self.wait_until_settled(context.progress).await?;
+            });
             self.put_configuration(context).await?;
         }
         if changes.has_any(CODE) {
-            self.wait_until_settled(context.progress).await?;
+            rule!("lambda-settings-before-code" => {
+                self.wait_until_settled(context.progress).await?;
+            });
             self.put_code(context).await?;
         }
         if changes.has_any(CONFIGURATION) || changes.has_any(CODE) {
-            self.wait_until_settled(context.progress).await?;
+            rule!("lambda-settled-after-update" => {
+                self.wait_until_settled(context.progress).await?;
+            });
         }
         if changes.tags() {
             self.put_tags(context).await?;
@@ -191,21 +208,17 @@ impl Function {
     }
 }
 
-fn live_fields(function: &FunctionConfiguration) -> BTreeMap<String, LiveField> {
+fn live_fields(function: &FunctionConfiguration) -> LiveFields {
     let variables = function.environment.as_ref().and_then(|environment| environment.variables.as_ref());
     let variables: BTreeMap<&String, &String> = variables.into_iter().flatten().collect();
     let architecture = function.architectures().first();
-    [
-        ("runtime", json!(function.runtime.as_ref().map(Runtime::as_str))),
-        ("handler", json!(function.handler)),
-        ("architecture", json!(architecture.map_or("x86_64", Architecture::as_str))),
-        ("role", json!(function.role)),
-        ("memory_mb", json!(function.memory_size)),
-        ("timeout_s", json!(function.timeout)),
-        ("code_sha256", json!(function.code_sha256)),
-        ("environment", json!(variables)),
-    ]
-    .into_iter()
-    .map(|(name, value): (&str, Value)| (name.to_owned(), LiveField::Known(value)))
-    .collect()
+    LiveFields::new()
+        .with(RUNTIME, function.runtime.as_ref().map(Runtime::as_str))
+        .with(HANDLER, function.handler())
+        .with(ARCHITECTURE, architecture.map_or("x86_64", Architecture::as_str))
+        .with(ROLE, function.role())
+        .with(MEMORY_MB, function.memory_size())
+        .with(TIMEOUT_S, function.timeout())
+        .with(CODE_SHA256, function.code_sha256())
+        .with(ENVIRONMENT, json!(variables))
 }

@@ -11,18 +11,24 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "lambda_permission";
 
+const ACTION: FieldName = FieldName::new("action");
+/// The service that may call the function.
+const PRINCIPAL: FieldName = FieldName::new("principal");
+/// The ARN of the routes from which the service may call it.
+const SOURCE_ARN: FieldName = FieldName::new("source_arn");
+
 /// The name of the managed statement.
 const STATEMENT: &str = "peersync-api";
-const ACTION: &str = "lambda:InvokeFunction";
-const PRINCIPAL: &str = "apigateway.amazonaws.com";
+const INVOKE: &str = "lambda:InvokeFunction";
+const GATEWAY: &str = "apigateway.amazonaws.com";
 /// The error codes for a missing function, policy or statement.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
 
@@ -60,7 +66,13 @@ impl Resource for Statement {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        vec![lambda_function::address(&self.address.name), rest_api::address()]
+        [
+            rule!("lambda-permission-after-lambda", Some(lambda_function::address(&self.address.name))),
+            rule!("lambda-permission-after-rest-api", Some(rest_api::address())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn taggable(&self) -> bool {
@@ -73,29 +85,25 @@ impl Resource for Statement {
         let Some(statement) = answer.and_then(|answer| answer.policy).and_then(|policy| ours(&policy)) else {
             return Ok(None);
         };
-        let fields = view(&statement).map(|(name, value)| (name.to_owned(), LiveField::Known(value)));
-        Ok(Some(Live { id: STATEMENT.to_owned(), fields: fields.into(), ..Live::default() }))
+        Ok(Some(Live { id: STATEMENT.to_owned(), fields: live_fields(&statement), ..Live::default() }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let source = outputs.get(&rest_api::address(), "id").map(|id| self.source(id));
-        [
-            ("action".to_owned(), Field::known(ACTION)),
-            ("principal".to_owned(), Field::known(PRINCIPAL)),
-            ("source_arn".to_owned(), Field::known_or_unknown(source)),
-        ]
-        .into()
+        Fields::new().with(ACTION, INVOKE).with(PRINCIPAL, GATEWAY).with(SOURCE_ARN, Field::known_or_unknown(source))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let source = self.source(context.outputs.require(&rest_api::address(), "id")?);
         // The next call may not find a new function.
-        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        let is_transient = |error: &ResourceError| rule!("lambda-visible-to-permission", error.is(ABSENT));
         while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.lambda.add_permission().function_name(&self.name).statement_id(STATEMENT);
-            let answer = call.action(ACTION).principal(PRINCIPAL).source_arn(&source).send().await;
+            let answer = call.action(INVOKE).principal(GATEWAY).source_arn(&source).send().await;
             // The statement exists if the response to an earlier attempt was lost.
-            answer.found(&["ResourceConflictException"], "failed to allow the gateway to call the function").map(|_| ())
+            let exists: &[&str] =
+                rule!("lambda-permission-create-survives-lost-answer", &["ResourceConflictException"]);
+            answer.found(exists, "failed to allow the gateway to call the function").map(|_| ())
         })
         .await?;
         Ok(OutputMap::new())
@@ -126,23 +134,21 @@ fn ours(policy: &str) -> Option<Value> {
     policy.get("Statement")?.as_array()?.iter().find(|one| one.get("Sid") == Some(&json!(STATEMENT))).cloned()
 }
 
-fn view(statement: &Value) -> [(&'static str, Value); 3] {
+fn live_fields(statement: &Value) -> LiveFields {
     let at = |path: &str| statement.pointer(path).cloned().unwrap_or_default();
     let conditions = statement.get("Condition").and_then(Value::as_object);
     let mut sources = conditions.into_iter().flat_map(|conditions| conditions.values());
     let source = sources.find_map(|condition| condition.get("AWS:SourceArn").or(condition.get("aws:SourceArn")));
-    [
-        ("action", at("/Action")),
-        ("principal", at("/Principal/Service")),
-        ("source_arn", source.cloned().unwrap_or_default()),
-    ]
+    LiveFields::new()
+        .with(ACTION, at("/Action"))
+        .with(PRINCIPAL, at("/Principal/Service"))
+        .with(SOURCE_ARN, source.cloned().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
-    use super::{STATEMENT, ours, view};
-    use serde_json::json;
+    use super::*;
 
     #[test]
     fn managed_statement_is_found_among_others() {
@@ -152,10 +158,11 @@ mod tests {
               "Action": "lambda:InvokeFunction", "Resource": "arn",
               "Condition": { "ArnLike": { "AWS:SourceArn": "arn:aws:execute-api:eu-west-1:1:x/*/*/*" } } },
         ]});
-        let [action, principal, source] = view(&ours(&policy.to_string()).unwrap());
-        assert_eq!(action.1, "lambda:InvokeFunction");
-        assert_eq!(principal.1, "apigateway.amazonaws.com");
-        assert_eq!(source.1, "arn:aws:execute-api:eu-west-1:1:x/*/*/*");
+        let expected = LiveFields::new()
+            .with(ACTION, "lambda:InvokeFunction")
+            .with(PRINCIPAL, "apigateway.amazonaws.com")
+            .with(SOURCE_ARN, "arn:aws:execute-api:eu-west-1:1:x/*/*/*");
+        assert_eq!(live_fields(&ours(&policy.to_string()).unwrap()), expected);
         assert!(ours("{}").is_none());
         assert!(ours("no JSON").is_none());
     }

@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
-use serde_json::json;
 
 use super::{Kind, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances };
 const NAME: &str = "log_group";
+
+const RETENTION_DAYS: FieldName = FieldName::new("retention_days");
+/// The error codes for a group that does not exist.
+const ABSENT: &[&str] = &["ResourceNotFoundException"];
 
 /// Returns the address of a log group; `part` is a function's name, `signal` or `api-access`.
 pub fn address(part: &str) -> Address {
@@ -88,22 +91,19 @@ impl Resource for LogGroup {
         let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(answer) = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")?
-        else {
-            return Ok(None);
-        };
+        let Some(answer) = answer.found(ABSENT, "failed to read the tags of a log group")? else { return Ok(None) };
         let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: [("retention_days".to_owned(), LiveField::known(json!(group.retention_in_days())))].into(),
+            fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
-            outputs: OutputMap::new().with("name", &self.name).with("arn", self.arn()),
+            outputs: self.outputs(),
         }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        [("retention_days".to_owned(), Field::known(self.retention()))].into()
+        Fields::new().with(RETENTION_DAYS, self.retention())
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -111,9 +111,10 @@ impl Resource for LogGroup {
         let answer =
             self.stack.clients.logs.create_log_group().log_group_name(&self.name).set_tags(Some(tags)).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-        answer.found(&["ResourceAlreadyExistsException"], "failed to create the log group")?;
+        let exists: &[&str] = rule!("log-group-create-survives-lost-answer", &["ResourceAlreadyExistsException"]);
+        answer.found(exists, "failed to create the log group")?;
         self.put_retention().await?;
-        Ok(OutputMap::new().with("name", &self.name).with("arn", self.arn()))
+        Ok(self.outputs())
     }
 
     async fn update(
@@ -122,7 +123,7 @@ impl Resource for LogGroup {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has("retention_days") {
+        if changes.has(RETENTION_DAYS) {
             self.put_retention().await?;
         }
         if changes.tags() {
@@ -135,11 +136,16 @@ impl Resource for LogGroup {
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
         let answer = self.stack.clients.logs.delete_log_group().log_group_name(&live.id).send().await;
-        answer.found(&["ResourceNotFoundException"], "failed to delete the log group").map(|_| ())
+        let absent = rule!("log-group-delete-survives-absence", ABSENT);
+        answer.found(absent, "failed to delete the log group").map(|_| ())
     }
 }
 
 impl LogGroup {
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with("name", &self.name).with("arn", self.arn())
+    }
+
     fn arn(&self) -> String {
         self.stack.arn("logs", &format!("log-group:{}", self.name))
     }
@@ -157,10 +163,7 @@ impl LogGroup {
 
     async fn put_retention(&self) -> Result<(), ResourceError> {
         let call = self.stack.clients.logs.put_retention_policy().log_group_name(&self.name);
-        call.retention_in_days(self.retention())
-            .send()
-            .await
-            .context("failed to set the retention of the log group")?;
-        Ok(())
+        let answer = call.retention_in_days(self.retention()).send().await;
+        answer.context("failed to set the retention of the log group").map(|_| ())
     }
 }

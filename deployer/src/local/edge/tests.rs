@@ -25,7 +25,7 @@ impl Edge {
             let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
             format!("{} {}", value("x-peersync-origin-key"), value("x-forwarded-for"))
         });
-        let app = router(Behind {
+        let app = router(Upstreams {
             api: Router::new().route("/health", echo),
             signaling: Router::new().route("/ws", getting(|| async { "socket" })),
             mailbox: mail::router(Arc::default()),

@@ -1,11 +1,11 @@
 //! The account's role for API Gateway's logs, one for all APIs of the region.
 
 use super::super::iam_role;
-use super::super::rest_api::{SlowDown as _, replace, says};
+use super::super::rest_api::{QuotaRetry as _, replace, says};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_aws::retry::{Schedule, while_failing};
-use peersync_engine::{Failure, Progress, ResourceError};
+use peersync_engine::{Failure, Progress, ResourceError, rule};
 
 /// The path of the setting in patch operations.
 const PATH: &str = "/cloudwatchRoleArn";
@@ -29,7 +29,8 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<(), ResourceError>>,
 {
-    while_failing(progress, Schedule::PROPAGATION, is_missing, change).await
+    let is_transient = |error: &ResourceError| rule!("gateway-account-role-visible", is_missing(error));
+    while_failing(progress, Schedule::PROPAGATION, is_transient, change).await
 }
 
 /// Unsets the account's role if it is the stack's.
@@ -53,7 +54,11 @@ async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), Resou
         call.clone().send().await.context("failed to change the account's settings of API Gateway").map(|_| ())
     };
     // A new role and its policy take a while to propagate.
-    let is_transient =
-        |error: &ResourceError| error.is(&["BadRequestException"]) && says(error, "does not have required permissions");
-    while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.slow_down(change)).await
+    let is_transient = |error: &ResourceError| rule!("gateway-role-assumable", is_not_assumable(error));
+    while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.with_quota_retry(change)).await
+}
+
+/// Returns whether API Gateway rejected a role that it cannot assume, or whose policy it does not see.
+fn is_not_assumable(error: &ResourceError) -> bool {
+    error.is(&["BadRequestException"]) && says(error, "does not have required permissions")
 }

@@ -1,7 +1,5 @@
 //! The desired configuration of the distribution in the SDK's types, and a view of it for comparison and display.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_cloudfront::types::{
     Aliases, AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, CustomErrorResponses, CustomHeaders,
     CustomOriginConfig, DefaultCacheBehavior, DistributionConfig, FunctionAssociations, HttpVersion,
@@ -15,7 +13,27 @@ use serde_json::{Value, json};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_config::Ingress;
-use peersync_engine::ResourceError;
+use peersync_engine::{FieldMap, FieldName, ResourceError};
+
+const COMMENT: FieldName = FieldName::new("comment");
+const ENABLED: FieldName = FieldName::new("enabled");
+/// The page at `/`.
+const DEFAULT_ROOT_OBJECT: FieldName = FieldName::new("default_root_object");
+/// The custom domain, if there is one.
+const ALIASES: FieldName = FieldName::new("aliases");
+/// The servers behind the distribution.
+pub(super) const ORIGINS: FieldName = FieldName::new("origins");
+/// The cache behaviour of the pages, which refers to the response-headers policy.
+pub(super) const PAGES: FieldName = FieldName::new("pages");
+/// The cache behaviours of all other paths.
+const BEHAVIORS: FieldName = FieldName::new("behaviors");
+/// The number of custom error pages, which is 0.
+const ERROR_PAGES: FieldName = FieldName::new("error_pages");
+const PRICE_CLASS: FieldName = FieldName::new("price_class");
+/// The certificate and its minimum version of TLS.
+const CERTIFICATE: FieldName = FieldName::new("certificate");
+const HTTP_VERSION: FieldName = FieldName::new("http_version");
+const IPV6: FieldName = FieldName::new("ipv6");
 
 /// The managed cache policy "CachingOptimized": its key is the path alone, and it follows the origin's `cache-control`.
 /// The identifiers are from "Use managed cache policies" in the CloudFront developer guide.
@@ -227,27 +245,26 @@ fn length<T>(items: &[T]) -> i32 {
     i32::try_from(items.len()).unwrap_or(i32::MAX)
 }
 
-/// Returns the managed settings by field, in the same form for the desired and the actual configuration.
-pub(super) fn views(config: &DistributionConfig) -> BTreeMap<&'static str, Value> {
+/// Returns the managed settings as fields, in the same form for the desired and the actual configuration.
+pub(super) fn views<T: From<Value>>(config: &DistributionConfig) -> FieldMap<T> {
     let aliases = config.aliases.as_ref().and_then(|aliases| aliases.items.clone()).unwrap_or_default();
     let mut origins = config.origins.as_ref().map(|origins| origins.items.clone()).unwrap_or_default();
     origins.sort_by(|first, second| first.id.cmp(&second.id));
     let behaviors = config.cache_behaviors.as_ref().and_then(|all| all.items.as_deref()).unwrap_or_default();
     let errors = config.custom_error_responses.as_ref().map_or(0, |errors| errors.quantity);
-    BTreeMap::from([
-        ("comment", json!(config.comment)),
-        ("enabled", json!(config.enabled)),
-        ("default_root_object", json!(config.default_root_object)),
-        ("aliases", json!(aliases)),
-        ("origins", origins.iter().map(origin_view).collect()),
-        ("pages", json!(config.default_cache_behavior.as_ref().map(pages_view))),
-        ("behaviors", behaviors.iter().map(behavior_view).collect()),
-        ("error_pages", json!(errors)),
-        ("price_class", json!(config.price_class.as_ref().map(PriceClass::as_str))),
-        ("certificate", certificate_view(config.viewer_certificate.as_ref())),
-        ("http_version", json!(config.http_version.as_ref().map(|version| version.as_str().to_lowercase()))),
-        ("ipv6", json!(config.is_ipv6_enabled)),
-    ])
+    FieldMap::new()
+        .with(COMMENT, json!(config.comment))
+        .with(ENABLED, json!(config.enabled))
+        .with(DEFAULT_ROOT_OBJECT, json!(config.default_root_object))
+        .with(ALIASES, json!(aliases))
+        .with(ORIGINS, Value::from_iter(origins.iter().map(origin_view)))
+        .with(PAGES, json!(config.default_cache_behavior.as_ref().map(pages_view)))
+        .with(BEHAVIORS, Value::from_iter(behaviors.iter().map(behavior_view)))
+        .with(ERROR_PAGES, json!(errors))
+        .with(PRICE_CLASS, json!(config.price_class.as_ref().map(PriceClass::as_str)))
+        .with(CERTIFICATE, certificate_view(config.viewer_certificate.as_ref()))
+        .with(HTTP_VERSION, json!(config.http_version.as_ref().map(|version| version.as_str().to_lowercase())))
+        .with(IPV6, json!(config.is_ipv6_enabled))
 }
 
 /// Returns the keys that the origins receive, joined, so that a missing one is a difference.

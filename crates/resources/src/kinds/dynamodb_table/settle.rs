@@ -3,15 +3,17 @@
 
 use aws_sdk_dynamodb::types::{
     BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex,
-    GlobalSecondaryIndexUpdate, IndexStatus, PointInTimeRecoverySpecification, TableDescription, TableStatus,
+    GlobalSecondaryIndexUpdate, IndexStatus, PointInTimeRecoverySpecification, TableDescription, TableStatus, Tag,
     TimeToLiveSpecification,
 };
 
-use super::{ABSENT, Table, layout, sdk_tags};
+use super::{ABSENT, Table, is_deleting, layout};
 use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{ApplyContext, Failure, LiveField, Progress, ResourceError};
+use peersync_engine::{ApplyContext, Failure, LiveField, Progress, ResourceError, rule};
 
+/// The error codes for a table that exists, or that is being changed.
+const IN_USE: &[&str] = &["ResourceInUseException"];
 /// Part of the message of the only transient limit: the account changes too many tables at once.
 const TOO_MANY_AT_ONCE: &str = "simultaneous";
 
@@ -20,9 +22,11 @@ impl Table {
         const SUMMARY: &str = "failed to create the table";
         let keys = layout::schema(self.layout.keys).context(SUMMARY)?;
         let attributes = layout::attributes(self.layout).context(SUMMARY)?;
-        let tags = sdk_tags(context.tags).context(SUMMARY)?;
+        let tags = sdk_tags!(try Tag, context.tags).context(SUMMARY)?;
         let index = self.layout.index.map(|index| self.new_index(index)).transpose()?;
-        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        let is_new =
+            |table: &TableDescription| rule!("table-name-free-after-delete", !is_deleting(table), without: true);
+        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(IN_USE);
         while_failing(context.progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.create_table().table_name(&self.name);
             let call = call.set_key_schema(Some(keys.clone())).set_attribute_definitions(Some(attributes.clone()));
@@ -32,8 +36,8 @@ impl Table {
             let call = call.set_deletion_protection_enabled(self.stack.config.stack.protect.then_some(true));
             match call.send().await.context(SUMMARY) {
                 // An earlier attempt succeeded but its response was lost, or an old table is still being deleted.
-                Err(error) if error.is(&["ResourceInUseException"]) => match self.describe().await? {
-                    Some(table) if table.table_status != Some(TableStatus::Deleting) => Ok(()),
+                Err(error) if error.is(IN_USE) => match self.describe().await? {
+                    Some(table) if rule!("table-create-survives-lost-answer", is_new(&table)) => Ok(()),
                     _ => Err(error),
                 },
                 result => result.map(|_| ()),
@@ -65,14 +69,14 @@ impl Table {
     pub(super) async fn put_deletion_protection(&self, progress: &Progress, on: bool) -> Result<(), ResourceError> {
         let call = self.stack.clients.dynamodb.update_table().table_name(&self.name).deletion_protection_enabled(on);
         call.send().await.context("failed to change the deletion protection of the table")?;
-        self.wait_until_active(progress).await
+        rule!("table-active-after-protection", self.wait_until_active(progress).await, without: Ok(()))
     }
 
     pub(super) async fn put_billing(&self, progress: &Progress) -> Result<(), ResourceError> {
         let call = self.stack.clients.dynamodb.update_table().table_name(&self.name);
         let call = call.billing_mode(BillingMode::PayPerRequest);
         call.send().await.context("failed to change the billing of the table")?;
-        self.wait_until_active(progress).await
+        rule!("table-active-after-billing", self.wait_until_active(progress).await, without: Ok(()))
     }
 
     /// Re-creates the index, because DynamoDB cannot change an index in place.
@@ -95,7 +99,7 @@ impl Table {
         let call = self.stack.clients.dynamodb.update_table().table_name(&self.name);
         let call = call.set_attribute_definitions(Some(attributes)).global_secondary_index_updates(change);
         call.send().await.context(SUMMARY)?;
-        self.wait_until_active(progress).await
+        rule!("table-active-after-index", self.wait_until_active(progress).await, without: Ok(()))
     }
 
     /// Sets point-in-time recovery to the desired state. DynamoDB is not ready for that until some seconds after the
@@ -104,7 +108,8 @@ impl Table {
         const SUMMARY: &str = "failed to change the backups of the table";
         let wanted = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(self.layout.recovery);
         let wanted = wanted.build().context(SUMMARY)?;
-        let is_transient = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
+        let is_unavailable = |error: &ResourceError| error.is(&["ContinuousBackupsUnavailableException"]);
+        let is_transient = |error: &ResourceError| rule!("table-recovery-available", is_unavailable(error));
         let result = while_failing(progress, Schedule::STATE, is_transient, || async {
             let call = self.stack.clients.dynamodb.update_continuous_backups().table_name(&self.name);
             call.point_in_time_recovery_specification(wanted.clone()).send().await.context(SUMMARY)
@@ -122,7 +127,7 @@ impl Table {
             TimeToLiveSpecification::builder().attribute_name(attribute).enabled(on).build().context(SUMMARY)?;
         let call = self.stack.clients.dynamodb.update_time_to_live().table_name(&self.name);
         match call.time_to_live_specification(wanted).send().await.context(SUMMARY) {
-            Err(error) if says(&error, "TimeToLive is already") => Ok(()),
+            Err(error) if rule!("table-expiry-already-enabled", says(&error, "TimeToLive is already")) => Ok(()),
             Err(error) if says(&error, "modified multiple times") => {
                 Err(error.hint("DynamoDB allows one such change per hour: run the command again in an hour"))
             }
@@ -143,14 +148,16 @@ impl Table {
 
     /// Deletes the table and waits until it no longer exists, so that its name is available again.
     pub(super) async fn delete_table(&self, progress: &Progress) -> Result<(), ResourceError> {
-        let is_transient = |error: &ResourceError| is_crowded(error) || error.is(&["ResourceInUseException"]);
+        let is_transient =
+            |error: &ResourceError| is_crowded(error) || rule!("table-delete-while-busy", error.is(IN_USE));
         while_failing(progress, Schedule::STATE, is_transient, || async {
             let answer = self.stack.clients.dynamodb.delete_table().table_name(&self.name).send().await;
-            answer.found(ABSENT, "failed to delete the table")
+            answer.found(rule!("table-delete-survives-absence", ABSENT), "failed to delete the table")
         })
         .await?;
         until(progress, Schedule::STATE, "the table to be deleted", || async {
-            Ok(self.describe().await?.is_none().then_some(()))
+            let is_gone = rule!("table-gone-after-delete", self.describe().await?.is_none(), without: true);
+            Ok(is_gone.then_some(()))
         })
         .await
     }
@@ -160,11 +167,13 @@ fn is_settled(table: &TableDescription) -> bool {
     let indexes = table.global_secondary_indexes.as_deref().unwrap_or_default();
     // An emulator that returns no status of an index has it ready at once.
     let is_ready = |status: Option<&IndexStatus>| status.is_none_or(|status| *status == IndexStatus::Active);
-    table.table_status == Some(TableStatus::Active) && indexes.iter().all(|index| is_ready(index.index_status.as_ref()))
+    let are_ready = || indexes.iter().all(|index| is_ready(index.index_status.as_ref()));
+    table.table_status == Some(TableStatus::Active) && rule!("table-index-is-active", are_ready(), without: true)
 }
 
 fn is_crowded(error: &ResourceError) -> bool {
-    error.is(&["LimitExceededException"]) && says(error, TOO_MANY_AT_ONCE)
+    let is_crowded = error.is(&["LimitExceededException"]) && says(error, TOO_MANY_AT_ONCE);
+    rule!("table-limit-is-transient", is_crowded)
 }
 
 fn says(error: &ResourceError, text: &str) -> bool {

@@ -4,42 +4,47 @@ use std::collections::HashMap;
 
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, Runtime, State};
 
-use super::{ABSENT, Function, HANDLER, function_arn};
+use super::{ABSENT, Function, PROGRAM, function_arn};
 use crate::kinds::{iam_role, s3_program};
 use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{ApplyContext, Progress, ResourceError};
+use peersync_engine::{ApplyContext, Progress, ResourceError, rule};
 
 /// Parts of Lambda's messages if a role, its policy or its key has not propagated yet. Just "not authorized" means that
 /// the permission is missing.
 const NOT_KNOWN_YET: &[&str] =
     &["cannot be assumed by Lambda", "KMS key is invalid for CreateGrant", "does not have permissions to call"];
+/// The error codes for a function that already exists, or that is being changed.
+const CONFLICT: &[&str] = &["ResourceConflictException"];
 
 impl Function {
     pub(super) async fn create_function(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         let call = self.stack.clients.lambda.create_function().function_name(&self.name);
-        let call = call.runtime(Runtime::Providedal2023).architectures(Architecture::X8664).handler(HANDLER);
+        let call = call.runtime(Runtime::Providedal2023).architectures(Architecture::X8664).handler(PROGRAM);
         let call = call.role(iam_role::role_arn(&self.stack, self.function)).description(self.stack.mark());
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
         let call = call.set_tags(Some(context.tags.clone().into_iter().collect()));
         let call =
             call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
-        let create = || async {
+        let is_transient = |error: &ResourceError| rule!("lambda-role-assumable", is_not_known_yet(error));
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = call.clone().send().await;
             // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-            answer.found(&["ResourceConflictException"], "failed to create the function").map(|_| ())
-        };
-        while_failing(context.progress, Schedule::PROPAGATION, is_not_known_yet, create).await
+            let exists = rule!("lambda-create-survives-lost-answer", CONFLICT);
+            answer.found(exists, "failed to create the function").map(|_| ())
+        })
+        .await
     }
 
     pub(super) async fn put_configuration(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         let call = self.stack.clients.lambda.update_function_configuration().function_name(&self.name);
-        let call = call.runtime(Runtime::Providedal2023).handler(HANDLER);
+        let call = call.runtime(Runtime::Providedal2023).handler(PROGRAM);
         let call = call.role(iam_role::role_arn(&self.stack, self.function));
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
-        let is_transient = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
+        let is_transient =
+            |error: &ResourceError| is_not_known_yet(error) || rule!("lambda-update-while-busy", is_busy(error));
         while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             call.clone().send().await.context("failed to change the function").map(|_| ())
         })
@@ -47,7 +52,8 @@ impl Function {
     }
 
     pub(super) async fn put_code(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
-        while_failing(context.progress, Schedule::PROPAGATION, is_busy, || async {
+        let is_transient = |error: &ResourceError| rule!("lambda-code-while-busy", is_busy(error));
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.lambda.update_function_code().function_name(&self.name);
             let call = call.architectures(Architecture::X8664).s3_bucket(self.stack.bucket());
             let call = call.s3_key(s3_program::API_KEY);
@@ -63,9 +69,11 @@ impl Function {
     }
 
     pub(super) async fn delete_function(&self, progress: &Progress) -> Result<(), ResourceError> {
-        while_failing(progress, Schedule::STATE, is_busy, || async {
+        let is_transient = |error: &ResourceError| rule!("lambda-delete-while-busy", is_busy(error));
+        while_failing(progress, Schedule::STATE, is_transient, || async {
             let answer = self.stack.clients.lambda.delete_function().function_name(&self.name).send().await;
-            answer.found(ABSENT, "failed to delete the function").map(|_| ())
+            let absent = rule!("lambda-delete-survives-absence", ABSENT);
+            answer.found(absent, "failed to delete the function").map(|_| ())
         })
         .await
     }
@@ -75,13 +83,15 @@ impl Function {
         until(progress, Schedule::STATE, "the function to finish its update", || async {
             let call = self.stack.clients.lambda.get_function_configuration().function_name(&self.name);
             let function = call.send().await.context("failed to read the function")?;
+            let is_pending = rule!("lambda-pending-is-busy", function.state == Some(State::Pending));
             match function.last_update_status {
                 Some(LastUpdateStatus::Failed) => {
                     let reason = function.last_update_status_reason.unwrap_or_default();
                     Err(ResourceError::new("Lambda failed to update the function").caused_by(reason))
                 }
-                Some(LastUpdateStatus::Successful) if function.state != Some(State::Pending) => Ok(Some(())),
-                _ => Ok(None),
+                Some(LastUpdateStatus::Successful) if !is_pending => Ok(Some(())),
+                Some(_) => Ok(None),
+                None => Ok(rule!("lambda-without-status-is-busy", None, without: Some(()))),
             }
         })
         .await
@@ -103,7 +113,7 @@ fn is_not_known_yet(error: &ResourceError) -> bool {
 }
 
 fn is_busy(error: &ResourceError) -> bool {
-    error.is(&["ResourceConflictException"])
+    error.is(CONFLICT)
 }
 
 #[cfg(test)]
