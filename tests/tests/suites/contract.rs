@@ -1,5 +1,7 @@
-//! Every kind of resource keeps the promises of `Resource`: repeated creations and deletions, a desired state that is
-//! deterministic, and no outputs but those of its dependencies.
+//! Every kind of resource keeps the promises that the documentation of `Resource` makes.
+//!
+//! A walk through the graph of a stack creates each resource twice, as after a lost answer, and on the way back deletes
+//! it twice.
 //!
 //! Needs: python
 
