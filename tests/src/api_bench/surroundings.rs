@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::clients;
-use crate::foreign;
+use crate::unmanaged;
 
 /// The stack whose function is measured.
 pub const STACK: &str = "peersync-bench";
@@ -98,8 +98,8 @@ async fn database(people: usize) -> String {
     tokio::spawn(dynoxide::server::serve_on(listener, memory));
     let clients = clients::of_account(&endpoint, "test").await;
     let tables = Tables::of(STACK);
-    foreign::table(&clients, &tables.users, "email").await;
-    foreign::table(&clients, &tables.ephemeral, "key").await;
+    unmanaged::table(&clients, &tables.users, "email").await;
+    unmanaged::table(&clients, &tables.ephemeral, "key").await;
     let store = Store::new(clients.dynamodb, tables);
     for index in 0..people {
         store.create_user(&address(index), "Person", 1_800_000_000).await.expect("a person is put in");

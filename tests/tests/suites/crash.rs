@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -58,7 +58,7 @@ async fn an_up_that_was_killed_is_finished_by_the_next() {
         let calls = random.random_range(1..whole);
         println!("up: kill {kill} of {KILLS} after {calls} of {whole} changing calls");
         let stage = stage().await;
-        foreign::log_group(&stage.clients, "/theirs").await;
+        unmanaged::log_group(&stage.clients, "/theirs").await;
         let before = census(&stage.clients).await;
         assert!(killed_after(&stage, &["up", "--yes", "--no-check"], calls).await, "it ended before {calls} calls");
         stage.up().await;

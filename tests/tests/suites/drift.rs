@@ -4,8 +4,8 @@ use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfi
 use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Step;
+use peersync_tests::drift;
 use peersync_tests::emulator::Emulator;
-use peersync_tests::meddling;
 use peersync_tests::stage::Stage;
 
 /// What `plan` must say, and nothing beside it: the address, the action, and a beginning of the field that differs.
@@ -80,8 +80,8 @@ async fn buckets_and_objects() {
     let page = || s3.put_object().bucket(&bucket).key("index.html").content_type("text/html");
     page().body(b"defaced".to_vec().into()).send().await.unwrap();
     expect_drift(&stage, "a page", "s3_objects.site", "update").await;
-    let mended = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
-    assert_ne!(mended.body.collect().await.unwrap().to_vec(), b"defaced");
+    let restored = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
+    assert_ne!(restored.body.collect().await.unwrap().to_vec(), b"defaced");
 
     s3.delete_object().bucket(&bucket).key("main.js").send().await.unwrap();
     expect_drift(&stage, "a missing script", "s3_objects.site", "update").await;
@@ -95,7 +95,7 @@ async fn functions_and_their_roles() {
     lambda.update_function_configuration().function_name(&name).memory_size(1024).send().await.unwrap();
     expect_drift(&stage, "memory", "lambda_function.signup", "update").await;
 
-    let code = aws_sdk_lambda::primitives::Blob::new(peersync_tests::foreign::empty_zip());
+    let code = aws_sdk_lambda::primitives::Blob::new(peersync_tests::unmanaged::empty_zip());
     lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
     expect_drift(&stage, "code", "lambda_function.signup", "update").await;
 
@@ -159,8 +159,8 @@ async fn the_gateway() {
     assert!(others.is_empty(), "{others:#?}");
     stage.up().await;
     stage.plan(0).await;
-    let mended = gateway.get_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
-    mended.send().await.expect("the route is back");
+    let restored = gateway.get_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
+    restored.send().await.expect("the route is back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +170,7 @@ async fn the_host_and_its_group() {
     let groups = ec2.describe_security_groups().send().await.unwrap();
     let ours = groups.security_groups().iter().find(|group| group.group_name().unwrap().starts_with(stage.stack()));
     let id = ours.expect("the group is there").group_id().unwrap().to_owned();
-    meddling::open_port(&stage).await;
+    drift::open_port(&stage).await;
     expect_drift(&stage, "an open port", "security_group.signal", "update").await;
     let groups = ec2.describe_security_groups().group_ids(&id).send().await.unwrap();
     let ports: Vec<_> = groups.security_groups()[0].ip_permissions().iter().map(|rule| rule.from_port()).collect();
@@ -227,41 +227,41 @@ async fn alarms_and_dashboard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_do_what() {
     let stage = up().await;
-    meddling::trust(&stage).await;
+    drift::trust(&stage).await;
     expect_drift(&stage, "who may take a role", "iam_role.login", "update").await;
-    meddling::managed_policy(&stage).await;
+    drift::managed_policy(&stage).await;
     expect_drift(&stage, "a policy of AWS on a role", "iam_role.rooms", "update").await;
-    meddling::profile_without_role(&stage).await;
+    drift::profile_without_role(&stage).await;
     expect_drift(&stage, "a profile without its role", "instance_profile.signal", "update").await;
-    meddling::permission(&stage).await;
+    drift::permission(&stage).await;
     expect_difference(&stage, "who may call a function", "lambda_permission.login", "source_arn").await;
-    meddling::protected_table(&stage).await;
+    drift::protected_table(&stage).await;
     expect_drift(&stage, "a protected table", "dynamodb_table.Users", "update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_belongs_to_the_edge_and_to_the_gateway() {
     let stage = up().await;
-    meddling::access_control(&stage).await;
+    drift::access_control(&stage).await;
     expect_difference(&stage, "requests without signature", "origin_access_control.site", "signing").await;
-    meddling::headers_policy(&stage).await;
+    drift::headers_policy(&stage).await;
     expect_difference(&stage, "pages without headers", "response_headers_policy.site", "").await;
-    meddling::description_of_the_api(&stage).await;
+    drift::description_of_the_api(&stage).await;
     expect_drift(&stage, "the API's description", "rest_api.api", "update").await;
-    meddling::throttling(&stage).await;
+    drift::throttling(&stage).await;
     expect_drift(&stage, "more requests", "api_stage.api", "update").await;
-    meddling::metric_filter(&stage).await;
+    drift::metric_filter(&stage).await;
     expect_difference(&stage, "a log that is not counted", "metric_filter.functions", "/aws/lambda/").await;
-    meddling::program_in_the_bucket(&stage).await;
+    drift::program_in_the_bucket(&stage).await;
     expect_difference(&stage, "another program", "s3_program.signal", "").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_as_it_runs() {
     let stage = up().await;
-    meddling::profile_of_the_host(&stage).await;
+    drift::profile_of_the_host(&stage).await;
     expect_drift(&stage, "the host's profile", "signal_instance.signal", "update").await;
-    meddling::stopped_host(&stage).await;
+    drift::stopped_host(&stage).await;
     expect_drift(&stage, "a stopped host", "signal_instance.signal", "update").await;
     let answer = stage.clients.ec2.allocate_address().send().await.unwrap();
     let tags = stage.clients.ec2.describe_addresses().send().await.unwrap().addresses()[0].tags().to_vec();

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::http;
 use peersync_tests::proxy::log::{longest_chain, mutating};
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use serde_json::{Value, json};
 
 async fn stage() -> Stage {
@@ -26,7 +26,7 @@ async fn api_id(stage: &Stage) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
     let stage = Stage::in_served_account(Emulator::shared()).await;
-    foreign::plant(&stage.clients, &stage.account).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
 
     // With the check that page and API answer.
@@ -109,7 +109,7 @@ async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
 async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
     let stage = stage().await;
     let table = format!("{}-Users", stage.stack());
-    foreign::table(&stage.clients, &table, "email").await;
+    unmanaged::table(&stage.clients, &table, "email").await;
     let item = BTreeMap::from([("email", "theirs@example.org")]);
     let item = item.into_iter().map(|(key, value)| (key.to_owned(), AttributeValue::S(value.to_owned())));
     stage.clients.dynamodb.put_item().table_name(&table).set_item(Some(item.collect())).send().await.unwrap();

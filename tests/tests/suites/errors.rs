@@ -8,9 +8,9 @@ use std::process::Stdio;
 use peersync_deploy::programs::API;
 use peersync_tests::deployer::{Run, program};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
     let owned = refuse.iter().map(|(operation, status, code, message)| {
@@ -123,7 +123,7 @@ async fn a_bucket_name_that_is_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_somebody_else_owns() {
     let stage = stage(&[]).await;
-    foreign::bucket(&stage.clients, &stage.bucket()).await;
+    unmanaged::bucket(&stage.clients, &stage.bucket()).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
     assert!(said(&run).contains("s3_bucket.site") && said(&run).contains("--adopt"), "{}", said(&run));
 }

@@ -2,9 +2,9 @@
 
 use peersync_tests::census::{Census, census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 const TAG: &str = "peersync:expires-at";
 
@@ -40,7 +40,7 @@ async fn the_moment_is_on_every_resource_and_is_renewed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn teardown_removes_what_is_over_and_nothing_else() {
     let stage = Stage::new(Emulator::shared()).await;
-    foreign::plant(&stage.clients, &stage.account).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
     // One that stays, one whose time has not come, one that is over.
     stage.up().await;
     stage.run(&["--stage", "later", "up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);

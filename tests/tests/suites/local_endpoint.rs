@@ -4,9 +4,9 @@ use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{self, Clients};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
 use peersync_tests::http::client;
 use peersync_tests::product::Product;
+use peersync_tests::unmanaged;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -54,7 +54,7 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
     let ground = Ground::new().await;
-    foreign::plant(&ground.clients, ACCOUNT).await;
+    unmanaged::plant(&ground.clients, ACCOUNT).await;
     let before = census(&ground.clients).await;
 
     let product = ground.start().await;

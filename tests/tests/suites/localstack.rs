@@ -8,8 +8,8 @@ use peersync_tests::census::{Census, census_without_edge_and_tables, difference}
 use peersync_tests::clients::{self, REGION};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
 use peersync_tests::product::Product;
+use peersync_tests::unmanaged;
 use tokio::process::Command;
 
 /// The account that LocalStack gives to the usual credentials of emulators.
@@ -53,7 +53,7 @@ async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_
         command.env("AWS_REGION", REGION);
         command
     };
-    foreign::bucket(&clients, "somebody-elses").await;
+    unmanaged::bucket(&clients, "somebody-elses").await;
     let before = census_without_edge_and_tables(&clients).await;
 
     let product = Product::from(local(&["--port", "0"])).await;

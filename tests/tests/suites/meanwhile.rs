@@ -11,10 +11,10 @@ use aws_sdk_lambda::types::LastUpdateStatus;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{self, Clients};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign::empty_zip;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::{Behaviour, Times};
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged::empty_zip;
 
 /// Longer than a command takes until it comes to what is on its way.
 const LONG: Duration = Duration::from_secs(4);

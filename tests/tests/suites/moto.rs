@@ -2,17 +2,17 @@
 //!
 //! What moto lacks, and what is therefore not asked here: functions that run, API Gateway's and CloudFront's data
 //! planes, and response-headers policies, so that nothing is signed up and no page is opened. What it gets wrong is put
-//! right by the proxy (`tests/src/proxy/mends/moto.rs`). It does read back user data and the protection of the metadata.
+//! right by the proxy (`tests/src/proxy/fixups/moto.rs`). It does read back user data and the protection of the metadata.
 
 use aws_sdk_ec2::types::Instance;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
+use peersync_tests::drift;
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
-use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 use super::host::user_data;
 
@@ -20,7 +20,7 @@ use super::host::user_data;
 async fn a_stack_comes_up_stays_as_it_is_is_put_right_changes_and_goes() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
-    foreign::plant(&stage.clients, &stage.account).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
     stage.up().await;
     the_host_is_as_it_was_ordered(&stage).await;
@@ -82,15 +82,15 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     let host = our_host(clients).await;
     let call = clients.ec2.modify_instance_attribute().instance_id(host.instance_id().unwrap());
     call.groups(theirs.group_id().unwrap()).send().await.unwrap();
-    meddling::permission(stage).await;
-    meddling::trust(stage).await;
-    meddling::access_control(stage).await;
-    meddling::open_port(stage).await;
-    meddling::protected_table(stage).await;
-    meddling::program_in_the_bucket(stage).await;
-    meddling::metric_filter(stage).await;
-    meddling::description_of_the_api(stage).await;
-    meddling::throttling(stage).await;
+    drift::permission(stage).await;
+    drift::trust(stage).await;
+    drift::access_control(stage).await;
+    drift::open_port(stage).await;
+    drift::protected_table(stage).await;
+    drift::program_in_the_bucket(stage).await;
+    drift::metric_filter(stage).await;
+    drift::description_of_the_api(stage).await;
+    drift::throttling(stage).await;
     vec![
         "alarm.login-errors",
         "api_stage.api",

@@ -10,11 +10,11 @@ use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::deployer::{Run, ended};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,13 +22,13 @@ async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
     let stage = Stage::new(Emulator::shared()).await;
     let before = census(&stage.clients).await;
     let (clients, stack) = (&stage.clients, stage.stack());
-    foreign::bucket(clients, &stage.bucket()).await;
-    foreign::table(clients, &format!("{stack}-Users"), "email").await;
-    let role = foreign::role(clients, &format!("{stack}-{REGION}-signup")).await;
-    foreign::function(clients, &format!("{stack}-signup"), &role).await;
-    foreign::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
-    foreign::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
-    foreign::alarm(clients, &format!("{stack}-signup-errors")).await;
+    unmanaged::bucket(clients, &stage.bucket()).await;
+    unmanaged::table(clients, &format!("{stack}-Users"), "email").await;
+    let role = unmanaged::role(clients, &format!("{stack}-{REGION}-signup")).await;
+    unmanaged::function(clients, &format!("{stack}-signup"), &role).await;
+    unmanaged::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
+    unmanaged::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
+    unmanaged::alarm(clients, &format!("{stack}-signup-errors")).await;
     let theirs = [
         "alarm.signup-errors",
         "dynamodb_table.Users",
@@ -90,7 +90,7 @@ async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
     let (login, signal) =
         (format!("/aws/lambda/{}-login", stage.stack()), format!("/peersync/{}/signal", stage.stack()));
     for group in [&login, &signal] {
-        foreign::log_group(&stage.clients, group).await;
+        unmanaged::log_group(&stage.clients, group).await;
     }
     write(&stage.clients, &login, 7_200, "long ago").await;
     write(&stage.clients, &login, 300, "a login").await;

@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::clients::REGION;
+use peersync_tests::drift;
 use peersync_tests::emulator::{Emulator, python};
 use peersync_tests::iam::{actions, named};
-use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::operation::decoded;
@@ -97,15 +97,15 @@ async fn iam_knows_what_is_in_it_and_in_the_roles() {
 
 /// Changes of each kind what only then is called for.
 async fn somebody_changes_everything(stage: &Stage) {
-    meddling::program_of_a_function(stage).await;
-    meddling::permission(stage).await;
-    meddling::trust(stage).await;
-    meddling::managed_policy(stage).await;
-    meddling::access_control(stage).await;
-    meddling::headers_policy(stage).await;
-    meddling::open_port(stage).await;
-    meddling::profile_of_the_host(stage).await;
-    meddling::stopped_host(stage).await;
-    meddling::protected_table(stage).await;
-    meddling::missing_page(stage).await;
+    drift::program_of_a_function(stage).await;
+    drift::permission(stage).await;
+    drift::trust(stage).await;
+    drift::managed_policy(stage).await;
+    drift::access_control(stage).await;
+    drift::headers_policy(stage).await;
+    drift::open_port(stage).await;
+    drift::profile_of_the_host(stage).await;
+    drift::stopped_host(stage).await;
+    drift::protected_table(stage).await;
+    drift::missing_page(stage).await;
 }

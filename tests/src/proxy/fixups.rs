@@ -7,7 +7,7 @@ mod moto;
 use super::call::{Answer, Call};
 
 /// What is put right in one emulator.
-pub(super) trait Mend: Send + Sync {
+pub(super) trait Fixup: Send + Sync {
     /// The request as the emulator shall see it.
     fn request(&self, call: &Call) -> Call {
         call.clone()
@@ -24,6 +24,6 @@ pub(super) trait Mend: Send + Sync {
 }
 
 /// The mends of an emulator: moto, or those that harm no other.
-pub(super) fn of(is_moto: bool) -> Box<dyn Mend> {
+pub(super) fn of(is_moto: bool) -> Box<dyn Fixup> {
     if is_moto { Box::new(moto::Moto::default()) } else { Box::new(ministack::Tags::default()) }
 }

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::{Method, Uri};
 use serde_json::Value;
 
-use super::Mend;
+use super::Fixup;
 use crate::proxy::call::{Answer, Call, between};
 use crate::proxy::lock;
 
@@ -23,21 +23,21 @@ pub(super) struct Moto {
     distributions: Mutex<HashMap<String, String>>,
 }
 
-impl Mend for Moto {
+impl Fixup for Moto {
     fn request(&self, call: &Call) -> Call {
-        let mut mended = call.clone();
+        let mut fixed = call.clone();
         match call.operation.as_str() {
             "PutBucketPolicy" => {
                 if let Some(bucket) = call.bucket() {
                     lock(&self.policies).insert(bucket, call.text());
                 }
-                mended.set_body(without_denials(&call.body));
+                fixed.set_body(without_denials(&call.body));
             }
             // It asks for a size that AWS takes from the image.
-            "RunInstances" => mended.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
+            "RunInstances" => fixed.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
             _ => {}
         }
-        mended
+        fixed
     }
 
     /// It does not keep the tags that a bucket is made with.

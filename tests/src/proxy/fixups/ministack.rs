@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
-use super::Mend;
+use super::Fixup;
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
@@ -36,7 +36,7 @@ impl Tags {
     }
 }
 
-impl Mend for Tags {
+impl Fixup for Tags {
     fn answer(&self, call: &Call, answer: &mut Answer) {
         if call.service != "apigateway" || !answer.ok() {
             return;

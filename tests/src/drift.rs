@@ -9,8 +9,8 @@ use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange}
 use aws_sdk_lambda::primitives::Blob;
 
 use crate::clients::REGION;
-use crate::foreign::{TRUST, empty_zip};
 use crate::stage::Stage;
+use crate::unmanaged::{TRUST, empty_zip};
 
 /// Another program in a function.
 pub async fn program_of_a_function(stage: &Stage) {

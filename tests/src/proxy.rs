@@ -4,8 +4,8 @@
 pub mod behaviour;
 pub mod call;
 pub mod faults;
+mod fixups;
 pub mod log;
-mod mends;
 pub mod operation;
 
 use std::fs::File;
@@ -26,8 +26,8 @@ use tokio::task::AbortHandle;
 use self::behaviour::{Behaviour, Behaviours, Times};
 use self::call::{Answer, Call};
 use self::faults::{Fault, Faults};
+use self::fixups::Fixup;
 use self::log::{Record, RequestLog};
-use self::mends::Mend;
 
 /// The longest body that is carried: a function's zip with room to spare.
 const LONGEST_BODY: usize = 128 << 20;
@@ -88,7 +88,7 @@ struct Shared {
     client: reqwest::Client,
     settings: Settings,
     behaviours: Behaviours,
-    mend: Box<dyn Mend>,
+    fixup: Box<dyn Fixup>,
     recording: Option<Mutex<File>>,
     log: RequestLog,
 }
@@ -104,10 +104,10 @@ impl Proxy {
         let behaviours = Behaviours::new(&settings.behaviours, &settings.times);
         let log = RequestLog::default();
         let client = crate::http::client();
-        let mend = mends::of(settings.moto);
+        let fixup = fixups::of(settings.moto);
         let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
         let upstream = upstream.to_owned();
-        let shared = Shared { upstream, client, settings, behaviours, mend, recording, log: log.clone() };
+        let shared = Shared { upstream, client, settings, behaviours, fixup, recording, log: log.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
         Ok(Self { url, log, accepting })
     }
@@ -199,17 +199,17 @@ impl Shared {
         if let Some((behaviour, answer)) = self.behaviours.before(call) {
             return (answer, Some(format!("{behaviour:?}")));
         }
-        let mut answer = self.forward_mended(call).await;
+        let mut answer = self.forward_fixed(call).await;
         let shown = self.behaviours.after(call, &mut answer);
         (answer, shown.map(|behaviour| format!("{behaviour:?}")))
     }
 
-    async fn forward_mended(&self, call: &Call) -> Answer {
-        let mut answer = self.forward(&self.mend.request(call)).await;
-        if let Some(following) = self.mend.following(call, &answer) {
+    async fn forward_fixed(&self, call: &Call) -> Answer {
+        let mut answer = self.forward(&self.fixup.request(call)).await;
+        if let Some(following) = self.fixup.following(call, &answer) {
             self.forward(&following).await;
         }
-        self.mend.answer(call, &mut answer);
+        self.fixup.answer(call, &mut answer);
         answer
     }
 
