@@ -48,7 +48,7 @@ async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_up_that_was_killed_is_finished_by_the_next() {
+async fn killed_up_is_finished_by_the_next_up() {
     let mut random = random();
     let reference = stage().await;
     reference.up().await;
@@ -84,7 +84,7 @@ fn kind(key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_down_that_was_killed_is_finished_by_the_next() {
+async fn killed_down_is_finished_by_the_next_down() {
     let mut random = random();
     let stage = stage().await;
     let before = census(&stage.clients).await;
@@ -104,7 +104,7 @@ async fn a_down_that_was_killed_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_up_says_what_remains_and_is_continued() {
+async fn interrupted_up_lists_remaining_resources_and_is_continued() {
     let stage = stage().await;
     stage.proxy().log.take();
     let (child, started) = stage.start(&["up", "--yes", "--no-check"]);

@@ -48,7 +48,7 @@ async fn up() -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn buckets_and_objects() {
+async fn drift_of_buckets_and_objects_is_fixed() {
     let stage = up().await;
     let (s3, bucket) = (&stage.clients.s3, stage.bucket());
     let tags = s3.get_bucket_tagging().bucket(&bucket).send().await.unwrap().tag_set;
@@ -88,7 +88,7 @@ async fn buckets_and_objects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn functions_and_their_roles() {
+async fn drift_of_functions_and_their_roles_is_fixed() {
     let stage = up().await;
     let name = format!("{}-signup", stage.stack());
     let lambda = &stage.clients.lambda;
@@ -119,7 +119,7 @@ async fn functions_and_their_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_and_parameters() {
+async fn drift_of_tables_and_parameters_is_fixed() {
     let stage = up().await;
     let dynamodb = &stage.clients.dynamodb;
     let table = dynamodb.describe_table().table_name(format!("{}-Users", stage.stack())).send().await.unwrap();
@@ -139,7 +139,7 @@ async fn tables_and_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway() {
+async fn drift_of_api_routes_is_fixed() {
     let stage = up().await;
     let gateway = &stage.clients.api_gateway;
     let apis = gateway.get_rest_apis().send().await.unwrap();
@@ -164,7 +164,7 @@ async fn the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_and_its_group() {
+async fn drift_of_security_group_is_fixed_and_terminated_host_recreated() {
     let stage = up().await;
     let ec2 = &stage.clients.ec2;
     let groups = ec2.describe_security_groups().send().await.unwrap();
@@ -187,7 +187,7 @@ async fn the_host_and_its_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_edge() {
+async fn drift_of_distribution_is_fixed() {
     let stage = up().await;
     let cloudfront = &stage.clients.cloudfront;
     let list = cloudfront.list_distributions().send().await.unwrap();
@@ -203,7 +203,7 @@ async fn the_edge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alarms_and_dashboard() {
+async fn deleted_alarms_and_dashboard_are_recreated() {
     let stage = up().await;
     let cloudwatch = &stage.clients.cloudwatch;
     let alarms = cloudwatch.describe_alarms().send().await.unwrap();
@@ -225,7 +225,7 @@ async fn alarms_and_dashboard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_do_what() {
+async fn drift_of_permissions_is_fixed() {
     let stage = up().await;
     drift::trust(&stage).await;
     expect_drift(&stage, "who may take a role", "iam_role.login", "update").await;
@@ -240,7 +240,7 @@ async fn who_may_do_what() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_belongs_to_the_edge_and_to_the_gateway() {
+async fn drift_of_cloudfront_and_api_gateway_settings_is_fixed() {
     let stage = up().await;
     drift::access_control(&stage).await;
     expect_difference(&stage, "requests without signature", "origin_access_control.site", "signing").await;
@@ -257,7 +257,7 @@ async fn what_belongs_to_the_edge_and_to_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_as_it_runs() {
+async fn drift_of_running_host_is_fixed() {
     let stage = up().await;
     drift::profile_of_the_host(&stage).await;
     expect_drift(&stage, "the host's profile", "signal_instance.signal", "update").await;

@@ -24,7 +24,7 @@ async fn api_id(stage: &Stage) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
+async fn stack_lifecycle_up_serves_no_changes_down() {
     let stage = Stage::in_served_account(Emulator::shared()).await;
     unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
@@ -93,7 +93,7 @@ async fn sign_up_reaches_the_table(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
+async fn plan_on_empty_account_lists_all_resources_without_changes() {
     let stage = stage().await;
     let plan = stage.plan(3).await;
     assert!(plan.steps().len() > 30, "{:?}", plan.steps());
@@ -106,7 +106,7 @@ async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
+async fn unmanaged_resource_is_not_taken_over_without_adopt() {
     let stage = stage().await;
     let table = format!("{}-Users", stage.stack());
     unmanaged::table(&stage.clients, &table, "email").await;
@@ -132,7 +132,7 @@ async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stages_live_beside_each_other() {
+async fn two_stages_do_not_affect_each_other() {
     let stage = stage().await;
     stage.configure("[stages.prod]\n[stages.prod.api]\nmemory_mb = 512\n");
     stage.up().await;

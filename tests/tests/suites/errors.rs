@@ -53,7 +53,7 @@ async fn human_from(stage: &Stage, program: &Path, arguments: &[&str]) -> Run {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_credentials() {
+async fn expired_credentials_are_reported_once() {
     let stage =
         stage(&[("GetCallerIdentity", 403, "ExpiredToken", "The security token included in the request is expired")])
             .await;
@@ -63,7 +63,7 @@ async fn expired_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credentials() {
+async fn missing_credentials_are_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
@@ -72,7 +72,7 @@ async fn no_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_region() {
+async fn missing_region_is_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_REGION");
@@ -82,7 +82,7 @@ async fn no_region() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_denied_on_one_call() {
+async fn access_denied_on_change_is_reported() {
     let denied = "User is not authorized to perform: dynamodb:CreateTable";
     let stage = stage(&[("CreateTable", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
@@ -99,7 +99,7 @@ async fn access_denied_on_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_denied_on_a_read() {
+async fn access_denied_on_read_is_reported() {
     let denied = "User is not authorized to perform: logs:DescribeLogGroups";
     let stage = stage(&[("DescribeLogGroups", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["plan"]).await.expect(1);
@@ -111,7 +111,7 @@ async fn access_denied_on_a_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_name_that_is_taken() {
+async fn taken_bucket_name_is_reported() {
     let stage =
         stage(&[("CreateBucket", 409, "BucketAlreadyExists", "The requested bucket name is not available.")]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
@@ -121,7 +121,7 @@ async fn a_bucket_name_that_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_somebody_else_owns() {
+async fn unmanaged_bucket_is_reported() {
     let stage = stage(&[]).await;
     unmanaged::bucket(&stage.clients, &stage.bucket()).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
@@ -129,7 +129,7 @@ async fn a_bucket_that_somebody_else_owns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_nobody_answers() {
+async fn unreachable_endpoint_is_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["plan"]);
     command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
@@ -138,7 +138,7 @@ async fn an_endpoint_that_nobody_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_with_an_unknown_key() {
+async fn unknown_configuration_key_is_reported() {
     let stage = stage(&[]).await;
     stage.configure("[api]\nmemory_md = 512\n");
     let run = human(&stage, &["up", "--yes"]).await.expect(2);
@@ -172,7 +172,7 @@ fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_does_not_run_in_aws_is_told_before_anything_is_made() {
+async fn program_for_another_architecture_is_reported_before_any_change() {
     let stage = stage(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let unsuitable = with_unsuitable_api(folder.path());

@@ -18,7 +18,7 @@ fn moments(census: &Census) -> Vec<(String, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_moment_is_on_every_resource_and_is_renewed() {
+async fn expiry_is_tagged_on_every_resource_and_renewed() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.run(&["up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);
     let seen = moments(&census(&stage.clients).await);
@@ -38,7 +38,7 @@ async fn the_moment_is_on_every_resource_and_is_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn teardown_removes_what_is_over_and_nothing_else() {
+async fn teardown_deletes_only_expired_stacks() {
     let stage = Stage::new(Emulator::shared()).await;
     unmanaged::plant(&stage.clients, &stage.account).await;
     // One that stays, one whose time has not come, one that is over.
@@ -67,7 +67,7 @@ async fn teardown_removes_what_is_over_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_protected_stage_is_not_removed() {
+async fn teardown_skips_protected_stage() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.configure("[stack]\nprotect = true\n");
     stage.up().await;

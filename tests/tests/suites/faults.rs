@@ -48,32 +48,32 @@ async fn up_and_down_through(faults: Faults) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttling() {
+async fn throttled_calls_are_retried() {
     up_and_down_at_a_rate(&[Fault::Throttled, Fault::TooManyRequests, Fault::SlowDown], 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_the_service() {
+async fn service_errors_are_retried() {
     up_and_down_at_a_rate(&[Fault::Internal], 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_dropped_before_the_work() {
+async fn connections_dropped_before_the_call_are_retried() {
     up_and_down_at_a_rate(&[Fault::DroppedBefore], 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_dropped_after_the_work() {
+async fn connections_dropped_after_the_call_are_retried() {
     up_and_down_at_a_rate(&[Fault::DroppedAfter], 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_answers() {
+async fn slow_answers_are_waited_for() {
     up_and_down_at_a_rate(&[Fault::Slow], 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_at_once() {
+async fn all_faults_at_once() {
     for seed in [6, 7] {
         up_and_down_at_a_rate(&Fault::ALL, seed).await;
     }
@@ -81,14 +81,14 @@ async fn everything_at_once() {
 
 /// Everything is done twice: whatever makes, changes or deletes must find its work done and go on. Of APIs see below.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_each_change_lost_once() {
+async fn lost_answer_to_each_change() {
     let changes = |call: &Call| call.mutating() && call.operation != "CreateRestApi";
     up_and_down_through(Faults::of_each_first(Fault::DroppedAfter, changes)).await;
 }
 
 /// What a changed configuration and somebody else's doings make `up` change and remove is found changed and gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_each_change_of_what_is_there_lost_once() {
+async fn lost_answer_to_each_update() {
     let mut stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let gateway = &stage.clients.api_gateway;
@@ -112,7 +112,7 @@ async fn the_answer_to_each_change_of_what_is_there_lost_once() {
 
 /// The answer to a HEAD has no body that would name the reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_requests_without_a_word() {
+async fn too_many_requests_without_a_message() {
     let mut stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let faults = Some(Faults::of_each_first(Fault::TooManyRequests, |call| call.operation == "HeadObject"));
@@ -123,7 +123,7 @@ async fn too_many_requests_without_a_word() {
 
 /// Who we are is asked first, and with less patience than the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_very_first_call() {
+async fn first_call_is_retried() {
     for fault in [Fault::Throttled, Fault::Internal, Fault::DroppedBefore] {
         let faults = Some(Faults::of_each_first(fault, |call| call.operation == "GetCallerIdentity"));
         let stage = Stage::with(Emulator::shared(), Settings { faults, ..Settings::default() }).await;
@@ -133,7 +133,7 @@ async fn the_very_first_call() {
 
 /// EC2 may not show a host that an earlier run has asked for: the same order has the same token, so that it is one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_ordered_again_by_the_next_run() {
+async fn instance_is_launched_once_across_runs() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("requests.jsonl");
     let refused = ("RunInstances".to_owned(), 400, "InsufficientInstanceCapacity".to_owned(), "none left".to_owned());
@@ -159,7 +159,7 @@ async fn a_host_that_is_ordered_again_by_the_next_run() {
 
 /// APIs have no unique names: one whose answer was lost stays beside the one that everything else was built on.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_was_made_twice() {
+async fn api_created_twice() {
     let faults = Faults::of_each_first(Fault::DroppedAfter, |call| call.operation == "CreateRestApi");
     // AWS makes one in three seconds: so the dates of the two differ.
     let behaviours = vec![Behaviour::ApiGatewayQuota];

@@ -167,7 +167,7 @@ async fn stage(emulator: &Emulator) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_of_a_stack_fetches_its_program_and_serves() {
+async fn host_downloads_its_program_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
@@ -204,7 +204,7 @@ async fn the_host_of_a_stack_fetches_its_program_and_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_is_not_the_stacks_is_not_installed() {
+async fn program_with_wrong_digest_is_not_installed() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;

@@ -43,7 +43,7 @@ fn says(run: &Run, code: i32, what: &str, mend: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_folder_is_enough_for_the_whole_product() {
+async fn empty_folder_serves_the_whole_product() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let page = product.get("/").await.expect(200);
@@ -59,7 +59,7 @@ async fn an_empty_folder_is_enough_for_the_whole_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_keeps_sign_ins_and_rooms() {
+async fn restart_keeps_sign_ins_and_rooms() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let cookie = product.sign_in("Ada", "ada@example.org").await;
@@ -74,7 +74,7 @@ async fn a_restart_keeps_sign_ins_and_rooms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ephemeral_leaves_nothing() {
+async fn ephemeral_leaves_no_files() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral"]).await;
     let cookie = product.sign_in("Ada", "ada@example.org").await;
@@ -85,7 +85,7 @@ async fn ephemeral_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_people_of_the_demo_can_sign_in_and_are_friends() {
+async fn demo_users_can_sign_in_and_are_friends() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral", "--seed", "demo"]).await;
     let people: Vec<_> = product.before.iter().filter(|event| event["event"] == "person").collect();
@@ -100,7 +100,7 @@ async fn the_people_of_the_demo_can_sign_in_and_are_friends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saved_page_reloads_the_browser() {
+async fn saved_page_reloads_the_browser() {
     let folder = folder();
     let assets = folder.path().join("pages");
     fs::create_dir(&assets).expect("a folder");
@@ -116,7 +116,7 @@ async fn a_saved_page_reloads_the_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_networks_are_made_on_demand() {
+async fn bad_network_is_emulated_on_demand() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral", "--latency", "300ms"]).await;
     let begin = Instant::now();
@@ -143,7 +143,7 @@ async fn ctrl_c_leaves_no_lock_and_no_listener() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_is_taken() {
+async fn port_in_use_is_reported() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("it listens").port().to_string();
@@ -152,7 +152,7 @@ async fn a_port_that_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_folder_that_another_process_has() {
+async fn data_folder_in_use_is_reported() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let run = refused(folder.path(), &EMBEDDED).await;
@@ -161,7 +161,7 @@ async fn a_data_folder_that_another_process_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_database() {
+async fn damaged_database_is_reported() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     product.sign_in("Ada", "ada@example.org").await;
@@ -180,7 +180,7 @@ async fn a_damaged_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_is_away_or_stops_answering() {
+async fn unreachable_or_hanging_endpoint_is_reported() {
     let folder = folder();
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", free.local_addr().expect("it listens"));
@@ -196,7 +196,7 @@ async fn an_endpoint_that_is_away_or_stops_answering() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_without_a_licence() {
+async fn endpoint_without_licence_is_reported() {
     let folder = folder();
     let text = r#"{"message": "License activation failed! Reason: no token"}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { text }))).await;
@@ -205,7 +205,7 @@ async fn an_endpoint_without_a_licence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_configuration() {
+async fn invalid_configuration_is_reported() {
     let folder = folder();
     fs::write(folder.path().join("peersync.toml"), "[signaling]\nroom_capacty = 4\n").expect("a file");
     let run = refused(folder.path(), &EMBEDDED).await;
@@ -213,7 +213,7 @@ async fn a_wrong_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_without_pages() {
+async fn folder_without_pages_is_reported() {
     let folder = folder();
     let run = refused(folder.path(), &[&EMBEDDED[..], &["--assets", "nowhere"]].concat()).await;
     says(&run, 1, "has no index.html", "--assets");

@@ -52,7 +52,7 @@ impl Ground {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
+async fn stack_is_created_at_endpoint_and_deleted_by_local_down() {
     let ground = Ground::new().await;
     unmanaged::plant(&ground.clients, ACCOUNT).await;
     let before = census(&ground.clients).await;
@@ -103,7 +103,7 @@ async fn pages_come_out_of_the_bucket(ground: &Ground, product: &Product) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_of_an_endpoint_that_went_away_is_a_bad_gateway_and_not_a_hang() {
+async fn unreachable_endpoint_answers_bad_gateway() {
     let ground = Ground::new().await;
     let product = ground.start().await;
     product.get("/api/health").await.expect(200);

@@ -43,7 +43,7 @@ fn kinds_added(before: &Census, after: &Census) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_rest() {
+async fn missing_localstack_services_are_named_and_replaced_and_local_down_deletes_the_rest() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let emulator = Emulator::start(Kind::LocalStack);
     let clients = clients::of_account(&emulator.url, CREDENTIALS).await;

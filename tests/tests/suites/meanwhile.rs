@@ -40,7 +40,7 @@ fn conflicts(stage: &Stage, operation: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_deleted() {
+async fn table_being_deleted_is_recreated() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -51,7 +51,7 @@ async fn a_table_that_is_being_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
+async fn table_being_updated_is_deleted_before_down_ends() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -65,7 +65,7 @@ async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_changed_takes_our_change_after_that() {
+async fn table_being_updated_is_updated_afterwards() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -86,7 +86,7 @@ async fn a_table_that_is_being_changed_takes_our_change_after_that() {
 
 /// DynamoDB takes one change of a table at a time, and an index takes longer than its table.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_is_changed_one_setting_after_another() {
+async fn table_settings_are_updated_one_at_a_time() {
     let (stage, seen) = stage(&[Behaviour::TableInProgress], Times::default()).await;
     stage.up().await;
     let table = format!("{}-Users", stage.stack());
@@ -109,7 +109,7 @@ async fn a_table_is_changed_one_setting_after_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_was_deleted_just_now() {
+async fn bucket_deleted_just_now_is_recreated() {
     let times = Times { fresh: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::OperationAborted], times).await;
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("eu-central-1".into());
@@ -123,7 +123,7 @@ async fn a_bucket_that_was_deleted_just_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_is_being_updated() {
+async fn function_being_updated_is_updated_afterwards() {
     let times = Times { function: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::FunctionInProgress], times).await;
     stage.up().await;
@@ -146,7 +146,7 @@ async fn a_function_that_is_being_updated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_is_still_being_made() {
+async fn function_being_created_is_updated_afterwards() {
     let times = Times { function: 2 * LONG, ..Times::default() };
     let (stage, _) = stage(&[Behaviour::FunctionInProgress], times).await;
     stage.up().await;
@@ -158,7 +158,7 @@ async fn a_function_that_is_still_being_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_being_stopped() {
+async fn stopping_host_is_started_again() {
     let times = Times { instance: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
     stage.up().await;
@@ -174,7 +174,7 @@ async fn a_host_that_is_being_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_with_their_stack() {
+async fn down_deletes_protected_table_and_associated_address() {
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], Times::default()).await;
     let run = seen.ec2.run_instances().image_id("ami-12345678").min_count(1).max_count(1).send().await.unwrap();
     let theirs = run.instances()[0].instance_id().unwrap();
@@ -193,7 +193,7 @@ async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_wit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_somebody_else_has_just_ended() {
+async fn host_terminated_by_somebody_else_is_recreated() {
     let times = Times { instance: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
     stage.up().await;

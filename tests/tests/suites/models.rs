@@ -69,7 +69,7 @@ fn recording(folder: &TempDir) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_fits() {
+async fn every_request_matches_the_aws_models() {
     let recorded = Recorded::new().await;
     recorded.stage.configure(EVERYTHING);
     recorded.run(&["up", "--yes", "--no-check"]).await;
@@ -85,7 +85,7 @@ async fn every_request_fits() {
 
 /// The script itself: IAM does not allow such a name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_does_not_fit_is_found() {
+async fn invalid_request_is_found() {
     let recorded = Recorded::new().await;
     let clients = clients::of_account(&recorded.stage.proxy().url, &recorded.stage.account).await;
     let call = clients.iam.create_role().role_name("no spaces").assume_role_policy_document("{}");

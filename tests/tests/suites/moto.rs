@@ -17,7 +17,7 @@ use peersync_tests::unmanaged;
 use super::host::user_data;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_comes_up_stays_as_it_is_is_put_right_changes_and_goes() {
+async fn stack_lifecycle_up_no_changes_drift_update_down() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
     unmanaged::plant(&stage.clients, &stage.account).await;

@@ -18,7 +18,7 @@ use peersync_tests::unmanaged;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
+async fn unmanaged_resources_with_our_names_are_adopted_updated_and_deleted() {
     let stage = Stage::new(Emulator::shared()).await;
     let before = census(&stage.clients).await;
     let (clients, stack) = (&stage.clients, stage.stack());
@@ -83,7 +83,7 @@ fn lines(run: &Run) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
+async fn logs_of_all_components_are_merged_by_time_and_followed() {
     let stage = Stage::new(Emulator::shared()).await;
     let none = stage.run(&["logs"]).await.expect(1);
     assert!(none.stdout.contains("has no logs"), "{}", none.stdout);
@@ -133,7 +133,7 @@ async fn user(stage: &Stage) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_comes_back_by_adopting_the_restored_table() {
+async fn restored_backup_is_adopted() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     user(&stage).await;
@@ -153,7 +153,7 @@ async fn a_backup_comes_back_by_adopting_the_restored_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_is_there_before_what_it_holds_goes() {
+async fn backup_is_available_before_anything_is_deleted() {
     let settings = Settings { behaviours: vec![Behaviour::BackupInProgress], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     stage.up().await;
@@ -168,7 +168,7 @@ async fn a_backup_is_there_before_what_it_holds_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_backups_at_the_endpoint_the_data_is_kept_in_a_file_of_our_own() {
+async fn data_is_saved_to_a_file_if_endpoint_has_no_backups() {
     let refuse = vec![("CreateBackup".to_owned(), 400, "UnknownOperationException".to_owned(), "no".to_owned())];
     let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
     stage.up().await;
@@ -185,7 +185,7 @@ async fn without_backups_at_the_endpoint_the_data_is_kept_in_a_file_of_our_own()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_fails_keeps_the_stack() {
+async fn failed_backup_keeps_the_stack() {
     let refuse = vec![("CreateBackup".to_owned(), 400, "LimitExceededException".to_owned(), "too many".to_owned())];
     let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
     stage.up().await;

@@ -46,31 +46,31 @@ macro_rules! order {
 }
 
 order! {
-    the_access_control: All, |call| call.operation == "CreateOriginAccessControl", ["CreateDistribution"];
-    the_headers_policy: All, |call| call.operation == "CreateResponseHeadersPolicy", ["CreateDistribution"];
-    the_api: All, |call| call.operation == "CreateRestApi",
+    access_control_before_distribution: All, |call| call.operation == "CreateOriginAccessControl", ["CreateDistribution"];
+    headers_policy_before_distribution: All, |call| call.operation == "CreateResponseHeadersPolicy", ["CreateDistribution"];
+    api_before_distribution_routes_and_deployment: All, |call| call.operation == "CreateRestApi",
         ["CreateDistribution", "CreateResource", "CreateDeployment"];
-    the_address: All, |call| call.operation == "AllocateAddress", ["CreateDistribution", "RunInstances"];
-    the_key_of_the_edge: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
-    the_key_of_tickets: All, |call| of(call, "PutParameter", "ticket-key"), ["CreateFunction"];
-    the_distribution: All, |call| call.operation == "CreateDistribution",
+    address_before_distribution_and_instance: All, |call| call.operation == "AllocateAddress", ["CreateDistribution", "RunInstances"];
+    origin_key_before_distribution: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
+    ticket_key_before_functions: All, |call| of(call, "PutParameter", "ticket-key"), ["CreateFunction"];
+    distribution_before_functions_instance_and_bucket_policy: All, |call| call.operation == "CreateDistribution",
         ["CreateFunction", "RunInstances", "PutBucketPolicy"];
-    the_tables: All, |call| call.operation == "CreateTable", ["CreateFunction"];
-    the_roles_of_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
-    the_logs_of_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
-    the_logs: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
-    the_program_of_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
-    the_functions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
-    the_routes: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
-    the_role_of_the_gateway: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"), ["CreateDeployment"];
-    the_log_of_the_gateway: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
-    the_bucket: All, |call| call.operation == "CreateBucket", ["PutObject", "PutBucketPolicy"];
-    the_role_of_the_host: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"), ["CreateInstanceProfile"];
-    the_profile: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
-    the_log_of_the_host: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
-    the_program_of_the_host: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
-    the_group: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
-    the_host: All, |call| call.operation == "RunInstances", ["PutDashboard"];
+    tables_before_functions: All, |call| call.operation == "CreateTable", ["CreateFunction"];
+    function_roles_before_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
+    function_log_groups_before_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
+    log_groups_before_metric_filters: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
+    api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
+    functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
+    routes_before_deployment: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
+    gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"), ["CreateDeployment"];
+    access_log_group_before_deployment: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
+    bucket_before_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket", ["PutObject", "PutBucketPolicy"];
+    host_role_before_instance_profile: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"), ["CreateInstanceProfile"];
+    instance_profile_before_instance: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
+    host_log_group_before_instance: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
+    signal_program_before_instance: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
+    security_group_before_instance: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
+    instance_before_dashboard: All, |call| call.operation == "RunInstances", ["PutDashboard"];
 }
 
 /// Whether it is a call of this operation that has these words.

@@ -25,7 +25,7 @@ const ELSEWHERE: [(&str, &str); 2] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_allows_what_is_called_and_nothing_else() {
+async fn policy_allows_exactly_the_calls_made() {
     // The account has no role for the gateway's logs, and the host comes up without its own: so both are given.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
@@ -71,7 +71,7 @@ async fn lint(policy: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn iam_knows_what_is_in_it_and_in_the_roles() {
+async fn policies_contain_only_actions_and_resources_known_to_iam() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.configure(
         "[mail]\nprovider = \"ses\"\nfrom = \"a@example.org\"\n\
