@@ -1,4 +1,4 @@
-//! What a function finds around it, all in this process: the Runtime API
+//! The environment of a function, all in this process: the Runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), Parameter Store, EmailJS, and DynamoDB with
 //! people in it.
 
@@ -55,7 +55,7 @@ impl Surroundings {
         Self { runtime_api, database: database(people).await, events, answers }
     }
 
-    /// Hands an event to the function that asks next, and waits for what it answers.
+    /// Passes an event to the function that polls next, and waits for its answer.
     pub async fn invoke(&mut self, event: Value) -> Value {
         self.events.send(event).await.expect("the Runtime API runs");
         self.answers.recv().await.expect("the Runtime API runs")

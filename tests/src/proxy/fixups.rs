@@ -1,29 +1,29 @@
-//! What emulators get wrong and nothing else can go around, put right on its way to and from them. `tests/README.md`
-//! lists what it is.
+//! Corrections of emulator bugs that cannot be avoided otherwise, applied to requests and answers. `tests/README.md`
+//! lists the bugs.
 
 mod ministack;
 mod moto;
 
 use super::call::{Answer, Call};
 
-/// What is put right in one emulator.
+/// The corrections for one emulator.
 pub(super) trait Fixup: Send + Sync {
-    /// The request as the emulator shall see it.
+    /// Returns the request that the emulator receives.
     fn request(&self, call: &Call) -> Call {
         call.clone()
     }
 
-    /// What is sent after a call.
+    /// Returns a request to send after a call.
     fn following(&self, call: &Call, answer: &Answer) -> Option<Call> {
         let _ = (call, answer);
         None
     }
 
-    /// The answer as AWS would have given it.
+    /// Changes the answer to the one that AWS would have given.
     fn answer(&self, call: &Call, answer: &mut Answer);
 }
 
-/// The mends of an emulator: moto, or those that harm no other.
+/// Returns the fixups of an emulator: those of moto, or those that harm no other emulator.
 pub(super) fn of(is_moto: bool) -> Box<dyn Fixup> {
     if is_moto { Box::new(moto::Moto::default()) } else { Box::new(ministack::Tags::default()) }
 }

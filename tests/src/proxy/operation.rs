@@ -1,13 +1,13 @@
-//! Which operation of which service a request is: from the signature's scope, the target header, the form's action,
+//! Recognizes the service and operation of a request from the signature's scope, the target header, the form's action,
 //! or method and path.
 
 use axum::http::{HeaderMap, Method, Uri};
 
-/// Operations that only read, by the beginning of their names.
+/// Prefixes of the names of operations that only read.
 const READS: [&str; 10] =
     ["Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet", "Filter", "Lookup", "AssumeRole"];
 
-/// The service by its signing name; empty where the request is not signed.
+/// Returns the service by its signing name; empty if the request is not signed.
 pub fn service(headers: &HeaderMap) -> &str {
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let scope = authorization.split("Credential=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();

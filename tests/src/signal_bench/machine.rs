@@ -10,7 +10,7 @@ const OTHER_FILES: usize = 60;
 pub struct Machine {
     /// Processors.
     pub cores: usize,
-    /// Open files of one process, after the limit was raised as far as it goes.
+    /// The limit of open files of one process, after it was raised to the hard limit.
     pub files: usize,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::relays::Kind;
 
-/// What can be asked for.
+/// What the command line can select.
 pub const USAGE: &str = "\
 cargo xtask bench signal [-- OPTIONS]
   --only RELAYS       of ours, bare, fastapi, peerserver, matchbox; with commas between them
@@ -21,7 +21,7 @@ pub enum Part {
     Idle,
     /// Messages per second, and latency at half of that.
     Relay,
-    /// How our server goes down.
+    /// The shutdown of our server.
     Drain,
 }
 
@@ -36,7 +36,7 @@ pub struct Options {
     pub connections: usize,
     /// Of each measurement under load.
     pub time: Duration,
-    /// Where `matchbox_server` is.
+    /// The path of `matchbox_server`.
     pub matchbox: Option<PathBuf>,
 }
 
@@ -56,7 +56,7 @@ impl Options {
     /// Reads the command line.
     ///
     /// # Errors
-    /// Something there is unknown; the text says what is known.
+    /// If a name is unknown; the text lists the known ones.
     pub fn read(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self::default();
         let mut words = words.into_iter();

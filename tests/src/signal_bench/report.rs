@@ -99,7 +99,7 @@ impl Goal {
 }
 
 impl Drain {
-    /// Whether everybody was told and the process was gone in time.
+    /// Returns whether every client was notified and the process ended in time.
     pub fn reached(&self) -> bool {
         self.told == self.clients && self.took <= DRAIN
     }

@@ -1,4 +1,4 @@
-//! AWS as it is: `up`, a change and `down` through each of its behaviours alone, and through all of them together.
+//! `up`, a change and `down` with each behaviour of AWS alone, and with all of them together.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::stage::Stage;
 
-/// Behaviours that this never meets: what is in use is not deleted, a host is asked for once, and nothing is backed up.
-/// `operating` and `faults` meet them, or the order of the graph keeps away from them.
+/// Behaviours that a lifecycle never meets: nothing in use is deleted, a host is launched once, nothing is backed up.
+/// `operating` and `faults` meet them, or the order of the graph avoids them.
 const NEVER_MET: [Behaviour; 6] = [
     Behaviour::ClientToken,
     Behaviour::BackupInProgress,
@@ -19,8 +19,8 @@ const NEVER_MET: [Behaviour; 6] = [
     Behaviour::AlreadyThere,
 ];
 
-/// `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must have been met, by a refusal or by
-/// a state in progress: otherwise the test would show nothing.
+/// Runs `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must occur, as a refusal or as
+/// a state in progress; otherwise the test would prove nothing.
 async fn lifecycle(behaviours: &[Behaviour]) {
     let settings = Settings { behaviours: behaviours.to_vec(), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -40,7 +40,7 @@ async fn lifecycle(behaviours: &[Behaviour]) {
     assert!(health.is_some_and(|record| record.by.is_none()), "the new host was healthy before the old one ended");
     let refused = records.into_iter().filter_map(|record| Some((record.operation, record.by?)));
     let refused: Vec<(String, String)> = refused.collect();
-    // These are waited for, and not tried out.
+    // The deployer waits for these instead of trying.
     for waited in [
         ("AssociateAddress", "DependencyViolation"),
         ("DeleteDistribution", "DistributionInProgress"),
@@ -100,7 +100,7 @@ async fn all_behaviours_together() {
     lifecycle(&Behaviour::ALL).await;
 }
 
-/// CloudFront knows the reference of a distribution for good, so that a stack that comes up again needs another.
+/// CloudFront never forgets the caller reference of a distribution, so that a re-created stack needs another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn stack_is_recreated_after_down() {
     let settings = Settings { behaviours: vec![Behaviour::AlreadyThere], ..Settings::default() };

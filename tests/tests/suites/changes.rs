@@ -1,9 +1,9 @@
-//! Each setting of the configuration changes what it is about, and only that.
+//! Each setting of the configuration changes the resources that use it, and no others.
 
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
 
-/// Changes the configuration, checks which resources `plan` names and why, applies it, and is then done.
+/// Changes the configuration, checks which resources `plan` names and why, applies it, and checks that nothing is left.
 async fn change(stage: &Stage, configuration: &str, expected: &[(&str, &str)]) {
     stage.configure(configuration);
     let steps = stage.plan(3).await.steps();

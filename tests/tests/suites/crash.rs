@@ -22,14 +22,14 @@ fn random() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// An account whose answers take a moment, so that a kill meets work in flight, and where a client token counts.
+/// A stage with some latency, so that a kill meets requests in flight, and with client tokens.
 async fn stage() -> Stage {
     let latency = Duration::from_millis(10);
     let behaviours = vec![Behaviour::ClientToken];
     Stage::with(Emulator::shared(), Settings { latency, behaviours, ..Settings::default() }).await
 }
 
-/// Starts a command and kills it once it has made this many changing calls; whether it was killed.
+/// Starts a command and kills it after this number of mutating calls; returns whether it was killed.
 async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
     stage.proxy().log.take();
     let (mut child, _) = stage.start(arguments);
@@ -39,7 +39,7 @@ async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
         }
         if mutating(&stage.proxy().log.all()).len() >= calls {
             child.kill().await.unwrap();
-            // What was in flight reaches AWS all the same.
+            // Requests in flight still reach AWS.
             tokio::time::sleep(Duration::from_millis(300)).await;
             return true;
         }

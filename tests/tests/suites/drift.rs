@@ -1,4 +1,4 @@
-//! Each kind of resource is changed from outside: `plan` names exactly that, `up` mends it.
+//! Drift: each kind of resource is changed from outside. `plan` names exactly that change, and `up` reverts it.
 
 use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
 use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
@@ -8,7 +8,7 @@ use peersync_tests::drift;
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
 
-/// What `plan` must say, and nothing beside it: the address, the action, and a beginning of the field that differs.
+/// Expects `plan` to name this address and action and no others, with drift as the reason, and `up` to fix it.
 async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
@@ -21,7 +21,7 @@ async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
     stage.plan(0).await;
 }
 
-/// As [`expect_drift`], for what carries no tags, so that nothing tells who changed it.
+/// Like [`expect_drift`], for resources without tags, which have no digest to tell drift from a new configuration.
 async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str) {
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
@@ -31,7 +31,7 @@ async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str
     stage.plan(0).await;
 }
 
-/// The digest tells of fields only: who changed a tag, nobody can say.
+/// The digest covers fields only, so that the reason for a changed tag is unknown.
 fn is_drift(step: &Step) -> bool {
     let told = |field: &String| {
         let reason = field.rsplit(": ").next().unwrap_or_default();
@@ -40,7 +40,7 @@ fn is_drift(step: &Step) -> bool {
     !step.fields.is_empty() && step.fields.iter().all(told)
 }
 
-/// A stack to meddle with.
+/// Creates a stack.
 async fn up() -> Stage {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
@@ -151,7 +151,7 @@ async fn drift_of_api_routes_is_fixed() {
     call.send().await.unwrap();
     let steps = stage.plan(3).await.steps();
     let first = steps.iter().find(|step| step.address == "api_routes.api");
-    // Routes carry no tags, so nothing tells who changed them; what differs is named all the same.
+    // Routes have no tags and so no digest; the difference is named nevertheless.
     let named = |step: &Step| step.fields.iter().any(|field| field.starts_with("POST /ticket"));
     assert!(first.is_some_and(named), "{steps:#?}");
     // A changed route needs a new deployment, and nothing else.
@@ -207,7 +207,7 @@ async fn deleted_alarms_and_dashboard_are_recreated() {
     let stage = up().await;
     let cloudwatch = &stage.clients.cloudwatch;
     let alarms = cloudwatch.describe_alarms().send().await.unwrap();
-    let alarm = alarms.metric_alarms().first().expect("there are alarms").alarm_name().unwrap().to_owned();
+    let alarm = alarms.metric_alarms().first().expect("the stack has alarms").alarm_name().unwrap().to_owned();
     cloudwatch.delete_alarms().alarm_names(&alarm).send().await.unwrap();
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("exactly one alarm must be missing, not {steps:#?}") };

@@ -1,4 +1,4 @@
-//! The whole way on MiniStack: up, the page, a sign-up, nothing to do, down, nothing left.
+//! The whole lifecycle on MiniStack: up, the page, a sign-up, no changes, down, nothing left.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ async fn stack_lifecycle_up_serves_no_changes_down() {
     let records = stage.proxy().log.take();
     assert_eq!(second.result()["status"], "nothing_to_do");
     assert_eq!(mutating(&records), Vec::<String>::new(), "a second up must change nothing");
-    // Three waves of reads, and the call that asks who we are.
+    // Three waves of reads, and GetCallerIdentity.
     assert!(records.len() < 150, "{} requests", records.len());
     println!("second up: {} requests, longest chain {}", records.len(), longest_chain(&records));
 
@@ -51,7 +51,7 @@ async fn stack_lifecycle_up_serves_no_changes_down() {
     assert_eq!([up.undocumented(), second.undocumented(), down.undocumented()].concat(), Vec::<Value>::new());
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{}", left.join("\n"));
-    // Deleting what is gone succeeds.
+    // Deleting what no longer exists succeeds.
     stage.down().await;
 }
 
@@ -101,7 +101,7 @@ async fn plan_on_empty_account_lists_all_resources_without_changes() {
     let plans = plan.events_of("plan");
     let unchanged =
         plans.iter().flat_map(|plan| plan["steps"].as_array().unwrap()).filter(|step| step["action"] == "no_change");
-    assert_eq!(unchanged.count(), 0, "nothing is there that could stay as it is");
+    assert_eq!(unchanged.count(), 0, "nothing exists that could be unchanged");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new());
 }
 
@@ -121,7 +121,7 @@ async fn unmanaged_resource_is_not_taken_over_without_adopt() {
     assert!(said.contains("dynamodb_table.Users") && said.contains("--adopt"), "{said}");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "a refused up must change nothing");
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
-    // What is not ours is not deleted either.
+    // Unmanaged resources are not deleted either.
     stage.run(&["down", "--yes", "--no-backup"]).await;
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 
@@ -142,7 +142,7 @@ async fn two_stages_do_not_affect_each_other() {
     stage.run(&["--stage", "prod", "down", "--yes", "--no-backup"]).await.expect(0);
     assert_eq!(difference(&with_one, &census(&stage.clients).await), Vec::<String>::new());
     stage.plan(0).await;
-    // And the other way round.
+    // And vice versa.
     stage.run(&["--stage", "prod", "up", "--yes", "--no-check"]).await.expect(0);
     stage.down().await;
     stage.run(&["--stage", "prod", "plan", "--detailed-exitcode"]).await.expect(0);

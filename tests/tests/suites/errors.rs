@@ -1,4 +1,4 @@
-//! What can be wrong on the user's side: one clear error with the mend each, and what was already done is listed.
+//! Errors that a user can cause: each is reported once with its fix, and the changes already made are listed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,15 +20,15 @@ async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
     Stage::with(Emulator::shared(), settings).await
 }
 
-/// Everything that a person is told.
+/// Everything that the command printed.
 fn said(run: &Run) -> String {
     format!("{}\n{}", run.stdout, run.stderr)
 }
 
-/// How often the error is told.
+/// Asserts that the text contains `what` exactly once.
 #[track_caller]
 fn once(text: &str, what: &str) {
-    assert_eq!(text.matches(what).count(), 1, "`{what}` must be told once:\n{text}");
+    assert_eq!(text.matches(what).count(), 1, "`{what}` must occur once:\n{text}");
 }
 
 async fn human(stage: &Stage, arguments: &[&str]) -> Run {
@@ -89,7 +89,7 @@ async fn access_denied_on_change_is_reported() {
     let text = said(&run);
     assert!(text.contains(denied) && text.contains("peersync-deploy policy"), "{text}");
     assert!(text.contains("dynamodb_table.Users"), "{text}");
-    // Its siblings were finished, and are listed; what hangs on it was not begun, and is not among the errors.
+    // Its siblings were finished and are listed; its dependents were skipped and are not among the errors.
     assert!(text.contains("log_group.signal"), "{text}");
     let result = stage.run(&["up", "--yes", "--no-check"]).await.expect(1).result();
     assert_eq!(result["status"], "failed");
@@ -117,7 +117,7 @@ async fn taken_bucket_name_is_reported() {
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
     let text = said(&run);
     assert!(text.contains("BucketAlreadyExists") && text.contains("bucket"), "{text}");
-    assert!(text.contains("site.bucket") || text.contains("[site]"), "the mend names the setting: {text}");
+    assert!(text.contains("site.bucket") || text.contains("[site]"), "the fix names the setting: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,11 +147,11 @@ async fn unknown_configuration_key_is_reported() {
     assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
 }
 
-/// The deployer with an API inside that is for another processor.
+/// A copy of the deployer that contains an API program for another processor.
 fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
-    // The header and more: so long that nothing else begins like it.
+    // The header and more: long enough to be unique.
     const BEGINNING: usize = 4096;
-    // The machine's number stands at byte 18 of an ELF file: 183 is aarch64.
+    // Byte 18 of an ELF file holds the machine: 183 is aarch64.
     const MACHINE: usize = 18;
     let mut bytes = fs::read(program()).unwrap();
     let beginning = &API.bytes[..BEGINNING];
@@ -180,7 +180,7 @@ async fn program_for_another_architecture_is_reported_before_any_change() {
     let warning = run.stderr.find("warning: the program `api` does not run on Amazon Linux 2023: it is not for x86_64");
     let first = run.stderr.find("log_group.");
     assert!(warning.is_some_and(|warning| first.is_some_and(|first| warning < first)), "{}", run.stderr);
-    assert!(run.stderr.contains("cargo xtask dist"), "the mend is told: {}", run.stderr);
+    assert!(run.stderr.contains("cargo xtask dist"), "the fix is named: {}", run.stderr);
     let again = human_from(&stage, &unsuitable, &["up", "--yes", "--no-check"]).await.expect(0);
     assert!(!again.stderr.contains("warning"), "nothing is uploaded any more: {}", again.stderr);
 }

@@ -1,4 +1,4 @@
-//! One request in ten fails by throttling, errors, dropped or slow connections; `up` and `down` succeed and say so.
+//! One request in ten is throttled, fails, is dropped or is slow; `up` and `down` succeed and report that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ async fn up_and_down_at_a_rate(kinds: &[Fault], seed: u64) {
 }
 
 async fn up_and_down_through(faults: Faults) {
-    // An answer that is lost is asked for again with the same token.
+    // After a lost answer the request is repeated with the same token.
     let behaviours = vec![Behaviour::ClientToken, Behaviour::AlreadyThere];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -35,8 +35,8 @@ async fn up_and_down_through(faults: Faults) {
     }
     let plan = stage.run(&["plan", "--detailed-exitcode"]).await;
     if plan.code == Some(3) {
-        // An address whose answer was lost was had twice: AWS has no token for it. It is seen, and the next `up` gives
-        // it back.
+        // After a lost answer an address is allocated twice, since AWS has no token for it. `plan` shows it, the next `up`
+        // releases it.
         let fields: Vec<String> = plan.steps().into_iter().flat_map(|step| step.fields).collect();
         assert!(fields.iter().all(|field| field.starts_with("duplicates:")), "{fields:?}");
         stage.up().await;
@@ -79,14 +79,14 @@ async fn all_faults_at_once() {
     }
 }
 
-/// Everything is done twice: whatever makes, changes or deletes must find its work done and go on. Of APIs see below.
+/// Every change is repeated: creation, update and deletion must accept that they were already done. For APIs see below.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answer_to_each_change() {
     let changes = |call: &Call| call.mutating() && call.operation != "CreateRestApi";
     up_and_down_through(Faults::of_each_first(Fault::DroppedAfter, changes)).await;
 }
 
-/// What a changed configuration and somebody else's doings make `up` change and remove is found changed and gone.
+/// Updates and deletions because of a changed configuration and of drift accept that they were already done.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answer_to_each_update() {
     let mut stage = Stage::new(Emulator::shared()).await;
@@ -110,7 +110,7 @@ async fn lost_answer_to_each_update() {
     stage.plan(0).await;
 }
 
-/// The answer to a HEAD has no body that would name the reason.
+/// The answer to a HEAD has no body that could name the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_without_a_message() {
     let mut stage = Stage::new(Emulator::shared()).await;
@@ -121,7 +121,7 @@ async fn too_many_requests_without_a_message() {
     assert!(stage.proxy().log.all().iter().any(|record| record.by.is_some()), "it was met");
 }
 
-/// Who we are is asked first, and with less patience than the rest.
+/// GetCallerIdentity is called first, and with a shorter deadline than the rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_call_is_retried() {
     for fault in [Fault::Throttled, Fault::Internal, Fault::DroppedBefore] {
@@ -131,7 +131,7 @@ async fn first_call_is_retried() {
     }
 }
 
-/// EC2 may not show a host that an earlier run has asked for: the same order has the same token, so that it is one.
+/// EC2 may not yet list an instance of an earlier run: the same launch has the same token, so that it is launched once.
 #[tokio::test(flavor = "multi_thread")]
 async fn instance_is_launched_once_across_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ async fn instance_is_launched_once_across_runs() {
     let refused = ("RunInstances".to_owned(), 400, "InsufficientInstanceCapacity".to_owned(), "none left".to_owned());
     let settings = Settings { recording: Some(recording.clone()), refuse: vec![refused], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
-    // Thrice, because a token holds for ten minutes and those may end in between.
+    // Three runs, because a token is valid for ten minutes and these may end in between.
     for _ in 0..3 {
         stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
     }
@@ -157,11 +157,11 @@ async fn instance_is_launched_once_across_runs() {
     assert!(tokens[0] == tokens[1] || tokens[1] == tokens[2], "{tokens:?}");
 }
 
-/// APIs have no unique names: one whose answer was lost stays beside the one that everything else was built on.
+/// APIs have no unique names: after a lost answer, one stays beside the one that the other resources use.
 #[tokio::test(flavor = "multi_thread")]
 async fn api_created_twice() {
     let faults = Faults::of_each_first(Fault::DroppedAfter, |call| call.operation == "CreateRestApi");
-    // AWS makes one in three seconds: so the dates of the two differ.
+    // AWS creates one in three seconds, so that their dates differ.
     let behaviours = vec![Behaviour::ApiGatewayQuota];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;

@@ -1,4 +1,4 @@
-//! `local` embedded, as a process: what it serves, what it keeps, what it says where it cannot start, how it ends.
+//! `local` embedded, as a process: what it serves and keeps, its errors if it cannot start, and how it ends.
 
 use std::fs;
 use std::path::Path;
@@ -24,21 +24,21 @@ async fn start(folder: &Path, more: &[&str]) -> Product {
     Product::start(folder, &[&EMBEDDED, more].concat()).await
 }
 
-/// A `local` that cannot start, as a person sees it.
+/// Runs a `local` that cannot start, with output for people.
 async fn refused(folder: &Path, arguments: &[&str]) -> Run {
     let all = [&["--output", "human", "local"], arguments].concat();
     run(command(folder, &all)).await
 }
 
-/// One error, with its mend.
+/// Asserts that the run reports one error, with its fix.
 #[track_caller]
-fn says(run: &Run, code: i32, what: &str, mend: &str) {
+fn says(run: &Run, code: i32, what: &str, fix: &str) {
     let text = format!("{}\n{}", run.stdout, run.stderr);
-    // The terminal's width breaks lines.
+    // Lines are wrapped at the terminal's width.
     let flat = text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(run.code, Some(code), "{text}");
-    assert!(flat.contains(what), "`{what}` is not said:\n{text}");
-    assert!(flat.contains(mend), "the mend `{mend}` is not said:\n{text}");
+    assert!(flat.contains(what), "`{what}` is missing:\n{text}");
+    assert!(flat.contains(fix), "the fix `{fix}` is missing:\n{text}");
     assert!(!flat.contains("panicked") && !flat.contains("ready after"), "{text}");
 }
 
@@ -110,7 +110,7 @@ async fn saved_page_reloads_the_browser() {
     assert!(page.contains("one") && page.contains("/_live/reload.js"), "{page}");
     let mut events = client().get(format!("{}/_live/events", product.url())).send().await.expect("an event stream");
     fs::write(assets.join("index.html"), "<html><head></head><body>two</body></html>").expect("a page");
-    let event = events.chunk().await.expect("the stream goes on").expect("an event");
+    let event = events.chunk().await.expect("the stream stays open").expect("an event");
     assert!(event.starts_with(b"data:"), "{event:?}");
     assert!(product.get("/").await.expect(200).text.contains("two"));
 }
@@ -133,7 +133,7 @@ async fn ctrl_c_leaves_no_lock_and_no_listener() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let (port, pid) = (product.port(), product.pid());
-    // A page that is open does not hold it up.
+    // An open page does not delay the end.
     let stream = client().get(format!("{}/_mail/events", product.url())).send().await;
     product.interrupt().await.expect(0);
     drop(stream);
@@ -167,7 +167,7 @@ async fn damaged_database_is_reported() {
     product.sign_in("Ada", "ada@example.org").await;
     product.interrupt().await.expect(0);
     let file = folder.path().join(".peersync/dynamodb.sqlite");
-    // From these SQLite would mend it.
+    // SQLite would repair the database from these.
     for companion in ["dynamodb.sqlite-wal", "dynamodb.sqlite-shm"] {
         let _ = fs::remove_file(file.with_file_name(companion));
     }
@@ -188,7 +188,7 @@ async fn unreachable_or_hanging_endpoint_is_reported() {
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
     says(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
 
-    // It says what it has, and fails at the first thing that it is asked for.
+    // It lists its services, and fails at the first call.
     let health = r#"{"services": {"s3": "running", "dynamodb": "running", "sts": "running", "ssm": "running"}}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { health }))).await;
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;

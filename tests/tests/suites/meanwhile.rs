@@ -1,4 +1,4 @@
-//! What is on its way at AWS when a command comes, or was changed by somebody else in a way that stands in its way.
+//! Operations that are in progress at AWS when a command runs, and changes by others that block it.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use peersync_tests::proxy::behaviour::{Behaviour, Times};
 use peersync_tests::stage::Stage;
 use peersync_tests::unmanaged::empty_zip;
 
-/// Longer than a command takes until it comes to what is on its way.
+/// Longer than a command takes to reach the resource in progress.
 const LONG: Duration = Duration::from_secs(4);
 
-/// A stage, and clients whose calls the proxy sees too.
+/// Creates a stage, and clients whose calls go through the proxy too.
 async fn stage(behaviours: &[Behaviour], times: Times) -> (Stage, Clients) {
     let settings = Settings { behaviours: behaviours.to_vec(), times, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -27,13 +27,13 @@ async fn stage(behaviours: &[Behaviour], times: Times) -> (Stage, Clients) {
     (stage, seen)
 }
 
-/// What refused a call of this operation.
+/// Returns what refused calls of this operation.
 fn refused(stage: &Stage, operation: &str) -> Vec<String> {
     let records = stage.proxy().log.all();
     records.into_iter().filter(|record| record.operation == operation).filter_map(|record| record.by).collect()
 }
 
-/// How many calls of this operation met another change.
+/// Returns how many calls of this operation conflicted with another change.
 fn conflicts(stage: &Stage, operation: &str) -> usize {
     let records = stage.proxy().log.all();
     records.iter().filter(|record| record.operation == operation && record.status == Some(409)).count()
@@ -61,7 +61,7 @@ async fn table_being_updated_is_deleted_before_down_ends() {
     stage.down().await;
     assert!(refused(&stage, "DeleteTable").contains(&"TableInProgress".to_owned()), "it was being changed");
     let gone = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap_err();
-    assert!(gone.into_service_error().is_resource_not_found_exception(), "it is gone when `down` says so");
+    assert!(gone.into_service_error().is_resource_not_found_exception(), "it is deleted when `down` ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +84,7 @@ async fn table_being_updated_is_updated_afterwards() {
     assert!(!refused, "none was tried too early");
 }
 
-/// DynamoDB takes one change of a table at a time, and an index takes longer than its table.
+/// DynamoDB accepts one change of a table at a time, and an index takes longer than its table.
 #[tokio::test(flavor = "multi_thread")]
 async fn table_settings_are_updated_one_at_a_time() {
     let (stage, seen) = stage(&[Behaviour::TableInProgress], Times::default()).await;
@@ -104,7 +104,7 @@ async fn table_settings_are_updated_one_at_a_time() {
     stage.up().await;
     let described = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap();
     let index = described.table().unwrap().global_secondary_indexes()[0].index_status();
-    assert_eq!(index, Some(&IndexStatus::Active), "it can be asked when `up` says so");
+    assert_eq!(index, Some(&IndexStatus::Active), "it is active when `up` ends");
     stage.plan(0).await;
 }
 
@@ -115,7 +115,7 @@ async fn bucket_deleted_just_now_is_recreated() {
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("eu-central-1".into());
     let bucket = seen.s3.create_bucket().bucket(stage.bucket()).create_bucket_configuration(place.build());
     bucket.send().await.unwrap();
-    // The first deletion is refused, as the behaviour has it.
+    // The behaviour refuses the first deletion.
     seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap_err();
     seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap();
     stage.up().await;
@@ -131,17 +131,17 @@ async fn function_being_updated_is_updated_afterwards() {
     let code = aws_sdk_lambda::primitives::Blob::new(empty_zip());
     stage.clients.lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
     let change = || seen.lambda.update_function_configuration().function_name(&name).memory_size(1024).send();
-    // The first is refused, as the behaviour has it, and until the function is no longer being made.
+    // The behaviour refuses the first one, and all until the function has been created.
     while change().await.is_err() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stage.proxy().log.take();
     stage.up().await;
     assert!(refused(&stage, "GetFunctionConfiguration").len() > 1, "it was in progress");
-    assert_eq!(conflicts(&stage, "UpdateFunctionConfiguration"), 0, "somebody else's change was waited for");
-    assert_eq!(conflicts(&stage, "UpdateFunctionCode"), 1, "and ours, before the next; another one came first once");
+    assert_eq!(conflicts(&stage, "UpdateFunctionConfiguration"), 0, "it waited for the other change");
+    assert_eq!(conflicts(&stage, "UpdateFunctionCode"), 1, "and for its own; one other change came first");
     let function = seen.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
-    assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` says so");
+    assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` ends");
     stage.plan(0).await;
 }
 
@@ -153,7 +153,7 @@ async fn function_being_created_is_updated_afterwards() {
     stage.configure("[api]\nmemory_mb = 512\n");
     stage.up().await;
     let conflicts = conflicts(&stage, "UpdateFunctionConfiguration");
-    assert_eq!(conflicts, 4, "somebody else's change came before each, and none was tried too early");
+    assert_eq!(conflicts, 4, "one other change came before each, and none was tried too early");
     stage.plan(0).await;
 }
 
@@ -169,7 +169,7 @@ async fn stopping_host_is_started_again() {
     assert!(refused(&stage, "StartInstances").contains(&"DependencyViolation".to_owned()), "it was still stopping");
     let answer = seen.ec2.describe_instances().instance_ids(&host).send().await.unwrap();
     let state = answer.reservations()[0].instances()[0].state().and_then(|state| state.name());
-    assert_eq!(state, Some(&InstanceStateName::Running), "it runs when `up` says so");
+    assert_eq!(state, Some(&InstanceStateName::Running), "it is running when `up` ends");
     stage.plan(0).await;
 }
 

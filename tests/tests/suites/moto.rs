@@ -1,8 +1,8 @@
-//! The same way on moto, as a second opinion.
+//! The same lifecycle on moto, as a second opinion.
 //!
-//! What moto lacks, and what is therefore not asked here: functions that run, API Gateway's and CloudFront's data
-//! planes, and response-headers policies, so that nothing is signed up and no page is opened. What it gets wrong is put
-//! right by the proxy (`tests/src/proxy/fixups/moto.rs`). It does read back user data and the protection of the metadata.
+//! moto lacks, and this suite therefore omits: functions that run, API Gateway's and CloudFront's data
+//! planes, and response-headers policies. So nobody signs up and no page is opened. What it gets wrong is corrected
+//! by the proxy (`tests/src/proxy/fixups/moto.rs`). It does return user data and the metadata options.
 
 use aws_sdk_ec2::types::Instance;
 use peersync_tests::census::{census, difference};
@@ -54,11 +54,11 @@ async fn our_host(clients: &Clients) -> Instance {
     let answer = clients.ec2.describe_instances().send().await.unwrap();
     let hosts = answer.reservations().iter().flat_map(|reservation| reservation.instances());
     let ours = hosts.filter(|one| one.tags().iter().any(|tag| tag.key() == Some("peersync:stack")));
-    let [host] = ours.collect::<Vec<_>>()[..] else { panic!("there is one host: {answer:?}") };
+    let [host] = ours.collect::<Vec<_>>()[..] else { panic!("one host is expected: {answer:?}") };
     host.clone()
 }
 
-/// What MiniStack does not tell.
+/// Checks what MiniStack does not return.
 async fn the_host_is_as_it_was_ordered(stage: &Stage) {
     let host = our_host(&stage.clients).await;
     let metadata = host.metadata_options().unwrap();

@@ -1,4 +1,4 @@
-//! Beside `up` and `down`: what is there is adopted, logs are read, the users' data is kept and comes back.
+//! Operations beside `up` and `down`: adoption, logs, and backup and restoration of the users' data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -51,9 +51,9 @@ async fn unmanaged_resources_with_our_names_are_adopted_updated_and_deleted() {
     for address in theirs {
         assert!(up.done().contains(&format!("update {address}")), "{address}: {:?}", up.done());
     }
-    // What lies in a bucket is looked at once the bucket is ours: it is named, and does not go without being asked for.
+    // The objects of a bucket are checked once it is managed: an unexpected one is named, and not deleted unasked.
     let steps = stage.plan(3).await.steps();
-    let [step] = steps.as_slice() else { panic!("only the object that is not ours differs: {steps:#?}") };
+    let [step] = steps.as_slice() else { panic!("only the unexpected object differs: {steps:#?}") };
     assert_eq!(step.address, "s3_objects.site");
     assert_eq!(step.fields, ["unexpected: drift"]);
     stage.up().await;
@@ -63,14 +63,14 @@ async fn unmanaged_resources_with_our_names_are_adopted_updated_and_deleted() {
     assert!(left.is_empty(), "{}", left.join("\n"));
 }
 
-/// Milliseconds since 1970, so many seconds ago.
+/// Returns the time this many seconds ago, in milliseconds since 1970.
 fn ago(seconds: u64) -> i64 {
     let moment = SystemTime::now().checked_sub(Duration::from_secs(seconds)).unwrap();
     i64::try_from(moment.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 async fn write(clients: &Clients, group: &str, seconds_ago: u64, message: &str) {
-    // It may be there already.
+    // It may already exist.
     let _ = clients.logs.create_log_stream().log_group_name(group).log_stream_name("s").send().await;
     let event = InputLogEvent::builder().timestamp(ago(seconds_ago)).message(message).build().unwrap();
     let call = clients.logs.put_log_events().log_group_name(group).log_stream_name("s").log_events(event);
@@ -103,7 +103,7 @@ async fn logs_of_all_components_are_merged_by_time_and_followed() {
     assert_eq!(lines(&stage.run(&["logs", "signal"]).await.expect(0)), expected[1..2]);
 
     let (mut child, started) = stage.start(&["logs", "-f", "login"]);
-    // It has looked once when it asks for the second time.
+    // The first poll is complete when the second begins.
     let looks = || stage.proxy().log.all().iter().filter(|record| record.operation == "FilterLogEvents").count();
     let seen = looks();
     while looks() < seen + 2 {
@@ -122,7 +122,7 @@ async fn logs_of_all_components_are_merged_by_time_and_followed() {
     assert_eq!(lines(&followed), expected, "each line once");
 }
 
-/// Puts a user into the table; as DynamoDB's own JSON has it.
+/// Puts a user into the table, and returns it in DynamoDB's JSON.
 async fn user(stage: &Stage) -> Value {
     let table = format!("{}-Users", stage.stack());
     let item =
@@ -164,7 +164,7 @@ async fn backup_is_available_before_anything_is_deleted() {
     assert!(looks.len() > 1 && looks[0].by.is_some(), "it was in progress: {looks:?}");
     let deleted = records.iter().filter(|record| record.mutating && record.operation.starts_with("Delete"));
     assert!(deleted.map(|record| record.began).all(|began| began > looks[looks.len() - 1].ended));
-    assert!(looks[looks.len() - 1].by.is_none(), "the last look saw it available");
+    assert!(looks[looks.len() - 1].by.is_none(), "the last poll found it available");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! What is needed is there before what needs it, however long it takes: one thing is late, and nothing that needs it is
-//! asked for before.
+//! Dependencies exist before their dependents, however long they take: one resource is delayed, and no request for
+//! its dependents comes before it exists.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::{LATE, Late, Settings};
 use peersync_tests::stage::Stage;
 
-/// Longer than all else takes together.
+/// Longer than everything else takes together.
 const LATENESS: Duration = Duration::from_secs(3);
 
-/// Which of the late requests must be over.
+/// Which of the delayed requests must have ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     All,
-    /// One, where each is needed by another resource.
+    /// One, if each has another dependent.
     One,
 }
 
-/// `up` while the requests that `late` names take longer; each of these operations is asked for only then.
+/// Runs `up` while the requests that `meant` selects are delayed; each of the other operations must come after them.
 async fn first(which: Which, meant: fn(&Call) -> bool, then: &[&str]) {
     let settings = Settings { late: Some(Late { meant, time: LATENESS }), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -73,13 +73,13 @@ order! {
     instance_before_dashboard: All, |call| call.operation == "RunInstances", ["PutDashboard"];
 }
 
-/// Whether it is a call of this operation that has these words.
+/// Returns whether it is a call of this operation that contains these words.
 fn of(call: &Call, operation: &str, words: &str) -> bool {
     let text = call.parameters().into_iter().map(|(_, value)| value).chain([call.text()]);
     call.operation == operation && text.collect::<Vec<_>>().iter().any(|text| text.contains(words))
 }
 
-/// Whether it uploads this program.
+/// Returns whether it uploads this program.
 fn uploads(call: &Call, program: &str) -> bool {
     call.is("s3", "PutObject") && call.uri.path().ends_with(&format!("/programs/{program}"))
 }

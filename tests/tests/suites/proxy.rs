@@ -1,4 +1,4 @@
-//! The proxy itself, against MiniStack: what it writes down, its faults, and each behaviour of AWS.
+//! The proxy itself, in front of MiniStack: its log, its faults, and each behaviour of AWS.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ async fn with(behaviour: Behaviour) -> (Proxy, Clients) {
     behind(Settings { behaviours: vec![behaviour], times, ..Settings::default() }).await
 }
 
-/// Repeats a call until it succeeds, and gives the codes of the failures before.
+/// Repeats a call until it succeeds, and returns the error codes of the failures before.
 async fn until_ok<T, E: std::fmt::Debug, F: Future<Output = Result<T, (String, E)>>>(
     mut call: impl FnMut() -> F,
 ) -> (T, Vec<String>) {
@@ -62,7 +62,7 @@ macro_rules! coded {
     };
 }
 
-// Here, so that they have the macro.
+// Declared after the macro, so that they can use it.
 mod gateway;
 mod tables;
 
@@ -75,7 +75,7 @@ fn function(
     clients: &Clients,
     role: &str,
 ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
-    // The smallest zip: its end record alone.
+    // The smallest valid zip: only its end record.
     let zip = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
     let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
     clients
@@ -221,7 +221,7 @@ async fn role_in_use_is_not_deleted() {
     let refused = clients.iam.delete_role().role_name("r").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("DeleteConflict"));
     clients.iam.delete_role_policy().role_name("r").policy_name("p").send().await.unwrap();
-    // What was taken off is not gone everywhere at once.
+    // A detached policy takes a moment to disappear everywhere.
     let (_, codes) = until_ok(async || coded!(clients.iam.delete_role().role_name("r").send())).await;
     assert_eq!(codes, ["DeleteConflict"]);
 }

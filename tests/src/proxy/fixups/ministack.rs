@@ -1,4 +1,4 @@
-//! MiniStack.
+//! Fixups for MiniStack.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
 
-/// Tags of an API or a stage that were set later: it keeps them, and does not tell of them.
+/// Tags of an API or a stage that were set after its creation: MiniStack keeps them, but does not return them.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     /// By path, `/restapis/ID/stages/api`.
