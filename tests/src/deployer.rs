@@ -31,7 +31,7 @@ pub fn program() -> PathBuf {
     program
 }
 
-/// Returns the deployer with these arguments. Of the environment of the tests it gets only the search path.
+/// Returns the deployer with these arguments. Of the environment of the tests it gets only what it needs.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).current_dir(folder).env_clear().envs(kept());

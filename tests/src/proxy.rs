@@ -61,7 +61,7 @@ pub struct Settings {
 /// Requests that are delayed.
 #[derive(Clone, Copy, Debug)]
 pub struct Late {
-    /// Which.
+    /// Selects the requests.
     pub meant: fn(&Call) -> bool,
     /// The delay.
     pub time: Duration,

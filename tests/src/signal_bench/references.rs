@@ -17,14 +17,14 @@ pub struct References {
 }
 
 impl References {
-    /// Returns the folder beside this program, and the path that the command line names.
+    /// Returns the locations: a folder beside this program, and the path that the command line names.
     pub fn new(matchbox: Option<PathBuf>) -> Self {
         let program = std::env::current_exe().expect("a running program has a path");
         let folder = program.parent().expect("a program is in a folder").join("bench-signal-references");
         Self { folder, matchbox }
     }
 
-    /// Python with FastAPI and uvicorn.
+    /// Returns a Python with FastAPI and uvicorn, and installs them first if they are missing.
     ///
     /// # Errors
     /// If they cannot be installed.

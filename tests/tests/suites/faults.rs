@@ -35,8 +35,8 @@ async fn up_and_down_through(faults: Faults) {
     }
     let plan = stage.run(&["plan", "--detailed-exitcode"]).await;
     if plan.code == Some(3) {
-        // After a lost answer an address is allocated twice, since AWS has no token for it. `plan` shows it, the next `up`
-        // releases it.
+        // After a lost answer an address is allocated twice, since AWS has no token for it. `plan` shows it, the next
+        // `up` releases it.
         let fields: Vec<String> = plan.steps().into_iter().flat_map(|step| step.fields).collect();
         assert!(fields.iter().all(|field| field.starts_with("duplicates:")), "{fields:?}");
         stage.up().await;

@@ -83,8 +83,8 @@ async fn missing_localstack_services_are_named_and_replaced_and_local_down_delet
     product.call("GET", "/api/me", &cookie, None).await.expect(200);
     product.interrupt().await.expect(0);
 
-    // LocalStack accepts functions, cannot start them without Docker, and then fails to delete them. They stay, and what
-    // they need. Everything else is deleted.
+    // LocalStack accepts functions, cannot start them without Docker, and then fails to delete them. They stay, with
+    // what they need. Everything else is deleted.
     let down = run(local(&["down", "--yes"])).await.expect(4);
     let failed = down.failed();
     assert!(failed.iter().all(|address| address.starts_with("lambda_function.")), "{failed:?}");

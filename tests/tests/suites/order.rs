@@ -46,11 +46,14 @@ macro_rules! order {
 }
 
 order! {
-    access_control_before_distribution: All, |call| call.operation == "CreateOriginAccessControl", ["CreateDistribution"];
-    headers_policy_before_distribution: All, |call| call.operation == "CreateResponseHeadersPolicy", ["CreateDistribution"];
+    access_control_before_distribution: All, |call| call.operation == "CreateOriginAccessControl",
+        ["CreateDistribution"];
+    headers_policy_before_distribution: All, |call| call.operation == "CreateResponseHeadersPolicy",
+        ["CreateDistribution"];
     api_before_distribution_routes_and_deployment: All, |call| call.operation == "CreateRestApi",
         ["CreateDistribution", "CreateResource", "CreateDeployment"];
-    address_before_distribution_and_instance: All, |call| call.operation == "AllocateAddress", ["CreateDistribution", "RunInstances"];
+    address_before_distribution_and_instance: All, |call| call.operation == "AllocateAddress",
+        ["CreateDistribution", "RunInstances"];
     origin_key_before_distribution: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
     ticket_key_before_functions: All, |call| of(call, "PutParameter", "ticket-key"), ["CreateFunction"];
     distribution_before_functions_instance_and_bucket_policy: All, |call| call.operation == "CreateDistribution",
@@ -62,10 +65,13 @@ order! {
     api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
     functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
     routes_before_deployment: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
-    gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"), ["CreateDeployment"];
+    gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"),
+        ["CreateDeployment"];
     access_log_group_before_deployment: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
-    bucket_before_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket", ["PutObject", "PutBucketPolicy"];
-    host_role_before_instance_profile: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"), ["CreateInstanceProfile"];
+    bucket_before_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket",
+        ["PutObject", "PutBucketPolicy"];
+    host_role_before_instance_profile: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"),
+        ["CreateInstanceProfile"];
     instance_profile_before_instance: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
     host_log_group_before_instance: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
     signal_program_before_instance: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
