@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_counts_only_what_does_not_overlap() {
+    fn overlapping_requests_count_once_in_a_chain() {
         let zero = Instant::now();
         let waves = [record(zero, 0, 50), record(zero, 1, 52), record(zero, 60, 110), record(zero, 61, 115)];
         assert_eq!(longest_chain(&waves), 2);

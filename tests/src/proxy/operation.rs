@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_operations_are_told_by_method_and_path() {
+    fn rest_operations_are_recognized_by_method_and_path() {
         assert_eq!(of("s3", Method::PUT, "/bucket", ""), "CreateBucket");
         assert_eq!(of("s3", Method::PUT, "/bucket/?policy", ""), "PutBucketPolicy");
         assert_eq!(of("s3", Method::PUT, "/bucket/a/b.html?x-id=PutObject", ""), "PutObject");
@@ -228,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn query_operations_are_told_by_the_action() {
+    fn query_operations_are_recognized_by_action() {
         assert_eq!(of("iam", Method::POST, "/", "Action=CreateRole&Version=2010-05-08"), "CreateRole");
     }
 
     #[test]
-    fn only_reads_change_nothing() {
+    fn only_reads_are_not_mutating() {
         assert!(mutating("s3", "PutObject"));
         assert!(mutating("ec2", "RunInstances"));
         assert!(!mutating("ec2", "DescribeInstances"));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_is_undone() {
+    fn percent_encoding_is_decoded() {
         assert_eq!(decoded("a%2Fb+c%"), "a/b c%");
     }
 }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_measured_unless_something_is_named() {
+    fn everything_is_measured_by_default() {
         let all = read("").expect("nothing is fine");
         assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 3, 20_000));
         let some = read("--only bare,ours --parts relay --seconds 2 --connections 500").expect("all of it is known");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_said() {
+    fn unknown_names_are_reported() {
         for (line, what) in [
             ("--only ours,theirs", "--only: theirs is unknown"),
             ("--parts", "--parts: a value is missing"),

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matchbox_is_found_or_it_is_said_how_to_have_it() {
+    fn missing_matchbox_is_reported_with_its_build_command() {
         let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let program = folder.path().join("anywhere");
         let references = References { folder: folder.path().to_owned(), matchbox: Some(program.clone()) };

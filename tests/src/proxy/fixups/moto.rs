@@ -105,14 +105,14 @@ mod tests {
     use super::{configuration, without_denials};
 
     #[test]
-    fn only_denials_go() {
+    fn only_denials_are_removed() {
         let policy = r#"{"Statement":[{"Effect":"Deny","Condition":{}},{"Effect":"Allow","Condition":{}}]}"#;
         assert_eq!(without_denials(policy.as_bytes()), r#"{"Statement":[{"Condition":{},"Effect":"Allow"}]}"#);
         assert_eq!(without_denials(b"no JSON"), "no JSON");
     }
 
     #[test]
-    fn a_configuration_is_found_inside_its_tags_or_alone() {
+    fn configuration_is_found_with_or_without_tags() {
         let with_tags = "<DistributionConfigWithTags><DistributionConfig><A/></DistributionConfig><Tags/>";
         assert_eq!(configuration(with_tags).as_deref(), Some("<A/>"));
         assert_eq!(configuration("<DistributionConfig xmlns=\"x\"><A/></DistributionConfig>").as_deref(), Some("<A/>"));
