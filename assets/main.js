@@ -1,4 +1,4 @@
-/** Entry of every page: translates it and starts the module that `<body data-page>` names. */
+/** The entry point of every page: translates it and starts the module named by `<body data-page>`. */
 /** @type {Record<string, () => Promise<{ start(): void | Promise<void> }>>} */
 const PAGES = {
   index: () => import("./js/pages/index.js"),

@@ -1,23 +1,23 @@
-/** The application's API: one function a route, one kind of error. */
+/** The application's API: one function per route, one kind of error. */
 
 /**
  * @typedef {{ email: string, name: string, hidden: boolean }} User hidden: left out of searches by name
  * @typedef {{ email: string, name: string }} Friend or somebody who would like to be one
  * @typedef {{ id: string, name: string, email: string, status: string }} Found
- *   email: masked, unless it was searched for; id: stands for it; status: what our own list says of them, or "none"
+ *   email: masked, unless it was searched for; id: used in its place; status: from the user's own list, or "none"
  * @typedef {{ id: string, name: string, locked: boolean, owner: boolean, expiresAt: number, capacity: number }} Room
  * @typedef {{ url: string, ticket: string, iceServers: RTCIceServer[], ttl: number }} Ticket
- *   ttl: life of the credentials in iceServers, in seconds
- * @typedef {{ match: number, mailSent: boolean }} Mailed match: to be typed where the link is opened in another browser
+ *   ttl: lifetime of the credentials in iceServers, in seconds
+ * @typedef {{ match: number, mailSent: boolean }} Mailed match: to be typed if the link is opened in another browser
  */
 
-/** What the server refused, or that it could not be reached (status 0, code "offline"). */
+/** A refusal by the server, or the failure to reach it (status 0, code "offline"). */
 export class ApiError extends Error {
   /**
-   * @param {number} status HTTP status, 0 where there was no answer
+   * @param {number} status HTTP status, 0 if there was no answer
    * @param {string} code
    * @param {string} message
-   * @param {number} [retryAfter] seconds to wait, where the server said so
+   * @param {number} [retryAfter] seconds to wait, if the server gave them
    */
   constructor(status, code, message, retryAfter) {
     super(message);
@@ -33,7 +33,7 @@ const TIME_LIMIT_MS = 15_000;
 /** @type {Promise<string> | undefined} */
 let base;
 
-/** @returns {Promise<string>} where the API is; asked for once a page */
+/** @returns {Promise<string>} the API's base address; fetched once per page */
 function whereApi() {
   base ??= findApi().catch((error) => {
     base = undefined;

@@ -1,4 +1,4 @@
-/** The only place that looks elements up. What is missing throws by name: a page and its script cannot drift apart. */
+/** The only module that looks up elements. A missing one throws by name, so page and script cannot drift apart. */
 
 /**
  * @template {Element} T
@@ -37,7 +37,7 @@ export function within(parent, selector, type) {
  */
 
 /**
- * Builds an element. Text always goes in as text, never as markup.
+ * Creates an element. Text is always inserted as text, never as markup.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Make} [make]
@@ -59,7 +59,7 @@ export function element(tag, make = {}, children = []) {
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * A picture out of icons.svg; it says nothing to a screen reader, the control around it has a name.
+ * Creates an icon from icons.svg; it is hidden from screen readers, because the control around it has a name.
  * @param {string} name
  * @returns {SVGSVGElement}
  */

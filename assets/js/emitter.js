@@ -1,4 +1,4 @@
-/** A small typed event source, for what must not depend on a page. */
+/** A small typed event source, for modules that must not depend on a page. */
 
 /**
  * @template {Record<string, unknown>} Events names of events and what each carries
@@ -11,7 +11,7 @@ export class Emitter {
    * @template {keyof Events} K
    * @param {K} name
    * @param {(value: Events[K]) => void} listener
-   * @returns {() => void} takes the listener away again
+   * @returns {() => void} removes the listener
    */
   on(name, listener) {
     const set = this.#listeners.get(name) ?? new Set();

@@ -1,5 +1,5 @@
 /**
- * Texts in the language of the browser. A page loads what several pages say and what its own part says, in one language.
+ * Texts in the browser's language. A page loads the shared texts and those of its own part, in one language.
  */
 
 /**
@@ -10,11 +10,11 @@
  */
 
 const LANGUAGES = ["en", "de"];
-/** The part of the texts that a page needs, where it is not that of the pages before signing in. @type {Record<string, string>} */
+/** The part of the texts that a page needs, if not the one for the pages before signing in. @type {Record<string, string>} */
 const PARTS = { home: "home", room: "call", friendcall: "call" };
 
 /**
- * The first of the user's languages that we have.
+ * Returns the first of the user's languages that is available.
  * @param {readonly string[]} wanted as in navigator.languages
  * @returns {string}
  */
@@ -30,7 +30,7 @@ const loaded = await Promise.all(parts.map((part) => import(`./texts/${language}
 const catalogue = Object.assign({}, ...loaded.map((texts) => texts.default));
 
 /**
- * A text with its places filled in: t("friends.call", { name: "Ada" }).
+ * Returns a text with its placeholders filled in: t("friends.call", { name: "Ada" }).
  * @param {TextKey} key
  * @param {Values} [values]
  * @returns {string}
@@ -40,7 +40,7 @@ export function t(key, values = {}) {
 }
 
 /**
- * Whether this page has that text; what the server calls an error may be newer than the page.
+ * Whether this page has that text; the server may use error codes newer than the page.
  * @param {string} key
  * @returns {key is TextKey}
  */
@@ -48,7 +48,7 @@ export function isTextKey(key) {
   return Object.hasOwn(catalogue, key);
 }
 
-/** Puts the user's language into everything marked with data-text, data-label and data-placeholder. */
+/** Translates everything marked with data-text, data-label or data-placeholder. */
 export function translatePage() {
   if (language === "en") return;
   document.documentElement.lang = language;

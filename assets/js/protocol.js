@@ -1,15 +1,15 @@
 /**
- * The messages of the signaling server, as the pages see them. The server's own description is
- * `runtime/src/signal/protocol.rs`; a test there holds both against each other, name by name.
+ * The messages of the signaling server, as the pages see them. The server's definition is in
+ * `crates/signal/src/protocol.rs`; a test there compares the names in both.
  *
  * The server's messages carry a `seq` that grows by one within a session, except `welcome`, `draining`, `pong` and
- * errors before `welcome`, which belong to one connection. Close codes: 1009 a message of more than 64 KiB, 1012 the
- * server restarts, 4000 no hello in time, 4001 ticket refused, 4002 the session goes on in another connection, 4003
- * nothing was heard for 30 s, 4004 too many sessions, 4008 too slow a reader, 4029 far too many messages.
+ * errors before `welcome`, which belong to one connection. Close codes: 1009 message larger than 64 KiB, 1012 the
+ * server restarts, 4000 no hello in time, 4001 ticket refused, 4002 session resumed on another connection, 4003
+ * nothing received for 30 s, 4004 too many sessions, 4008 reader too slow, 4029 far too many messages.
  */
 
 /**
- * From the browser.
+ * Messages from the browser.
  *
  * @typedef {{ type: "hello", ticket: string, resume?: string, seen?: number }} Hello
  * @typedef {{ type: "join", room: string }} Join
@@ -30,7 +30,7 @@
  */
 
 /**
- * To the browser.
+ * Messages to the browser.
  *
  * @typedef {{ peer: string, name: string, email?: string }} Member the address is told to friends only
  * @typedef {{ type: "welcome", peer: string, resume: string, heartbeat_s: number, resumed: boolean }} Welcome

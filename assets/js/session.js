@@ -3,7 +3,7 @@ import { api, ApiError } from "./api.js";
 
 const ASKED_KEY = "peersync.asked";
 
-/** @returns {Promise<import("./api.js").User | undefined>} undefined where nobody is signed in */
+/** @returns {Promise<import("./api.js").User | undefined>} undefined if nobody is signed in */
 export async function whoAmI() {
   try {
     return await api.me();
@@ -14,7 +14,7 @@ export async function whoAmI() {
 }
 
 /**
- * The user, or a page that is being left for the sign-in page.
+ * Returns the user, or redirects to the sign-in page and returns undefined.
  * @returns {Promise<import("./api.js").User | undefined>}
  */
 export async function requireUser() {
@@ -23,14 +23,14 @@ export async function requireUser() {
   return user;
 }
 
-/** This page as a relative address: file name, query and fragment. */
+/** Returns this page as a relative address: file name, query and fragment. */
 function here() {
   const file = location.pathname.split("/").pop() || "home.html";
   return file + location.search + location.hash;
 }
 
 /**
- * Where to go after signing in. Only a page of our own: anything else would make us send people elsewhere.
+ * Returns where to go after signing in. Only our own pages are allowed, to avoid an open redirect.
  * @param {string} search
  */
 export function nextPage(search) {
@@ -44,7 +44,7 @@ export function goTo(page) {
 }
 
 /**
- * Remembers for this browser what it asked for, until the link in the mail comes back to it.
+ * Remembers what this browser asked for, until the link in the email is opened in it.
  * @param {{ email: string, next: string, match?: string }} asked
  */
 export function rememberAsked(asked) {

@@ -1,18 +1,18 @@
-/** Text that others wrote: made harmless before it is shown as text, and before it names a file. */
+/** Makes text from others harmless before it is shown, and before it names a file. */
 
-/** Controls, direction overrides, invisible and unassigned separators: nothing that belongs in a name or a line. */
+/** Control characters, direction overrides and invisible separators, which do not belong in a name or a line. */
 const INVISIBLE = /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/gu;
-/** More marks on one letter than any language needs make it climb over the lines around it. */
+/** More marks on one letter than any language needs: they would overlap the lines around it. */
 const PILED_MARKS = /(\p{M}{4})\p{M}+/gu;
-/** What file systems or shells take for something else. */
+/** Characters that are special to file systems or shells. */
 const NOT_IN_FILE_NAMES = /[\\/:*?"<>|]/g;
-/** Longest name of a person or a room, in characters; the API has the same limit. */
+/** The maximum length of a person's or room's name, in characters; the API has the same limit. */
 export const LONGEST_NAME = 64;
 const LONGEST_FILE_NAME = 120;
 const LONGEST_EXTENSION = 12;
 
 /**
- * One line, without what could turn the text around it or hide in it.
+ * Reduces text to one line, without characters that reverse or hide text.
  * @param {unknown} value
  * @param {number} longest characters
  * @returns {string}
@@ -24,7 +24,7 @@ export function cleanLine(value, longest) {
 }
 
 /**
- * Several lines, for a chat.
+ * Cleans text of several lines, for a chat.
  * @param {unknown} value
  * @param {number} longest characters
  * @returns {string}
@@ -36,7 +36,7 @@ export function cleanText(value, longest) {
 }
 
 /**
- * A name under which a file of somebody else may be saved: no path, no hidden file, the extension in plain sight.
+ * Returns a safe name for a received file: no path, not hidden, with the extension visible.
  * @param {unknown} value
  * @returns {string}
  */
@@ -52,7 +52,7 @@ export function safeFileName(value) {
 
 /**
  * @param {number} bytes
- * @returns {string} such as "3.2 MB" or "5 bytes", in the reader's way of writing numbers
+ * @returns {string} such as "3.2 MB" or "5 bytes", in the reader's number format
  */
 export function fileSize(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
@@ -63,7 +63,7 @@ export function fileSize(bytes) {
 }
 
 /**
- * The room id in what somebody pasted: a whole link or the id alone.
+ * Returns the room id from pasted text: a whole link or the id alone.
  * @param {string} text
  * @returns {string | undefined}
  */

@@ -1,7 +1,7 @@
 /**
- * How much picture the network to one peer carries. The browser's own congestion control follows the network from
- * second to second; this decides what to give up on, so that the sound stays clear: first rate, then size, then the
- * picture itself.
+ * How much video the network to one peer carries. The browser's own congestion control follows the network from
+ * second to second; this decides what to give up so that the sound stays clear: first rate, then size, then the
+ * video itself.
  */
 
 /** @typedef {{ bitsPerSecond: number, scale: number, framesPerSecond: number }} Step */
@@ -20,12 +20,12 @@ const MOST_PATIENCE = 60;
 
 /**
  * @typedef {{ step: number, good: number, bad: number, patience: number }} Adaptation
- *   step: place in STEPS; good, bad: samples in a row; patience: good samples asked for before trying more, doubled by
- *   every attempt that failed
+ *   step: index in STEPS; good, bad: samples in a row; patience: good samples needed before trying more, doubled by
+ *   every failed attempt
  */
 
 /**
- * Where to begin with so many others in the call: each gets a picture of its own.
+ * Returns the step to begin with for this many others in the call: each gets a video of its own.
  * @param {number} others
  * @returns {number}
  */

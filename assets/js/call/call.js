@@ -1,6 +1,6 @@
 /**
- * A call: the room at the signaling server, and a connection to everybody in it. The server brings people together;
- * what they then say, show and negotiate does not depend on it any more.
+ * A call: the room on the signaling server, and a connection to everybody in it. The server brings people together;
+ * after that, media and negotiation no longer depend on it.
  */
 import { Emitter } from "../emitter.js";
 import { bestStep } from "./adapt.js";
@@ -22,7 +22,7 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  *   link: import("./signaling.js").LinkState, joined: { locked: boolean }, locked: boolean,
  *   peer: Peer, gone: Peer, knock: Person, knocking: null, refused: { code: string, message: string }, message: Message,
  * }} CallEvents
- *   link: the connection to the server; refused: we do not get in; message: about something else, such as rings
+ *   link: the connection to the server; refused: we were not let in; message: about something else, such as rings
  * @typedef {{
  *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate,
  * }} CallOptions
@@ -33,7 +33,7 @@ const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidde
 
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
-  /** Whether we are, or were before the server went away, in the room. */
+  /** Whether we are in the room, or were before the server went away. */
   inside = false;
   locked = false;
   link;
@@ -77,7 +77,7 @@ export class Call extends Emitter {
     link.start();
   }
 
-  /** Goes, and says so to everybody. */
+  /** Leaves, and tells everybody. */
   leave() {
     this.link.send({ type: "leave" });
     for (const end of this.#ends) end();
@@ -87,7 +87,7 @@ export class Call extends Emitter {
     this.link.stop();
   }
 
-  /** @param {boolean} locked @returns {boolean} whether the server could be told */
+  /** @param {boolean} locked @returns {boolean} whether the message could be sent to the server */
   lock(locked) {
     return this.link.send({ type: "room-lock", locked });
   }
@@ -100,9 +100,9 @@ export class Call extends Emitter {
     return this.link.send({ type: "room-admit", peer, admit });
   }
 
-  /** @param {string} text @returns {number} how many it went to */
+  /** @param {string} text @returns {number} the number of people it was sent to */
   chat(text) {
-    return this.peers.filter((peer) => peer.say({ type: "chat", text })).length;
+    return this.peers.filter((peer) => peer.send({ type: "chat", text })).length;
   }
 
   /** @param {Ticket} ticket */
@@ -114,7 +114,7 @@ export class Call extends Emitter {
     if (wait !== undefined) this.#refreshing = setTimeout(() => void this.#refresh(), wait);
   }
 
-  /** New TURN credentials; the connection to the server needs no new ticket and goes on. */
+  /** Fetches new TURN credentials; the connection to the server needs no new ticket and continues. */
   async #refresh() {
     try {
       this.#useTicket(await this.#options.fetchTicket());
@@ -130,7 +130,7 @@ export class Call extends Emitter {
   #welcomed(id, resumed) {
     for (const peer of this.peers) {
       if (resumed) peer.flush();
-      else peer.say({ type: "peer", peer: id });
+      else peer.send({ type: "peer", peer: id });
     }
     if (!resumed) this.link.send({ type: "join", room: this.room });
   }
@@ -182,9 +182,9 @@ export class Call extends Emitter {
 
   /** @param {Person} who */
   #knock(who) {
-    // Our own knock, passed on.
+    // Our own knock was forwarded.
     if (who.id === this.link.peer) this.emit("knocking", null);
-    // Somebody whom we are talking to lost the server and comes back: they are in already.
+    // Somebody we are already connected to lost the server and came back: let them in.
     else if (this.peers.some((peer) => peer.person.id === who.id)) this.admit(who.id, true);
     else this.emit("knock", who);
   }
@@ -204,7 +204,7 @@ export class Call extends Emitter {
 
   /** @param {{ code: string, message: string }} refusal */
   #refused(refusal) {
-    // A call that is going on does not end because its server does not want us any more.
+    // A running call does not end because the server refuses us.
     if (!this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
   }
 
@@ -248,7 +248,7 @@ export class Call extends Emitter {
 }
 
 /**
- * Names come from others: one line, no tricks, never empty.
+ * Cleans a name that came from somebody else: one line, no hidden characters, never empty.
  * @param {Member} member
  * @returns {Person}
  */

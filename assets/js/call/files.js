@@ -1,13 +1,13 @@
 /**
- * Files between two peers, over a data channel of their own so that a large one does not hold up the conversation.
- * Nothing is received that was not accepted by a click, and never more than was announced.
+ * Files between two peers, over a data channel of their own so that a large one does not hold up other messages.
+ * Nothing is received unless a click accepted it, and never more than was announced.
  */
 import { Emitter } from "../emitter.js";
 import { LARGEST_FILE } from "./wire.js";
 
 const CHUNK_BYTES = 32 * 1024;
 const HEADER_BYTES = 4;
-/** How much may wait in the channel: enough to keep it busy, little enough to cancel at once. */
+/** The maximum number of bytes buffered in the channel: enough to keep it busy, few enough to cancel at once. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const LOW_WATER_BYTES = 256 * 1024;
 const MOST_OFFERS = 8;
@@ -46,7 +46,7 @@ export class Files extends Emitter {
 
   /**
    * @param {File} file at most LARGEST_FILE bytes
-   * @returns {Transfer | undefined} nothing where it is too large or nobody could be told
+   * @returns {Transfer | undefined} undefined if it is too large or the offer could not be sent
    */
   offer(file) {
     const id = this.#next;
@@ -136,7 +136,7 @@ export class Files extends Emitter {
     if (transfer.state === "running") this.#end(this.#out, id, "done");
   }
 
-  /** @returns {Promise<void>} when there is room again, or the channel is gone and the next send throws */
+  /** @returns {Promise<void>} resolves when there is room again, or the channel is gone and the next send throws */
   #drained() {
     return new Promise((resolve) => {
       const done = () => {
@@ -167,7 +167,7 @@ export class Files extends Emitter {
   }
 
   /**
-   * The type is never the sender's: a page or a picture with script must not run as one of ours.
+   * Never uses the sender's type: a page or picture with a script must not run with our origin.
    * @param {Held} transfer
    */
   #complete(transfer) {

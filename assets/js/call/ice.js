@@ -1,15 +1,15 @@
-/** TURN credentials live shortly: when to ask for new ones, so that a tab that stays open can still be relayed. */
+/** TURN credentials are short-lived: decides when to renew them, so that a tab that stays open can still be relayed. */
 
-/** Where nothing says how long they live. */
+/** The lifetime if the server does not give one. */
 const DEFAULT_LIFE_S = 3600;
 const SHORTEST_MS = 30_000;
 const LONGEST_MS = 12 * 3600 * 1000;
 
 /**
- * TURN's REST convention puts the end of life, in epoch seconds, at the front of the user name
+ * TURN's REST convention puts the expiry time, in epoch seconds, at the front of the user name
  * (draft-uberti-behave-turn-rest).
  * @param {RTCIceServer[]} servers
- * @returns {number | undefined} epoch milliseconds; nothing where no server needs credentials
+ * @returns {number | undefined} epoch milliseconds; undefined if no server needs credentials
  */
 export function expiresAt(servers) {
   const ends = servers.filter((server) => server.credential !== undefined).map((server) => Number(/^\d+/.exec(server.username ?? "")?.[0]) * 1000);
@@ -18,10 +18,10 @@ export function expiresAt(servers) {
 }
 
 /**
- * How long to wait before asking again: four fifths of what is left.
+ * Returns how long to wait before renewing: four fifths of the remaining time.
  * @param {{ iceServers: RTCIceServer[], ttl?: number }} ticket
  * @param {number} now epoch milliseconds
- * @returns {number | undefined} milliseconds; nothing where nothing expires
+ * @returns {number | undefined} milliseconds; undefined if nothing expires
  */
 export function refreshIn(ticket, now) {
   if (!ticket.iceServers.some((server) => server.credential !== undefined)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * This browser's certificate for calls, kept for a year so that friends can recognise it, and what we compared with
- * friends before. Guests get a fresh one each time: nothing links their calls.
+ * This browser's certificate for calls, kept for a year so that friends can recognise it, and what was compared with
+ * friends before. Guests get a new one each time, so nothing links their calls.
  */
 
 const DATABASE = "peersync";
@@ -13,7 +13,7 @@ const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
 
 /**
  * @param {string} owner the user's address: two users of one browser have two certificates
- * @returns {Promise<RTCCertificate | undefined>} nothing where the browser cannot keep one; calls work without
+ * @returns {Promise<RTCCertificate | undefined>} undefined if the browser cannot keep one; calls work without it
  */
 export async function ownCertificate(owner) {
   try {
@@ -63,7 +63,7 @@ function compared() {
 }
 
 /**
- * What we know of a friend's device.
+ * Returns what is known about a friend's device.
  * @param {string} email
  * @param {string} fingerprint
  * @returns {"known" | "changed" | "new"}
@@ -75,7 +75,7 @@ export function recognise(email, fingerprint) {
 }
 
 /**
- * The user says that the four emoji were the same.
+ * Remembers that the user confirmed the four emoji as the same.
  * @param {string} email
  * @param {string} fingerprint
  */

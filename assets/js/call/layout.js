@@ -1,6 +1,6 @@
 /**
  * The media sections of every connection, always the same four in the same order: microphone, camera, screen, sound of
- * the screen. So both sides know what a track is without being told, and two who begin to share at once cannot end up
+ * the screen. So both sides know what each track is without a message, and two who start sharing at once cannot end up
  * with different sections.
  */
 
@@ -14,11 +14,11 @@ export const SECTIONS = [
   { role: "screenSound", kind: "audio" },
 ];
 
-/** Microphone and camera can be switched without negotiating; the screen is negotiated when it is shared. */
+/** Microphone and camera can be switched without renegotiation; the screen is negotiated when it is shared. */
 const ALWAYS = new Set(["microphone", "camera"]);
 
 /**
- * What we send in a section.
+ * Returns the direction of a section, by whether we send something in it.
  * @param {Role} role
  * @param {boolean} sending
  * @returns {RTCRtpTransceiverDirection}
@@ -28,7 +28,7 @@ export function direction(role, sending) {
 }
 
 /**
- * The newcomer lays out the sections.
+ * Creates the sections, which the newcomer does.
  * @param {RTCPeerConnection} pc
  */
 export function layOut(pc) {
@@ -37,7 +37,7 @@ export function layOut(pc) {
 
 /**
  * @param {RTCPeerConnection} pc
- * @returns {Map<Role, RTCRtpTransceiver>} as far as they are there yet
+ * @returns {Map<Role, RTCRtpTransceiver>} those that exist so far
  */
 export function sections(pc) {
   const found = new Map();

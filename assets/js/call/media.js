@@ -1,6 +1,6 @@
 /**
- * Our own camera, microphone and screen. Nothing is opened but by a method that a click called; a camera that is
- * turned off is let go, so that its light goes out.
+ * Our own camera, microphone and screen. Nothing is opened except by a method called from a click; a camera that is
+ * turned off is released, so that its light goes out.
  */
 import { Emitter } from "../emitter.js";
 
@@ -42,7 +42,7 @@ export function troubleOf(error) {
 export class LocalMedia extends Emitter {
   /** @type {Map<Role, MediaStreamTrack>} */
   #tracks = new Map();
-  /** Muted: the microphone stays open, silent, so that speaking again takes no time. */
+  /** While muted, the microphone stays open but silent, so that unmuting is instant. */
   muted = false;
 
   /** @param {Role} role @returns {MediaStreamTrack | undefined} */
@@ -60,7 +60,7 @@ export class LocalMedia extends Emitter {
   }
 
   /**
-   * Opens both with one question of the browser; where that fails, each by itself, so that one missing device does not
+   * Opens both with one permission prompt; if that fails, each by itself, so that one missing device does not
    * cost the other.
    * @param {{ camera: boolean, microphone: boolean }} wanted
    * @returns {Promise<Problem[]>}
@@ -75,7 +75,7 @@ export class LocalMedia extends Emitter {
         await this.#get(kinds);
         return [];
       } catch {
-        // Each by itself says which one it was.
+        // Opening each by itself shows which one failed.
       }
     }
     /** @type {Problem[]} */
@@ -101,7 +101,7 @@ export class LocalMedia extends Emitter {
   }
 
   /**
-   * Another device while talking. The old one goes on until the new one is there.
+   * Switches the device during a call. The old one stays in use until the new one is open.
    * @param {Kind} kind
    * @param {string} deviceId
    * @returns {Promise<Problem | undefined>}
@@ -133,7 +133,7 @@ export class LocalMedia extends Emitter {
   }
 
   /**
-   * @returns {Promise<boolean>} false where the user thought better of it
+   * @returns {Promise<boolean>} false if the user cancelled
    */
   async shareScreen() {
     let stream;
@@ -158,7 +158,7 @@ export class LocalMedia extends Emitter {
     this.#drop("screen");
   }
 
-  /** Lets everything go. */
+  /** Releases everything. */
   stop() {
     for (const role of [...this.#tracks.keys()]) this.#drop(role);
   }
@@ -171,7 +171,7 @@ export class LocalMedia extends Emitter {
     const before = this.#tracks.get(role);
     if (role === "microphone") track.enabled = !this.muted;
     this.#tracks.set(role, track);
-    // "ended" comes only from outside: unplugged, permission taken back, sharing ended in the browser's own bar.
+    // "ended" only comes from outside: unplugged, permission revoked, sharing stopped in the browser's own bar.
     track.addEventListener("ended", () => {
       if (this.#tracks.get(role) === track) this.#ended(role);
     });
@@ -199,7 +199,7 @@ export class LocalMedia extends Emitter {
   }
 }
 
-/** @returns {{ camera?: string, microphone?: string, speaker?: string }} device ids that were chosen before */
+/** @returns {{ camera?: string, microphone?: string, speaker?: string }} the device ids chosen before */
 export function choices() {
   try {
     return JSON.parse(localStorage.getItem(CHOICE_KEY) ?? "{}") ?? {};
@@ -220,7 +220,7 @@ export function rememberChoice(kind, deviceId) {
 const KINDS = { videoinput: "camera", audioinput: "microphone", audiooutput: "speaker" };
 
 /**
- * @returns {Promise<Array<{ kind: Kind | "speaker", id: string, label: string }>>} labels are empty before a permission
+ * @returns {Promise<Array<{ kind: Kind | "speaker", id: string, label: string }>>} labels are empty until permission is granted
  */
 export async function listDevices() {
   const found = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
@@ -230,12 +230,12 @@ export async function listDevices() {
   });
 }
 
-/** Samples that one measurement of the level takes. */
+/** The number of samples in one measurement of the level. */
 const SAMPLES = 1024;
-/** Quieter than this is silence, in dBFS. */
+/** The level below which sound counts as silence, in dBFS. */
 const FLOOR_DB = -60;
 
-/** How loud a microphone is, for a meter. */
+/** Measures how loud a microphone is, for a meter. */
 export class LevelMeter {
   /** @type {AudioContext | undefined} */
   #audio;
@@ -243,7 +243,7 @@ export class LevelMeter {
   #analyser;
   #samples = new Float32Array(SAMPLES);
 
-  /** @param {MediaStreamTrack | undefined} track nothing stops measuring */
+  /** @param {MediaStreamTrack | undefined} track undefined stops measuring */
   watch(track) {
     void this.#audio?.close().catch(() => undefined);
     this.#audio = undefined;
@@ -259,7 +259,7 @@ export class LevelMeter {
     }
   }
 
-  /** @returns {number} 0 for silence to 1 for as loud as it gets */
+  /** @returns {number} from 0 for silence to 1 for full scale */
   get level() {
     if (!this.#analyser) return 0;
     this.#analyser.getFloatTimeDomainData(this.#samples);
@@ -269,7 +269,7 @@ export class LevelMeter {
 
 /**
  * @param {Float32Array} samples between -1 and 1
- * @returns {number} 0 to 1, even steps for even steps of hearing
+ * @returns {number} 0 to 1, in equal steps of perceived loudness
  */
 export function loudness(samples) {
   let sum = 0;

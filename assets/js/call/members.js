@@ -1,8 +1,8 @@
 /**
- * Who is in the room, as far as the server says, matched with the connections that we have.
+ * Who is in the room according to the server, matched with our connections.
  *
- * After the server was away people come back with new ids while their connections never broke. They tell each other
- * their new ids over the data channel; a stranger is met only when nobody claims to be it.
+ * After a server outage people come back with new ids, although their connections never broke. They tell each other
+ * their new ids over the data channel; we connect to an unknown id only if nobody claims it.
  */
 
 /**
@@ -12,9 +12,9 @@
  * @typedef {{ person: Person, initiator: boolean, signals: Signal[], timer: ReturnType<typeof setTimeout> }} Stranger
  */
 
-/** How long a stranger waits while a connection is there whose owner the server does not list. */
+/** How long an unknown id waits while there is a connection whose owner the server does not list. */
 const GRACE_MS = 1500;
-/** How long an unlisted connection that does not work is kept. */
+/** How long a broken connection is kept if the server does not list its owner. */
 const LOST_MS = 4000;
 const MOST_SIGNALS = 64;
 
@@ -41,7 +41,7 @@ export class Members {
   }
 
   /**
-   * The server lists somebody.
+   * Called when the server lists somebody.
    * @param {Person} person
    * @param {boolean} initiator whether we make the first offer: we came later
    */
@@ -59,13 +59,13 @@ export class Members {
     if (wait === 0) this.#introduce(person.id);
   }
 
-  /** @param {string} id of somebody whom nobody claimed to be */
+  /** @param {string} id that no existing peer claimed */
   #introduce(id) {
     const stranger = this.#strangers.get(id);
     if (!stranger) return;
     clearTimeout(stranger.timer);
     this.#strangers.delete(id);
-    // Their old connection, if it is dead already, must not stand beside the new one.
+    // Their old connection, if it is dead already, must not remain beside the new one.
     for (const peer of [...this.peers]) {
       if (!peer.listed && peer.status !== "connected" && peer.name === stranger.person.name) this.drop(peer);
     }
@@ -75,7 +75,7 @@ export class Members {
   }
 
   /**
-   * Somebody says over the data channel what their id is now.
+   * Called when somebody announces their new id over the data channel.
    * @param {Peer} peer
    * @param {string} id
    */
@@ -91,7 +91,7 @@ export class Members {
     peer.flush();
   }
 
-  /** @param {string} id whom the server does not list any more */
+  /** @param {string} id that the server no longer lists */
   left(id) {
     const stranger = this.#strangers.get(id);
     clearTimeout(stranger?.timer);
@@ -103,7 +103,7 @@ export class Members {
   }
 
   /**
-   * The server lists these and nobody else.
+   * Called with the complete list of the server.
    * @param {Person[]} people
    */
   list(people) {
@@ -113,7 +113,7 @@ export class Members {
   }
 
   /**
-   * Somebody whom the server does not list stays as long as the connection works.
+   * Keeps somebody whom the server does not list for as long as the connection works.
    * @param {Peer} peer
    */
   watch(peer) {

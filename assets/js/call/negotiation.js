@@ -1,7 +1,7 @@
 /**
  * Perfect negotiation over one connection: either side may change what it sends at any time, and when both do at once
  * the polite one gives way (https://w3c.github.io/webrtc-pc/#perfect-negotiation-example).
- * How a message travels, and that it may get lost, is the caller's affair: an offer without an answer is sent again.
+ * Transport and loss of messages are the caller's concern: an offer without an answer is sent again.
  */
 
 const FIRST_PATIENCE_MS = 4000;
@@ -14,7 +14,7 @@ export class Negotiation {
   #polite;
   #send;
   #beforeAnswer;
-  /** The one who was there first waits for the newcomer's offer, so that both begin with the same media sections. */
+  /** Whoever was first in the room waits for the newcomer's offer, so that both begin with the same media sections. */
   #mayOffer;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -41,13 +41,13 @@ export class Negotiation {
     pc.addEventListener("signalingstatechange", () => this.#watchAnswer());
   }
 
-  /** Sends what we last described once more, with all candidates known by now; harmless where it did arrive. */
+  /** Sends the last local description again, with all candidates known by now; harmless if it did arrive. */
   resend() {
     const { localDescription: local, signalingState } = this.#pc;
     if (local && signalingState !== "closed") this.#send({ description: { type: local.type, sdp: local.sdp } });
   }
 
-  /** Whether the other side still owes us an answer. */
+  /** Whether an answer from the other side is outstanding. */
   get waiting() {
     return this.#pc.signalingState === "have-local-offer";
   }
@@ -58,7 +58,7 @@ export class Negotiation {
       if ("description" in signal) await this.#describe(signal.description);
       else await this.#candidate(signal.candidate);
     } catch (error) {
-      // A closed connection, or a description that belongs to an earlier round: the next round mends it.
+      // A closed connection, or a description that belongs to an earlier round: the next round fixes it.
       if (this.#pc.signalingState !== "closed") console.debug("negotiation:", error);
     }
   }

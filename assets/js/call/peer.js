@@ -1,12 +1,12 @@
 /**
- * One other person: the connection to them, what we send them, and what they send us.
+ * One other person: the connection to them, and the media and messages in both directions.
  *
- * It goes on without the signaling server. Negotiation travels over the data channel where that is up, over the server
- * where it is not, and waits where neither is there.
+ * It survives the loss of the signaling server. Negotiation uses the data channel if it is open, the server
+ * if it is not, and waits if neither is available.
  */
 import { Emitter } from "../emitter.js";
 import { adapt, applyStep, begin, STEPS } from "./adapt.js";
-import { Conversation } from "./wire.js";
+import { PeerChannel } from "./wire.js";
 import { Files } from "./files.js";
 import { direction, layOut, sections } from "./layout.js";
 import { Negotiation } from "./negotiation.js";
@@ -24,17 +24,17 @@ import { fingerprintOf, Verification } from "./verification.js";
  *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,
  *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null,
  * }} PeerEvents
- *   moved: the person has another id at the server now; bye: they left
+ *   moved: the person now has another id on the server; bye: they left
  * @typedef {{
  *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration,
  *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
  *   state: () => import("./wire.js").MediaState, best: () => number,
  * }} PeerOptions
- *   viaServer: hands a signal to the signaling server, false where it is away; track: what we send; best: see adapt.js
+ *   viaServer: sends a signal to the server, false if it is unreachable; track: what we send; best: see adapt.js
  */
 
 const SAMPLE_MS = 2000;
-/** An interruption this long is not a hiccup of the network any more. */
+/** How long an interruption may last before ICE is restarted. */
 const RESTART_AFTER_MS = 2500;
 const RESTART_EVERY_MS = 8000;
 
@@ -51,19 +51,19 @@ export class Peer extends Emitter {
   screen = new MediaStream();
   /** @type {Quality} */
   quality = { level: "connecting", rttMs: 0, lossPercent: 0, relayed: false };
-  /** Whether the server counts them in the room. */
+  /** Whether the server lists them in the room. */
   listed = true;
   files;
   verification;
   #options;
   #pc;
   #negotiation;
-  #talk;
+  #channel;
   #sample = FIRST_SAMPLE;
   #adaptation;
-  /** The step that the browser was told. */
+  /** The step last applied to the sender. */
   #applied = -1;
-  /** Something could not be sent either way. */
+  /** Whether a signal could be sent neither way. */
   #unsent = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #restarting;
@@ -80,10 +80,10 @@ export class Peer extends Emitter {
       polite: options.polite, initiator: options.initiator,
       send: (signal) => this.#deliver(signal), beforeAnswer: () => this.#attachAll(),
     });
-    this.#talk = new Conversation(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
-    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.say(message));
+    this.#channel = new PeerChannel(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
+    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.send(message));
     this.verification = new Verification({
-      begins: !options.polite, send: (message) => this.say(message),
+      begins: !options.polite, send: (message) => this.send(message),
       fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: fingerprintOf(this.#pc.remoteDescription?.sdp) }),
     });
     this.#listen();
@@ -98,19 +98,19 @@ export class Peer extends Emitter {
     return this.person.name;
   }
 
-  /** How loud they are just now, 0 to 1. */
+  /** How loud they are right now, from 0 to 1. */
   get loudness() {
     return sections(this.#pc).get("microphone")?.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
   }
 
-  /** Whether there is a way to them that needs no server. */
+  /** Whether messages reach them without the server. */
   get reachable() {
-    return this.#talk.open && this.status === "connected";
+    return this.#channel.open && this.status === "connected";
   }
 
   /** @param {WireMessage} message @returns {boolean} */
-  say(message) {
-    return this.#talk.send(message);
+  send(message) {
+    return this.#channel.send(message);
   }
 
   /** @param {Signal} signal that came over the server */
@@ -118,21 +118,21 @@ export class Peer extends Emitter {
     void this.#negotiation.receive(signal);
   }
 
-  /** What we send in that role changed. @param {Role} role */
+  /** Call this when what we send in that role changed. @param {Role} role */
   update(role) {
     const transceiver = sections(this.#pc).get(role);
     if (transceiver) this.#attach(role, transceiver);
     this.#tellState();
   }
 
-  /** The server is back, or knows us by a new name: what was waiting goes out. */
+  /** Sends what was waiting, when the server is back or has given us a new id. */
   flush() {
     if (!this.#unsent && !this.#negotiation.waiting) return;
     this.#unsent = false;
     this.#negotiation.resend();
   }
 
-  /** The network changed: look for new ways at once, media goes on over the old one as long as it carries. */
+  /** Restarts ICE after a change of network; media continues over the old path for as long as it works. */
   restart() {
     if (this.status !== "closed") this.#pc.restartIce();
   }
@@ -147,7 +147,7 @@ export class Peer extends Emitter {
   /** @param {boolean} [goodbye] whether to tell them */
   close(goodbye = true) {
     if (this.status === "closed") return;
-    if (goodbye) this.say({ type: "bye" });
+    if (goodbye) this.send({ type: "bye" });
     clearInterval(this.#sampling);
     clearTimeout(this.#restarting);
     this.#negotiation.stop();
@@ -159,19 +159,19 @@ export class Peer extends Emitter {
     const pc = this.#pc;
     pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
     pc.addEventListener("iceconnectionstatechange", () => this.#connectionChanged());
-    this.#talk.on("open", () => {
+    this.#channel.on("open", () => {
       this.#tellState();
       void this.verification.start();
       this.emit("open", null);
     });
-    this.#talk.on("message", (message) => this.#hear(message));
-    this.#talk.on("close", () => { if (this.status !== "closed") this.emit("bye", null); });
+    this.#channel.on("message", (message) => this.#onMessage(message));
+    this.#channel.on("close", () => { if (this.status !== "closed") this.emit("bye", null); });
     this.files.on("change", (transfer) => this.emit("transfer", transfer));
     this.verification.on("code", (code) => this.emit("code", code));
   }
 
   /** @param {WireMessage} message */
-  #hear(message) {
+  #onMessage(message) {
     switch (message.type) {
       case "description":
       case "candidate":
@@ -205,9 +205,9 @@ export class Peer extends Emitter {
     const message = "description" in signal
       ? { type: /** @type {const} */ ("description"), description: signal.description }
       : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
-    if (this.reachable && this.say(message)) return;
+    if (this.reachable && this.send(message)) return;
     if (this.#options.viaServer(signal)) return;
-    // No way at the moment. The whole description, candidates included, goes out with flush().
+    // Neither way works right now. flush() sends the whole description, candidates included.
     this.#unsent = true;
   }
 
@@ -232,7 +232,7 @@ export class Peer extends Emitter {
   }
 
   #tellState() {
-    this.say({ type: "state", ...this.#options.state() });
+    this.send({ type: "state", ...this.#options.state() });
   }
 
   #connectionChanged() {
@@ -294,7 +294,7 @@ export class Peer extends Emitter {
     try {
       await applyStep(sender, step);
     } catch (error) {
-      // Negotiated at the same moment: the next sample tries again.
+      // A negotiation ran at the same moment: the next sample tries again.
       console.debug("bitrate:", error);
       return;
     }

@@ -1,4 +1,4 @@
-/** How good a connection is, out of the browser's statistics, in words that people use. */
+/** Rates a connection from the browser's statistics, in everyday words. */
 
 /**
  * @typedef {"good" | "fair" | "poor" | "lost" | "connecting"} Level
@@ -7,7 +7,7 @@
  *   rttMs: number, relayed: boolean, availableBps: number,
  *   received: number, lost: number, frozenS: number,
  *   sentLoss: number, limitedBy: string,
- * }} Sample what is read from one report; counters grow from the start of the connection
+ * }} Sample values read from one report; counters grow from the start of the connection
  */
 
 /** @type {Sample} */
@@ -57,7 +57,7 @@ function readInbound(sample, entry) {
   sample.frozenS += number(entry.totalFreezesDuration);
 }
 
-/** Limits after which people notice: ITU-T G.114 for delay (one way 150 ms and 400 ms), loss as in common practice. */
+/** Thresholds that people notice: ITU-T G.114 for delay (one way 150 ms and 400 ms), loss as in common practice. */
 const FAIR = { rttMs: 300, lossPercent: 3, frozenS: 0.4 };
 const POOR = { rttMs: 700, lossPercent: 9, frozenS: 1.2 };
 

@@ -1,6 +1,6 @@
 /**
- * The connection to the signaling server: hello, heartbeat, resume, and coming back with jitter.
- * It knows nothing of calls or pages. What is sent while it is away is the caller's affair: send() says false.
+ * The connection to the signaling server: hello, heartbeat, resume, and reconnecting with jitter.
+ * It knows nothing of calls or pages. While it is disconnected, send() returns false and the caller decides what to do.
  */
 import { Emitter } from "../emitter.js";
 
@@ -22,12 +22,12 @@ const HELLO_LIMIT_MS = 8000;
 /** Codes of errors after which coming back cannot help. @type {Set<string>} */
 const FINAL = new Set(["forbidden", "room_not_found"]);
 
-/** How long to wait before coming back: grows, has a ceiling, and is spread so that not all come back at once. */
+/** The wait before reconnecting: it grows up to a limit, with jitter so that clients do not all return at once. */
 const FIRST_MS = 500;
 const CEILING_MS = 10_000;
 
 /**
- * Full jitter: any time between nothing and the growing limit.
+ * Returns a delay with full jitter: any time between zero and the growing limit.
  * @param {number} attempt 0 for the first try after a loss
  * @param {() => number} [random]
  * @returns {number} milliseconds
@@ -40,9 +40,9 @@ export function backoff(attempt, random = Math.random) {
 export class SignalingLink extends Emitter {
   /** @type {LinkState} */
   state = "closed";
-  /** Our id at the server; a new one where it could not resume. */
+  /** Our id on the server; a new one if the session could not be resumed. */
   peer = "";
-  /** What the server gave us to continue this session with. */
+  /** The key with which the server lets us resume this session. */
   #resume = "";
   /** @type {WebSocket | undefined} */
   #socket;
@@ -52,7 +52,7 @@ export class SignalingLink extends Emitter {
   #heartbeat;
   #attempt = 0;
   #answered = true;
-  /** Tells late answers of an abandoned attempt from those of the present one. */
+  /** Distinguishes late answers to an abandoned attempt from those to the current one. */
   #generation = 0;
   /** Number of the last server message seen, for a resume without loss or duplicate. */
   #seen = 0;
@@ -71,7 +71,7 @@ export class SignalingLink extends Emitter {
     void this.#connect();
   }
 
-  /** Ends it for good, with a goodbye. */
+  /** Ends the session for good, with a `bye`. */
   stop() {
     this.send({ type: "bye" });
     this.#drop();
@@ -79,7 +79,7 @@ export class SignalingLink extends Emitter {
     this.#setState("closed");
   }
 
-  /** Tries at once where it was waiting: the network is back, or the machine woke up. */
+  /** Reconnects at once if it was waiting: the network is back, or the machine woke up. */
   hurry() {
     if (this.state !== "waiting") return;
     clearTimeout(this.#timer);
@@ -87,7 +87,7 @@ export class SignalingLink extends Emitter {
     void this.#connect();
   }
 
-  /** After a sleep the socket may look open and be dead: ask, and give up on it soon. */
+  /** After a sleep the socket may look open but be dead: sends a ping, with a short timeout. */
   probe() {
     if (this.state === "open") this.#beat(3000);
     else this.hurry();
@@ -198,7 +198,7 @@ export class SignalingLink extends Emitter {
   }
 
   /**
-   * A session that can no longer be resumed is begun anew; anything final is told.
+   * Starts a new session if the old one cannot be resumed; reports anything final.
    * @param {import("../protocol.js").Refusal} message
    * @param {number} mine
    */
@@ -213,7 +213,7 @@ export class SignalingLink extends Emitter {
     this.emit("refused", { code: message.code, message: message.message });
   }
 
-  /** @param {number} [patience] time for the answer, in milliseconds; else until the next beat */
+  /** @param {number} [patience] time for the answer, in milliseconds; by default until the next heartbeat */
   #beat(patience) {
     if (!this.#answered && patience === undefined) {
       this.#lost(this.#generation);

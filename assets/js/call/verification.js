@@ -1,13 +1,13 @@
 /**
- * Four emoji that both sides see alike if, and only if, nobody sits in between.
+ * Four emoji that are the same on both sides if, and only if, nobody intercepts the call.
  *
  * They are derived from both DTLS fingerprints and from a random number of each side. The side that begins commits to
- * its number before it sees the other's, so that somebody in between has a single try in 2^24; without that, fingerprints
- * that collide could be searched for beforehand (the reasoning is ZRTP's, RFC 6189 section 4.4.1.1).
+ * its number before it sees the other's, so that an interceptor has a single try in 2^24; without that, fingerprints
+ * that collide could be searched for in advance (the reasoning is ZRTP's, RFC 6189 section 4.4.1.1).
  */
 import { Emitter } from "../emitter.js";
 
-/** 64 pictures that are told apart at a glance and over the telephone. */
+/** 64 pictures that are easy to tell apart at a glance and over the phone. */
 export const EMOJI = [
   "🐶", "🐱", "🦁", "🐎", "🦄", "🐷", "🐘", "🐰", "🐼", "🐓", "🐧", "🐢", "🐟", "🐙", "🦋", "🌷",
   "🌳", "🌵", "🍄", "🌏", "🌙", "☁️", "🔥", "🍌", "🍎", "🍓", "🌽", "🍕", "🎂", "❤️", "😀", "🤖",
@@ -43,8 +43,8 @@ export async function emojiOf(one, other, beginner, answerer) {
 }
 
 /**
- * The one SHA-256 fingerprint of a description. Several different ones would let a description show one certificate and
- * use another, so they count as none.
+ * Returns the SHA-256 fingerprint of a description. Several different ones would let it show one certificate and
+ * use another, so they count as missing.
  * @param {string | undefined} sdp
  * @returns {string | undefined}
  */
@@ -79,7 +79,7 @@ export class Verification extends Emitter {
     this.#fingerprints = fingerprints;
   }
 
-  /** The channel is open. */
+  /** Starts the exchange; called when the channel is open. */
   async start() {
     if (this.#begins) this.#send({ type: "commit", hash: hex(await digest(this.#nonce)) });
   }

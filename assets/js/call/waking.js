@@ -1,10 +1,10 @@
-/** Notices that the network came back, changed, or that the machine slept. */
+/** Detects that the network came back or changed, or that the machine slept. */
 
 const TICK_MS = 4000;
-/** Timers of hidden tabs may be held back for a minute; longer than that was a sleep. */
+/** Browsers may delay timers of hidden tabs by a minute; a longer gap was a sleep. */
 const SLEPT_MS = 70_000;
 
-/** @typedef {EventTarget & { type?: string, effectiveType?: string }} Connection where the browser has it; type is known on phones */
+/** @typedef {EventTarget & { type?: string, effectiveType?: string }} Connection if the browser supports it; type is known on phones */
 
 /**
  * @param {(why: "online" | "network" | "slept") => void} onWake
@@ -19,7 +19,7 @@ export function watchWaking(onWake) {
   }, TICK_MS);
   const online = () => onWake("online");
   const connection = /** @type {Connection | undefined} */ (Reflect.get(navigator, "connection"));
-  // It also tells of every new estimate of delay and rate, which is no reason to look for new ways.
+  // The event also fires for every new estimate of delay and rate, which is no reason to restart ICE.
   const kind = () => `${connection?.type} ${connection?.effectiveType}`;
   let known = kind();
   const network = () => {

@@ -1,14 +1,14 @@
 /**
- * What two peers say to each other over their data channel. Whatever arrives was written by somebody else: it is
- * checked, cut to size and copied field by field, so that nothing unexpected travels on.
+ * The messages between two peers over their data channel. Whatever arrives was written by somebody else: it is
+ * checked, cut to size and copied field by field, so that nothing unexpected gets through.
  */
 import { Emitter } from "../emitter.js";
 import { cleanText, safeFileName } from "../text.js";
 
-/** Longest message in characters; an offer of four media sections has about 10,000. */
+/** The maximum length of a message in characters; an offer with four media sections has about 10,000. */
 export const LONGEST_MESSAGE = 65_536;
 export const LONGEST_CHAT = 4000;
-/** Largest file in bytes: it is put together in the receiver's memory. */
+/** The maximum file size in bytes: a file is assembled in the receiver's memory. */
 export const LARGEST_FILE = 256 * 1000 * 1000;
 
 /**
@@ -72,7 +72,7 @@ const READERS = {
 
 /**
  * @param {unknown} data as a data channel delivered it
- * @returns {WireMessage | undefined} nothing where it is not one of ours
+ * @returns {WireMessage | undefined} undefined if it is not a valid message
  */
 export function readWire(data) {
   if (typeof data !== "string" || data.length > LONGEST_MESSAGE) return undefined;
@@ -102,15 +102,15 @@ export function readCandidate(value) {
   return candidate;
 }
 
-/** Token bucket: a burst, and then so many a second. An ICE restart comes with some dozens at once. */
+/** Token bucket: a burst, then a steady rate per second. An ICE restart sends some dozens at once. */
 const BURST = 200;
 const PER_SECOND = 30;
 
 /**
- * The channel itself: small messages, checked, and not more of them than anybody can read.
+ * The data channel for messages: each is validated, and their rate is limited.
  * @extends {Emitter<{ open: null, message: WireMessage, close: null }>}
  */
-export class Conversation extends Emitter {
+export class PeerChannel extends Emitter {
   #channel;
   #tokens = BURST;
   #last = 0;
@@ -133,7 +133,7 @@ export class Conversation extends Emitter {
 
   /**
    * @param {WireMessage} message
-   * @returns {boolean} whether it is on its way
+   * @returns {boolean} whether it was handed to the channel
    */
   send(message) {
     if (!this.open) return false;

@@ -23,10 +23,10 @@ export class FriendList {
   #online = new Map();
   /** Names of those whose request was shown, so that a new one is read out once. @type {Set<string> | undefined} */
   #asked;
-  /** Called when the signaling server may know less of our friends than we do. */
+  /** Called when the signaling server's list of friends may be out of date. */
   onChanged = () => {};
 
-  /** Asks the server again for friends and requests. */
+  /** Reloads friends and requests from the server. */
   async reload() {
     try {
       const [friends, requests] = await Promise.all([api.friends(), api.friendRequests()]);
@@ -39,7 +39,7 @@ export class FriendList {
     }
   }
 
-  /** Whether there is a friend of whom the signaling server has not said a word: it remembers friends for a while. */
+  /** Whether the signaling server has not yet reported on some friend: it caches friends for a while. */
   get incomplete() {
     return this.#friends.some(({ email }) => !this.#online.has(email));
   }
@@ -54,7 +54,7 @@ export class FriendList {
     else this.#show();
   }
 
-  /** @param {string} email @returns {string} the name, or the address of someone we do not know yet */
+  /** @param {string} email @returns {string} the name, or the address if the person is not known yet */
   nameOf(email) {
     return this.#friends.find((friend) => friend.email === email)?.name ?? email;
   }
@@ -145,7 +145,7 @@ export class FriendList {
 }
 
 /**
- * The click on "Call" is the consent to camera and microphone: the next page takes it once.
+ * The click on "Call" is the consent to camera and microphone: the next page uses it once.
  * @param {{ email: string, name: string }} friend
  */
 function callFriend(friend) {

@@ -10,7 +10,7 @@ import { Rings } from "../ui/rings.js";
 /** @type {Record<import("../call/signaling.js").LinkState, import("../i18n.js").TextKey>} */
 const WORDS = { connecting: "home.connecting", open: "home.connected", waiting: "home.waiting", closed: "home.waiting" };
 
-/** Who is there has been told by then. */
+/** By then the server has reported who is online. */
 const SETTLED_MS = 1000;
 
 export class Presence {
@@ -38,7 +38,7 @@ export class Presence {
     this.#link.on("refused", () => void requireUser());
     this.#friends.onChanged = () => { this.#link.send({ type: "friends-changed" }); };
     watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });
-    // A page put aside is not reachable; coming back to it, it is.
+    // A page in the back-forward cache is not reachable; once restored, it is.
     addEventListener("pagehide", () => this.#link.stop());
     addEventListener("pageshow", (event) => { if (event.persisted) this.#link.start(); });
     this.#link.start();

@@ -1,4 +1,4 @@
-/** Rooms: making one, going into one by its link. */
+/** Rooms: creating one, and joining one by its link. */
 import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Finding people: asks while one types, never for one letter, never twice at once. */
+/** Finding people: searches while the user types, never for one letter, never twice at once. */
 import { api } from "../api.js";
 import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
@@ -9,7 +9,7 @@ import { errorText } from "../ui/problems.js";
 const PAUSE_MS = 350;
 const SHORTEST = 2;
 
-/** @param {() => void} onChange called when a request went out */
+/** @param {() => void} onChange called when a request was sent */
 export function startSearch(onChange) {
   const field = byId("search", HTMLInputElement);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -94,7 +94,7 @@ function row(name, email, person, onChange, query) {
 }
 
 /**
- * Addresses of people found by name are masked; the id stands for them. Who typed the whole address knows it.
+ * People found by name have masked addresses and are identified by id. Whoever typed the full address knows it.
  * @param {string} shown
  * @param {string | undefined} id
  * @param {string} query

@@ -1,4 +1,4 @@
-/** A call between friends: ringing, being rung, talking. */
+/** A call between friends: calling, being called, talking. */
 import { api, ApiError } from "../api.js";
 import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
@@ -11,14 +11,14 @@ import { CALL_KEY } from "../ui/rings.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
 import { problemText } from "../view/devices.js";
 
-/** The call itself comes when it begins: asking is there sooner. */
+/** The call's modules load when it begins, so that the question appears sooner. */
 const loadCall = () => Promise.all([import("../view/running.js"), import("../view/outgoing.js")]);
-/** A click older than this is no consent to camera and microphone any more: the page was restored, not opened. */
+/** A click older than this no longer counts as consent to camera and microphone: the page was restored, not opened. */
 const CONSENT_MS = 60_000;
 
 /**
  * @typedef {import("../api.js").User} User
- * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, where we accepted a ring
+ * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, if we accepted a ring
  */
 
 export async function start() {
@@ -38,7 +38,7 @@ export async function start() {
 }
 
 /**
- * Whom the address names, and whether a click on the page before agreed to it just now. It counts once.
+ * Returns whom the address names, and whether a click on the previous page just consented. Consent counts once.
  * @returns {{ whom: Whom, consent: boolean }}
  */
 function asked() {
@@ -67,7 +67,7 @@ async function friendName(email) {
 }
 
 /**
- * Asks before anything is opened.
+ * Asks before any device is opened.
  * @param {User} user
  * @param {Whom} friend
  */
@@ -85,7 +85,7 @@ function ready(user, friend) {
 }
 
 /**
- * The click was on the page before.
+ * Starts without asking: the click was on the previous page.
  * @param {User} user
  * @param {Whom} friend
  */
@@ -110,7 +110,7 @@ async function call(user, friend, media) {
     over(friend, errorText(error), error instanceof ApiError && error.status === 0);
     return;
   }
-  /** Why it ended, where it was not by leaving. */
+  /** Why the call ended, if nobody left. */
   let reason = "";
   /** @type {import("../view/outgoing.js").Outgoing | undefined} */
   let outgoing;

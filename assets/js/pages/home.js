@@ -1,4 +1,4 @@
-/** The home page: who is there, who asks, who can be found, and the way into rooms. */
+/** The home page: friends, requests, search and rooms. */
 import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";

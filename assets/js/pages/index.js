@@ -1,8 +1,8 @@
-/** The landing page: whoever is signed in finds the way home. */
+/** The landing page: leads signed-in users to their home page. */
 import { within } from "../dom.js";
 import { t } from "../i18n.js";
 
-/** A cookie that scripts cannot read says who is signed in; this note only says that somebody was. */
+/** The session cookie cannot be read by scripts; this flag only records that somebody was signed in. */
 const SEEN_KEY = "peersync.signed-in";
 
 export function start() {

@@ -1,4 +1,4 @@
-/** Signing in: asking for a mail, and the page that the link in the mail opens. */
+/** Signing in: requesting an email, and the page that its link opens. */
 import { api, ApiError } from "../api.js";
 import { byId } from "../dom.js";
 import { nextPage, recallAsked } from "../session.js";
@@ -17,7 +17,7 @@ export function start() {
   });
 }
 
-/** The token out of the fragment; it leaves the address bar and the history at once. */
+/** Takes the token from the fragment and removes it from the address bar and the history at once. */
 function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
   if (token) history.replaceState(null, "", "login.html");
@@ -25,7 +25,7 @@ function takeToken() {
 }
 
 /**
- * A mail scanner opens links too, so only a click spends the token.
+ * Mail scanners open links too, so only a click uses the token.
  * @param {string} token
  */
 function confirm(token) {
@@ -36,7 +36,7 @@ function confirm(token) {
     try {
       await api.verify({ token, ...(values.match ? { match: values.match } : {}) });
     } catch (error) {
-      // Another browser than the one that asked: the number shown there proves that it is the same person.
+      // Not the browser that asked for the link: the number shown there proves that it is the same person.
       if (error instanceof ApiError && error.code === "match") byId("match-field", HTMLElement).hidden = false;
       throw error;
     }

@@ -9,7 +9,7 @@ import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
 
-/** The call itself comes when somebody is about to join: the page is there sooner. */
+/** The call's modules load when somebody is about to join, so that the page appears sooner. */
 const loadCall = () => import("../view/running.js");
 const NAME_KEY = "peersync.guest";
 /** @type {Record<string, import("../i18n.js").TextKey>} */
@@ -22,7 +22,7 @@ export async function start() {
     gone();
     return;
   }
-  // Another link pasted over this one is another room.
+  // Another link pasted into the address bar is another room.
   addEventListener("hashchange", () => location.reload());
   try {
     const [user, room] = await Promise.all([whoAmI(), api.room(id)]);
@@ -77,28 +77,28 @@ async function join({ id, title, name, user, media, lobby }) {
     call.on("joined", () => { lobby.close(); running.show(); resolve(); });
     call.on("refused", ({ code }) => {
       const why = t(REFUSALS[code] ?? "error.unknown");
-      // Alone in a room that ended while the server was away: nothing is left to go on with.
+      // Alone in a room that ended while the server was away: the call is over.
       if (running.screen) {
         running.end();
         toast(why, { kind: "warn", keep: true });
       } else {
         call.leave();
         showWaiting(false);
-        // What is said where nothing was shown a moment ago is not read out.
-        requestAnimationFrame(() => lobby.say(why));
+        // Text in a region that was hidden until now is not read out, so wait a frame.
+        requestAnimationFrame(() => lobby.showStatus(why));
       }
       resolve();
     });
   });
-  call.on("knocking", () => { lobby.say(""); showWaiting(true); });
+  call.on("knocking", () => { lobby.showStatus(""); showWaiting(true); });
   byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
-  lobby.say(t("home.connecting"));
+  lobby.showStatus(t("home.connecting"));
   call.start();
   await settled;
 }
 
 /**
- * In place of the lobby: we knocked, and somebody has to let us in.
+ * Replaces the lobby while we wait to be let in.
  * @param {boolean} waiting
  */
 function showWaiting(waiting) {

@@ -1,13 +1,13 @@
 /**
- * Calling for attention: sounds, a changing title and, where allowed, a desktop notification. Sounds are made by
- * WebAudio, so nothing is downloaded; they are silent where the browser does not let us play yet.
+ * Getting attention: sounds, a changing title and, if allowed, a desktop notification. Sounds are generated with
+ * WebAudio, so nothing is downloaded; they stay silent until the browser allows playback.
  */
 
 const BLINK_MS = 1000;
 
 /**
  * @param {string} text
- * @returns {() => void} puts the title back and takes the notification away
+ * @returns {() => void} restores the title and closes the notification
  */
 export function attract(text) {
   const title = document.title;
@@ -47,7 +47,7 @@ function context() {
 }
 
 /**
- * One soft note.
+ * Plays one soft note.
  * @param {AudioContext} audio
  * @param {number} pitch Hz
  * @param {number} at seconds from now
@@ -84,7 +84,7 @@ export function play(name) {
     const audio = context();
     for (const [pitch, at, length] of TUNES[name] ?? []) note(audio, pitch, at, length, 0.09);
   } catch {
-    // No sound device: a ring is also seen, in the page and in the title.
+    // No sound device: the page and its title also show the ring.
   }
 }
 

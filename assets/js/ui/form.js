@@ -1,4 +1,4 @@
-/** Forms: busy while sending, errors next to the field that caused them, nothing lost. */
+/** Forms: busy while sending, errors next to the field that caused them, and no input lost. */
 import { element, within } from "../dom.js";
 import { errorText } from "./problems.js";
 
@@ -38,7 +38,7 @@ async function submit(form, send) {
 }
 
 /**
- * Those that can be seen: a field that is put away neither sends anything nor carries a message.
+ * Returns the visible fields: a hidden one is neither sent nor given a message.
  * @param {HTMLFormElement} form
  * @returns {HTMLInputElement[]}
  */
@@ -57,7 +57,7 @@ export function clearProblems(form) {
 
 /**
  * @param {HTMLFormElement} form
- * @param {HTMLInputElement | undefined} field the one to go back to
+ * @param {HTMLInputElement | undefined} field the one to focus
  * @param {string} text
  */
 export function showProblem(form, field, text) {

@@ -1,4 +1,4 @@
-/** "Look into your mailbox": the step between asking for a link and being signed in. */
+/** "Check your email": the step between requesting a link and being signed in. */
 import { api } from "../api.js";
 import { byId, element } from "../dom.js";
 import { t } from "../i18n.js";

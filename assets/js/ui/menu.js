@@ -67,7 +67,7 @@ function onKey(event, menu, close) {
 }
 
 /**
- * Beside the button, inside the window. Positions are set through the CSSOM, which the content policy allows.
+ * Places the menu beside the button, inside the window. Positions are set through the CSSOM, which the CSP allows.
  * @param {HTMLElement} menu
  * @param {HTMLElement} anchor
  */

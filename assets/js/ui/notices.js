@@ -1,4 +1,4 @@
-/** Short messages: shown in a corner and read out, and for a screen reader alone. */
+/** Short messages: shown in a corner and read out, or for screen readers only. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -8,7 +8,7 @@ const SHOWN_MS = 7000;
 const regions = new Map();
 
 /**
- * A live region has to be in the page before its text changes, or nothing is read out.
+ * A live region must be in the page before its text changes, or nothing is read out.
  * @param {string} id
  * @param {string} className
  * @param {string} role
@@ -22,7 +22,7 @@ function region(id, className, role) {
   return made;
 }
 
-/** Called at the start of a page, so that the regions are there before the first message. */
+/** Called when a page starts, so that the regions exist before the first message. */
 export function prepareNotices() {
   region("announcements", "visually-hidden", "status");
   region("toasts", "toasts", "status");

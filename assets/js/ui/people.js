@@ -1,12 +1,12 @@
-/** A person in a list: face, name, a second line, what can be done. */
+/** A person in a list: avatar, name, a second line and actions. */
 import { element } from "../dom.js";
 
 const TONES = 6;
 
 /**
- * Initials and a colour that stays the same for the same person.
+ * Returns initials and a colour that stays the same for the same person.
  * @param {string} name
- * @param {string} key what tells two people of one name apart
+ * @param {string} key distinguishes two people with the same name
  */
 export function face(name, key = name) {
   const node = element("span", { class: "face", attributes: { "aria-hidden": "true" } });

@@ -1,4 +1,4 @@
-/** Incoming calls: a dialog with sound, in every page that is connected. */
+/** Incoming calls: a dialog with sound, on every connected page. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { goTo } from "../session.js";
@@ -8,7 +8,7 @@ import { toast } from "./notices.js";
 import { face } from "./people.js";
 
 export const CALL_KEY = "peersync.call";
-/** The server ends a ring; this is for a server that went away meanwhile. */
+/** The server ends a ring; this limit applies if the server went away meanwhile. */
 const LONGEST_RING_MS = 60_000;
 
 /**
@@ -85,8 +85,8 @@ export class Rings {
       toast(t("ring.unavailable"), { kind: "warn" });
       return;
     }
-    // The server answers "accepted" to the one tab that was first. The click is the consent to camera and
-    // microphone, and the page of the call takes it over.
+    // The server answers "accepted" only to the tab that was first. The click is the consent to camera and
+    // microphone, which is passed on to the call page.
   }
 
   /** @param {Ring} ring */

@@ -1,4 +1,4 @@
-/** The screen of a running call: puts stage, controls, chat and dialogs together. */
+/** The screen of a running call: combines stage, controls, chat and dialogs. */
 import { button, element, icon } from "../dom.js";
 import { duration, t } from "../i18n.js";
 import { openMenu } from "../ui/menu.js";
@@ -17,7 +17,7 @@ import { openVerify, watchCode } from "./verify.js";
  * @typedef {import("../call/media.js").LocalMedia} LocalMedia
  * @typedef {import("../call/peer.js").Peer} Peer
  * @typedef {{ call: Call, media: LocalMedia, name: string, title: string, link?: string, onLeave: () => void }} Options
- *   name: ours; title: of the room or the friend; link: to copy, where others may come by it
+ *   name: ours; title: of the room or the friend; link: to copy, if others may join by it
  */
 
 const BACK_SHOWN_MS = 4000;
@@ -81,7 +81,7 @@ export class CallScreen {
     if (options.link) this.#invite();
   }
 
-  /** Takes the screen away; the call itself is ended by whoever began it. */
+  /** Removes the screen; whoever began the call ends it. */
   close() {
     clearInterval(this.#ticking);
     for (const end of this.#ends) end();
@@ -91,7 +91,7 @@ export class CallScreen {
     this.node.remove();
   }
 
-  /** How long people were connected. @returns {string} as m:ss, empty where nobody was */
+  /** How long people were connected. @returns {string} as m:ss, empty if nobody was */
   get time() {
     return this.since === 0 ? "" : duration(Date.now() - this.since);
   }
@@ -119,7 +119,7 @@ export class CallScreen {
   #remove(peer) {
     this.stage.remove(peer);
     play("left");
-    // Between friends the call is over then, which the page says itself.
+    // Between friends the call is then over, and the page itself says so.
     if (this.#options.link) toast(t("call.left", { name: peer.name }));
     else announce(t("call.left", { name: peer.name }));
   }
@@ -223,7 +223,7 @@ export class CallScreen {
       await navigator.clipboard.writeText(link);
       toast(t("call.copied"));
     } catch {
-      // No access to the clipboard: the link itself, to be copied by hand.
+      // No access to the clipboard: show the link to be copied by hand.
       toast(link, { keep: true });
     }
   }

@@ -1,4 +1,4 @@
-/** Messages and files beside the call. Nothing is kept: it is gone with the page. */
+/** Messages and files beside the call. Nothing is stored: everything is gone with the page. */
 import { button, element, icon } from "../dom.js";
 import { clockTime, t } from "../i18n.js";
 import { announce, toast } from "../ui/notices.js";
@@ -76,7 +76,7 @@ export class Chat {
     peer.on("transfer", (transfer) => this.#transfer(peer, transfer));
   }
 
-  /** @param {string} text read out where the chat is closed; open, the log is read out by itself */
+  /** @param {string} text read out if the chat is closed; while it is open, the log itself is read out */
   #arrived(text) {
     if (this.open) return;
     this.unread += 1;

@@ -1,4 +1,4 @@
-/** The row of buttons of a call. Each button is called what it does next. */
+/** The row of call buttons. Each button is named after what it does next. */
 import { button, element, setIcon, within } from "../dom.js";
 import { t } from "../i18n.js";
 

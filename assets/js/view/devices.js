@@ -1,4 +1,4 @@
-/** Choosing camera, microphone and speaker, in the lobby and while talking; and what to do where there is none. */
+/** Choosing camera, microphone and speaker, in the lobby and during a call; and what to do if there is none. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { choices, listDevices, rememberChoice } from "../call/media.js";
@@ -13,7 +13,7 @@ import { toast } from "../ui/notices.js";
 const KINDS = ["camera", "microphone", "speaker"];
 
 /**
- * One list for each kind of device that the browser tells us about.
+ * Shows one list for each kind of device that the browser reports.
  * @param {LocalMedia} media
  * @param {(speaker: string) => void} onSpeaker
  */
@@ -33,7 +33,7 @@ export class DevicePickers {
     navigator.mediaDevices?.addEventListener?.("devicechange", this.#refresh);
   }
 
-  /** Reads the devices anew; before a permission they have no names. */
+  /** Reads the devices again; until permission is granted they have no names. */
   async refresh() {
     const devices = await listDevices();
     const fields = KINDS.flatMap((kind) => {

@@ -1,11 +1,11 @@
-/** Somebody knocks at the locked room: whoever is inside may let them in. */
+/** Somebody knocks at the locked room: anybody inside may let them in. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { announce } from "../ui/notices.js";
 import { face } from "../ui/people.js";
 import { attract, play } from "../ui/attention.js";
 
-/** The one who knocks may have gone again. */
+/** How long a knock is shown: the person may have left again. */
 const SHOWN_MS = 60_000;
 
 export class Knocks {

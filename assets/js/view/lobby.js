@@ -1,4 +1,4 @@
-/** Before a call: who one is, which devices, how one looks and sounds. Nothing is opened before a click. */
+/** Before a call: name, devices, preview and microphone level. Nothing is opened before a click. */
 import { byId, element } from "../dom.js";
 import { LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
@@ -26,7 +26,7 @@ export class Lobby {
   /**
    * @param {LocalMedia} media
    * @param {(values: Record<string, string>) => Promise<void>} onJoin
-   * @param {() => Promise<unknown>} prepare loads the call, as soon as somebody is about to join
+   * @param {() => Promise<unknown>} prepare loads the call's modules, as soon as somebody is about to join
    */
   constructor(media, onJoin, prepare) {
     this.#media = media;
@@ -40,18 +40,18 @@ export class Lobby {
     this.#show();
   }
 
-  /** @returns {{ camera: boolean, microphone: boolean }} what the user wants to take along */
+  /** @returns {{ camera: boolean, microphone: boolean }} what the user wants to join with */
   get wanted() {
     return { camera: this.#camera.checked, microphone: this.#microphone.checked };
   }
 
-  /** Opens what is wanted, says what could not be. The click on "join" is the consent. */
+  /** Opens the chosen devices and shows which failed. The click on "join" is the consent. */
   async open() {
     this.#tell(await this.#media.open(this.wanted));
   }
 
-  /** @param {string} text under the buttons, read out */
-  say(text) {
+  /** @param {string} text the status below the buttons, which is read out */
+  showStatus(text) {
     byId("lobby-status", HTMLElement).textContent = text;
   }
 
@@ -71,7 +71,7 @@ export class Lobby {
     await this.#pickers.refresh();
   }
 
-  /** Boxes act at once where the preview is running. */
+  /** Checkboxes take effect at once if the preview is running. */
   async #changed() {
     const { camera, microphone } = this.wanted;
     if (!camera) this.#media.closeCamera();
@@ -99,7 +99,7 @@ export class Lobby {
   }
 }
 
-/** With what belongs to it. The call has its own picture of us: two of the same name would be one too many. */
+/** Removes the lobby's contents. The call has its own self-view: two videos with the same name would be ambiguous. */
 export function removeLobby() {
   for (const part of document.querySelectorAll("#lobby, #waiting")) part.remove();
 }
@@ -111,7 +111,7 @@ export function setLobbyTitle(title) {
 }
 
 /**
- * The page in place of lobby and call: what is over, and what can be done now.
+ * Replaces lobby and call with a page that says what is over and what can be done now.
  * @param {{ title: string, text?: string, actions: HTMLElement[] }} what
  */
 export function showEnded({ title, text = "", actions }) {

@@ -4,7 +4,7 @@ import { t } from "../i18n.js";
 import { announce } from "../ui/notices.js";
 import { loop } from "../ui/attention.js";
 
-/** The server ends a ring after 45 s; this is for a server that went away meanwhile. */
+/** The server ends a ring after 45 s; this limit applies if the server went away meanwhile. */
 const LONGEST_MS = 60_000;
 /** @type {Record<string, import("../i18n.js").TextKey>} */
 const ERRORS = { not_friends: "ring.notfriends", forbidden: "ring.notfriends", ring_over: "ring.noanswer" };
@@ -32,7 +32,7 @@ export class Outgoing {
     const hangUp = button(t("ring.hangup"), () => this.#give("ring.cancelled"), { class: "danger", icon: "leave" });
     running.screen?.stage.setEmpty(text, "", [hangUp]);
     announce(text);
-    // Also after the server lost us while it was ringing: it rings once for a room, however often it is asked.
+    // Also after losing the server while ringing: it rings once per room, however often it is asked.
     running.call.on("joined", () => { if (this.#ringing) running.call.link.send({ type: "ring", to: friend.email, room: friend.room }); });
     running.call.on("peer", () => this.#answered());
   }
@@ -62,7 +62,7 @@ export class Outgoing {
     }
   }
 
-  /** The call is over, whoever ended it: a friend who is still being rung must not be. */
+  /** The call is over, whoever ended it: stop ringing a friend who is still being called. */
   stop() {
     if (this.#ringing) this.#running.call.link.send({ type: "ring-cancel", room: this.#friend.room });
     this.#quiet();

@@ -1,4 +1,4 @@
-/** A call from the first click to the last: what rooms and calls between friends have in common. */
+/** A call from the first click to the last: shared by rooms and calls between friends. */
 import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
@@ -13,8 +13,8 @@ import { removeLobby } from "./lobby.js";
  *   nameOf: (email: string) => string, onEnd: (running: Running) => void,
  *   onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
  * }} RunningOptions
- *   onLeaving: while the server can still be told something;
- *   onMessage: first look at messages that are not about the room; true where it was dealt with
+ *   onLeaving: called while messages to the server can still be sent;
+ *   onMessage: sees messages that are not about the room first; true if it handled the message
  */
 
 export class Running {
@@ -48,7 +48,7 @@ export class Running {
     return new Running(options, options.user ? await ownCertificate(options.user.email) : undefined);
   }
 
-  /** Shows the screen of the call, once. */
+  /** Shows the call screen, once. */
   show() {
     if (this.screen) return this.screen;
     const { media, name, title, link } = this.#options;
@@ -60,7 +60,7 @@ export class Running {
     return this.screen;
   }
 
-  /** Leaves, lets devices go, and tells the page. */
+  /** Leaves, releases the devices, and notifies the page. */
   end() {
     removeEventListener("pagehide", this.#bye);
     this.#goodbye();
@@ -78,15 +78,15 @@ export class Running {
 }
 
 /**
- * Keeps the screen on during a call, where the browser can: nobody touches a telephone that they look at.
- * @returns {() => void} lets it go dark again
+ * Keeps the screen on during a call, if the browser can: nobody touches a phone while watching it.
+ * @returns {() => void} lets it turn off again
  */
 function stayAwake() {
   /** @type {WakeLockSentinel | undefined} */
   let lock;
   let wanted = true;
   const ask = async () => {
-    // The browser takes it back whenever the page is hidden.
+    // The browser releases the lock whenever the page is hidden.
     if (!wanted || document.visibilityState !== "visible" || !("wakeLock" in navigator)) return;
     lock = await navigator.wakeLock.request("screen").catch(() => undefined);
     if (!wanted) void lock?.release();

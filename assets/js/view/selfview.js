@@ -1,9 +1,9 @@
-/** One's own picture: in a corner, to be dragged, or moved by keyboard and by a button. */
+/** The self-view: in a corner, moved by dragging, by keyboard or by a button. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { face } from "../ui/people.js";
 
-/** In the order in which the button goes round. */
+/** The corners in the order in which the button cycles through them. */
 const CORNERS = ["bottom-right", "bottom-left", "top-left", "top-right"];
 /** @type {Record<string, [number, string]>} */
 const MOVES = { ArrowLeft: [1, "left"], ArrowRight: [1, "right"], ArrowUp: [0, "top"], ArrowDown: [0, "bottom"] };
@@ -32,7 +32,7 @@ export class SelfView {
     this.refresh();
   }
 
-  /** Our tracks changed. */
+  /** Call this when our tracks changed. */
   refresh() {
     const camera = this.#media.track("camera");
     for (const track of this.#stream.getTracks()) if (track !== camera) this.#stream.removeTrack(track);

@@ -1,4 +1,4 @@
-/** Keyboard shortcuts of a call. They can be turned off, for those who speak their text into the computer. */
+/** Keyboard shortcuts of a call. They can be turned off, for people who use speech input. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -10,9 +10,9 @@ const OFF_KEY = "peersync.shortcuts";
 const KEYS = { m: "microphone", v: "camera", s: "screen", c: "chat", f: "full", p: "pip", e: "verify", "?": "help" };
 
 /**
- * A dialog that was just closed keeps the focus until the next picture is drawn; what is typed meanwhile is not for it.
+ * A dialog that was just closed keeps the focus until the next frame; keys pressed until then are not for it.
  * @param {EventTarget | null} target
- * @returns {boolean} whether keys go into a text or move within a control there
+ * @returns {boolean} whether that element uses the keys itself, as text or to move within it
  */
 function takesKeys(target) {
   if (!(target instanceof Element) || target.closest("dialog:not([open])")) return false;
@@ -21,7 +21,7 @@ function takesKeys(target) {
 
 /**
  * @param {(shortcut: Shortcut) => void} act
- * @param {(talking: boolean) => void} talk space held and released
+ * @param {(talking: boolean) => void} talk called when space is pressed and released
  * @returns {() => void} stops listening
  */
 export function startShortcuts(act, talk) {
@@ -54,7 +54,7 @@ export function startShortcuts(act, talk) {
   };
 }
 
-/** The list of them, and turning them off. */
+/** The dialog that lists the shortcuts and turns them off. */
 export function openShortcuts() {
   const title = element("h2", { id: "shortcuts-title", text: t("shortcuts.title") });
   const rows = Object.entries(KEYS).map(([key, shortcut]) => row(key.toUpperCase(), t(`shortcuts.${shortcut}`)));

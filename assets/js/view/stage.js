@@ -1,4 +1,4 @@
-/** All pictures of a call: people, shared screens, oneself, and what stands there while nobody has come yet. */
+/** All videos of a call: people, shared screens, the self-view, and the text shown while nobody has joined yet. */
 import { element } from "../dom.js";
 import { t } from "../i18n.js";
 import { choices } from "../call/media.js";
@@ -31,7 +31,7 @@ export class Stage {
   }
 
   /**
-   * What is said while nobody else is there.
+   * Sets what is shown while nobody else is in the call.
    * @param {string} title
    * @param {string} text
    * @param {HTMLElement[]} actions
@@ -72,7 +72,7 @@ export class Stage {
     for (const video of this.#videos()) playOn(video, speaker);
   }
 
-  /** The picture that matters most just now: a screen, or whoever came first. @returns {HTMLVideoElement | undefined} */
+  /** The most important video right now: a screen, or whoever joined first. @returns {HTMLVideoElement | undefined} */
   get main() {
     const all = [...this.#people.values()];
     return all.find(({ screen }) => screen)?.screen?.video ?? all[0]?.tile.video;
@@ -111,7 +111,7 @@ export class Stage {
   }
 }
 
-/** The whole page, not the call alone: menus and messages belong to it too. */
+/** Makes the whole page full screen, not the call alone: menus and messages belong to it too. */
 export function toggleFullScreen() {
   if (document.fullscreenElement) exitFullScreen();
   else void document.documentElement.requestFullscreen?.().catch(() => undefined);
@@ -127,6 +127,6 @@ export async function togglePictureInPicture(video) {
     if (document.pictureInPictureElement) await document.exitPictureInPicture();
     else await video?.requestPictureInPicture?.();
   } catch {
-    // The video has no picture yet, or the browser wants a click: nothing is lost.
+    // The video has no frame yet, or the browser wants a click: nothing is lost.
   }
 }

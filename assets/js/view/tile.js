@@ -1,4 +1,4 @@
-/** One picture of the call: a person's camera, or a screen that somebody shares. */
+/** One video of the call: a person's camera, or a shared screen. */
 import { element, icon } from "../dom.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui/notices.js";
@@ -7,7 +7,7 @@ import { face } from "../ui/people.js";
 /** @typedef {import("../call/peer.js").Peer} Peer */
 
 /**
- * A video that plays by itself. Where the browser holds the sound back, one click plays all of them.
+ * Creates a video that plays by itself. If the browser blocks the sound, one click plays all of them.
  * @param {string} label accessible name
  * @param {MediaStream} stream
  * @returns {HTMLVideoElement}
@@ -34,7 +34,7 @@ function askToPlay() {
 }
 
 /**
- * Sends the sound to the chosen speaker, where the browser can.
+ * Sends the sound to the chosen speaker, if the browser supports it.
  * @param {HTMLVideoElement} video
  * @param {string | undefined} speaker device id
  */
@@ -69,7 +69,7 @@ export class PersonTile {
     this.#showQuality();
   }
 
-  /** Marks who speaks just now. */
+  /** Marks who is speaking. */
   listen() {
     this.node.dataset.talking = String(this.#peer.remote.microphone && this.#peer.loudness > 0.02);
   }

@@ -1,4 +1,4 @@
-/** "Is nobody in between?": four emoji for each person, and what we know of friends' devices. */
+/** "Is nobody in between?": four emoji for each person, and what is known about friends' devices. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { recognise, rememberCompared } from "../call/identity.js";
@@ -55,7 +55,7 @@ function codeOf(peer, again) {
 }
 
 /**
- * The word says what the picture shows, so the picture itself is not read out.
+ * The word names what the picture shows, so the picture itself is not read out.
  * @param {string} one
  */
 function picture(one) {
@@ -64,7 +64,7 @@ function picture(one) {
 }
 
 /**
- * Tells at once when a friend's device is not the one that was compared, or the check failed.
+ * Warns at once if a friend's device is not the one that was compared, or if the check failed.
  * @param {Peer} peer
  */
 export function watchCode(peer) {

@@ -110,8 +110,7 @@ impl Clients {
             ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
                 let config = $sdk::config::Builder::from(sdk);
                 let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
-                let config =
-                    rule!("status-429-is-transient", config.retry_classifier(TooManyRequests), without: config);
+                let config = config.retry_classifier(TooManyRequests);
                 $(let config = {
                     let ($config, $other_endpoint) = (config, endpoint_url.is_some());
                     $configured

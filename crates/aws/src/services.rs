@@ -120,7 +120,6 @@ macro_rules! services {
     )*) => {
         /// All services, in the order of their clients.
         pub const SERVICES: &[Service] = &[$(
-            $(#[$doc])*
             Service { prefix: $prefix, signing_name: $signing_name, keeps_resources: $keeps_resources },
         )*];
     };

@@ -1,6 +1,6 @@
 /**
- * How long it takes from the click on "Join room" to the first picture of somebody else, and what Lighthouse says of the
- * public pages: node call.js [--rounds N] [--without-lighthouse].
+ * How long it takes from the click on "Join room" to the first video frame of somebody else, and the Lighthouse scores of
+ * the public pages: node call.js [--rounds N] [--without-lighthouse].
  */
 import { parseArgs } from "node:util";
 import { launch } from "../support/chromium.js";
@@ -10,7 +10,7 @@ import { seesAndHears } from "../support/media.js";
 import { lighthouse } from "./lighthouse.js";
 
 const { values: options } = parseArgs({ options: { rounds: { type: "string", default: "7" }, "without-lighthouse": { type: "boolean", default: false } } });
-/** Round trips to the server as one has them in the same region, in the same continent, and across an ocean. */
+/** Typical round trips to the server within a region, within a continent, and across an ocean. */
 const LATENCIES_MS = [0, 20, 75];
 
 /** Runs in the page: notes the click on "Join room" and the first frame of a video that is not our own. */

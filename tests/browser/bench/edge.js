@@ -1,4 +1,4 @@
-/** Stands in front of `local`, which compresses nothing, and compresses as CloudFront does. */
+/** A proxy in front of `local`, which compresses nothing; it compresses as CloudFront does. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { asSent } from "../support/weight.js";

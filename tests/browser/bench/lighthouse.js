@@ -1,4 +1,4 @@
-/** What Lighthouse says of the pages that anybody can open. */
+/** Lighthouse scores of the public pages. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access } from "node:fs/promises";
@@ -7,15 +7,15 @@ import { launch } from "../support/chromium.js";
 import { Person } from "../support/people.js";
 import { startEdge } from "./edge.js";
 
-/** The last that runs on Node 20. It is large, so it is no package of the project and comes when it is asked for. */
+/** The last version that runs on Node 20. It is large, so it is not a dependency and is downloaded on demand. */
 const LIGHTHOUSE = "lighthouse@12.8.2";
 const FOLDER = fileURLToPath(new URL("../../../target/lighthouse/", import.meta.url));
 const PAGES = ["index.html", "signup.html", "login.html", "friendre1.html#token=x&name=Ada", "404.html"];
 const CATEGORIES = ["performance", "accessibility", "best-practices"];
-/** What each category has to reach, of 100. */
+/** The minimum score of each category, out of 100. */
 const WANTED = 95;
 const ATTEMPTS = 3;
-/** Waiting times that performance is made of. */
+/** The timings that the performance score is made of. */
 const TIMES = ["first-contentful-paint", "largest-contentful-paint", "total-blocking-time"];
 
 /** @param {string} program @param {string[]} given */
@@ -33,7 +33,7 @@ async function load() {
 }
 
 /**
- * Lighthouse now and then misses the beginning of what the browser recorded, and then asks to be run again.
+ * Lighthouse sometimes misses the beginning of the browser's trace, and then asks to be run again.
  * @param {(url: string, flags: object) => Promise<any>} audit
  * @param {string} url
  * @param {number} port of the browser's debugger
@@ -48,7 +48,7 @@ async function measure(audit, url, port) {
 /**
  * @param {any} report
  * @param {string} page
- * @returns {boolean} whether the page is as good as it has to be
+ * @returns {boolean} whether the page reaches the minimum scores
  */
 function judge({ categories, audits, runtimeError }, page) {
   if (runtimeError) {
@@ -69,9 +69,9 @@ function judge({ categories, audits, runtimeError }, page) {
 }
 
 /**
- * Prints what Lighthouse says, as on a phone in a slow network: its own default.
+ * Prints the Lighthouse scores for a phone on a slow network, which is its default.
  * @param {import("../support/product.js").Product} product
- * @returns {Promise<boolean>} whether all reaches what is wanted
+ * @returns {Promise<boolean>} whether every page reaches the minimum scores
  */
 export async function lighthouse(product) {
   const audit = await load();

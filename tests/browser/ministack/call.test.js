@@ -1,4 +1,4 @@
-/** The product on MiniStack, in small: pages out of the bucket, the API through API Gateway and real functions. */
+/** A short run of the product on MiniStack: pages from the bucket, the API through API Gateway and real functions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { callFriend } from "../support/calls.js";
@@ -25,7 +25,7 @@ after(async () => {
 });
 
 /**
- * Signs up in the page and opens the link of the mail, as a person does.
+ * Signs up on the page and opens the link in the email, as a person does.
  * @param {string} name
  */
 async function signUp(name) {
@@ -35,7 +35,7 @@ async function signUp(name) {
   await person.page.getByRole("textbox", { name: "Name" }).fill(name);
   await person.page.getByRole("textbox", { name: "Email" }).fill(person.email);
   await person.press("Sign up");
-  await person.page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await person.page.getByRole("heading", { name: "Check your email" }).waitFor();
   await person.open(link((await product.mail(person.email)).text, "login.html"));
   await person.press("Continue");
   await person.page.getByRole("heading", { name: `Hello, ${name}` }).waitFor();
@@ -61,7 +61,7 @@ test("sign up, mail, sign in, befriend, call", async () => {
   const request = await product.mail(bob.email, (mail) => mail.text.includes("friendre1.html#"));
   await bob.open(link(request.text, "friendre1.html"));
   await bob.press("Accept");
-  await bob.page.getByRole("heading", { name: "You are friends now" }).waitFor();
+  await bob.page.getByRole("heading", { name: "You are now friends" }).waitFor();
 
   await callFriend(ada, bob);
   await ada.press("Leave");

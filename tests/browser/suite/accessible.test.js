@@ -1,4 +1,4 @@
-/** Every page and state: axe-core finds nothing, the policy is never violated, and a picture of each is kept. */
+/** Every page and state: axe-core finds nothing, the CSP is never violated, and a screenshot of each is kept. */
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -39,7 +39,7 @@ afterEach(async () => { for (const context of browser.contexts()) await context.
  * @param {typeof LOOKS} [looks]
  */
 async function check({ page }, state, looks = LOOKS) {
-  // By the debugger's protocol, which the page's policy does not concern.
+  // Through the debugging protocol, which the page's CSP does not restrict.
   await page.evaluate(AXE);
   for (const { name, size, colorScheme } of looks) {
     await page.setViewportSize(size);
@@ -67,7 +67,7 @@ test("pages before signing in", async () => {
   await ada.page.getByRole("textbox", { name: "Name" }).fill("Ada");
   await ada.page.getByRole("textbox", { name: "Email" }).fill("ada.new@example.org");
   await ada.press("Sign up");
-  await ada.page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await ada.page.getByRole("heading", { name: "Check your email" }).waitFor();
   await check(ada, "signup-sent");
   await ada.open("login.html#token=x");
   await ada.page.getByRole("button", { name: "Continue" }).waitFor();
@@ -137,7 +137,7 @@ test("home, lobby and call", async () => {
   for (const person of [ada, bob, eve]) await person.leave();
 });
 
-test("files, devices, and a server out of reach", async () => {
+test("files, devices, and an unreachable server", async () => {
   const hanna = await Person.arrive(product, browser, "Hanna");
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
   const link = await hanna.makeRoom();
@@ -159,7 +159,7 @@ test("files, devices, and a server out of reach", async () => {
   await hanna.page.keyboard.press("Escape");
   await product.network({ drop: 1 });
   await product.cut();
-  await hanna.page.getByText("Server out of reach. Your call goes on.").waitFor();
+  await hanna.page.getByText("The server is unreachable. Your call goes on.").waitFor();
   await check(hanna, "unreachable");
   await product.network({});
   await hanna.leave();
@@ -182,7 +182,7 @@ test("a locked room, and a browser that refuses the camera", async () => {
   await check(gus, "lobby-refused");
   await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
   await gus.press("Join room");
-  await gus.page.getByText(/We knocked/).waitFor();
+  await gus.page.getByText(/You knocked/).waitFor();
   await hanna.page.getByRole("group", { name: /Gus knocks/ }).waitFor();
   await check(gus, "waiting");
   await check(hanna, "knock");
@@ -193,16 +193,16 @@ test("a locked room, and a browser that refuses the camera", async () => {
   await gus.leave();
 });
 
-test("an account about to be deleted, and a request that was answered", async () => {
+test("the account deletion dialog, and an answered friend request", async () => {
   const ada = await Person.arrive(product, browser, "Ada");
   const bob = await Person.arrive(product, browser, "Bob");
   await bob.post("/send-friend-request", { toEmail: ada.email });
   await ada.open(`friendre1.html#from=${encodeURIComponent(bob.email)}&name=Bob`);
   await ada.press("Accept");
-  await ada.page.getByRole("heading", { name: "You are friends now" }).waitFor();
+  await ada.page.getByRole("heading", { name: "You are now friends" }).waitFor();
   await check(ada, "friendre1-done");
   await ada.open("friendre1.html");
-  await ada.page.getByText(/This link is not complete/).waitFor();
+  await ada.page.getByText(/This link is incomplete/).waitFor();
   await check(ada, "friendre1-broken");
   await ada.open("home.html");
   await ada.press(/Account/);
@@ -214,7 +214,7 @@ test("an account about to be deleted, and a request that was answered", async ()
   await bob.leave();
 });
 
-test("a page that is not there", async () => {
+test("a page that does not exist", async () => {
   const ada = await Person.arrive(product, browser, "Ada", { guest: true });
   await ada.page.goto(`${product.url}/nothing/here.html`);
   await ada.page.getByRole("heading", { name: "Nothing at this address" }).waitFor();

@@ -1,4 +1,4 @@
-/** A full room: four people who all see and hear each other, and a fifth who is told that there is no place. */
+/** A full room: four people who all see and hear each other, and a fifth who is told that the room is full. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "../support/chromium.js";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(async () => { await browser?.close(); await product?.stop(); });
 
-test("four people see and hear each other; the fifth is told that the room is full, and comes in when one has left", async () => {
+test("four people see and hear each other; the fifth is told that the room is full, and gets in when somebody leaves", async () => {
   const host = await Person.arrive(product, browser, "Hanna");
   const link = await host.makeRoom();
   await host.enter(link);

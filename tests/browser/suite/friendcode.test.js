@@ -1,4 +1,4 @@
-/** The code that shows that nobody sits in between: compared with a friend once, remembered, and a change is told. */
+/** The verification code: compared with a friend once, remembered, and reported if it changes. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { callFriend } from "../support/calls.js";
@@ -25,7 +25,7 @@ async function hangUp(ada, bob) {
   for (const person of [ada, bob]) await person.page.getByRole("heading", { name: "Call ended" }).waitFor();
 }
 
-test("a friend's device that was compared is recognised; another one is told at once, and stays told until it is compared", async () => {
+test("a compared device is recognised; a new one is reported until it is compared", async () => {
   const [ada, bob] = await Promise.all(["Ada", "Bob"].map((name) => Person.arrive(product, browser, name)));
   assert.ok(ada && bob);
   await ada.befriend(bob);
@@ -34,18 +34,18 @@ test("a friend's device that was compared is recognised; another one is told at 
   await callFriend(ada, bob);
   await ada.press("Check the connection");
   await ada.press("They are the same");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
 
   await callFriend(ada, bob);
   await ada.press("Check the connection");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   assert.equal(await ada.page.getByText(changed).count(), 0);
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
 
-  // Bob on a new telephone: the same account, another certificate.
+  // Bob on a new phone: the same account, another certificate.
   await bob.page.evaluate(() => new Promise((resolve, reject) => {
     const request = indexedDB.deleteDatabase("peersync");
     request.onsuccess = resolve;
@@ -57,7 +57,7 @@ test("a friend's device that was compared is recognised; another one is told at 
   await ada.press("Check the connection");
   await ada.page.getByRole("dialog").getByText(changed).waitFor();
   await ada.press("They are the same");
-  await ada.page.getByText("You compared this device before: it is still the same.").waitFor();
+  await ada.page.getByText("You have compared this device before, and it is still the same one.").waitFor();
   await ada.page.keyboard.press("Escape");
   await hangUp(ada, bob);
   await ada.leave();

@@ -1,4 +1,4 @@
-/** What others send is hostile: names, lines and files do nothing but be read. */
+/** Hostile input from others: names, chat lines and files are only ever shown as text. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/** Nothing of theirs became an element, ran, or pushed the page about. */
+/** Checks that nothing became an element, ran as a script, or broke the page's layout. */
 async function unharmed() {
   const { page } = host;
   assert.equal(await page.locator("img[src=x], script:not([src])").count(), 0);
@@ -46,14 +46,14 @@ for (const name of [MARKUP, TURNED]) {
   });
 }
 
-test("chat lines: markup, direction overrides, 10,000 characters, and messages that are none", async () => {
+test("chat lines: markup, direction overrides, 10,000 characters, and invalid messages", async () => {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
   await host.enter(link);
   await gus.enter(link);
   await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
   await host.press("Chat");
-  // Straight into the channel, as somebody with a page of their own would.
+  // Straight into the channel, as somebody with a modified page would.
   await gus.page.evaluate(([markup, turned]) => {
     const { talk } = /** @type {any} */ (window).channels;
     for (const text of [markup, turned, "x".repeat(10_000)]) talk.send(JSON.stringify({ type: "chat", text }));
@@ -69,7 +69,7 @@ test("chat lines: markup, direction overrides, 10,000 characters, and messages t
   await gus.leave();
 });
 
-test("a file with a hostile name is saved under a harmless one, with what was in it", async () => {
+test("a file with a hostile name is saved under a harmless one, with its contents intact", async () => {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
   await host.enter(link);

@@ -1,4 +1,4 @@
-/** The call outlives the server, collisions, and what a network does. */
+/** A call survives the loss of the server, negotiation collisions, and network problems. */
 import assert from "node:assert/strict";
 import { availableParallelism, loadavg } from "node:os";
 import { after, before, test } from "node:test";
@@ -9,7 +9,7 @@ import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
 
 const COLLISIONS = 50;
-/** Longer than a video at 15 frames a second may pause without it being counted as a freeze. */
+/** Longer than a video at 15 frames a second may pause without counting as frozen. */
 const STALL_MS = 150;
 
 /** @type {Product} */
@@ -25,16 +25,16 @@ before(async () => {
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/** A guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
+/** Returns a guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
 const inCall = (prepare) => guestInCall(product, browser, host, prepare);
 
 /**
- * The picture goes on, on both sides, while something happens: new frames, a way that is never given up, no freeze. A
- * freeze does not count where the machine was so busy that the page itself stood still.
+ * Video continues on both sides while something happens: new frames, a connection that stays up, no freeze. A
+ * freeze does not count if the machine was so busy that the page itself stalled.
  * @param {Person} gus
  * @param {() => Promise<void>} happens
  */
-async function nothingFreezes(gus, happens) {
+async function withoutFreeze(gus, happens) {
   const both = [host, gus];
   const before = await Promise.all(both.map(({ page }) => received(page)));
   for (const { page } of both) {
@@ -42,7 +42,7 @@ async function nothingFreezes(gus, happens) {
     await page.evaluate(() => { /** @type {any} */ (window).iceStates = []; });
   }
   await happens();
-  // What happens may take less time than this many pictures.
+  // The action may take less time than this many frames.
   await Promise.all(both.map(({ name, page }, index) => until(
     async () => (await received(page)).frames > (before[index]?.frames ?? 0) + 20,
     () => `${name} gets no new pictures`,
@@ -84,19 +84,19 @@ test(`both renegotiate at once, ${COLLISIONS} times`, async () => {
   await gus.leave();
 });
 
-test("both begin to share at the same moment", async () => {
+test("both start sharing at the same moment", async () => {
   const gus = await inCall();
   await Promise.all([host.press("Share screen"), gus.press("Share screen")]);
   await Promise.all([seesAndHears(host, "Screen shared by Gus"), seesAndHears(gus, "Screen shared by Hanna")]);
   await gus.leave();
 });
 
-test("signaling is cut: nothing freezes, the page says so, the session goes on", async () => {
+test("signaling is cut: nothing freezes, the page says so, the session resumes", async () => {
   const gus = await inCall();
-  await nothingFreezes(gus, async () => {
+  await withoutFreeze(gus, async () => {
     await product.network({ drop: 1 });
     await product.cut();
-    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await sharesAndIsSeen(gus);
     await product.network({});
     for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();
@@ -105,13 +105,13 @@ test("signaling is cut: nothing freezes, the page says so, the session goes on",
   await gus.leave();
 });
 
-test("the server is killed and comes back knowing nobody: nothing freezes, a later screen share still negotiates", async () => {
+test("the server is killed and restarts without sessions: nothing freezes, a later screen share still negotiates", async () => {
   const gus = await inCall();
   const connections = () => Promise.all([host, gus].map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length)));
   const made = await connections();
-  await nothingFreezes(gus, async () => {
+  await withoutFreeze(gus, async () => {
     await product.kill();
-    for (const { page } of [host, gus]) await page.getByText("Server out of reach. Your call goes on.").waitFor();
+    for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await pause(2000);
     await product.restart();
     for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();
@@ -127,10 +127,10 @@ test("the server is killed and comes back knowing nobody: nothing freezes, a lat
 });
 
 /**
- * @returns {Promise<{ gus: Person, lose: (percent: number) => Promise<unknown> }>} a guest in a call, and what loses so
- *   many packets of theirs each way
+ * @returns {Promise<{ gus: Person, lose: (percent: number) => Promise<unknown> }>} a guest in a call, and
+ *   a function that drops that percentage of their packets each way
  */
-async function inShakyCall() {
+async function lossyCall() {
   /** @type {(method: string, parameters?: object) => Promise<unknown>} */
   let send = async () => undefined;
   const everywhere = { urlPattern: "", latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
@@ -138,17 +138,17 @@ async function inShakyCall() {
     send("Network.emulateNetworkConditionsByRule", { offline: false, matchedNetworkConditions: [{ ...everywhere, packetLoss }] });
   const gus = await inCall(async ({ context, page }) => {
     const devtools = await context.newCDPSession(page);
-    // Newer than the protocol that Playwright knows.
+    // Newer than the protocol version that Playwright knows.
     send = /** @type {typeof send} */ (/** @type {unknown} */ (devtools.send.bind(devtools)));
     await send("Network.enable");
-    // Sockets are watched from their beginning or not at all.
+    // Sockets can only be watched from their creation on.
     await lose(0);
   });
   return { gus, lose };
 }
 
-test("the way between the two breaks: the page says so, and finds it again by itself", async () => {
-  const { gus, lose } = await inShakyCall();
+test("the connection between two peers breaks: the page says so, and recovers by itself", async () => {
+  const { gus, lose } = await lossyCall();
   await lose(100);
   await Promise.all([
     gus.page.locator('.tile[data-status="interrupted"]').getByText("The connection to Hanna is interrupted. Trying again…").waitFor(),
@@ -160,8 +160,8 @@ test("the way between the two breaks: the page says so, and finds it again by it
   await gus.leave();
 });
 
-test("a bad network: the page says how bad in plain words, and again when it is good", async () => {
-  const { gus, lose } = await inShakyCall();
+test("a bad network: the page shows the quality in plain words, and when it is good again", async () => {
+  const { gus, lose } = await lossyCall();
   await gus.page.getByRole("img", { name: "Good connection" }).waitFor();
   await lose(20);
   await gus.page.getByRole("img", { name: "Poor connection" }).waitFor();

@@ -1,4 +1,4 @@
-/** The pages as they are published: they do what is written in assets/, and weigh little, calls included. */
+/** The published pages behave like the sources in assets/, and are small, calls included. */
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
@@ -33,26 +33,26 @@ async function files(ending) {
   })));
 }
 
-/** What a script means, without where it is written. @param {string} script */
+/** Returns a script's syntax tree, without source positions. @param {string} script */
 function meaning(script) {
   const tree = parse(script, { ecmaVersion: "latest", sourceType: "module" });
   return JSON.stringify(tree, (key, value) => (key === "start" || key === "end" ? undefined : value instanceof RegExp ? String(value) : value));
 }
 
-test("published scripts mean what is written, without the comments", async () => {
+test("published scripts equal their sources without the comments", async () => {
   for (const { path, written, published } of await files(".js")) {
     assert.equal(meaning(published), meaning(written), path);
     assert.doesNotMatch(published, /^\s*(\/\*\*|\/\/)/m, path);
   }
 });
 
-test("published style sheets mean what is written, without the comments", async () => {
+test("published style sheets equal their sources without the comments", async () => {
   const page = await browser.newPage();
   for (const { path, written, published } of await files(".css")) {
     const [one, other] = await page.evaluate((texts) => texts.map((text) => {
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(text);
-      // Custom properties are kept as they were written.
+      // Custom properties keep their source text.
       return [...sheet.cssRules].map((rule) => rule.cssText.replaceAll(/,\s+/g, ","));
     }), [written, published]);
     assert.ok(one && one.length > 3);
@@ -74,7 +74,7 @@ async function isLight(what, scales) {
   assert.ok(parts.some(([path]) => path.endsWith("/main.js")), "nothing was weighed");
 }
 
-test("a page weighs 60 KB at most, the picture aside", async () => {
+test("a page weighs at most 60 KB, without the picture", async () => {
   for (const page of ["index.html", "signup.html", "login.html", "friendre1.html#token=x&name=Ada", "home.html", "nothing.html"]) {
     const ada = await Person.arrive(product, browser, "Ada", { guest: page !== "home.html" });
     const scales = new Scales(ada.page, product.url);
@@ -86,7 +86,7 @@ test("a page weighs 60 KB at most, the picture aside", async () => {
 });
 
 /**
- * Everything that a call offers, so that nothing is loaded later than weighed.
+ * Uses everything that a call offers, so that nothing is loaded after the measurement.
  * @param {Person} person
  * @param {Person} other
  */
@@ -116,7 +116,7 @@ async function useEverything(person, other) {
   await person.press("Stop sharing");
 }
 
-test("a room weighs 60 KB at most, with everything that a call offers", async () => {
+test("a room weighs at most 60 KB, with everything that a call offers", async () => {
   const host = await Person.arrive(product, browser, "Hanna");
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
   const link = await host.makeRoom();
@@ -146,7 +146,7 @@ test("a room weighs 60 KB at most, with everything that a call offers", async ()
   await gus.leave();
 });
 
-test("a call between friends weighs 60 KB at most, with everything that it offers", async () => {
+test("a call between friends weighs at most 60 KB, with everything that it offers", async () => {
   const [ada, bob] = await Promise.all(["Ada", "Bob"].map((name) => Person.arrive(product, browser, name)));
   assert.ok(ada && bob);
   await ada.befriend(bob);

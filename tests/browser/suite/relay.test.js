@@ -1,4 +1,4 @@
-/** Where no direct way is allowed, everything goes through TURN, with the credentials that the API hands out. */
+/** If no direct connection is allowed, everything goes through TURN, with the credentials that the API issues. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -13,7 +13,7 @@ import { Product } from "../support/product.js";
 const TURNSERVER = process.env.TURNSERVER ?? "/usr/bin/turnserver";
 const missing = await access(TURNSERVER).then(() => false, () => "coturn is not installed");
 
-/** @returns {Promise<number>} a free port of loopback */
+/** @returns {Promise<number>} a free port on loopback */
 async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
@@ -22,7 +22,7 @@ async function freePort() {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-test("a call by relay alone", { skip: missing }, async () => {
+test("a call through the relay only", { skip: missing }, async () => {
   const [port, secret] = [await freePort(), randomBytes(16).toString("hex")];
   const turn = spawn(TURNSERVER, ["-n", "--no-cli", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", `--listening-port=${port}`,
     "--use-auth-secret", `--static-auth-secret=${secret}`, "--realm=peersync", "--allow-loopback-peers", "--no-tls", "--no-dtls", "--log-file=stdout"], { stdio: "ignore" });

@@ -1,4 +1,4 @@
-/** Calls between friends: from the ring to the end. */
+/** Calls between friends, from ringing to hanging up. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { accept, meet, ring } from "../support/calls.js";
@@ -16,12 +16,12 @@ let unanswered;
 before(async () => {
   product = await Product.start();
   browser = await launch();
-  unanswered = ringInVain();
+  unanswered = ringUnanswered();
   await unanswered;
 });
 after(async () => { await browser?.close(); await product?.stop(); });
 
-/** Two friends at home, each with a browser. */
+/** Two friends on their home pages, each with a browser. */
 async function friends() {
   const [one, other] = await Promise.all(["Ada", "Bob"].map((name) => Person.arrive(product, browser, name)));
   assert.ok(one && other);
@@ -32,7 +32,7 @@ async function friends() {
   return { ada: one, bob: other };
 }
 
-async function ringInVain() {
+async function ringUnanswered() {
   const { ada, bob } = await friends();
   await ada.page.goto(`${product.url}/friendcall.html#to=${encodeURIComponent(bob.email)}`);
   for (const device of ["camera", "microphone"]) await ada.page.getByRole("checkbox", { name: `Join with ${device}` }).uncheck();
@@ -41,7 +41,7 @@ async function ringInVain() {
   return { ada, bob };
 }
 
-test("a friend rings, the other accepts, both see and hear each other, and hang up", async () => {
+test("a friend calls, the other accepts, both see and hear each other, and hang up", async () => {
   const { ada, bob } = await friends();
   await ada.page.getByRole("list", { name: "Friends" }).getByText("Online", { exact: true }).waitFor();
   await ada.press("Call Bob");
@@ -66,11 +66,11 @@ test("a friend rings, the other accepts, both see and hear each other, and hang 
   await bob.leave();
 });
 
-test("reject, cancel: both sides are told", async () => {
+test("reject and cancel are shown on both sides", async () => {
   const { ada, bob } = await friends();
   await ada.press("Call Bob");
   await ring(bob).getByRole("button", { name: "Reject" }).click();
-  await ada.page.getByRole("heading", { name: "Bob cannot talk now." }).waitFor();
+  await ada.page.getByRole("heading", { name: "Bob cannot talk right now." }).waitFor();
   await ring(bob).waitFor({ state: "detached" });
 
   await ada.press("Call again");
@@ -80,7 +80,7 @@ test("reject, cancel: both sides are told", async () => {
   await bob.page.getByText("You missed a call from Ada.").first().waitFor();
   await ring(bob).waitFor({ state: "detached" });
 
-  // Leave does the same as "Cancel call" while it rings.
+  // While it rings, "Leave" does the same as "Cancel call".
   await ada.press("Call again");
   await ring(bob).waitFor();
   await ada.press("Leave");
@@ -89,7 +89,7 @@ test("reject, cancel: both sides are told", async () => {
   await bob.leave();
 });
 
-test("it rings in every tab, the first to accept wins, and the others fall silent", async () => {
+test("every tab rings, the first to accept wins, and the others stop", async () => {
   const { ada, bob } = await friends();
   const second = await bob.context.newPage();
   await second.goto(`${product.url}/home.html`);
@@ -106,7 +106,7 @@ test("it rings in every tab, the first to accept wins, and the others fall silen
   await bob.leave();
 });
 
-/** Runs in the page: it lies behind another window, and what it shows on the desktop is noted. */
+/** Runs in the page: pretends that it is behind another window, and records its desktop notifications. */
 function behindAnotherWindow() {
   Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
   const own = /** @type {any} */ (window);
@@ -123,7 +123,7 @@ function behindAnotherWindow() {
   };
 }
 
-test("a page behind another window tells of calls on the desktop, where that is allowed", async () => {
+test("a page behind another window shows a desktop notification for a call, if allowed", async () => {
   const ada = await Person.arrive(product, browser, "Ada");
   const bob = await Person.arrive(product, browser, "Bob", { setUp: behindAnotherWindow });
   await bob.context.grantPermissions(["camera", "microphone", "notifications"], { origin: product.url });
@@ -155,7 +155,7 @@ test("no camera is turned on by a link alone", async () => {
   await bob.leave();
 });
 
-test("nobody answers: missed on both sides", async () => {
+test("an unanswered call is shown on both sides", async () => {
   const { ada, bob } = await unanswered;
   await ada.page.getByRole("heading", { name: "Bob did not answer." }).waitFor({ timeout: 70_000 });
   await bob.page.getByText("You missed a call from Ada.").first().waitFor();

@@ -22,7 +22,7 @@ after(async () => { await host?.leave(); await browser?.close(); await product?.
 /** @param {string} name */
 const guest = (name) => Person.arrive(product, browser, name, { guest: true });
 
-test("a new room, a guest by its link, a third one: everybody sees and hears everybody", async () => {
+test("a new room, joined by two guests through its link: everybody sees and hears everybody", async () => {
   await host.open("home.html");
   await host.press("New room");
   await host.page.waitForURL(/room\.html#/);
@@ -59,7 +59,7 @@ test("both see the same four emoji", async () => {
   await gus.leave();
 });
 
-test("a locked room: knock, be sent away, be let in", async () => {
+test("a locked room: knock, be refused, be let in", async () => {
   const link = await host.makeRoom();
   await host.enter(link);
   await host.press("More");
@@ -70,7 +70,7 @@ test("a locked room: knock, be sent away, be let in", async () => {
     await gus.open(link);
     await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
     await gus.press("Join room");
-    await gus.page.getByText(/We knocked/).waitFor();
+    await gus.page.getByText(/You knocked/).waitFor();
     await gus.page.getByRole("button", { name: "Join room" }).waitFor({ state: "hidden" });
     await host.page.getByRole("group", { name: /Gus knocks/ }).getByRole("button", { name: answer }).click();
     if (answer === "Let in") continue;
@@ -81,7 +81,7 @@ test("a locked room: knock, be sent away, be let in", async () => {
   await gus.leave();
 });
 
-test("a room that is full or gone says so", async () => {
+test("a full or expired room is reported", async () => {
   const gus = await guest("Gus");
   await gus.open("room.html#0123456789abcdef0123456789abcdef");
   await gus.page.getByRole("heading", { name: /does not exist/ }).waitFor();
@@ -90,7 +90,7 @@ test("a room that is full or gone says so", async () => {
   await gus.leave();
 });
 
-test("without camera and microphone one joins, hears and sees, and reads why", async () => {
+test("joining without camera and microphone works, and the reason is shown", async () => {
   const link = await host.makeRoom();
   await host.enter(link);
   const gus = await Person.arrive(product, browser, "Gus", {
@@ -108,7 +108,7 @@ test("without camera and microphone one joins, hears and sees, and reads why", a
   await gus.leave();
 });
 
-test("a screen is shared and seen, and the device is swapped while talking", async () => {
+test("a screen is shared and seen, and a device is switched during the call", async () => {
   const link = await host.makeRoom();
   const gus = await guest("Gus");
   await host.enter(link);
@@ -129,7 +129,7 @@ test("a screen is shared and seen, and the device is swapped while talking", asy
     const labels = await sent();
     await list.selectOption(values.findLast((value) => value !== first) ?? "");
     await until(async () => String(await sent()) !== String(labels), () => `the other ${kind} is not sent`);
-    // Chromium cannot encode what its second made-up camera delivers; back to the first for the pictures.
+    // Chromium cannot encode the output of its second fake camera; return to the first for the video.
     await list.selectOption(first);
     await until(async () => String(await sent()) === String(labels), () => `the first ${kind} is not sent again`);
   }
@@ -142,7 +142,7 @@ test("a screen is shared and seen, and the device is swapped while talking", asy
   await gus.leave();
 });
 
-test("everything by keyboard: shortcuts, focus, talking while held", async () => {
+test("keyboard only: shortcuts, focus, push-to-talk", async () => {
   const link = await host.makeRoom();
   await host.enter(link);
   const { page } = host;

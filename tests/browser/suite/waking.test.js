@@ -1,4 +1,4 @@
-/** What happens to a tab that stays open: credentials expire, the network changes, the machine sleeps. */
+/** A tab that stays open: credentials expire, the network changes, the machine sleeps. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { guestInCall, meet } from "../support/calls.js";
@@ -23,19 +23,19 @@ before(async () => {
 });
 after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
-/** A guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
+/** Returns a guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
 const inCall = (prepare) => guestInCall(product, browser, host, prepare);
 
-/** The name of the present ICE session, which a restart changes. @param {Person} person */
+/** The id of the current ICE session, which a restart changes. @param {Person} person */
 const session = ({ page }) => page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(/** @type {any} */ (window).connections.at(-1).localDescription.sdp)?.[1]);
 
-/** The end of life of the TURN credentials in use, in epoch seconds. @param {Person} person */
+/** The expiry time of the TURN credentials in use, in epoch seconds. @param {Person} person */
 const credentialsEnd = ({ page }) => page.evaluate(() => {
   const { iceServers } = /** @type {any} */ (window).connections.at(-1).getConfiguration();
   return Number.parseInt(iceServers.find((/** @type {RTCIceServer} */ server) => server.username)?.username ?? "", 10);
 });
 
-test("expired TURN credentials are refreshed in an open tab, and the call goes on", async () => {
+test("expired TURN credentials are refreshed in an open tab, and the call continues", async () => {
   const gus = await inCall(({ page }) => page.clock.install());
   const before = await credentialsEnd(gus);
   assert.ok(before > Date.now() / 1000, "the API hands out credentials");
@@ -49,18 +49,18 @@ test("expired TURN credentials are refreshed in an open tab, and the call goes o
 
 /**
  * @param {Person} person
- * @returns {Promise<(state: { offline?: boolean, latency?: number }) => Promise<unknown>>} what tells the page of a network,
- *   its delay in milliseconds; it does nothing to the packets
+ * @returns {Promise<(state: { offline?: boolean, latency?: number }) => Promise<unknown>>} simulates network
+ *   events in the page; latency in milliseconds; packets are not affected
  */
 async function network({ context, page }) {
   const devtools = await context.newCDPSession(page);
   await devtools.send("Network.enable");
-  // Newer than the protocol that Playwright knows.
+  // Newer than the protocol version that Playwright knows.
   const send = /** @type {(method: string, parameters: object) => Promise<unknown>} */ (/** @type {unknown} */ (devtools.send.bind(devtools)));
   return (state) => send("Network.overrideNetworkState", { offline: false, latency: 20, downloadThroughput: 1e6, uploadThroughput: 1e6, ...state });
 }
 
-test("another network: ICE restarts by itself, and the call goes on", async () => {
+test("network changed: ICE restarts by itself, and the call continues", async () => {
   const gus = await inCall();
   const before = await session(gus);
   await gus.page.evaluate(() => {
@@ -78,7 +78,7 @@ test("another network: ICE restarts by itself, and the call goes on", async () =
   await gus.leave();
 });
 
-test("the network was away: ICE restarts by itself when it is back, and the call goes on", async () => {
+test("network lost and back: ICE restarts by itself, and the call continues", async () => {
   const gus = await inCall();
   const before = await session(gus);
   const tell = await network(gus);
@@ -90,8 +90,8 @@ test("the network was away: ICE restarts by itself when it is back, and the call
   await gus.leave();
 });
 
-test("the machine slept: a connection to the server that only looks open is given up at once, and all goes on", async () => {
-  /** Messages go nowhere, as after a router forgot the connection. */
+test("after sleep, a dead server connection is dropped at once, and the call continues", async () => {
+  /** Drops all messages, as if a router had forgotten the connection. */
   let deaf = false;
   let sockets = 0;
   const gus = await inCall(async ({ context, page }) => {
@@ -106,9 +106,9 @@ test("the machine slept: a connection to the server that only looks open is give
   });
   assert.equal(sockets, 1);
   deaf = true;
-  // Like a lid that was closed for an hour: what was due meanwhile runs once, and the clock stands until it is set going.
+  // Like a lid closed for an hour: timers due meanwhile run once, and the clock stops until it is resumed.
   await gus.page.clock.pauseAt(Date.now() + HOUR_MS);
-  // Shorter than the beat of the heart, which would notice by itself.
+  // Shorter than the heartbeat, which would notice by itself.
   for (let second = 0; second < 8 && sockets === 1; second += 1) await gus.page.clock.runFor(1000);
   await until(async () => sockets === 2, () => "the dead connection was not given up");
   await gus.page.clock.resume();

@@ -1,4 +1,4 @@
-/** The ways into a call that several suites go. */
+/** Helpers to get into a call, shared by several suites. */
 import { seesAndHears } from "./media.js";
 import { Person } from "./people.js";
 
@@ -8,7 +8,7 @@ import { Person } from "./people.js";
  */
 
 /**
- * Both see and hear each other.
+ * Waits until both see and hear each other.
  * @param {Person} one
  * @param {Person} other
  */
@@ -17,7 +17,7 @@ export async function meet(one, other) {
 }
 
 /**
- * Gus is in a call with the host, in a new room of hers.
+ * Puts Gus into a call with the host, in a new room of hers.
  * @param {Product} product
  * @param {Browser} browser
  * @param {Person} host
@@ -41,7 +41,7 @@ export const ring = (person) => person.page.getByRole("dialog", { name: /is call
 export const accept = (person) => ring(person).getByRole("button", { name: "Accept" }).click();
 
 /**
- * From both home pages into a call.
+ * Takes two friends from their home pages into a call.
  * @param {Person} caller
  * @param {Person} friend
  */

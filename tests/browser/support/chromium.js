@@ -1,18 +1,18 @@
-/** The installed Chromium with made-up camera and microphone, and nothing of its own on the network. */
+/** The installed Chromium with a fake camera and microphone, and no network traffic of its own. */
 import { chromium } from "playwright-core";
 
 const SWITCHES = [
   "--no-sandbox",
   "--disable-gpu",
   "--use-fake-ui-for-media-stream",
-  // Few pictures a second: two cores have to send, receive and show those of up to four people.
+  // A low frame rate: two cores have to send, receive and show the video of up to four people.
   "--use-fake-device-for-media-stream=device-count=2,fps=15",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
   "--no-first-run",
   "--autoplay-policy=no-user-gesture-required",
-  // Addresses on this machine as they are: nobody here answers multicast DNS.
+  // Use this machine's plain addresses: nothing in a test answers multicast DNS.
   "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
 

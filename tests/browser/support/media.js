@@ -1,4 +1,4 @@
-/** What really arrives: measured in the browser's own statistics, not in the page. */
+/** The media that really arrives, measured by the browser's own statistics, not by the page. */
 import assert from "node:assert/strict";
 
 /**
@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
  * @typedef {{ frames: number, freezes: number, energy: number, bytes: number }} Received
  */
 
-/** Machines that test are busy. */
+/** A generous timeout, because test machines are busy. */
 const PATIENCE_MS = 60_000;
 
 /**
- * Sums over all living connections.
+ * Returns sums over all open connections.
  * @param {Page} page
  * @returns {Promise<Received>}
  */
@@ -34,7 +34,7 @@ export function received(page) {
 
 /**
  * @param {Page} page
- * @returns {Promise<number[]>} pictures decoded so far, connection by living connection
+ * @returns {Promise<number[]>} frames decoded so far, for each open connection
  */
 export function framesOfEach(page) {
   return page.evaluate(async () => {
@@ -47,7 +47,7 @@ export function framesOfEach(page) {
 }
 
 /**
- * Waits until pictures and sound of everybody named arrive and go on arriving.
+ * Waits until video and sound of everybody named arrive and keep arriving.
  * @param {import("./people.js").Person} person who looks
  * @param {...string} names whom to see
  */
@@ -83,8 +83,8 @@ export async function until(holds, complaint, patience = PATIENCE_MS) {
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
- * The longest time, since it was last asked for, that the page itself stood still: what a busy machine does to
- * everything, and no fault of ours.
+ * Returns the longest time that the page itself stalled since the last call: what a busy machine does to
+ * everything, and not the product's fault.
  * @param {Page} page
  * @returns {Promise<number>} milliseconds
  */

@@ -1,4 +1,4 @@
-/** MiniStack, which stands for AWS: on loopback and a free port, in the Python environment of the tests. */
+/** MiniStack, an AWS emulator: on loopback and a free port, in the Python environment of the tests. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const PYTHON = process.env.PEERSYNC_PYTHON ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "venv/bin/python");
-/** Ends with its standard input, which closes when we end, however that is. */
+/** Exits when its standard input closes, which happens however this process ends. */
 const EMULATOR = join(ROOT, "tests/support/emulator.py");
 const PATIENCE_MS = 90_000;
 

@@ -1,4 +1,4 @@
-/** People with a browser each: signed up, befriended, watched for what must never happen. */
+/** People with a browser each: signed up, befriended, and watched for errors that must never happen. */
 import assert from "node:assert/strict";
 
 /**
@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
  * @typedef {import("playwright-core").BrowserContextOptions} Options
  */
 
-/** Runs in the page before its own scripts: keeps what tests look at and the page does not show. */
+/** Runs in the page before its own scripts: records what tests check and the page does not show. */
 function watch() {
   const own = /** @type {any} */ (window);
   own.connections = [];
@@ -40,8 +40,8 @@ function watch() {
 }
 
 /**
- * Runs in the page: a small picture. Coding one of the size that the pages ask for takes most of a core, and several
- * people share one machine here.
+ * Runs in the page: makes the video small. Encoding the size that the pages ask for takes most of a core, and several
+ * people share one machine in a test.
  */
 function smallCamera() {
   const devices = navigator.mediaDevices;
@@ -52,10 +52,10 @@ function smallCamera() {
   }
 }
 
-/** How long anything in a page may take, in milliseconds: machines that test are busy. */
+/** How long anything in a page may take, in milliseconds: test machines are busy. */
 const PATIENCE_MS = 60_000;
 
-/** What the console may say: answers that are errors on purpose, and browsers telling of the network going away. */
+/** Allowed console messages: deliberate error responses, and browsers reporting that the network went away. */
 const EXPECTED = /status of 4\d\d|ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket|net::ERR_|status of 50\d/;
 
 export class Person {
@@ -151,7 +151,7 @@ export class Person {
   }
 
   /**
-   * Into a room, with camera and microphone.
+   * Joins a room with camera and microphone.
    * @param {string} link
    */
   async enter(link) {
@@ -167,7 +167,7 @@ export class Person {
     await this.page.getByRole("button", typeof name === "string" ? { name, exact: true } : { name }).click();
   }
 
-  /** Says what went wrong unseen, and goes. */
+  /** Reports errors that nobody saw, and closes the browser. */
   async leave() {
     for (const page of this.context.pages()) {
       const violations = await page.evaluate(() => /** @type {any} */ (window).violations ?? []).catch(() => []);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export const PROGRAM = process.env.PEERSYNC_DEPLOY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/peersync-deploy");
-/** Pages to serve in place of those built into the program: for work on the pages, no new build is needed. */
+/** Pages to serve instead of those built into the program, so that work on the pages needs no build. */
 const ASSETS = process.env.PEERSYNC_ASSETS;
 const PATIENCE_MS = 15_000;
 
@@ -29,7 +29,7 @@ export class Product {
   /**
    * @param {string} folder of its data
    * @param {Record<string, string>} environment
-   * @param {string[]} where the flags that say what runs in its process
+   * @param {string[]} where the flags that choose what runs in its process
    */
   constructor(folder, environment, where) {
     this.#folder = folder;
@@ -39,14 +39,14 @@ export class Product {
 
   /**
    * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string, published?: boolean }} [options] its
-   * peersync.toml, its secrets, the emulator of AWS that it uses, and whether the pages have to be those of the program, as
-   * they are published; with an emulator they are, because they come out of the bucket
+   * peersync.toml, its secrets, the AWS emulator that it uses, and whether to serve the published pages built into the
+   * program; with an emulator that is always so, because they come from the bucket
    */
   static async start({ config = "", environment = {}, endpoint, published = false } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));
     await writeFile(join(folder, "peersync.toml"), config);
     const where = endpoint ? ["--endpoint-url", endpoint] : ["--embedded", ...(ASSETS && !published ? ["--assets", ASSETS] : [])];
-    // An account of nobody's: whoever runs the tests may have credentials.
+    // Fake credentials: whoever runs the tests may have real ones.
     /** @type {Record<string, string>} */
     const account = endpoint ? { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-central-1" } : {};
     const product = new Product(folder, { ...account, ...environment }, where);
@@ -74,12 +74,12 @@ export class Product {
     this.#port = Number(new URL(this.url).port);
   }
 
-  /** As if the machine lost power: nothing is said to anybody. Data stays. */
+  /** Kills the program as if the machine lost power: nobody is notified. Data stays. */
   async kill() {
     await this.#end("SIGKILL");
   }
 
-  /** Comes back at the same address after kill(). */
+  /** Starts again at the same address after kill(). */
   async restart() {
     await this.#run();
   }
@@ -99,7 +99,7 @@ export class Product {
     await once(running, "exit");
   }
 
-  /** Cuts all WebSockets, without a goodbye; the server remembers the sessions. */
+  /** Cuts all WebSockets without a close frame; the server keeps the sessions. */
   async cut() {
     await fetch(`${this.url}/_network/kill-signaling`, { method: "POST" });
   }
@@ -110,7 +110,7 @@ export class Product {
   }
 
   /**
-   * The newest mail to an address, waited for.
+   * Waits for the latest mail to an address and returns it.
    * @param {string} to
    * @param {(mail: Mail) => boolean} [matches]
    * @returns {Promise<Mail>}

@@ -1,4 +1,4 @@
-/** What a page transfers, as CloudFront sends it. */
+/** Measures what a page transfers, as CloudFront sends it. */
 import { gzipSync } from "node:zlib";
 
 /** CloudFront compresses files from 1,000 to 10,000,000 bytes (its developer guide, "Serve compressed files"). */
@@ -6,8 +6,8 @@ const COMPRESSED_BYTES = { least: 1000, most: 10_000_000 };
 const COMPRESSED_TYPES = /^(text\/(html|css|javascript|plain)|application\/json|image\/svg\+xml)\b/;
 
 /**
- * The body as it travels. Browsers get Brotli, at a level that AWS does not name; this is gzip, for those who cannot read
- * it, and larger.
+ * Returns the body as transferred. Browsers get Brotli, at a level that AWS does not state; this is gzip, for
+ * clients without it, which is larger.
  * @param {Buffer} body
  * @param {string} path
  * @param {string} type content type
@@ -20,7 +20,7 @@ export function asSent(body, path, type) {
   return { body: compressed ? gzipSync(body, { level: 6 }) : body, compressed };
 }
 
-/** Weighs everything that comes over HTTP from one origin into one page, from its opening on; pictures aside. */
+/** Sums what one page loads over HTTP from one origin, from its opening on, except images. */
 export class Scales {
   #origin;
   /** @type {Array<Promise<[string, number]>>} */
@@ -46,7 +46,7 @@ export class Scales {
   async #weigh(response, path) {
     const type = response.headers()["content-type"] ?? "";
     const body = await response.body().catch(() => Buffer.alloc(0));
-    // Whoever reads another language gets its texts instead.
+    // Readers of another language get its texts instead.
     const others = path.includes("/texts/en/") ? [await this.#get(path.replace("/en/", "/de/"))] : [];
     return [path, Math.max(...[body, ...others].map((one) => asSent(one, path, type).body.length))];
   }
@@ -56,7 +56,7 @@ export class Scales {
     return Buffer.from(await (await fetch(this.#origin + path)).arrayBuffer());
   }
 
-  /** @returns {Promise<Array<[string, number]>>} path and bytes of everything that came, the heaviest first */
+  /** @returns {Promise<Array<[string, number]>>} path and bytes of everything loaded, the largest first */
   async parts() {
     return (await Promise.all(this.#all)).sort(([, one], [, other]) => other - one);
   }

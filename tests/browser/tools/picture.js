@@ -1,4 +1,4 @@
-/** Makes assets/sailbeach.png, the landing picture, out of its drawing sailbeach.svg: node picture.js [TARGET]. */
+/** Makes assets/sailbeach.png, the landing picture, from its drawing sailbeach.svg: node picture.js [TARGET]. */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { launch } from "../support/chromium.js";

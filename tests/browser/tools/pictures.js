@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of the README, out of the running product: node pictures.js [FOLDER]. With PEERSYNC_ENDPOINT, the
- * address of an emulator of AWS, the terminal shows `up` there; without, it shows `local`, for which port 8080 must be
+ * Takes the screenshots of the README from the running product: node pictures.js [FOLDER]. With PEERSYNC_ENDPOINT, the
+ * address of an AWS emulator, the terminal shows `up` there; without, it shows `local`, for which port 8080 must be
  * free.
  */
 import { spawn } from "node:child_process";
@@ -15,16 +15,16 @@ import { PROGRAM, Product } from "../support/product.js";
 
 const target = process.argv[2] ?? fileURLToPath(new URL("../../../docs/pictures/", import.meta.url));
 const FRAMES = 30;
-/** Videos make large PNG files. */
+/** Video content makes large PNG files. */
 const JPEG = /** @type {const} */ ({ type: "jpeg", quality: 85 });
-/** Who looks how: colours of wall, clothes, skin and hair. */
+/** How each person looks: colours of wall, clothes, skin and hair. */
 const PEOPLE = [
   { name: "Ada", wall: "#cfe3e8", wood: "#8a6d55", clothes: "#a8492c", skin: "#f0c7a4", hair: "#4a2c1d", long: true },
   { name: "Bob", wall: "#f0dfc4", wood: "#2c6f7f", clothes: "#22465a", skin: "#8d5a3c", hair: "#1d1512", long: false },
 ];
 
 /**
- * A drawn person before a window on the sea, a little moved from frame to frame.
+ * Draws a person in front of a window with a view of the sea, moving a little from frame to frame.
  * @param {typeof PEOPLE[0]} who
  * @param {number} frame
  */
@@ -49,7 +49,7 @@ function drawing({ wall, wood, clothes, skin, hair, long }, frame) {
 }
 
 /**
- * What Chromium plays in place of a camera: pictures one after the other.
+ * Creates the file that Chromium plays instead of a camera: one frame after the other.
  * @param {typeof PEOPLE[0]} who
  * @param {string} folder
  */

@@ -6,7 +6,7 @@ import { crc32, deflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const PALETTE = 256;
-/** How often the palette is moved to the middle of what it stands for. */
+/** How often each palette entry is moved to the mean of the colours it represents. */
 const ROUNDS = 12;
 
 /** @typedef {[red: number, green: number, blue: number, count: number]} Colour count: pixels that have it */
@@ -109,7 +109,7 @@ export function encode(pixels, width, height) {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
-  // 8 bits a pixel, which are a place in the palette.
+  // 8 bits per pixel, an index into the palette.
   head.set([8, 3, 0, 0, 0], 8);
   const table = Buffer.from(palette.flatMap(([red, green, blue]) => [red, green, blue]));
   const data = deflateSync(lines, { level: 9, memLevel: 9 });

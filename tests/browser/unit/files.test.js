@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Files } from "../../../assets/js/call/files.js";
 import { readWire } from "../../../assets/js/call/wire.js";
 
-/** A data channel that takes a while to empty. */
+/** A fake data channel whose buffer takes a while to drain. */
 class Channel extends EventTarget {
   binaryType = "blob";
   bufferedAmount = 0;
@@ -48,7 +48,7 @@ function pair() {
  */
 const reached = (files, state) => new Promise((resolve) => files.on("change", (transfer) => { if (transfer.state === state) resolve(transfer); }));
 
-test("a file arrives whole, and the channel is never flooded", async () => {
+test("a file arrives intact, and the channel's buffer stays bounded", async () => {
   const { a, one, other } = pair();
   const content = new Uint8Array(5_000_000).map((_, index) => index % 251);
   const offered = reached(other, "offered");
@@ -63,7 +63,7 @@ test("a file arrives whole, and the channel is never flooded", async () => {
   assert.ok(a.most < 1_200_000, `${a.most} bytes waited`);
 });
 
-test("nothing is taken that was not accepted", async () => {
+test("data without an accepted offer is ignored", async () => {
   const { b, one, other } = pair();
   const offered = reached(other, "offered");
   one.offer(new File(["hello"], "a.txt"));
@@ -75,7 +75,7 @@ test("nothing is taken that was not accepted", async () => {
   await refused;
 });
 
-test("more than announced ends the transfer", async () => {
+test("a file larger than announced ends the transfer", async () => {
   const { b, other } = pair();
   other.receive({ type: "file-offer", id: 7, name: "a", size: 4 });
   other.take(7);
@@ -84,7 +84,7 @@ test("more than announced ends the transfer", async () => {
   await broken;
 });
 
-test("too many offers are turned down without a word to the user", async () => {
+test("too many offers are declined without notifying the user", async () => {
   const { other } = pair();
   let shown = 0;
   other.on("change", () => { shown += 1; });
@@ -92,7 +92,7 @@ test("too many offers are turned down without a word to the user", async () => {
   assert.equal(shown, 8);
 });
 
-test("an empty file is a file, a closed channel breaks what runs", async () => {
+test("an empty file can be sent, and a closed channel breaks running transfers", async () => {
   const { b, other } = pair();
   other.receive({ type: "file-offer", id: 1, name: "empty", size: 0 });
   const done = reached(other, "done");

@@ -23,14 +23,14 @@ function room(context) {
 const bob = { id: "b1", name: "Bob" };
 const offer = { description: { type: /** @type {const} */ ("offer"), sdp: "v=0" } };
 
-test("the one who comes later makes the offer", (context) => {
+test("the newcomer makes the offer", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
   members.add({ id: "c", name: "Cy" }, false);
   assert.deepEqual(met.map((peer) => peer.initiator), [true, false]);
 });
 
-test("a connection stays when the server forgot its owner, and is found again under the new id", (context) => {
+test("a connection survives the server forgetting its owner, and is matched to the new id", (context) => {
   const { members, met, removed } = room(context);
   members.list([bob]);
   members.list([]);
@@ -46,7 +46,7 @@ test("a connection stays when the server forgot its owner, and is found again un
   assert.equal(members.find("b2"), met[0]);
 });
 
-test("the new id may be told before the server lists it", (context) => {
+test("a new id may be announced before the server lists it", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
   members.moved(met[0], "b2");
@@ -57,7 +57,7 @@ test("the new id may be told before the server lists it", (context) => {
   assert.equal(met[0].listed, true);
 });
 
-test("a stranger whom nobody claims to be is met after a moment, with what was said meanwhile", (context) => {
+test("an unclaimed id is connected after a delay, with the signals received meanwhile", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
   members.list([]);
@@ -69,14 +69,14 @@ test("a stranger whom nobody claims to be is met after a moment, with what was s
   assert.deepEqual(met[1].signals, [offer]);
 });
 
-test("nobody can take over the id of somebody who is there", (context) => {
+test("nobody can take over the id of a present member", (context) => {
   const { members, met } = room(context);
   members.list([bob, { id: "c", name: "Cy" }]);
   members.moved(met[1], "b1");
   assert.equal(members.find("b1"), met[0]);
 });
 
-test("whom the server does not list any more goes when the connection does", (context) => {
+test("a member no longer listed by the server is removed when the connection fails", (context) => {
   const { members, met, removed } = room(context);
   members.list([bob]);
   members.left("b1");
@@ -88,7 +88,7 @@ test("whom the server does not list any more goes when the connection does", (co
   assert.deepEqual(removed, met);
 });
 
-test("signals of nobody are not kept without end", (context) => {
+test("signals from unknown ids are not kept forever", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
   members.list([]);

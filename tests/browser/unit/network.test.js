@@ -9,7 +9,7 @@ import { FIRST_SAMPLE, judge, readSample } from "../../../assets/js/call/quality
 /** @param {Partial<import("../../../assets/js/call/quality.js").Sample>} changes */
 const sample = (changes) => ({ ...FIRST_SAMPLE, ...changes });
 
-test("words for a connection", () => {
+test("connection quality levels", () => {
   assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 40, received: 100 })).level, "good");
   assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 400, received: 100 })).level, "fair");
   assert.equal(judge(FIRST_SAMPLE, sample({ rttMs: 40, received: 90, lost: 10 })).level, "poor");
@@ -18,13 +18,13 @@ test("words for a connection", () => {
   assert.equal(judge(FIRST_SAMPLE, sample({ frozenS: 0.6 })).level, "fair");
 });
 
-test("only what happened since the last sample counts", () => {
+test("only changes since the last sample count", () => {
   const before = sample({ received: 1000, lost: 500, frozenS: 20 });
   assert.equal(judge(before, sample({ received: 1200, lost: 500, frozenS: 20 })).level, "good");
   assert.equal(judge(before, sample({ received: 0, lost: 0, frozenS: 0 })).lossPercent, 0);
 });
 
-test("a browser's report is read, whatever is missing in it", () => {
+test("a browser's report is read even if fields are missing", () => {
   const report = new Map(Object.entries({
     T: { id: "T", type: "transport", selectedCandidatePairId: "P" },
     P: { id: "P", type: "candidate-pair", currentRoundTripTime: 0.12, availableOutgoingBitrate: 5e5, localCandidateId: "L", remoteCandidateId: "R" },
@@ -37,7 +37,7 @@ test("a browser's report is read, whatever is missing in it", () => {
   assert.deepEqual(readSample(new Map()), FIRST_SAMPLE);
 });
 
-test("a bad network costs a step only when it lasts, down to the last", () => {
+test("a bad network lowers quality step by step only if it lasts, down to the lowest", () => {
   let now = begin(0);
   now = adapt(now, sample({ sentLoss: 0.3 }), 0);
   assert.equal(now.step, 0);
@@ -45,7 +45,7 @@ test("a bad network costs a step only when it lasts, down to the last", () => {
   assert.equal(now.step, STEPS.length - 1);
 });
 
-test("a good network gives back step by step, later after every failure", () => {
+test("a good network raises quality step by step, more slowly after each failure", () => {
   let now = { step: 2, good: 0, bad: 0, patience: 5 };
   const good = sample({ availableBps: 5e6 });
   for (let count = 0; count < 5; count += 1) now = adapt(now, good, 0);
@@ -58,18 +58,18 @@ test("a good network gives back step by step, later after every failure", () => 
   assert.equal(now.step, 1);
 });
 
-test("more people get smaller pictures at once", () => {
+test("more people get smaller videos at once", () => {
   assert.equal(adapt(begin(0), FIRST_SAMPLE, bestStep(3)).step, bestStep(3));
   assert.ok(bestStep(3) > bestStep(1));
 });
 
-test("waiting grows, is spread, and has a ceiling", () => {
+test("the reconnect delay grows, has jitter, and is capped", () => {
   assert.equal(backoff(0, () => 0.999_999) <= 500, true);
   assert.equal(backoff(50, () => 1), 10_000);
   assert.equal(backoff(3, () => 0), 0);
 });
 
-test("TURN credentials are renewed before they end", () => {
+test("TURN credentials are renewed before they expire", () => {
   const now = 1_700_000_000_000;
   const turn = (/** @type {string} */ username) => [{ urls: "turn:x", username, credential: "c" }, { urls: "stun:x" }];
   assert.equal(expiresAt(turn("1700003600:ada")), 1_700_003_600_000);
@@ -79,14 +79,14 @@ test("TURN credentials are renewed before they end", () => {
   assert.equal(refreshIn({ iceServers: [{ urls: "stun:x" }] }, now), undefined);
 });
 
-test("a meter's ends are silence and full scale", () => {
+test("the level meter ranges from silence to full scale", () => {
   assert.equal(loudness(new Float32Array(64)), 0);
   assert.equal(loudness(new Float32Array(64).fill(1)), 1);
   const half = loudness(new Float32Array(64).fill(0.03));
   assert.ok(half > 0.3 && half < 0.7, String(half));
 });
 
-test("what getUserMedia throws has a reason", () => {
+test("every getUserMedia error maps to a reason", () => {
   const reasons = { NotAllowedError: "refused", NotFoundError: "none", NotReadableError: "busy", TypeError: "insecure", Strange: "unknown" };
   for (const [name, reason] of Object.entries(reasons)) assert.equal(troubleOf({ name }), reason, name);
 });

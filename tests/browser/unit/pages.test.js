@@ -1,4 +1,4 @@
-/** What the pages say, without a browser. */
+/** Tests of the pages' texts and structure, without a browser. */
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const german = await catalogue("de");
 /** @type {Record<string, string>} */
 const en = Object.assign({}, ...Object.values(english));
 
-test("both languages have the same texts with the same places in them, each in one part", () => {
+test("both languages have the same texts with the same placeholders, each in one part", () => {
   assert.equal(Object.keys(en).length, Object.values(english).flatMap(Object.keys).length);
   const places = (/** @type {string} */ text) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
   for (const [part, texts] of Object.entries(english)) {
@@ -31,7 +31,7 @@ test("both languages have the same texts with the same places in them, each in o
   }
 });
 
-test("every text that a page marks is in the catalogue and says the same in English", async () => {
+test("every marked text of a page is in the catalogue and matches it in English", async () => {
   for (const page of pages) {
     const html = await read(page);
     for (const [, key = "", words = ""] of html.matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)) {
@@ -49,7 +49,7 @@ test("every text of the catalogue is used", async () => {
   assert.deepEqual(unused, []);
 });
 
-test("no page has inline script or style, or anything of somebody else", async () => {
+test("no page has inline scripts or styles, or third-party content", async () => {
   for (const page of pages) {
     const html = await read(page);
     assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=|javascript:|https?:\/\//i, page);
@@ -58,7 +58,7 @@ test("no page has inline script or style, or anything of somebody else", async (
 });
 
 /**
- * A page and all scripts that it may load.
+ * Returns a page and all scripts that it may load.
  * @param {string} page
  */
 async function loaded(page) {
@@ -88,7 +88,7 @@ test("no page uses a text of a part that it does not load", async () => {
   }
 });
 
-test("the names that others rely on", () => {
+test("accessible names and page file names that tests rely on", () => {
   const names = ["Name", "Email", "Sign up", "Email me a link", "Continue", "Sign out", "New room", "Join room", "Call {name}", "Accept", "Reject",
     "Mute microphone", "Unmute microphone", "Turn camera off", "Turn camera on", "Share screen", "Stop sharing", "Leave", "Find people", "Friends", "You"];
   const texts = new Set(Object.values(en));

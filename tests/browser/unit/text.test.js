@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cleanLine, cleanText, fileSize, safeFileName } from "../../../assets/js/text.js";
 
-test("markup stays text, and what turns or hides text goes", () => {
+test("markup stays text, and characters that reverse or hide text are removed", () => {
   assert.equal(cleanLine("<img src=x onerror=alert(1)>", 64), "<img src=x onerror=alert(1)>");
   assert.equal(cleanLine("Ada\u202egnp.exe\u2066\u0000\u200b", 64), "Adagnp.exe");
   assert.equal(cleanLine("  a\n\tb  ", 64), "a b");
   assert.equal(cleanLine(42, 64), "");
 });
 
-test("length is counted in characters, and a letter carries few marks", () => {
+test("length is counted in characters, and combining marks on a letter are limited", () => {
   assert.equal([...cleanLine("🦄".repeat(100), 64)].length, 64);
   assert.equal(cleanLine("x".repeat(10_000), 64).length, 64);
   assert.ok(cleanLine("a" + "\u0301".repeat(500), 64).length <= 5);
@@ -38,7 +38,7 @@ test("a file name has no path, hides nothing and keeps its extension", () => {
   assert.ok(short.length === 120 && short.endsWith(".pdf"));
 });
 
-test("sizes read as people write them", () => {
+test("sizes are formatted for people", () => {
   assert.match(fileSize(0), /^0\b/);
   assert.match(fileSize(3_200_000), /3[.,]2 MB/);
   assert.match(fileSize(999), /999/);

@@ -34,12 +34,12 @@ async function talk(one, other) {
   }
 }
 
-test("64 different pictures, each with a word of its own in every language", () => {
+test("64 different emoji, each with its own word in every language", () => {
   assert.equal(new Set(EMOJI).size, 64);
   for (const texts of [english, german]) assert.equal(new Set(texts["verify.words"].split(" ")).size, 64);
 });
 
-test("both sides see the same four", async () => {
+test("both sides see the same four emoji", async () => {
   const one = side(true, A, B);
   const other = side(false, B, A);
   await talk(one, other);
@@ -48,7 +48,7 @@ test("both sides see the same four", async () => {
   assert.equal(one.made.theirs, B);
 });
 
-test("with somebody in between the two codes differ", async () => {
+test("the codes differ if somebody intercepts the call", async () => {
   // 24 bits could agree by chance once in 16 million; two calls never do.
   const first = [side(true, A, M), side(false, M, A)];
   const second = [side(true, M, B), side(false, B, M)];
@@ -56,14 +56,14 @@ test("with somebody in between the two codes differ", async () => {
   assert.notDeepEqual(first[0]?.made.code, second[1]?.made.code);
 });
 
-test("a number that is not the one committed to breaks the check", async () => {
+test("a nonce that does not match its commitment fails the check", async () => {
   const other = side(false, B, A);
   await other.made.receive({ type: "commit", hash: "00".repeat(32) });
   await other.made.receive({ type: "reveal", nonce: "11".repeat(32) });
   assert.equal(other.made.code.state, "broken");
 });
 
-test("nothing is revealed before the other side answered, and no second answer is taken", async () => {
+test("nothing is revealed before the other side answers, and a second answer is ignored", async () => {
   const one = side(true, A, B);
   await one.made.start();
   assert.deepEqual(one.out.map(({ type }) => type), ["commit"]);
@@ -73,13 +73,13 @@ test("nothing is revealed before the other side answered, and no second answer i
   assert.deepEqual(one.made.code, code);
 });
 
-test("the order of the fingerprints does not matter, every part does", async () => {
+test("the code depends on every input, but not on the order of the fingerprints", async () => {
   assert.deepEqual(await emojiOf(A, B, "1", "2"), await emojiOf(B, A, "1", "2"));
   const codes = await Promise.all([emojiOf(A, B, "1", "2"), emojiOf(A, M, "1", "2"), emojiOf(A, B, "9", "2"), emojiOf(A, B, "1", "9")]);
   assert.equal(new Set(codes.map((code) => code.join(""))).size, 4);
 });
 
-test("a description with two certificates has none", () => {
+test("a description with two certificates has no fingerprint", () => {
   const line = (/** @type {string} */ value) => `a=fingerprint:sha-256 ${value}\r\n`;
   assert.equal(fingerprintOf(line("AA:BB") + line("aa:bb")), "aa:bb");
   assert.equal(fingerprintOf(line("AA:BB") + line("AA:CC")), undefined);
@@ -87,7 +87,7 @@ test("a description with two certificates has none", () => {
   assert.equal(fingerprintOf(undefined), undefined);
 });
 
-test("a missing fingerprint breaks the check instead of passing it", async () => {
+test("a missing fingerprint fails the check", async () => {
   const one = side(true, A, undefined);
   await talk(one, side(false, B, A));
   assert.equal(one.made.code.state, "broken");

@@ -139,7 +139,7 @@ export default {
   "shortcuts.talk": "Halten, um stummgeschaltet zu sprechen",
   "shortcuts.space": "Leertaste",
   "shortcuts.use": "Tastenkürzel benutzen",
-  // What the pictures of the check are called, in their order: for reading them to each other.
+  // The names of the verification emoji, in their order, for reading them to each other.
   "verify.words": "Hund Katze Löwe Pferd Einhorn Schwein Elefant Hase Panda Hahn Pinguin Schildkröte Fisch Krake Schmetterling Blume " +
     "Baum Kaktus Pilz Globus Mond Wolke Feuer Banane Apfel Erdbeere Mais Pizza Kuchen Herz Smiley Roboter " +
     "Hut Brille Schraubenschlüssel Nikolaus Daumen Regenschirm Sanduhr Wecker Geschenk Glühbirne Buch Bleistift Büroklammer Schere Schloss Schlüssel " +

@@ -1,4 +1,4 @@
-/** Texts of the pages before one is signed in, in German. */
+/** Texts of the pages shown before signing in, in German. */
 
 /** @type {Record<keyof typeof import("../en/start.js").default, string>} */
 export default {

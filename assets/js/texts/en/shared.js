@@ -24,7 +24,7 @@ export default {
   "error.email": "Enter an email address like ada@example.org.",
   "error.name": "Enter a name of 1 to 64 characters.",
   "error.room_not_found": "This room does not exist or has expired.",
-  "error.no_request": "There is no such friend request any more.",
+  "error.no_request": "This friend request no longer exists.",
   "error.unauthorized": "Sign in first.",
   "error.unavailable": "The server is busy. Try again in a moment.",
 };

@@ -160,9 +160,10 @@ impl Routes {
         missing.dedup();
         missing.retain(|path| !ids.contains_key(*path));
         while !missing.is_empty() {
-            let can_be_created =
-                |path: &&str| rule!("api-parent-paths-first", ids.contains_key(parent(path)), without: true);
-            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(can_be_created);
+            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(|path| {
+                let parent_exists = ids.contains_key(parent(path));
+                rule!("api-parent-paths-first", parent_exists, without: true)
+            });
             if next.is_empty() {
                 return Err(ResourceError::new("the REST API has no path `/`"));
             }

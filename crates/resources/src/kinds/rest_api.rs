@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOperation, RestApi};
 use serde_json::json;
 
-pub(super) use self::quota::{SlowDown, says};
+pub(super) use self::quota::{QuotaRetry, says};
 use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
@@ -157,7 +157,7 @@ impl Resource for Api {
         let tags = context.tags.clone().into_iter().collect();
         let call = self.stack.clients.api_gateway.create_rest_api().name(name(&self.stack));
         let call = call.description(self.stack.mark()).endpoint_configuration(endpoint).set_tags(Some(tags));
-        let api = context.progress.slow_down(|| async { call.clone().send().await.context(SUMMARY) }).await?;
+        let api = context.progress.with_quota_retry(|| async { call.clone().send().await.context(SUMMARY) }).await?;
         let id = api.id.ok_or_else(|| ResourceError::new("API Gateway returned a REST API without an id"))?;
         let root = match api.root_resource_id {
             Some(root) => root,
@@ -177,7 +177,7 @@ impl Resource for Api {
             let call = self.stack.clients.api_gateway.update_rest_api().rest_api_id(&live.id);
             let call = call.set_patch_operations(Some(patches));
             let change = || async { call.clone().send().await.context("failed to change the REST API") };
-            context.progress.slow_down(change).await?;
+            context.progress.with_quota_retry(change).await?;
         }
         if rule!("api-duplicate-is-deleted", changes.has(SURPLUS)) {
             self.delete_surplus(context.progress, live).await?;
@@ -187,7 +187,7 @@ impl Resource for Api {
             let arn = arn(&self.stack, &format!("/restapis/{}", live.id));
             let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
             let tag = || async { call.clone().send().await.context("failed to tag the REST API") };
-            context.progress.slow_down(tag).await?;
+            context.progress.with_quota_retry(tag).await?;
         }
         Ok(live.outputs.clone())
     }
@@ -208,7 +208,7 @@ impl Api {
     async fn root(&self, progress: &Progress, id: &str) -> Result<String, ResourceError> {
         let call = self.stack.clients.api_gateway.get_resources().rest_api_id(id);
         let answer =
-            progress.slow_down(|| async { call.clone().send().await.context("failed to list the API's paths") });
+            progress.with_quota_retry(|| async { call.clone().send().await.context("failed to list the API's paths") });
         let root = answer.await?.items.unwrap_or_default().into_iter().find(|path| path.path.as_deref() == Some("/"));
         root.and_then(|root| root.id).ok_or_else(|| ResourceError::new("the REST API has no path `/`"))
     }
@@ -249,7 +249,7 @@ impl Api {
             let answer = call.clone().send().await;
             answer.found(rule!("api-delete-survives-absence", ABSENT), "failed to delete the REST API")
         };
-        progress.slow_down(delete).await.map(|_| ())
+        progress.with_quota_retry(delete).await.map(|_| ())
     }
 }
 

@@ -12,19 +12,19 @@ const QUOTA: Schedule =
     Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(8), deadline: Duration::from_secs(300) };
 
 /// Calls that are repeated while a quota is exhausted.
-pub(in crate::kinds) trait SlowDown {
+pub(in crate::kinds) trait QuotaRetry {
     /// Repeats `call` while the account's quota is exhausted, or while another change of the same API is in progress.
     ///
     /// # Errors
     /// The last error of the call.
-    async fn slow_down<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
+    async fn with_quota_retry<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, ResourceError>>;
 }
 
-impl SlowDown for Progress {
-    async fn slow_down<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
+impl QuotaRetry for Progress {
+    async fn with_quota_retry<T, F, Fut>(&self, call: F) -> Result<T, ResourceError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, ResourceError>>,
