@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(absent.get("dynamodb").map(String::as_str), Some("no jar"));
         assert_eq!(absent.get("cloudfront").map(String::as_str), Some("status 501"));
         assert_eq!(absent.get("s3").map(String::as_str), Some("the endpoint does not list it"));
-        let probed = SERVICES.iter().zip(questions(&clients)).filter_map(|(service, question)| question.map(|_| service));
+        let probed =
+            SERVICES.iter().zip(questions(&clients)).filter_map(|(service, question)| question.map(|_| service));
         let others = probed.filter(|service| service.prefix != "ssm").count();
         assert_eq!((absent.len(), others), (9, 9), "all but Systems Manager: {absent:?}");
     }

@@ -169,8 +169,11 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
     retry::until(progress, retry::Schedule::INSTANCE, "the signaling host to start running", || async {
         // A new instance may not be found at first.
         let Some(instance) = read(stack, id).await? else {
-            let absent = || ResourceError::new("the signaling host does not exist");
-            return rule!("instance-visible-after-launch", Ok(None), without: Err(absent()));
+            return rule!(
+                "instance-visible-after-launch",
+                Ok(None),
+                without: Err(ResourceError::new("the signaling host does not exist")),
+            );
         };
         match instance.state().and_then(|state| state.name()) {
             Some(InstanceStateName::Running) => Ok(Some(instance)),
