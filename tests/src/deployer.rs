@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::emulator::kept;
+use crate::environment::kept;
 
 /// The deadline for a command; the longest takes half a minute on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(300);

@@ -116,15 +116,9 @@ fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
     let mut command = Command::new(python);
     // Unbuffered, so that its log is whole when it is killed.
     command.args(["-u", concat!(env!("CARGO_MANIFEST_DIR"), "/support/emulator.py"), name, &port.to_string()]);
-    command.env_clear().envs(kept());
+    command.env_clear().envs(crate::environment::kept());
     command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
     command.spawn()
-}
-
-/// Returns the environment variables that a child inherits.
-pub(crate) fn kept() -> impl Iterator<Item = (String, String)> {
-    const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PEERSYNC_WITHOUT_RULE"];
-    env::vars().filter(|(name, _)| KEPT.contains(&name.as_str()))
 }
 
 /// Returns the Python with the emulators: `PEERSYNC_PYTHON`, or the one in the target folder.

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod deployer;
 pub mod drift;
 pub mod emulator;
+mod environment;
 pub mod http;
 pub mod iam;
 pub mod metadata;

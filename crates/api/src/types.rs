@@ -144,7 +144,7 @@ pub struct FoundUsers {
 /// Somebody who was found.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct FoundUser {
-    /// Stands for the address in `POST /send-friend-request`.
+    /// Identifies the person in `POST /send-friend-request`.
     pub id: String,
     /// Name.
     pub name: String,

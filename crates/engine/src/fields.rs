@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use serde_json::Value;
-
-use super::value::{Field, LiveField};
-
 /// The name of a field, as a constant of its kind, so that a typing error does not compile.
 ///
 /// Names are stable: the digests of deployed resources depend on them.
@@ -37,12 +33,6 @@ impl fmt::Display for FieldName {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldMap<T>(BTreeMap<String, T>);
 
-/// The desired fields of a resource.
-pub type Fields = FieldMap<Field>;
-
-/// The fields of a resource as they were read.
-pub type LiveFields = FieldMap<LiveField>;
-
 impl<T> FieldMap<T> {
     /// Returns a map without fields.
     pub fn new() -> Self {
@@ -59,18 +49,6 @@ impl<T> FieldMap<T> {
     /// Returns the value of a field.
     pub fn field(&self, name: FieldName) -> Option<&T> {
         self.0.get(name.0)
-    }
-}
-
-impl LiveFields {
-    /// Returns the elements of a field that is a list of texts. They are none if the field has another form.
-    pub fn texts(&self, name: FieldName) -> Vec<String> {
-        match self.field(name) {
-            Some(LiveField::Known(Value::Array(texts))) => {
-                texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-            }
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -133,19 +111,5 @@ impl<'a, T> IntoIterator for &'a FieldMap<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
-    }
-}
-
-/// A value that may be shown.
-impl<V: Into<serde_json::Value>> From<V> for Field {
-    fn from(value: V) -> Self {
-        Self::known(value)
-    }
-}
-
-/// A value that was read back.
-impl<V: Into<serde_json::Value>> From<V> for LiveField {
-    fn from(value: V) -> Self {
-        Self::known(value)
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Address, LiveFields, ResourceError};
+use super::{Address, FieldMap, FieldName, ResourceError};
 
 /// One field of the desired state.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,38 @@ impl LiveField {
     /// Creates a secret that was read back, which is kept as its hash.
     pub fn secret(value: &str) -> Self {
         Self::Secret(hex::encode(Sha256::digest(value.as_bytes())))
+    }
+}
+
+/// The desired fields of a resource.
+pub type Fields = FieldMap<Field>;
+
+/// The fields of a resource as they were read.
+pub type LiveFields = FieldMap<LiveField>;
+
+impl LiveFields {
+    /// Returns the elements of a field that is a list of texts. They are none if the field has another form.
+    pub fn texts(&self, name: FieldName) -> Vec<String> {
+        match self.field(name) {
+            Some(LiveField::Known(Value::Array(texts))) => {
+                texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A value that may be shown.
+impl<V: Into<serde_json::Value>> From<V> for Field {
+    fn from(value: V) -> Self {
+        Self::known(value)
+    }
+}
+
+/// A value that was read back.
+impl<V: Into<serde_json::Value>> From<V> for LiveField {
+    fn from(value: V) -> Self {
+        Self::known(value)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -101,6 +101,7 @@ fn failed(summary: &str, cause: impl Into<Box<dyn std::error::Error + Send + Syn
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use super::*;

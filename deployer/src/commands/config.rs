@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{ConfigCommand, ConfigFormat, ConfigShowArgs};
-use peersync_config::{self, Config, Loaded};
+use peersync_config::{Config, Loaded};
 
 /// Runs the command.
 ///
@@ -19,7 +19,7 @@ pub async fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, Com
 }
 
 fn check(context: &Context) -> Result<Exit, CommandError> {
-    let stages = config::load_all(&context.load_options())?;
+    let stages = peersync_config::load_all(&context.load_options())?;
     let names: Vec<&str> = stages.iter().map(|loaded| loaded.config.stage.as_str()).collect();
     let file = stages.first().and_then(|loaded| loaded.file.as_deref());
     if context.json() {
@@ -39,7 +39,7 @@ fn plural(stages: usize) -> &'static str {
 }
 
 fn schema() -> Result<Exit, CommandError> {
-    output::data(&pretty(config::schema())?);
+    output::data(&pretty(peersync_config::schema())?);
     Ok(Exit::Done)
 }
 

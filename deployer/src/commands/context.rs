@@ -11,7 +11,8 @@ use super::CommandError;
 use crate::cli::{GlobalArgs, OutputFormat};
 use crate::local::endpoint::Endpoint;
 use peersync_aws::{Clients, ConnectOptions, Identity};
-use peersync_config::{self, Config, Expiry, LoadOptions, Loaded, StageName};
+use peersync_config::{Config, Expiry, LoadOptions, Loaded, StageName};
+use peersync_resources::Artifacts;
 use peersync_resources::stack::Stack;
 
 /// The environment variable that names the stage if `--stage` does not.
@@ -76,7 +77,7 @@ impl Context {
         if let Some(loaded) = self.loaded.get() {
             return Ok(loaded);
         }
-        let loaded = config::load(&self.load_options())?;
+        let loaded = peersync_config::load(&self.load_options())?;
         Ok(self.loaded.get_or_init(|| loaded))
     }
 

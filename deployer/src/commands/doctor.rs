@@ -52,7 +52,7 @@ impl Check {
     /// Converts an error, which brings its own hint.
     fn from_error(check: &'static str, error: &CommandError) -> Self {
         let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
-        let hint = error.mend().map(str::to_owned);
+        let hint = error.fix().map(str::to_owned);
         Self { check, verdict: Verdict::Fail, found: format!("{}{causes}", error.summary()), hint }
     }
 

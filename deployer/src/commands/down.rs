@@ -4,7 +4,7 @@ use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::DownArgs;
-use crate::report::{Status, Summary, words};
+use crate::report::{Status, Summary};
 use peersync_engine::text;
 use peersync_operations::{Removal, Removed};
 use peersync_resources::stack::Stack;

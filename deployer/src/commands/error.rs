@@ -83,7 +83,7 @@ impl CommandError {
     }
 
     /// Returns how to fix it, if known.
-    pub fn mend(&self) -> Option<&str> {
+    pub fn fix(&self) -> Option<&str> {
         self.problem.hint.as_deref()
     }
 

@@ -11,7 +11,6 @@ use super::down::{exit_of, remove};
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::TeardownArgs;
-use crate::report::words;
 use peersync_aws::{Clients, Identity};
 use peersync_operations::{DeployedStack, Removal, find_stacks, until_stopped};
 use peersync_resources::stack::Stack;

@@ -6,7 +6,7 @@ use peersync_server::secrets::Secret;
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
 
-use peersync_config::{self, Config};
+use peersync_config::Config;
 
 /// The sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
 const SENDER: &str = "PeerSync <peersync@localhost>";
@@ -47,12 +47,12 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
 pub fn configuration(config: &Config, settings: &Settings) -> Config {
     let mut config = config.clone();
     config.site_url = Some(settings.site_url.clone());
-    config.mail.provider = config::MailProvider::Smtp;
+    config.mail.provider = peersync_config::MailProvider::Smtp;
     config.mail.from = Some(SENDER.to_owned());
-    config.mail.smtp = config::Smtp {
+    config.mail.smtp = peersync_config::Smtp {
         host: settings.mail.smtp.host.clone(),
         port: settings.mail.smtp.port,
-        tls: config::SmtpTls::None,
+        tls: peersync_config::SmtpTls::None,
         user: None,
         password: None,
     };

@@ -107,7 +107,7 @@ test("home, lobby and call", async () => {
   await check(ada, "shortcuts");
   await ada.page.keyboard.press("Escape");
   await ada.press("Chat");
-  await ada.page.getByRole("textbox", { name: "Message" }).fill("Shall we?");
+  await ada.page.getByRole("textbox", { name: "Message" }).fill("Ready?");
   await ada.page.keyboard.press("Enter");
   await check(ada, "chat");
   await ada.page.keyboard.press("Escape");

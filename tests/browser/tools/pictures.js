@@ -94,7 +94,7 @@ async function call(product, folder) {
   };
   await say(ada, "Is the boat back in the water?");
   await bob.press(/^Chat/);
-  await say(bob, "Since this morning! Shall we go out at six?");
+  await say(bob, "Since this morning! How about six o’clock?");
   await bob.press("Close");
   await say(ada, "I bring the sandwiches.");
   await pause(8000);

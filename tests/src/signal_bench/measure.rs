@@ -26,7 +26,7 @@ pub const DISTURBED: f64 = 0.05;
 /// The maximum number of measurements of a relay under load, if other processes disturb them.
 const ATTEMPTS: usize = 3;
 /// From the numbers of the clients of one attempt to those of the next.
-const ANEW: usize = 100_000;
+const NUMBERS_PER_ATTEMPT: usize = 100_000;
 /// The time until a relay has noticed that connections are closed.
 const GONE: Duration = Duration::from_secs(2);
 
@@ -91,7 +91,7 @@ pub async fn measure(kind: Kind, options: &Options, machine: &Machine, reference
             if row.disturbed > DISTURBED {
                 eprintln!("… once more, because other processes were busy");
                 // As others, because those before may still be remembered.
-                let first = attempt * ANEW;
+                let first = attempt * NUMBERS_PER_ATTEMPT;
                 let (clients, _) = connect(&relay, first..first + ACTIVE, &keys).await?;
                 under_load(&mut row, &relay, clients, options.time, machine).await?;
             }

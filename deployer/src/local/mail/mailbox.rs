@@ -1,8 +1,7 @@
 //! The received messages, in memory, the newest last.
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::MutexGuard;
 
 use serde::Serialize;
 use tokio::sync::watch;

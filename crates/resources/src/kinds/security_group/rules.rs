@@ -184,7 +184,7 @@ impl Calls<'_> {
     }
 
     /// Returns `None` if there are no rules, so that nothing is sent; the inner `Option` is the SDK's.
-    #[allow(clippy::option_option)]
+    #[allow(clippy::option_option, reason = "the inner one is what the SDK takes")]
     fn permissions(&self, rules: &[Rule]) -> Option<Option<Vec<IpPermission>>> {
         (!rules.is_empty()).then(|| Some(rules.iter().map(|rule| self.permission(rule)).collect()))
     }
