@@ -4,29 +4,46 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
 use crate::clients::Clients;
 
 /// `service:kind/id` → everything the listing says of it.
 pub type Census = BTreeMap<String, String>;
 
+/// Adds what an account holds of one service.
+type List = for<'a> fn(&'a Clients, &'a mut Census) -> BoxFuture<'a, ()>;
+
+/// What is listed of each service that keeps anything, by the service's prefix.
+const LISTS: &[(&str, List)] = &[
+    ("apigateway", |clients, all| gateway(clients, all).boxed()),
+    ("cloudfront", |clients, all| edge(clients, all).boxed()),
+    ("cloudwatch", |clients, all| watching(clients, all).boxed()),
+    ("dynamodb", |clients, all| tables(clients, all).boxed()),
+    ("ec2", |clients, all| hosts(clients, all).boxed()),
+    ("iam", |clients, all| identities(clients, all).boxed()),
+    ("lambda", |clients, all| functions(clients, all).boxed()),
+    ("logs", |clients, all| logs(clients, all).boxed()),
+    ("s3", |clients, all| buckets(clients, all).boxed()),
+    ("ssm", |clients, all| parameters(clients, all).boxed()),
+];
+
 /// Counts everything.
 pub async fn census(clients: &Clients) -> Census {
-    let mut all = census_without_edge_and_tables(clients).await;
-    edge(clients, &mut all).await;
-    tables(clients, &mut all).await;
-    all
+    census_without(clients, &[]).await
 }
 
 /// Counts what an endpoint without CloudFront and DynamoDB has.
 pub async fn census_without_edge_and_tables(clients: &Clients) -> Census {
+    census_without(clients, &["cloudfront", "dynamodb"]).await
+}
+
+async fn census_without(clients: &Clients, services: &[&str]) -> Census {
     let mut all = Census::new();
-    buckets(clients, &mut all).await;
-    functions(clients, &mut all).await;
-    gateway(clients, &mut all).await;
-    hosts(clients, &mut all).await;
-    identities(clients, &mut all).await;
-    parameters(clients, &mut all).await;
-    watching(clients, &mut all).await;
+    for (_, list) in LISTS.iter().filter(|(service, _)| !services.contains(service)) {
+        list(clients, &mut all).await;
+    }
     all
 }
 
@@ -183,7 +200,7 @@ async fn parameters(clients: &Clients, all: &mut Census) {
     }
 }
 
-async fn watching(clients: &Clients, all: &mut Census) {
+async fn logs(clients: &Clients, all: &mut Census) {
     let answer = clients.logs.describe_log_groups().send().await.expect("the log groups can be listed");
     for group in answer.log_groups() {
         add(all, "logs:group", group.log_group_name(), &group.retention_in_days());
@@ -192,6 +209,9 @@ async fn watching(clients: &Clients, all: &mut Census) {
     for filter in filters.ok().flatten().unwrap_or_default() {
         add(all, "logs:metric-filter", filter.filter_name(), &filter.filter_pattern());
     }
+}
+
+async fn watching(clients: &Clients, all: &mut Census) {
     let answer = clients.cloudwatch.describe_alarms().send().await.expect("the alarms can be listed");
     for alarm in answer.metric_alarms() {
         add(all, "cloudwatch:alarm", alarm.alarm_name(), &(alarm.threshold(), alarm.metric_name()));
@@ -199,5 +219,21 @@ async fn watching(clients: &Clients, all: &mut Census) {
     let dashboards = clients.cloudwatch.list_dashboards().send().await.map(|answer| answer.dashboard_entries);
     for dashboard in dashboards.ok().flatten().unwrap_or_default() {
         add(all, "cloudwatch:dashboard", dashboard.dashboard_name(), &());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use peersync_aws::SERVICES;
+
+    use super::LISTS;
+
+    #[test]
+    fn census_lists_every_service_that_keeps_resources() {
+        let listed: BTreeSet<&str> = LISTS.iter().map(|(service, _)| *service).collect();
+        let keeping = SERVICES.iter().filter(|service| service.keeps_resources).map(|service| service.prefix);
+        assert_eq!(listed, keeping.collect());
     }
 }

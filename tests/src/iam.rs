@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use peersync_aws::SERVICES;
 use serde_json::Value;
 
 use crate::proxy::log::Record;
@@ -76,12 +77,17 @@ pub fn actions(record: &Record) -> Vec<String> {
         "" => Vec::new(),
         "s3" => s3(operation),
         "apigateway" => api_gateway(operation).iter().map(|action| (*action).to_owned()).collect(),
-        "monitoring" => vec![format!("cloudwatch:{operation}")],
-        service => vec![format!("{service}:{operation}")],
+        service => vec![format!("{}:{operation}", prefix(service))],
     };
     let beside = BESIDE.iter().filter(|(action, _)| own.iter().any(|own| own == action));
     let beside: Vec<String> = beside.flat_map(|(_, more)| more.iter().map(|action| (*action).to_owned())).collect();
     own.into_iter().chain(beside).collect()
+}
+
+/// The prefix of a service's actions, by the name in the signatures of its requests.
+fn prefix(signing_name: &str) -> &str {
+    let service = SERVICES.iter().find(|service| service.signing_name == signing_name);
+    service.map_or(signing_name, |service| service.prefix)
 }
 
 fn s3(operation: &str) -> Vec<String> {

@@ -12,7 +12,8 @@ use super::{Address, Changes, FieldName, Fields, Live, OutputMap, Outputs, Resou
 ///
 /// - **Creation survives repetition.** A call may have taken effect although its answer was lost, or the process was
 ///   killed after it. [`create`](Resource::create) therefore succeeds if the resource already exists and is managed by
-///   the stack, and creates no second one.
+///   the stack, and creates no second one. If the provider offers neither a unique name nor a token to recognise it by,
+///   the next plan shows the second one, and [`update`](Resource::update) deletes it.
 /// - **Deletion of what is gone succeeds.** So do [`delete`](Resource::delete) and [`retire`](Resource::retire) after
 ///   somebody else has deleted it.
 /// - **The desired state is deterministic.** [`desired`](Resource::desired) is pure: the same configuration and outputs

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::operation;
+use super::protocol::{ErrorForm, Protocol};
 
 /// A request to an AWS API.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl Call {
     /// Understands a request.
     pub fn new(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Self {
         let service = operation::service(&headers).to_owned();
-        let operation = operation::name(&service, &method, &uri, &headers, &body);
+        let operation = operation::name(Protocol::of(&service).operation, &method, &uri, &headers, &body);
         Self { service, operation, method, uri, headers, body }
     }
 
@@ -146,27 +147,31 @@ impl Answer {
 
     /// An error in the form in which the call's service sends its errors.
     pub fn error(call: &Call, status: u16, code: &str, message: &str) -> Self {
-        let (kind, body) = match call.service.as_str() {
-            "s3" => ("application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
-            "ec2" => (
+        let (kind, body) = match Protocol::of(&call.service).errors {
+            ErrorForm::S3 => {
+                ("application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+            }
+            ErrorForm::Ec2 => (
                 "text/xml",
                 format!(
                     "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
                      <RequestID>proxy</RequestID></Response>"
                 ),
             ),
-            "iam" | "sts" | "monitoring" | "cloudfront" => (
+            ErrorForm::Query => (
                 "text/xml",
                 format!(
                     "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
                      <RequestId>proxy</RequestId></ErrorResponse>"
                 ),
             ),
-            "dynamodb" => ("application/x-amz-json-1.0", json!({ "__type": code, "message": message }).to_string()),
-            "lambda" | "apigateway" => {
-                ("application/json", json!({ "message": message, "Message": message }).to_string())
+            ErrorForm::Json10 => {
+                ("application/x-amz-json-1.0", json!({ "__type": code, "message": message }).to_string())
             }
-            _ => ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string()),
+            ErrorForm::RestJson => ("application/json", json!({ "message": message, "Message": message }).to_string()),
+            ErrorForm::Json11 => {
+                ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string())
+            }
         };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static(kind));

@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::call::{Answer, Call};
 use super::lock;
+use super::protocol::Protocol;
 
 /// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,7 @@ impl Fault {
 
     /// The answer in AWS's place, where the fault is one.
     pub fn answer(self, call: &Call) -> Option<Answer> {
-        let throttled = match call.service.as_str() {
-            "ec2" => "RequestLimitExceeded",
-            "iam" | "monitoring" | "sts" | "cloudfront" => "Throttling",
-            "dynamodb" | "logs" | "ssm" => "ThrottlingException",
-            _ => "TooManyRequestsException",
-        };
+        let throttled = Protocol::of(&call.service).throttled;
         match self {
             Self::Throttled if call.service == "s3" => Some(slow_down(call)),
             Self::Throttled => Some(Answer::error(call, 400, throttled, "Rate exceeded")),

@@ -7,6 +7,7 @@ pub mod faults;
 pub mod log;
 mod mends;
 pub mod operation;
+pub mod protocol;
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -19,24 +19,22 @@ pub fn mutating(service: &str, operation: &str) -> bool {
     !service.is_empty() && !READS.iter().any(|read| operation.starts_with(read))
 }
 
-/// The operation's name.
-pub fn name(service: &str, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
+/// How operations are told by method and path.
+pub type ByPath = fn(&Method, &Uri) -> String;
+
+/// The operation's name. `by_path` is for services whose requests do not name it.
+pub fn name(by_path: Option<ByPath>, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
     }
     if let Some((_, operation)) = uri.path().split_once("/operation/") {
         return operation.to_owned();
     }
-    match service {
-        "s3" => s3(method, uri),
-        "cloudfront" => cloudfront(method, uri),
-        "lambda" => lambda(method, uri),
-        "apigateway" => api_gateway(method, uri),
-        _ => {
-            let action = form(body).find(|(key, _)| key == "Action").map(|(_, value)| value);
-            action.unwrap_or_else(|| format!("{method} {}", uri.path()))
-        }
+    if let Some(by_path) = by_path {
+        return by_path(method, uri);
     }
+    let action = form(body).find(|(key, _)| key == "Action").map(|(_, value)| value);
+    action.unwrap_or_else(|| format!("{method} {}", uri.path()))
 }
 
 /// The fields of a form.
@@ -94,7 +92,7 @@ const BUCKET_PARTS: [(&str, &str); 14] = [
     ("website", "BucketWebsite"),
 ];
 
-fn s3(method: &Method, uri: &Uri) -> String {
+pub(super) fn s3(method: &Method, uri: &Uri) -> String {
     let path = uri.path().trim_matches('/');
     let has =
         |part: &str| uri.query().unwrap_or_default().split('&').any(|field| field.split('=').next() == Some(part));
@@ -118,7 +116,7 @@ fn s3(method: &Method, uri: &Uri) -> String {
     }
 }
 
-fn cloudfront(method: &Method, uri: &Uri) -> String {
+pub(super) fn cloudfront(method: &Method, uri: &Uri) -> String {
     let mut parts = uri.path().trim_matches('/').split('/').skip(1);
     let (kind, id, part) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let query = uri.query().unwrap_or_default();
@@ -147,7 +145,7 @@ fn cloudfront(method: &Method, uri: &Uri) -> String {
     }
 }
 
-fn lambda(method: &Method, uri: &Uri) -> String {
+pub(super) fn lambda(method: &Method, uri: &Uri) -> String {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     match (method, parts.as_slice()) {
         (&Method::GET, ["functions"]) => "ListFunctions".to_owned(),
@@ -168,7 +166,7 @@ fn lambda(method: &Method, uri: &Uri) -> String {
     }
 }
 
-fn api_gateway(method: &Method, uri: &Uri) -> String {
+pub(super) fn api_gateway(method: &Method, uri: &Uri) -> String {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     let kind = match parts.as_slice() {
         ["restapis"] if *method == Method::GET => return "GetRestApis".to_owned(),
@@ -201,10 +199,11 @@ fn api_gateway(method: &Method, uri: &Uri) -> String {
 mod tests {
     use axum::http::{HeaderMap, Method, Uri};
 
+    use super::super::protocol::Protocol;
     use super::{decoded, mutating, name};
 
     fn of(service: &str, method: Method, uri: &'static str, body: &str) -> String {
-        name(service, &method, &Uri::from_static(uri), &HeaderMap::new(), body.as_bytes())
+        name(Protocol::of(service).operation, &method, &Uri::from_static(uri), &HeaderMap::new(), body.as_bytes())
     }
 
     #[test]

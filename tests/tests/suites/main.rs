@@ -3,6 +3,7 @@
 
 mod behaviours;
 mod changes;
+mod contract;
 mod crash;
 mod drift;
 mod emulator;

@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{plan, plan_destroy};
 use crate::simulation::{Fate, Fates, Simulated, World, repeated};
-use crate::{Silent, Tags, observe};
+use crate::{Changes, Field, FieldName, Fields, SharedReads, Silent, Tags, observe};
 
 /// One resource of a random configuration. Its dependencies are among the resources before it.
 #[derive(Clone, Debug)]
@@ -201,4 +202,71 @@ fn dependents_of(graph: &Graph, address: &Address) -> BTreeSet<Address> {
         }
     }
     found
+}
+
+/// A resource that uses an output of another one, which it does not declare as a dependency.
+struct Undeclared {
+    address: Address,
+    other: Address,
+}
+
+/// The field that needs the output.
+const BORROWED: FieldName = FieldName::new("borrowed");
+
+#[async_trait]
+impl Resource for Undeclared {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        Ok(None)
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        Fields::new().with(BORROWED, Field::known_or_unknown(outputs.get(&self.other, "value")))
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        context.outputs.require(&self.other, "value").map(|_| OutputMap::new())
+    }
+
+    async fn update(&self, _: &ApplyContext<'_>, live: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
+        Ok(live.outputs.clone())
+    }
+
+    async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
+        Ok(())
+    }
+}
+
+/// Whether the other resource is finished first must not matter: a forgotten dependency would be a race.
+#[tokio::test]
+async fn undeclared_dependency_fails_even_if_its_output_is_known() {
+    let world = Arc::new(Mutex::new(World::default()));
+    let node = Node { dependencies: BTreeSet::new(), setting: 0, wanted: true, create_before_destroy: false };
+    let other = graph_of(std::slice::from_ref(&node), &world).resource(&address(0)).unwrap().clone();
+    assert!(run(&Graph::new(vec![other.clone()]).unwrap(), &world, &Fates::default(), false).await.is_complete());
+
+    let undeclared = Address::new("undeclared", "node");
+    let careless = Arc::new(Undeclared { address: undeclared.clone(), other: address(0) });
+    let graph = Graph::new(vec![other, careless]).unwrap();
+    let reporter: Arc<dyn Reporter> = Arc::new(Silent);
+    let observation = observe(&graph, &reporter).await;
+    assert!(observation.get(&address(0)).is_some(), "the output is known before the apply");
+    let planned = plan(&graph, &observation, &options());
+    let step = planned.steps.iter().find(|step| step.address == undeclared).unwrap();
+    assert_eq!(step.changes.iter().next().unwrap().new, "(known after apply)");
+    for parallelism in [1, 64] {
+        let options = ApplyOptions { parallelism, ..ApplyOptions::new(options()) };
+        let outcome = apply(&graph, &planned, &observation, &options, &reporter).await;
+        assert!(outcome.outputs.get(&address(0), "value").is_some());
+        let [failed] = outcome.failed.as_slice() else { panic!("{} steps failed", outcome.failed.len()) };
+        assert_eq!(failed.address, undeclared);
+        assert_eq!(failed.error.to_string(), "node.00 has no output `value`");
+    }
 }

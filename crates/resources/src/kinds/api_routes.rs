@@ -160,10 +160,9 @@ impl Routes {
         missing.dedup();
         missing.retain(|path| !ids.contains_key(*path));
         while !missing.is_empty() {
-            let (next, rest): (Vec<&str>, Vec<&str>) = missing.iter().partition(|path| {
-                let parent_exists = ids.contains_key(parent(path));
-                rule!("api-parent-paths-first", parent_exists, without: true)
-            });
+            let has_parent = |path: &str| ids.contains_key(parent(path));
+            let (next, rest): (Vec<&str>, Vec<&str>) =
+                missing.iter().partition(|path| rule!("api-parent-paths-first", has_parent(path), without: true));
             if next.is_empty() {
                 return Err(ResourceError::new("the REST API has no path `/`"));
             }

@@ -39,7 +39,7 @@ const SETTINGS: &[FieldName] = &[REQUESTS_PER_SECOND, BURST, ACCESS_LOG, ACCESS_
 /// The key of the settings for all methods of an API stage.
 const ALL_METHODS: &str = "*/*";
 /// The prefix of the routes' digest in the description of a deployment.
-const DESCRIPTION: &str = "routes ";
+const DESCRIPTION_PREFIX: &str = "routes ";
 /// The format of an access log line. It has the path of the route, because request paths contain email addresses.
 const LOG_FORMAT: &str = concat!(
     r#"{"requestId":"$context.requestId","time":$context.requestTimeEpoch,"ip":"$context.identity.sourceIp","#,
@@ -125,7 +125,7 @@ impl Resource for Stage {
         let tags: Tags = stage.tags.clone().unwrap_or_default().into_iter().collect();
         Ok(Some(Live {
             fields: LiveFields::new()
-                .with(ROUTES, routes.strip_prefix(DESCRIPTION))
+                .with(ROUTES, routes.strip_prefix(DESCRIPTION_PREFIX))
                 .with(REQUESTS_PER_SECOND, settings.map(|settings| settings.throttling_rate_limit))
                 .with(BURST, settings.map(|settings| settings.throttling_burst_limit))
                 .with(ACCESS_LOG, destination)
@@ -226,7 +226,7 @@ impl Stage {
 
     /// Creates a deployment of the current routes and returns its id.
     async fn deploy(&self, context: &ApplyContext<'_>, id: &str) -> Result<String, ResourceError> {
-        let description = format!("{DESCRIPTION}{}", api_routes::digest(&self.stack));
+        let description = format!("{DESCRIPTION_PREFIX}{}", api_routes::digest(&self.stack));
         let call = self.stack.clients.api_gateway.create_deployment().rest_api_id(id).description(description);
         let deploy = || async { call.clone().send().await.context("failed to deploy the routes of the API") };
         let deployment = context.progress.with_quota_retry(deploy).await?;

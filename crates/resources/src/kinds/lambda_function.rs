@@ -144,7 +144,7 @@ impl Resource for Function {
             .with(ROLE, iam_role::role_arn(&self.stack, self.function))
             .with(MEMORY_MB, self.stack.config.api.memory_mb)
             .with(TIMEOUT_S, self.timeout())
-            .with(CODE_SHA256, json!(self.stack.artifacts.api.package_sha256))
+            .with(CODE_SHA256, self.stack.artifacts.api.package_sha256)
             .with(ENVIRONMENT, Field::known_or_unknown(environment))
     }
 

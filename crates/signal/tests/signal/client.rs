@@ -11,8 +11,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::world::{EDGE_KEY, ORIGIN};
-
+/// The origin of the pages that may connect.
+pub const ORIGIN: &str = "https://site.example";
+/// The key by which the edge proves itself.
+pub const EDGE_KEY: &str = "the edge's key";
 /// The timeout of a response. Every response of the server is faster.
 const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -6,7 +6,7 @@ use peersync_signal::{Drained, Limits};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::client::{Came, Client};
+use crate::client::{Came, Client, EDGE_KEY, ORIGIN};
 use crate::world::World;
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn drain_announces_before_close_and_refuses_new_connections() {
         assert_eq!(client.came().await, Came::Closed(1012));
     }
     assert_eq!(drain.await.unwrap(), Drained { told: 20, left: 0 });
-    let headers = [("origin", crate::world::ORIGIN), ("x-peersync-origin-key", crate::world::EDGE_KEY)];
+    let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
     let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
     let health = crate::entrance::get(&world, "/healthz", "").await;

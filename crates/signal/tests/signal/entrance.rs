@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::client::{Came, Client};
-use crate::world::{EDGE_KEY, ORIGIN, STACK, World, now, user};
+use crate::client::{Came, Client, EDGE_KEY, ORIGIN};
+use crate::world::{STACK, World, now, user};
 
 #[tokio::test]
 async fn hello_after_the_timeout_is_refused() {

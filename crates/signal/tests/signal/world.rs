@@ -16,10 +16,8 @@ use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::client::Client;
+use crate::client::{Client, EDGE_KEY, ORIGIN};
 
-pub const ORIGIN: &str = "https://site.example";
-pub const EDGE_KEY: &str = "the edge's key";
 pub const STACK: &str = "peersync-test";
 /// base64url of 32 bytes.
 pub const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

@@ -1,0 +1,84 @@
+//! How each service is spoken to: how a request names its operation, and what errors look like.
+
+use super::operation::{ByPath, api_gateway, cloudfront, lambda, s3};
+
+/// The protocol of one service.
+#[derive(Clone, Copy, Debug)]
+pub struct Protocol {
+    /// The service by its signing name.
+    pub service: &'static str,
+    /// The operation by method and path; `None` where the request names it.
+    pub operation: Option<ByPath>,
+    /// The form of its errors.
+    pub errors: ErrorForm,
+    /// Its word for "too fast".
+    pub throttled: &'static str,
+}
+
+/// The form of an error's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// XML, as S3 sends it.
+    S3,
+    /// XML, as EC2 sends it.
+    Ec2,
+    /// XML, as the query services and CloudFront send it.
+    Query,
+    /// JSON 1.0, with its code in the body.
+    Json10,
+    /// JSON 1.1, with its code in the body.
+    Json11,
+    /// JSON with nothing but the message; the code is in a header.
+    RestJson,
+}
+
+/// What most services say where a request comes too fast.
+const TOO_MANY: &str = "TooManyRequestsException";
+
+/// All services that the product uses.
+const PROTOCOLS: &[Protocol] = &[
+    Protocol::rest("apigateway", api_gateway, ErrorForm::RestJson, TOO_MANY),
+    Protocol::rest("cloudfront", cloudfront, ErrorForm::Query, "Throttling"),
+    Protocol::named("dynamodb", ErrorForm::Json10, "ThrottlingException"),
+    Protocol::named("ec2", ErrorForm::Ec2, "RequestLimitExceeded"),
+    Protocol::named("iam", ErrorForm::Query, "Throttling"),
+    Protocol::rest("lambda", lambda, ErrorForm::RestJson, TOO_MANY),
+    Protocol::named("logs", ErrorForm::Json11, "ThrottlingException"),
+    Protocol::named("monitoring", ErrorForm::Query, "Throttling"),
+    Protocol::rest("s3", s3, ErrorForm::S3, TOO_MANY),
+    Protocol::named("ssm", ErrorForm::Json11, "ThrottlingException"),
+    Protocol::named("sts", ErrorForm::Query, "Throttling"),
+];
+
+impl Protocol {
+    /// Of a service whose requests name their operation.
+    const fn named(service: &'static str, errors: ErrorForm, throttled: &'static str) -> Self {
+        Self { service, operation: None, errors, throttled }
+    }
+
+    /// Of a service whose operations are told by method and path.
+    const fn rest(service: &'static str, operation: ByPath, errors: ErrorForm, throttled: &'static str) -> Self {
+        Self { service, operation: Some(operation), errors, throttled }
+    }
+
+    /// That of a service, by its signing name; that of most where the product does not use the service.
+    pub fn of(service: &str) -> Self {
+        let known = PROTOCOLS.iter().find(|protocol| protocol.service == service);
+        known.copied().unwrap_or(Self::named("", ErrorForm::Json11, TOO_MANY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use peersync_aws::SERVICES;
+
+    use super::PROTOCOLS;
+
+    #[test]
+    fn proxy_knows_the_protocol_of_every_service() {
+        let known: BTreeSet<&str> = PROTOCOLS.iter().map(|protocol| protocol.service).collect();
+        assert_eq!(known, SERVICES.iter().map(|service| service.signing_name).collect());
+    }
+}

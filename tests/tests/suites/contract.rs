@@ -1,0 +1,330 @@
+//! Every kind of resource keeps the promises that the documentation of `Resource` makes.
+//!
+//! A walk through the graph of a stack creates each resource twice, as after a lost answer, and on the way back deletes
+//! it twice.
+//!
+//! Needs: python
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use peersync_config::{Config, LoadOptions};
+use peersync_engine::plan::{plan_step, tags_of};
+use peersync_engine::{
+    Action, Address, ApplyContext, Graph, Live, Outputs, Ownership, PlanOptions, Progress, Reporter, Resource,
+    SharedReads, Silent, Step,
+};
+use peersync_resources::kinds::KINDS;
+use peersync_resources::{Artifacts, Page, Program, Stack, catalog};
+use peersync_server::routes::Route;
+use peersync_tests::census::{Census, census, difference};
+use peersync_tests::clients::{self, Clients};
+use peersync_tests::emulator::{Emulator, fresh_account};
+use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::{Proxy, Settings};
+
+/// Kinds of which a repeated creation makes a second one, with the reason. The next plan must notice that, and its
+/// update must remove the second one.
+const MADE_TWICE: &[(&str, &str)] = &[
+    ("elastic_ip", "EC2 takes neither a name nor a client token for an address"),
+    ("rest_api", "API Gateway accepts several APIs with one name, and takes no client token"),
+];
+
+/// Kinds that are deleted together with another resource, so that they are still there after their own deletion.
+const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
+    ("api_routes", "they are part of the REST API"),
+    ("lambda_permission", "it is part of the function's policy"),
+    ("s3_objects", "they are deleted with the bucket"),
+    ("s3_program", "it is deleted with the bucket"),
+];
+
+/// Every setting that makes a resource wanted, as far as they go together. `PATH` is a variable that is always set.
+const EVERYTHING: &str = r#"
+[stack]
+expires = "48h"
+tags = { owner = "Ada" }
+[api]
+allowed_origins = ["https://app.example.org"]
+[mail]
+provider = "smtp"
+from = "PeerSync <peersync@example.org>"
+[mail.smtp]
+host = "smtp.example.org"
+user = "peersync@example.org"
+password = { env = "PATH" }
+[turn]
+urls = ["turn:turn.example.org:3478"]
+secret = { env = "PATH" }
+[alarms]
+topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
+"#;
+
+/// The settings that exclude some of [`EVERYTHING`].
+const THE_OTHERS: &str = r#"
+[signaling]
+ingress = "cloudflare"
+domain = "signal.example.org"
+tunnel_token = { env = "PATH" }
+[mail]
+provider = "emailjs"
+[mail.emailjs]
+service_id = "service"
+template_id = "template"
+public_key = "public"
+private_key = { env = "PATH" }
+"#;
+
+/// Small artifacts: the programs are never run.
+static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| {
+    let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
+    Artifacts {
+        pages: vec![
+            Page { key: "index.html", content: b"<!doctype html><title>PeerSync</title>" },
+            Page { key: "js/api.js", content: b"export const api = 1;" },
+        ],
+        // An archive without files.
+        api: Program {
+            name: "api",
+            elf: b"",
+            elf_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            package: b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            package_md5: "76cdb2bad9582d23c1f6f4d868218d6c",
+            package_sha256: "hznHbmgfkAkjuQDJ3w73XPQh05yrtUZQxLmtGbanbYU=",
+        },
+        signal: Program {
+            name: "signal",
+            elf: b"a signaling server",
+            elf_sha256: "1b55cf009f4e5a8bc649eced1d79d3bc6b4398a5800e3502293dbd46642e03fa",
+            package: b"a signaling server",
+            package_md5: "f4f4c788b6be2df60284135743009850",
+            package_sha256: "G1XPAJ9OWovGSeztHXnTvGtDmKWADjUCKT29RmQuA/o=",
+        },
+        routes: vec![
+            route("GET", "/friends", "friends"),
+            route("DELETE", "/friends/{email}", "friends"),
+            route("POST", "/signup", "signup"),
+            route("GET", "/me", "login"),
+            route("POST", "/room", "rooms"),
+        ],
+    }
+});
+
+/// One walk through the graph of a stack: forwards, and back.
+struct Walk {
+    graph: Graph,
+    /// The same graph of another instance of the same stack.
+    twin: Graph,
+    options: PlanOptions,
+    reporter: Arc<dyn Reporter>,
+    /// Clients that go past the proxy.
+    direct: Clients,
+    _proxy: Proxy,
+    outputs: Outputs,
+    broken: Vec<String>,
+}
+
+fn configuration(text: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("peersync.toml");
+    std::fs::write(&file, text).unwrap();
+    let options = LoadOptions { file: Some(file), ..LoadOptions::default() };
+    peersync_config::load(&options).unwrap_or_else(|error| panic!("{error:?}")).config
+}
+
+impl Walk {
+    /// Prepares a walk in an account of its own. The proxy refuses what exists already, as AWS does.
+    async fn new(text: &str) -> Self {
+        let (emulator, account) = (Emulator::shared(), fresh_account());
+        let behaviours = vec![Behaviour::AlreadyThere, Behaviour::ClientToken];
+        let proxy = Proxy::start(&emulator.url, Settings { behaviours, ..Settings::default() }).await.unwrap();
+        let clients = clients::of_account(&proxy.url, &account).await;
+        let identity = clients.identity().await.unwrap();
+        let expires_at = Some("2099-01-01T00:00:00Z".to_owned());
+        let stack = || {
+            let (clients, identity) = (clients.clone(), identity.clone());
+            Arc::new(Stack::new(configuration(text), clients, identity, expires_at.clone(), &ARTIFACTS))
+        };
+        let (first, second) = (stack(), stack());
+        Self {
+            graph: catalog::graph(&first).unwrap(),
+            twin: catalog::graph(&second).unwrap(),
+            options: PlanOptions { tags: first.tags(), adopt: false },
+            reporter: Arc::new(Silent),
+            direct: clients::of_account(&emulator.url, &account).await,
+            _proxy: proxy,
+            outputs: Outputs::default(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// The resources that the configuration wants, each after its dependencies.
+    fn wanted(&self) -> Vec<Arc<dyn Resource>> {
+        let all = self.graph.order().iter().filter_map(|address| self.graph.resource(address)).cloned();
+        all.filter(|resource| resource.wanted()).collect()
+    }
+
+    fn expect(&mut self, holds: bool, address: &Address, promise: &str) {
+        if !holds {
+            self.broken.push(format!("{address}: {promise}"));
+        }
+    }
+
+    /// Reads a resource, with reads that nobody shares.
+    async fn observe(&self, resource: &dyn Resource) -> Option<Live> {
+        let live = resource.observe(&SharedReads::default()).await;
+        live.unwrap_or_else(|error| panic!("{}: observe: {error}: {:?}", resource.address(), error.causes()))
+    }
+
+    fn visible(&self, address: &Address) -> Outputs {
+        self.outputs.only(self.graph.dependencies(address))
+    }
+
+    fn step(&self, resource: &dyn Resource, live: Option<&Live>) -> Step {
+        plan_step(resource, live, &self.visible(resource.address()), &self.options)
+    }
+
+    async fn create(&mut self, resource: &dyn Resource) {
+        let outputs = self.visible(resource.address());
+        let tags = tags_of(resource, &outputs, &self.options.tags);
+        let progress = Progress::new(resource.address().clone(), self.reporter.clone());
+        let context = ApplyContext { outputs: &outputs, tags: &tags, progress: &progress };
+        match progress.clone().scope(resource.create(&context)).await {
+            Ok(outputs) => self.outputs.insert(resource.address().clone(), outputs),
+            Err(error) => panic!("{}: create: {error}: {:?}", resource.address(), error.causes()),
+        }
+    }
+
+    async fn update(&mut self, resource: &dyn Resource, live: &Live, step: &Step) {
+        let outputs = self.visible(resource.address());
+        let tags = tags_of(resource, &outputs, &self.options.tags);
+        let progress = Progress::new(resource.address().clone(), self.reporter.clone());
+        let context = ApplyContext { outputs: &outputs, tags: &tags, progress: &progress };
+        match progress.clone().scope(resource.update(&context, live, &step.changes)).await {
+            Ok(outputs) => self.outputs.insert(resource.address().clone(), outputs),
+            Err(error) => panic!("{}: update: {error}: {:?}", resource.address(), error.causes()),
+        }
+    }
+
+    async fn delete(&mut self, resource: &dyn Resource, live: &Live, promise: &str) {
+        let progress = Progress::new(resource.address().clone(), self.reporter.clone());
+        if let Err(error) = progress.clone().scope(resource.delete(&progress, live)).await {
+            self.expect(false, resource.address(), &format!("{promise}: {error}: {:?}", error.causes()));
+        }
+    }
+
+    /// Whether the desired state is the same again, and in another instance of the same stack.
+    fn check_desired(&mut self, resource: &dyn Resource) {
+        let (address, visible) = (resource.address(), self.visible(resource.address()));
+        let desired = resource.desired(&visible);
+        let again = desired == resource.desired(&visible);
+        let twin = self.twin.resource(address).is_some_and(|twin| twin.desired(&visible) == desired);
+        self.expect(again, address, "the desired state differs when it is asked for again");
+        self.expect(twin, address, "the desired state differs in another instance of the stack");
+    }
+
+    async fn forwards(&mut self) {
+        for resource in self.wanted() {
+            let (resource, address) = (resource.as_ref(), resource.address());
+            self.check_desired(resource);
+            let found = self.observe(resource).await;
+            self.expect(found.is_none(), address, &format!("it exists before it was created: {found:?}"));
+            self.create(resource).await;
+            let once = census(&self.direct).await;
+            // As after an answer that was lost.
+            self.create(resource).await;
+            self.check_created(resource, &once).await;
+        }
+    }
+
+    /// Whether there is exactly one, in its desired state.
+    async fn check_created(&mut self, resource: &dyn Resource, once: &Census) {
+        let address = resource.address();
+        let Some(mut live) = self.observe(resource).await else {
+            return self.expect(false, address, "it does not exist after it was created");
+        };
+        if MADE_TWICE.iter().any(|(kind, _)| *kind == address.kind) {
+            let step = self.step(resource, Some(&live));
+            self.expect(
+                step.action == Action::Update,
+                address,
+                &format!("its second one is not planned away: {step:?}"),
+            );
+            self.update(resource, &live, &step).await;
+            live = self.observe(resource).await.unwrap_or_default();
+        }
+        let kinds = |census: &Census| census.keys().map(|key| kind_of(key)).collect::<Vec<_>>();
+        let twice = census(&self.direct).await;
+        let same = kinds(once) == kinds(&twice);
+        let differences = difference(once, &twice);
+        self.expect(same, address, &format!("a second creation left a second one: {differences:?}"));
+        let step = self.step(resource, Some(&live));
+        self.expect(step.action == Action::NoChange, address, &format!("it differs once created: {step:?}"));
+        self.expect(live.ownership == Ownership::Ours, address, &format!("it is not ours: {:?}", live.ownership));
+        let outputs = self.outputs.only([address].into_iter());
+        let same = outputs.iter().all(|(_, created)| *created == live.outputs);
+        self.expect(same, address, &format!("created with {outputs:?}, observed with {:?}", live.outputs));
+    }
+
+    async fn backwards(&mut self) {
+        for resource in self.wanted().iter().rev() {
+            let (resource, address) = (resource.as_ref(), resource.address());
+            let Some(live) = self.observe(resource).await else {
+                self.expect(false, address, "it is gone before it was deleted");
+                continue;
+            };
+            self.delete(resource, &live, "it cannot be deleted").await;
+            self.delete(resource, &live, "it cannot be deleted again").await;
+            let with_others = DELETED_WITH_OTHERS.iter().any(|(kind, _)| *kind == address.kind);
+            let gone = self.observe(resource).await.is_none();
+            self.expect(gone || with_others, address, "it exists after it was deleted");
+        }
+        for resource in self.wanted() {
+            let found = self.observe(resource.as_ref()).await;
+            self.expect(found.is_none(), resource.address(), &format!("it was left: {found:?}"));
+        }
+    }
+
+    /// The whole walk; the addresses of the resources that it has seen.
+    async fn walk(mut self) -> BTreeSet<Address> {
+        let before = census(&self.direct).await;
+        self.forwards().await;
+        self.backwards().await;
+        self.broken.extend(difference(&before, &census(&self.direct).await));
+        assert!(self.broken.is_empty(), "{} broken promises:\n{}", self.broken.len(), self.broken.join("\n"));
+        self.wanted().iter().map(|resource| resource.address().clone()).collect()
+    }
+}
+
+/// The kind of an entry of the census, `ec2:address`.
+fn kind_of(key: &str) -> String {
+    key.split('/').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_keeps_its_promises() {
+    for (kind, reason) in MADE_TWICE.iter().chain(DELETED_WITH_OTHERS) {
+        println!("{kind}: {reason}");
+    }
+    let walked = Walk::new(EVERYTHING).await.walk().await;
+    let kinds: BTreeSet<&str> = walked.iter().map(|address| address.kind).collect();
+    assert_eq!(kinds, KINDS.iter().map(|kind| kind.name).collect(), "every kind is walked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_of_other_settings_keep_their_promises() {
+    let walk = Walk::new(THE_OTHERS).await;
+    let everything = Walk::new(EVERYTHING).await.wanted();
+    let mut seen: BTreeSet<Address> = everything.iter().map(|resource| resource.address().clone()).collect();
+    let all: BTreeSet<Address> = walk.graph.order().iter().cloned().collect();
+    seen.extend(walk.walk().await);
+    assert_eq!(seen, all, "every resource of the graph is walked with one of the configurations");
+}
+
+/// The lists of exceptions name kinds that exist.
+#[test]
+fn exceptions_are_kinds() {
+    let kinds: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    for (kind, _) in MADE_TWICE.iter().chain(DELETED_WITH_OTHERS) {
+        assert!(kinds.contains(kind), "{kind}");
+    }
+}
