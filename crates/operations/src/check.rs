@@ -75,7 +75,8 @@ async fn answers(
     let Some(Target { url, deadline, hint }) = target else { return Ok(None) };
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
     let last = Mutex::new(String::new());
-    let answered = until(progress, schedule, &format!("{url} to answer"), || async {
+    let reason = format!("{url} to answer");
+    let answered = until(progress, schedule, &reason, || async {
         match ask(client, &url).await {
             Ok(()) => Ok(Some(())),
             Err(reason) => {

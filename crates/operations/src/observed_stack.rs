@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::DeployError;
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
-    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Progress, Reporter,
+    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter,
     ResourceError, apply, observe,
 };
 use peersync_resources::catalog;
