@@ -1,7 +1,7 @@
-"""The sign-in function as a hand-made setup has it: a Python handler with boto3, mail by EmailJS's REST endpoint.
+"""The sign-in function as a manual setup has it: a Python handler with boto3, mail by EmailJS's REST endpoint.
 
-What `bench api` compares with. It counts no limits, hashes no token and answers differently for unknown addresses. The
-loop at the end stands for Lambda's Python runtime.
+The reference of `bench api`. It counts no limits, hashes no token and answers differently for unknown addresses. The
+loop at the end emulates Lambda's Python runtime.
 """
 
 import http.client

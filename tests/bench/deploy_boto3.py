@@ -1,6 +1,6 @@
-"""The same stack by a straight script: one call after another, each resource read first and created where it is missing.
+"""Creates the same stack by a sequential script: one call after another, each resource is read, and created if missing.
 
-What people write before they have a tool. `bench deploy` runs it beside the deployer, through the same proxy.
+Such a script is what people write without a tool. `bench deploy` runs it beside the deployer, through the same proxy.
 Usage: deploy_boto3.py up|down ASSETS ZIP
 """
 
@@ -52,7 +52,7 @@ def client(service):
 
 
 def missing(call, *codes, **arguments):
-    """Whether a read says that the thing does not exist."""
+    """Returns whether a read reports that the resource does not exist."""
     try:
         call(**arguments)
     except ClientError as error:

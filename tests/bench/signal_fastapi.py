@@ -1,6 +1,6 @@
-"""A relay as a hand-made setup has one: FastAPI on uvicorn, a dictionary of rooms, texts passed on unread.
+"""A relay as a manual setup has it: FastAPI on uvicorn, a dictionary of rooms, texts passed on unread.
 
-What `bench signal` compares with. It checks nothing, stamps nothing and bounds nothing.
+A reference of `bench signal`. It checks nothing, stamps nothing and bounds nothing.
 Usage: uvicorn signal_fastapi:app
 """
 

@@ -1,5 +1,5 @@
-//! Everything that an account holds, by listing every service. Two censuses that are equal show that nothing was left
-//! and that nothing of others was touched.
+//! Everything that an account contains, listed from every service. Two equal censuses prove that nothing was left
+//! and that no unmanaged resource was changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use crate::clients::Clients;
 
-/// `service:kind/id` → everything the listing says of it.
+/// `service:kind/id` → everything that the listing returns for it.
 pub type Census = BTreeMap<String, String>;
 
 /// Adds what an account holds of one service.
@@ -47,7 +47,7 @@ async fn census_without(clients: &Clients, services: &[&str]) -> Census {
     all
 }
 
-/// What `after` has that `before` had not, what it lacks, and what differs.
+/// Returns what was added, removed and changed between `before` and `after`.
 pub fn difference(before: &Census, after: &Census) -> Vec<String> {
     let added = after.keys().filter(|key| !before.contains_key(*key)).map(|key| format!("left: {key}"));
     let missing = before.keys().filter(|key| !after.contains_key(*key)).map(|key| format!("gone: {key}"));
@@ -140,7 +140,7 @@ async fn hosts(clients: &Clients, all: &mut Census) {
     let answer = ec2.describe_instances().send().await.expect("the instances can be listed");
     for instance in answer.reservations().iter().flat_map(|reservation| reservation.instances()) {
         let state = instance.state().and_then(|state| state.name()).map(|name| name.as_str().to_owned());
-        // AWS goes on listing terminated instances for an hour.
+        // AWS lists terminated instances for another hour.
         if state.as_deref() != Some("terminated") {
             add(
                 all,
@@ -191,7 +191,7 @@ async fn identities(clients: &Clients, all: &mut Census) {
 
 async fn parameters(clients: &Clients, all: &mut Census) {
     let answer = clients.ssm.describe_parameters().send().await.expect("the parameters can be listed");
-    // AWS's own, which LocalStack makes when they are first asked for, are nobody's.
+    // AWS's own keys, which LocalStack creates when they are first used, belong to nobody.
     let is_public = |parameter: &&aws_sdk_ssm::types::ParameterMetadata| {
         parameter.name().is_some_and(|name| name.starts_with("/aws/"))
     };

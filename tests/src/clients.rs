@@ -1,4 +1,4 @@
-//! The tests' own clients, by which they look at and meddle with an account.
+//! The SDK clients with which the tests read and change an account.
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -8,7 +8,7 @@ pub use peersync_aws::Clients;
 /// The region of the tests.
 pub const REGION: &str = "eu-central-1";
 
-/// Clients of one account at an endpoint. They do not retry: a test sees what is answered.
+/// Returns the clients of one account at an endpoint. They do not retry, so that a test sees every answer.
 pub async fn of_account(endpoint: &str, account: &str) -> Clients {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -1,4 +1,4 @@
-//! The deployer as a process, in an environment of its own.
+//! The deployer as a process, in its own environment.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,31 +11,31 @@ use tokio::time::timeout;
 
 use crate::emulator::kept;
 
-/// When a command is given up; the longest takes half a minute on a busy machine.
+/// The deadline for a command; the longest takes half a minute on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// The folder that cargo builds into, from where this test program is.
+/// Returns the target folder of cargo, derived from the path of this test program.
 pub fn target() -> PathBuf {
     let own = env::current_exe().expect("this program knows where it is");
     let profile = own.ancestors().find(|folder| folder.ends_with("release") || folder.ends_with("debug"));
     profile.and_then(Path::parent).expect("this program is in a cargo target folder").to_path_buf()
 }
 
-/// The deployer: `PEERSYNC_DEPLOY`, or the one beside this test program.
+/// Returns the path of the deployer: `PEERSYNC_DEPLOY`, or the program beside this test program.
 pub fn program() -> PathBuf {
     let own = env::current_exe().expect("this program knows where it is");
     let folder = own.ancestors().find(|folder| folder.ends_with("release") || folder.ends_with("debug"));
     let beside = || folder.expect("this program is in a cargo target folder").join("peersync-deploy");
     let program = env::var_os("PEERSYNC_DEPLOY").map_or_else(beside, PathBuf::from);
-    assert!(program.exists(), "there is no {}: `cargo build --release -p peersync-deploy`", program.display());
+    assert!(program.exists(), "{} does not exist: run `cargo build --release -p peersync-deploy`", program.display());
     program
 }
 
-/// The deployer with these arguments; nothing of our own environment reaches it but where programs are.
+/// Returns the deployer with these arguments. Of the environment of the tests it gets only what it needs.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).current_dir(folder).env_clear().envs(kept());
-    // No configuration or credentials of whoever runs the tests, and no question to an instance's metadata.
+    // No configuration or credentials of the user who runs the tests, and no request to the metadata service.
     command.env("HOME", folder).env("AWS_EC2_METADATA_DISABLED", "true").env("NO_PROXY", "*");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -63,29 +63,29 @@ pub async fn ended(child: Child, started: Instant) -> Run {
 /// A command that has ended.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote as data.
+    /// Its standard output: data.
     pub stdout: String,
-    /// What it wrote about its progress.
+    /// Its standard error: progress and messages.
     pub stderr: String,
     /// How long it took.
     pub elapsed: Duration,
 }
 
-/// A step of a plan, in short.
+/// The essentials of a step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
     /// The resource's address.
     pub address: String,
-    /// What is done.
+    /// The action: `create`, `update`, `replace` or `delete`.
     pub action: String,
     /// The fields that differ, without the digest, each as `field: reason`.
     pub fields: Vec<String>,
 }
 
 impl Run {
-    /// Panics with all output where it did not end with this code.
+    /// Panics with all output if it did not end with this exit code.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         let Self { stdout, stderr, .. } = &self;
@@ -93,12 +93,12 @@ impl Run {
         self
     }
 
-    /// The JSON events.
+    /// Returns the JSON events.
     pub fn events(&self) -> Vec<Value> {
         self.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Kinds of events that `docs/output.md` does not name.
+    /// Returns the events whose kinds `docs/output.md` does not document.
     pub fn undocumented(&self) -> Vec<Value> {
         let documentation = include_str!("../../docs/output.md");
         let named =
@@ -106,24 +106,24 @@ impl Run {
         self.events().into_iter().filter(|event| !named(event)).collect()
     }
 
-    /// The events of one kind.
+    /// Returns the events of one kind.
     pub fn events_of(&self, kind: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["event"] == kind).collect()
     }
 
-    /// The last event, which is the result.
+    /// Returns the last event, which is the result.
     #[track_caller]
     pub fn result(&self) -> Value {
         let last = self.events().pop();
-        last.unwrap_or_else(|| panic!("there is no event\n{}\n{}", self.stdout, self.stderr))
+        last.unwrap_or_else(|| panic!("no event\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// An output, `site_url`.
+    /// Returns an output, for example `site_url`.
     pub fn output(&self, name: &str) -> Option<String> {
         self.result()["outputs"][name].as_str().map(str::to_owned)
     }
 
-    /// The plan's steps that do something.
+    /// Returns the steps of the plan that change something.
     pub fn steps(&self) -> Vec<Step> {
         let plans = self.events_of("plan");
         let steps = plans.first().and_then(|plan| plan["steps"].as_array().cloned()).unwrap_or_default();
@@ -132,7 +132,7 @@ impl Run {
         steps
     }
 
-    /// What was done, as `action address`, sorted.
+    /// Returns the changes that were made, as `action address`, sorted.
     pub fn done(&self) -> Vec<String> {
         let changes = self.result()["changes"].as_array().cloned().unwrap_or_default();
         let text = |change: &Value, field: &str| change[field].as_str().unwrap_or_default().to_owned();
@@ -143,7 +143,7 @@ impl Run {
         done
     }
 
-    /// The addresses of what failed, sorted.
+    /// Returns the addresses of the resources that failed, sorted.
     pub fn failed(&self) -> Vec<String> {
         let failures = self.events_of("failed").into_iter();
         let mut failed: Vec<String> =

@@ -1,4 +1,4 @@
-//! Emulators of AWS as processes of the test's own, on loopback and a free port. They end with the process that
+//! AWS emulators as child processes of a test, on loopback and a free port. They end with the process that
 //! started them, however that ends.
 
 use std::env;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// When an emulator that does not answer is given up.
+/// The deadline for an emulator to answer after its start.
 const READY: Duration = Duration::from_secs(90);
 
 /// Which emulator.
@@ -29,9 +29,9 @@ pub enum Kind {
 /// A running emulator.
 #[derive(Debug)]
 pub struct Emulator {
-    /// Where it listens, `http://127.0.0.1:PORT`.
+    /// The URL at which it listens, `http://127.0.0.1:PORT`.
     pub url: String,
-    /// Which it is.
+    /// Its kind.
     pub kind: Kind,
     log: PathBuf,
     child: Child,
@@ -39,7 +39,7 @@ pub struct Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Closing the pipe lets it end its own children; killing makes sure of it. One that has ended is no failure.
+        // Closing the pipe lets it end its children; killing makes sure. It is no failure if it has already ended.
         drop(self.child.stdin.take());
         sleep(Duration::from_millis(50));
         let _ = self.child.kill();
@@ -48,16 +48,16 @@ impl Drop for Emulator {
 }
 
 impl Emulator {
-    /// The MiniStack of this test program, started by the first test that asks. Every test uses an account of its own.
+    /// Returns the MiniStack of this test program, started by the first test that needs it. Each test has an account.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Emulator> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(Kind::MiniStack))
     }
 
-    /// Starts one and waits until it answers.
+    /// Starts an emulator and waits until it answers.
     pub fn start(kind: Kind) -> Self {
         for _ in 0..3 {
-            let port = free_port().expect("a free port can be had");
+            let port = free_port().expect("a port is free");
             let log = logs().join(format!("{kind:?}-{}-{port}.log", std::process::id()).to_lowercase());
             let child = spawn(kind, port, &log).expect("Python can be started");
             let mut emulator = Self { url: format!("http://127.0.0.1:{port}"), kind, log, child };
@@ -121,32 +121,32 @@ fn spawn(kind: Kind, port: u16, log: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
-/// What a child needs of our environment.
+/// Returns the environment variables that a child inherits.
 pub(crate) fn kept() -> impl Iterator<Item = (String, String)> {
     const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PEERSYNC_WITHOUT_RULE"];
     env::vars().filter(|(name, _)| KEPT.contains(&name.as_str()))
 }
 
-/// The Python with the emulators: `PEERSYNC_PYTHON`, or that of the target folder.
+/// Returns the Python with the emulators: `PEERSYNC_PYTHON`, or the one in the target folder.
 pub fn python() -> PathBuf {
     let own = || crate::deployer::target().join("venv/bin/python");
     let python = env::var_os("PEERSYNC_PYTHON").map_or_else(own, PathBuf::from);
-    assert!(python.exists(), "there is no Python at {}: run the tests by `cargo xtask test`", python.display());
+    assert!(python.exists(), "no Python at {}: run the tests with `cargo xtask test`", python.display());
     python
 }
 
-/// The Python with LocalStack: `PEERSYNC_LOCALSTACK_PYTHON`, or that of the target folder.
+/// Returns the Python with LocalStack: `PEERSYNC_LOCALSTACK_PYTHON`, or the one in the target folder.
 fn localstack_python() -> PathBuf {
     let own = || crate::deployer::target().join("venv-localstack/bin/python");
     let python = env::var_os("PEERSYNC_LOCALSTACK_PYTHON").map_or_else(own, PathBuf::from);
-    assert!(python.exists(), "there is no Python at {}: run the tests by `cargo xtask test`", python.display());
+    assert!(python.exists(), "no Python at {}: run the tests with `cargo xtask test`", python.display());
     python
 }
 
-/// Where logs of children are kept.
+/// Returns the folder for the logs of child processes.
 pub fn logs() -> PathBuf {
     let folder = crate::deployer::target().join("test-logs");
-    fs::create_dir_all(&folder).expect("the folder for logs can be made");
+    fs::create_dir_all(&folder).expect("the folder for logs can be created");
     folder
 }
 
@@ -154,7 +154,7 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// An account that no other test of this process uses; MiniStack keeps accounts apart by the access key.
+/// Returns an account that no other test of this process uses; MiniStack derives the account from the access key.
 pub fn fresh_account() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("{:012}", 100_000_000_000_u64 + u64::from(NEXT.fetch_add(1, Ordering::Relaxed)))

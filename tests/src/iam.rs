@@ -1,4 +1,4 @@
-//! What a request needs in IAM, whose actions are not always named as the operations are.
+//! The IAM actions that a request needs, which are not always named like the operation.
 //!
 //! Source: the "Actions, resources, and condition keys" of each service in the Service Authorization Reference.
 
@@ -19,7 +19,7 @@ const S3: [(&str, &[&str]); 9] = [
     ("HeadObject", &["s3:GetObject"]),
     ("ListObjectsV2", &["s3:ListBucket"]),
     ("ListObjectVersions", &["s3:ListBucketVersions"]),
-    // The tags that a bucket is made with.
+    // The tags with which a bucket is created.
     ("CreateBucket", &["s3:CreateBucket", "s3:TagResource"]),
 ];
 /// Settings of S3 whose change has another name.
@@ -28,7 +28,7 @@ const S3_CHANGES: [(&str, &str); 3] = [
     ("PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
     ("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
 ];
-/// What an operation needs beside itself: tags that it sends, a role that it passes on, what it reads for the caller.
+/// Further actions that an operation needs: for the tags that it sends, the role that it passes, what it reads.
 const BESIDE: [(&str, &[&str]); 15] = [
     ("cloudfront:CreateDistribution", &["cloudfront:TagResource"]),
     ("dynamodb:CreateTable", &["dynamodb:TagResource"]),
@@ -39,17 +39,17 @@ const BESIDE: [(&str, &[&str]); 15] = [
     ("iam:CreateInstanceProfile", &["iam:TagInstanceProfile"]),
     ("iam:CreateRole", &["iam:TagRole"]),
     ("lambda:CreateFunction", &["lambda:TagResource", "iam:PassRole", "s3:GetObject"]),
-    // It tells the tags only to who may list them.
+    // It returns the tags only to a caller that may list them.
     ("lambda:GetFunction", &["lambda:ListTags"]),
     ("lambda:UpdateFunctionCode", &["s3:GetObject"]),
     ("lambda:UpdateFunctionConfiguration", &["iam:PassRole"]),
     ("logs:CreateLogGroup", &["logs:TagResource"]),
-    // An alarm that restarts a host makes the role for that, once in an account.
+    // An alarm that restarts a host creates the role for that, once per account.
     ("cloudwatch:PutMetricAlarm", &["cloudwatch:TagResource", "iam:CreateServiceLinkedRole"]),
     ("ssm:PutParameter", &["ssm:AddTagsToResource"]),
 ];
 
-/// A stage's log is a delivery of logs in the caller's name.
+/// Setting a stage's log creates a log delivery on behalf of the caller.
 const UPDATE_STAGE: [&str; 8] = [
     "apigateway:PATCH",
     "logs:CreateLogDelivery",
@@ -61,7 +61,7 @@ const UPDATE_STAGE: [&str; 8] = [
     "logs:UpdateLogDelivery",
 ];
 
-/// The actions that a policy names, all of them allowed.
+/// Returns the actions that a policy allows.
 pub fn named(policy: &str) -> BTreeSet<String> {
     let policy: Value = serde_json::from_str(policy).expect("the policy is JSON");
     let statements = policy["Statement"].as_array().expect("it has statements");
@@ -69,11 +69,11 @@ pub fn named(policy: &str) -> BTreeSet<String> {
     actions.map(|action| action.as_str().expect("an action is a text").to_owned()).collect()
 }
 
-/// The actions that a request needs.
+/// Returns the IAM actions that a request needs.
 pub fn actions(record: &Record) -> Vec<String> {
     let operation = record.operation.as_str();
     let own: Vec<String> = match record.service.as_str() {
-        // Nobody signed it.
+        // It is not signed.
         "" => Vec::new(),
         "s3" => s3(operation),
         "apigateway" => api_gateway(operation).iter().map(|action| (*action).to_owned()).collect(),
@@ -98,7 +98,7 @@ fn s3(operation: &str) -> Vec<String> {
     vec![changed.map_or_else(|| format!("s3:{operation}"), |(_, action)| (*action).to_owned())]
 }
 
-/// API Gateway's actions are HTTP methods; what is made with tags puts them, and the account's role is passed on.
+/// API Gateway's actions are HTTP methods. Creation with tags needs PUT too, and the account's role is passed.
 fn api_gateway(operation: &str) -> &'static [&'static str] {
     match operation {
         "UpdateAccount" => &["apigateway:PATCH", "iam:PassRole"],

@@ -1,21 +1,21 @@
-//! What the end-to-end tests and benchmarks stand on: emulators as processes, the deployer as a process, a proxy that
-//! makes emulators behave as AWS does, and a census of everything that an account holds.
+//! The support library of the end-to-end tests and benchmarks: emulators and the deployer as processes, a proxy that
+//! makes emulators behave like AWS, and a census of everything that an account contains.
 //!
-//! This crate is test code: it panics where the ground under a test gives way, with a message that says what did.
+//! This crate is test code: it panics if the environment of a test fails, with a message that says what failed.
 
 pub mod api_bench;
 pub mod bench;
 pub mod census;
 pub mod clients;
 pub mod deployer;
+pub mod drift;
 pub mod emulator;
-pub mod foreign;
 pub mod http;
 pub mod iam;
-pub mod meddling;
 pub mod metadata;
 pub mod product;
 pub mod proxy;
 pub mod signal_bench;
 pub mod stage;
+pub mod unmanaged;
 pub mod usage;

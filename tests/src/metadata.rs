@@ -1,4 +1,4 @@
-//! The metadata service of an instance, version 2 alone: nothing without a token that was asked for before. It gives out
+//! The metadata service of an instance, version 2 only: it answers nothing without a session token. It returns
 //! the region and the credentials of a role.
 
 use std::io;
@@ -16,17 +16,17 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-/// What a client must send back. Real ones are longer.
+/// The session token that a client must send. Real ones are longer.
 const TOKEN: &str = "a-token-of-this-instance";
-/// The name of the role, as the service gives it out.
+/// The name of the role, as the service returns it.
 const ROLE: &str = "the-role-of-the-host";
-/// How long the credentials hold.
+/// How long the credentials are valid.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 
-/// A running service; it ends when this is dropped.
+/// A running service, which stops when this is dropped.
 #[derive(Debug)]
 pub struct Metadata {
-    /// Where it listens, `http://127.0.0.1:PORT`.
+    /// The URL at which it listens, `http://127.0.0.1:PORT`.
     pub url: String,
     serving: AbortHandle,
 }
@@ -43,10 +43,10 @@ struct Instance {
 }
 
 impl Metadata {
-    /// Starts it for an instance of this account, by whose number an emulator knows it, in this region.
+    /// Starts the service for an instance in this region and account. Emulators take the account as the access key.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is free.
     pub async fn start(account: &str, region: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);

@@ -12,17 +12,17 @@ use tokio::time::timeout;
 use crate::deployer::{Run, command, ended};
 use crate::http::client;
 
-/// When a start is given up: the embedded product needs a fraction of a second, an emulator some seconds.
+/// The deadline for a start: the embedded product takes a fraction of a second, an emulator some seconds.
 const START: Duration = Duration::from_secs(120);
-/// When a line of the log is given up whose cause is there already.
+/// The deadline for a line of the log whose cause has already happened.
 const LOG: Duration = Duration::from_secs(30);
-/// When a mail is given up that was sent already.
+/// The deadline for a mail that was already sent.
 const MAIL: Duration = Duration::from_secs(30);
 
-/// A running product; killed when it is dropped.
+/// A running product, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Product {
-    /// The event that says that everything is ready.
+    /// The event that reports that everything is ready.
     pub ready: Value,
     /// The events before it.
     pub before: Vec<Value>,
@@ -39,11 +39,11 @@ impl Product {
         Self::from(command(folder, &all)).await
     }
 
-    /// As [`Product::start`], with a command that is complete.
+    /// Like [`Product::start`], with a complete command.
     pub async fn from(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the deployer can be started");
-        let stdout = child.stdout.take().expect("its output is ours");
-        let stderr = child.stderr.take().expect("its errors are ours");
+        let stdout = child.stdout.take().expect("its output is piped");
+        let stderr = child.stderr.take().expect("its errors are piped");
         let log = Arc::new(Mutex::new(String::new()));
         tokio::spawn(keep(stderr, Arc::clone(&log)));
         let mut lines = BufReader::new(stdout).lines();
@@ -58,11 +58,11 @@ impl Product {
             }
             None
         });
-        let ready = ready.await.expect("local is ready in time").expect("local says that it is ready");
+        let ready = ready.await.expect("local is ready in time").expect("local reports that it is ready");
         Self { ready, before, log, child, lines }
     }
 
-    /// Where the pages are.
+    /// Returns the URL of the pages.
     pub fn url(&self) -> &str {
         self.ready["url"].as_str().expect("the event has a URL")
     }
@@ -77,12 +77,12 @@ impl Product {
         self.child.id().expect("it runs")
     }
 
-    /// Ends it as Ctrl-C does, and waits for it.
+    /// Sends it SIGINT, as Ctrl-C does, and waits until it has ended.
     pub async fn interrupt(self) -> Run {
         let started = Instant::now();
         let Self { child, lines, .. } = self;
         let kill = Command::new("kill").args(["-INT", &child.id().expect("it runs").to_string()]).status().await;
-        assert!(kill.expect("there is a kill").success());
+        assert!(kill.expect("`kill` can be started").success());
         let run = ended(child, started).await;
         drop(lines);
         run
@@ -104,7 +104,7 @@ impl Product {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A request, with the session's cookie where there is one.
+    /// Sends a request, with the session's cookie if one is given.
     pub async fn call(&self, method: &str, path: &str, cookie: &str, body: Option<Value>) -> Answer {
         let method = method.parse().expect("a method");
         let mut request = client().request(method, format!("{}{path}", self.url())).header("origin", self.url());
@@ -125,7 +125,7 @@ impl Product {
         self.call("GET", path, "", None).await
     }
 
-    /// Signs up, reads the mail and signs in with its link; the cookie.
+    /// Signs up, reads the mail, signs in with its link, and returns the session's cookie.
     pub async fn sign_in(&self, name: &str, email: &str) -> String {
         let body = json!({ "name": name, "email": email });
         let asked = self.call("POST", "/api/signup", "", Some(body)).await.expect(202);
@@ -136,7 +136,7 @@ impl Product {
         self.call("POST", "/api/login/verify", &asked.cookie(), Some(body)).await.expect(200).cookie()
     }
 
-    /// The text of the newest mail to somebody, which may be on its way still.
+    /// Waits for a mail to this address, and returns the text of the newest one.
     pub async fn mail_to(&self, email: &str) -> String {
         let found = timeout(MAIL, async {
             loop {
@@ -152,7 +152,7 @@ impl Product {
     }
 }
 
-/// Reads what a child logs, which would stop it otherwise, keeps it, and shows it where the test fails.
+/// Reads what a child logs, because a full pipe would block it, keeps it, and prints it if the test fails.
 async fn keep(stderr: ChildStderr, log: Arc<Mutex<String>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -175,7 +175,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Panics with the body where the status is another.
+    /// Panics with the body if the status is another one.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text);
@@ -188,7 +188,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// The cookies that it sets, as they are sent back.
+    /// Returns the cookies that it sets, in the form in which a client sends them.
     pub fn cookie(&self) -> String {
         let set = self.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
         let pairs = set.filter_map(|cookie| cookie.split(';').next()).filter(|pair| !pair.ends_with('='));

@@ -21,13 +21,13 @@ pub struct Stage {
     pub clients: Clients,
     /// The emulator's URL.
     pub emulator: String,
-    /// Between the deployer and the emulator, where there is one.
+    /// The proxy between the deployer and the emulator, if one runs.
     pub proxy: Option<Proxy>,
     folder: TempDir,
 }
 
 impl Stage {
-    /// A new account at an emulator. The deployer goes through a proxy that only writes down.
+    /// Creates a stage in a new account of an emulator. The deployer uses a proxy that only records.
     pub async fn new(emulator: &Emulator) -> Self {
         Self::with(emulator, Settings::default()).await
     }
@@ -46,7 +46,7 @@ impl Stage {
 
     async fn in_account(emulator: &Emulator, settings: Settings, account: String) -> Self {
         let clients = clients::of_account(&emulator.url, &account).await;
-        let folder = TempDir::new().expect("a temporary folder can be made");
+        let folder = TempDir::new().expect("a temporary folder can be created");
         let proxy = Proxy::start(&emulator.url, settings).await.expect("the proxy starts");
         let stage = Self { account, clients, emulator: emulator.url.clone(), proxy: Some(proxy), folder };
         stage.configure("");
@@ -73,7 +73,7 @@ impl Stage {
         self.folder.path()
     }
 
-    /// The stack's name where the configuration does not say otherwise.
+    /// Returns the stack's name, unless the configuration sets another one.
     pub fn stack(&self) -> &'static str {
         "peersync-dev"
     }

@@ -1,15 +1,15 @@
-"""Looks for actions that IAM does not know, and for resources that an action is not about, in a policy.
+"""Checks a policy for actions that IAM does not know, and for resources that do not match an action.
 
 Usage: check_policy.py < POLICY
 
-Prints what was found, one line each.
+Prints its findings, one line each.
 """
 
 import sys
 
 from parliament import analyze_policy_string
 
-# AWS's own parameters are in no account, which the linter's list of resources does not know.
+# AWS's public parameters belong to no account, which the linter does not know.
 PUBLIC_PARAMETERS = "::parameter/aws/service/"
 
 text = sys.stdin.read()

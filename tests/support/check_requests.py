@@ -1,10 +1,10 @@
-"""Holds requests that a proxy has recorded against AWS's own models of its services: what is required, how long texts and
-lists may be, which patterns and which words are allowed. Emulators let much of that pass.
+"""Checks requests that a proxy has recorded against AWS's own models of its services: what is required, how long texts
+and lists may be, which patterns and which words are allowed. Emulators accept much that is invalid.
 
 Usage: check_requests.py RECORDING
 
-Prints what does not fit, one line each, and how much was looked at. The models are botocore's; requests are understood
-by moto, whose parsers go by the same models.
+Prints the problems, one line each, and the number of requests that were checked. The models are botocore's; requests
+are parsed by moto, whose parsers use the same models.
 """
 
 import base64
@@ -18,9 +18,9 @@ from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 
-# Services whose model has another name than their signatures.
+# Services whose model is not named like their signature.
 MODELS = {"monitoring": "cloudwatch"}
-# Classes of characters that Python's patterns do not know, as far as they are Latin.
+# Character classes that Python's patterns lack, reduced to Latin.
 LETTERS = r"a-zA-Z\xc0-\xd6\xd8-\xf6\xf8-\xff"
 CLASSES = {"L": LETTERS, "IsL": LETTERS, "N": "0-9", "Z": " ", "ASCII": r"\x00-\x7f", "Graph": "!-~", "Print": " -~"}
 
@@ -33,7 +33,7 @@ def pattern(text):
 
 
 def size(shape, number, unit):
-    """Whether a number keeps the limits of its shape."""
+    """Returns whether a number is within the limits of its shape."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     looked_at["limits"] += (least is not None) + (most is not None)
     if least is not None and number < least:
@@ -72,7 +72,7 @@ def below(name, shape, value):
 
 
 def problems(shape, value):
-    """Pairs of a path and what is wrong there."""
+    """Yields pairs of a path and the problem at it."""
     kind = shape.type_name
     if kind == "structure":
         yield from structure(shape, value)
@@ -92,7 +92,7 @@ def problems(shape, value):
 
 
 def check(recorded):
-    """The operation of a request and its problems; nothing where it is no request to AWS."""
+    """Returns the operation of a request and its problems, or nothing if it is no request to AWS."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", recorded["headers"].get("authorization", ""))
     if not scope:
         return

@@ -1,4 +1,4 @@
-"""Runs an emulator of AWS on loopback until its standard input closes, which it does when whoever started it ends.
+"""Runs an AWS emulator on loopback until its standard input closes, which happens when its parent process ends.
 
 Usage: emulator.py (ministack | moto | localstack) PORT
 """
@@ -10,12 +10,12 @@ import sys
 import tempfile
 import threading
 
-# What an emulator writes, and is gone when it ends.
+# The files of the emulator, deleted when it ends.
 SCRATCH = tempfile.mkdtemp(prefix="emulator-")
 
 
 def end_with_the_pipe():
-    """It and the functions that it runs are one group of processes."""
+    """Ends the emulator and the functions that it runs, which are one process group."""
     os.setpgrp()
 
     def watch():
@@ -30,7 +30,7 @@ def ministack(port):
     os.environ.update(
         GATEWAY_PORT=port,
         BIND_HOST="127.0.0.1",
-        # Where its functions find the services: its own default is a port that nobody listens on.
+        # The address at which its functions find the services; nothing listens on the default port.
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         # Side ports that would listen on every interface.
         SFTP_ENABLED="0",
@@ -51,9 +51,9 @@ def moto(port):
 def localstack(port):
     os.environ.update(
         GATEWAY_LISTEN=f"127.0.0.1:{port}",
-        # The default server does not start with the packages that are there.
+        # The default server does not start with the installed packages.
         GATEWAY_SERVER="hypercorn",
-        # Neither a name server on every interface nor a word to anybody outside.
+        # No name server on every interface, and no telemetry.
         DNS_ADDRESS="0",
         DISABLE_EVENTS="1",
         SKIP_SSL_CERT_DOWNLOAD="1",
@@ -69,6 +69,6 @@ def localstack(port):
 end_with_the_pipe()
 os.environ.update(NO_PROXY="*", PYTHONUNBUFFERED="1")
 name, port = sys.argv[1:]
-# MiniStack reads the command line too.
+# MiniStack also reads the command line.
 del sys.argv[1:]
 {"ministack": ministack, "moto": moto, "localstack": localstack}[name](port)

@@ -1,5 +1,5 @@
-"""Starts `peersync-deploy local`, and lets schemathesis try every operation of the API's own document against it: as
-somebody who is not signed in, then as somebody who is.
+"""Starts `peersync-deploy local`, and lets schemathesis test every operation of the OpenAPI document against it:
+first without a session, then with one.
 
 Usage: schemathesis_run.py DEPLOYER
 """
@@ -16,10 +16,10 @@ import time
 import urllib.request
 
 READY = 30
-"""Seconds after which a `local` that does not answer is given up."""
+"""The time in seconds that `local` has to answer."""
 
-# A limit that answers 429 is no finding: the document names it. Data that the schema allows and the service refuses
-# (an unknown address, a used code) is what the service is for.
+# A limit that answers 429 is no finding: the document names it. Nor is a refusal of data that the schema
+# allows (an unknown address, a used code).
 LEFT_OUT = "positive_data_acceptance"
 
 
@@ -49,7 +49,7 @@ def call(base, path, body=None):
 
 
 def sign_in(base, name):
-    """Signs somebody up, and in by the mailed link and its number. Returns the value of the session's cookie."""
+    """Signs up, and in with the mailed link and code. Returns the value of the session's cookie."""
     email = f"{name}@example.org"
     mailed, _ = call(base, "/api/signup", {"name": name, "email": email})
     messages, _ = call(base, "/_mail/messages.json")
@@ -60,10 +60,10 @@ def sign_in(base, name):
 
 
 def runs(base, folder):
-    """What schemathesis is told, run by run. What ends a session has one of its own, so that the others keep theirs."""
+    """The arguments of schemathesis per run. Operations that end a session get their own run."""
 
     def signed_in(name):
-        # As the document's own scheme, so that schemathesis may leave it out where it tries that.
+        # By the security scheme of the document, so that schemathesis may also omit it.
         file = pathlib.Path(folder, f"{name}.toml")
         file.write_text(f'[auth.openapi.session]\napi_key = "{sign_in(base, name)}"\n')
         return ["--config-file", file]

@@ -11,7 +11,7 @@ use crate::bench::median;
 use crate::clients::REGION;
 use crate::signal_bench::process::{cpu, memory};
 
-/// Calls before those that are counted: connections and secrets are there then.
+/// The number of calls before the measured ones; connections and secrets are cached after them.
 const WARM_UP: usize = 20;
 
 /// A program that is a function.
@@ -36,7 +36,7 @@ pub struct Costs {
     pub resident: u64,
 }
 
-/// A running function; killed when it is dropped.
+/// A running function, which is killed when this is dropped.
 struct Running(Child);
 
 impl Drop for Running {

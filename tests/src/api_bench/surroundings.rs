@@ -1,4 +1,4 @@
-//! What a function finds around it, all in this process: the Runtime API
+//! The environment of a function, all in this process: the Runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), Parameter Store, EmailJS, and DynamoDB with
 //! people in it.
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::clients;
-use crate::foreign;
+use crate::unmanaged;
 
 /// The stack whose function is measured.
 pub const STACK: &str = "peersync-bench";
@@ -55,7 +55,7 @@ impl Surroundings {
         Self { runtime_api, database: database(people).await, events, answers }
     }
 
-    /// Hands an event to the function that asks next, and waits for what it answers.
+    /// Passes an event to the function that polls next, and waits for its answer.
     pub async fn invoke(&mut self, event: Value) -> Value {
         self.events.send(event).await.expect("the Runtime API runs");
         self.answers.recv().await.expect("the Runtime API runs")
@@ -98,8 +98,8 @@ async fn database(people: usize) -> String {
     tokio::spawn(dynoxide::server::serve_on(listener, memory));
     let clients = clients::of_account(&endpoint, "test").await;
     let tables = Tables::of(STACK);
-    foreign::table(&clients, &tables.users, "email").await;
-    foreign::table(&clients, &tables.ephemeral, "key").await;
+    unmanaged::table(&clients, &tables.users, "email").await;
+    unmanaged::table(&clients, &tables.ephemeral, "key").await;
     let store = Store::new(clients.dynamodb, tables);
     for index in 0..people {
         store.create_user(&address(index), "Person", 1_800_000_000).await.expect("a person is put in");

@@ -13,11 +13,11 @@ use peersync_tests::api_bench::function::{Costs, Program};
 use peersync_tests::api_bench::surroundings::Surroundings;
 use peersync_tests::bench::verdict;
 
-/// The zip shall be no larger, in bytes.
+/// The maximum size of the zip, in bytes.
 const ZIP: usize = 5_000_000;
-/// The first answer shall take no longer.
+/// The maximum time until the first answer.
 const FIRST_ANSWER: Duration = Duration::from_millis(25);
-/// A warm call shall cost no more of the processor.
+/// The maximum processor time of a warm call.
 const WARM_CALL: Duration = Duration::from_millis(2);
 
 #[tokio::main]
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     let (starts, calls) = (number("--starts", 21), number("--calls", 300));
     let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
     let program = unpacked(&folder);
-    // A store of its own for each: the limits that one reaches are not the other's.
+    // Each has its own store, so that the rate limits of one do not affect the other.
     let ours = Program::Ours(program).measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
     let python = Program::Python.measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
     let _ = std::fs::remove_dir_all(&folder);
@@ -71,6 +71,6 @@ fn unpacked(folder: &std::path::Path) -> PathBuf {
     std::fs::create_dir_all(folder).expect("the folder for temporary files can be written");
     let program = folder.join("bootstrap");
     std::fs::write(&program, API.bytes).expect("the program can be written");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be made to run");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     program
 }

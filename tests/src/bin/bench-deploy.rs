@@ -20,15 +20,15 @@ const LATENCY: Duration = Duration::from_millis(50);
 /// How often `--version` is started.
 const STARTS: usize = 20;
 
-/// A second `up` shall wait for no more requests one after another,
+/// The maximum length of the longest chain of requests in a second `up`,
 const WAVES: usize = 3;
-/// and shall take no longer.
+/// and the maximum time that it takes.
 const SECOND_UP: Duration = Duration::from_millis(400);
-/// A first `up` shall take no more than this times its own longest chain.
+/// The maximum time of a first `up`, as a multiple of its own longest chain.
 const TIMES_CHAIN: f64 = 1.5;
-/// No command shall hold more memory, in KB.
+/// The maximum memory of a command, in KB.
 const MEMORY: u64 = 80 * 1024;
-/// `--version` shall take no longer.
+/// The maximum time that `--version` takes.
 const START: Duration = Duration::from_millis(20);
 
 /// One line of the table.
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
 async fn deployer(emulator: &Emulator) -> Vec<Row> {
     let proxy = Proxy::start(&emulator.url, Settings { latency: LATENCY, ..Settings::default() }).await;
     let proxy = proxy.expect("the proxy starts");
-    let folder = TempDir::new().expect("a temporary folder can be made");
+    let folder = TempDir::new().expect("a temporary folder can be created");
     let account = fresh_account();
     let steps: [(&'static str, &[&str]); 4] = [
         ("first up", &["--output", "json", "up", "--yes", "--no-check"]),
@@ -162,13 +162,14 @@ fn goals(rows: &[Row]) -> bool {
     .all(|reached| reached)
 }
 
-/// How long the resources took that had to wait for one another, from the run's own events and the graph.
+/// Returns the time of the longest chain of dependent resources, from the events of the run and the graph.
 fn longest_dependency_chain(events: &str) -> Duration {
     let events: Vec<Value> = events.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let finished = events.iter().filter(|event| event["event"] == "finished");
     let took: HashMap<&str, u64> =
         finished.filter_map(|event| Some((event["address"].as_str()?, event["elapsed_ms"].as_u64()?))).collect();
-    let graph = Command::new(program()).args(["--output", "json", "graph"]).output().expect("the graph can be had");
+    let graph =
+        Command::new(program()).args(["--output", "json", "graph"]).output().expect("the deployer can be started");
     let graph: Value = serde_json::from_slice(&graph.stdout).expect("the graph is JSON");
     let texts = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let edges: Vec<(String, String)> = texts(&graph["edges"])
@@ -176,7 +177,7 @@ fn longest_dependency_chain(events: &str) -> Duration {
         .filter_map(|edge| Some((edge["from"].as_str()?.to_owned(), edge["needs"].as_str()?.to_owned())))
         .collect();
     let mut until: HashMap<String, u64> = HashMap::new();
-    // The nodes come in the order in which they can be made.
+    // The nodes come in the order in which they can be created.
     for node in texts(&graph["nodes"]).iter().filter_map(Value::as_str) {
         let needed = edges.iter().filter(|(from, _)| from == node).filter_map(|(_, needs)| until.get(needs));
         let before = needed.max().copied().unwrap_or(0);

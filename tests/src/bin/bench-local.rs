@@ -20,7 +20,7 @@ use peersync_tests::signal_bench::process::memory;
 const READY: Duration = Duration::from_secs(1);
 /// The most memory, in KB.
 const MEMORY: u64 = 80 * 1024;
-/// From a saved file to the word that reloads the browser.
+/// From a saved file to the event that reloads the browser.
 const RELOAD: Duration = Duration::from_millis(200);
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     let starts: usize =
         env::args().skip_while(|word| word != "--starts").nth(1).and_then(|word| word.parse().ok()).unwrap_or(11);
     let folder = tempfile::tempdir().expect("a folder for temporary files");
-    // The first start makes the tables; the others are what a developer waits for every day.
+    // The first start creates the tables; the others are what a developer waits for every day.
     let (fresh, _) = start(folder.path()).await;
     let mut ready = Vec::new();
     let mut memory = Vec::new();
@@ -73,7 +73,7 @@ async fn start(folder: &Path) -> (Duration, u64) {
     (elapsed, peak)
 }
 
-/// `local` with everything embedded; it logs only troubles.
+/// Returns `local` with everything embedded; it logs only problems.
 async fn running(folder: &Path, arguments: &[&str]) -> Product {
     let all = [&["--output", "json", "local", "--port", "0", "--embedded"], arguments].concat();
     let mut command = command(folder, &all);
@@ -84,7 +84,7 @@ async fn running(folder: &Path, arguments: &[&str]) -> Product {
 /// How long each saved page takes to the browser's event stream.
 async fn reloads(folder: &Path, times: usize) -> Vec<Duration> {
     let assets = folder.join("pages");
-    fs::create_dir(&assets).expect("the folder can be made");
+    fs::create_dir(&assets).expect("the folder can be created");
     let page = assets.join("index.html");
     fs::write(&page, "<html></html>").expect("a page can be written");
     let product = running(folder, &["--ephemeral", "--assets", "pages"]).await;
@@ -95,13 +95,13 @@ async fn reloads(folder: &Path, times: usize) -> Vec<Duration> {
         let began = Instant::now();
         fs::write(&page, format!("<html>{turn}</html>")).expect("a page can be written");
         loop {
-            let event = events.chunk().await.expect("the stream goes on").expect("an event");
+            let event = events.chunk().await.expect("the stream stays open").expect("an event");
             if event.starts_with(b"data:") {
                 break;
             }
         }
         all.push(began.elapsed());
-        // Past the time in which changes that belong together are one event.
+        // Longer than the time within which several changes become one event.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     product.interrupt().await.expect(0);

@@ -1,6 +1,6 @@
 //! `cargo xtask bench signal`: the signaling server and other relays, each a process of its own, under the same load
-//! from this one, on loopback, in the same run. Everything is bounded: connections, seconds, processes. It fails where
-//! something was missed that is to be reached, or could not be measured.
+//! from this one, on loopback, in the same run. Everything is bounded: connections, seconds, processes. It fails if
+//! a goal is missed or something could not be measured.
 //!
 //! `cargo xtask bench signal -- --help` shows the options.
 
@@ -82,7 +82,7 @@ async fn run(options: &Options) -> bool {
     reached
 }
 
-/// Without these there is nothing to say; the others are for comparison only.
+/// The relays that the goals need; the others are for comparison only.
 fn needed(kind: Kind) -> bool {
     matches!(kind, Kind::Ours | Kind::Bare | Kind::FastApi)
 }

@@ -27,7 +27,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Understands a request.
+    /// Parses a request.
     pub fn new(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Self {
         let service = operation::service(&headers).to_owned();
         let operation = operation::name(Protocol::of(&service).operation, &method, &uri, &headers, &body);
@@ -69,7 +69,7 @@ impl Call {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Puts another body in place of the request's own.
+    /// Replaces the body of the request.
     pub fn set_body(&mut self, body: impl Into<Bytes>) {
         self.body = body.into();
         let of_the_old = |name: &str| name.starts_with("x-amz-checksum-") || name == "content-md5";
@@ -77,7 +77,7 @@ impl Call {
         stale.into_iter().for_each(|name| drop(self.headers.remove(name)));
     }
 
-    /// All of it as JSON, but for the content of objects, which says nothing about the request.
+    /// Returns the request as JSON, without the content of objects, which is no parameter.
     pub fn recorded(&self) -> Value {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = self.headers.iter().map(|(name, value)| (name.to_string(), Value::from(text(value))));
@@ -96,7 +96,7 @@ impl Call {
         Some(operation::decoded(segment))
     }
 
-    /// The bucket that an S3 request is about.
+    /// Returns the bucket of an S3 request.
     pub fn bucket(&self) -> Option<String> {
         self.segment(0).filter(|name| self.service == "s3" && !name.is_empty())
     }
@@ -129,7 +129,7 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Puts another body in place of the answer's own.
+    /// Replaces the body of the answer.
     pub fn set_body(&mut self, body: impl Into<Bytes>) {
         self.body = body.into();
         self.headers.remove("content-length");
@@ -137,7 +137,7 @@ impl Answer {
         self.headers.remove("x-amz-crc32");
     }
 
-    /// The success of a call of the JSON services that has nothing to tell.
+    /// Returns an empty success of the JSON services.
     pub fn empty(call: &Call) -> Self {
         let mut answer = Self::error(call, 200, "none", "");
         answer.headers.remove("x-amzn-errortype");
@@ -145,7 +145,7 @@ impl Answer {
         answer
     }
 
-    /// An error in the form in which the call's service sends its errors.
+    /// Returns an error in the form of the call's service.
     pub fn error(call: &Call, status: u16, code: &str, message: &str) -> Self {
         let (kind, body) = match Protocol::of(&call.service).errors {
             ErrorForm::S3 => {
@@ -183,12 +183,12 @@ impl Answer {
     }
 }
 
-/// What stands between two marks, the first time.
+/// Returns the text between the first occurrences of two marks.
 pub fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
     text.split_once(from)?.1.split_once(to).map(|(inner, _)| inner)
 }
 
-/// The content of every element of this name.
+/// Returns the content of every element of this name.
 pub fn elements<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     text.split(open.as_str())

@@ -1,4 +1,4 @@
-//! Faults at a rate: throttling, errors, dropped and slow connections. A seed decides, so that a run can be repeated.
+//! Faults at a rate: throttling, errors, dropped and slow connections. A seed makes a run repeatable.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,7 +15,7 @@ use super::protocol::Protocol;
 /// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The service's own word for "too fast", with status 400 as the JSON and query services send it.
+    /// The service's own throttling error, with status 400 as the JSON and query services send it.
     Throttled,
     /// Status 429.
     TooManyRequests,
@@ -23,11 +23,11 @@ pub enum Fault {
     SlowDown,
     /// Status 500.
     Internal,
-    /// The connection ends before AWS has seen the request.
+    /// The connection is closed before AWS has received the request.
     DroppedBefore,
-    /// The connection ends after AWS has done what was asked.
+    /// The connection is closed after AWS has executed the request.
     DroppedAfter,
-    /// The answer takes its time.
+    /// The answer is slow.
     Slow,
 }
 
@@ -43,7 +43,7 @@ impl Fault {
         Self::Slow,
     ];
 
-    /// The answer in AWS's place, where the fault is one.
+    /// Returns the answer that replaces AWS's, if the fault is an answer.
     pub fn answer(self, call: &Call) -> Option<Answer> {
         let throttled = Protocol::of(&call.service).throttled;
         match self {
@@ -73,9 +73,9 @@ pub struct Faults {
 /// Which of the requests of one form fail.
 #[derive(Debug)]
 enum Rule {
-    /// Those that chance chooses, at this rate, with this seed.
+    /// Random ones, at this rate, with this seed.
     Rate(f64, u64),
-    /// The first and the third, of the requests that are meant.
+    /// The first and the third of the selected requests.
     First(fn(&Call) -> bool),
 }
 
@@ -85,17 +85,17 @@ impl Faults {
         Self { kinds: kinds.to_vec(), rule: Rule::Rate(rate, seed), seen: Mutex::default() }
     }
 
-    /// This one for every request that is meant, the first time that it comes; and the third, which comes where the
-    /// second was answered by "it is there" and what is there was deleted for that.
+    /// Injects this fault into the first occurrence of each selected request, and into the third, which comes if the
+    /// second was answered with "already exists" and the existing resource was deleted for that.
     pub fn of_each_first(kind: Fault, meant: fn(&Call) -> bool) -> Self {
         Self { kinds: vec![kind], rule: Rule::First(meant), seen: Mutex::default() }
     }
 
-    /// The fault for this request. The n-th request of one form gets the same each time, whatever runs beside it.
+    /// Chooses the fault for this request. The n-th request of one form gets the same one in every run.
     pub fn choose(&self, call: &Call) -> Option<Fault> {
         let mut form = format!("{}:{} {} {}", call.service, call.operation, call.method, call.uri.path());
         if let Rule::First(_) = self.rule {
-            // Another body is another change: all tables are made under one path.
+            // Another body is another change: all tables are created under one path.
             form.push_str(&call.text());
         }
         let number = {

@@ -1,4 +1,4 @@
-//! What went through the proxy.
+//! The log of the requests that went through the proxy.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ pub struct Record {
     pub service: String,
     /// The operation.
     pub operation: String,
-    /// What it was about, as far as the path tells.
+    /// The path, which names the resource in some services.
     pub path: String,
     /// Whether it changes anything.
     pub mutating: bool,
@@ -20,9 +20,9 @@ pub struct Record {
     pub began: Instant,
     /// When it was answered.
     pub ended: Instant,
-    /// The answer's status; `None` where the connection was dropped.
+    /// The answer's status; `None` if the connection was dropped.
     pub status: Option<u16>,
-    /// The fault or behaviour that answered in AWS's place, or changed the answer.
+    /// The fault or behaviour that answered instead of the emulator, or changed the answer.
     pub by: Option<String>,
 }
 
@@ -50,13 +50,13 @@ impl RequestLog {
         lock(&self.records).clone()
     }
 
-    /// The records since the last call of this, which are forgotten.
+    /// Returns the records since the last call of this method, and removes them.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut *lock(&self.records))
     }
 }
 
-/// Those that changed something, or tried to.
+/// Returns the requests that changed something, or tried to.
 pub fn mutating(records: &[Record]) -> Vec<String> {
     records
         .iter()
@@ -65,7 +65,7 @@ pub fn mutating(records: &[Record]) -> Vec<String> {
         .collect()
 }
 
-/// How many requests had to wait for one another: the longest chain in which each began after the one before it ended.
+/// Returns the length of the longest chain of requests in which each began after the one before it had ended.
 pub fn longest_chain(records: &[Record]) -> usize {
     let mut by_end: Vec<&Record> = records.iter().collect();
     by_end.sort_by_key(|record| record.ended);
@@ -80,7 +80,7 @@ pub fn longest_chain(records: &[Record]) -> usize {
     chain
 }
 
-/// From the first request to the last answer.
+/// Returns the time from the first request to the last answer.
 pub fn span(records: &[Record]) -> Duration {
     let began = records.iter().map(|record| record.began).min();
     let ended = records.iter().map(|record| record.ended).max();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_counts_only_what_does_not_overlap() {
+    fn overlapping_requests_count_once_in_a_chain() {
         let zero = Instant::now();
         let waves = [record(zero, 0, 50), record(zero, 1, 52), record(zero, 60, 110), record(zero, 61, 115)];
         assert_eq!(longest_chain(&waves), 2);

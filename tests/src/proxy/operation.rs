@@ -1,13 +1,13 @@
-//! Which operation of which service a request is: from the signature's scope, the target header, the form's action,
+//! Recognizes the service and operation of a request from the signature's scope, the target header, the form's action,
 //! or method and path.
 
 use axum::http::{HeaderMap, Method, Uri};
 
-/// Operations that only read, by the beginning of their names.
+/// Prefixes of the names of operations that only read.
 const READS: [&str; 10] =
     ["Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet", "Filter", "Lookup", "AssumeRole"];
 
-/// The service by its signing name; empty where the request is not signed.
+/// Returns the service by its signing name; empty if the request is not signed.
 pub fn service(headers: &HeaderMap) -> &str {
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let scope = authorization.split("Credential=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_operations_are_told_by_method_and_path() {
+    fn rest_operations_are_recognized_by_method_and_path() {
         assert_eq!(of("s3", Method::PUT, "/bucket", ""), "CreateBucket");
         assert_eq!(of("s3", Method::PUT, "/bucket/?policy", ""), "PutBucketPolicy");
         assert_eq!(of("s3", Method::PUT, "/bucket/a/b.html?x-id=PutObject", ""), "PutObject");
@@ -227,12 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn query_operations_are_told_by_the_action() {
+    fn query_operations_are_recognized_by_action() {
         assert_eq!(of("iam", Method::POST, "/", "Action=CreateRole&Version=2010-05-08"), "CreateRole");
     }
 
     #[test]
-    fn only_reads_change_nothing() {
+    fn only_reads_are_not_mutating() {
         assert!(mutating("s3", "PutObject"));
         assert!(mutating("ec2", "RunInstances"));
         assert!(!mutating("ec2", "DescribeInstances"));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_is_undone() {
+    fn percent_encoding_is_decoded() {
         assert_eq!(decoded("a%2Fb+c%"), "a/b c%");
     }
 }

@@ -84,7 +84,7 @@ async fn write(mut writer: OwnedWriteHalf, mut receiver: Receiver<Vec<u8>>) {
 /// Reads one frame.
 ///
 /// # Errors
-/// The connection is gone.
+/// If the connection is closed.
 pub async fn frame(reader: &mut (impl tokio::io::AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = reader.read_u32().await?;
     let mut payload = vec![0; length as usize];

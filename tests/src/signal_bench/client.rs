@@ -27,7 +27,7 @@ const PER_ADDRESS: usize = 20_000;
 pub struct Client {
     kind: Kind,
     wire: Wire,
-    /// Its name at the relay, where it has one.
+    /// Its name at the relay, if it has one.
     pub name: String,
 }
 
@@ -41,7 +41,7 @@ impl Client {
     /// Connects client `number`, which is one half of pair `number / 2`, and waits until the relay knows it.
     ///
     /// # Errors
-    /// The relay does not want it.
+    /// If the relay refuses it.
     pub async fn connect(kind: Kind, port: u16, number: usize, keys: &TicketKeys) -> Result<Self, String> {
         let pair = number / 2;
         let stream = dial(port, number).await.map_err(|error| error.to_string())?;
@@ -115,7 +115,7 @@ impl Client {
     /// Sends a text.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// If the connection is closed.
     pub async fn send(&mut self, text: String) -> Result<(), String> {
         match &mut self.wire {
             Wire::Web(socket) => socket.send(Message::text(text)).await.map_err(|error| error.to_string()),
@@ -126,7 +126,7 @@ impl Client {
     /// The next text.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// If the connection is closed.
     pub async fn receive(&mut self) -> Result<Utf8Bytes, String> {
         match &mut self.wire {
             Wire::Tcp(stream) => {
@@ -155,7 +155,7 @@ async fn dial(port: u16, number: usize) -> io::Result<TcpStream> {
     socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
 }
 
-/// When a message was sent, where it is one of ours.
+/// Returns the time at which a message was sent, if it is one of this benchmark.
 pub fn sent_at(text: &str) -> Option<u64> {
     let (_, rest) = text.rsplit_once(r#""at":"#)?;
     rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()

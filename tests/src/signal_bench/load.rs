@@ -16,7 +16,7 @@ use super::relays::Relay;
 
 /// Clients that send, two a pair.
 pub const ACTIVE: usize = 200;
-/// Connections made at the same time.
+/// The maximum number of connections that are opened at the same time.
 const AT_ONCE: usize = 64;
 /// Messages of one sender that are under way in the race.
 const WINDOW: usize = 8;
@@ -55,7 +55,7 @@ pub struct Latency {
 /// Connects the clients of these numbers.
 ///
 /// # Errors
-/// One was refused.
+/// If a connection was refused.
 pub async fn connect(
     relay: &Relay,
     numbers: Range<usize>,

@@ -10,7 +10,7 @@ const OTHER_FILES: usize = 60;
 pub struct Machine {
     /// Processors.
     pub cores: usize,
-    /// Open files of one process, after the limit was raised as far as it goes.
+    /// The limit of open files of one process, after it was raised to the hard limit.
     pub files: usize,
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_that_is_too_low_is_said() {
+    fn too_low_limit_is_reported() {
         let machine = |files| Machine { cores: 2, files };
         assert!(!machine(30_000).describe(20_000).contains("hard limit"));
         assert_eq!(machine(20_000).connections(), 19_740);

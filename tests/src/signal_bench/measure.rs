@@ -1,4 +1,4 @@
-//! One relay after the other: memory of idle connections, then throughput, then latency; and how ours goes down.
+//! Measures one relay after the other: memory of idle connections, throughput, latency, and the shutdown of our server.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,19 @@ use super::references::References;
 use super::relays::{Kind, Relay};
 use super::resting::Resting;
 
-/// Idle clients at the first look; the second is at as many as were asked for.
+/// Idle clients at the first measurement; at the second it is the requested number.
 const FIRST: usize = 10_000;
 /// Idle clients of references that take long to connect.
 const FEW: usize = 5_000;
-/// After the last idle client came, until memory is looked at: each has been pinged once and has answered.
+/// The time from the last idle client until memory is read: each has answered one ping by then.
 const SETTLE: Duration = Duration::from_secs(12);
 /// Share of the processors that others may have while a relay is measured.
 pub const DISTURBED: f64 = 0.05;
-/// How often a relay is measured under load at most, where others disturb.
+/// The maximum number of measurements of a relay under load, if other processes disturb them.
 const ATTEMPTS: usize = 3;
 /// From the numbers of the clients of one attempt to those of the next.
 const ANEW: usize = 100_000;
-/// Until a relay has heard that connections are gone.
+/// The time until a relay has noticed that connections are closed.
 const GONE: Duration = Duration::from_secs(2);
 
 /// What was measured of one relay.
@@ -56,14 +56,14 @@ pub struct Idle {
     pub bytes: f64,
 }
 
-/// How our server went down.
+/// The shutdown of our server.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
     /// Clients that were connected.
     pub clients: usize,
     /// Those that heard of it before their goodbye.
     pub told: usize,
-    /// From the signal until the process was gone.
+    /// The time from the signal until the process ended.
     pub took: Duration,
     /// Resident memory before.
     pub before: Memory,
@@ -74,7 +74,7 @@ pub struct Drain {
 /// Measures one relay.
 ///
 /// # Errors
-/// It cannot be had, or it lost connections.
+/// If the relay cannot be started, or lost connections.
 pub async fn measure(kind: Kind, options: &Options, machine: &Machine, references: &References) -> Result<Row, String> {
     let keys = keys();
     let relay = Relay::start(kind, references)?;
@@ -153,10 +153,10 @@ fn resident(relay: &Relay) -> Result<u64, String> {
     memory(relay.pid()).map(|memory| memory.resident).ok_or_else(|| "it is gone".to_owned())
 }
 
-/// Our server with idle clients that are told to go.
+/// Measures how our server closes its idle connections at shutdown.
 ///
 /// # Errors
-/// It cannot be had.
+/// If the server cannot be started.
 pub async fn drain(options: &Options, machine: &Machine, references: &References) -> Result<Drain, String> {
     let mut relay = Relay::start(Kind::Ours, references)?;
     let pid = relay.pid();

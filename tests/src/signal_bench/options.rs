@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::relays::Kind;
 
-/// What can be asked for.
+/// What the command line can select.
 pub const USAGE: &str = "\
 cargo xtask bench signal [-- OPTIONS]
   --only RELAYS       of ours, bare, fastapi, peerserver, matchbox; with commas between them
@@ -21,7 +21,7 @@ pub enum Part {
     Idle,
     /// Messages per second, and latency at half of that.
     Relay,
-    /// How our server goes down.
+    /// The shutdown of our server.
     Drain,
 }
 
@@ -36,7 +36,7 @@ pub struct Options {
     pub connections: usize,
     /// Of each measurement under load.
     pub time: Duration,
-    /// Where `matchbox_server` is.
+    /// The path of `matchbox_server`.
     pub matchbox: Option<PathBuf>,
 }
 
@@ -56,7 +56,7 @@ impl Options {
     /// Reads the command line.
     ///
     /// # Errors
-    /// Something there is unknown; the text says what is known.
+    /// If a name is unknown; the text lists the known ones.
     pub fn read(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self::default();
         let mut words = words.into_iter();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_measured_unless_something_is_named() {
+    fn everything_is_measured_by_default() {
         let all = read("").expect("nothing is fine");
         assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 3, 20_000));
         let some = read("--only bare,ours --parts relay --seconds 2 --connections 500").expect("all of it is known");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_said() {
+    fn unknown_names_are_reported() {
         for (line, what) in [
             ("--only ours,theirs", "--only: theirs is unknown"),
             ("--parts", "--parts: a value is missing"),

@@ -1,5 +1,5 @@
-//! Our server as a process of its own: the library that `signal` runs, with more connections and a faster pace allowed
-//! than people get, because the load comes from few addresses and few clients.
+//! The signaling server as a separate process: the library that `signal` runs, with more connections and a higher rate
+//! than people are allowed, because the load comes from few addresses and few clients.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Where the pages would be.
+/// The origin of the pages.
 pub const ORIGIN: &str = "https://bench.example";
 const STACK: &str = "peersync-bench";
 
-/// The keys for tickets; nothing outside of the benchmark knows them, nor would it help.
+/// Returns the ticket keys. They are public, because they protect nothing outside of the benchmark.
 pub fn keys() -> TicketKeys {
     TicketKeys::new(STACK, TicketKey::parse(&"A".repeat(43)).expect("32 bytes"), None)
 }
 
-/// A guest's ticket for a room.
+/// Returns a guest's ticket for a room.
 pub fn ticket(keys: &TicketKeys, room: &str) -> String {
     let bearer = Bearer { subject: "guest:bench".into(), name: "Bench".into(), guest: true, room: Some(room.into()) };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     keys.issue(bearer, i64::try_from(now).expect("before the end of time")).expect("signed")
 }
 
-/// Serves on `port` until SIGTERM, then drains. DynamoDB is away: rooms are opened by tickets.
+/// Serves on `port` until SIGTERM, then drains. DynamoDB is unreachable: rooms are opened by tickets.
 pub async fn run(port: u16) {
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_STACK" => Some(STACK.into()),
@@ -47,7 +47,7 @@ pub async fn run(port: u16) {
     let parts = Parts { settings, ingress: Ingress::Direct, ticket_keys: keys(), store, limits };
     let server = Server::new(parts);
     let listener = bind(([127, 0, 0, 1], port).into()).expect("the port is free");
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");
     let serving = tokio::spawn(serve(server.clone(), listener));
     terminate.recv().await;
     server.drain().await;

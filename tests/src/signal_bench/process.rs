@@ -1,4 +1,4 @@
-//! What the kernel says of a process.
+//! Memory and processor time of a process, as the kernel counts them.
 
 use std::fs;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct Memory {
     pub highest: u64,
 }
 
-/// Memory of a process; nothing where it is gone.
+/// Returns the memory of a process, or `None` if it has ended.
 pub fn memory(pid: u32) -> Option<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| {

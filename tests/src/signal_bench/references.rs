@@ -1,4 +1,4 @@
-//! Where the programs of the references come from: small ones are installed below the target folder at their first use.
+//! The programs of the reference relays. Small ones are installed below the target folder when they are first used.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,27 +7,27 @@ const FASTAPI: [&str; 2] = ["fastapi==0.165.0", "uvicorn[standard]==0.54.0"];
 const PEER: &str = "peer@1.0.2";
 const MATCHBOX: &str = "matchbox_server@0.15.0";
 
-/// Where the references are.
+/// The locations of the reference relays.
 #[derive(Clone, Debug)]
 pub struct References {
-    /// Where they are installed.
+    /// The folder in which they are installed.
     pub folder: PathBuf,
-    /// `matchbox_server`, where it is somewhere else.
+    /// The path of `matchbox_server`, if it is not in that folder.
     pub matchbox: Option<PathBuf>,
 }
 
 impl References {
-    /// Beside this program, with what the command line names.
+    /// Returns the locations: a folder beside this program, and the path that the command line names.
     pub fn new(matchbox: Option<PathBuf>) -> Self {
         let program = std::env::current_exe().expect("a running program has a path");
         let folder = program.parent().expect("a program is in a folder").join("bench-signal-references");
         Self { folder, matchbox }
     }
 
-    /// Python with FastAPI and uvicorn.
+    /// Returns a Python with FastAPI and uvicorn, and installs them first if they are missing.
     ///
     /// # Errors
-    /// They cannot be installed.
+    /// If they cannot be installed.
     pub fn fastapi(&self) -> Result<PathBuf, String> {
         let environment = self.folder.join("python");
         let python = environment.join("bin/python");
@@ -42,7 +42,7 @@ impl References {
     /// The program of npm's `peer`.
     ///
     /// # Errors
-    /// It cannot be installed.
+    /// If it cannot be installed.
     pub fn peer_server(&self) -> Result<PathBuf, String> {
         let prefix = self.folder.join("node");
         let program = prefix.join("node_modules/peer/dist/bin/peerjs.js");
@@ -53,10 +53,10 @@ impl References {
         Ok(program)
     }
 
-    /// `matchbox_server` where it was built before; the build takes minutes, so that nobody gets it unasked.
+    /// Returns `matchbox_server` if it was built before. The build takes minutes, so it is never started implicitly.
     ///
     /// # Errors
-    /// It is not there; the text says how it is built.
+    /// If it does not exist; the text says how to build it.
     pub fn matchbox(&self) -> Result<PathBuf, String> {
         let root = self.folder.join("cargo");
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matchbox_is_found_or_it_is_said_how_to_have_it() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fn missing_matchbox_is_reported_with_its_build_command() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let program = folder.path().join("anywhere");
         let references = References { folder: folder.path().to_owned(), matchbox: Some(program.clone()) };
         let error = references.matchbox().expect_err("it is not there");

@@ -24,12 +24,12 @@ pub enum Kind {
 /// How long a relay may take to listen; Python needs seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// A running relay; killed when it is dropped.
+/// A running relay, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Relay {
     /// What it is.
     pub kind: Kind,
-    /// Where it listens.
+    /// Its port.
     pub port: u16,
     child: Child,
 }
@@ -65,7 +65,7 @@ impl Relay {
     /// Starts a relay and waits until it listens. What it needs is installed first.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// If it cannot be started; the text says why.
     pub fn start(kind: Kind, references: &References) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let mut command = command(kind, port, references)?;
@@ -89,7 +89,7 @@ impl Relay {
         self.child.id()
     }
 
-    /// Asks it to end, and waits; how long it took.
+    /// Sends it SIGTERM, waits until it ends, and returns how long that took.
     pub fn terminate(&mut self) -> Duration {
         let begin = Instant::now();
         let _ = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();

@@ -99,7 +99,7 @@ impl Goal {
 }
 
 impl Drain {
-    /// Whether everybody was told and the process was gone in time.
+    /// Returns whether every client was notified and the process ended in time.
     pub fn reached(&self) -> bool {
         self.told == self.clients && self.took <= DRAIN
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn each_goal_can_be_missed() {
+    fn every_goal_can_be_missed() {
         let ours = |per_core_second, bytes, p99| row(Kind::Ours, per_core_second, bytes, p99);
         assert!(missed(ours(60.0, 10_000.0, 5.0), 100.0, 12.0).is_empty());
         for (ours, bare, fastapi, what) in [
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_machine_is_said() {
+    fn busy_machine_is_reported() {
         let mut disturbed = row(Kind::Bare, 1.0, 1.0, 1.0);
         assert!(!table(std::slice::from_ref(&disturbed)).contains("other processes"));
         disturbed.disturbed = 0.2;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_no_goal() {
+    fn unmeasured_parts_have_no_goal() {
         assert!(goals(&[row(Kind::Bare, 1.0, 1.0, 1.0)]).is_empty());
         let mut ours = row(Kind::Ours, 1.0, 1.0, 1.0);
         (ours.latency, ours.throughput) = (None, None);

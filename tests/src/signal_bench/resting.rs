@@ -20,12 +20,12 @@ impl Resting {
         Self { stop, tasks }
     }
 
-    /// How many there are.
+    /// Returns the number of connections.
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether no connection is open.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

@@ -1,4 +1,4 @@
-//! AWS as it is: `up`, a change and `down` through each of its behaviours alone, and through all of them together.
+//! `up`, a change and `down` with each behaviour of AWS alone, and with all of them together.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::stage::Stage;
 
-/// Behaviours that this never meets: what is in use is not deleted, a host is asked for once, and nothing is backed up.
-/// `operating` and `faults` meet them, or the order of the graph keeps away from them.
+/// Behaviours that a lifecycle never meets: nothing in use is deleted, a host is launched once, nothing is backed up.
+/// `operating` and `faults` meet them, or the order of the graph avoids them.
 const NEVER_MET: [Behaviour; 6] = [
     Behaviour::ClientToken,
     Behaviour::BackupInProgress,
@@ -19,8 +19,8 @@ const NEVER_MET: [Behaviour; 6] = [
     Behaviour::AlreadyThere,
 ];
 
-/// `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must have been met, by a refusal or by
-/// a state in progress: otherwise the test would show nothing.
+/// Runs `up`, a change of functions, tables, host and edge, and `down`. Each behaviour must occur, as a refusal or as
+/// a state in progress; otherwise the test would prove nothing.
 async fn lifecycle(behaviours: &[Behaviour]) {
     let settings = Settings { behaviours: behaviours.to_vec(), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -40,7 +40,7 @@ async fn lifecycle(behaviours: &[Behaviour]) {
     assert!(health.is_some_and(|record| record.by.is_none()), "the new host was healthy before the old one ended");
     let refused = records.into_iter().filter_map(|record| Some((record.operation, record.by?)));
     let refused: Vec<(String, String)> = refused.collect();
-    // These are waited for, and not tried out.
+    // The deployer waits for these instead of trying.
     for waited in [
         ("AssociateAddress", "DependencyViolation"),
         ("DeleteDistribution", "DistributionInProgress"),
@@ -65,44 +65,44 @@ macro_rules! behaviours {
         )*
 
         #[test]
-        fn each_behaviour_has_its_test() {
+        fn every_behaviour_has_a_test() {
             assert_eq!([$(Behaviour::$behaviour),*], Behaviour::ALL);
         }
     };
 }
 
 behaviours! {
-    a_role_that_is_not_assumable_at_first: RoleNotAssumable;
-    an_instance_profile_that_is_invalid_at_first: InvalidInstanceProfile;
-    roles_that_are_in_use: DeleteConflict;
-    a_security_group_that_is_held_by_its_instance: DependencyViolation;
+    role_not_assumable_at_first: RoleNotAssumable;
+    instance_profile_invalid_at_first: InvalidInstanceProfile;
+    roles_in_use: DeleteConflict;
+    security_group_in_use_by_its_instance: DependencyViolation;
     client_tokens: ClientToken;
-    backups_that_are_unavailable_at_first: ContinuousBackupsUnavailable;
+    continuous_backups_unavailable_at_first: ContinuousBackupsUnavailable;
     backups_in_progress: BackupInProgress;
     tables_in_progress: TableInProgress;
     functions_in_progress: FunctionInProgress;
-    a_distribution_in_progress: DistributionInProgress;
-    an_access_control_in_use: AccessControlInUse;
-    what_is_not_found_right_after_its_creation: NotFoundAfterCreate;
-    changes_of_a_bucket_that_meet: OperationAborted;
-    the_quota_of_the_gateway: ApiGatewayQuota;
-    changes_of_an_api_that_meet: ApiGatewayConcurrent;
-    an_api_without_routes: EmptyDeployment;
-    the_accounts_role_for_the_log_of_the_gateway: GatewayLogRole;
-    tables_that_are_made_one_at_a_time: SimultaneousTables;
-    a_distribution_that_somebody_else_changes: ChangedMeanwhile;
-    a_function_that_writes_a_last_line: LateLog;
-    what_is_there_already: AlreadyThere;
+    distribution_in_progress: DistributionInProgress;
+    access_control_in_use: AccessControlInUse;
+    not_found_right_after_creation: NotFoundAfterCreate;
+    concurrent_changes_of_a_bucket: OperationAborted;
+    api_gateway_quota: ApiGatewayQuota;
+    concurrent_changes_of_an_api: ApiGatewayConcurrent;
+    deployment_of_an_api_without_routes: EmptyDeployment;
+    account_role_for_api_gateway_logs: GatewayLogRole;
+    tables_created_one_at_a_time: SimultaneousTables;
+    distribution_changed_by_somebody_else: ChangedMeanwhile;
+    function_logs_after_its_group_was_deleted: LateLog;
+    resource_already_exists: AlreadyThere;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_of_them_together() {
+async fn all_behaviours_together() {
     lifecycle(&Behaviour::ALL).await;
 }
 
-/// CloudFront knows the reference of a distribution for good, so that a stack that comes up again needs another.
+/// CloudFront never forgets the caller reference of a distribution, so that a re-created stack needs another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_comes_up_again() {
+async fn stack_is_recreated_after_down() {
     let settings = Settings { behaviours: vec![Behaviour::AlreadyThere], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     stage.up().await;

@@ -1,9 +1,9 @@
-//! Each setting of the configuration changes what it is about, and only that.
+//! Each setting of the configuration changes the resources that use it, and no others.
 
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
 
-/// Changes the configuration, checks which resources `plan` names and why, applies it, and is then done.
+/// Changes the configuration, checks which resources `plan` names and why, applies it, and checks that nothing is left.
 async fn change(stage: &Stage, configuration: &str, expected: &[(&str, &str)]) {
     stage.configure(configuration);
     let steps = stage.plan(3).await.steps();
@@ -19,7 +19,7 @@ async fn change(stage: &Stage, configuration: &str, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_the_setting_is_about_changes() {
+async fn changed_setting_updates_only_its_resources() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let functions = [
@@ -44,7 +44,7 @@ async fn only_what_the_setting_is_about_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_is_replaced_and_keeps_its_address() {
+async fn host_is_replaced_and_keeps_its_address() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let address = async || {
@@ -68,7 +68,7 @@ async fn the_host_is_replaced_and_keeps_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_turned_off_is_removed() {
+async fn disabled_alarms_are_deleted() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     stage.configure("[alarms]\nenabled = false\n");

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -22,14 +22,14 @@ fn random() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// An account whose answers take a moment, so that a kill meets work in flight, and where a client token counts.
+/// A stage with some latency, so that a kill meets requests in flight, and with client tokens.
 async fn stage() -> Stage {
     let latency = Duration::from_millis(10);
     let behaviours = vec![Behaviour::ClientToken];
     Stage::with(Emulator::shared(), Settings { latency, behaviours, ..Settings::default() }).await
 }
 
-/// Starts a command and kills it once it has made this many changing calls; whether it was killed.
+/// Starts a command and kills it after this number of mutating calls; returns whether it was killed.
 async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
     stage.proxy().log.take();
     let (mut child, _) = stage.start(arguments);
@@ -39,7 +39,7 @@ async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
         }
         if mutating(&stage.proxy().log.all()).len() >= calls {
             child.kill().await.unwrap();
-            // What was in flight reaches AWS all the same.
+            // Requests in flight still reach AWS.
             tokio::time::sleep(Duration::from_millis(300)).await;
             return true;
         }
@@ -48,7 +48,7 @@ async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_up_that_was_killed_is_finished_by_the_next() {
+async fn killed_up_is_finished_by_the_next_up() {
     let mut random = random();
     let reference = stage().await;
     reference.up().await;
@@ -58,7 +58,7 @@ async fn an_up_that_was_killed_is_finished_by_the_next() {
         let calls = random.random_range(1..whole);
         println!("up: kill {kill} of {KILLS} after {calls} of {whole} changing calls");
         let stage = stage().await;
-        foreign::log_group(&stage.clients, "/theirs").await;
+        unmanaged::log_group(&stage.clients, "/theirs").await;
         let before = census(&stage.clients).await;
         assert!(killed_after(&stage, &["up", "--yes", "--no-check"], calls).await, "it ended before {calls} calls");
         stage.up().await;
@@ -84,7 +84,7 @@ fn kind(key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_down_that_was_killed_is_finished_by_the_next() {
+async fn killed_down_is_finished_by_the_next_down() {
     let mut random = random();
     let stage = stage().await;
     let before = census(&stage.clients).await;
@@ -104,7 +104,7 @@ async fn a_down_that_was_killed_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_up_says_what_remains_and_is_continued() {
+async fn interrupted_up_lists_remaining_resources_and_is_continued() {
     let stage = stage().await;
     stage.proxy().log.take();
     let (child, started) = stage.start(&["up", "--yes", "--no-check"]);

@@ -1,14 +1,14 @@
-//! Each kind of resource is changed from outside: `plan` names exactly that, `up` mends it.
+//! Drift: each kind of resource is changed from outside. `plan` names exactly that change, and `up` reverts it.
 
 use aws_sdk_cloudfront::operation::get_distribution_config::GetDistributionConfigOutput;
 use aws_sdk_s3::types::{Tag as BucketTag, Tagging, VersioningConfiguration};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Step;
+use peersync_tests::drift;
 use peersync_tests::emulator::Emulator;
-use peersync_tests::meddling;
 use peersync_tests::stage::Stage;
 
-/// What `plan` must say, and nothing beside it: the address, the action, and a beginning of the field that differs.
+/// Expects `plan` to name this address and action and no others, with drift as the reason, and `up` to fix it.
 async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
@@ -21,7 +21,7 @@ async fn expect_drift(stage: &Stage, what: &str, address: &str, action: &str) {
     stage.plan(0).await;
 }
 
-/// As [`expect_drift`], for what carries no tags, so that nothing tells who changed it.
+/// Like [`expect_drift`], for resources without tags, which have no digest to tell drift from a new configuration.
 async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str) {
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("{what}: exactly {address} must differ, not {steps:#?}") };
@@ -31,7 +31,7 @@ async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str
     stage.plan(0).await;
 }
 
-/// The digest tells of fields only: who changed a tag, nobody can say.
+/// The digest covers fields only, so that the reason for a changed tag is unknown.
 fn is_drift(step: &Step) -> bool {
     let told = |field: &String| {
         let reason = field.rsplit(": ").next().unwrap_or_default();
@@ -40,7 +40,7 @@ fn is_drift(step: &Step) -> bool {
     !step.fields.is_empty() && step.fields.iter().all(told)
 }
 
-/// A stack to meddle with.
+/// Creates a stack.
 async fn up() -> Stage {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
@@ -48,7 +48,7 @@ async fn up() -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn buckets_and_objects() {
+async fn drift_of_buckets_and_objects_is_fixed() {
     let stage = up().await;
     let (s3, bucket) = (&stage.clients.s3, stage.bucket());
     let tags = s3.get_bucket_tagging().bucket(&bucket).send().await.unwrap().tag_set;
@@ -80,22 +80,22 @@ async fn buckets_and_objects() {
     let page = || s3.put_object().bucket(&bucket).key("index.html").content_type("text/html");
     page().body(b"defaced".to_vec().into()).send().await.unwrap();
     expect_drift(&stage, "a page", "s3_objects.site", "update").await;
-    let mended = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
-    assert_ne!(mended.body.collect().await.unwrap().to_vec(), b"defaced");
+    let restored = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
+    assert_ne!(restored.body.collect().await.unwrap().to_vec(), b"defaced");
 
     s3.delete_object().bucket(&bucket).key("main.js").send().await.unwrap();
     expect_drift(&stage, "a missing script", "s3_objects.site", "update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn functions_and_their_roles() {
+async fn drift_of_functions_and_their_roles_is_fixed() {
     let stage = up().await;
     let name = format!("{}-signup", stage.stack());
     let lambda = &stage.clients.lambda;
     lambda.update_function_configuration().function_name(&name).memory_size(1024).send().await.unwrap();
     expect_drift(&stage, "memory", "lambda_function.signup", "update").await;
 
-    let code = aws_sdk_lambda::primitives::Blob::new(peersync_tests::foreign::empty_zip());
+    let code = aws_sdk_lambda::primitives::Blob::new(peersync_tests::unmanaged::empty_zip());
     lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
     expect_drift(&stage, "code", "lambda_function.signup", "update").await;
 
@@ -119,7 +119,7 @@ async fn functions_and_their_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_and_parameters() {
+async fn drift_of_tables_and_parameters_is_fixed() {
     let stage = up().await;
     let dynamodb = &stage.clients.dynamodb;
     let table = dynamodb.describe_table().table_name(format!("{}-Users", stage.stack())).send().await.unwrap();
@@ -139,7 +139,7 @@ async fn tables_and_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway() {
+async fn drift_of_api_routes_is_fixed() {
     let stage = up().await;
     let gateway = &stage.clients.api_gateway;
     let apis = gateway.get_rest_apis().send().await.unwrap();
@@ -151,7 +151,7 @@ async fn the_gateway() {
     call.send().await.unwrap();
     let steps = stage.plan(3).await.steps();
     let first = steps.iter().find(|step| step.address == "api_routes.api");
-    // Routes carry no tags, so nothing tells who changed them; what differs is named all the same.
+    // Routes have no tags and so no digest; the difference is named nevertheless.
     let named = |step: &Step| step.fields.iter().any(|field| field.starts_with("POST /ticket"));
     assert!(first.is_some_and(named), "{steps:#?}");
     // A changed route needs a new deployment, and nothing else.
@@ -159,18 +159,18 @@ async fn the_gateway() {
     assert!(others.is_empty(), "{others:#?}");
     stage.up().await;
     stage.plan(0).await;
-    let mended = gateway.get_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
-    mended.send().await.expect("the route is back");
+    let restored = gateway.get_method().rest_api_id(&id).resource_id(ticket.id().unwrap()).http_method("POST");
+    restored.send().await.expect("the route is back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_and_its_group() {
+async fn drift_of_security_group_is_fixed_and_terminated_host_recreated() {
     let stage = up().await;
     let ec2 = &stage.clients.ec2;
     let groups = ec2.describe_security_groups().send().await.unwrap();
     let ours = groups.security_groups().iter().find(|group| group.group_name().unwrap().starts_with(stage.stack()));
     let id = ours.expect("the group is there").group_id().unwrap().to_owned();
-    meddling::open_port(&stage).await;
+    drift::open_port(&stage).await;
     expect_drift(&stage, "an open port", "security_group.signal", "update").await;
     let groups = ec2.describe_security_groups().group_ids(&id).send().await.unwrap();
     let ports: Vec<_> = groups.security_groups()[0].ip_permissions().iter().map(|rule| rule.from_port()).collect();
@@ -187,7 +187,7 @@ async fn the_host_and_its_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_edge() {
+async fn drift_of_distribution_is_fixed() {
     let stage = up().await;
     let cloudfront = &stage.clients.cloudfront;
     let list = cloudfront.list_distributions().send().await.unwrap();
@@ -203,11 +203,11 @@ async fn the_edge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alarms_and_dashboard() {
+async fn deleted_alarms_and_dashboard_are_recreated() {
     let stage = up().await;
     let cloudwatch = &stage.clients.cloudwatch;
     let alarms = cloudwatch.describe_alarms().send().await.unwrap();
-    let alarm = alarms.metric_alarms().first().expect("there are alarms").alarm_name().unwrap().to_owned();
+    let alarm = alarms.metric_alarms().first().expect("the stack has alarms").alarm_name().unwrap().to_owned();
     cloudwatch.delete_alarms().alarm_names(&alarm).send().await.unwrap();
     let steps = stage.plan(3).await.steps();
     let [step] = steps.as_slice() else { panic!("exactly one alarm must be missing, not {steps:#?}") };
@@ -225,43 +225,43 @@ async fn alarms_and_dashboard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_do_what() {
+async fn drift_of_permissions_is_fixed() {
     let stage = up().await;
-    meddling::trust(&stage).await;
+    drift::trust(&stage).await;
     expect_drift(&stage, "who may take a role", "iam_role.login", "update").await;
-    meddling::managed_policy(&stage).await;
+    drift::managed_policy(&stage).await;
     expect_drift(&stage, "a policy of AWS on a role", "iam_role.rooms", "update").await;
-    meddling::profile_without_role(&stage).await;
+    drift::profile_without_role(&stage).await;
     expect_drift(&stage, "a profile without its role", "instance_profile.signal", "update").await;
-    meddling::permission(&stage).await;
+    drift::permission(&stage).await;
     expect_difference(&stage, "who may call a function", "lambda_permission.login", "source_arn").await;
-    meddling::protected_table(&stage).await;
+    drift::protected_table(&stage).await;
     expect_drift(&stage, "a protected table", "dynamodb_table.Users", "update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_belongs_to_the_edge_and_to_the_gateway() {
+async fn drift_of_cloudfront_and_api_gateway_settings_is_fixed() {
     let stage = up().await;
-    meddling::access_control(&stage).await;
+    drift::access_control(&stage).await;
     expect_difference(&stage, "requests without signature", "origin_access_control.site", "signing").await;
-    meddling::headers_policy(&stage).await;
+    drift::headers_policy(&stage).await;
     expect_difference(&stage, "pages without headers", "response_headers_policy.site", "").await;
-    meddling::description_of_the_api(&stage).await;
+    drift::description_of_the_api(&stage).await;
     expect_drift(&stage, "the API's description", "rest_api.api", "update").await;
-    meddling::throttling(&stage).await;
+    drift::throttling(&stage).await;
     expect_drift(&stage, "more requests", "api_stage.api", "update").await;
-    meddling::metric_filter(&stage).await;
+    drift::metric_filter(&stage).await;
     expect_difference(&stage, "a log that is not counted", "metric_filter.functions", "/aws/lambda/").await;
-    meddling::program_in_the_bucket(&stage).await;
+    drift::program_in_the_bucket(&stage).await;
     expect_difference(&stage, "another program", "s3_program.signal", "").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_as_it_runs() {
+async fn drift_of_running_host_is_fixed() {
     let stage = up().await;
-    meddling::profile_of_the_host(&stage).await;
+    drift::profile_of_the_host(&stage).await;
     expect_drift(&stage, "the host's profile", "signal_instance.signal", "update").await;
-    meddling::stopped_host(&stage).await;
+    drift::stopped_host(&stage).await;
     expect_drift(&stage, "a stopped host", "signal_instance.signal", "update").await;
     let answer = stage.clients.ec2.allocate_address().send().await.unwrap();
     let tags = stage.clients.ec2.describe_addresses().send().await.unwrap().addresses()[0].tags().to_vec();

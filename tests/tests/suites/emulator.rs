@@ -1,14 +1,14 @@
-//! The whole way on MiniStack: up, the page, a sign-up, nothing to do, down, nothing left.
+//! The whole lifecycle on MiniStack: up, the page, a sign-up, no changes, down, nothing left.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::http;
 use peersync_tests::proxy::log::{longest_chain, mutating};
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use serde_json::{Value, json};
 
 async fn stage() -> Stage {
@@ -24,9 +24,9 @@ async fn api_id(stage: &Stage) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
+async fn stack_lifecycle_up_serves_no_changes_down() {
     let stage = Stage::in_served_account(Emulator::shared()).await;
-    foreign::plant(&stage.clients, &stage.account).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
 
     // With the check that page and API answer.
@@ -43,7 +43,7 @@ async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
     let records = stage.proxy().log.take();
     assert_eq!(second.result()["status"], "nothing_to_do");
     assert_eq!(mutating(&records), Vec::<String>::new(), "a second up must change nothing");
-    // Three waves of reads, and the call that asks who we are.
+    // Three waves of reads, and GetCallerIdentity.
     assert!(records.len() < 150, "{} requests", records.len());
     println!("second up: {} requests, longest chain {}", records.len(), longest_chain(&records));
 
@@ -51,7 +51,7 @@ async fn a_stack_comes_up_works_stays_as_it_is_and_goes() {
     assert_eq!([up.undocumented(), second.undocumented(), down.undocumented()].concat(), Vec::<Value>::new());
     let left = difference(&before, &census(&stage.clients).await);
     assert!(left.is_empty(), "{}", left.join("\n"));
-    // Deleting what is gone succeeds.
+    // Deleting what no longer exists succeeds.
     stage.down().await;
 }
 
@@ -93,7 +93,7 @@ async fn sign_up_reaches_the_table(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
+async fn plan_on_empty_account_lists_all_resources_without_changes() {
     let stage = stage().await;
     let plan = stage.plan(3).await;
     assert!(plan.steps().len() > 30, "{:?}", plan.steps());
@@ -101,15 +101,15 @@ async fn plan_on_an_empty_account_shows_everything_and_writes_nothing() {
     let plans = plan.events_of("plan");
     let unchanged =
         plans.iter().flat_map(|plan| plan["steps"].as_array().unwrap()).filter(|step| step["action"] == "no_change");
-    assert_eq!(unchanged.count(), 0, "nothing is there that could stay as it is");
+    assert_eq!(unchanged.count(), 0, "nothing exists that could be unchanged");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
+async fn unmanaged_resource_is_not_taken_over_without_adopt() {
     let stage = stage().await;
     let table = format!("{}-Users", stage.stack());
-    foreign::table(&stage.clients, &table, "email").await;
+    unmanaged::table(&stage.clients, &table, "email").await;
     let item = BTreeMap::from([("email", "theirs@example.org")]);
     let item = item.into_iter().map(|(key, value)| (key.to_owned(), AttributeValue::S(value.to_owned())));
     stage.clients.dynamodb.put_item().table_name(&table).set_item(Some(item.collect())).send().await.unwrap();
@@ -121,7 +121,7 @@ async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
     assert!(said.contains("dynamodb_table.Users") && said.contains("--adopt"), "{said}");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "a refused up must change nothing");
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
-    // What is not ours is not deleted either.
+    // Unmanaged resources are not deleted either.
     stage.run(&["down", "--yes", "--no-backup"]).await;
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 
@@ -132,7 +132,7 @@ async fn what_is_there_under_our_name_is_not_taken_over_without_adopt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stages_live_beside_each_other() {
+async fn two_stages_do_not_affect_each_other() {
     let stage = stage().await;
     stage.configure("[stages.prod]\n[stages.prod.api]\nmemory_mb = 512\n");
     stage.up().await;
@@ -142,7 +142,7 @@ async fn two_stages_live_beside_each_other() {
     stage.run(&["--stage", "prod", "down", "--yes", "--no-backup"]).await.expect(0);
     assert_eq!(difference(&with_one, &census(&stage.clients).await), Vec::<String>::new());
     stage.plan(0).await;
-    // And the other way round.
+    // And vice versa.
     stage.run(&["--stage", "prod", "up", "--yes", "--no-check"]).await.expect(0);
     stage.down().await;
     stage.run(&["--stage", "prod", "plan", "--detailed-exitcode"]).await.expect(0);

@@ -1,4 +1,4 @@
-//! What can be wrong on the user's side: one clear error with the mend each, and what was already done is listed.
+//! Errors that a user can cause: each is reported once with its fix, and the changes already made are listed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,9 +8,9 @@ use std::process::Stdio;
 use peersync_deploy::programs::API;
 use peersync_tests::deployer::{Run, program};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
     let owned = refuse.iter().map(|(operation, status, code, message)| {
@@ -20,15 +20,15 @@ async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
     Stage::with(Emulator::shared(), settings).await
 }
 
-/// Everything that a person is told.
+/// Everything that the command printed.
 fn said(run: &Run) -> String {
     format!("{}\n{}", run.stdout, run.stderr)
 }
 
-/// How often the error is told.
+/// Asserts that the text contains `what` exactly once.
 #[track_caller]
 fn once(text: &str, what: &str) {
-    assert_eq!(text.matches(what).count(), 1, "`{what}` must be told once:\n{text}");
+    assert_eq!(text.matches(what).count(), 1, "`{what}` must occur once:\n{text}");
 }
 
 async fn human(stage: &Stage, arguments: &[&str]) -> Run {
@@ -53,7 +53,7 @@ async fn human_from(stage: &Stage, program: &Path, arguments: &[&str]) -> Run {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_credentials() {
+async fn expired_credentials_are_reported_once() {
     let stage =
         stage(&[("GetCallerIdentity", 403, "ExpiredToken", "The security token included in the request is expired")])
             .await;
@@ -63,7 +63,7 @@ async fn expired_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credentials() {
+async fn missing_credentials_are_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
@@ -72,7 +72,7 @@ async fn no_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_region() {
+async fn missing_region_is_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_REGION");
@@ -82,14 +82,14 @@ async fn no_region() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_denied_on_one_call() {
+async fn access_denied_on_change_is_reported() {
     let denied = "User is not authorized to perform: dynamodb:CreateTable";
     let stage = stage(&[("CreateTable", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
     let text = said(&run);
     assert!(text.contains(denied) && text.contains("peersync-deploy policy"), "{text}");
     assert!(text.contains("dynamodb_table.Users"), "{text}");
-    // Its siblings were finished, and are listed; what hangs on it was not begun, and is not among the errors.
+    // Its siblings were finished and are listed; its dependents were skipped and are not among the errors.
     assert!(text.contains("log_group.signal"), "{text}");
     let result = stage.run(&["up", "--yes", "--no-check"]).await.expect(1).result();
     assert_eq!(result["status"], "failed");
@@ -99,7 +99,7 @@ async fn access_denied_on_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_denied_on_a_read() {
+async fn access_denied_on_read_is_reported() {
     let denied = "User is not authorized to perform: logs:DescribeLogGroups";
     let stage = stage(&[("DescribeLogGroups", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["plan"]).await.expect(1);
@@ -111,25 +111,25 @@ async fn access_denied_on_a_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_name_that_is_taken() {
+async fn taken_bucket_name_is_reported() {
     let stage =
         stage(&[("CreateBucket", 409, "BucketAlreadyExists", "The requested bucket name is not available.")]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
     let text = said(&run);
     assert!(text.contains("BucketAlreadyExists") && text.contains("bucket"), "{text}");
-    assert!(text.contains("site.bucket") || text.contains("[site]"), "the mend names the setting: {text}");
+    assert!(text.contains("site.bucket") || text.contains("[site]"), "the fix names the setting: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_somebody_else_owns() {
+async fn unmanaged_bucket_is_reported() {
     let stage = stage(&[]).await;
-    foreign::bucket(&stage.clients, &stage.bucket()).await;
+    unmanaged::bucket(&stage.clients, &stage.bucket()).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
     assert!(said(&run).contains("s3_bucket.site") && said(&run).contains("--adopt"), "{}", said(&run));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_nobody_answers() {
+async fn unreachable_endpoint_is_reported() {
     let stage = stage(&[]).await;
     let mut command = stage.command(&["plan"]);
     command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
@@ -138,7 +138,7 @@ async fn an_endpoint_that_nobody_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_with_an_unknown_key() {
+async fn unknown_configuration_key_is_reported() {
     let stage = stage(&[]).await;
     stage.configure("[api]\nmemory_md = 512\n");
     let run = human(&stage, &["up", "--yes"]).await.expect(2);
@@ -147,11 +147,11 @@ async fn a_configuration_with_an_unknown_key() {
     assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
 }
 
-/// The deployer with an API inside that is for another processor.
+/// A copy of the deployer that contains an API program for another processor.
 fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
-    // The header and more: so long that nothing else begins like it.
+    // The header and more: long enough to be unique.
     const BEGINNING: usize = 4096;
-    // The machine's number stands at byte 18 of an ELF file: 183 is aarch64.
+    // Byte 18 of an ELF file holds the machine: 183 is aarch64.
     const MACHINE: usize = 18;
     let mut bytes = fs::read(program()).unwrap();
     let beginning = &API.bytes[..BEGINNING];
@@ -172,7 +172,7 @@ fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_does_not_run_in_aws_is_told_before_anything_is_made() {
+async fn program_for_another_architecture_is_reported_before_any_change() {
     let stage = stage(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let unsuitable = with_unsuitable_api(folder.path());
@@ -180,7 +180,7 @@ async fn a_program_that_does_not_run_in_aws_is_told_before_anything_is_made() {
     let warning = run.stderr.find("warning: the program `api` does not run on Amazon Linux 2023: it is not for x86_64");
     let first = run.stderr.find("log_group.");
     assert!(warning.is_some_and(|warning| first.is_some_and(|first| warning < first)), "{}", run.stderr);
-    assert!(run.stderr.contains("cargo xtask dist"), "the mend is told: {}", run.stderr);
+    assert!(run.stderr.contains("cargo xtask dist"), "the fix is named: {}", run.stderr);
     let again = human_from(&stage, &unsuitable, &["up", "--yes", "--no-check"]).await.expect(0);
     assert!(!again.stderr.contains("warning"), "nothing is uploaded any more: {}", again.stderr);
 }

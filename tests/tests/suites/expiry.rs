@@ -1,14 +1,14 @@
-//! Stacks that expire: the moment is on every resource, `up` renews it, `teardown --expired` removes what is over.
+//! Expiry: every resource is tagged with it, `up` renews it, `teardown --expired` deletes only expired stacks.
 
 use peersync_tests::census::{Census, census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 const TAG: &str = "peersync:expires-at";
 
-/// The moments on the resources that the census shows with their tags.
+/// Returns the expiry of every resource whose tags the census shows.
 fn moments(census: &Census) -> Vec<(String, bool)> {
     let tagged = ["s3:bucket", "dynamodb:table", "iam:role", "ec2:instance", "ec2:security-group", "ec2:address"];
     let ours = census
@@ -18,7 +18,7 @@ fn moments(census: &Census) -> Vec<(String, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_moment_is_on_every_resource_and_is_renewed() {
+async fn expiry_is_tagged_on_every_resource_and_renewed() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.run(&["up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);
     let seen = moments(&census(&stage.clients).await);
@@ -38,10 +38,10 @@ async fn the_moment_is_on_every_resource_and_is_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn teardown_removes_what_is_over_and_nothing_else() {
+async fn teardown_deletes_only_expired_stacks() {
     let stage = Stage::new(Emulator::shared()).await;
-    foreign::plant(&stage.clients, &stage.account).await;
-    // One that stays, one whose time has not come, one that is over.
+    unmanaged::plant(&stage.clients, &stage.account).await;
+    // One without expiry, one that has not expired, one that has.
     stage.up().await;
     stage.run(&["--stage", "later", "up", "--yes", "--no-check", "--expires", "48h"]).await.expect(0);
     let before = census(&stage.clients).await;
@@ -59,7 +59,7 @@ async fn teardown_removes_what_is_over_and_nothing_else() {
     stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
     let left: Vec<String> = difference(&before, &census(&stage.clients).await)
         .into_iter()
-        // A backup of what users have made is what remains of a stack, by design.
+        // By design, the backup of the users' data is left.
         .filter(|line| !line.starts_with("left: dynamodb:backup"))
         .collect();
     assert!(left.is_empty(), "{}", left.join("\n"));
@@ -67,7 +67,7 @@ async fn teardown_removes_what_is_over_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_protected_stage_is_not_removed() {
+async fn teardown_skips_protected_stage() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.configure("[stack]\nprotect = true\n");
     stage.up().await;

@@ -1,4 +1,4 @@
-//! One request in ten fails by throttling, errors, dropped or slow connections; `up` and `down` succeed and say so.
+//! One request in ten is throttled, fails, is dropped or is slow; `up` and `down` succeed and report that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ async fn up_and_down_at_a_rate(kinds: &[Fault], seed: u64) {
 }
 
 async fn up_and_down_through(faults: Faults) {
-    // An answer that is lost is asked for again with the same token.
+    // After a lost answer the request is repeated with the same token.
     let behaviours = vec![Behaviour::ClientToken, Behaviour::AlreadyThere];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -35,8 +35,8 @@ async fn up_and_down_through(faults: Faults) {
     }
     let plan = stage.run(&["plan", "--detailed-exitcode"]).await;
     if plan.code == Some(3) {
-        // An address whose answer was lost was had twice: AWS has no token for it. It is seen, and the next `up` gives
-        // it back.
+        // After a lost answer an address is allocated twice, since AWS has no token for it. `plan` shows it, the next
+        // `up` releases it.
         let fields: Vec<String> = plan.steps().into_iter().flat_map(|step| step.fields).collect();
         assert!(fields.iter().all(|field| field.starts_with("duplicates:")), "{fields:?}");
         stage.up().await;
@@ -48,47 +48,47 @@ async fn up_and_down_through(faults: Faults) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttling() {
+async fn throttled_calls_are_retried() {
     up_and_down_at_a_rate(&[Fault::Throttled, Fault::TooManyRequests, Fault::SlowDown], 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_the_service() {
+async fn service_errors_are_retried() {
     up_and_down_at_a_rate(&[Fault::Internal], 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_dropped_before_the_work() {
+async fn connections_dropped_before_the_call_are_retried() {
     up_and_down_at_a_rate(&[Fault::DroppedBefore], 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_dropped_after_the_work() {
+async fn connections_dropped_after_the_call_are_retried() {
     up_and_down_at_a_rate(&[Fault::DroppedAfter], 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_answers() {
+async fn slow_answers_are_waited_for() {
     up_and_down_at_a_rate(&[Fault::Slow], 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_at_once() {
+async fn all_faults_at_once() {
     for seed in [6, 7] {
         up_and_down_at_a_rate(&Fault::ALL, seed).await;
     }
 }
 
-/// Everything is done twice: whatever makes, changes or deletes must find its work done and go on. Of APIs see below.
+/// Every change is repeated: creation, update and deletion must accept that they were already done. For APIs see below.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_each_change_lost_once() {
+async fn lost_answer_to_each_change() {
     let changes = |call: &Call| call.mutating() && call.operation != "CreateRestApi";
     up_and_down_through(Faults::of_each_first(Fault::DroppedAfter, changes)).await;
 }
 
-/// What a changed configuration and somebody else's doings make `up` change and remove is found changed and gone.
+/// Updates and deletions because of a changed configuration and of drift accept that they were already done.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_each_change_of_what_is_there_lost_once() {
+async fn lost_answer_to_each_update() {
     let mut stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let gateway = &stage.clients.api_gateway;
@@ -110,9 +110,9 @@ async fn the_answer_to_each_change_of_what_is_there_lost_once() {
     stage.plan(0).await;
 }
 
-/// The answer to a HEAD has no body that would name the reason.
+/// The answer to a HEAD has no body that could name the reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_requests_without_a_word() {
+async fn too_many_requests_without_a_message() {
     let mut stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     let faults = Some(Faults::of_each_first(Fault::TooManyRequests, |call| call.operation == "HeadObject"));
@@ -121,9 +121,9 @@ async fn too_many_requests_without_a_word() {
     assert!(stage.proxy().log.all().iter().any(|record| record.by.is_some()), "it was met");
 }
 
-/// Who we are is asked first, and with less patience than the rest.
+/// GetCallerIdentity is called first, and with a shorter deadline than the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_very_first_call() {
+async fn first_call_is_retried() {
     for fault in [Fault::Throttled, Fault::Internal, Fault::DroppedBefore] {
         let faults = Some(Faults::of_each_first(fault, |call| call.operation == "GetCallerIdentity"));
         let stage = Stage::with(Emulator::shared(), Settings { faults, ..Settings::default() }).await;
@@ -131,15 +131,15 @@ async fn the_very_first_call() {
     }
 }
 
-/// EC2 may not show a host that an earlier run has asked for: the same order has the same token, so that it is one.
+/// EC2 may not yet list an instance of an earlier run: the same launch has the same token, so that it is launched once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_ordered_again_by_the_next_run() {
+async fn instance_is_launched_once_across_runs() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("requests.jsonl");
     let refused = ("RunInstances".to_owned(), 400, "InsufficientInstanceCapacity".to_owned(), "none left".to_owned());
     let settings = Settings { recording: Some(recording.clone()), refuse: vec![refused], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
-    // Thrice, because a token holds for ten minutes and those may end in between.
+    // Three runs, because a token is valid for ten minutes and these may end in between.
     for _ in 0..3 {
         stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
     }
@@ -157,11 +157,11 @@ async fn a_host_that_is_ordered_again_by_the_next_run() {
     assert!(tokens[0] == tokens[1] || tokens[1] == tokens[2], "{tokens:?}");
 }
 
-/// APIs have no unique names: one whose answer was lost stays beside the one that everything else was built on.
+/// APIs have no unique names: after a lost answer, one stays beside the one that the other resources use.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_was_made_twice() {
+async fn api_created_twice() {
     let faults = Faults::of_each_first(Fault::DroppedAfter, |call| call.operation == "CreateRestApi");
-    // AWS makes one in three seconds: so the dates of the two differ.
+    // AWS creates one in three seconds, so that their dates differ.
     let behaviours = vec![Behaviour::ApiGatewayQuota];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;

@@ -1,6 +1,6 @@
-//! The signaling host starts from its user data: its files, its script with the real AWS command line, its program.
+//! The signaling host starts from its user data: its files, its script with the real AWS CLI, its program.
 //!
-//! The folders of the host are below one of the test's own, and systemd and dnf only write down what they are asked for.
+//! The folders of the host are below a temporary folder, and systemd and dnf are replaced by recorders.
 //! Region and credentials come from the metadata service, version 2, as on a real host.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// When a line is given up that the host should have said.
+/// The deadline for an expected line of the host's output.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Folders of the host that the script and the units name.
 const FOLDERS: [&str; 3] = ["/usr/local", "/etc/peersync", "/opt/aws"];
@@ -35,7 +35,7 @@ const FOLDERS: [&str; 3] = ["/usr/local", "/etc/peersync", "/opt/aws"];
 const RECORDED: [&str; 3] =
     ["bin/systemctl", "bin/dnf", "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"];
 
-/// A host, as far as one folder can be one.
+/// A host, emulated in a folder.
 struct Host {
     root: TempDir,
     /// What cloud-init runs.
@@ -99,7 +99,7 @@ impl Host {
         self.root.path().join("usr/local/bin/peersync-signal")
     }
 
-    /// What the recorded programs were asked for, in order.
+    /// Returns the calls of the recorded programs, in order.
     fn asked(&self) -> Vec<String> {
         let text = fs::read_to_string(self.root.path().join("asked")).unwrap_or_default();
         text.lines().map(|line| line.replace(&self.root.path().display().to_string(), "")).collect()
@@ -133,7 +133,7 @@ fn program(path: &Path, line: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A program that writes down its name and arguments.
+/// Creates a program that records its name and arguments.
 fn record(root: &Path, name: &str) {
     let asked = root.join("asked");
     program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'", asked.display()));
@@ -146,7 +146,7 @@ fn variable(line: &str) -> (String, String) {
     (name.to_owned(), value)
 }
 
-/// Reads until a line has these words.
+/// Reads until a line contains these words.
 async fn until<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>, words: &str) -> String {
     let found = timeout(PATIENCE, async {
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -167,7 +167,7 @@ async fn stage(emulator: &Emulator) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_of_a_stack_fetches_its_program_and_serves() {
+async fn host_downloads_its_program_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
@@ -204,7 +204,7 @@ async fn the_host_of_a_stack_fetches_its_program_and_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_is_not_the_stacks_is_not_installed() {
+async fn program_with_wrong_digest_is_not_installed() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
@@ -218,7 +218,7 @@ async fn a_program_that_is_not_the_stacks_is_not_installed() {
     let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut lines, "is not the one that this host was made for").await;
     assert!(!host.program().exists() && host.asked().is_empty(), "{:?}", host.asked());
-    // It is tried again, since the right one may come.
+    // It is retried, since the right one may be uploaded later.
     put(ours).await.unwrap();
     until(&mut lines, "peersync: done").await;
     assert!(host.program().exists());

@@ -1,4 +1,4 @@
-//! `local` embedded, as a process: what it serves, what it keeps, what it says where it cannot start, how it ends.
+//! `local` embedded, as a process: what it serves and keeps, its errors if it cannot start, and how it ends.
 
 use std::fs;
 use std::path::Path;
@@ -24,26 +24,26 @@ async fn start(folder: &Path, more: &[&str]) -> Product {
     Product::start(folder, &[&EMBEDDED, more].concat()).await
 }
 
-/// A `local` that cannot start, as a person sees it.
+/// Runs a `local` that cannot start, with output for people.
 async fn refused(folder: &Path, arguments: &[&str]) -> Run {
     let all = [&["--output", "human", "local"], arguments].concat();
     run(command(folder, &all)).await
 }
 
-/// One error, with its mend.
+/// Asserts that the run reports one error, with its fix.
 #[track_caller]
-fn says(run: &Run, code: i32, what: &str, mend: &str) {
+fn says(run: &Run, code: i32, what: &str, fix: &str) {
     let text = format!("{}\n{}", run.stdout, run.stderr);
-    // The terminal's width breaks lines.
+    // Lines are wrapped at the terminal's width.
     let flat = text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(run.code, Some(code), "{text}");
-    assert!(flat.contains(what), "`{what}` is not said:\n{text}");
-    assert!(flat.contains(mend), "the mend `{mend}` is not said:\n{text}");
+    assert!(flat.contains(what), "`{what}` is missing:\n{text}");
+    assert!(flat.contains(fix), "the fix `{fix}` is missing:\n{text}");
     assert!(!flat.contains("panicked") && !flat.contains("ready after"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_folder_is_enough_for_the_whole_product() {
+async fn empty_folder_serves_the_whole_product() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let page = product.get("/").await.expect(200);
@@ -59,7 +59,7 @@ async fn an_empty_folder_is_enough_for_the_whole_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_keeps_sign_ins_and_rooms() {
+async fn restart_keeps_sign_ins_and_rooms() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let cookie = product.sign_in("Ada", "ada@example.org").await;
@@ -74,7 +74,7 @@ async fn a_restart_keeps_sign_ins_and_rooms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ephemeral_leaves_nothing() {
+async fn ephemeral_leaves_no_files() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral"]).await;
     let cookie = product.sign_in("Ada", "ada@example.org").await;
@@ -85,7 +85,7 @@ async fn ephemeral_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_people_of_the_demo_can_sign_in_and_are_friends() {
+async fn demo_users_can_sign_in_and_are_friends() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral", "--seed", "demo"]).await;
     let people: Vec<_> = product.before.iter().filter(|event| event["event"] == "person").collect();
@@ -100,7 +100,7 @@ async fn the_people_of_the_demo_can_sign_in_and_are_friends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saved_page_reloads_the_browser() {
+async fn saved_page_reloads_the_browser() {
     let folder = folder();
     let assets = folder.path().join("pages");
     fs::create_dir(&assets).expect("a folder");
@@ -110,13 +110,13 @@ async fn a_saved_page_reloads_the_browser() {
     assert!(page.contains("one") && page.contains("/_live/reload.js"), "{page}");
     let mut events = client().get(format!("{}/_live/events", product.url())).send().await.expect("an event stream");
     fs::write(assets.join("index.html"), "<html><head></head><body>two</body></html>").expect("a page");
-    let event = events.chunk().await.expect("the stream goes on").expect("an event");
+    let event = events.chunk().await.expect("the stream stays open").expect("an event");
     assert!(event.starts_with(b"data:"), "{event:?}");
     assert!(product.get("/").await.expect(200).text.contains("two"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_networks_are_made_on_demand() {
+async fn bad_network_is_emulated_on_demand() {
     let folder = folder();
     let product = start(folder.path(), &["--ephemeral", "--latency", "300ms"]).await;
     let begin = Instant::now();
@@ -133,7 +133,7 @@ async fn ctrl_c_leaves_no_lock_and_no_listener() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let (port, pid) = (product.port(), product.pid());
-    // A page that is open does not hold it up.
+    // An open page does not delay the end.
     let stream = client().get(format!("{}/_mail/events", product.url())).send().await;
     product.interrupt().await.expect(0);
     drop(stream);
@@ -143,7 +143,7 @@ async fn ctrl_c_leaves_no_lock_and_no_listener() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_is_taken() {
+async fn port_in_use_is_reported() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("it listens").port().to_string();
@@ -152,7 +152,7 @@ async fn a_port_that_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_folder_that_another_process_has() {
+async fn data_folder_in_use_is_reported() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let run = refused(folder.path(), &EMBEDDED).await;
@@ -161,13 +161,13 @@ async fn a_data_folder_that_another_process_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_database() {
+async fn damaged_database_is_reported() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     product.sign_in("Ada", "ada@example.org").await;
     product.interrupt().await.expect(0);
     let file = folder.path().join(".peersync/dynamodb.sqlite");
-    // From these SQLite would mend it.
+    // SQLite would repair the database from these.
     for companion in ["dynamodb.sqlite-wal", "dynamodb.sqlite-shm"] {
         let _ = fs::remove_file(file.with_file_name(companion));
     }
@@ -180,7 +180,7 @@ async fn a_damaged_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_is_away_or_stops_answering() {
+async fn unreachable_or_hanging_endpoint_is_reported() {
     let folder = folder();
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", free.local_addr().expect("it listens"));
@@ -188,7 +188,7 @@ async fn an_endpoint_that_is_away_or_stops_answering() {
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
     says(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
 
-    // It says what it has, and fails at the first thing that it is asked for.
+    // It lists its services, and fails at the first call.
     let health = r#"{"services": {"s3": "running", "dynamodb": "running", "sts": "running", "ssm": "running"}}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { health }))).await;
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
@@ -196,7 +196,7 @@ async fn an_endpoint_that_is_away_or_stops_answering() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_without_a_licence() {
+async fn endpoint_without_licence_is_reported() {
     let folder = folder();
     let text = r#"{"message": "License activation failed! Reason: no token"}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { text }))).await;
@@ -205,7 +205,7 @@ async fn an_endpoint_without_a_licence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_configuration() {
+async fn invalid_configuration_is_reported() {
     let folder = folder();
     fs::write(folder.path().join("peersync.toml"), "[signaling]\nroom_capacty = 4\n").expect("a file");
     let run = refused(folder.path(), &EMBEDDED).await;
@@ -213,7 +213,7 @@ async fn a_wrong_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_without_pages() {
+async fn folder_without_pages_is_reported() {
     let folder = folder();
     let run = refused(folder.path(), &[&EMBEDDED[..], &["--assets", "nowhere"]].concat()).await;
     says(&run, 1, "has no index.html", "--assets");

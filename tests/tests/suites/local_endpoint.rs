@@ -1,19 +1,19 @@
-//! `local` on MiniStack: the stack is there, pages and API come out of it, and `local down` leaves nothing.
+//! `local` on MiniStack: the stack is created there and serves pages and API, and `local down` leaves nothing.
 
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{self, Clients};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
 use peersync_tests::http::client;
 use peersync_tests::product::Product;
+use peersync_tests::unmanaged;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// MiniStack's own account: the one whose data planes it serves to requests that nobody signed.
+/// MiniStack's default account, the only one whose data planes it serves to unsigned requests.
 const ACCOUNT: &str = "000000000000";
 
-/// A folder, and a MiniStack for this test alone, because there is only one account with data planes.
+/// A folder, and a MiniStack for this test only, because only one account has data planes.
 struct Ground {
     folder: TempDir,
     emulator: Emulator,
@@ -27,7 +27,7 @@ impl Ground {
         Self { folder: tempfile::tempdir().expect("a folder for temporary files"), emulator, clients }
     }
 
-    /// Without credentials, as a person with an emulator has it.
+    /// Without credentials, as users of an emulator run it.
     fn command(&self, arguments: &[&str]) -> Command {
         let all = [&["--output", "json", "--endpoint-url", &self.emulator.url, "local"], arguments].concat();
         let mut command = command(self.folder.path(), &all);
@@ -39,7 +39,7 @@ impl Ground {
         Product::from(self.command(&["--port", "0"])).await
     }
 
-    /// The only bucket whose name begins as the stack's does.
+    /// Returns the only bucket whose name has the stack's prefix.
     async fn bucket(&self) -> String {
         let buckets = self.clients.s3.list_buckets().send().await.expect("buckets can be listed");
         let mut names = buckets.buckets().iter().filter_map(|bucket| bucket.name());
@@ -52,9 +52,9 @@ impl Ground {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
+async fn stack_is_created_at_endpoint_and_deleted_by_local_down() {
     let ground = Ground::new().await;
-    foreign::plant(&ground.clients, ACCOUNT).await;
+    unmanaged::plant(&ground.clients, ACCOUNT).await;
     let before = census(&ground.clients).await;
 
     let product = ground.start().await;
@@ -67,16 +67,16 @@ async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
     }
     pages_come_out_of_the_bucket(&ground, &product).await;
 
-    // By functions as processes of the emulator, whose mail reaches the mailbox here.
+    // The functions are processes of the emulator; their mail reaches the local mailbox.
     let cookie = product.sign_in("Ada", "ada@example.org").await;
     let me = product.call("GET", "/api/me", &cookie, None).await.expect(200);
     assert_eq!(me.json()["name"], "Ada");
     assert_eq!(ground.users().await, 1);
-    // What the function wrote, in the terminal where everything else is.
+    // The log of the function appears in the terminal with everything else.
     product.logged(&["api", "function=\"signup\""]).await;
     product.interrupt().await.expect(0);
 
-    // The stack stays, and with it who is signed in.
+    // The stack stays, and with it the sessions.
     let again = ground.start().await;
     again.call("GET", "/api/me", &cookie, None).await.expect(200);
     again.interrupt().await.expect(0);
@@ -85,11 +85,11 @@ async fn the_stack_is_at_the_endpoint_and_local_down_leaves_nothing() {
     let left = difference(&before, &census(&ground.clients).await);
     assert!(left.is_empty(), "{}", left.join("\n"));
     assert!(!ground.folder.path().join(".peersync").exists(), "the local data is gone too");
-    // Deleting what is gone succeeds.
+    // Deleting what no longer exists succeeds.
     run(ground.command(&["down", "--yes"])).await.expect(0);
 }
 
-/// A page changed in the bucket is the page that the edge gives.
+/// A page that is changed in the bucket is served by the edge.
 async fn pages_come_out_of_the_bucket(ground: &Ground, product: &Product) {
     assert!(product.get("/").await.expect(200).text.contains("PeerSync"));
     assert_eq!(product.get("/config.json").await.expect(200).json()["api"], "/api");
@@ -103,14 +103,14 @@ async fn pages_come_out_of_the_bucket(ground: &Ground, product: &Product) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_of_an_endpoint_that_went_away_is_a_bad_gateway_and_not_a_hang() {
+async fn unreachable_endpoint_answers_bad_gateway() {
     let ground = Ground::new().await;
     let product = ground.start().await;
     product.get("/api/health").await.expect(200);
     let Ground { folder, emulator, .. } = ground;
     drop(emulator);
     product.get("/api/health").await.expect(502);
-    // What runs in this process goes on.
+    // What runs in this process continues.
     let mail = client().get(format!("{}/_mail", product.url())).send().await.expect("the mailbox answers");
     assert!(mail.status().is_success());
     product.interrupt().await.expect(0);

@@ -8,14 +8,14 @@ use peersync_tests::census::{Census, census_without_edge_and_tables, difference}
 use peersync_tests::clients::{self, REGION};
 use peersync_tests::deployer::{command, run};
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
 use peersync_tests::product::Product;
+use peersync_tests::unmanaged;
 use tokio::process::Command;
 
 /// The account that LocalStack gives to the usual credentials of emulators.
 const CREDENTIALS: &str = "test";
 
-/// What LocalStack has and a stack puts there: kinds of the census.
+/// The kinds of the census that LocalStack supports and a stack creates.
 const THERE: [&str; 8] = [
     "apigateway:rest-api",
     "cloudwatch:alarm",
@@ -27,7 +27,7 @@ const THERE: [&str; 8] = [
     "ssm:parameter",
 ];
 
-/// What stays with functions that cannot be deleted.
+/// The kinds that stay with functions that cannot be deleted.
 const OF_FUNCTIONS: [&str; 5] = [
     "lambda:function/",
     "iam:role/peersync-dev",
@@ -36,14 +36,14 @@ const OF_FUNCTIONS: [&str; 5] = [
     "ssm:parameter//peersync/",
 ];
 
-/// The kinds of what one census has and another had not.
+/// Returns the kinds that were added between two censuses.
 fn kinds_added(before: &Census, after: &Census) -> BTreeSet<String> {
     let added = after.keys().filter(|key| !before.contains_key(*key));
     added.filter_map(|key| Some(key.split_once('/')?.0.to_owned())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_rest() {
+async fn missing_localstack_services_are_named_and_replaced_and_local_down_deletes_the_rest() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let emulator = Emulator::start(Kind::LocalStack);
     let clients = clients::of_account(&emulator.url, CREDENTIALS).await;
@@ -53,7 +53,7 @@ async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_
         command.env("AWS_REGION", REGION);
         command
     };
-    foreign::bucket(&clients, "somebody-elses").await;
+    unmanaged::bucket(&clients, "somebody-elses").await;
     let before = census_without_edge_and_tables(&clients).await;
 
     let product = Product::from(local(&["--port", "0"])).await;
@@ -68,7 +68,7 @@ async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_
         assert!(missing.contains(service), "{service}: {missing}");
     }
 
-    // The whole product all the same: pages out of LocalStack's bucket, accounts in the embedded database.
+    // The whole product works nevertheless: pages from LocalStack's bucket, accounts in the embedded database.
     assert!(product.get("/").await.expect(200).text.contains("PeerSync"));
     let cookie = product.sign_in("Ada", "ada@example.org").await;
     assert_eq!(product.call("GET", "/api/me", &cookie, None).await.expect(200).json()["name"], "Ada");
@@ -78,13 +78,13 @@ async fn what_localstack_lacks_is_named_and_replaced_and_local_down_removes_the_
     }
     product.interrupt().await.expect(0);
 
-    // A second start finds everything as it is.
+    // A second start changes nothing.
     let product = Product::from(local(&["--port", "0"])).await;
     product.call("GET", "/api/me", &cookie, None).await.expect(200);
     product.interrupt().await.expect(0);
 
-    // LocalStack takes functions, cannot start them without Docker, and then fails to delete them: they stay, and what
-    // they need. Everything else goes.
+    // LocalStack accepts functions, cannot start them without Docker, and then fails to delete them. They stay, with
+    // what they need. Everything else is deleted.
     let down = run(local(&["down", "--yes"])).await.expect(4);
     let failed = down.failed();
     assert!(failed.iter().all(|address| address.starts_with("lambda_function.")), "{failed:?}");

@@ -1,4 +1,4 @@
-//! What is on its way at AWS when a command comes, or was changed by somebody else in a way that stands in its way.
+//! Operations that are in progress at AWS when a command runs, and changes by others that block it.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use aws_sdk_lambda::types::LastUpdateStatus;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{self, Clients};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign::empty_zip;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::{Behaviour, Times};
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged::empty_zip;
 
-/// Longer than a command takes until it comes to what is on its way.
+/// Longer than a command takes to reach the resource in progress.
 const LONG: Duration = Duration::from_secs(4);
 
-/// A stage, and clients whose calls the proxy sees too.
+/// Creates a stage, and clients whose calls go through the proxy too.
 async fn stage(behaviours: &[Behaviour], times: Times) -> (Stage, Clients) {
     let settings = Settings { behaviours: behaviours.to_vec(), times, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -27,20 +27,20 @@ async fn stage(behaviours: &[Behaviour], times: Times) -> (Stage, Clients) {
     (stage, seen)
 }
 
-/// What refused a call of this operation.
+/// Returns what refused calls of this operation.
 fn refused(stage: &Stage, operation: &str) -> Vec<String> {
     let records = stage.proxy().log.all();
     records.into_iter().filter(|record| record.operation == operation).filter_map(|record| record.by).collect()
 }
 
-/// How many calls of this operation met another change.
+/// Returns how many calls of this operation conflicted with another change.
 fn conflicts(stage: &Stage, operation: &str) -> usize {
     let records = stage.proxy().log.all();
     records.iter().filter(|record| record.operation == operation && record.status == Some(409)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_deleted() {
+async fn table_being_deleted_is_recreated() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -51,7 +51,7 @@ async fn a_table_that_is_being_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
+async fn table_being_updated_is_deleted_before_down_ends() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -61,11 +61,11 @@ async fn a_table_that_is_being_changed_goes_and_is_gone_when_down_says_so() {
     stage.down().await;
     assert!(refused(&stage, "DeleteTable").contains(&"TableInProgress".to_owned()), "it was being changed");
     let gone = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap_err();
-    assert!(gone.into_service_error().is_resource_not_found_exception(), "it is gone when `down` says so");
+    assert!(gone.into_service_error().is_resource_not_found_exception(), "it is deleted when `down` ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_being_changed_takes_our_change_after_that() {
+async fn table_being_updated_is_updated_afterwards() {
     let times = Times { table: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::TableInProgress], times).await;
     stage.up().await;
@@ -84,9 +84,9 @@ async fn a_table_that_is_being_changed_takes_our_change_after_that() {
     assert!(!refused, "none was tried too early");
 }
 
-/// DynamoDB takes one change of a table at a time, and an index takes longer than its table.
+/// DynamoDB accepts one change of a table at a time, and an index takes longer than its table.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_is_changed_one_setting_after_another() {
+async fn table_settings_are_updated_one_at_a_time() {
     let (stage, seen) = stage(&[Behaviour::TableInProgress], Times::default()).await;
     stage.up().await;
     let table = format!("{}-Users", stage.stack());
@@ -104,18 +104,18 @@ async fn a_table_is_changed_one_setting_after_another() {
     stage.up().await;
     let described = seen.dynamodb.describe_table().table_name(&table).send().await.unwrap();
     let index = described.table().unwrap().global_secondary_indexes()[0].index_status();
-    assert_eq!(index, Some(&IndexStatus::Active), "it can be asked when `up` says so");
+    assert_eq!(index, Some(&IndexStatus::Active), "it is active when `up` ends");
     stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_was_deleted_just_now() {
+async fn bucket_deleted_just_now_is_recreated() {
     let times = Times { fresh: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::OperationAborted], times).await;
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("eu-central-1".into());
     let bucket = seen.s3.create_bucket().bucket(stage.bucket()).create_bucket_configuration(place.build());
     bucket.send().await.unwrap();
-    // The first deletion is refused, as the behaviour has it.
+    // The behaviour refuses the first deletion.
     seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap_err();
     seen.s3.delete_bucket().bucket(stage.bucket()).send().await.unwrap();
     stage.up().await;
@@ -123,7 +123,7 @@ async fn a_bucket_that_was_deleted_just_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_is_being_updated() {
+async fn function_being_updated_is_updated_afterwards() {
     let times = Times { function: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::FunctionInProgress], times).await;
     stage.up().await;
@@ -131,34 +131,34 @@ async fn a_function_that_is_being_updated() {
     let code = aws_sdk_lambda::primitives::Blob::new(empty_zip());
     stage.clients.lambda.update_function_code().function_name(&name).zip_file(code).send().await.unwrap();
     let change = || seen.lambda.update_function_configuration().function_name(&name).memory_size(1024).send();
-    // The first is refused, as the behaviour has it, and until the function is no longer being made.
+    // The behaviour refuses the first one, and all until the function has been created.
     while change().await.is_err() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stage.proxy().log.take();
     stage.up().await;
     assert!(refused(&stage, "GetFunctionConfiguration").len() > 1, "it was in progress");
-    assert_eq!(conflicts(&stage, "UpdateFunctionConfiguration"), 0, "somebody else's change was waited for");
-    assert_eq!(conflicts(&stage, "UpdateFunctionCode"), 1, "and ours, before the next; another one came first once");
+    assert_eq!(conflicts(&stage, "UpdateFunctionConfiguration"), 0, "it waited for the other change");
+    assert_eq!(conflicts(&stage, "UpdateFunctionCode"), 1, "and for its own; one other change came first");
     let function = seen.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
-    assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` says so");
+    assert_eq!(function.last_update_status, Some(LastUpdateStatus::Successful), "it is done when `up` ends");
     stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_is_still_being_made() {
+async fn function_being_created_is_updated_afterwards() {
     let times = Times { function: 2 * LONG, ..Times::default() };
     let (stage, _) = stage(&[Behaviour::FunctionInProgress], times).await;
     stage.up().await;
     stage.configure("[api]\nmemory_mb = 512\n");
     stage.up().await;
     let conflicts = conflicts(&stage, "UpdateFunctionConfiguration");
-    assert_eq!(conflicts, 4, "somebody else's change came before each, and none was tried too early");
+    assert_eq!(conflicts, 4, "one other change came before each, and none was tried too early");
     stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_being_stopped() {
+async fn stopping_host_is_started_again() {
     let times = Times { instance: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
     stage.up().await;
@@ -169,12 +169,12 @@ async fn a_host_that_is_being_stopped() {
     assert!(refused(&stage, "StartInstances").contains(&"DependencyViolation".to_owned()), "it was still stopping");
     let answer = seen.ec2.describe_instances().instance_ids(&host).send().await.unwrap();
     let state = answer.reservations()[0].instances()[0].state().and_then(|state| state.name());
-    assert_eq!(state, Some(&InstanceStateName::Running), "it runs when `up` says so");
+    assert_eq!(state, Some(&InstanceStateName::Running), "it is running when `up` ends");
     stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_with_their_stack() {
+async fn down_deletes_protected_table_and_associated_address() {
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], Times::default()).await;
     let run = seen.ec2.run_instances().image_id("ami-12345678").min_count(1).max_count(1).send().await.unwrap();
     let theirs = run.instances()[0].instance_id().unwrap();
@@ -193,7 +193,7 @@ async fn a_table_that_somebody_protects_and_an_address_that_somebody_uses_go_wit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_somebody_else_has_just_ended() {
+async fn host_terminated_by_somebody_else_is_recreated() {
     let times = Times { instance: LONG, ..Times::default() };
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], times).await;
     stage.up().await;

@@ -1,4 +1,4 @@
-//! Every request is as AWS's own models of its services have it, which emulators do not look at.
+//! Every request conforms to AWS's own models of its services, which emulators do not check.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use peersync_tests::{clients, deployer};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// All that is optional, and characters that somebody may use.
+/// Every optional setting, and unusual characters.
 const EVERYTHING: &str = r#"
 [stack]
 expires = "48h"
@@ -28,7 +28,7 @@ secret = { env = "TURN_SECRET" }
 topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
 
-/// The other ways for the WebSocket to come in.
+/// The other values of the WebSocket's ingress.
 const INGRESSES: [&str; 2] = [
     "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\nacme_email = \"a@example.org\"\n",
     "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\n\
@@ -55,7 +55,7 @@ impl Recorded {
         deployer::run(command).await.expect(0);
     }
 
-    /// Whether all fits, and what the script says.
+    /// Returns whether all requests conform, and the output of the script.
     async fn check(&self) -> (bool, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_requests.py");
         let output = Command::new(python()).arg(script).arg(recording(&self.folder)).output().await.unwrap();
@@ -69,7 +69,7 @@ fn recording(folder: &TempDir) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_fits() {
+async fn every_request_matches_the_aws_models() {
     let recorded = Recorded::new().await;
     recorded.stage.configure(EVERYTHING);
     recorded.run(&["up", "--yes", "--no-check"]).await;
@@ -83,13 +83,13 @@ async fn every_request_fits() {
     println!("{said}");
 }
 
-/// The script itself: IAM does not allow such a name.
+/// Tests the script itself: IAM does not allow such a name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_does_not_fit_is_found() {
+async fn invalid_request_is_found() {
     let recorded = Recorded::new().await;
     let clients = clients::of_account(&recorded.stage.proxy().url, &recorded.stage.account).await;
     let call = clients.iam.create_role().role_name("no spaces").assume_role_policy_document("{}");
-    // What the emulator makes of it does not matter.
+    // The emulator's answer does not matter.
     let _ = call.send().await;
     let (fits, said) = recorded.check().await;
     assert!(!fits && said.contains("iam:CreateRole RoleName: 'no spaces' does not fit"), "{said}");

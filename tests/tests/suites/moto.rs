@@ -1,26 +1,26 @@
-//! The same way on moto, as a second opinion.
+//! The same lifecycle on moto, as a second opinion.
 //!
-//! What moto lacks, and what is therefore not asked here: functions that run, API Gateway's and CloudFront's data
-//! planes, and response-headers policies, so that nothing is signed up and no page is opened. What it gets wrong is put
-//! right by the proxy (`tests/src/proxy/mends/moto.rs`). It does read back user data and the protection of the metadata.
+//! moto lacks, and this suite therefore omits: functions that run, API Gateway's and CloudFront's data
+//! planes, and response-headers policies. So nobody signs up and no page is opened. What it gets wrong is corrected
+//! by the proxy (`tests/src/proxy/fixups/moto.rs`). It does return user data and the metadata options.
 
 use aws_sdk_ec2::types::Instance;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
+use peersync_tests::drift;
 use peersync_tests::emulator::{Emulator, Kind};
-use peersync_tests::foreign;
-use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 use super::host::user_data;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_comes_up_stays_as_it_is_is_put_right_changes_and_goes() {
+async fn stack_lifecycle_up_no_changes_drift_update_down() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
-    foreign::plant(&stage.clients, &stage.account).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
     stage.up().await;
     the_host_is_as_it_was_ordered(&stage).await;
@@ -54,11 +54,11 @@ async fn our_host(clients: &Clients) -> Instance {
     let answer = clients.ec2.describe_instances().send().await.unwrap();
     let hosts = answer.reservations().iter().flat_map(|reservation| reservation.instances());
     let ours = hosts.filter(|one| one.tags().iter().any(|tag| tag.key() == Some("peersync:stack")));
-    let [host] = ours.collect::<Vec<_>>()[..] else { panic!("there is one host: {answer:?}") };
+    let [host] = ours.collect::<Vec<_>>()[..] else { panic!("one host is expected: {answer:?}") };
     host.clone()
 }
 
-/// What MiniStack does not tell.
+/// Checks what MiniStack does not return.
 async fn the_host_is_as_it_was_ordered(stage: &Stage) {
     let host = our_host(&stage.clients).await;
     let metadata = host.metadata_options().unwrap();
@@ -82,15 +82,15 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     let host = our_host(clients).await;
     let call = clients.ec2.modify_instance_attribute().instance_id(host.instance_id().unwrap());
     call.groups(theirs.group_id().unwrap()).send().await.unwrap();
-    meddling::permission(stage).await;
-    meddling::trust(stage).await;
-    meddling::access_control(stage).await;
-    meddling::open_port(stage).await;
-    meddling::protected_table(stage).await;
-    meddling::program_in_the_bucket(stage).await;
-    meddling::metric_filter(stage).await;
-    meddling::description_of_the_api(stage).await;
-    meddling::throttling(stage).await;
+    drift::permission(stage).await;
+    drift::trust(stage).await;
+    drift::access_control(stage).await;
+    drift::open_port(stage).await;
+    drift::protected_table(stage).await;
+    drift::program_in_the_bucket(stage).await;
+    drift::metric_filter(stage).await;
+    drift::description_of_the_api(stage).await;
+    drift::throttling(stage).await;
     vec![
         "alarm.login-errors",
         "api_stage.api",

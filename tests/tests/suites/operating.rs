@@ -1,4 +1,4 @@
-//! Beside `up` and `down`: what is there is adopted, logs are read, the users' data is kept and comes back.
+//! Operations beside `up` and `down`: adoption, logs, and backup and restoration of the users' data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,25 +10,25 @@ use peersync_tests::census::{census, difference};
 use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::deployer::{Run, ended};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::foreign;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
+async fn unmanaged_resources_with_our_names_are_adopted_updated_and_deleted() {
     let stage = Stage::new(Emulator::shared()).await;
     let before = census(&stage.clients).await;
     let (clients, stack) = (&stage.clients, stage.stack());
-    foreign::bucket(clients, &stage.bucket()).await;
-    foreign::table(clients, &format!("{stack}-Users"), "email").await;
-    let role = foreign::role(clients, &format!("{stack}-{REGION}-signup")).await;
-    foreign::function(clients, &format!("{stack}-signup"), &role).await;
-    foreign::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
-    foreign::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
-    foreign::alarm(clients, &format!("{stack}-signup-errors")).await;
+    unmanaged::bucket(clients, &stage.bucket()).await;
+    unmanaged::table(clients, &format!("{stack}-Users"), "email").await;
+    let role = unmanaged::role(clients, &format!("{stack}-{REGION}-signup")).await;
+    unmanaged::function(clients, &format!("{stack}-signup"), &role).await;
+    unmanaged::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
+    unmanaged::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
+    unmanaged::alarm(clients, &format!("{stack}-signup-errors")).await;
     let theirs = [
         "alarm.signup-errors",
         "dynamodb_table.Users",
@@ -51,9 +51,9 @@ async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
     for address in theirs {
         assert!(up.done().contains(&format!("update {address}")), "{address}: {:?}", up.done());
     }
-    // What lies in a bucket is looked at once the bucket is ours: it is named, and does not go without being asked for.
+    // The objects of a bucket are checked once it is managed: an unexpected one is named, and not deleted unasked.
     let steps = stage.plan(3).await.steps();
-    let [step] = steps.as_slice() else { panic!("only the object that is not ours differs: {steps:#?}") };
+    let [step] = steps.as_slice() else { panic!("only the unexpected object differs: {steps:#?}") };
     assert_eq!(step.address, "s3_objects.site");
     assert_eq!(step.fields, ["unexpected: drift"]);
     stage.up().await;
@@ -63,14 +63,14 @@ async fn what_somebody_made_under_our_names_is_adopted_made_ours_and_removed() {
     assert!(left.is_empty(), "{}", left.join("\n"));
 }
 
-/// Milliseconds since 1970, so many seconds ago.
+/// Returns the time this many seconds ago, in milliseconds since 1970.
 fn ago(seconds: u64) -> i64 {
     let moment = SystemTime::now().checked_sub(Duration::from_secs(seconds)).unwrap();
     i64::try_from(moment.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 async fn write(clients: &Clients, group: &str, seconds_ago: u64, message: &str) {
-    // It may be there already.
+    // It may already exist.
     let _ = clients.logs.create_log_stream().log_group_name(group).log_stream_name("s").send().await;
     let event = InputLogEvent::builder().timestamp(ago(seconds_ago)).message(message).build().unwrap();
     let call = clients.logs.put_log_events().log_group_name(group).log_stream_name("s").log_events(event);
@@ -83,14 +83,14 @@ fn lines(run: &Run) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
+async fn logs_of_all_components_are_merged_by_time_and_followed() {
     let stage = Stage::new(Emulator::shared()).await;
     let none = stage.run(&["logs"]).await.expect(1);
     assert!(none.stdout.contains("has no logs"), "{}", none.stdout);
     let (login, signal) =
         (format!("/aws/lambda/{}-login", stage.stack()), format!("/peersync/{}/signal", stage.stack()));
     for group in [&login, &signal] {
-        foreign::log_group(&stage.clients, group).await;
+        unmanaged::log_group(&stage.clients, group).await;
     }
     write(&stage.clients, &login, 7_200, "long ago").await;
     write(&stage.clients, &login, 300, "a login").await;
@@ -103,7 +103,7 @@ async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
     assert_eq!(lines(&stage.run(&["logs", "signal"]).await.expect(0)), expected[1..2]);
 
     let (mut child, started) = stage.start(&["logs", "-f", "login"]);
-    // It has looked once when it asks for the second time.
+    // The first poll is complete when the second begins.
     let looks = || stage.proxy().log.all().iter().filter(|record| record.operation == "FilterLogEvents").count();
     let seen = looks();
     while looks() < seen + 2 {
@@ -122,7 +122,7 @@ async fn logs_of_all_parts_come_in_the_order_of_time_and_go_on() {
     assert_eq!(lines(&followed), expected, "each line once");
 }
 
-/// Puts a user into the table; as DynamoDB's own JSON has it.
+/// Puts a user into the table, and returns it in DynamoDB's JSON.
 async fn user(stage: &Stage) -> Value {
     let table = format!("{}-Users", stage.stack());
     let item =
@@ -133,7 +133,7 @@ async fn user(stage: &Stage) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_comes_back_by_adopting_the_restored_table() {
+async fn restored_backup_is_adopted() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.up().await;
     user(&stage).await;
@@ -153,7 +153,7 @@ async fn a_backup_comes_back_by_adopting_the_restored_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_is_there_before_what_it_holds_goes() {
+async fn backup_is_available_before_anything_is_deleted() {
     let settings = Settings { behaviours: vec![Behaviour::BackupInProgress], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     stage.up().await;
@@ -164,11 +164,11 @@ async fn a_backup_is_there_before_what_it_holds_goes() {
     assert!(looks.len() > 1 && looks[0].by.is_some(), "it was in progress: {looks:?}");
     let deleted = records.iter().filter(|record| record.mutating && record.operation.starts_with("Delete"));
     assert!(deleted.map(|record| record.began).all(|began| began > looks[looks.len() - 1].ended));
-    assert!(looks[looks.len() - 1].by.is_none(), "the last look saw it available");
+    assert!(looks[looks.len() - 1].by.is_none(), "the last poll found it available");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_backups_at_the_endpoint_the_data_is_kept_in_a_file_of_our_own() {
+async fn data_is_saved_to_a_file_if_endpoint_has_no_backups() {
     let refuse = vec![("CreateBackup".to_owned(), 400, "UnknownOperationException".to_owned(), "no".to_owned())];
     let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
     stage.up().await;
@@ -185,7 +185,7 @@ async fn without_backups_at_the_endpoint_the_data_is_kept_in_a_file_of_our_own()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_fails_keeps_the_stack() {
+async fn failed_backup_keeps_the_stack() {
     let refuse = vec![("CreateBackup".to_owned(), 400, "LimitExceededException".to_owned(), "too many".to_owned())];
     let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
     stage.up().await;

@@ -1,5 +1,5 @@
-//! What is needed is there before what needs it, however long it takes: one thing is late, and nothing that needs it is
-//! asked for before.
+//! Dependencies exist before their dependents, however long they take: one resource is delayed, and no request for
+//! its dependents comes before it exists.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::{LATE, Late, Settings};
 use peersync_tests::stage::Stage;
 
-/// Longer than all else takes together.
+/// Longer than everything else takes together.
 const LATENESS: Duration = Duration::from_secs(3);
 
-/// Which of the late requests must be over.
+/// Which of the delayed requests must have ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     All,
-    /// One, where each is needed by another resource.
+    /// One, if each has another dependent.
     One,
 }
 
-/// `up` while the requests that `late` names take longer; each of these operations is asked for only then.
+/// Runs `up` while the requests that `meant` selects are delayed; each of the other operations must come after them.
 async fn first(which: Which, meant: fn(&Call) -> bool, then: &[&str]) {
     let settings = Settings { late: Some(Late { meant, time: LATENESS }), ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
@@ -46,40 +46,46 @@ macro_rules! order {
 }
 
 order! {
-    the_access_control: All, |call| call.operation == "CreateOriginAccessControl", ["CreateDistribution"];
-    the_headers_policy: All, |call| call.operation == "CreateResponseHeadersPolicy", ["CreateDistribution"];
-    the_api: All, |call| call.operation == "CreateRestApi",
+    access_control_before_distribution: All, |call| call.operation == "CreateOriginAccessControl",
+        ["CreateDistribution"];
+    headers_policy_before_distribution: All, |call| call.operation == "CreateResponseHeadersPolicy",
+        ["CreateDistribution"];
+    api_before_distribution_routes_and_deployment: All, |call| call.operation == "CreateRestApi",
         ["CreateDistribution", "CreateResource", "CreateDeployment"];
-    the_address: All, |call| call.operation == "AllocateAddress", ["CreateDistribution", "RunInstances"];
-    the_key_of_the_edge: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
-    the_key_of_tickets: All, |call| of(call, "PutParameter", "ticket-key"), ["CreateFunction"];
-    the_distribution: All, |call| call.operation == "CreateDistribution",
+    address_before_distribution_and_instance: All, |call| call.operation == "AllocateAddress",
+        ["CreateDistribution", "RunInstances"];
+    origin_key_before_distribution: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
+    ticket_key_before_functions: All, |call| of(call, "PutParameter", "ticket-key"), ["CreateFunction"];
+    distribution_before_functions_instance_and_bucket_policy: All, |call| call.operation == "CreateDistribution",
         ["CreateFunction", "RunInstances", "PutBucketPolicy"];
-    the_tables: All, |call| call.operation == "CreateTable", ["CreateFunction"];
-    the_roles_of_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
-    the_logs_of_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
-    the_logs: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
-    the_program_of_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
-    the_functions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
-    the_routes: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
-    the_role_of_the_gateway: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"), ["CreateDeployment"];
-    the_log_of_the_gateway: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
-    the_bucket: All, |call| call.operation == "CreateBucket", ["PutObject", "PutBucketPolicy"];
-    the_role_of_the_host: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"), ["CreateInstanceProfile"];
-    the_profile: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
-    the_log_of_the_host: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
-    the_program_of_the_host: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
-    the_group: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
-    the_host: All, |call| call.operation == "RunInstances", ["PutDashboard"];
+    tables_before_functions: All, |call| call.operation == "CreateTable", ["CreateFunction"];
+    function_roles_before_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
+    function_log_groups_before_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
+    log_groups_before_metric_filters: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
+    api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
+    functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
+    routes_before_deployment: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
+    gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"),
+        ["CreateDeployment"];
+    access_log_group_before_deployment: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
+    bucket_before_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket",
+        ["PutObject", "PutBucketPolicy"];
+    host_role_before_instance_profile: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"),
+        ["CreateInstanceProfile"];
+    instance_profile_before_instance: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
+    host_log_group_before_instance: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
+    signal_program_before_instance: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
+    security_group_before_instance: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
+    instance_before_dashboard: All, |call| call.operation == "RunInstances", ["PutDashboard"];
 }
 
-/// Whether it is a call of this operation that has these words.
+/// Returns whether it is a call of this operation that contains these words.
 fn of(call: &Call, operation: &str, words: &str) -> bool {
     let text = call.parameters().into_iter().map(|(_, value)| value).chain([call.text()]);
     call.operation == operation && text.collect::<Vec<_>>().iter().any(|text| text.contains(words))
 }
 
-/// Whether it uploads this program.
+/// Returns whether it uploads this program.
 fn uploads(call: &Call, program: &str) -> bool {
     call.is("s3", "PutObject") && call.uri.path().ends_with(&format!("/programs/{program}"))
 }

@@ -1,5 +1,5 @@
-//! The policy that `policy` prints allows every call that the commands make, and nothing that none of them makes. In it
-//! and in the roles of the stack are only actions and resources that IAM knows.
+//! The policy that `policy` prints allows exactly the calls that the commands make. It
+//! and the roles of the stack contain only actions and resources that IAM knows.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::clients::REGION;
+use peersync_tests::drift;
 use peersync_tests::emulator::{Emulator, python};
 use peersync_tests::iam::{actions, named};
-use peersync_tests::meddling;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::operation::decoded;
@@ -17,16 +17,16 @@ use peersync_tests::stage::Stage;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Actions for what somebody else may have done, or AWS does on the way, and that this test does not bring about; each
-/// with the test that does, or why there is none.
+/// Actions for drift, or for states of AWS, that this test does not cause; each
+/// with the test that does, or the reason why none does.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("ec2:ModifyInstanceAttribute", "MiniStack has no such call; `moto` makes it"),
     ("ec2:ModifyInstanceMetadataOptions", "no emulator tells of a host whose metadata anybody may read"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_allows_what_is_called_and_nothing_else() {
-    // The account has no role for the gateway's logs, and the host comes up without its own: so both are given.
+async fn policy_allows_exactly_the_calls_made() {
+    // The account has no role for the gateway's logs and the host starts without its profile, so that both are set.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
     stage.up().await;
@@ -44,7 +44,7 @@ async fn it_allows_what_is_called_and_nothing_else() {
     for command in [&["status"][..], &["outputs"], &["logs"]] {
         stage.run(command).await.expect(0);
     }
-    // Whatever it finds.
+    // Its result does not matter.
     stage.run(&["doctor"]).await;
     let item = clients.dynamodb.put_item().table_name(format!("{stack}-Users"));
     item.item("email", AttributeValue::S("ada@example.org".to_owned())).send().await.unwrap();
@@ -58,7 +58,7 @@ async fn it_allows_what_is_called_and_nothing_else() {
     assert!(unused.is_empty(), "allowed and never called: {unused:#?}");
 }
 
-/// What the linter says of a policy.
+/// Returns what the linter reports about a policy.
 async fn lint(policy: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_policy.py");
     let mut command = Command::new(python());
@@ -71,7 +71,7 @@ async fn lint(policy: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn iam_knows_what_is_in_it_and_in_the_roles() {
+async fn policies_contain_only_actions_and_resources_known_to_iam() {
     let stage = Stage::new(Emulator::shared()).await;
     stage.configure(
         "[mail]\nprovider = \"ses\"\nfrom = \"a@example.org\"\n\
@@ -89,23 +89,23 @@ async fn iam_knows_what_is_in_it_and_in_the_roles() {
         let call = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync");
         let policy = decoded(&call.send().await.unwrap().policy_document);
         let said = lint(&policy).await;
-        // API Gateway takes no role that may write less than all logs.
+        // API Gateway accepts no role that may write less than all logs.
         let meant = part == "gateway" && said.starts_with("RESOURCE_STAR") && !said.contains('\n');
         assert!(said.is_empty() || meant, "{part}: {said}\n{policy}");
     }
 }
 
-/// Changes of each kind what only then is called for.
+/// Causes drift that needs calls which nothing else needs.
 async fn somebody_changes_everything(stage: &Stage) {
-    meddling::program_of_a_function(stage).await;
-    meddling::permission(stage).await;
-    meddling::trust(stage).await;
-    meddling::managed_policy(stage).await;
-    meddling::access_control(stage).await;
-    meddling::headers_policy(stage).await;
-    meddling::open_port(stage).await;
-    meddling::profile_of_the_host(stage).await;
-    meddling::stopped_host(stage).await;
-    meddling::protected_table(stage).await;
-    meddling::missing_page(stage).await;
+    drift::program_of_a_function(stage).await;
+    drift::permission(stage).await;
+    drift::trust(stage).await;
+    drift::managed_policy(stage).await;
+    drift::access_control(stage).await;
+    drift::headers_policy(stage).await;
+    drift::open_port(stage).await;
+    drift::profile_of_the_host(stage).await;
+    drift::stopped_host(stage).await;
+    drift::protected_table(stage).await;
+    drift::missing_page(stage).await;
 }

@@ -1,4 +1,4 @@
-//! The proxy itself, against MiniStack: what it writes down, its faults, and each behaviour of AWS.
+//! The proxy itself, in front of MiniStack: its log, its faults, and each behaviour of AWS.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ async fn with(behaviour: Behaviour) -> (Proxy, Clients) {
     behind(Settings { behaviours: vec![behaviour], times, ..Settings::default() }).await
 }
 
-/// Repeats a call until it succeeds, and gives the codes of the failures before.
+/// Repeats a call until it succeeds, and returns the error codes of the failures before.
 async fn until_ok<T, E: std::fmt::Debug, F: Future<Output = Result<T, (String, E)>>>(
     mut call: impl FnMut() -> F,
 ) -> (T, Vec<String>) {
@@ -62,7 +62,7 @@ macro_rules! coded {
     };
 }
 
-// Here, so that they have the macro.
+// Declared after the macro, so that they can use it.
 mod gateway;
 mod tables;
 
@@ -75,7 +75,7 @@ fn function(
     clients: &Clients,
     role: &str,
 ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
-    // The smallest zip: its end record alone.
+    // The smallest valid zip: only its end record.
     let zip = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
     let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
     clients
@@ -89,7 +89,7 @@ fn function(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_is_written_down_and_told_apart() {
+async fn every_request_is_recorded_with_its_operation() {
     let (proxy, clients) = behind(Settings::default()).await;
     clients.s3.list_buckets().send().await.unwrap();
     bucket(&clients, "proxy-log").await;
@@ -128,7 +128,7 @@ async fn latency_is_added_to_each_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_fault_is_what_its_service_would_send() {
+async fn each_fault_has_the_form_of_its_service() {
     for (fault, expected) in [
         (Fault::Throttled, "ThrottlingException"),
         (Fault::TooManyRequests, "ThrottlingException"),
@@ -146,7 +146,7 @@ async fn each_fault_is_what_its_service_would_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dropped_connections_are_dropped_before_or_after_the_work() {
+async fn connections_are_dropped_before_or_after_the_call() {
     for (fault, made) in [(Fault::DroppedBefore, false), (Fault::DroppedAfter, true)] {
         let faults = Some(Faults::new(&[fault], 1.0, 1));
         let proxy = Proxy::start(&Emulator::shared().url, Settings { faults, ..Settings::default() }).await.unwrap();
@@ -161,7 +161,7 @@ async fn dropped_connections_are_dropped_before_or_after_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_come_at_their_rate_and_the_seed_repeats_them() {
+async fn faults_occur_at_their_rate_and_repeat_with_the_seed() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let faults = Some(Faults::new(&[Fault::Internal], 0.3, 7));
@@ -179,7 +179,7 @@ async fn faults_come_at_their_rate_and_the_seed_repeats_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_operation_is_refused() {
+async fn configured_refusal_is_returned() {
     let refuse = vec![("CreateTable".to_owned(), 400, "AccessDeniedException".to_owned(), "no".to_owned())];
     let (_proxy, clients) = behind(Settings { refuse, ..Settings::default() }).await;
     let error = clients.dynamodb.create_table().table_name("table").send().await.unwrap_err();
@@ -187,7 +187,7 @@ async fn a_refused_operation_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_is_not_assumable_at_first() {
+async fn role_is_not_assumable_at_first() {
     let (_proxy, clients) = with(Behaviour::RoleNotAssumable).await;
     let absent = function(&clients, "arn:aws:iam::000000000000:role/absent").send().await.unwrap_err();
     assert_eq!(absent.code(), Some("InvalidParameterValueException"));
@@ -198,7 +198,7 @@ async fn a_role_is_not_assumable_at_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_profile_is_invalid_at_first() {
+async fn instance_profile_is_invalid_at_first() {
     let (_proxy, clients) = with(Behaviour::InvalidInstanceProfile).await;
     role(&clients, "r").await;
     clients.iam.create_instance_profile().instance_profile_name("p").send().await.unwrap();
@@ -213,7 +213,7 @@ async fn an_instance_profile_is_invalid_at_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_in_use_is_not_deleted() {
+async fn role_in_use_is_not_deleted() {
     let (_proxy, clients) = with(Behaviour::DeleteConflict).await;
     role(&clients, "r").await;
     let policy = clients.iam.put_role_policy().role_name("r").policy_name("p").policy_document(POLICY);
@@ -221,13 +221,13 @@ async fn a_role_in_use_is_not_deleted() {
     let refused = clients.iam.delete_role().role_name("r").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("DeleteConflict"));
     clients.iam.delete_role_policy().role_name("r").policy_name("p").send().await.unwrap();
-    // What was taken off is not gone everywhere at once.
+    // A detached policy takes a moment to disappear everywhere.
     let (_, codes) = until_ok(async || coded!(clients.iam.delete_role().role_name("r").send())).await;
     assert_eq!(codes, ["DeleteConflict"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_is_held_until_its_instance_is_terminated() {
+async fn security_group_in_use_until_its_instance_is_terminated() {
     let (_proxy, clients) = with(Behaviour::DependencyViolation).await;
     let ec2 = &clients.ec2;
     let group = ec2.create_security_group().group_name("g").description("d").send().await.unwrap().group_id.unwrap();
@@ -250,7 +250,7 @@ async fn a_group_is_held_until_its_instance_is_terminated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_token_gives_one_instance() {
+async fn same_client_token_returns_the_same_instance() {
     let (_proxy, clients) = with(Behaviour::ClientToken).await;
     let run = || clients.ec2.run_instances().image_id("ami-1").min_count(1).max_count(1).client_token("once").send();
     let first = run().await.unwrap().instances.unwrap()[0].instance_id.clone();
@@ -258,7 +258,7 @@ async fn a_client_token_gives_one_instance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_in_an_update_refuses_another() {
+async fn function_being_updated_refuses_another_update() {
     let (_proxy, clients) = with(Behaviour::FunctionInProgress).await;
     let role = role(&clients, "r").await;
     function(&clients, &role).send().await.unwrap();
@@ -285,7 +285,7 @@ async fn a_function_in_an_update_refuses_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_bucket_is_not_found_and_its_changes_meet() {
+async fn new_bucket_is_not_found_and_its_changes_conflict() {
     let (_proxy, clients) = with(Behaviour::NotFoundAfterCreate).await;
     bucket(&clients, "proxy-fresh").await;
     let put = async || coded!(clients.s3.put_object().bucket("proxy-fresh").key("k").send());
@@ -300,7 +300,7 @@ async fn a_new_bucket_is_not_found_and_its_changes_meet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_changes_an_access_control_meanwhile() {
+async fn access_control_is_changed_by_somebody_else() {
     let (_proxy, clients) = with(Behaviour::ChangedMeanwhile).await;
     let config = aws_sdk_cloudfront::types::OriginAccessControlConfig::builder().name("c");
     let config = config.signing_protocol("sigv4".into()).signing_behavior("always".into());
@@ -315,7 +315,7 @@ async fn somebody_changes_an_access_control_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_already_is_not_made_again() {
+async fn existing_resource_is_not_created_again() {
     let (_proxy, clients) = with(Behaviour::AlreadyThere).await;
     let gateway = &clients.api_gateway;
     let api = gateway.create_rest_api().name("a").send().await.unwrap();
@@ -343,7 +343,7 @@ async fn what_is_there_already_is_not_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_is_there_makes_its_log_group_anew() {
+async fn function_recreates_its_deleted_log_group() {
     let (_proxy, clients) = with(Behaviour::LateLog).await;
     let groups = async || {
         let call = clients.logs.describe_log_groups().log_group_name_prefix("/aws/lambda/f");

@@ -1,7 +1,7 @@
-//! The control plane's quotas: 10 calls a second with a burst of 40, and some calls more seldom.
+//! The control plane's quotas: 10 calls a second with a burst of 40, and fewer of some calls.
 //! Source: "Quotas for creating, deploying and managing an API", API Gateway developer guide.
 //!
-//! Changes of one API that meet, and the role that the account needs before a stage may write a log.
+//! Concurrent changes of one API, and the role that the account needs before a stage may write a log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -11,9 +11,9 @@ use super::{Behave, Moments, Propagation};
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 
-/// Calls a second.
+/// The rate, in calls per second.
 const RATE: f64 = 10.0;
-/// Calls at once.
+/// The burst, in calls.
 const BURST: f64 = 40.0;
 /// Calls that have a quota of their own. AWS's time for `DeleteRestApi` is 30 s, which no test waits for.
 const SELDOM: [(&str, Duration); 3] = [
@@ -64,7 +64,7 @@ impl Behave for Quota {
     }
 }
 
-/// Changes that meet: of each kind, the first for each API is refused.
+/// Concurrent changes: the first change of each kind is refused for each API.
 #[derive(Default)]
 pub(super) struct Concurrent {
     met: Mutex<HashSet<(String, Option<String>)>>,
@@ -82,10 +82,10 @@ impl Behave for Concurrent {
     }
 }
 
-/// Deployments of what cannot be deployed.
+/// Refuses the deployment of an incomplete API.
 #[derive(Default)]
 pub(super) struct EmptyDeployment {
-    /// Methods by the paths of their requests, and whether something answers them.
+    /// Methods by the paths of their requests, and whether they have an integration.
     methods: Mutex<HashMap<String, bool>>,
 }
 
@@ -143,7 +143,7 @@ impl LogRole {
     }
 }
 
-/// The role that a change of the account sets; empty where it takes it away.
+/// The role that a change of the account sets; empty if it removes it.
 fn role_of(call: &Call) -> Option<String> {
     let patches = call.json("patchOperations").filter(|_| call.is("apigateway", "UpdateAccount"))?;
     Some(patches.get(0)?.get("value")?.as_str()?.to_owned())

@@ -1,4 +1,4 @@
-//! Distributions: in progress for a while, to be disabled before they are deleted, and holding what they use.
+//! Distributions: in progress for a while, to be disabled before deletion, and protecting the resources they use.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -26,7 +26,7 @@ impl DistributionInProgress {
     }
 }
 
-/// Whether a configuration is of an enabled distribution: other elements of this name stand inside others.
+/// Returns whether a configuration enables its distribution; elements of this name also occur inside others.
 fn enabled(configuration: &str) -> bool {
     let mut rest = configuration.to_owned();
     for inner in ["Logging", "OriginShield", "TrustedSigners", "TrustedKeyGroups", "ActiveTrustedSigners", "GrpcConfig"]
@@ -123,7 +123,7 @@ impl Behave for InUse {
     }
 }
 
-/// Somebody else changes what is about to be changed: the first change of each thing is refused, by its entity tag.
+/// Another client changes the resource first: the first change of each is refused because of its entity tag.
 #[derive(Default)]
 pub(super) struct ChangedMeanwhile {
     met: Mutex<HashSet<(String, String)>>,

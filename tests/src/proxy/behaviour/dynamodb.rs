@@ -1,4 +1,4 @@
-//! Tables: they take time, and their backups still more.
+//! Tables, which take time, and their backups, which take more.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ impl Behave for BackupInProgress {
 struct Tables {
     created: Moments,
     updated: Moments,
-    /// Those whose index was made.
+    /// Tables whose index was created.
     indexed: Moments,
     deleted: Moments,
 }
@@ -121,7 +121,7 @@ impl Behave for TableInProgress {
         let table = table_of(call)?;
         let state = self.state(&table)?;
         if call.operation == "DescribeTable" && state == "DELETING" {
-            // The emulator has forgotten it already.
+            // The emulator has already deleted it.
             let described = json!({ "Table": { "TableName": table, "TableStatus": state } });
             let mut answer = Answer::empty(call);
             answer.set_body(described.to_string());

@@ -1,4 +1,4 @@
-//! Instances: they take time, hold what they use, and are made once per client token.
+//! Instances: they take time, protect the resources they use, and are launched once per client token.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,14 +14,14 @@ struct Held {
     groups: HashMap<String, Vec<String>>,
     /// Allocation of an address, by its association.
     associated: HashMap<String, (String, String)>,
-    /// Addresses that were taken off an instance: they are let go a moment later.
+    /// Addresses that were disassociated from an instance, which takes effect a moment later.
     taken_off: Moments,
     started: Moments,
     stopped: Moments,
     terminated: Moments,
 }
 
-/// Instances and what they hold.
+/// Instances and the resources that they use.
 pub(super) struct DependencyViolation {
     time: Duration,
     held: Mutex<Held>,
@@ -113,7 +113,7 @@ impl DependencyViolation {
     }
 }
 
-/// What an answer says of each instance, with the id before it, changed by `change`.
+/// Applies `change` to the part of an answer that describes each instance, with its id.
 fn each_instance(text: &str, change: impl Fn(&str, &str) -> String) -> String {
     let mut parts = text.split("<instanceId>");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -179,7 +179,7 @@ impl Behave for DependencyViolation {
     }
 }
 
-/// The answers that were given for client tokens.
+/// The answers by client token.
 #[derive(Default)]
 pub(super) struct ClientToken {
     answers: Mutex<HashMap<String, Answer>>,

@@ -1,4 +1,4 @@
-//! Eventual consistency: what was just created is not found by the next call, which asks another copy.
+//! Eventual consistency: the next call, which reads another replica, does not find what was just created.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{Behave, Moments, last_part};
 use crate::proxy::call::{Answer, Call, elements};
 use crate::proxy::lock;
 
-/// Things that are too new to be found.
+/// Resources that are too new to be found.
 pub(super) struct NotFoundAfterCreate {
     time: Duration,
     created: Mutex<Moments>,
@@ -18,9 +18,9 @@ impl NotFoundAfterCreate {
         Self { time, created: Mutex::default() }
     }
 
-    /// Whether what the call is about was created a moment ago.
+    /// Returns whether the resource of the call was created a moment ago.
     fn is_fresh(&self, call: &Call) -> bool {
-        // A group and an address are asked for long after they were made: a host comes later than all else.
+        // A group and an address are first used long after their creation, because the host comes last.
         let late = ["RunInstances", "AssociateAddress"].contains(&call.operation.as_str());
         let time = if late { self.time * 10 } else { self.time };
         let created = lock(&self.created);
@@ -43,7 +43,7 @@ impl Behave for NotFoundAfterCreate {
     }
 }
 
-/// What a successful call has created.
+/// Returns the resource that a successful call has created.
 fn created(call: &Call, answer: &Answer) -> Vec<String> {
     let text = answer.text();
     let all = |name: &str| elements(&text, name).into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -61,7 +61,7 @@ fn created(call: &Call, answer: &Answer) -> Vec<String> {
     }
 }
 
-/// What a call is about.
+/// Returns the resource of a call.
 fn subjects(call: &Call) -> Vec<String> {
     match call.service.as_str() {
         "s3" => call.bucket().into_iter().collect(),
@@ -75,7 +75,7 @@ fn subjects(call: &Call) -> Vec<String> {
     }
 }
 
-/// How a service says that it does not know the thing; `None` for calls that this behaviour leaves alone.
+/// Returns the error of a service for an unknown resource; `None` for calls that this behaviour does not change.
 fn not_found(call: &Call) -> Option<(u16, &'static str)> {
     match (call.service.as_str(), call.operation.as_str()) {
         ("s3", "CreateBucket") => None,

@@ -1,4 +1,4 @@
-//! Roles and instance profiles: known to other services only after a while, and not to be deleted while in use.
+//! Roles and instance profiles: they take time to propagate, and cannot be deleted while in use.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -110,7 +110,7 @@ impl Behave for InvalidInstanceProfile {
     }
 }
 
-/// What hangs on what.
+/// Which resources use which.
 #[derive(Default)]
 struct Attached {
     /// Policies of a role, and profiles with it.

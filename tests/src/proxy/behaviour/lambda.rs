@@ -1,4 +1,4 @@
-//! Functions: pending or in an update for a while, and then not to be changed again.
+//! Functions: pending or being updated for a while, during which they refuse changes.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -14,7 +14,7 @@ use crate::proxy::lock;
 struct Functions {
     created: Moments,
     updated: Moments,
-    /// Changes that somebody else's came before, each once.
+    /// Changes that were refused once because another client's change came first.
     met: HashSet<String>,
 }
 
@@ -67,7 +67,7 @@ impl Behave for FunctionInProgress {
         let (field, state) = if functions.created.within(&function, self.time) {
             ("State", Value::from("Pending"))
         } else if functions.updated.within(&function, self.time / 2) {
-            // At first there is no status at all.
+            // At first it has no status.
             ("LastUpdateStatus", Value::Null)
         } else if functions.updated.within(&function, self.time) {
             ("LastUpdateStatus", Value::from("InProgress"))
@@ -86,14 +86,14 @@ impl Behave for FunctionInProgress {
     }
 }
 
-/// A last line of a function after its log group was deleted: Lambda makes the group anew.
+/// A last log line of a function after its log group was deleted: Lambda re-creates the group.
 #[derive(Default)]
 pub(super) struct LateLog {
     functions: Mutex<HashSet<String>>,
 }
 
 impl Behave for LateLog {
-    /// What is made anew at once is as good as never deleted.
+    /// A group that is re-created at once counts as never deleted.
     fn before(&self, call: &Call) -> Option<Answer> {
         let group = call.json_text("logGroupName").filter(|_| call.is("logs", "DeleteLogGroup"))?;
         let function = group.strip_prefix("/aws/lambda/")?;

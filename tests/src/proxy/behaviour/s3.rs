@@ -1,4 +1,4 @@
-//! Buckets: changes that meet are refused, its deletion too, and a deleted bucket's name is not free at once.
+//! Buckets: concurrent changes and deletions are refused, and the name of a deleted bucket is not free at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -10,14 +10,14 @@ use crate::proxy::lock;
 
 #[derive(Default)]
 struct Buckets {
-    /// How many refusals a new bucket still gives.
+    /// The number of remaining refusals of each new bucket.
     refusals: HashMap<String, u32>,
     /// Those whose deletion was refused once.
     kept: HashSet<String>,
     deleted: Moments,
 }
 
-/// Changes of buckets that meet.
+/// Concurrent changes of buckets.
 pub(super) struct OperationAborted {
     time: Duration,
     buckets: Mutex<Buckets>,

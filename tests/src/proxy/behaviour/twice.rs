@@ -1,4 +1,4 @@
-//! What is there already: the emulators make it once more, or say that it was made; and what is gone already.
+//! Existing and deleted resources: the emulators create and delete them once more, and AWS refuses.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ struct Things {
     deleted: HashSet<String>,
 }
 
-/// What a call makes or deletes; nothing where others see to that themselves.
+/// Returns what a call creates or deletes; `None` if the emulator refuses a repetition itself.
 fn subject(call: &Call) -> Option<String> {
     let path = call.uri.path();
     match call.operation.as_str() {
@@ -33,7 +33,7 @@ fn subject(call: &Call) -> Option<String> {
     }
 }
 
-/// The group and the rules that a call is about.
+/// Returns the group and the rules of a call.
 fn rules(call: &Call) -> String {
     let about = call.parameters().into_iter().filter(|(key, _)| !["Action", "Version"].contains(&key.as_str()));
     about.map(|(key, value)| format!("{key}={value} ")).collect()

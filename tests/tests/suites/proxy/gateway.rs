@@ -7,7 +7,7 @@ use peersync_tests::proxy::behaviour::Behaviour;
 use super::{role, until_ok, with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_takes_so_many_calls_and_no_more() {
+async fn api_gateway_calls_are_throttled_by_quota() {
     let (_proxy, clients) = with(Behaviour::ApiGatewayQuota).await;
     let calls = futures::future::join_all((0..60).map(|_| clients.api_gateway.get_rest_apis().send())).await;
     let refused: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()?.code()).collect();
@@ -19,7 +19,7 @@ async fn the_gateway_takes_so_many_calls_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_of_an_api_meet_and_its_log_waits_for_the_accounts_role() {
+async fn api_changes_conflict_and_log_needs_account_role() {
     let (_proxy, clients) = with(Behaviour::ApiGatewayConcurrent).await;
     let gateway = &clients.api_gateway;
     let api = gateway.create_rest_api().name("a").send().await.unwrap().id.unwrap();
@@ -46,7 +46,7 @@ async fn changes_of_an_api_meet_and_its_log_waits_for_the_accounts_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_is_deployed_once_each_method_is_answered() {
+async fn api_is_deployable_once_every_method_has_an_integration() {
     let (_proxy, clients) = with(Behaviour::EmptyDeployment).await;
     let gateway = &clients.api_gateway;
     let api = gateway.create_rest_api().name("a").send().await.unwrap();

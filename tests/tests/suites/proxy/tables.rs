@@ -21,7 +21,7 @@ pub(super) async fn table(clients: &Clients) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_is_in_progress_and_its_backups_later_still() {
+async fn table_is_in_progress_and_continuous_backups_come_later() {
     let (_proxy, clients) = with(Behaviour::TableInProgress).await;
     let dynamodb = &clients.dynamodb;
     table(&clients).await;
@@ -49,7 +49,7 @@ async fn a_table_is_in_progress_and_its_backups_later_still() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_are_made_one_at_a_time() {
+async fn tables_are_created_one_at_a_time() {
     let (_proxy, clients) = with(Behaviour::SimultaneousTables).await;
     table(&clients).await;
     let delete = async || coded!(clients.dynamodb.delete_table().table_name("table").send());
@@ -57,7 +57,7 @@ async fn tables_are_made_one_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_takes_a_while() {
+async fn backup_is_in_progress_for_a_while() {
     let (_proxy, clients) = with(Behaviour::BackupInProgress).await;
     table(&clients).await;
     let backup = clients.dynamodb.create_backup().table_name("table").backup_name("backup").send().await.unwrap();

@@ -1,16 +1,16 @@
-//! MiniStack.
+//! Fixups for MiniStack.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
-use super::Mend;
+use super::Fixup;
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
 
-/// Tags of an API or a stage that were set later: it keeps them, and does not tell of them.
+/// Tags of an API or a stage that were set after its creation: MiniStack keeps them, but does not return them.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     /// By path, `/restapis/ID/stages/api`.
@@ -36,7 +36,7 @@ impl Tags {
     }
 }
 
-impl Mend for Tags {
+impl Fixup for Tags {
     fn answer(&self, call: &Call, answer: &mut Answer) {
         if call.service != "apigateway" || !answer.ok() {
             return;

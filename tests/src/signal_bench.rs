@@ -1,4 +1,4 @@
-//! What `bench signal` is made of: relays as processes, clients of each, the load, and what is said of it.
+//! The parts of `bench signal`: relays as processes, their clients, the load, and the report.
 
 pub mod bare;
 pub mod client;

@@ -1,11 +1,11 @@
 //! A proxy between the deployer and an emulator. It writes down every request, adds latency, injects faults, and makes
-//! the emulator, which is lenient and instant, behave as AWS does.
+//! the emulator, which is lenient and instant, behave like AWS.
 
 pub mod behaviour;
 pub mod call;
 pub mod faults;
+mod fixups;
 pub mod log;
-mod mends;
 pub mod operation;
 pub mod protocol;
 
@@ -27,18 +27,18 @@ use tokio::task::AbortHandle;
 use self::behaviour::{Behaviour, Behaviours, Times};
 use self::call::{Answer, Call};
 use self::faults::{Fault, Faults};
+use self::fixups::Fixup;
 use self::log::{Record, RequestLog};
-use self::mends::Mend;
 
-/// The longest body that is carried: a function's zip with room to spare.
+/// The maximum size of a body: a function's zip with room to spare.
 const LONGEST_BODY: usize = 128 << 20;
 /// How long a slow answer takes.
 const SLOW: Duration = Duration::from_millis(1500);
 
-/// What stands in the record of a request that took longer.
+/// The mark in the record of a request that was delayed.
 pub const LATE: &str = "Late";
 
-/// What the proxy does beside writing down.
+/// What the proxy does beside recording.
 #[derive(Debug, Default)]
 pub struct Settings {
     /// Added to every request.
@@ -51,29 +51,29 @@ pub struct Settings {
     pub times: Times,
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
-    /// Requests that take so much longer, which are marked as [`LATE`].
+    /// Requests that are delayed, and marked as [`LATE`].
     pub late: Option<Late>,
-    /// A file into which every request is written, for `support/check_requests.py`.
+    /// A file in which every request is recorded, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
-    /// Whether moto stands behind it: other things must be put right than in MiniStack.
+    /// Whether the emulator is moto, which needs other fixups than MiniStack.
     pub moto: bool,
 }
 
-/// Requests that take longer.
+/// Requests that are delayed.
 #[derive(Clone, Copy, Debug)]
 pub struct Late {
-    /// Which.
+    /// Selects the requests.
     pub meant: fn(&Call) -> bool,
-    /// How much.
+    /// The delay.
     pub time: Duration,
 }
 
-/// A running proxy; it ends when this is dropped.
+/// A running proxy, which stops when this is dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens, `http://127.0.0.1:PORT`.
+    /// The URL at which it listens, `http://127.0.0.1:PORT`.
     pub url: String,
-    /// What went through it.
+    /// The requests that went through it.
     pub log: RequestLog,
     accepting: AbortHandle,
 }
@@ -89,26 +89,26 @@ struct Shared {
     client: reqwest::Client,
     settings: Settings,
     behaviours: Behaviours,
-    mend: Box<dyn Mend>,
+    fixup: Box<dyn Fixup>,
     recording: Option<Mutex<File>>,
     log: RequestLog,
 }
 
 impl Proxy {
-    /// Starts a proxy before `upstream`, a URL without a path.
+    /// Starts a proxy in front of `upstream`, a URL without a path.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is free.
     pub async fn start(upstream: &str, settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let behaviours = Behaviours::new(&settings.behaviours, &settings.times);
         let log = RequestLog::default();
         let client = crate::http::client();
-        let mend = mends::of(settings.moto);
+        let fixup = fixups::of(settings.moto);
         let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
         let upstream = upstream.to_owned();
-        let shared = Shared { upstream, client, settings, behaviours, mend, recording, log: log.clone() };
+        let shared = Shared { upstream, client, settings, behaviours, fixup, recording, log: log.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
         Ok(Self { url, log, accepting })
     }
@@ -116,7 +116,7 @@ impl Proxy {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // An error here is of one connection that went away while it was accepted.
+        // The error concerns one connection, which was closed while it was accepted.
         let Ok((stream, _)) = listener.accept().await else { continue };
         let shared = shared.clone();
         tokio::spawn(serve(stream, shared));
@@ -124,17 +124,17 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // The delay before small writes would be counted as ours.
+    // Nagle's delay of small writes would be measured as the deployer's time.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let shared = shared.clone();
         async move { shared.handle(request).await }
     });
-    // A connection that ends badly is the business of the one who made it; the faults end some on purpose.
+    // An aborted connection is the client's problem; the faults abort some on purpose.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Why a connection is ended without an answer.
+/// The connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("dropped")]
 struct Dropped;
@@ -169,7 +169,7 @@ impl Shared {
         Ok(response)
     }
 
-    /// The answer, and who gave it where it was not the emulator; no answer where the connection is to be dropped.
+    /// The answer, and what gave it if not the emulator; no answer if the connection is to be dropped.
     async fn answer(&self, call: &Call) -> (Option<Answer>, Option<String>) {
         if let Some((_, status, code, message)) = self.settings.refuse.iter().find(|(name, ..)| *name == call.operation)
         {
@@ -200,17 +200,17 @@ impl Shared {
         if let Some((behaviour, answer)) = self.behaviours.before(call) {
             return (answer, Some(format!("{behaviour:?}")));
         }
-        let mut answer = self.forward_mended(call).await;
+        let mut answer = self.forward_fixed(call).await;
         let shown = self.behaviours.after(call, &mut answer);
         (answer, shown.map(|behaviour| format!("{behaviour:?}")))
     }
 
-    async fn forward_mended(&self, call: &Call) -> Answer {
-        let mut answer = self.forward(&self.mend.request(call)).await;
-        if let Some(following) = self.mend.following(call, &answer) {
+    async fn forward_fixed(&self, call: &Call) -> Answer {
+        let mut answer = self.forward(&self.fixup.request(call)).await;
+        if let Some(following) = self.fixup.following(call, &answer) {
             self.forward(&following).await;
         }
-        self.mend.answer(call, &mut answer);
+        self.fixup.answer(call, &mut answer);
         answer
     }
 
@@ -241,7 +241,7 @@ impl Shared {
     }
 }
 
-/// Locks; a test that panicked elsewhere does not spoil what is inside.
+/// Locks the mutex, also if a test panicked while it held it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

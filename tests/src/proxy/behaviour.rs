@@ -1,4 +1,4 @@
-//! AWS as it is, where the emulators are lenient and instant: each behaviour is one switch.
+//! Behaviours of AWS that the lenient and instant emulators lack; each is one switch.
 
 mod api_gateway;
 mod cloudfront;
@@ -24,44 +24,44 @@ pub enum Behaviour {
     /// EC2 refuses an instance profile that does not exist, has no role, or was just created; the first instance that
     /// gets one has none.
     InvalidInstanceProfile,
-    /// A role with policies or in a profile, and a profile with a role, cannot be deleted; nor for a moment after they
-    /// were taken off.
+    /// A role with policies or in a profile, and a profile with a role, cannot be deleted; nor for a moment after these
+    /// were detached.
     DeleteConflict,
-    /// Instances take time to start, to be healthy and to stop; what they use cannot be deleted before.
+    /// Instances take time to start, to become healthy and to stop; what they use cannot be deleted before.
     DependencyViolation,
-    /// The same client token gives the same instance.
+    /// The same client token returns the same instance.
     ClientToken,
     /// A table's point-in-time recovery cannot be set right after it has become active.
     ContinuousBackupsUnavailable,
     /// A backup is CREATING for a while.
     BackupInProgress,
-    /// A table is CREATING, UPDATING and DELETING for a while and refuses changes meanwhile; its index takes longer.
+    /// A table is CREATING, UPDATING or DELETING for a while and refuses changes meanwhile; its index takes longer.
     TableInProgress,
-    /// A function is Pending or being updated for a while and refuses another change; somebody else's comes first once.
+    /// A function is Pending or being updated for a while and refuses changes; once, another client's comes first.
     FunctionInProgress,
     /// A distribution is InProgress for a while; one that is enabled or in progress cannot be deleted.
     DistributionInProgress,
     /// What a distribution uses cannot be deleted.
     AccessControlInUse,
-    /// What was just created is not found.
+    /// A resource that was just created is not found.
     NotFoundAfterCreate,
-    /// S3 refuses changes of a bucket that meet, and a bucket's name right after its deletion.
+    /// S3 refuses concurrent changes of a bucket, and a bucket's name right after its deletion.
     OperationAborted,
     /// API Gateway takes 10 calls a second, 40 at once.
     ApiGatewayQuota,
     /// API Gateway refuses a change of an API while another one is under way.
     ApiGatewayConcurrent,
-    /// API Gateway deploys no API without methods, nor one with a method that nothing answers.
+    /// API Gateway deploys no API without methods, nor one with a method that has no integration.
     EmptyDeployment,
-    /// A stage's log is refused until the account has a role for it, and that role until it is known.
+    /// A stage's log is refused until the account has a role for it, and that role until it has propagated.
     GatewayLogRole,
-    /// Tables are made, changed and deleted one at a time.
+    /// Tables are created, changed and deleted one at a time.
     SimultaneousTables,
-    /// Somebody changes what belongs to a distribution between our read and our change.
+    /// Another client changes a resource of CloudFront between the deployer's read and its change.
     ChangedMeanwhile,
-    /// A function that is there writes a line into its log, and makes the group anew for it.
+    /// A function that still exists writes a line into its log, and so re-creates its log group.
     LateLog,
-    /// Methods, stages and distributions that are there already are not made again, nor is an expiry switched on twice.
+    /// Methods, stages and distributions that exist are not created again, nor is the expiry of a table enabled twice.
     AlreadyThere,
 }
 
@@ -118,7 +118,7 @@ impl Behaviour {
     }
 }
 
-/// How long things take. AWS takes up to a minute for a role and some for a distribution; the order is what counts.
+/// How long operations take. AWS takes up to a minute for a role and some for a distribution; only the order matters.
 #[derive(Clone, Debug)]
 pub struct Times {
     /// Until a role or profile is known everywhere.
@@ -149,7 +149,7 @@ impl Default for Times {
     }
 }
 
-/// What a behaviour can do with the traffic.
+/// How a behaviour changes the traffic.
 trait Behave: Send + Sync {
     /// Answers in place of the emulator.
     fn before(&self, call: &Call) -> Option<Answer> {
@@ -157,7 +157,7 @@ trait Behave: Send + Sync {
         None
     }
 
-    /// Learns from the emulator's answer, and changes it.
+    /// Reads the emulator's answer, and may change it.
     fn after(&self, call: &Call, answer: &mut Answer) {
         let _ = (call, answer);
     }
@@ -183,7 +183,7 @@ impl Behaviours {
         self.chosen.iter().find_map(|(behaviour, behave)| Some((*behaviour, behave.before(call)?)))
     }
 
-    /// Lets each behaviour learn from the answer; the first that has shown something else in its place, a state in
+    /// Passes the answer to each behaviour; returns the first one that changed it, for example to a state in
     /// progress.
     pub(super) fn after(&self, call: &Call, answer: &mut Answer) -> Option<Behaviour> {
         let mut shown = None;
@@ -198,7 +198,7 @@ impl Behaviours {
     }
 }
 
-/// Moments by name, and whether one has passed long enough ago.
+/// Times of events by name.
 #[derive(Debug, Default)]
 struct Moments(HashMap<String, Instant>);
 
@@ -215,13 +215,13 @@ impl Moments {
         self.0.contains_key(name)
     }
 
-    /// Whether it was set less than `time` ago.
+    /// Returns whether it was set less than `time` ago.
     fn within(&self, name: &str, time: Duration) -> bool {
         self.0.get(name).is_some_and(|moment| moment.elapsed() < time)
     }
 }
 
-/// What one service knows of what another one makes: nothing for a while, nor when it is asked for the first time,
+/// What one service knows of the resources of another: nothing for a while, and nothing at the first request,
 /// however long that takes.
 #[derive(Debug, Default)]
 struct Propagation {
@@ -230,14 +230,14 @@ struct Propagation {
 }
 
 impl Propagation {
-    /// Asks for it, `time` being how long it takes.
+    /// Returns whether it has propagated, which takes `time`.
     fn is_known(&mut self, name: &str, time: Duration) -> bool {
         let again = !self.asked.insert(name.to_owned());
         again && self.made.knows(name) && !self.made.within(name, time)
     }
 }
 
-/// The name at the end of an ARN.
+/// Returns the name at the end of an ARN.
 fn last_part(arn: &str) -> &str {
     arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }

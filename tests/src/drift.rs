@@ -1,4 +1,4 @@
-//! Somebody changes something of a stack in AWS, one thing of a kind at a time.
+//! Drift: each function changes one resource of a stack in AWS, as somebody outside of the deployer would.
 
 use aws_sdk_apigateway::types::{Op, PatchOperation};
 use aws_sdk_cloudfront::types::{
@@ -9,16 +9,16 @@ use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange}
 use aws_sdk_lambda::primitives::Blob;
 
 use crate::clients::REGION;
-use crate::foreign::{TRUST, empty_zip};
 use crate::stage::Stage;
+use crate::unmanaged::{TRUST, empty_zip};
 
-/// Another program in a function.
+/// Replaces the code of a function.
 pub async fn program_of_a_function(stage: &Stage) {
     let call = stage.clients.lambda.update_function_code().function_name(format!("{}-login", stage.stack()));
     call.zip_file(Blob::new(empty_zip())).send().await.expect("the program can be changed");
 }
 
-/// Somebody else's API may call a function.
+/// Lets an API outside of the stack call a function.
 pub async fn permission(stage: &Stage) {
     let (lambda, name) = (&stage.clients.lambda, format!("{}-login", stage.stack()));
     let call = lambda.remove_permission().function_name(&name).statement_id("peersync-api");
@@ -26,10 +26,10 @@ pub async fn permission(stage: &Stage) {
     let call = lambda.add_permission().function_name(&name).statement_id("peersync-api");
     let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
     let call = call.source_arn("arn:aws:execute-api:eu-central-1:1:x/*/*/*");
-    call.send().await.expect("the permission can be made anew");
+    call.send().await.expect("the permission can be re-created");
 }
 
-/// Another service may take a role.
+/// Lets another service assume a role.
 pub async fn trust(stage: &Stage) {
     let role = format!("{}-{REGION}-login", stage.stack());
     let document = TRUST.replace("lambda.amazonaws.com", "ec2.amazonaws.com");
@@ -37,27 +37,27 @@ pub async fn trust(stage: &Stage) {
     call.send().await.expect("the trust can be changed");
 }
 
-/// A role may do more.
+/// Attaches another policy to a role.
 pub async fn managed_policy(stage: &Stage) {
     let role = format!("{}-{REGION}-rooms", stage.stack());
     let call = stage.clients.iam.attach_role_policy().role_name(role);
     call.policy_arn("arn:aws:iam::aws:policy/ReadOnlyAccess").send().await.expect("the policy can be attached");
 }
 
-/// The host's profile has no role.
+/// Removes the role from the instance profile of the host.
 pub async fn profile_without_role(stage: &Stage) {
     let name = format!("{}-{REGION}-signal", stage.stack());
     let call = stage.clients.iam.remove_role_from_instance_profile().instance_profile_name(&name).role_name(&name);
     call.send().await.expect("the role can be taken out");
 }
 
-/// The distribution asks the bucket without a signature.
+/// Makes the distribution send unsigned requests to the bucket.
 pub async fn access_control(stage: &Stage) {
     let cloudfront = &stage.clients.cloudfront;
     let controls = cloudfront.list_origin_access_controls().send().await.expect("they can be listed");
-    let list = controls.origin_access_control_list().expect("there is a list");
+    let list = controls.origin_access_control_list().expect("the answer has a list");
     let ours = list.items().iter().find(|control| control.name().starts_with(stage.stack()));
-    let id = ours.expect("ours is there").id();
+    let id = ours.expect("the stack has one").id();
     let control = cloudfront.get_origin_access_control().id(id).send().await.expect("it can be read");
     let config = control.origin_access_control().and_then(|control| control.origin_access_control_config());
     let config = config.expect("it has a configuration");
@@ -73,13 +73,13 @@ pub async fn access_control(stage: &Stage) {
     call.origin_access_control_config(never).send().await.expect("it can be changed");
 }
 
-/// The pages come without their headers.
+/// Removes the response headers of the pages.
 pub async fn headers_policy(stage: &Stage) {
     let cloudfront = &stage.clients.cloudfront;
     let call = cloudfront.list_response_headers_policies().r#type(ResponseHeadersPolicyType::Custom);
     let policies = call.send().await.expect("they can be listed");
     let summary = policies.response_headers_policy_list().and_then(|list| list.items().first());
-    let id = summary.and_then(|summary| summary.response_headers_policy()).expect("ours is there").id();
+    let id = summary.and_then(|summary| summary.response_headers_policy()).expect("the stack has one").id();
     let policy = cloudfront.get_response_headers_policy().id(id).send().await.expect("it can be read");
     let config = policy.response_headers_policy().and_then(|policy| policy.response_headers_policy_config());
     let config = config.expect("it has a configuration");
@@ -89,23 +89,23 @@ pub async fn headers_policy(stage: &Stage) {
     call.response_headers_policy_config(empty).send().await.expect("it can be changed");
 }
 
-/// Everybody may reach the host's port 22.
+/// Opens port 22 of the host to everybody.
 pub async fn open_port(stage: &Stage) {
     let ec2 = &stage.clients.ec2;
     let groups = ec2.describe_security_groups().send().await.expect("they can be listed");
     let is_ours = |name: Option<&str>| name.is_some_and(|name| name.starts_with(stage.stack()));
-    let ours = groups.security_groups().iter().find(|group| is_ours(group.group_name())).expect("ours is there");
+    let ours = groups.security_groups().iter().find(|group| is_ours(group.group_name())).expect("the stack has one");
     let everyone = IpRange::builder().cidr_ip("0.0.0.0/0").build();
     let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everyone).build();
     let call = ec2.authorize_security_group_ingress().set_group_id(ours.group_id().map(str::to_owned));
     call.ip_permissions(ssh).send().await.expect("a rule can be added");
 }
 
-/// The host has another profile.
+/// Replaces the instance profile of the host.
 pub async fn profile_of_the_host(stage: &Stage) {
     let ec2 = &stage.clients.ec2;
     let call = stage.clients.iam.create_instance_profile().instance_profile_name("theirs");
-    call.send().await.expect("a profile can be made");
+    call.send().await.expect("a profile can be created");
     let profiles = ec2.describe_iam_instance_profile_associations().send().await.expect("they can be listed");
     let association = profiles.iam_instance_profile_associations().first().expect("the host has one");
     let theirs = IamInstanceProfileSpecification::builder().name("theirs").build();
@@ -114,7 +114,7 @@ pub async fn profile_of_the_host(stage: &Stage) {
     call.send().await.expect("it can be replaced");
 }
 
-/// The host is stopped.
+/// Stops the host.
 pub async fn stopped_host(stage: &Stage) {
     let hosts = stage.clients.ec2.describe_instances().send().await.expect("they can be listed");
     let mut hosts = hosts.reservations().iter().flat_map(|reservation| reservation.instances());
@@ -122,31 +122,31 @@ pub async fn stopped_host(stage: &Stage) {
     stage.clients.ec2.stop_instances().instance_ids(id).send().await.expect("it can be stopped");
 }
 
-/// A table cannot be deleted.
+/// Protects a table from deletion.
 pub async fn protected_table(stage: &Stage) {
     let call = stage.clients.dynamodb.update_table().table_name(format!("{}-Users", stage.stack()));
     call.deletion_protection_enabled(true).send().await.expect("it can be protected");
 }
 
-/// A page is missing.
+/// Deletes a page.
 pub async fn missing_page(stage: &Stage) {
     let call = stage.clients.s3.delete_object().bucket(stage.bucket()).key("index.html");
     call.send().await.expect("it can be deleted");
 }
 
-/// The program of the host is another one.
+/// Overwrites the program of the host in the bucket.
 pub async fn program_in_the_bucket(stage: &Stage) {
     let call = stage.clients.s3.put_object().bucket(stage.bucket()).key("programs/signal.gz");
     call.body(b"theirs".to_vec().into()).send().await.expect("it can be overwritten");
 }
 
-/// One of the logs is not counted.
+/// Deletes the metric filter of one log group.
 pub async fn metric_filter(stage: &Stage) {
     let logs = &stage.clients.logs;
     let filters = logs.describe_metric_filters().send().await.expect("they can be listed");
     let is_ours = |group: Option<&str>| group.is_some_and(|group| group.ends_with(&format!("{}-login", stage.stack())));
     let filter = filters.metric_filters().iter().find(|filter| is_ours(filter.log_group_name()));
-    let filter = filter.expect("ours is there");
+    let filter = filter.expect("the stack has one");
     let call = logs.delete_metric_filter().set_log_group_name(filter.log_group_name().map(str::to_owned));
     let call = call.set_filter_name(filter.filter_name().map(str::to_owned));
     call.send().await.expect("it can be deleted");
@@ -156,20 +156,20 @@ async fn api_id(stage: &Stage) -> String {
     let apis = stage.clients.api_gateway.get_rest_apis().send().await.expect("they can be listed");
     let name = format!("{}-api", stage.stack());
     let ours = apis.items().iter().find(|api| api.name() == Some(name.as_str()));
-    ours.and_then(|api| api.id()).expect("ours is there").to_owned()
+    ours.and_then(|api| api.id()).expect("the stack has one").to_owned()
 }
 
 fn replace(path: &str, value: &str) -> PatchOperation {
     PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
 }
 
-/// The API is described otherwise.
+/// Changes the description of the API.
 pub async fn description_of_the_api(stage: &Stage) {
     let call = stage.clients.api_gateway.update_rest_api().rest_api_id(api_id(stage).await);
     call.patch_operations(replace("/description", "theirs")).send().await.expect("it can be changed");
 }
 
-/// The API takes more requests.
+/// Raises the request rate that the API allows.
 pub async fn throttling(stage: &Stage) {
     let call = stage.clients.api_gateway.update_stage().rest_api_id(api_id(stage).await).stage_name("api");
     let call = call.patch_operations(replace("/*/*/throttling/rateLimit", "9999"));

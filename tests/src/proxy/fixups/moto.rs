@@ -1,4 +1,4 @@
-//! moto.
+//! Fixups for moto.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,14 +7,14 @@ use axum::body::Bytes;
 use axum::http::{Method, Uri};
 use serde_json::Value;
 
-use super::Mend;
+use super::Fixup;
 use crate::proxy::call::{Answer, Call, between};
 use crate::proxy::lock;
 
 /// The namespace of CloudFront's documents.
 const CLOUDFRONT: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
-/// What is put right, and what must be remembered for that.
+/// What the corrections must remember.
 #[derive(Debug, Default)]
 pub(super) struct Moto {
     /// Bucket policies as they were sent.
@@ -23,29 +23,29 @@ pub(super) struct Moto {
     distributions: Mutex<HashMap<String, String>>,
 }
 
-impl Mend for Moto {
+impl Fixup for Moto {
     fn request(&self, call: &Call) -> Call {
-        let mut mended = call.clone();
+        let mut fixed = call.clone();
         match call.operation.as_str() {
             "PutBucketPolicy" => {
                 if let Some(bucket) = call.bucket() {
                     lock(&self.policies).insert(bucket, call.text());
                 }
-                mended.set_body(without_denials(&call.body));
+                fixed.set_body(without_denials(&call.body));
             }
-            // It asks for a size that AWS takes from the image.
-            "RunInstances" => mended.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
+            // It requires a size that AWS takes from the image.
+            "RunInstances" => fixed.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
             _ => {}
         }
-        mended
+        fixed
     }
 
-    /// It does not keep the tags that a bucket is made with.
+    /// moto drops the tags with which a bucket is created.
     fn following(&self, call: &Call, answer: &Answer) -> Option<Call> {
         let text = call.text();
         let tags = between(&text, "<Tags>", "</Tags>").filter(|_| call.is("s3", "CreateBucket") && answer.ok())?;
         let uri: Uri = format!("{}?tagging", call.uri.path()).parse().ok()?;
-        // The others are about the body.
+        // The other headers describe the body.
         let kept = call.headers.get("authorization").map(|value| ("authorization".parse(), value.clone()));
         let headers = kept.into_iter().filter_map(|(name, value)| Some((name.ok()?, value))).collect();
         let body = format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
@@ -64,7 +64,7 @@ impl Mend for Moto {
                 let sent = call.bucket().and_then(|bucket| lock(&self.policies).get(&bucket).cloned());
                 sent.into_iter().for_each(|policy| answer.set_body(policy));
             }
-            // It forgets a distribution's access control, and what its certificate is.
+            // It drops a distribution's access control and its certificate.
             "CreateDistribution" | "UpdateDistribution" => {
                 let id = call.segment(2).or_else(|| between(&answer.text(), "<Id>", "</Id>").map(str::to_owned));
                 if let Some((id, config)) = id.zip(configuration(&call.text())) {
@@ -82,7 +82,7 @@ impl Mend for Moto {
     }
 }
 
-/// What is in the element `DistributionConfig`, whatever its attributes.
+/// Returns the content of the element `DistributionConfig`, whatever its attributes.
 fn configuration(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("<DistributionConfig>").or_else(|| {
         let (_, rest) = text.split_once("<DistributionConfig ")?;
@@ -91,7 +91,7 @@ fn configuration(text: &str) -> Option<String> {
     Some(rest.split_once("</DistributionConfig>")?.0.to_owned())
 }
 
-/// A policy without its denials: it applies them to everybody, whatever their principal and condition.
+/// Returns a policy without its denials, which moto applies to everybody, whatever their principal and condition.
 fn without_denials(policy: &[u8]) -> Bytes {
     let Ok(mut parsed) = serde_json::from_slice::<Value>(policy) else { return Bytes::copy_from_slice(policy) };
     if let Some(statements) = parsed.get_mut("Statement").and_then(Value::as_array_mut) {
@@ -105,14 +105,14 @@ mod tests {
     use super::{configuration, without_denials};
 
     #[test]
-    fn only_denials_go() {
+    fn only_denials_are_removed() {
         let policy = r#"{"Statement":[{"Effect":"Deny","Condition":{}},{"Effect":"Allow","Condition":{}}]}"#;
         assert_eq!(without_denials(policy.as_bytes()), r#"{"Statement":[{"Condition":{},"Effect":"Allow"}]}"#);
         assert_eq!(without_denials(b"no JSON"), "no JSON");
     }
 
     #[test]
-    fn a_configuration_is_found_inside_its_tags_or_alone() {
+    fn configuration_is_found_with_or_without_tags() {
         let with_tags = "<DistributionConfigWithTags><DistributionConfig><A/></DistributionConfig><Tags/>";
         assert_eq!(configuration(with_tags).as_deref(), Some("<A/>"));
         assert_eq!(configuration("<DistributionConfig xmlns=\"x\"><A/></DistributionConfig>").as_deref(), Some("<A/>"));

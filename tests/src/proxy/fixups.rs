@@ -1,0 +1,29 @@
+//! Corrections of emulator bugs that cannot be avoided otherwise, applied to requests and answers. `tests/README.md`
+//! lists the bugs.
+
+mod ministack;
+mod moto;
+
+use super::call::{Answer, Call};
+
+/// The corrections for one emulator.
+pub(super) trait Fixup: Send + Sync {
+    /// Returns the request that the emulator receives.
+    fn request(&self, call: &Call) -> Call {
+        call.clone()
+    }
+
+    /// Returns a request to send after a call.
+    fn following(&self, call: &Call, answer: &Answer) -> Option<Call> {
+        let _ = (call, answer);
+        None
+    }
+
+    /// Changes the answer to the one that AWS would have given.
+    fn answer(&self, call: &Call, answer: &mut Answer);
+}
+
+/// Returns the fixups of an emulator: those of moto, or those that harm no other emulator.
+pub(super) fn of(is_moto: bool) -> Box<dyn Fixup> {
+    if is_moto { Box::new(moto::Moto::default()) } else { Box::new(ministack::Tags::default()) }
+}
