@@ -9,7 +9,7 @@ use peersync_engine::{Progress, ResourceError, rule};
 /// The maximum number of keys that S3 accepts in one call.
 const BATCH: i32 = 1_000;
 /// Transient error codes, of single keys or of a whole call: S3 is busy, or an object was added meanwhile.
-const TRANSIENT: &[&str] = &["InternalError", "QuotaRetry", "ServiceUnavailable", "BucketNotEmpty"];
+const TRANSIENT: &[&str] = &["InternalError", "SlowDown", "ServiceUnavailable", "BucketNotEmpty"];
 
 /// Empties and deletes the bucket; succeeds if it does not exist.
 pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
