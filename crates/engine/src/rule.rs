@@ -12,13 +12,13 @@
 //! # fn release() -> Result<(), String> { Ok(()) }
 //! # fn run() -> Result<(), String> {
 //! // A condition; without the rule it is false, the default of its type.
-//! if rule!("role-visible-to-policy", is_absent()) { /* repeat the call */ }
+//! if rule!("example-condition", is_absent()) { /* repeat the call */ }
 //! // A list; without the rule it is empty.
-//! let transient: &[&str] = rule!("bucket-change-while-busy", &["OperationAborted"]);
+//! let transient: &[&str] = rule!("example-list", &["OperationAborted"]);
 //! // A value; without the rule it is the one after `without:`.
-//! let attempts = rule!("failed-call-is-repeated", 5, without: 1);
+//! let attempts = rule!("example-value", 5, without: 1);
 //! // Statements; without the rule they are skipped.
-//! rule!("address-released-before-delete" => {
+//! rule!("example-statements" => {
 //!     release()?;
 //! });
 //! # assert_eq!((transient.len(), attempts), (1, 5));
