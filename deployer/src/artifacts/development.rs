@@ -23,6 +23,8 @@ const SOURCES: [&str; 6] =
 pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Program; 2], ResourceError> {
     let own = env::current_exe().map_err(|error| failed("failed to find this program's own file", error))?;
     let folder = own.parent().unwrap_or(Path::new("."));
+    // Test programs are one folder further down.
+    let folder = folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder);
     if !is_current(workspace, folder) {
         building();
         build(workspace, folder)?;

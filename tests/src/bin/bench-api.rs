@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use peersync_deploy::programs::{API, API_ZIP};
+use peersync_deploy::artifacts;
 use peersync_tests::api_bench::function::{Costs, Program};
 use peersync_tests::api_bench::surroundings::Surroundings;
 use peersync_tests::bench::verdict;
@@ -24,7 +24,9 @@ const WARM_CALL: Duration = Duration::from_millis(2);
 async fn main() -> ExitCode {
     let (starts, calls) = (number("--starts", 21), number("--calls", 300));
     let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
-    let program = unpacked(&folder);
+    let [api, _] = artifacts::programs(|| {}).expect("the deployer carries its programs");
+    let program = unpacked(&folder, api.elf);
+    let zip = api.package.len();
     // Each has its own store, so that the rate limits of one do not affect the other.
     let ours = Program::Ours(program).measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
     let python = Program::Python.measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
@@ -44,7 +46,7 @@ async fn main() -> ExitCode {
     );
     println!();
     let reached = [
-        verdict("zip", API_ZIP.len() <= ZIP, &format!("{} of {} bytes", API_ZIP.len(), ZIP)),
+        verdict("zip", zip <= ZIP, &format!("{zip} of {ZIP} bytes")),
         verdict("first answer", ours.start <= FIRST_ANSWER, &format!("{:.1?} of {FIRST_ANSWER:?}", ours.start)),
         verdict("CPU of a warm call", ours.processor <= WARM_CALL, &format!("{:.2?} of {WARM_CALL:?}", ours.processor)),
     ];
@@ -66,11 +68,11 @@ fn number(flag: &str, default: usize) -> usize {
 }
 
 /// The program that the deployer carries, as a file that can be run.
-fn unpacked(folder: &std::path::Path) -> PathBuf {
+fn unpacked(folder: &std::path::Path, elf: &[u8]) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir_all(folder).expect("the folder for temporary files can be written");
     let program = folder.join("bootstrap");
-    std::fs::write(&program, API.bytes).expect("the program can be written");
+    std::fs::write(&program, elf).expect("the program can be written");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     program
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use peersync_deploy::programs::API;
+use peersync_deploy::artifacts;
 use peersync_tests::deployer::{Run, program};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
@@ -154,7 +154,8 @@ fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
     // Byte 18 of an ELF file holds the machine: 183 is aarch64.
     const MACHINE: usize = 18;
     let mut bytes = fs::read(program()).unwrap();
-    let beginning = &API.bytes[..BEGINNING];
+    let [api, _] = artifacts::programs(|| {}).expect("the deployer carries its programs");
+    let beginning = &api.elf[..BEGINNING];
     let places: Vec<usize> = bytes
         .windows(BEGINNING)
         .enumerate()
