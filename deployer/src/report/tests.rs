@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use super::sink::tests::Written;
 use super::*;
