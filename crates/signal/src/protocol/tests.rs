@@ -111,12 +111,12 @@ fn pages_mirror_client_messages() {
         assert!(fields.remove(field));
         fields.insert(format!("{field}?"));
     }
-    assert_eq!(mirrored("From the browser.", "To the browser."), shapes);
+    assert_eq!(mirrored("Messages from the browser.", "Messages to the browser."), shapes);
 }
 
 #[test]
 fn pages_mirror_server_messages() {
-    assert_eq!(mirrored("To the browser.", "Why a message was refused."), written(&server(true), &server(false)));
+    assert_eq!(mirrored("Messages to the browser.", "Why a message was refused."), written(&server(true), &server(false)));
 }
 
 #[test]
