@@ -116,7 +116,10 @@ fn pages_mirror_client_messages() {
 
 #[test]
 fn pages_mirror_server_messages() {
-    assert_eq!(mirrored("Messages to the browser.", "Why a message was refused."), written(&server(true), &server(false)));
+    assert_eq!(
+        mirrored("Messages to the browser.", "Why a message was refused."),
+        written(&server(true), &server(false))
+    );
 }
 
 #[test]
