@@ -14,6 +14,7 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use peersync_server::accept::{Accepted, accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,17 +50,12 @@ pub async fn serve(listener: TcpListener, listening: Listening, stop: Cancellati
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
-        let Ok(permit) = Arc::clone(&slots).acquire_owned().await else { break };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &slots) => accepted,
         };
-        // A failed accept concerns one client, or is transient: too many open files.
-        let Ok((stream, address)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        connections.spawn(connection(stream, address, listening.clone(), stop.clone(), permit));
+        let Ok(Accepted { stream, address, slot }) = accepted else { continue };
+        connections.spawn(connection(stream, address, listening.clone(), stop.clone(), slot));
     }
     drop(listener);
     // Requests that take longer are cut off: the process ends.
