@@ -53,7 +53,7 @@ fn left(file: &str, kebab: &str) -> Vec<String> {
             "{file}: the first line, `instances`, `permissions`, `dependencies`, and the calls of each method; then \
              remove `wanted` and `unfinished`, and set ABSENT to the service's own code"
         ),
-        "crates/aws/src/clients.rs: the client, if no other kind uses the service".to_owned(),
+        "crates/aws/src/services.rs: the service, if no other kind uses it".to_owned(),
         "crates/resources/src/kinds/order.rs: each dependency, with its reason".to_owned(),
         format!(
             "tests/rules.toml: a test of the suites for `{kebab}-delete-survives-absence`, once one covers it, and a \
