@@ -61,7 +61,9 @@ fn build(workspace: &Path, folder: &Path) -> Result<(), ResourceError> {
     };
     let target = folder.parent().unwrap_or(folder);
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace).args(["build", "--quiet", "--package", "peersync-runtime", "--bins"]);
+    // With the deployer among the packages, cargo chooses the features with which its dependencies were built.
+    cargo.current_dir(workspace).args(["build", "--quiet", "--package", "peersync-deploy", "--package"]);
+    cargo.args(["peersync-runtime", "--bin", "api", "--bin", "signal"]);
     cargo.args(["--profile", profile]).arg("--target-dir").arg(target);
     let status = cargo.status().map_err(|error| failed("failed to start cargo for the server programs", error))?;
     if !status.success() {

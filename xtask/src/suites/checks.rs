@@ -63,7 +63,8 @@ pub fn schemathesis() -> Vec<Command> {
 
 /// Returns the test that lets cloud-init check the user data of the instance.
 pub fn cloud_init() -> Vec<Command> {
-    let mut command = super::cargo(&["test", "--release", "--package", "peersync-resources", "--lib", "cloud_init"]);
+    let mut command =
+        super::cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests", "--lib", "cloud_init"]);
     command.args(["--", "--include-ignored"]);
     vec![command]
 }
