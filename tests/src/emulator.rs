@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The deadline for an emulator to answer after its start.
 const READY: Duration = Duration::from_secs(90);
 
-/// Which emulator.
+/// The kinds of emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// MiniStack: everything that a stack needs, functions and data planes included.

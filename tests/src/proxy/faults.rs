@@ -62,7 +62,7 @@ fn slow_down(call: &Call) -> Answer {
     Answer::error(call, 503, code, "Please reduce your request rate.")
 }
 
-/// Which requests fail, and how.
+/// Decides which requests fail, and how.
 #[derive(Debug)]
 pub struct Faults {
     kinds: Vec<Fault>,
@@ -70,7 +70,7 @@ pub struct Faults {
     seen: Mutex<HashMap<String, u64>>,
 }
 
-/// Which of the requests of one form fail.
+/// Selects the requests of one form that fail.
 #[derive(Debug)]
 enum Rule {
     /// Random ones, at this rate, with this seed.

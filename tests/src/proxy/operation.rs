@@ -19,10 +19,10 @@ pub fn mutating(service: &str, operation: &str) -> bool {
     !service.is_empty() && !READS.iter().any(|read| operation.starts_with(read))
 }
 
-/// How operations are told by method and path.
+/// A function that recognizes an operation by method and path.
 pub type ByPath = fn(&Method, &Uri) -> String;
 
-/// The operation's name. `by_path` is for services whose requests do not name it.
+/// Returns the operation's name. `by_path` is for services whose requests do not name it.
 pub fn name(by_path: Option<ByPath>, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
@@ -37,7 +37,7 @@ pub fn name(by_path: Option<ByPath>, method: &Method, uri: &Uri, headers: &Heade
     action.unwrap_or_else(|| format!("{method} {}", uri.path()))
 }
 
-/// The fields of a form.
+/// Returns the fields of a form.
 pub fn form(body: &[u8]) -> impl Iterator<Item = (String, String)> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     text.split('&').filter_map(|field| field.split_once('=')).map(|(key, value)| (decoded(key), decoded(value)))

@@ -1,4 +1,4 @@
-//! How each service is spoken to: how a request names its operation, and what errors look like.
+//! The protocol of each service: how a request names its operation, and the form of errors.
 
 use super::operation::{ByPath, api_gateway, cloudfront, lambda, s3};
 
@@ -7,11 +7,11 @@ use super::operation::{ByPath, api_gateway, cloudfront, lambda, s3};
 pub struct Protocol {
     /// The service by its signing name.
     pub service: &'static str,
-    /// The operation by method and path; `None` where the request names it.
+    /// Finds the operation by method and path; `None` if the request names it.
     pub operation: Option<ByPath>,
     /// The form of its errors.
     pub errors: ErrorForm,
-    /// Its word for "too fast".
+    /// Its error code for throttling.
     pub throttled: &'static str,
 }
 
@@ -32,7 +32,7 @@ pub enum ErrorForm {
     RestJson,
 }
 
-/// What most services say where a request comes too fast.
+/// The error code with which most services throttle requests.
 const TOO_MANY: &str = "TooManyRequestsException";
 
 /// All services that the product uses.
@@ -51,17 +51,17 @@ const PROTOCOLS: &[Protocol] = &[
 ];
 
 impl Protocol {
-    /// Of a service whose requests name their operation.
+    /// Returns the protocol of a service whose requests name their operation.
     const fn named(service: &'static str, errors: ErrorForm, throttled: &'static str) -> Self {
         Self { service, operation: None, errors, throttled }
     }
 
-    /// Of a service whose operations are told by method and path.
+    /// Returns the protocol of a service whose operations are recognized by method and path.
     const fn rest(service: &'static str, operation: ByPath, errors: ErrorForm, throttled: &'static str) -> Self {
         Self { service, operation: Some(operation), errors, throttled }
     }
 
-    /// That of a service, by its signing name; that of most where the product does not use the service.
+    /// Returns the protocol of a service, by its signing name; the most common one for a service that is not listed.
     pub fn of(service: &str) -> Self {
         let known = PROTOCOLS.iter().find(|protocol| protocol.service == service);
         known.copied().unwrap_or(Self::named("", ErrorForm::Json11, TOO_MANY))

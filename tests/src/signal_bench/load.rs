@@ -14,7 +14,7 @@ use super::client::{Client, sent_at};
 use super::process::cpu;
 use super::relays::Relay;
 
-/// Clients that send, two a pair.
+/// The number of clients that send, two in each pair.
 pub const ACTIVE: usize = 200;
 /// The maximum number of connections that are opened at the same time.
 const AT_ONCE: usize = 64;
@@ -24,13 +24,13 @@ const WINDOW: usize = 8;
 /// How fast clients were connected, each with its hello and its room.
 #[derive(Clone, Copy, Debug)]
 pub struct Connects {
-    /// In a second.
+    /// Clients per second.
     pub per_second: f64,
-    /// In a second of the relay's processor time.
+    /// Clients per second of the relay's processor time.
     pub per_core_second: f64,
 }
 
-/// How the race went.
+/// The result of the race.
 #[derive(Clone, Copy, Debug)]
 pub struct Throughput {
     /// Messages that arrived, per second.
@@ -44,11 +44,11 @@ pub struct Throughput {
 pub struct Latency {
     /// Messages per second that were sent.
     pub rate: f64,
-    /// Half arrived faster.
+    /// The median.
     pub p50: f64,
-    /// 99 of 100 arrived faster.
+    /// The 99th percentile.
     pub p99: f64,
-    /// 999 of 1000 arrived faster.
+    /// The 99.9th percentile.
     pub p999: f64,
 }
 

@@ -1,14 +1,14 @@
-//! What the machine allows, which is less than what is wanted on many.
+//! The limits of the machine, which on many machines are lower than the benchmark needs.
 
 use super::load::ACTIVE;
 
 /// Open files of a process that are no connections of clients: its listener, epoll, pipes, standard streams.
 const OTHER_FILES: usize = 60;
 
-/// What the machine allows.
+/// The limits of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// Processors.
+    /// The number of processors.
     pub cores: usize,
     /// The limit of open files of one process, after it was raised to the hard limit.
     pub files: usize,
@@ -25,7 +25,7 @@ impl Machine {
         }
     }
 
-    /// Idle connections of one relay that it allows, an even number.
+    /// Returns the number of idle connections that it allows to one relay, an even number.
     pub fn connections(&self) -> usize {
         self.files.saturating_sub(ACTIVE + OTHER_FILES) & !1
     }

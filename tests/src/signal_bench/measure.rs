@@ -21,7 +21,7 @@ const FIRST: usize = 10_000;
 const FEW: usize = 5_000;
 /// The time from the last idle client until memory is read: each has answered one ping by then.
 const SETTLE: Duration = Duration::from_secs(12);
-/// Share of the processors that others may have while a relay is measured.
+/// The share of processor time that other processes may use while a relay is measured.
 pub const DISTURBED: f64 = 0.05;
 /// The maximum number of measurements of a relay under load, if other processes disturb them.
 const ATTEMPTS: usize = 3;
@@ -30,10 +30,10 @@ const NUMBERS_PER_ATTEMPT: usize = 100_000;
 /// The time until a relay has noticed that connections are closed.
 const GONE: Duration = Duration::from_secs(2);
 
-/// What was measured of one relay.
+/// The measurements of one relay.
 #[derive(Debug)]
 pub struct Row {
-    /// Which one.
+    /// The relay.
     pub kind: Kind,
     /// Memory at each number of idle connections.
     pub idle: Vec<Idle>,
@@ -43,31 +43,31 @@ pub struct Row {
     pub throughput: Option<Throughput>,
     /// How quickly it relays at half of that.
     pub latency: Option<Latency>,
-    /// Share of the processors that neither it nor the load had, under load: it should have been nothing.
+    /// The share of processor time that other processes used under load. It should be 0.
     pub disturbed: f64,
 }
 
 /// Memory of idle connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// How many.
+    /// The number of idle connections.
     pub connections: usize,
-    /// Resident bytes for each, beside what the process had before.
+    /// Resident bytes per connection, without what the process used before.
     pub bytes: f64,
 }
 
 /// The shutdown of our server.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
-    /// Clients that were connected.
+    /// The number of connected clients.
     pub clients: usize,
-    /// Those that heard of it before their goodbye.
+    /// The number of clients that were notified before their connections were closed.
     pub told: usize,
     /// The time from the signal until the process ended.
     pub took: Duration,
-    /// Resident memory before.
+    /// The memory before the shutdown.
     pub before: Memory,
-    /// The most that was resident, in KiB.
+    /// The peak of resident memory, in KiB.
     pub highest: u64,
 }
 
@@ -144,7 +144,7 @@ async fn idle(row: &mut Row, relay: &Relay, connections: usize, keys: &TicketKey
     Ok(())
 }
 
-/// Processor time of processes that have nothing to do with it.
+/// Returns the processor time of all other processes.
 fn others(relay: &Relay) -> Duration {
     everybody().saturating_sub(cpu(relay.pid()) + cpu(std::process::id()))
 }

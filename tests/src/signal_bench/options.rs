@@ -1,4 +1,4 @@
-//! What is measured: everything, or the parts and relays that the command line names.
+//! Selects what is measured: everything, or the parts and relays that the command line names.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,9 +32,9 @@ pub struct Options {
     pub relays: Vec<Kind>,
     /// What is measured of them.
     pub parts: Vec<Part>,
-    /// Idle connections at most.
+    /// The maximum number of idle connections.
     pub connections: usize,
-    /// Of each measurement under load.
+    /// The duration of each measurement under load.
     pub time: Duration,
     /// The path of `matchbox_server`.
     pub matchbox: Option<PathBuf>,
@@ -75,7 +75,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether this part is wanted.
+    /// Returns whether this part is selected.
     pub fn has(&self, part: Part) -> bool {
         self.parts.contains(&part)
     }
@@ -95,7 +95,7 @@ fn wrong(name: &str, what: &str) -> String {
     format!("{name}: {what}\n{USAGE}")
 }
 
-/// Those of `all` that are named, in the order of `all`.
+/// Returns the named items of `all`, in the order of `all`.
 fn list<T: Copy>(name: &str, value: &str, all: &[T], key: impl Fn(T) -> &'static str) -> Result<Vec<T>, String> {
     if let Some(unknown) = value.split(',').find(|word| !all.iter().any(|known| key(*known) == *word)) {
         return Err(wrong(name, &format!("{unknown} is unknown")));

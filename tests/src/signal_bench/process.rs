@@ -25,7 +25,7 @@ pub fn memory(pid: u32) -> Option<Memory> {
     Some(Memory { resident: field("VmRSS:")?, highest: field("VmHWM:")? })
 }
 
-/// Processor time of a process, the kernel's work for it included.
+/// Returns the processor time of a process, including the kernel's work for it.
 pub fn cpu(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name in parentheses may hold blanks.
@@ -34,7 +34,7 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_secs_f64(ticks / TICKS)
 }
 
-/// Processor time of all processes together, and what the host took for others.
+/// Returns the processor time of all processes, including the time that the hypervisor took (steal).
 pub fn everybody() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);

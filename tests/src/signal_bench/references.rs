@@ -39,7 +39,7 @@ impl References {
         Ok(python)
     }
 
-    /// The program of npm's `peer`.
+    /// Returns the program of npm's `peer`, and installs it first if it is missing.
     ///
     /// # Errors
     /// If it cannot be installed.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::references::References;
 
-/// What is measured.
+/// The relays that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Ours.
+    /// PeerSync's signaling server.
     Ours,
     /// TCP without WebSocket and JSON.
     Bare,
@@ -27,7 +27,7 @@ const START: Duration = Duration::from_secs(60);
 /// A running relay, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Relay {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its port.
     pub port: u16,
@@ -35,10 +35,10 @@ pub struct Relay {
 }
 
 impl Kind {
-    /// All, ours first.
+    /// All kinds, ours first.
     pub const ALL: [Self; 5] = [Self::Ours, Self::Bare, Self::FastApi, Self::PeerServer, Self::Matchbox];
 
-    /// On the command line.
+    /// Returns its name on the command line.
     pub fn key(self) -> &'static str {
         match self {
             Self::Ours => "ours",
@@ -49,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// For the table.
+    /// Returns its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "signal (ours)",

@@ -1,30 +1,30 @@
-//! What came out, beside what is to be reached.
+//! The report: the results beside the goals.
 
 use std::time::Duration;
 
 use super::measure::{DISTURBED, Drain, Row};
 use super::relays::Kind;
 
-/// Resident bytes for each idle connection, at most.
+/// The maximum of resident bytes per idle connection.
 const IDLE_BYTES: f64 = 10_000.0;
-/// Milliseconds within which 99 of 100 messages arrive at half load.
+/// The maximum of the 99th percentile of latency at half load, in milliseconds.
 const P99_MS: f64 = 5.0;
 /// Messages per core-second, in multiples of FastAPI's.
 const TIMES_FASTAPI: f64 = 5.0;
 /// Messages per core-second, as a share of the bare relay's.
 const SHARE_OF_BARE: f64 = 0.6;
 
-/// A drain takes no longer: the server's own deadline is 8 s.
+/// The maximum duration of a drain. The server's own deadline is 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// One line of the verdict.
 #[derive(Debug, PartialEq)]
 pub struct Goal {
-    /// What is to be reached.
+    /// The goal.
     pub what: String,
-    /// What was.
+    /// The result.
     pub value: f64,
-    /// Whether that is enough.
+    /// Whether the result reaches the goal.
     pub reached: bool,
 }
 
@@ -62,7 +62,7 @@ fn line(name: &str, idle: &str, cells: &[String; 8]) -> String {
     format!("{name:<18} {idle:>28}{cells}\n")
 }
 
-/// What is to be reached, as far as it was measured.
+/// Returns the goals that were measured.
 pub fn goals(rows: &[Row]) -> Vec<Goal> {
     let find = |kind: Kind| rows.iter().find(|row| row.kind == kind);
     let Some(ours) = find(Kind::Ours) else { return Vec::new() };

@@ -33,7 +33,7 @@ impl Resting {
     /// Takes them back.
     ///
     /// # Errors
-    /// Some were closed meanwhile.
+    /// If some were closed meanwhile.
     pub async fn wake(mut self) -> Result<Vec<Client>, String> {
         let _ = self.stop.send(true);
         let mut clients = Vec::new();

@@ -23,14 +23,14 @@ use peersync_tests::emulator::{Emulator, fresh_account};
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::{Proxy, Settings};
 
-/// Kinds of which a repeated creation makes a second one, with the reason. The next plan must notice that, and its
+/// Kinds for which a repeated creation creates a second one, with the reason. The next plan must notice that, and its
 /// update must remove the second one.
 const MADE_TWICE: &[(&str, &str)] = &[
     ("elastic_ip", "EC2 takes neither a name nor a client token for an address"),
     ("rest_api", "API Gateway accepts several APIs with one name, and takes no client token"),
 ];
 
-/// Kinds that are deleted together with another resource, so that they are still there after their own deletion.
+/// Kinds that are deleted together with another resource, so that they still exist after their own deletion.
 const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
     ("api_routes", "they are part of the REST API"),
     ("lambda_permission", "it is part of the function's policy"),
@@ -212,7 +212,7 @@ impl Walk {
         }
     }
 
-    /// Whether the desired state is the same again, and in another instance of the same stack.
+    /// Checks that the desired state is the same again, and in another instance of the same stack.
     fn check_desired(&mut self, resource: &dyn Resource) {
         let (address, visible) = (resource.address(), self.visible(resource.address()));
         let desired = resource.desired(&visible);
@@ -236,7 +236,7 @@ impl Walk {
         }
     }
 
-    /// Whether there is exactly one, in its desired state.
+    /// Checks that exactly one exists, in its desired state.
     async fn check_created(&mut self, resource: &dyn Resource, once: &Census) {
         let address = resource.address();
         let Some(mut live) = self.observe(resource).await else {
@@ -284,7 +284,7 @@ impl Walk {
         }
     }
 
-    /// The whole walk; the addresses of the resources that it has seen.
+    /// Does the whole walk and returns the addresses of the resources that it has seen.
     async fn walk(mut self) -> BTreeSet<Address> {
         let before = census(&self.direct).await;
         self.forwards().await;

@@ -12,10 +12,10 @@ use peersync_tests::unmanaged;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-/// How often each command is killed.
+/// The number of times that each command is killed.
 const KILLS: usize = 10;
 
-/// The seed: `PEERSYNC_SEED`, or a fixed one.
+/// Returns the seed: `PEERSYNC_SEED`, or a fixed one.
 fn random() -> StdRng {
     let seed = std::env::var("PEERSYNC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_125);
     println!("seed {seed}; another by PEERSYNC_SEED");

@@ -15,7 +15,7 @@ async fn stage() -> Stage {
     Stage::new(Emulator::shared()).await
 }
 
-/// The id of the stack's REST API.
+/// Returns the id of the stack's REST API.
 async fn api_id(stage: &Stage) -> String {
     let apis = stage.clients.api_gateway.get_rest_apis().send().await.unwrap();
     let name = format!("{}-api", stage.stack());
@@ -29,7 +29,7 @@ async fn stack_lifecycle_up_serves_no_changes_down() {
     unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
 
-    // With the check that page and API answer.
+    // This includes the check that page and API answer.
     let up = stage.run(&["up", "--yes"]).await.expect(0);
     assert_eq!(up.result()["status"], "done");
     assert!(!up.done().is_empty());

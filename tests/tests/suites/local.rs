@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-/// On a free port, and whatever runs on this computer.
+/// Arguments for a free port, independent of what else runs on this computer.
 const EMBEDDED: [&str; 3] = ["--embedded", "--port", "0"];
 
 fn folder() -> TempDir {

@@ -27,7 +27,7 @@ impl Ground {
         Self { folder: tempfile::tempdir().expect("a folder for temporary files"), emulator, clients }
     }
 
-    /// Without credentials, as users of an emulator run it.
+    /// Returns the command without credentials, as users of an emulator run it.
     fn command(&self, arguments: &[&str]) -> Command {
         let all = [&["--output", "json", "--endpoint-url", &self.emulator.url, "local"], arguments].concat();
         let mut command = command(self.folder.path(), &all);

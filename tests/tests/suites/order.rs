@@ -11,11 +11,11 @@ use peersync_tests::stage::Stage;
 /// Longer than everything else takes together.
 const LATENESS: Duration = Duration::from_secs(3);
 
-/// Which of the delayed requests must have ended.
+/// The delayed requests that must have ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     All,
-    /// One, if each has another dependent.
+    /// Only one, if each of them has another dependent.
     One,
 }
 

@@ -110,7 +110,7 @@ impl Behave for InvalidInstanceProfile {
     }
 }
 
-/// Which resources use which.
+/// The attachments that prevent deletion.
 #[derive(Default)]
 struct Attached {
     /// Policies of a role, and profiles with it.
@@ -121,7 +121,7 @@ struct Attached {
     taken_off: Moments,
 }
 
-/// The order of deletion.
+/// Refuses to delete what is still in use.
 pub(super) struct DeleteConflict {
     time: Duration,
     attached: Mutex<Attached>,
