@@ -28,6 +28,10 @@ use peersync_tests::proxy::{Proxy, Settings};
 const MADE_TWICE: &[(&str, &str)] = &[
     ("elastic_ip", "EC2 takes neither a name nor a client token for an address"),
     ("rest_api", "API Gateway accepts several APIs with one name, and takes no client token"),
+    (
+        "signal_instance",
+        "a replacement is created beside the old host, so that an existing host is no reason not to create one",
+    ),
 ];
 
 /// Kinds that are deleted together with another resource, so that they still exist after their own deletion.
