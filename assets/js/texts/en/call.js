@@ -14,7 +14,7 @@ export default {
   "room.refused": "You were not let in.",
   "room.locked": "The room is locked. Newcomers have to knock.",
   "room.unlocked": "The room is open to everyone with the link.",
-  "room.knock": "{name} is knocking and would like to come in.",
+  "room.knock": "{name} knocks and would like to come in.",
   "room.admit": "Let in",
   "room.deny": "Not now",
   "lobby.preview": "Test camera and microphone",
