@@ -1,8 +1,7 @@
-//! Embeds the server programs (`api`, `signal`) and the pages into the deployer.
+//! Puts the pages and, for a release, the server programs (`api`, `signal`) into the deployer.
 //!
-//! The programs are built by a separate cargo in its own target folder (`<target>/runtime`), because the outer cargo
-//! holds the lock on its target folder. `PEERSYNC_RUNTIME_DIR` names a folder with prebuilt programs, such as those
-//! that `cargo xtask dist` builds for Amazon Linux 2023.
+//! `PEERSYNC_RUNTIME_DIR` names the folder with the programs, as `cargo xtask dist` builds them for Amazon Linux 2023.
+//! Without it this is a development build: it carries no programs, and builds them when a command first needs them.
 
 #[path = "src/artifacts/compact.rs"]
 mod compact;

@@ -69,7 +69,7 @@ fn build(workspace: &Path, folder: &Path) -> Result<(), ResourceError> {
     if !status.success() {
         return Err(failed("failed to build the server programs", format!("cargo ended with {status}")));
     }
-    // An unchanged program keeps its date: cargo found that nothing it depends on has changed.
+    // Cargo leaves the date of a program as it is if none of its sources has really changed; they would look newer.
     for name in ["api", "signal"] {
         let file = fs::File::options().append(true).open(folder.join(name));
         let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
@@ -78,7 +78,7 @@ fn build(workspace: &Path, folder: &Path) -> Result<(), ResourceError> {
     Ok(())
 }
 
-/// Reads a program and its package, which is kept beside it for the next run.
+/// Reads a program and packs it.
 fn read(folder: &Path, name: &'static str) -> Result<Program, ResourceError> {
     let path = folder.join(name);
     let elf = fs::read(&path).map_err(|error| failed("failed to read a server program", error))?;
