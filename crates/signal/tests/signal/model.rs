@@ -75,6 +75,8 @@ struct Model {
     place: Vec<Place>,
     rooms: [Room; 2],
     rings: Vec<Ring>,
+    /// Whom each client rings, in the order in which it began.
+    ringing: Vec<Vec<usize>>,
     out: Vec<Vec<Value>>,
 }
 
@@ -211,9 +213,11 @@ impl Model {
         if let Some(ring) = self.rings.iter_mut().find(|ring| ring.callee == callee && ring.room == room) {
             if !ring.callers.contains(&who) {
                 ring.callers.push(who);
+                self.ringing[who].push(callee);
             }
         } else {
             self.rings.push(Ring { callee, room, callers: vec![who], first: caller });
+            self.ringing[who].push(callee);
             let name = NAMES[who];
             self.tell_user(callee, &json!({ "type": "rung", "from": USERS[caller], "name": name, "room": id }));
         }
@@ -221,10 +225,8 @@ impl Model {
     }
 
     fn cancel(&mut self, who: usize) {
-        // In the order in which this caller began them. A caller is in one room only.
-        let mine: Vec<_> =
-            self.rings.iter().filter(|ring| ring.callers.contains(&who)).map(|ring| ring.callee).collect();
-        for callee in mine {
+        // A caller is in one room only.
+        for callee in std::mem::take(&mut self.ringing[who]) {
             let at = self.rings.iter().position(|ring| ring.callee == callee && ring.callers.contains(&who)).unwrap();
             let room = self.ids[self.rings[at].room].clone();
             self.rings[at].callers.retain(|caller| *caller != who);
@@ -248,6 +250,7 @@ impl Model {
         }
         let (kind, id) = (format!("{kind}ed"), self.ids[room].clone());
         for caller in ring.callers {
+            self.ringing[caller].retain(|callee| *callee != user);
             self.tell(caller, json!({ "type": kind, "room": id, "from": USERS[user] }));
         }
         self.tell_user(user, &json!({ "type": kind, "room": id, "peer": self.peers[who] }));
@@ -359,7 +362,8 @@ async fn start() -> (World, Vec<Client>, Model) {
     let peers = clients.iter().map(|client| client.peer.clone()).collect();
     let out = vec![Vec::new(); NAMES.len()];
     let place = vec![Place::Outside; NAMES.len()];
-    (world, clients, Model { ids, peers, place, rooms: Default::default(), rings: Vec::new(), out })
+    let ringing = vec![Vec::new(); NAMES.len()];
+    (world, clients, Model { ids, peers, place, rooms: Default::default(), rings: Vec::new(), ringing, out })
 }
 
 async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
@@ -385,4 +389,11 @@ fn rooms_and_rings_match_the_model() {
     let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 20..80);
     runner.run(&steps, |steps| runtime.block_on(run(&steps))).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_rings_are_missed_in_the_order_in_which_their_caller_began_them() {
+    // Client 3 rings the first user before the third, whom client 2 has rung already.
+    let (join, ring) = (|who| Step::Join(who, 1), |who, callee| Step::Ring(who, callee, 1));
+    run(&[join(2), join(3), ring(2, 2), ring(3, 0), ring(3, 2), Step::Cancel(3)]).await.unwrap();
 }
