@@ -11,7 +11,6 @@ mod error;
 mod function_logs;
 pub mod gateway;
 pub mod log;
-pub mod mail;
 pub mod options;
 mod programs;
 pub mod provision;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use peersync_mailbox::{Mailbox, Sink};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -13,7 +14,6 @@ use super::announce::{self, Ready};
 use super::backend::{self, Backend};
 use super::database::DataFolder;
 use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams};
-use super::mail::{self, Mailbox, Sink};
 use super::options::Options;
 use super::seed::{self, Person};
 use super::{LocalError, certificate, programs};
@@ -125,7 +125,7 @@ async fn start_mail(fixed: bool, mailbox: &Arc<Mailbox>, stop: &CancellationToke
         None => TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?,
     };
     let port = listener.local_addr().map_err(failed)?.port();
-    tokio::spawn(mail::serve(listener, Sink { mailbox: Arc::clone(mailbox) }, stop.clone()));
+    tokio::spawn(peersync_mailbox::serve(listener, Sink { mailbox: Arc::clone(mailbox) }, stop.clone()));
     Ok(port)
 }
 
@@ -143,7 +143,7 @@ fn routes(
     edge::router(Upstreams {
         api: backend.api.clone(),
         signaling: backend.signaling.router(),
-        mailbox: mail::router(Arc::clone(mailbox)),
+        mailbox: peersync_mailbox::router(Arc::clone(mailbox)),
         pages: Pages {
             source,
             config_json: peersync_resources::pages::config_json("/ws", &options.config.stage).into(),

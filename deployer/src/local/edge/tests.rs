@@ -10,7 +10,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::local::mail;
 
 struct Edge {
     app: Router,
@@ -28,7 +27,7 @@ impl Edge {
         let app = router(Upstreams {
             api: Router::new().route("/health", echo),
             signaling: Router::new().route("/ws", getting(|| async { "socket" })),
-            mailbox: mail::router(Arc::default()),
+            mailbox: peersync_mailbox::router(Arc::default()),
             pages: Pages { source: Source::Folder(folder.path().to_owned()), config_json: "{}".into() },
             reload: None,
             conditions: Arc::new(Conditions::new(Settings::default())),

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use smtp_proto::request::receiver::{DataReceiver, RequestReceiver};
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Error, Request};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::{Mailbox, parse};
+use crate::{Mailbox, parse};
 
 /// The maximum number of connections; further ones wait.
 const CONNECTIONS: usize = 32;
@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, sink: Sink, stop: CancellationToken) {
             let _permit = permit;
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = Session::new(stream, sink).run() => if let Err(error) = ended {
+                ended = converse(stream, sink) => if let Err(error) = ended {
                     debug!(target: "mail", %error, "an SMTP connection ended");
                 },
             }
@@ -64,6 +64,14 @@ async fn accept(
     Ok((stream, permit))
 }
 
+/// Speaks SMTP with one client until it leaves.
+///
+/// # Errors
+/// The connection failed, or the client was silent for five minutes.
+pub async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, sink: Sink) -> io::Result<()> {
+    Session { stream, sink, sender: None, recipients: Vec::new() }.run().await
+}
+
 /// What the session does after a command, besides answering.
 enum Next {
     Commands,
@@ -71,19 +79,15 @@ enum Next {
     Quit,
 }
 
-struct Session {
-    stream: TcpStream,
+struct Session<S> {
+    stream: S,
     sink: Sink,
     /// The envelope's sender; without it, RCPT and DATA are out of order.
     sender: Option<String>,
     recipients: Vec<String>,
 }
 
-impl Session {
-    fn new(stream: TcpStream, sink: Sink) -> Self {
-        Self { stream, sink, sender: None, recipients: Vec::new() }
-    }
-
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn run(mut self) -> io::Result<()> {
         self.answer("220 localhost PeerSync local mailbox").await?;
         let mut requests = RequestReceiver::default();

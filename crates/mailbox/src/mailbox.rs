@@ -1,8 +1,8 @@
 //! The received messages, in memory, the newest last.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::sync::watch;
 

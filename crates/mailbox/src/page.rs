@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::Stream;
 
-use super::{Mailbox, Message};
+use crate::{Mailbox, Message};
 
 /// The page's policy: our own script and style, one frame for the HTML of a message, and nothing else.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \

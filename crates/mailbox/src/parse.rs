@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use mail_parser::{Address, MessageParser};
 
-use super::Message;
+use crate::Message;
 
 /// Parses a message. What cannot be parsed is shown as plain text, so that nothing that was accepted is lost.
 pub fn parse(recipients: &[String], raw: &[u8]) -> Message {
