@@ -58,15 +58,24 @@ fn unit_tests(tests: &BTreeSet<&Test>) -> Result<BTreeMap<String, (PathBuf, Path
             Test::Suite(_) => None,
         })
         .collect();
-    let mut units = BTreeMap::new();
-    for package in packages {
-        let command = switchable(&["test", "--no-run", "--lib", "--package", package], &[package]);
-        let built = artifacts(command)?;
-        let program = built.into_iter().find(|artifact| artifact.is_test);
-        let program = program.ok_or_else(|| Error::Missing(format!("{package} has no unit tests")))?;
-        units.insert(package.to_owned(), (program.path, program.folder));
+    if packages.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    Ok(units)
+    // With the deployer among them, as in every other build: without it the SDK would have other features and be built
+    // once more.
+    let all: Vec<&str> = packages.iter().copied().chain([DEPLOYER]).collect();
+    let mut command = switchable(&["test", "--no-run", "--lib"], &all);
+    command.args(all.iter().flat_map(|package| ["--package", package]));
+    let built: Vec<_> = artifacts(command)?.into_iter().filter(|artifact| artifact.is_test).collect();
+    packages.into_iter().map(|package| unit_test(&built, package)).collect()
+}
+
+/// Finds the unit tests of a package among the built programs.
+fn unit_test(built: &[Artifact], package: &str) -> Result<(String, (PathBuf, PathBuf)), Error> {
+    let library = package.replace('-', "_");
+    let found = built.iter().find(|artifact| artifact.name == library);
+    let found = found.ok_or_else(|| Error::Missing(format!("{package} has no unit tests")))?;
+    Ok((package.to_owned(), (found.path.clone(), found.folder.clone())))
 }
 
 /// Returns cargo with the feature of these packages.
