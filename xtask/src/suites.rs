@@ -1,6 +1,7 @@
 //! The suites of `cargo xtask test`, in the order in which they run: the quick ones that find most come first.
 
 mod checks;
+mod skeletons;
 
 use std::fs;
 use std::path::PathBuf;
@@ -65,6 +66,7 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         programs("clippy", "all targets pass clippy", &[], || {
             vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])]
         }),
+        check("skeletons", "what `new-resource` and `new-route` write compiles", &[], skeletons::compile),
         programs("unit", "unit, property and documentation tests pass", &[], || {
             vec![
                 cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests"]),

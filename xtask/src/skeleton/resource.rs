@@ -51,7 +51,7 @@ fn left(file: &str, kebab: &str) -> Vec<String> {
     [
         format!(
             "{file}: the first line, `instances`, `permissions`, `dependencies`, and the calls of each method; then \
-             remove `wanted` and `unfinished`, and set ABSENT to the service's own code"
+             remove `enabled` and `unfinished`, and set ABSENT to the service's own code"
         ),
         "crates/aws/src/services.rs: the service, if no other kind uses it".to_owned(),
         "crates/resources/src/kinds/order.rs: each dependency, with its reason".to_owned(),
@@ -60,7 +60,8 @@ fn left(file: &str, kebab: &str) -> Vec<String> {
              rule for each further wait, repeated call and dependency"
         ),
         "tests/src/census.rs: the call that finds one that is left after `down`".to_owned(),
-        format!("cargo test --release -p peersync-resources; cargo xtask tidy; cargo xtask rules {kebab}"),
+        "cargo test --release -p peersync-deploy -p peersync-resources --lib; cargo xtask tidy".to_owned(),
+        format!("cargo xtask rules {kebab}"),
     ]
     .into()
 }

@@ -141,9 +141,11 @@ impl NewRoute {
             "crates/server/src/access.rs: new calls to the tables, if it makes any".to_owned(),
             format!("crates/api/tests/api/roles.rs: a call of the route in the test of `{}`", self.function),
             format!("{test}: what must hold for it; crates/api/tests/api/requests.rs: invalid requests"),
-            "assets/openapi.json: PEERSYNC_WRITE=1 cargo test --release -p peersync-api --test api document".to_owned(),
+            "assets/openapi.json: PEERSYNC_WRITE=1 cargo test --release -p peersync-deploy -p peersync-api --test api \
+             document"
+                .to_owned(),
             "assets/js/api.js: the call, if a page makes it".to_owned(),
-            "cargo test --release -p peersync-api; cargo xtask tidy".to_owned(),
+            "cargo test --release -p peersync-deploy -p peersync-api; cargo xtask tidy".to_owned(),
         ]
         .into()
     }
