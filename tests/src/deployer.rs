@@ -73,6 +73,13 @@ pub struct Run {
     pub elapsed: Duration,
 }
 
+impl Run {
+    /// Returns everything that it printed.
+    pub fn printed(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
 /// The essentials of a step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {

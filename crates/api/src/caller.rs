@@ -13,9 +13,9 @@ use peersync_server::secrets::Secret;
 use crate::mail::Language;
 
 /// The cookie of a browser that requested a sign-in mail.
-const ASKED_COOKIE: &str = "__Host-asked";
+const BROWSER_COOKIE: &str = "__Host-asked";
 /// Its lifetime in seconds: that of the mail.
-const ASKED_SECONDS: i64 = 15 * 60;
+const BROWSER_SECONDS: i64 = 15 * 60;
 
 /// The peer address of the connection as the gateway or the socket reports it. An extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -88,18 +88,18 @@ impl Caller {
     }
 
     /// Returns the mark of a browser that requested a mail.
-    pub fn asked(&self) -> Option<String> {
-        self.cookie(ASKED_COOKIE)
+    pub fn browser_mark(&self) -> Option<String> {
+        self.cookie(BROWSER_COOKIE)
     }
 
     /// Marks this browser as one that requested a mail.
-    pub fn set_asked(&self, value: &str) {
-        self.cookies.set(ASKED_COOKIE, value, ASKED_SECONDS);
+    pub fn set_browser_mark(&self, value: &str) {
+        self.cookies.set(BROWSER_COOKIE, value, BROWSER_SECONDS);
     }
 
     /// Removes the mark.
-    pub fn clear_asked(&self) {
-        self.cookies.clear(ASKED_COOKIE);
+    pub fn clear_browser_mark(&self) {
+        self.cookies.clear(BROWSER_COOKIE);
     }
 
     /// Returns the language of mails that this caller causes.
@@ -141,7 +141,7 @@ mod tests {
             source: None,
             cookies: SetCookies::default(),
         };
-        assert_eq!(of(&format!("x=1; __Host-asked={value}")).asked(), Some(value.clone()));
+        assert_eq!(of(&format!("x=1; __Host-asked={value}")).browser_mark(), Some(value.clone()));
         for cookie in [
             "",
             "__Host-asked",
@@ -149,7 +149,7 @@ mod tests {
             &format!("x__Host-asked={value}"),
             &format!("__Host-asked={value}é"),
         ] {
-            assert_eq!(of(cookie).asked(), None, "{cookie}");
+            assert_eq!(of(cookie).browser_mark(), None, "{cookie}");
         }
     }
 }

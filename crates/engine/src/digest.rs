@@ -34,11 +34,6 @@ pub fn encode(fields: &Fields) -> Option<String> {
     Some(digest)
 }
 
-/// Returns the number of characters of a digest of that many fields.
-pub fn length(fields: usize) -> usize {
-    PREFIX.len() + fields * WIDTH
-}
-
 /// A digest that was read back, split into the hashes of the fields.
 #[derive(Debug, Default)]
 pub struct Applied<'a>(BTreeMap<&'a str, &'a str>);

@@ -124,6 +124,11 @@ impl ResourceError {
         chain(self.source(), Vec::new())
     }
 
+    /// Returns whether one of the causes contains this text.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.causes().iter().any(|cause| cause.contains(text))
+    }
+
     /// Returns it in the form in which all errors are shown.
     pub fn problem(&self) -> Problem {
         Problem { summary: self.summary.clone(), causes: self.causes(), hint: self.hint.clone() }

@@ -41,7 +41,7 @@ pub struct Conflict {
 /// Everything that has to be done to a stack.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
-    /// The resources of the stack, each after its dependencies, without those that neither exist nor are wanted. When
+    /// The resources of the stack, each after its dependencies, without those that neither exist nor are enabled. When
     /// the stack is destroyed, the resources that exist.
     pub steps: Vec<Step>,
     /// Unmanaged resources that are in the way. A plan with conflicts is not applied.
@@ -80,7 +80,7 @@ pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> 
     let mut plan = Plan::default();
     for resource in graph.order().iter().filter_map(|address| graph.resource(address)) {
         let live = observation.get(resource.address());
-        if live.is_none() && !resource.wanted() {
+        if live.is_none() && !resource.enabled() {
             continue;
         }
         if let Some(conflict) = live.and_then(|live| conflict(resource.as_ref(), live, options.adopt)) {
@@ -125,13 +125,13 @@ pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags 
 pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs, options: &PlanOptions) -> Step {
     let address = resource.address();
     let Some(live) = live else {
-        return if resource.wanted() {
+        return if resource.enabled() {
             step(address, Action::Create, diff::creation(&resource.desired(outputs)))
         } else {
             step(address, Action::NoChange, Changes::default())
         };
     };
-    if !resource.wanted() {
+    if !resource.enabled() {
         return step(address, Action::Delete, Changes::default());
     }
     let fields = resource.desired(outputs);

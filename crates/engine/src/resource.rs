@@ -31,8 +31,8 @@ pub trait Resource: Send + Sync {
     /// Returns the resources that must exist before it, and must be deleted after it.
     fn dependencies(&self) -> Vec<Address>;
 
-    /// Returns whether the configuration wants it at all. A resource that exists but is not wanted is deleted.
-    fn wanted(&self) -> bool {
+    /// Returns whether the configuration enables it. A resource that exists but is not enabled is deleted.
+    fn enabled(&self) -> bool {
         true
     }
 

@@ -77,7 +77,7 @@ pub struct Simulated {
     /// The value of its one field of its own.
     pub setting: String,
     /// Whether the configuration wants it.
-    pub wanted: bool,
+    pub enabled: bool,
     /// Whether a replacement is created before the old resource is deleted.
     pub create_before_destroy: bool,
     /// The world in which it is.
@@ -149,8 +149,8 @@ impl Resource for Simulated {
         self.dependencies.clone()
     }
 
-    fn wanted(&self) -> bool {
-        self.wanted
+    fn enabled(&self) -> bool {
+        self.enabled
     }
 
     fn replace_on(&self) -> &'static [(FieldName, &'static str)] {

@@ -35,7 +35,7 @@ mod response_headers_policy;
 pub mod rest_api;
 pub mod s3_bucket;
 mod s3_bucket_policy;
-mod s3_objects;
+pub mod s3_objects;
 pub mod s3_program;
 mod security_group;
 mod signal_instance;

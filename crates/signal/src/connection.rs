@@ -133,7 +133,7 @@ impl Connection {
             Work::Announce(retry_ms) => {
                 let draining = ServerMessage::Draining { retry_ms };
                 self.write(false, &text_frame(&draining.to_json())).await?;
-                self.client.shared.told();
+                self.client.shared.count_notified();
                 Ok(())
             }
             Work::Replaced => Err(CloseReason::Close(close::REPLACED, None)),

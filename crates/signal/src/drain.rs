@@ -15,8 +15,8 @@ const STEP: Duration = Duration::from_millis(20);
 /// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// The number of clients that were told.
-    pub told: usize,
+    /// The number of clients that were notified.
+    pub notified: usize,
     /// The number of connections that were still open at the deadline.
     pub left: usize,
 }
@@ -43,8 +43,8 @@ impl Server {
         while shared.connections() > 0 && Instant::now() < deadline {
             sleep(STEP).await;
         }
-        let drained = Drained { told: shared.number_told(), left: shared.connections() };
-        info!(target: "signal", told = drained.told, left = drained.left, "drained");
+        let drained = Drained { notified: shared.notified(), left: shared.connections() };
+        info!(target: "signal", notified = drained.notified, left = drained.left, "drained");
         drained
     }
 }

@@ -59,8 +59,8 @@ pub struct Shared {
     pub(crate) connections: AtomicUsize,
     numbers: AtomicU64,
     draining: AtomicBool,
-    /// The number of clients that were told of the drain.
-    told: AtomicUsize,
+    /// The number of clients that were notified of the drain.
+    notified: AtomicUsize,
     started: Instant,
 }
 
@@ -84,7 +84,7 @@ impl Shared {
             // In an outbox 0 means no connection.
             numbers: AtomicU64::new(1),
             draining: AtomicBool::new(false),
-            told: AtomicUsize::new(0),
+            notified: AtomicUsize::new(0),
             started: Instant::now(),
             settings: parts.settings,
             limits,
@@ -107,12 +107,12 @@ impl Shared {
         self.draining.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn told(&self) {
-        self.told.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_notified(&self) {
+        self.notified.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn number_told(&self) -> usize {
-        self.told.load(Ordering::Relaxed)
+    pub(crate) fn notified(&self) -> usize {
+        self.notified.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connections(&self) -> usize {

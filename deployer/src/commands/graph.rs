@@ -16,7 +16,7 @@ use peersync_engine::{Address, Graph};
 pub async fn run(context: &Context, args: &GraphArgs) -> Result<Exit, CommandError> {
     let stack = context.offline_stack("000000000000", "us-east-1").await?;
     let graph = peersync_resources::catalog::graph(&stack)?;
-    let graph = graph.restricted(|address| graph.resource(address).is_some_and(|resource| resource.wanted()));
+    let graph = graph.restricted(|address| graph.resource(address).is_some_and(|resource| resource.enabled()));
     if context.json() {
         let edges: Vec<_> = edges(&graph).map(|(from, to)| json!({ "from": from, "needs": to })).collect();
         output::event(&json!({ "event": "result", "stack": stack.name(), "nodes": graph.order(), "edges": edges }));

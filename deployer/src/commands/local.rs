@@ -33,10 +33,10 @@ async fn start(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError
     log::start();
     let options = options(context, args).await?;
     let stop = CancellationToken::new();
-    let asked = stop.clone();
+    let token = stop.clone();
     tokio::spawn(async move {
         peersync_operations::asked_to_stop().await;
-        asked.cancel();
+        token.cancel();
     });
     let json = context.json();
     run_local(options, stop, |announcement| tell(announcement, json)).await?;

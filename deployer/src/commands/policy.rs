@@ -125,21 +125,8 @@ fn document(permissions: &[Permission]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifacts::stack_for_tests;
     use peersync_config::Config;
-
-    /// Returns a stack in account 123456789012 and eu-central-1, at an endpoint where nothing answers.
-    async fn stack_of(config: Config) -> Arc<Stack> {
-        let options = peersync_aws::ConnectOptions {
-            region: Some("eu-central-1".to_owned()),
-            endpoint_url: Some("http://127.0.0.1:9".to_owned()),
-            ..Default::default()
-        };
-        let clients = peersync_aws::Clients::connect(&options).await.expect("a region and an endpoint are enough");
-        let account = "123456789012".to_owned();
-        let arn = format!("arn:aws:iam::{account}:user/test");
-        let identity = peersync_aws::Identity { account, arn, partition: "aws".to_owned() };
-        Arc::new(Stack::new(config, clients, identity, None, crate::artifacts::without_programs()))
-    }
 
     fn permission(actions: &[&'static str], resources: &[&str]) -> Permission {
         Permission {
@@ -161,7 +148,7 @@ mod tests {
 
     /// Returns the ARNs of what the policy for a stage may change; list actions cover everything.
     async fn changed_by(stage: &str) -> Vec<String> {
-        let stack = stack_of(Config { stage: stage.to_owned(), ..Config::default() }).await;
+        let stack = stack_for_tests(Config { stage: stage.to_owned(), ..Config::default() }).await;
         let reads = |action: &&str| ["Describe", "Get", "List"].iter().any(|verb| action.contains(&format!(":{verb}")));
         let changes = permissions(&stack).into_iter().filter(|permission| !permission.actions.iter().all(reads));
         changes.flat_map(|permission| permission.resources).collect()
@@ -185,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn policy_fits_into_an_inline_role_policy() {
-        let stack = stack_of(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        let stack = stack_for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         let length = length(&document(&permissions(&stack)));
         assert!(length <= LONGEST_INLINE, "{length} characters");
     }

@@ -23,9 +23,9 @@ enum State {
     Drifted,
     /// It is as last applied, but the configuration has changed since.
     Outdated,
-    /// It is wanted but does not exist.
+    /// It is enabled but does not exist.
     Missing,
-    /// It exists but is no longer wanted.
+    /// It exists but is no longer enabled.
     Unwanted,
     /// It has a name of this stack but is not managed by it.
     Foreign,

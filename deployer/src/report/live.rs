@@ -95,7 +95,7 @@ impl Live {
         }
     }
 
-    fn say(&self, address: &Address, text: &str) {
+    fn set_detail(&self, address: &Address, text: &str) {
         let bars = self.bars.lock();
         if let Some((action, bar)) = bars.in_flight.get(address) {
             bar.set_message(format!("{}, {text}", words::doing(*action)));
@@ -129,10 +129,10 @@ impl Reporter for Live {
             Event::Started { address, action } => self.started(address, *action),
             // A step in flight shows its waits and retries in its own line.
             Event::Waiting { address: Some(address), reason } => {
-                return self.say(address, &format!("waiting for {reason}"));
+                return self.set_detail(address, &format!("waiting for {reason}"));
             }
             Event::Retrying { address: Some(address), attempt, reason, .. } => {
-                return self.say(address, &format!("retry {attempt}: {reason}"));
+                return self.set_detail(address, &format!("retry {attempt}: {reason}"));
             }
             Event::Finished { address, .. } | Event::Failed { address, .. } => self.ended(address),
             _ => {}

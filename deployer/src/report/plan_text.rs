@@ -94,7 +94,7 @@ fn short(value: &Value) -> String {
 /// Returns the counts: `Plan: 2 to create, 1 to change, 40 unchanged.`
 pub fn counts(plan: &Plan, style: Style) -> String {
     if plan.is_empty() {
-        return format!("Nothing to do: {} unchanged.", text::count(wanted(plan), "resource"));
+        return format!("Nothing to do: {} unchanged.", text::count(enabled(plan), "resource"));
     }
     let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete];
     let mut parts: Vec<String> = actions
@@ -108,7 +108,7 @@ pub fn counts(plan: &Plan, style: Style) -> String {
     format!("Plan: {}.", parts.join(", "))
 }
 
-fn wanted(plan: &Plan) -> usize {
+fn enabled(plan: &Plan) -> usize {
     plan.steps.len()
 }
 

@@ -17,7 +17,7 @@ fn graph(world: &Arc<Mutex<World>>) -> Graph {
             address: Address::new("node", name),
             dependencies: dependency.map(|name| Address::new("node", name)).into_iter().collect(),
             setting: "1".to_owned(),
-            wanted: true,
+            enabled: true,
             create_before_destroy: false,
             world: world.clone(),
         }) as Arc<dyn Resource>

@@ -62,7 +62,7 @@ pub struct Drain {
     /// The number of connected clients.
     pub clients: usize,
     /// The number of clients that were notified before their connections were closed.
-    pub told: usize,
+    pub notified: usize,
     /// The time from the signal until the process ended.
     pub took: Duration,
     /// The memory before the shutdown.
@@ -166,11 +166,11 @@ pub async fn drain(options: &Options, machine: &Machine, references: &References
         .into_iter()
         .map(|mut client| {
             tokio::spawn(async move {
-                let mut told = false;
+                let mut notified = false;
                 while let Ok(text) = client.receive().await {
-                    told |= text.contains("\"draining\"");
+                    notified |= text.contains("\"draining\"");
                 }
-                told
+                notified
             })
         })
         .collect();
@@ -184,10 +184,10 @@ pub async fn drain(options: &Options, machine: &Machine, references: &References
         highest
     });
     let took = tokio::task::spawn_blocking(move || relay.terminate()).await.map_err(|error| error.to_string())?;
-    let (clients, mut told) = (watching.len(), 0);
+    let (clients, mut notified) = (watching.len(), 0);
     for watched in watching {
-        told += usize::from(watched.await.unwrap_or(false));
+        notified += usize::from(watched.await.unwrap_or(false));
     }
     let highest = peak.await.unwrap_or(before.highest);
-    Ok(Drain { clients, told, took, before, highest })
+    Ok(Drain { clients, notified, took, before, highest })
 }

@@ -101,14 +101,14 @@ impl Goal {
 impl Drain {
     /// Returns whether every client was notified and the process ended in time.
     pub fn reached(&self) -> bool {
-        self.told == self.clients && self.took <= DRAIN
+        self.notified == self.clients && self.took <= DRAIN
     }
 
     /// For the reader.
     pub fn line(&self) -> String {
-        let Self { clients, told, took, before, highest } = self;
+        let Self { clients, notified, took, before, highest } = self;
         format!(
-            "{} drain of {clients} clients: {:.1} s until the process was gone, {told} told before their goodbye; resident \
+            "{} drain of {clients} clients: {:.1} s until the process was gone, {notified} notified before their goodbye; resident \
              {} MiB before, {} MiB at the highest",
             if self.reached() { "reached" } else { "MISSED " },
             took.as_secs_f64(),

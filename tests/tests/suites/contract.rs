@@ -164,7 +164,7 @@ impl Walk {
     /// The resources that the configuration wants, each after its dependencies.
     fn wanted(&self) -> Vec<Arc<dyn Resource>> {
         let all = self.graph.order().iter().filter_map(|address| self.graph.resource(address)).cloned();
-        all.filter(|resource| resource.wanted()).collect()
+        all.filter(|resource| resource.enabled()).collect()
     }
 
     fn expect(&mut self, holds: bool, address: &Address, promise: &str) {

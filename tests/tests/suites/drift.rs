@@ -33,11 +33,11 @@ async fn expect_difference(stage: &Stage, what: &str, address: &str, field: &str
 
 /// The digest covers fields only, so that the reason for a changed tag is unknown.
 fn is_drift(step: &Step) -> bool {
-    let told = |field: &String| {
+    let is_named = |field: &String| {
         let reason = field.rsplit(": ").next().unwrap_or_default();
         reason == "drift" || reason == "both" || (field.starts_with("tags.") && reason == "unknown")
     };
-    !step.fields.is_empty() && step.fields.iter().all(told)
+    !step.fields.is_empty() && step.fields.iter().all(is_named)
 }
 
 /// Creates a stack.

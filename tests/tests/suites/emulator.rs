@@ -117,8 +117,8 @@ async fn unmanaged_resource_is_not_taken_over_without_adopt() {
 
     stage.proxy().log.take();
     let refused = stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
-    let said = format!("{}{}", refused.stdout, refused.stderr);
-    assert!(said.contains("dynamodb_table.Users") && said.contains("--adopt"), "{said}");
+    let printed = refused.printed();
+    assert!(printed.contains("dynamodb_table.Users") && printed.contains("--adopt"), "{printed}");
     assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "a refused up must change nothing");
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
     // Unmanaged resources are not deleted either.

@@ -20,11 +20,6 @@ async fn stage(refuse: &[(&str, u16, &str, &str)]) -> Stage {
     Stage::with(Emulator::shared(), settings).await
 }
 
-/// Everything that the command printed.
-fn said(run: &Run) -> String {
-    format!("{}\n{}", run.stdout, run.stderr)
-}
-
 /// Asserts that the text contains `what` exactly once.
 #[track_caller]
 fn once(text: &str, what: &str) {
@@ -68,7 +63,7 @@ async fn missing_credentials_are_reported() {
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let run = peersync_tests::deployer::run(command).await.expect(1);
-    assert!(said(&run).contains("credentials") && said(&run).contains("AWS_PROFILE"), "{}", said(&run));
+    assert!(run.printed().contains("credentials") && run.printed().contains("AWS_PROFILE"), "{}", run.printed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,8 +72,8 @@ async fn missing_region_is_reported() {
     let mut command = stage.command(&["up", "--yes"]);
     command.env_remove("AWS_REGION");
     let run = peersync_tests::deployer::run(command).await;
-    assert!(matches!(run.code, Some(1 | 2)), "{}", said(&run));
-    assert!(said(&run).contains("region") && said(&run).contains("--region"), "{}", said(&run));
+    assert!(matches!(run.code, Some(1 | 2)), "{}", run.printed());
+    assert!(run.printed().contains("region") && run.printed().contains("--region"), "{}", run.printed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +81,7 @@ async fn access_denied_on_change_is_reported() {
     let denied = "User is not authorized to perform: dynamodb:CreateTable";
     let stage = stage(&[("CreateTable", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
-    let text = said(&run);
+    let text = run.printed();
     assert!(text.contains(denied) && text.contains("peersync-deploy policy"), "{text}");
     assert!(text.contains("dynamodb_table.Users"), "{text}");
     // Its siblings were finished and are listed; its dependents were skipped and are not among the errors.
@@ -104,9 +99,9 @@ async fn access_denied_on_read_is_reported() {
     let stage = stage(&[("DescribeLogGroups", 400, "AccessDeniedException", denied)]).await;
     let run = human(&stage, &["plan"]).await.expect(1);
     assert!(
-        said(&run).contains("logs:DescribeLogGroups") && said(&run).contains("peersync-deploy policy"),
+        run.printed().contains("logs:DescribeLogGroups") && run.printed().contains("peersync-deploy policy"),
         "{}",
-        said(&run)
+        run.printed()
     );
 }
 
@@ -115,7 +110,7 @@ async fn taken_bucket_name_is_reported() {
     let stage =
         stage(&[("CreateBucket", 409, "BucketAlreadyExists", "The requested bucket name is not available.")]).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
-    let text = said(&run);
+    let text = run.printed();
     assert!(text.contains("BucketAlreadyExists") && text.contains("bucket"), "{text}");
     assert!(text.contains("site.bucket") || text.contains("[site]"), "the fix names the setting: {text}");
 }
@@ -125,7 +120,7 @@ async fn unmanaged_bucket_is_reported() {
     let stage = stage(&[]).await;
     unmanaged::bucket(&stage.clients, &stage.bucket()).await;
     let run = human(&stage, &["up", "--yes", "--no-check"]).await.expect(1);
-    assert!(said(&run).contains("s3_bucket.site") && said(&run).contains("--adopt"), "{}", said(&run));
+    assert!(run.printed().contains("s3_bucket.site") && run.printed().contains("--adopt"), "{}", run.printed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +129,7 @@ async fn unreachable_endpoint_is_reported() {
     let mut command = stage.command(&["plan"]);
     command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let run = peersync_tests::deployer::run(command).await.expect(1);
-    assert!(said(&run).contains("--endpoint-url"), "{}", said(&run));
+    assert!(run.printed().contains("--endpoint-url"), "{}", run.printed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +137,7 @@ async fn unknown_configuration_key_is_reported() {
     let stage = stage(&[]).await;
     stage.configure("[api]\nmemory_md = 512\n");
     let run = human(&stage, &["up", "--yes"]).await.expect(2);
-    let text = said(&run);
+    let text = run.printed();
     assert!(text.contains("memory_md") && text.contains("memory_mb") && text.contains("peersync.toml"), "{text}");
     assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
 }

@@ -100,8 +100,8 @@ impl Host {
     }
 
     /// Returns the calls of the recorded programs, in order.
-    fn asked(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.root.path().join("asked")).unwrap_or_default();
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.root.path().join("calls")).unwrap_or_default();
         text.lines().map(|line| line.replace(&self.root.path().display().to_string(), "")).collect()
     }
 }
@@ -135,8 +135,8 @@ fn program(path: &Path, line: &str) {
 
 /// Creates a program that records its name and arguments.
 fn record(root: &Path, name: &str) {
-    let asked = root.join("asked");
-    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'", asked.display()));
+    let calls = root.join("calls");
+    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'", calls.display()));
 }
 
 /// A line of systemd's `EnvironmentFile`.
@@ -175,7 +175,7 @@ async fn host_downloads_its_program_and_serves() {
     let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
     assert!(installed.status.success(), "{installed:?}");
     assert_eq!(
-        host.asked(),
+        host.calls(),
         [
             "systemctl daemon-reload",
             "systemctl enable --now peersync-signal.service",
@@ -217,7 +217,7 @@ async fn program_with_wrong_digest_is_not_installed() {
     let mut installing = host.install();
     let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut lines, "is not the one that this host was made for").await;
-    assert!(!host.program().exists() && host.asked().is_empty(), "{:?}", host.asked());
+    assert!(!host.program().exists() && host.calls().is_empty(), "{:?}", host.calls());
     // It is retried, since the right one may be uploaded later.
     put(ours).await.unwrap();
     until(&mut lines, "peersync: done").await;

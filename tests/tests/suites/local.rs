@@ -32,8 +32,8 @@ async fn refused(folder: &Path, arguments: &[&str]) -> Run {
 
 /// Asserts that the run reports one error, with its fix.
 #[track_caller]
-fn says(run: &Run, code: i32, what: &str, fix: &str) {
-    let text = format!("{}\n{}", run.stdout, run.stderr);
+fn assert_refused(run: &Run, code: i32, what: &str, fix: &str) {
+    let text = run.printed();
     // Lines are wrapped at the terminal's width.
     let flat = text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(run.code, Some(code), "{text}");
@@ -148,7 +148,7 @@ async fn port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("it listens").port().to_string();
     let run = refused(folder.path(), &["--embedded", "--port", &port]).await;
-    says(&run, 1, &format!("port {port} is already in use"), "--port 0");
+    assert_refused(&run, 1, &format!("port {port} is already in use"), "--port 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +156,7 @@ async fn data_folder_in_use_is_reported() {
     let folder = folder();
     let product = start(folder.path(), &[]).await;
     let run = refused(folder.path(), &EMBEDDED).await;
-    says(&run, 1, &format!("is in use by process {} at {}", product.pid(), product.url()), "--ephemeral");
+    assert_refused(&run, 1, &format!("is in use by process {} at {}", product.pid(), product.url()), "--ephemeral");
     product.get("/api/health").await.expect(200);
 }
 
@@ -175,7 +175,7 @@ async fn damaged_database_is_reported() {
     bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(85));
     fs::write(&file, &bytes).expect("the database can be written");
     let run = refused(folder.path(), &EMBEDDED).await;
-    says(&run, 1, "is damaged", "--ephemeral");
+    assert_refused(&run, 1, "is damaged", "--ephemeral");
     assert_eq!(fs::read(&file).expect("the database"), bytes, "nothing more is lost");
 }
 
@@ -186,13 +186,13 @@ async fn unreachable_or_hanging_endpoint_is_reported() {
     let url = format!("http://{}", free.local_addr().expect("it listens"));
     drop(free);
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
-    says(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
+    assert_refused(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
 
     // It lists its services, and fails at the first call.
     let health = r#"{"services": {"s3": "running", "dynamodb": "running", "sts": "running", "ssm": "running"}}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { health }))).await;
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
-    says(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
+    assert_refused(&run, 1, &format!("the endpoint {url} does not answer"), "--embedded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +201,7 @@ async fn endpoint_without_licence_is_reported() {
     let text = r#"{"message": "License activation failed! Reason: no token"}"#;
     let url = endpoint(Router::new().route("/_localstack/health", get(move || async move { text }))).await;
     let run = refused(folder.path(), &["--endpoint-url", &url, "--port", "0"]).await;
-    says(&run, 1, "no valid licence", "LOCALSTACK_AUTH_TOKEN");
+    assert_refused(&run, 1, "no valid licence", "LOCALSTACK_AUTH_TOKEN");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,14 +209,14 @@ async fn invalid_configuration_is_reported() {
     let folder = folder();
     fs::write(folder.path().join("peersync.toml"), "[signaling]\nroom_capacty = 4\n").expect("a file");
     let run = refused(folder.path(), &EMBEDDED).await;
-    says(&run, 2, "room_capacty", "room_capacity");
+    assert_refused(&run, 2, "room_capacty", "room_capacity");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folder_without_pages_is_reported() {
     let folder = folder();
     let run = refused(folder.path(), &[&EMBEDDED[..], &["--assets", "nowhere"]].concat()).await;
-    says(&run, 1, "has no index.html", "--assets");
+    assert_refused(&run, 1, "has no index.html", "--assets");
 }
 
 /// A recorded server on a free port.

@@ -59,8 +59,8 @@ impl Recorded {
     async fn check(&self) -> (bool, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_requests.py");
         let output = Command::new(python()).arg(script).arg(recording(&self.folder)).output().await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&printed).into_owned())
     }
 }
 
@@ -78,9 +78,9 @@ async fn every_request_matches_the_aws_models() {
         recorded.run(&["up", "--yes", "--no-check"]).await;
     }
     recorded.run(&["down", "--yes"]).await;
-    let (fits, said) = recorded.check().await;
-    assert!(fits, "{said}");
-    println!("{said}");
+    let (fits, printed) = recorded.check().await;
+    assert!(fits, "{printed}");
+    println!("{printed}");
 }
 
 /// Tests the script itself: IAM does not allow such a name.
@@ -91,6 +91,6 @@ async fn invalid_request_is_found() {
     let call = clients.iam.create_role().role_name("no spaces").assume_role_policy_document("{}");
     // The emulator's answer does not matter.
     let _ = call.send().await;
-    let (fits, said) = recorded.check().await;
-    assert!(!fits && said.contains("iam:CreateRole RoleName: 'no spaces' does not fit"), "{said}");
+    let (fits, printed) = recorded.check().await;
+    assert!(!fits && printed.contains("iam:CreateRole RoleName: 'no spaces' does not fit"), "{printed}");
 }

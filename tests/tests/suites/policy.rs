@@ -88,10 +88,10 @@ async fn policies_contain_only_actions_and_resources_known_to_iam() {
         let role = format!("{}-{REGION}-{part}", stage.stack());
         let call = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync");
         let policy = decoded(&call.send().await.unwrap().policy_document);
-        let said = lint(&policy).await;
+        let findings = lint(&policy).await;
         // API Gateway accepts no role that may write less than all logs.
-        let meant = part == "gateway" && said.starts_with("RESOURCE_STAR") && !said.contains('\n');
-        assert!(said.is_empty() || meant, "{part}: {said}\n{policy}");
+        let meant = part == "gateway" && findings.starts_with("RESOURCE_STAR") && !findings.contains('\n');
+        assert!(findings.is_empty() || meant, "{part}: {findings}\n{policy}");
     }
 }
 

@@ -50,11 +50,11 @@ pub(super) async fn start_sign_in(
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let mut sign_in = SignIn { name: name.map(|name| name.as_str().to_owned()), ..SignIn::random() };
     // One mark for several mails, so that the link of each works in this browser.
-    if let Some(asked) = caller.asked() {
-        sign_in.asked = asked;
+    if let Some(mark) = caller.browser_mark() {
+        sign_in.browser_mark = mark;
     }
     state.store().keep_sign_in(email.as_str(), &sign_in, state.now()).await?;
     let mail_sent = state.mailer().await?.send(&letter(&sign_in)).await;
-    caller.set_asked(&sign_in.asked);
+    caller.set_browser_mark(&sign_in.browser_mark);
     Ok((StatusCode::ACCEPTED, Json(Mailed { number: sign_in.number, mail_sent })))
 }

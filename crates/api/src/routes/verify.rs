@@ -28,8 +28,8 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
     let proof = match request {
         VerifyRequest { token: Some(token), number, .. } => {
             let number = number.map(|number| number.get().ok_or_else(ApiError::number)).transpose()?;
-            let asked = caller.asked();
-            let check = state.store().use_link(&token, asked.as_deref(), number, state.now()).await?;
+            let mark = caller.browser_mark();
+            let check = state.store().use_link(&token, mark.as_deref(), number, state.now()).await?;
             judge(check, ApiError::token, ApiError::number)
         }
         VerifyRequest { email: Some(email), code: Some(code), .. } => {
@@ -51,7 +51,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
     }
     state.store().verify_user(&user, state.now()).await?;
     SignedIn::begin(&state, &caller, &user).await?;
-    caller.clear_asked();
+    caller.clear_browser_mark();
     Ok(Json(me(&user)))
 }
 

@@ -19,7 +19,7 @@ use crate::{Changes, Field, FieldName, Fields, SharedReads, Silent, Tags, observ
 struct Node {
     dependencies: BTreeSet<usize>,
     setting: u8,
-    wanted: bool,
+    enabled: bool,
     create_before_destroy: bool,
 }
 
@@ -28,18 +28,18 @@ fn address(index: usize) -> Address {
 }
 
 fn graph_of(nodes: &[Node], world: &Arc<Mutex<World>>) -> Graph {
-    // A resource can only be wanted if all its dependencies are.
-    let mut wanted: Vec<bool> = Vec::new();
+    // A resource can only be enabled if all its dependencies are.
+    let mut enabled: Vec<bool> = Vec::new();
     for node in nodes {
-        let all = node.dependencies.iter().all(|index| wanted[*index]);
-        wanted.push(node.wanted && all);
+        let all = node.dependencies.iter().all(|index| enabled[*index]);
+        enabled.push(node.enabled && all);
     }
     let resources = nodes.iter().enumerate().map(|(index, node)| {
         Arc::new(Simulated {
             address: address(index),
             dependencies: node.dependencies.iter().map(|index| address(*index)).collect(),
             setting: node.setting.to_string(),
-            wanted: wanted[index],
+            enabled: enabled[index],
             create_before_destroy: node.create_before_destroy,
             world: world.clone(),
         }) as Arc<dyn Resource>
@@ -66,14 +66,14 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
         .prop_map(|raw| {
             raw.into_iter()
                 .enumerate()
-                .map(|(position, (dependencies, setting, wanted, replaced))| Node {
+                .map(|(position, (dependencies, setting, enabled, replaced))| Node {
                     dependencies: dependencies
                         .iter()
                         .filter(|_| position > 0)
                         .map(|i| i.index(position.max(1)))
                         .collect(),
                     setting,
-                    wanted: wanted > 0,
+                    enabled: enabled > 0,
                     create_before_destroy: replaced == 0,
                 })
                 .collect()
@@ -92,10 +92,10 @@ fn fates() -> impl Strategy<Value = Fates> {
     prop::collection::vec(fate, 0..20).prop_map(Fates)
 }
 
-/// Returns the same nodes with other settings and other wanted ones, as after a change of the configuration.
+/// Returns the same nodes with other settings and other enabled ones, as after a change of the configuration.
 fn changed(nodes: &[Node], seeds: &[u8]) -> Vec<Node> {
     let changes = nodes.iter().zip(seeds.iter().cycle());
-    changes.map(|(node, seed)| Node { setting: seed % 3, wanted: seed % 8 > 0, ..node.clone() }).collect()
+    changes.map(|(node, seed)| Node { setting: seed % 3, enabled: seed % 8 > 0, ..node.clone() }).collect()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn failure_skips_exactly_its_dependents(nodes in nodes(), victim in any::<prop::sample::Index>()) {
         runtime().block_on(async {
-            let nodes: Vec<Node> = nodes.into_iter().map(|node| Node { wanted: true, ..node }).collect();
+            let nodes: Vec<Node> = nodes.into_iter().map(|node| Node { enabled: true, ..node }).collect();
             let world = Arc::new(Mutex::new(World::default()));
             let graph = graph_of(&nodes, &world);
             let fates = Fates(vec![Fate::Succeed; victim.index(nodes.len())].into_iter().chain([Fate::FailBefore]).collect());
@@ -248,7 +248,7 @@ impl Resource for Undeclared {
 #[tokio::test]
 async fn undeclared_dependency_fails_even_if_its_output_is_known() {
     let world = Arc::new(Mutex::new(World::default()));
-    let node = Node { dependencies: BTreeSet::new(), setting: 0, wanted: true, create_before_destroy: false };
+    let node = Node { dependencies: BTreeSet::new(), setting: 0, enabled: true, create_before_destroy: false };
     let other = graph_of(std::slice::from_ref(&node), &world).resource(&address(0)).unwrap().clone();
     assert!(run(&Graph::new(vec![other.clone()]).unwrap(), &world, &Fates::default(), false).await.is_complete());
 

@@ -177,7 +177,7 @@ impl Resource for Alarm {
         }
     }
 
-    fn wanted(&self) -> bool {
+    fn enabled(&self) -> bool {
         self.stack.config.alarms.enabled
     }
 

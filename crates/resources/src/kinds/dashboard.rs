@@ -47,7 +47,7 @@ impl Resource for Dashboard {
         rule!("dashboard-after-signal-instance", vec![signal_instance::address()])
     }
 
-    fn wanted(&self) -> bool {
+    fn enabled(&self) -> bool {
         self.stack.config.alarms.enabled
     }
 

@@ -61,7 +61,7 @@ impl Resource for ElasticIp {
     }
 
     /// A Cloudflare Tunnel connects outwards, so that the host needs no Elastic IP address.
-    fn wanted(&self) -> bool {
+    fn enabled(&self) -> bool {
         self.stack.config.signaling.ingress != Ingress::Cloudflare
     }
 

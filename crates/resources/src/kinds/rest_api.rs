@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOperation, RestApi};
 use serde_json::json;
 
-pub(super) use self::quota::{QuotaRetry, says};
+pub(super) use self::quota::QuotaRetry;
 use super::{Kind, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};

@@ -109,7 +109,7 @@ impl Resource for Bucket {
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        let tags = sdk_tags(context.tags)?;
+        let tags = sdk_tags!(try Tag, context.tags).context("failed to create the bucket")?;
         let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
         if self.stack.clients.region != REGION_WITHOUT_CONSTRAINT {
             let region = BucketLocationConstraint::from(self.stack.clients.region.as_str());
@@ -143,14 +143,15 @@ impl Resource for Bucket {
     ) -> Result<OutputMap, ResourceError> {
         self.apply(context.progress, settings::FIELDS.into_iter().filter(|field| changes.has(*field))).await?;
         if changes.tags() {
+            const TAGGING: &str = "failed to tag the bucket";
             let mut tags: Tags = live.tags.clone().unwrap_or_default();
             tags.extend(context.tags.clone());
             tags.retain(|key, _| !key.starts_with("aws:"));
-            let tags =
-                Tagging::builder().set_tag_set(Some(sdk_tags(&tags)?)).build().context("failed to tag the bucket")?;
+            let tags = sdk_tags!(try Tag, tags).context(TAGGING)?;
+            let tags = Tagging::builder().set_tag_set(Some(tags)).build().context(TAGGING)?;
             retry_transient(context.progress, || async {
                 let call = self.stack.clients.s3.put_bucket_tagging().bucket(&self.name).tagging(tags.clone());
-                call.send().await.context("failed to tag the bucket").map(|_| ())
+                call.send().await.context(TAGGING).map(|_| ())
             })
             .await?;
         }
@@ -263,9 +264,4 @@ where
 
 fn name_taken(error: ResourceError) -> ResourceError {
     error.hint("another account has a bucket with this name, and bucket names are global: set `bucket` under [site] to another name")
-}
-
-fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, ResourceError> {
-    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    tags.iter().map(tag).collect::<Result<_, _>>().context("failed to build the tags of the bucket")
 }

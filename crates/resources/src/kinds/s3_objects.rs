@@ -36,7 +36,7 @@ const UNEXPECTED: FieldName = FieldName::new("unexpected");
 /// The content types and cache headers of all files. This field is unreadable, because S3 does not list them.
 const HEADERS: FieldName = FieldName::new("headers");
 /// The metadata of `config.json` that stores the tags, including the digest of all fields, as JSON in base64url.
-const TAGS_METADATA: &str = "peersync-tags";
+pub const TAGS_METADATA: &str = "peersync-tags";
 /// The prefix of the tags that are stored; those of the configuration are on the bucket.
 const OUR_TAGS: &str = "peersync:";
 /// The maximum number of concurrent uploads.
@@ -239,7 +239,8 @@ impl Objects {
     }
 }
 
-fn encoded(tags: &Tags) -> String {
+/// Returns the value of [`TAGS_METADATA`] that stores these tags.
+pub fn encoded(tags: &Tags) -> String {
     let ours: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| key.starts_with(OUR_TAGS)).collect();
     URL_SAFE_NO_PAD.encode(json!(ours).to_string())
 }

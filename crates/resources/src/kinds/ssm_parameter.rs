@@ -128,7 +128,7 @@ impl Resource for Parameter {
         Vec::new()
     }
 
-    fn wanted(&self) -> bool {
+    fn enabled(&self) -> bool {
         match self.source {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
             Source::Generated => true,
@@ -136,9 +136,9 @@ impl Resource for Parameter {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        // A parameter that is not wanted probably does not exist, so its tags are read only if it does.
+        // A parameter that is not enabled probably does not exist, so its tags are read only if it does.
         let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack)), async {
-            if self.wanted() { self.tags().await.map(Some) } else { Ok(None) }
+            if self.enabled() { self.tags().await.map(Some) } else { Ok(None) }
         });
         let Some(parameter) = found?.into_iter().find(|found| found.name() == Some(&self.name)) else {
             return Ok(None);
@@ -177,7 +177,7 @@ impl Resource for Parameter {
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let ssm = &self.stack.clients.ssm;
         let value = self.value()?;
-        let tags = sdk_tags(context.tags).context("failed to create the parameter")?;
+        let tags = sdk_tags!(try Tag, context.tags).context("failed to create the parameter")?;
         let call = ssm.put_parameter().name(&self.name).value(&value).r#type(ParameterType::SecureString);
         let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
         let exists: &[&str] = rule!("parameter-create-survives-lost-answer", &["ParameterAlreadyExists"]);
@@ -207,7 +207,7 @@ impl Resource for Parameter {
             outputs = self.outputs(&value);
         }
         if changes.tags() {
-            let tags = sdk_tags(context.tags).context("failed to tag the parameter")?;
+            let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the parameter")?;
             let call = ssm.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
             let call = call.resource_id(&self.name).set_tags(Some(tags));
             call.send().await.context("failed to tag the parameter")?;
@@ -269,10 +269,6 @@ fn form(value: &str) -> &'static str {
         Ok(bytes) if bytes.len() == KEY_BYTES => KEY_FORM,
         _ => OTHER_FORM,
     }
-}
-
-fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>, aws_smithy_types::error::operation::BuildError> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 #[cfg(test)]

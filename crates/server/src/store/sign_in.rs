@@ -22,7 +22,7 @@ pub struct SignIn {
     /// The number to match: two digits, shown in the browser that requested the mail.
     pub number: i64,
     /// The value of the cookie that marks the browser that requested the mail.
-    pub asked: String,
+    pub browser_mark: String,
     /// The name, if an account was requested. The account gets the name of the request that the mail belongs to,
     /// whatever others have requested in the meantime.
     pub name: Option<String>,
@@ -35,7 +35,7 @@ impl SignIn {
             token: random_token(),
             code: format!("{:06}", rand::random_range(0..1_000_000)),
             number: rand::random_range(10..100),
-            asked: random_token(),
+            browser_mark: random_token(),
             name: None,
         }
     }
@@ -83,7 +83,7 @@ impl Store {
             .item("codeHash", text(hash(&format!("{salt}{}", sign_in.code))))
             .item("salt", text(salt))
             .item("number", number(sign_in.number))
-            .item("askedHash", text(hash(&sign_in.asked)))
+            .item("askedHash", text(hash(&sign_in.browser_mark)))
             .item("tries", number(0))
             .item("expiresAt", number(now + SIGN_IN_SECONDS));
         let item = match &sign_in.name {
@@ -103,14 +103,14 @@ impl Store {
         Ok(())
     }
 
-    /// Consumes a link. `asked` is the browser's cookie, `given` the number that was typed.
+    /// Consumes a link. `mark` is the browser's cookie, `given` the number that was typed.
     ///
     /// # Errors
     /// A call failed.
     pub async fn use_link(
         &self,
         token: &str,
-        asked: Option<&str>,
+        mark: Option<&str>,
         given: Option<i64>,
         now: i64,
     ) -> Result<CodeCheck, StoreError> {
@@ -122,7 +122,7 @@ impl Store {
         if get_number(&item, "expiresAt").is_none_or(|end| end <= now) {
             return Ok(CodeCheck::Unknown);
         }
-        let same_browser = asked.is_some_and(|asked| get_text(&item, "askedHash").as_deref() == Some(&*hash(asked)));
+        let same_browser = mark.is_some_and(|mark| get_text(&item, "askedHash").as_deref() == Some(&*hash(mark)));
         if !same_browser {
             let Some(given) = given else { return Ok(CodeCheck::NumberNeeded) };
             match self.count_try(&key, now).await? {

@@ -27,7 +27,7 @@ async fn drain_announces_before_close_and_refuses_new_connections() {
     for client in &mut clients {
         assert_eq!(client.came().await, Came::Closed(1012));
     }
-    assert_eq!(drain.await.unwrap(), Drained { told: 20, left: 0 });
+    assert_eq!(drain.await.unwrap(), Drained { notified: 20, left: 0 });
     let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
     let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
@@ -45,17 +45,17 @@ async fn queued_messages_come_before_the_close() {
     let drain = tokio::spawn(async move { server.drain().await });
     ada.expect("draining").await;
     ada.send(json!({ "type": "signal", "to": bob.peer, "candidate": null })).await;
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     loop {
         match bob.came().await {
-            Came::Message(message) => told.push(message["type"].as_str().unwrap().to_owned()),
+            Came::Message(message) => received.push(message["type"].as_str().unwrap().to_owned()),
             closed => {
                 assert_eq!(closed, Came::Closed(1012));
                 break;
             }
         }
     }
-    assert!(told.contains(&"draining".to_owned()), "{told:?}");
+    assert!(received.contains(&"draining".to_owned()), "{received:?}");
     drop((ada, bob));
     assert_eq!(drain.await.unwrap().left, 0);
 }
@@ -68,5 +68,5 @@ async fn drain_ends_at_its_deadline_with_a_stuck_client() {
     // It neither reads nor responds.
     let _silent = world.inside("Silent", "r").await;
     let drained = world.server.drain().await;
-    assert_eq!(drained.told, 1);
+    assert_eq!(drained.notified, 1);
 }

@@ -176,9 +176,9 @@ async fn slow_reader_is_closed_and_others_continue() {
     let left = loop {
         ada.signal(&bob.peer, &large).await;
         ada.signal(&cat.peer, "small").await;
-        let told = ada.settle().await;
+        let messages = ada.settle().await;
         assert_eq!(candidates(&cat.settle().await), ["small"], "the others wait for nobody");
-        if let Some(left) = told.iter().find(|message| message["type"] == "peer-left") {
+        if let Some(left) = messages.iter().find(|message| message["type"] == "peer-left") {
             break left.clone();
         }
     };

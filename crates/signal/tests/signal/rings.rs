@@ -57,11 +57,11 @@ async fn friend_rings_in_all_tabs_and_the_first_to_accept_wins() {
     tokio::join!(one.send(accept.clone()), two.send(accept));
     let (mut winners, mut losers) = (Vec::new(), 0);
     for tab in [&mut one, &mut two] {
-        let told = tab.settle().await;
-        let accepted: Vec<_> = told.iter().filter(|message| message["type"] == "accepted").collect();
-        assert_eq!(accepted.len(), 1, "{told:?}");
+        let messages = tab.settle().await;
+        let accepted: Vec<_> = messages.iter().filter(|message| message["type"] == "accepted").collect();
+        assert_eq!(accepted.len(), 1, "{messages:?}");
         winners.push(accepted[0]["peer"].clone());
-        losers += told.iter().filter(|message| message["code"] == "ring_over").count();
+        losers += messages.iter().filter(|message| message["code"] == "ring_over").count();
     }
     // Both tabs may respond before the other is done, so everything is queued only after a second settle.
     losers += one.settle().await.len() + two.settle().await.len();
@@ -121,9 +121,9 @@ async fn ring_is_missed_if_cancelled_left_or_unanswered() {
         let missed = bob.expect("missed").await;
         assert_eq!((&missed["from"], &missed["room"]), (&json!(ADA), &json!(room)), "{how}");
         loop {
-            let told = ada.next().await;
-            if told["type"] == "missed" {
-                assert_eq!((&told["to"], &told["room"]), (&json!(BOB), &json!(room)));
+            let message = ada.next().await;
+            if message["type"] == "missed" {
+                assert_eq!((&message["to"], &message["room"]), (&json!(BOB), &json!(room)));
                 break;
             }
         }
@@ -181,16 +181,16 @@ async fn presence_is_sent_to_friends_only() {
     eve.settle().await;
     let mut bob = world.user(BOB).await;
     let online = |email: &str, online: bool| (json!(email), json!(online));
-    let told = |message: Value| (message["email"].clone(), message["online"].clone());
-    assert_eq!(told(bob.expect("presence").await), online(ADA, true), "who comes sees who is there");
-    assert_eq!(told(ada.expect("presence").await), online(BOB, true));
+    let presence = |message: Value| (message["email"].clone(), message["online"].clone());
+    assert_eq!(presence(bob.expect("presence").await), online(ADA, true), "who comes sees who is there");
+    assert_eq!(presence(ada.expect("presence").await), online(BOB, true));
     let mut second = world.user(BOB).await;
-    assert_eq!(told(second.expect("presence").await), online(ADA, true));
+    assert_eq!(presence(second.expect("presence").await), online(ADA, true));
     bob.send(json!({ "type": "bye" })).await;
     second.settle().await;
     assert!(ada.settle().await.is_empty(), "one tab is left");
     second.send(json!({ "type": "bye" })).await;
-    assert_eq!(told(ada.expect("presence").await), online(BOB, false));
+    assert_eq!(presence(ada.expect("presence").await), online(BOB, false));
     assert!(eve.settle().await.is_empty());
 }
 

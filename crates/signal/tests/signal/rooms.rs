@@ -98,8 +98,8 @@ async fn addresses_are_sent_to_friends_only() {
     for peer in eve.join(&room).await["peers"].as_array().unwrap() {
         assert!(peer.get("email").is_none(), "{peer}");
     }
-    let told = ada.settle().await;
-    let joined: Vec<_> = told.iter().filter(|message| message["type"] == "peer-joined").collect();
+    let messages = ada.settle().await;
+    let joined: Vec<_> = messages.iter().filter(|message| message["type"] == "peer-joined").collect();
     assert_eq!(joined[0]["email"], "bob@example.org");
     assert!(joined[1].get("email").is_none());
 }
@@ -183,9 +183,9 @@ async fn joining_another_room_leaves_the_first() {
     ada.join(&one).await;
     bob.join(&one).await;
     bob.join(&two).await;
-    let told = ada.settle().await;
+    let messages = ada.settle().await;
     assert_eq!(
-        told.iter().map(|message| message["type"].as_str().unwrap()).collect::<Vec<_>>(),
+        messages.iter().map(|message| message["type"].as_str().unwrap()).collect::<Vec<_>>(),
         ["peer-joined", "peer-left"]
     );
     ada.signal(&bob.peer, "x").await;

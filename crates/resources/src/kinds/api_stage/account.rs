@@ -1,7 +1,7 @@
 //! The account's role for API Gateway's logs, one for all APIs of the region.
 
 use super::super::iam_role;
-use super::super::rest_api::{QuotaRetry as _, replace, says};
+use super::super::rest_api::{QuotaRetry as _, replace};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_aws::retry::{Schedule, while_failing};
@@ -12,7 +12,7 @@ const PATH: &str = "/cloudwatchRoleArn";
 
 /// Returns whether the settings of an API stage were rejected because the account has no role.
 pub(super) fn is_missing(error: &ResourceError) -> bool {
-    error.is(&["BadRequestException"]) && says(error, "CloudWatch Logs role ARN must be set")
+    error.is(&["BadRequestException"]) && error.mentions("CloudWatch Logs role ARN must be set")
 }
 
 /// Sets the stack's role as the account's if the account has none.
@@ -60,5 +60,5 @@ async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), Resou
 
 /// Returns whether API Gateway rejected a role that it cannot assume, or whose policy it does not see.
 fn is_not_assumable(error: &ResourceError) -> bool {
-    error.is(&["BadRequestException"]) && says(error, "does not have required permissions")
+    error.is(&["BadRequestException"]) && error.mentions("does not have required permissions")
 }

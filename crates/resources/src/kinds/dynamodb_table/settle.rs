@@ -127,8 +127,8 @@ impl Table {
             TimeToLiveSpecification::builder().attribute_name(attribute).enabled(on).build().context(SUMMARY)?;
         let call = self.stack.clients.dynamodb.update_time_to_live().table_name(&self.name);
         match call.time_to_live_specification(wanted).send().await.context(SUMMARY) {
-            Err(error) if rule!("table-expiry-already-enabled", says(&error, "TimeToLive is already")) => Ok(()),
-            Err(error) if says(&error, "modified multiple times") => {
+            Err(error) if rule!("table-expiry-already-enabled", error.mentions("TimeToLive is already")) => Ok(()),
+            Err(error) if error.mentions("modified multiple times") => {
                 Err(error.hint("DynamoDB allows one such change per hour: run the command again in an hour"))
             }
             result => result.map(|_| ()),
@@ -172,12 +172,8 @@ fn is_settled(table: &TableDescription) -> bool {
 }
 
 fn is_crowded(error: &ResourceError) -> bool {
-    let is_crowded = error.is(&["LimitExceededException"]) && says(error, TOO_MANY_AT_ONCE);
+    let is_crowded = error.is(&["LimitExceededException"]) && error.mentions(TOO_MANY_AT_ONCE);
     rule!("table-limit-is-transient", is_crowded)
-}
-
-fn says(error: &ResourceError, text: &str) -> bool {
-    error.causes().iter().any(|cause| cause.contains(text))
 }
 
 #[cfg(test)]

@@ -35,13 +35,8 @@ impl QuotaRetry for Progress {
 
 fn is_transient(error: &ResourceError) -> bool {
     let is_quota = error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"]);
-    let is_concurrent = error.is(&["ConflictException"]) && says(error, "concurrent");
+    let is_concurrent = error.is(&["ConflictException"]) && error.mentions("concurrent");
     rule!("api-quota-is-transient", is_quota) || rule!("api-change-while-busy", is_concurrent)
-}
-
-/// Returns whether one of the error's causes contains the text.
-pub(in crate::kinds) fn says(error: &ResourceError, text: &str) -> bool {
-    error.causes().iter().any(|cause| cause.contains(text))
 }
 
 #[cfg(test)]
