@@ -1,4 +1,5 @@
-//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `dist`, `bench` and `try`.
+//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `dist`, `bench`, `trim-sdk` and
+//! `try`.
 
 mod bench;
 mod dist;
@@ -11,6 +12,7 @@ mod test;
 mod tidy;
 mod tools;
 mod totals;
+mod trim_sdk;
 mod try_it;
 mod workspace;
 
@@ -50,6 +52,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Write `vendor/`: copies of SDK crates with only the operations that the project calls.
+    TrimSdk,
     /// Start MiniStack, deploy the stack onto it, and keep it until Ctrl-C.
     Try,
 }
@@ -87,6 +91,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Rules(options) => rules::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),
+        Command::TrimSdk => trim_sdk::run().map(|()| ExitCode::SUCCESS),
         Command::Try => try_it::run(),
     }
 }

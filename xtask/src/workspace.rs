@@ -76,3 +76,12 @@ pub fn tracked_files(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
 }
+
+/// Returns the [`tracked_files`] without the generated crates in `vendor/`, to whose sources no rule of the project applies.
+///
+/// # Errors
+/// If git fails.
+pub fn written_files(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let is_generated = |path: &PathBuf| path.starts_with("vendor") && path.components().count() > 2;
+    Ok(tracked_files(root)?.into_iter().filter(|path| !is_generated(path)).collect())
+}

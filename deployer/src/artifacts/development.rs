@@ -13,8 +13,8 @@ use peersync_resources::Program;
 use super::package::{self, Package};
 
 /// What the programs are built from, below the checkout.
-const SOURCES: [&str; 6] =
-    ["crates/server", "crates/api", "crates/signal", "crates/websocket", "runtime", "Cargo.lock"];
+const SOURCES: [&str; 7] =
+    ["crates/server", "crates/api", "crates/signal", "crates/websocket", "runtime", "vendor", "Cargo.lock"];
 
 /// Returns the programs beside this one; builds them first if they are missing or older than their sources.
 ///

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
-use crate::workspace::{deployer, root, target, tracked_files};
+use crate::workspace::{deployer, root, target, written_files};
 
 /// The beginnings of paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 4] = ["/root/", "/work/", "/home/", "/Users/"];
@@ -15,7 +15,7 @@ const EXAMPLES: [&str; 3] = ["/home/you", "/home/runner", "/home/ec2-user"];
 /// Returns the lines of the repository that contain a path of one machine.
 pub fn machine_paths() -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
-    for file in tracked_files(&root())? {
+    for file in written_files(&root())? {
         // A file that is not text has no lines; one that was deleted is not in the next commit.
         let Ok(text) = fs::read_to_string(root().join(&file)) else { continue };
         if file.ends_with("suites/checks.rs") {
@@ -39,7 +39,7 @@ fn names_machine_path(line: &str) -> bool {
 
 /// Returns the run of shellcheck on all shell scripts of the repository.
 pub fn shellcheck() -> Vec<Command> {
-    let files = tracked_files(&root()).unwrap_or_default();
+    let files = written_files(&root()).unwrap_or_default();
     let scripts: Vec<PathBuf> = files.into_iter().filter(|file| is_shell_script(&root().join(file))).collect();
     let mut command = Command::new("shellcheck");
     command.args(scripts).current_dir(root());

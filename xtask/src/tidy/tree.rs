@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{At as _, Error};
 use crate::process::line;
-use crate::workspace::{builder, tracked_files};
+use crate::workspace::{builder, written_files};
 
 /// The files and packages to check.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Tree {
     /// # Errors
     /// If git or cargo cannot tell which files and packages it has.
     pub fn read(root: &Path) -> Result<Self, Error> {
-        Ok(Self { files: texts(root, tracked_files(root)?), packages: packages(root)? })
+        Ok(Self { files: texts(root, written_files(root)?), packages: packages(root)? })
     }
 
     /// Returns the files with one of these extensions.
