@@ -44,7 +44,7 @@ impl Server {
             sleep(STEP).await;
         }
         let drained = Drained { notified: shared.notified(), left: shared.connections() };
-        info!(target: "signal", notified = drained.notified, left = drained.left, "drained");
+        info!(target: "signal", told = drained.notified, left = drained.left, "drained");
         drained
     }
 }
