@@ -110,7 +110,7 @@ pub(crate) async fn stack_for_tests(config: peersync_config::Config) -> std::syn
     let account = "123456789012".to_owned();
     let arn = format!("arn:aws:iam::{account}:user/test");
     let identity = peersync_aws::Identity { account, arn, partition: "aws".to_owned() };
-    std::sync::Arc::new(peersync_resources::Stack::new(config, clients, identity, None, without_programs()))
+    std::sync::Arc::new(peersync_resources::Stack::new(config, clients, identity, without_programs()))
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl Stage {
         fs::write(self.folder.path().join("peersync.toml"), text).expect("the configuration can be written");
     }
 
+    /// Removes the configuration, as in a folder that has none.
+    pub fn remove_configuration(&self) {
+        fs::remove_file(self.folder.path().join("peersync.toml")).expect("the configuration exists");
+    }
+
     /// The folder in which the deployer runs.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -64,6 +65,23 @@ impl Loaded {
             true => Ok(()),
             false => Err(ConfigError::new(self.file.as_deref().unwrap_or(FILE), &self.shown, problems)),
         }
+    }
+
+    /// Checks that the expiry, if it is a time, has not come yet: `up` would create what the next teardown removes.
+    ///
+    /// # Errors
+    /// Returns the expiry with its position.
+    pub fn require_future_expiry(&self, now: SystemTime) -> Result<(), ConfigError> {
+        let Some(expires) = self.config.stack.expires.filter(|expires| expires.is_past(now)) else { return Ok(()) };
+        let key = "stack.expires";
+        let problem = Problem {
+            summary: "the expiry is in the past".to_owned(),
+            key: key.to_owned(),
+            label: format!("{expires} has passed"),
+            span: self.places.value(key),
+            hint: "write a later time, a duration such as \"48h\", or \"never\"".to_owned(),
+        };
+        Err(ConfigError::new(self.file.as_deref().unwrap_or(FILE), &self.shown, vec![problem]))
     }
 }
 

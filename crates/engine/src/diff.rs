@@ -13,6 +13,10 @@ use super::{FieldName, Fields, Live, Tags};
 pub const DIGEST_TAG: &str = "peersync:digest";
 /// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
 pub const EXPIRES_TAG: &str = "peersync:expires-at";
+/// The value of [`EXPIRES_TAG`] after an expiry was lifted. It sorts after every moment.
+pub const NO_EXPIRY: &str = "never";
+/// The tag that says who set the expiry: `flag` for `up --expires`, `file` for the configuration.
+pub const EXPIRES_BY_TAG: &str = "peersync:expires-by";
 
 /// Shown in place of a secret.
 const SECRET: &str = "(secret)";
@@ -35,6 +39,26 @@ pub enum Reason {
     Unknown,
 }
 
+/// What is done to a stack's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryChange {
+    /// A stack that did not expire gets an expiry.
+    Set,
+    /// It is moved to a later time.
+    Extended,
+    /// It is moved to an earlier time.
+    Shortened,
+    /// It is taken off: the stack no longer expires.
+    Lifted,
+}
+
+impl ExpiryChange {
+    /// Returns whether nothing exists for a shorter time than before.
+    pub fn is_harmless(self) -> bool {
+        matches!(self, Self::Extended | Self::Lifted)
+    }
+}
+
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldChange {
@@ -49,9 +73,23 @@ pub struct FieldChange {
 }
 
 impl FieldChange {
-    /// Returns whether this is the tag with the expiry.
+    /// Returns whether this is one of the tags about the expiry.
     pub fn is_expiry(&self) -> bool {
-        self.field.strip_prefix("tags.") == Some(EXPIRES_TAG)
+        matches!(self.field.strip_prefix("tags."), Some(EXPIRES_TAG | EXPIRES_BY_TAG))
+    }
+
+    /// Returns what is done to the expiry, if this is the tag with its moment.
+    pub fn expiry_change(&self) -> Option<ExpiryChange> {
+        if self.field.strip_prefix("tags.") != Some(EXPIRES_TAG) {
+            return None;
+        }
+        // Moments in RFC 3339 and UTC sort as text.
+        Some(match (self.old.as_str(), self.new.as_str()) {
+            (_, Some(NO_EXPIRY)) => ExpiryChange::Lifted,
+            (None | Some(NO_EXPIRY), _) => ExpiryChange::Set,
+            (Some(old), Some(new)) if old <= new => ExpiryChange::Extended,
+            _ => ExpiryChange::Shortened,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::diff::{self, Changes, DIGEST_TAG, FieldChange};
+use super::diff::{self, Changes, DIGEST_TAG, ExpiryChange, FieldChange};
 use super::value::{Field, Ownership};
 use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, digest};
 
@@ -21,9 +21,15 @@ pub struct Step {
 }
 
 impl Step {
-    /// Returns whether the step only renews the expiry, which takes nothing away from anybody.
-    pub fn is_renewal(&self) -> bool {
+    /// Returns whether the step changes nothing but the expiry.
+    pub fn is_expiry_change(&self) -> bool {
         self.action == Action::Update && !self.changes.is_empty() && self.changes.iter().all(FieldChange::is_expiry)
+    }
+
+    /// Returns whether the step changes nothing but the expiry, and shortens nothing's life.
+    pub fn is_renewal(&self) -> bool {
+        let changes = || self.changes.iter().filter_map(FieldChange::expiry_change);
+        self.is_expiry_change() && changes().all(ExpiryChange::is_harmless)
     }
 }
 

@@ -16,7 +16,7 @@ use peersync_config::Config;
 use peersync_engine::{Failure, ResourceError, Tags};
 use peersync_resources::Artifacts;
 use peersync_resources::stack::{
-    EXPIRES_TAG, FUNCTIONS, MANAGED_BY, MANAGED_BY_TAG, PROTECT_TAG, STACK_TAG, STAGE_TAG, Stack,
+    EXPIRES_TAG, FUNCTIONS, MANAGED_BY, MANAGED_BY_TAG, NO_EXPIRY, PROTECT_TAG, STACK_TAG, STAGE_TAG, Stack,
 };
 
 /// The maximum number of tag reads that run at once for each service.
@@ -51,7 +51,7 @@ impl DeployedStack {
         config.stack.name = name.to_owned();
         config.stack.protect = self.protected;
         config.site.bucket = self.bucket.clone();
-        Stack::new(config, clients.clone(), identity.clone(), None, artifacts)
+        Stack::new(config, clients.clone(), identity.clone(), artifacts)
     }
 }
 
@@ -98,9 +98,12 @@ fn merge(found: impl Iterator<Item = Tagged>) -> Vec<DeployedStack> {
         stack.name.clone_from(name);
         stack.stage.clone_from(stage);
         stack.protected |= tags.get(PROTECT_TAG).is_some_and(|value| value == "true");
-        // RFC 3339 in UTC sorts as text.
+        // RFC 3339 in UTC sorts as text, and an expiry that was lifted after every moment.
         stack.expires_at = stack.expires_at.take().max(tags.get(EXPIRES_TAG).cloned());
         stack.bucket = stack.bucket.take().or(bucket);
+    }
+    for stack in stacks.values_mut() {
+        stack.expires_at = stack.expires_at.take().filter(|at| at != NO_EXPIRY);
     }
     stacks.into_values().collect()
 }
@@ -211,6 +214,14 @@ mod tests {
         let moment = |text| humantime::parse_rfc3339(text).unwrap_or(SystemTime::UNIX_EPOCH);
         assert!(!stack.is_expired(moment("2026-01-02T23:59:59Z")), "it was renewed until the third");
         assert!(stack.is_expired(moment("2026-01-03T00:00:00Z")));
+    }
+
+    #[test]
+    fn lifted_expiry_outlasts_what_an_interrupted_change_has_left() {
+        let old = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
+        let lifted = tagged("peersync-ci-7", &[(EXPIRES_TAG, NO_EXPIRY)]);
+        let found = merge([lifted, old].into_iter());
+        assert_eq!(found.first().map(|stack| stack.expires_at.clone()), Some(None), "{found:?}");
     }
 
     #[test]

@@ -9,7 +9,10 @@ use peersync_engine::{
     ResourceError, apply, observe,
 };
 use peersync_resources::catalog;
-use peersync_resources::stack::{EXPIRES_TAG, PROTECT_TAG, Stack};
+use peersync_resources::kinds::dynamodb_table;
+use peersync_resources::stack::{
+    BY_FILE, CONFIGURED_BY_TAG, EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY, PROTECT_TAG, Stack, TaggedExpiry,
+};
 
 /// A stack as it was found.
 pub struct ObservedStack {
@@ -60,13 +63,18 @@ impl ObservedStack {
         Err(DeployError::Unreadable(std::mem::take(&mut self.observation.errors)))
     }
 
-    /// Returns the options with which `up` plans: with the stack's tags, and with the given expiry. If none is given,
-    /// the existing one is kept, so that it applies to new resources too and an `up` without one changes nothing.
-    pub fn options(&self, stack: &Stack, expires_at: Option<String>, adopt: bool) -> PlanOptions {
+    /// Returns the options with which `up` plans: with the stack's tags, those of its expiry included.
+    pub fn options(&self, stack: &Stack, adopt: bool) -> PlanOptions {
         let mut tags = stack.tags();
-        if let Some(expires_at) = expires_at.or_else(|| self.expires_at()) {
-            tags.insert(EXPIRES_TAG.to_owned(), expires_at);
-        }
+        tags.extend(stack.lifetime.tags(self.tagged_expiry().as_ref()));
+        PlanOptions { tags, adopt }
+    }
+
+    /// Returns the options with which `plan` and `status` compare: as for `up`, but a duration that starts again with
+    /// each `up` is no difference.
+    pub fn options_without_renewal(&self, stack: &Stack, adopt: bool) -> PlanOptions {
+        let mut tags = stack.tags();
+        tags.extend(stack.lifetime.tags_without_renewal(self.tagged_expiry().as_ref()));
         PlanOptions { tags, adopt }
     }
 
@@ -80,9 +88,31 @@ impl ObservedStack {
         plan::plan_destroy(&self.graph, &self.observation)
     }
 
-    /// Returns the latest expiry that one of the stack's resources names: an interrupted renewal leaves different ones.
+    /// Returns when the stack expires; `None` if it does not.
     pub fn expires_at(&self) -> Option<String> {
-        self.our_tags(EXPIRES_TAG).max().map(str::to_owned)
+        self.tagged_expiry().map(|expiry| expiry.at).filter(|at| at != NO_EXPIRY)
+    }
+
+    /// Returns the latest expiry that one of the stack's resources names, and who set it: an interrupted change leaves
+    /// different ones.
+    fn tagged_expiry(&self) -> Option<TaggedExpiry> {
+        let tags = self.ours().filter_map(|(_, live)| live.tags.as_ref());
+        let expiries = tags.filter_map(|tags| {
+            Some(TaggedExpiry { at: tags.get(EXPIRES_TAG)?.clone(), by: tags.get(EXPIRES_BY_TAG).cloned() })
+        });
+        expiries.max_by(|one, other| one.at.cmp(&other.at))
+    }
+
+    /// Returns whether a file configured the stack when it was last deployed.
+    pub fn has_file(&self) -> bool {
+        self.our_tags(CONFIGURED_BY_TAG).any(|value| value == BY_FILE)
+    }
+
+    /// Returns the tables whose deletion protection is on although the stack is not protected: somebody has switched it
+    /// on by hand.
+    pub fn protected_tables(&self) -> Vec<&Address> {
+        let tables = self.ours().filter(|(_, live)| dynamodb_table::is_protected(live));
+        tables.map(|(address, _)| address).collect()
     }
 
     /// Returns whether any of the stack's resources has the tag for protection.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::backup::{Backup, back_up};
 use super::{DeployError, ObservedStack, until_stopped};
 use peersync_engine::plan::{Conflict, Plan, PlanOptions};
-use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter};
+use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter, text};
 use peersync_resources::stack::Stack;
 
 /// The removal of one stack, planned but not yet done.
@@ -25,10 +25,11 @@ pub struct Removed {
 }
 
 impl Removal {
-    /// Reads the stack and plans its removal. Refuses a protected stack.
+    /// Reads the stack and plans its removal. Refuses a protected stack: what counts are the tags of its resources, since
+    /// a removal may run without the stack's configuration; a configuration that protects it forbids the removal too.
     ///
     /// # Errors
-    /// Fails if the stack cannot be read or is protected.
+    /// Fails if the stack cannot be read, is protected, or has a table that somebody has protected by hand.
     pub async fn prepare(
         stack: Arc<Stack>,
         reporter: &Arc<dyn Reporter>,
@@ -37,28 +38,15 @@ impl Removal {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
             let hint = format!(
-                "set `stack.protect = false` in the configuration of the stage {stage}, then run this command again"
+                "set `stack.protect = false` in the configuration of the stage {stage}, run `up`, then run this command \
+                 again"
             );
             return Err(DeployError::Protected { stack: stack.name(), hint });
         }
         let observed = until_stopped(interrupt, ObservedStack::read(&stack, reporter)).await??.readable()?;
+        refuse_protected(&stack, &observed)?;
         let plan = observed.plan_destroy();
         Ok(Self { stack, observed, plan })
-    }
-
-    /// Checks that the tags of the existing resources allow the removal, whatever the configuration says now.
-    ///
-    /// # Errors
-    /// Fails if they forbid it.
-    pub fn refuse_tagged(&self) -> Result<(), DeployError> {
-        if !self.observed.is_protected() {
-            return Ok(());
-        }
-        let hint =
-            "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run `up`, then run \
-                    this command again"
-                .to_owned();
-        Err(DeployError::Protected { stack: self.stack.name(), hint })
     }
 
     /// Returns the resources that have the stack's names but are kept, because it does not manage them.
@@ -106,6 +94,23 @@ impl Removal {
         };
         Ok(Removed { outcome, remaining })
     }
+}
+
+/// Checks that the tags of the existing resources, and the tables themselves, allow the removal.
+fn refuse_protected(stack: &Stack, observed: &ObservedStack) -> Result<(), DeployError> {
+    let hint = if observed.is_protected() {
+        "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run `up`, then run this \
+         command again"
+            .to_owned()
+    } else if let tables @ [_, ..] = observed.protected_tables().as_slice() {
+        let tables = text::list(tables, tables.len());
+        format!(
+            "somebody has switched on the deletion protection of {tables}: switch it off, then run this command again"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(DeployError::Protected { stack: stack.name(), hint })
 }
 
 /// Returns what an apply has not deleted, as far as its own outcome tells.

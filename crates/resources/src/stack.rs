@@ -1,14 +1,16 @@
 //! A stack: its names, its tags, and whether an existing resource is managed by it.
 
+mod lifetime;
 mod names;
 mod ownership;
 
+pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub use names::FUNCTIONS;
 
 use peersync_aws::{Clients, Identity};
 use peersync_config::Config;
 use peersync_engine::Tags;
-pub use peersync_engine::diff::EXPIRES_TAG;
+pub use peersync_engine::diff::{EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY};
 
 use crate::Artifacts;
 
@@ -21,6 +23,10 @@ pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
 /// The tag with the stack's protection from removal, `true` or `false`. `teardown` reads it because it has no
 /// configuration.
 pub const PROTECT_TAG: &str = "peersync:protect";
+/// The tag that says what configured the stack: `file`, or `defaults` if no file was found.
+pub const CONFIGURED_BY_TAG: &str = "peersync:configured-by";
+/// The value of [`CONFIGURED_BY_TAG`] for a stack with a file.
+pub const BY_FILE: &str = "file";
 /// The value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
@@ -33,34 +39,28 @@ pub struct Stack {
     pub clients: Clients,
     /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
-    /// The time after which the stack may be removed, in RFC 3339 and UTC; `None` if it does not expire.
-    pub expires_at: Option<String>,
+    /// When it is to expire.
+    pub lifetime: Lifetime,
+    /// Whether a file configures it. Without one, the defaults do.
+    pub has_file: bool,
     /// The pages, server programs and routes to deploy.
     pub artifacts: &'static Artifacts,
 }
 
 impl Stack {
     /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
-    pub fn new(
-        config: Config,
-        clients: Clients,
-        identity: Identity,
-        expires_at: Option<String>,
-        artifacts: &'static Artifacts,
-    ) -> Self {
-        Self { config, clients, identity, expires_at, artifacts }
+    pub fn new(config: Config, clients: Clients, identity: Identity, artifacts: &'static Artifacts) -> Self {
+        Self { config, clients, identity, lifetime: Lifetime::default(), has_file: false, artifacts }
     }
 
-    /// Returns the tags that every resource of the stack carries, without the digest.
+    /// Returns the tags that every resource of the stack carries, without the digest and the expiry.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
         tags.insert(STACK_TAG.to_owned(), self.name());
         tags.insert(STAGE_TAG.to_owned(), self.config.stage.clone());
         tags.insert(MANAGED_BY_TAG.to_owned(), MANAGED_BY.to_owned());
         tags.insert(PROTECT_TAG.to_owned(), self.config.stack.protect.to_string());
-        if let Some(expires_at) = &self.expires_at {
-            tags.insert(EXPIRES_TAG.to_owned(), expires_at.clone());
-        }
+        tags.insert(CONFIGURED_BY_TAG.to_owned(), if self.has_file { BY_FILE } else { "defaults" }.to_owned());
         tags
     }
 }
@@ -97,6 +97,6 @@ impl Stack {
         let account = "123456789012".to_owned();
         let arn = format!("arn:aws:iam::{account}:user/test");
         let identity = Identity { account, arn, partition: "aws".to_owned() };
-        std::sync::Arc::new(Self::new(config, clients, identity, None, &TEST_ARTIFACTS))
+        std::sync::Arc::new(Self::new(config, clients, identity, &TEST_ARTIFACTS))
     }
 }

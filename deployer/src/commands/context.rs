@@ -13,7 +13,7 @@ use crate::local::endpoint::Endpoint;
 use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::{Config, Expiry, LoadOptions, Loaded, StageName};
 use peersync_resources::Artifacts;
-use peersync_resources::stack::Stack;
+use peersync_resources::stack::{Lifetime, Stack};
 
 /// The environment variable that names the stage if `--stage` does not.
 const STAGE_VARIABLE: &str = "PEERSYNC_STAGE";
@@ -138,9 +138,10 @@ impl Context {
         if let Some(emulator) = &self.emulator {
             clients = emulator.probed(clients).await;
         }
-        let expires_at =
-            expires.or(config.stack.expires.as_ref()).and_then(|expires| expires.tag_from(SystemTime::now()));
-        let stack = Stack::new(config, clients, identity, expires_at, artifacts);
+        let lifetime = Lifetime::of(expires, config.stack.expires.as_ref(), SystemTime::now());
+        let mut stack = Stack::new(config, clients, identity, artifacts);
+        stack.lifetime = lifetime;
+        stack.has_file = self.loaded()?.file.is_some();
         let length = stack.bucket().len();
         if length > LONGEST_BUCKET {
             // The region is certain only now; the configuration check reports what can be known earlier.
@@ -173,8 +174,7 @@ impl Context {
             arn: String::new(),
             partition: partition(&clients.region).to_owned(),
         };
-        let expires_at = config.stack.expires.and_then(|expires| expires.tag_from(SystemTime::now()));
-        Ok(Arc::new(Stack::new(config, clients, identity, expires_at, crate::artifacts::without_programs())))
+        Ok(Arc::new(Stack::new(config, clients, identity, crate::artifacts::without_programs())))
     }
 }
 

@@ -16,6 +16,7 @@ use peersync_resources::stack::Stack;
 /// backup fails.
 pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
+    run.name_configuration(context)?;
     let stack = run.stack(context).await?;
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     if !removal.plan.is_empty() {

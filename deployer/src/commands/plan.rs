@@ -1,10 +1,13 @@
 //! The command `plan`: shows what `up` would do, without changing anything.
 
+use std::time::SystemTime;
+
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::PlanArgs;
 use crate::report::{Status, Summary};
 use peersync_operations::DeployError;
+use peersync_resources::stack::Lifetime;
 
 /// Runs the command.
 ///
@@ -12,17 +15,19 @@ use peersync_operations::DeployError;
 /// Fails if the configuration has problems, AWS denies access, or unmanaged resources are in the way.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
+    context.loaded()?.require_future_expiry(SystemTime::now())?;
     let run = Run::new(context);
+    run.name_configuration(context)?;
     let stack = run.filled_stack(context, None).await?;
     let observed = run.observe(&stack).await?.readable()?;
-    // Renewing the expiry does not change the stack: the plan mentions it but does not count it.
-    let expires_at = observed.expires_at().or_else(|| stack.expires_at.clone());
-    let plan = observed.plan(&observed.options(&stack, expires_at, args.adopt));
+    // A duration starts again with each `up`: the plan mentions that but does not count it.
+    let plan = observed.plan(&observed.options_without_renewal(&stack, args.adopt));
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
     }
-    if let (Some(renewed), Some(present)) = (&stack.expires_at, observed.expires_at())
-        && *renewed != present
+    if let (Lifetime::Until { moment: renewed, is_duration: true, .. }, Some(present)) =
+        (&stack.lifetime, observed.expires_at())
+        && *renewed > present
     {
         run.report.note(&format!("The stack expires at {present}; `up` extends that to {renewed}."));
     }

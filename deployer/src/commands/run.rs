@@ -4,6 +4,7 @@ use peersync_engine::text;
 use std::sync::Arc;
 
 use peersync_resources::Artifacts;
+use serde_json::json;
 
 use super::{CommandError, Context, interrupt};
 use crate::artifacts;
@@ -34,6 +35,20 @@ impl Run {
     /// Returns the receiver of the engine's events.
     pub(super) fn reporter(&self) -> Arc<dyn Reporter> {
         self.report.reporter()
+    }
+
+    /// Says which configuration holds, as the first line of a command.
+    pub(super) fn name_configuration(&self, context: &Context) -> Result<(), CommandError> {
+        let loaded = context.loaded()?;
+        let stage = &loaded.config.stage;
+        self.report.event(&json!({ "event": "configuration", "file": loaded.file, "stage": stage }));
+        if !self.report.is_json() {
+            self.report.note(&match &loaded.file {
+                Some(file) => format!("Configuration: {file}, stage {stage}"),
+                None => format!("Configuration: no peersync.toml here, so the defaults; stage {stage}"),
+            });
+        }
+        Ok(())
     }
 
     /// The stack in its account, for a command that does not compare it with the server programs.

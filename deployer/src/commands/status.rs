@@ -49,10 +49,11 @@ struct Row {
 /// Fails if AWS denies access, and, after showing the others, if resources cannot be read.
 pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
+    run.name_configuration(context)?;
     let stack = run.filled_stack(context, None).await?;
     let observed = run.observe(&stack).await?;
     let expires_at = observed.expires_at();
-    let plan = observed.plan(&observed.options(&stack, expires_at.clone().or_else(|| stack.expires_at.clone()), false));
+    let plan = observed.plan(&observed.options_without_renewal(&stack, false));
     let rows = rows(&observed, &plan);
     for row in &rows {
         run.report

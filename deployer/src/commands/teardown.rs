@@ -73,11 +73,10 @@ async fn remove_one(run: &Run, found: &DeployedStack, clients: &Clients, identit
 
 async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError> {
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
-    removal.refuse_tagged()?;
     // Somebody may have renewed the expiry since the stack was found.
     let current = DeployedStack { expires_at: removal.expires_at(), ..DeployedStack::default() };
-    if current.expires_at.is_some() && !current.is_expired(SystemTime::now()) {
-        run.report.warning(&format!("{} is kept: its expiry was renewed in the meantime", stack.name()));
+    if !removal.plan.is_empty() && !current.is_expired(SystemTime::now()) {
+        run.report.warning(&format!("{} is kept: its expiry was renewed or lifted in the meantime", stack.name()));
         return Ok(Exit::Done);
     }
     run.report.destruction(&heading(stack), &removal.plan);

@@ -4,16 +4,19 @@
 //! only if an existing resource is changed, replaced or deleted: creating missing resources and renewing the expiry
 //! cannot harm anybody.
 
+use std::time::SystemTime;
+
 use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
+use peersync_config::Expiry;
 use peersync_engine::{Action, Outcome, Plan, PlanOptions, Problem, Progress, ResourceError, Step};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::s3_program;
-use peersync_resources::stack::{EXPIRES_TAG, Stack};
+use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 
 /// Runs the command.
 ///
@@ -21,11 +24,17 @@ use peersync_resources::stack::{EXPIRES_TAG, Stack};
 /// Fails without changing anything if the configuration has problems, AWS denies access, unmanaged resources are in the
 /// way, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
-    context.config_with_secrets()?;
+    let config = context.config_with_secrets()?;
+    if let Some(expires) = &args.expires {
+        check_expiry(expires, config.stack.protect)?;
+    }
+    context.loaded()?.require_future_expiry(SystemTime::now())?;
     let run = Run::new(context);
+    run.name_configuration(context)?;
     let stack = run.filled_stack(context, args.expires.as_ref()).await?;
     let observed = run.observe(&stack).await?.readable()?;
-    let options = observed.options(&stack, stack.expires_at.clone(), args.adopt);
+    agree_without_file(&run, &stack, &observed).await?;
+    let options = observed.options(&stack, args.adopt);
     let plan = observed.plan(&options);
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
@@ -45,6 +54,35 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
     Ok(exit)
+}
+
+/// Checks an expiry from the command line as the configuration checks its own.
+fn check_expiry(expires: &Expiry, protect: bool) -> Result<(), CommandError> {
+    if expires.is_past(SystemTime::now()) {
+        return Err(CommandError::usage("the time given with `--expires` has passed")
+            .caused_by(format!("{expires} is in the past"))
+            .hint("give a later time, or a duration such as `--expires 48h`"));
+    }
+    if protect && *expires != Expiry::Never {
+        return Err(CommandError::usage("a protected stage does not expire")
+            .caused_by("`stack.protect` is true, and `--expires` is given")
+            .hint("leave out `--expires`, or set `stack.protect = false`"));
+    }
+    Ok(())
+}
+
+/// Asks before the defaults replace the configuration of a stack that was made with a file, even with `-y`: the file is
+/// more likely to be in another folder than to be gone on purpose.
+async fn agree_without_file(run: &Run, stack: &Stack, observed: &ObservedStack) -> Result<(), CommandError> {
+    if stack.has_file || !observed.has_file() {
+        return Ok(());
+    }
+    if std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json() {
+        return confirm(run, &format!("replace the configuration of {} by the defaults", heading(stack))).await;
+    }
+    Err(CommandError::usage("the stack was deployed with a configuration file, and none is here")
+        .caused_by("no `peersync.toml` in this folder, and no `-c`")
+        .hint("run it in the folder of the file, or name the file with `-c`; an empty file brings back the defaults"))
 }
 
 /// Returns what is wrong with the programs that the plan uploads.
@@ -91,7 +129,7 @@ async fn apply(
     options: PlanOptions,
     check: bool,
 ) -> Summary {
-    let expires_at = options.tags.get(EXPIRES_TAG).cloned();
+    let expires_at = options.tags.get(EXPIRES_TAG).cloned().filter(|at| at != NO_EXPIRY);
     run.report.expect(plan.pending().count());
     let outcome: Outcome = observed.apply(plan, options, &run.interrupt, &run.reporter()).await;
     run.report.clear();
@@ -136,8 +174,8 @@ mod tests {
     fn step(action: Action, fields: &[&str]) -> Step {
         let change = |field: &&str| FieldChange {
             field: (*field).to_owned(),
-            old: "old".into(),
-            new: "new".into(),
+            old: "2027-01-01T00:00:00Z".into(),
+            new: "2027-01-02T00:00:00Z".into(),
             reason: Reason::Unknown,
         };
         let changes = Changes::from_iter(fields.iter().map(change));
@@ -157,7 +195,7 @@ mod tests {
     #[test]
     fn only_creations_and_expiry_renewals_are_harmless() {
         assert!(is_harmless(&step(Action::Create, &["ttl"])));
-        assert!(is_harmless(&step(Action::Update, &["tags.peersync:expires-at"])));
+        assert!(is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "tags.peersync:expires-by"])));
         assert!(!is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "ttl"])));
         assert!(!is_harmless(&step(Action::Replace, &["tags.peersync:expires-at"])));
         assert!(!is_harmless(&step(Action::Delete, &[])));

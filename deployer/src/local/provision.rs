@@ -25,7 +25,7 @@ pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<St
     let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
     let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
     let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };
-    Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts::without_programs())))
+    Ok(Arc::new(Stack::new(config, clients, identity, artifacts::without_programs())))
 }
 
 /// Returns the stack in an AWS emulator on this computer.
@@ -45,7 +45,7 @@ pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<S
     let artifacts =
         artifacts::all(|| tracing::info!("building the server programs, since this is a development build"));
     let artifacts = artifacts.map_err(|error| LocalError::part("the stack at the endpoint", error))?;
-    Ok(Arc::new(Stack::new(config, clients, identity, None, artifacts)))
+    Ok(Arc::new(Stack::new(config, clients, identity, artifacts)))
 }
 
 /// What the engine did, and what the emulator does not offer.
@@ -72,7 +72,7 @@ pub async fn provision(
     if let Some((address, error)) = observed.observation.errors.first() {
         return Err(LocalError::resource(address, error));
     }
-    let options = observed.options(stack, None, false);
+    let options = observed.options(stack, false);
     let plan = observed.plan(&options);
     if let Some(conflict) = plan.conflicts.first() {
         let text = format!("{} exists but is not managed by this stack: {}", conflict.address, conflict.reason);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::style::Style;
 use super::words;
+use peersync_engine::diff::ExpiryChange;
 use peersync_engine::{Action, Address, FieldChange, Plan, Reason, Step};
 
 /// The longest value that is shown in full, in characters.
@@ -13,11 +14,11 @@ const LONGEST_VALUE: usize = 80;
 /// Returns the plan as text: one paragraph for each resource that changes, and the counts.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut lines = Vec::new();
-    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| step.is_renewal());
+    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| step.is_expiry_change());
     for pending in others {
         lines.extend(step(pending, style));
     }
-    lines.extend(renewal(&renewed, style));
+    lines.extend(expiry(&renewed, style));
     if !lines.is_empty() {
         lines.push(String::new());
     }
@@ -25,8 +26,8 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     lines.join("\n")
 }
 
-/// Returns all renewals of the expiry as one paragraph, because they are the same for every resource.
-fn renewal(steps: &[&Step], style: Style) -> Vec<String> {
+/// Returns all changes of the expiry alone as one paragraph, because they are the same for every resource.
+fn expiry(steps: &[&Step], style: Style) -> Vec<String> {
     let Some(change) = steps.first().and_then(|step| step.changes.shown().next()) else { return Vec::new() };
     let mark = style.of_action(Action::Update, mark(Action::Update));
     let heading = style.bold(&text::count(steps.len(), "resource"));
@@ -62,15 +63,15 @@ fn mark(action: Action) -> &'static str {
 }
 
 fn field(change: &FieldChange, style: Style) -> String {
-    let why = if change.is_expiry() {
-        "extended by `up`"
-    } else {
-        match change.reason {
-            Reason::Configuration => "configuration changed",
-            Reason::Drift => "drift: changed outside peersync-deploy",
-            Reason::Both => "drift and configuration changed",
-            Reason::Unknown => "cause unknown",
-        }
+    let why = match (change.expiry_change(), change.reason) {
+        (Some(ExpiryChange::Set), _) => "expiry set",
+        (Some(ExpiryChange::Extended), _) => "expiry extended",
+        (Some(ExpiryChange::Shortened), _) => "expiry shortened",
+        (Some(ExpiryChange::Lifted), _) => "expiry lifted",
+        (None, Reason::Configuration) => "configuration changed",
+        (None, Reason::Drift) => "drift: changed outside peersync-deploy",
+        (None, Reason::Both) => "drift and configuration changed",
+        (None, Reason::Unknown) => "cause unknown",
     };
     let (old, new) = (short(&change.old), short(&change.new));
     format!("      {}: {old} → {new}  {}", change.field, style.dim(&format!("({why})")))

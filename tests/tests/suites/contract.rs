@@ -15,6 +15,7 @@ use peersync_engine::{
     SharedReads, Silent, Step,
 };
 use peersync_resources::kinds::KINDS;
+use peersync_resources::stack::{ExpirySource, Lifetime};
 use peersync_resources::{Artifacts, Page, Program, Stack, catalog};
 use peersync_server::routes::Route;
 use peersync_tests::census::{Census, census, difference};
@@ -143,16 +144,18 @@ impl Walk {
         let proxy = Proxy::start(&emulator.url, Settings { behaviours, ..Settings::default() }).await.unwrap();
         let clients = clients::of_account(&proxy.url, &account).await;
         let identity = clients.identity().await.unwrap();
-        let expires_at = Some("2099-01-01T00:00:00Z".to_owned());
         let stack = || {
             let (clients, identity) = (clients.clone(), identity.clone());
-            Arc::new(Stack::new(configuration(text), clients, identity, expires_at.clone(), &ARTIFACTS))
+            Arc::new(Stack::new(configuration(text), clients, identity, &ARTIFACTS))
         };
         let (first, second) = (stack(), stack());
+        let moment = "2099-01-01T00:00:00Z".to_owned();
+        let lifetime = Lifetime::Until { moment, by: ExpirySource::File, is_duration: true };
+        let tags = first.tags().into_iter().chain(lifetime.tags(None)).collect();
         Self {
             graph: catalog::graph(&first).unwrap(),
             twin: catalog::graph(&second).unwrap(),
-            options: PlanOptions { tags: first.tags(), adopt: false },
+            options: PlanOptions { tags, adopt: false },
             reporter: Arc::new(Silent),
             direct: clients::of_account(&emulator.url, &account).await,
             _proxy: proxy,

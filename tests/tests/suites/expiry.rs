@@ -77,3 +77,100 @@ async fn teardown_skips_protected_stage() {
     assert!(format!("{}{}", refused.stdout, refused.stderr).contains("protect"), "{}", refused.stderr);
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 }
+
+/// Returns the expiry on the stack's bucket.
+async fn expiry_of(stage: &Stage) -> Option<String> {
+    let tags = stage.clients.s3.get_bucket_tagging().bucket(stage.bucket()).send().await.unwrap().tag_set;
+    tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expiry_in_the_file_is_set_shortened_and_lifted_like_any_other_change() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("");
+    stage.up().await;
+    assert_eq!(expiry_of(&stage).await, None);
+    for (text, now) in [("2099-01-02", "2099-01-03T00:00:00Z"), ("2098-01-02", "2098-01-03T00:00:00Z")] {
+        stage.configure(&format!("[stack]\nexpires = \"{text}\"\n"));
+        stage.plan(3).await;
+        stage.up().await;
+        assert_eq!(expiry_of(&stage).await.as_deref(), Some(now));
+        stage.plan(0).await;
+    }
+    // Taken out of the file, it no longer holds.
+    stage.configure("");
+    stage.plan(3).await;
+    stage.up().await;
+    assert_eq!(expiry_of(&stage).await.as_deref(), Some("never"));
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_keeps_stack_whose_expiry_was_lifted() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "2s"]).await.expect(0);
+    stage.configure("[stack]\nexpires = \"never\"\n");
+    stage.up().await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let before = census(&stage.clients).await;
+    let dry = stage.run(&["teardown", "--expired", "--dry-run"]).await.expect(0);
+    assert!(!dry.stdout.contains(stage.stack()), "{}", dry.stdout);
+    stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expiry_in_the_past_and_expiry_of_protected_stage_are_refused() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack]\nexpires = \"2020-01-01\"\n");
+    for command in [&["up", "--yes"][..], &["plan"]] {
+        let refused = stage.run(command).await.expect(2);
+        assert!(refused.printed().contains("in the past"), "{}", refused.printed());
+    }
+    stage.configure("");
+    let refused = stage.run(&["up", "--yes", "--expires", "2020-01-01"]).await.expect(2);
+    assert!(refused.printed().contains("in the past"), "{}", refused.printed());
+    stage.configure("[stack]\nprotect = true\n");
+    let refused = stage.run(&["up", "--yes", "--expires", "48h"]).await.expect(2);
+    assert!(refused.printed().contains("protected stage"), "{}", refused.printed());
+    assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn down_without_the_file_keeps_protected_stack() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    let before = census(&stage.clients).await;
+    stage.remove_configuration();
+    let refused = stage.run(&["down", "--yes", "--no-backup"]).await.expect(1);
+    assert!(refused.printed().contains("peersync:protect"), "{}", refused.printed());
+    // Without the file, `up` would replace the configuration by the defaults.
+    let refused = stage.run(&["up", "--yes", "--no-check"]).await.expect(2);
+    assert!(refused.printed().contains("configuration file"), "{}", refused.printed());
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+
+    stage.configure("[stack]\nprotect = false\n");
+    let refused = stage.run(&["down", "--yes", "--no-backup"]).await.expect(1);
+    assert!(refused.printed().contains("run `up`"), "only `up` takes protection off: {}", refused.printed());
+    stage.up().await;
+    stage.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn down_keeps_stack_with_table_protected_by_hand() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let before = census(&stage.clients).await;
+    let table = format!("{}-Users", stage.stack());
+    let protect = async |on: bool| {
+        let call = stage.clients.dynamodb.update_table().table_name(&table).deletion_protection_enabled(on);
+        call.send().await.unwrap();
+    };
+    protect(true).await;
+    let refused = stage.run(&["down", "--yes", "--no-backup"]).await.expect(1);
+    assert!(refused.printed().contains("dynamodb_table.Users"), "{}", refused.printed());
+    protect(false).await;
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+    stage.down().await;
+}

@@ -174,15 +174,12 @@ async fn stopping_host_is_started_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn down_deletes_protected_table_and_associated_address() {
+async fn down_releases_associated_address() {
     let (stage, seen) = stage(&[Behaviour::DependencyViolation], Times::default()).await;
     let run = seen.ec2.run_instances().image_id("ami-12345678").min_count(1).max_count(1).send().await.unwrap();
     let theirs = run.instances()[0].instance_id().unwrap();
     let before = census(&stage.clients).await;
     stage.up().await;
-    let table = format!("{}-Users", stage.stack());
-    let call = seen.dynamodb.update_table().table_name(&table).deletion_protection_enabled(true);
-    call.send().await.unwrap();
     let addresses = seen.ec2.describe_addresses().send().await.unwrap();
     let address = addresses.addresses()[0].allocation_id().unwrap();
     let call = seen.ec2.associate_address().allocation_id(address).instance_id(theirs).allow_reassociation(true);

@@ -68,8 +68,8 @@ order! {
     gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"),
         ["CreateDeployment"];
     access_log_group_before_deployment: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];
-    bucket_before_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket",
-        ["PutObject", "PutBucketPolicy"];
+    bucket_before_distribution_objects_and_bucket_policy: All, |call| call.operation == "CreateBucket",
+        ["CreateDistribution", "PutObject", "PutBucketPolicy"];
     host_role_before_instance_profile: All, |call| of(call, "CreateRole", "ec2.amazonaws.com"),
         ["CreateInstanceProfile"];
     instance_profile_before_instance: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];

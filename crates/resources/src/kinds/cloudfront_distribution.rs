@@ -15,7 +15,9 @@ use aws_sdk_cloudfront::types::{
 };
 
 use self::config::{ORIGINS, Origins, PAGES};
-use super::{Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, ssm_parameter};
+use super::{
+    Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, s3_bucket, ssm_parameter,
+};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
@@ -76,6 +78,7 @@ impl Resource for Distribution {
 
     fn dependencies(&self) -> Vec<Address> {
         [
+            rule!("distribution-after-bucket", Some(s3_bucket::address())),
             rule!("distribution-after-access-control", Some(origin_access_control::address())),
             rule!("distribution-after-headers-policy", Some(response_headers_policy::address())),
             rule!("distribution-after-rest-api", Some(rest_api::address())),

@@ -40,6 +40,11 @@ pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
 
+/// Returns whether a table's deletion protection is on.
+pub fn is_protected(live: &Live) -> bool {
+    live.fields.field(DELETION_PROTECTION) == Some(&true.into())
+}
+
 struct Table {
     stack: Arc<Stack>,
     address: Address,
@@ -181,13 +186,9 @@ impl Resource for Table {
         Ok(live.outputs.clone())
     }
 
-    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        if live.fields.field(DELETION_PROTECTION) == Some(&true.into()) {
-            self.wait_until_active(progress).await?;
-            rule!("table-unprotected-before-delete" => {
-                self.put_deletion_protection(progress, false).await?;
-            });
-        }
+    /// A table whose deletion protection is on stays: `up` takes off what `up` has put on, and a removal is refused
+    /// before it begins if somebody else has put it on.
+    async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
         self.delete_table(progress).await
     }
 }

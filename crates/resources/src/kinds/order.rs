@@ -17,6 +17,7 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("cloudfront_distribution", "origin_access_control", "it refers to it, and blocks its deletion"),
     ("cloudfront_distribution", "response_headers_policy", "it refers to it, and blocks its deletion"),
     ("cloudfront_distribution", "rest_api", "the API's domain is an origin"),
+    ("cloudfront_distribution", "s3_bucket", "whoever gets the free name of its origin owns the site"),
     ("cloudfront_distribution", "ssm_parameter", "it sends the origin key"),
     ("dashboard", "signal_instance", "it shows the host by its id"),
     ("instance_profile", "iam_role", "it contains the role, and blocks its deletion"),

@@ -41,7 +41,7 @@ pub(super) async fn checks(context: &Context, report: &mut Report) {
     };
     report.add(credentials(&identity.arn, &identity.account));
     let Ok(config) = context.config() else { return };
-    let stack = Arc::new(Stack::new(config.clone(), clients, identity, None, crate::artifacts::without_programs()));
+    let stack = Arc::new(Stack::new(config.clone(), clients, identity, crate::artifacts::without_programs()));
     match peersync_resources::catalog::graph(&stack) {
         Ok(graph) => {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);
