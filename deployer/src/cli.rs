@@ -42,6 +42,22 @@ pub struct GlobalArgs {
     pub output: OutputFormat,
 }
 
+impl GlobalArgs {
+    /// Returns the options that choose the stack, as they are given to another command.
+    pub fn repeated(&self) -> Vec<String> {
+        let config = self.config.as_ref().map(|file| file.display().to_string());
+        let stage = self.stage.as_ref().map(|stage| stage.as_str().to_owned());
+        let options = [
+            ("--config", config),
+            ("--stage", stage),
+            ("--region", self.region.clone()),
+            ("--endpoint-url", self.endpoint_url.clone()),
+        ];
+        let given = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?]));
+        given.flatten().collect()
+    }
+}
+
 /// The format of a command's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {

@@ -30,11 +30,13 @@ pub use exit::Exit;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
+use crate::report::Invocation;
 
 /// Runs the command to its end, shows its error, and returns its exit code.
 pub fn main(cli: Cli) -> ExitCode {
-    let form = cli.global.output;
+    let (form, options) = (cli.global.output, cli.global.repeated());
     let exit = start(cli).unwrap_or_else(|error| {
+        let error = error.completed(&Invocation { options, ..Invocation::default() });
         error.show(form);
         error.exit()
     });

@@ -1,6 +1,7 @@
 //! What the user sees: data on standard output and progress on standard error, for people or as JSON lines for
 //! programs.
 
+mod invocation;
 mod json;
 mod live;
 mod plain;
@@ -12,6 +13,7 @@ mod summary;
 mod tally;
 pub mod words;
 
+pub use invocation::Invocation;
 pub use sink::Sink;
 pub use style::Style;
 pub use summary::{Status, Summary, outputs as outputs_text};
@@ -51,11 +53,12 @@ pub struct Report {
     progress: Progress,
     tally: Arc<Tally>,
     started: Instant,
+    invocation: Invocation,
 }
 
 impl Report {
     /// Creates the report. How it shows progress depends on the terminal.
-    pub fn new(audience: Audience) -> Self {
+    pub fn new(audience: Audience, invocation: Invocation) -> Self {
         let stdout = Sink::stdout();
         let (progress, renderer): (Progress, Arc<dyn Reporter>) = match audience {
             Audience::Program => (Progress::Json, Arc::new(Json::new(stdout.clone()))),
@@ -75,6 +78,7 @@ impl Report {
             progress,
             tally: Arc::new(Tally::new(renderer)),
             started: Instant::now(),
+            invocation,
         }
     }
 
@@ -194,6 +198,7 @@ impl Report {
         self.clear();
         summary.retries = self.retries();
         summary.elapsed = self.elapsed();
+        summary.invocation = self.invocation.clone();
         if self.is_json() {
             let mut value = summary.json();
             if let Some(object) = value.as_object_mut() {

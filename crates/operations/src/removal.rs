@@ -38,8 +38,8 @@ impl Removal {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
             let hint = format!(
-                "set `stack.protect = false` in the configuration of the stage {stage}, run `up`, then run this command \
-                 again"
+                "set `stack.protect = false` in the configuration of the stage {stage}, run `peersync-deploy up`, then \
+                 run this command again"
             );
             return Err(DeployError::Protected { stack: stack.name(), hint });
         }
@@ -99,8 +99,8 @@ impl Removal {
 /// Checks that the tags of the existing resources, and the tables themselves, allow the removal.
 fn refuse_protected(stack: &Stack, observed: &ObservedStack) -> Result<(), DeployError> {
     let hint = if observed.is_protected() {
-        "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run `up`, then run this \
-         command again"
+        "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run \
+         `peersync-deploy up`, then run this command again"
             .to_owned()
     } else if let tables @ [_, ..] = observed.protected_tables().as_slice() {
         let tables = text::list(tables, tables.len());

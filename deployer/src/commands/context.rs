@@ -10,6 +10,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use super::CommandError;
 use crate::cli::{GlobalArgs, OutputFormat};
 use crate::local::endpoint::Endpoint;
+use crate::report::Invocation;
 use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::{Config, Expiry, LoadOptions, Loaded, StageName};
 use peersync_resources::Artifacts;
@@ -57,6 +58,11 @@ impl Context {
     pub fn named_endpoint(&self) -> Option<String> {
         let from_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
         self.options.endpoint_url.clone().or_else(from_environment)
+    }
+
+    /// Returns how this program was called.
+    pub fn invocation(&self) -> Invocation {
+        Invocation { options: self.options.repeated(), arguments: std::env::args().skip(1).collect() }
     }
 
     /// Returns whether the output is JSON.

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Exit, output};
 use crate::cli::OutputFormat;
 use crate::local::LocalError;
-use crate::report::Style;
 use crate::report::problem::render_with;
+use crate::report::{Invocation, Style};
 use peersync_aws::ConnectError;
 use peersync_config::ConfigError;
 use peersync_engine::error::causes;
@@ -62,6 +62,13 @@ impl CommandError {
     /// Returns the exit code that the program ends with.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Writes out the commands that the hint names, so that they mean the same stack.
+    #[must_use]
+    pub fn completed(mut self, invocation: &Invocation) -> Self {
+        self.problem.hint = self.problem.hint.map(|hint| invocation.complete(&hint));
+        self
     }
 
     /// Shows the error: to people on stderr, to programs as the last event on stdout.

@@ -27,7 +27,7 @@ impl Run {
     /// Starts a run: from now on Ctrl-C is handled.
     pub(super) fn new(context: &Context) -> Self {
         let audience = if context.json() { Audience::Program } else { Audience::Human };
-        let report = Arc::new(Report::new(audience));
+        let report = Arc::new(Report::new(audience, context.invocation()));
         let interrupt = interrupt::listen(&report);
         Self { report, interrupt }
     }

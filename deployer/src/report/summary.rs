@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::invocation::Invocation;
 use super::json::millis;
 use super::problem::render;
 use super::style::Style;
@@ -58,6 +59,8 @@ pub struct Summary {
     pub outputs: BTreeMap<&'static str, String>,
     /// How long the run took.
     pub elapsed: Duration,
+    /// How the command was called: the messages name commands for the same stack.
+    pub invocation: Invocation,
 }
 
 impl Summary {
@@ -75,7 +78,14 @@ impl Summary {
             retries: Vec::new(),
             outputs: BTreeMap::new(),
             elapsed: Duration::ZERO,
+            invocation: Invocation { arguments: vec![command.to_owned()], ..Invocation::default() },
         }
+    }
+
+    /// Returns a problem with a hint whose commands mean the same stack.
+    fn completed(&self, problem: &Problem) -> Problem {
+        let hint = problem.hint.as_deref().map(|hint| self.invocation.complete(hint));
+        Problem { hint, ..problem.clone() }
     }
 
     /// Adds how an apply ended.
@@ -108,7 +118,7 @@ impl Summary {
                     "summary": error.summary,
                     "code": error.code,
                     "causes": error.causes(),
-                    "hint": error.hint,
+                    "hint": error.hint.as_deref().map(|hint| self.invocation.complete(hint)),
                 })
             })
             .collect();
@@ -128,7 +138,7 @@ impl Summary {
             "failures": failures,
             "skipped": skipped,
             "remaining": self.remaining,
-            "error": self.trouble,
+            "error": self.trouble.as_ref().map(|trouble| self.completed(trouble)),
             "outputs": outputs,
             "retried": self.retries.iter().map(|retried| u64::from(retried.count)).sum::<u64>(),
             "retries": self.retries,
@@ -140,7 +150,7 @@ impl Summary {
     pub fn problems(&self, style: Style) -> String {
         let mut lines = Vec::new();
         for (failed, addresses) in grouped(&self.failed) {
-            lines.push(failure(failed, &addresses, style));
+            lines.push(self.failure(failed, &addresses, style));
             lines.push(String::new());
         }
         for skipped in &self.skipped {
@@ -152,7 +162,7 @@ impl Summary {
             lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still exists: {address}"))));
         }
         if let Some(trouble) = &self.trouble {
-            lines.push(render(trouble, style));
+            lines.push(render(&self.completed(trouble), style));
         }
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
@@ -165,7 +175,7 @@ impl Summary {
         let mut lines = vec![self.headline(style)];
         if matches!(self.status, Status::Failed | Status::Interrupted | Status::Remaining) && !self.all_applied() {
             lines.extend(self.already_done());
-            lines.push(format!("Run `peersync-deploy {}` again to continue from here.", self.command));
+            lines.push(format!("Run `{}` again to continue from here.", self.invocation.again()));
         }
         lines.extend(self.retry_lines());
         if !self.outputs.is_empty() {
@@ -173,6 +183,12 @@ impl Summary {
             lines.push(outputs(&self.outputs, style));
         }
         lines.join("\n")
+    }
+
+    fn failure(&self, failed: &Failed, addresses: &[&Address], style: Style) -> String {
+        let mut problem = self.completed(&failed.error.problem());
+        problem.summary = format!("{} ({})", problem.summary, text::list(addresses, NAMED));
+        render(&problem, style)
     }
 
     fn headline(&self, style: Style) -> String {
@@ -266,12 +282,6 @@ fn same_cause(first: &Failed, second: &Failed) -> bool {
 }
 
 /// Returns the lines of one failure: its summary, the resources, the causes and the hint.
-fn failure(failed: &Failed, addresses: &[&Address], style: Style) -> String {
-    let mut problem = failed.error.problem();
-    problem.summary = format!("{} ({})", problem.summary, text::list(addresses, NAMED));
-    render(&problem, style)
-}
-
 /// Returns keys and values, with the keys in words and in one column.
 pub fn outputs(outputs: &BTreeMap<&'static str, String>, style: Style) -> String {
     let width = outputs.keys().map(|key| key.len()).max().unwrap_or(0);

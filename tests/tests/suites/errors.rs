@@ -94,6 +94,18 @@ async fn access_denied_on_change_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commands_in_messages_name_the_stack_and_can_be_pasted() {
+    let denied = "User is not authorized to perform: dynamodb:CreateTable";
+    let stage = stage(&[("CreateTable", 400, "AccessDeniedException", denied)]).await;
+    stage.configure("");
+    let arguments = ["--stage", "pr-7", "-c", "peersync.toml", "up", "--yes", "--no-check"];
+    let text = human(&stage, &arguments).await.expect(1).printed();
+    assert!(text.contains("`peersync-deploy --config peersync.toml --stage pr-7 policy`"), "{text}");
+    let again = format!("peersync-deploy --output human {}", arguments.join(" "));
+    assert!(text.contains(&format!("Run `{again}` again")), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn access_denied_on_read_is_reported() {
     let denied = "User is not authorized to perform: logs:DescribeLogGroups";
     let stage = stage(&[("DescribeLogGroups", 400, "AccessDeniedException", denied)]).await;

@@ -152,7 +152,11 @@ async fn down_without_the_file_keeps_protected_stack() {
 
     stage.configure("[stack]\nprotect = false\n");
     let refused = stage.run(&["down", "--yes", "--no-backup"]).await.expect(1);
-    assert!(refused.printed().contains("run `up`"), "only `up` takes protection off: {}", refused.printed());
+    assert!(
+        refused.printed().contains(" up`, then run this command again"),
+        "only `up` takes protection off: {}",
+        refused.printed()
+    );
     stage.up().await;
     stage.down().await;
 }
