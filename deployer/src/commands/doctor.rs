@@ -72,40 +72,40 @@ impl Check {
 /// # Errors
 /// This command does not fail: problems are in the report and in the exit code 1.
 pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError> {
-    let report = Report { json: context.json(), failed: 0, warned: 0 };
-    let report = checks(context, report).await;
-    let exit = if report.failed == 0 { Exit::Done } else { Exit::Failed };
-    if report.json {
+    let list = Checklist { json: context.json(), failed: 0, warned: 0 };
+    let list = checks(context, list).await;
+    let exit = if list.failed == 0 { Exit::Done } else { Exit::Failed };
+    if list.json {
         let status = if exit == Exit::Done { "done" } else { "failed" };
         output::event(&json!({
-            "event": "result", "command": "doctor", "status": status, "failed": report.failed, "warned": report.warned,
+            "event": "result", "command": "doctor", "status": status, "failed": list.failed, "warned": list.warned,
         }));
-    } else if report.failed > 0 {
-        output::note(&format!("{} of the checks failed", report.failed));
+    } else if list.failed > 0 {
+        output::note(&format!("{} of the checks failed", list.failed));
     }
     Ok(exit)
 }
 
-async fn checks(context: &Context, mut report: Report) -> Report {
-    offline::programs(context).into_iter().for_each(|check| report.add(check));
+async fn checks(context: &Context, mut list: Checklist) -> Checklist {
+    offline::programs(context).into_iter().for_each(|check| list.add(check));
     let configured = offline::configuration(context);
     let usable = configured.iter().all(|check| check.verdict != Verdict::Fail);
-    configured.into_iter().for_each(|check| report.add(check));
-    let Some(config) = context.config().ok().filter(|_| usable) else { return report };
-    offline::secrets(config).into_iter().for_each(|check| report.add(check));
-    report.add(offline::mail(config).await);
-    aws::checks(context, &mut report).await;
-    report
+    configured.into_iter().for_each(|check| list.add(check));
+    let Some(config) = context.config().ok().filter(|_| usable) else { return list };
+    offline::secrets(config).into_iter().for_each(|check| list.add(check));
+    list.add(offline::mail(config).await);
+    aws::checks(context, &mut list).await;
+    list
 }
 
 /// Prints the checks as they complete, and counts the failures.
-pub(super) struct Report {
+pub(super) struct Checklist {
     json: bool,
     failed: usize,
     warned: usize,
 }
 
-impl Report {
+impl Checklist {
     fn add(&mut self, check: Check) {
         match check.verdict {
             Verdict::Ok => {}

@@ -36,15 +36,15 @@ impl std::fmt::Debug for Letter {
 
 #[derive(Template)]
 #[template(path = "letter.html")]
-struct Html<'a>(Body<'a>);
+struct Html<'a>(LetterBody<'a>);
 
 #[derive(Template)]
 #[template(path = "letter.txt")]
-struct Text<'a>(Body<'a>);
+struct Text<'a>(LetterBody<'a>);
 
 /// The values for the templates.
 #[derive(Clone, Copy)]
-struct Body<'a> {
+struct LetterBody<'a> {
     language: &'a str,
     subject: &'a str,
     intro: &'a str,
@@ -106,7 +106,7 @@ impl Letter {
     fn write(language: Language, settings: &Settings, to: &Email, texts: &LetterTexts, content: Content<'_>) -> Self {
         let fill = |text: &str| text.replace("{name}", content.name);
         let (subject, intro, reason) = (fill(texts.subject), fill(texts.intro), fill(texts.reason));
-        let body = Body {
+        let body = LetterBody {
             language: language.tag(),
             subject: &subject,
             intro: &intro,

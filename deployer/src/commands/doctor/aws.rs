@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Check, Report};
+use super::{Check, Checklist};
 use crate::commands::Context;
 use peersync_aws::Clients;
 use peersync_engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
@@ -21,34 +21,34 @@ const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
 const MUCH_SKEW: Duration = Duration::from_secs(60);
 
 /// Runs the checks in order; a check that depends on one that failed is not run.
-pub(super) async fn checks(context: &Context, report: &mut Report) {
+pub(super) async fn checks(context: &Context, list: &mut Checklist) {
     let clients = match context.clients().await {
         Ok(clients) => clients,
-        Err(error) => return report.add(Check::from_error("region", &error)),
+        Err(error) => return list.add(Check::from_error("region", &error)),
     };
-    report.add(Check::ok("region", clients.region.clone()));
+    list.add(Check::ok("region", clients.region.clone()));
     match endpoint(&clients).await {
         Ok((found, date)) => {
-            report.add(Check::ok("endpoint", found));
-            report.add(clock(date, SystemTime::now()));
+            list.add(Check::ok("endpoint", found));
+            list.add(clock(date, SystemTime::now()));
         }
-        Err(check) => return report.add(check),
+        Err(check) => return list.add(check),
     }
     let identity = match tokio::time::timeout(IDENTITY_DEADLINE, clients.identity()).await {
         Ok(Ok(identity)) => identity,
-        Ok(Err(error)) => return report.add(Check::from_error("credentials", &error.into())),
-        Err(_) => return report.add(no_credentials_in_time()),
+        Ok(Err(error)) => return list.add(Check::from_error("credentials", &error.into())),
+        Err(_) => return list.add(no_credentials_in_time()),
     };
-    report.add(credentials(&identity.arn, &identity.account));
+    list.add(credentials(&identity.arn, &identity.account));
     let Ok(config) = context.config() else { return };
     let stack = Arc::new(Stack::new(config.clone(), clients, identity, crate::artifacts::without_programs()));
     match peersync_resources::catalog::graph(&stack) {
         Ok(graph) => {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);
             let observation = observe(&graph, &reporter).await;
-            permissions(&observation).into_iter().for_each(|check| report.add(check));
+            permissions(&observation).into_iter().for_each(|check| list.add(check));
         }
-        Err(error) => report.add(Check::from_error("permissions", &error.into())),
+        Err(error) => list.add(Check::from_error("permissions", &error.into())),
     }
 }
 
