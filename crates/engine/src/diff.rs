@@ -206,7 +206,11 @@ fn compare_tags<'a>(
             field: format!("tags.{key}"),
             old: old.map_or(Value::Null, |old| Value::from(old.as_str())),
             new: Value::from(value.as_str()),
-            reason: if old.is_none() { Reason::Drift } else { Reason::Unknown },
+            reason: match old {
+                _ if key == EXPIRES_TAG || key == EXPIRES_BY_TAG => Reason::Configuration,
+                None => Reason::Drift,
+                Some(_) => Reason::Unknown,
+            },
         }
     })
 }

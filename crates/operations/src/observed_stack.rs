@@ -100,7 +100,7 @@ impl ObservedStack {
         let expiries = tags.filter_map(|tags| {
             Some(TaggedExpiry { at: tags.get(EXPIRES_TAG)?.clone(), by: tags.get(EXPIRES_BY_TAG).cloned() })
         });
-        expiries.max_by(|one, other| one.at.cmp(&other.at))
+        expiries.max_by(|one, other| (&one.at, &one.by).cmp(&(&other.at, &other.by)))
     }
 
     /// Returns whether a file configured the stack when it was last deployed.

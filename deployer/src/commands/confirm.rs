@@ -6,14 +6,18 @@ use super::run::Run;
 use super::{CommandError, Exit};
 use peersync_operations::until_stopped;
 
+/// Returns whether a person can read the question and answer it.
+pub(super) fn can_ask(run: &Run) -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !run.report.is_json()
+}
+
 /// Asks the user at the terminal. `consequence` says what a yes leads to, such as
 /// `delete 45 resources of peersync-dev`.
 ///
 /// # Errors
 /// Fails if the answer is no, or if `-y` is needed because there is no terminal.
 pub(super) async fn confirm(run: &Run, consequence: &str) -> Result<(), CommandError> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !terminal || run.report.is_json() {
+    if !can_ask(run) {
         return Err(CommandError::new("cannot ask for confirmation: no terminal, or `--output json`")
             .hint(format!("this would {consequence}; add `-y` to confirm in advance"))
             .exits(Exit::Usage));

@@ -62,7 +62,8 @@ impl Context {
 
     /// Returns how this program was called.
     pub fn invocation(&self) -> Invocation {
-        Invocation { options: self.options.repeated(), arguments: std::env::args().skip(1).collect() }
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        Invocation { options: self.options.repeated(), arguments }
     }
 
     /// Returns whether the output is JSON.

@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use super::confirm::confirm;
+use super::confirm::{can_ask, confirm};
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::UpArgs;
@@ -25,10 +25,10 @@ use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 /// way, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
     let config = context.config_with_secrets()?;
-    if let Some(expires) = &args.expires {
-        check_expiry(expires, config.stack.protect)?;
+    match &args.expires {
+        Some(expires) => check_expiry(expires, config.stack.protect)?,
+        None => context.loaded()?.require_future_expiry(SystemTime::now())?,
     }
-    context.loaded()?.require_future_expiry(SystemTime::now())?;
     let run = Run::new(context);
     run.name_configuration(context)?;
     let stack = run.filled_stack(context, args.expires.as_ref()).await?;
@@ -77,7 +77,7 @@ async fn agree_without_file(run: &Run, stack: &Stack, observed: &ObservedStack) 
     if stack.has_file || !observed.has_file() {
         return Ok(());
     }
-    if std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json() {
+    if can_ask(run) {
         return confirm(run, &format!("replace the configuration of {} by the defaults", heading(stack))).await;
     }
     Err(CommandError::usage("the stack was deployed with a configuration file, and none is here")
@@ -109,8 +109,7 @@ fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<Strin
 
 async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
     let harmless = plan.pending().all(is_harmless);
-    let can_ask = std::io::IsTerminal::is_terminal(&std::io::stdin()) && !run.report.is_json();
-    if yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask) {
+    if yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask(run)) {
         return Ok(());
     }
     confirm(run, &format!("apply the plan above to {}", heading(stack))).await

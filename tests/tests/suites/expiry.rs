@@ -78,6 +78,20 @@ async fn teardown_skips_protected_stage() {
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_keeps_expired_stack_that_is_protected() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "2s"]).await.expect(0);
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let before = census(&stage.clients).await;
+    stage.remove_configuration();
+    let run = stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
+    assert!(run.printed().contains("protected"), "{}", run.printed());
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}
+
 /// Returns the expiry on the stack's bucket.
 async fn expiry_of(stage: &Stage) -> Option<String> {
     let tags = stage.clients.s3.get_bucket_tagging().bucket(stage.bucket()).send().await.unwrap().tag_set;
