@@ -65,7 +65,7 @@ fn mark(action: Action) -> &'static str {
 fn field(change: &FieldChange, style: Style) -> String {
     let why = match (change.expiry_change(), change.reason) {
         (Some(ExpiryChange::Set), _) => "expiry set",
-        (Some(ExpiryChange::Extended), _) => "expiry extended",
+        (Some(ExpiryChange::Extended), _) => "extended by `up`",
         (Some(ExpiryChange::Shortened), _) => "expiry shortened",
         (Some(ExpiryChange::Lifted), _) => "expiry lifted",
         (None, Reason::Configuration) => "configuration changed",
