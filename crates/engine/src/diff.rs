@@ -75,7 +75,7 @@ pub struct FieldChange {
 impl FieldChange {
     /// Returns whether this is one of the tags about the expiry.
     pub fn is_expiry(&self) -> bool {
-        matches!(self.field.strip_prefix("tags."), Some(EXPIRES_TAG | EXPIRES_BY_TAG))
+        self.field.strip_prefix("tags.").is_some_and(is_expiry_tag)
     }
 
     /// Returns what is done to the expiry, if this is the tag with its moment.
@@ -207,12 +207,17 @@ fn compare_tags<'a>(
             old: old.map_or(Value::Null, |old| Value::from(old.as_str())),
             new: Value::from(value.as_str()),
             reason: match old {
-                _ if key == EXPIRES_TAG || key == EXPIRES_BY_TAG => Reason::Configuration,
+                _ if is_expiry_tag(key) => Reason::Configuration,
                 None => Reason::Drift,
                 Some(_) => Reason::Unknown,
             },
         }
     })
+}
+
+/// Returns whether this is the key of one of the tags about the expiry.
+fn is_expiry_tag(key: &str) -> bool {
+    matches!(key, EXPIRES_TAG | EXPIRES_BY_TAG)
 }
 
 fn shown(field: &Field) -> Value {

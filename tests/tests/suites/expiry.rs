@@ -25,14 +25,10 @@ async fn expiry_is_tagged_on_every_resource_and_renewed() {
     assert!(seen.len() >= 9, "{seen:?}");
     assert!(seen.iter().all(|(_, has)| *has), "{seen:?}");
 
-    let moment = async || {
-        let tags = stage.clients.s3.get_bucket_tagging().bucket(stage.bucket()).send().await.unwrap().tag_set;
-        tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value().to_owned())
-    };
-    let first = moment().await.expect("the bucket has the moment");
+    let first = expiry_of(&stage).await.expect("the bucket has the moment");
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     stage.run(&["up", "--yes", "--no-check", "--expires", "72h"]).await.expect(0);
-    let second = moment().await.expect("the bucket has the moment");
+    let second = expiry_of(&stage).await.expect("the bucket has the moment");
     assert!(second > first, "{first} is followed by {second}");
     stage.plan(0).await;
 }
