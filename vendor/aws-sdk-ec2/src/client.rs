@@ -146,6 +146,8 @@ mod describe_instances;
 
 mod describe_managed_prefix_lists;
 
+mod describe_regions;
+
 mod describe_security_groups;
 
 mod describe_vpcs;

@@ -47,6 +47,9 @@ pub mod describe_instances;
 /// Types for the `DescribeManagedPrefixLists` operation.
 pub mod describe_managed_prefix_lists;
 
+/// Types for the `DescribeRegions` operation.
+pub mod describe_regions;
+
 /// Types for the `DescribeSecurityGroups` operation.
 pub mod describe_security_groups;
 

@@ -84,6 +84,10 @@ pub(crate) mod shape_describe_managed_prefix_lists;
 
 pub(crate) mod shape_describe_managed_prefix_lists_input;
 
+pub(crate) mod shape_describe_regions;
+
+pub(crate) mod shape_describe_regions_input;
+
 pub(crate) mod shape_describe_security_groups;
 
 pub(crate) mod shape_describe_security_groups_input;
@@ -256,6 +260,8 @@ pub(crate) mod shape_prefix_list_id;
 
 pub(crate) mod shape_product_code_list;
 
+pub(crate) mod shape_region_list;
+
 pub(crate) mod shape_reservation_list;
 
 pub(crate) mod shape_revoked_security_group_rule_list;
@@ -301,6 +307,8 @@ pub(crate) mod shape_instance_state_change;
 pub(crate) mod shape_instance_status;
 
 pub(crate) mod shape_product_code;
+
+pub(crate) mod shape_region;
 
 pub(crate) mod shape_reservation;
 
@@ -372,6 +380,8 @@ pub(crate) mod shape_private_dns_name_options_response;
 
 pub(crate) mod shape_referenced_security_group;
 
+pub(crate) mod shape_region_geography_list;
+
 pub(crate) mod shape_scan_results;
 
 pub(crate) mod shape_user_id_group_pair_list;
@@ -395,6 +405,8 @@ pub(crate) mod shape_instance_secondary_interface;
 pub(crate) mod shape_instance_status_details_list;
 
 pub(crate) mod shape_license_configuration;
+
+pub(crate) mod shape_region_geography;
 
 pub(crate) mod shape_supported_instance_type_set;
 
