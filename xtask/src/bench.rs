@@ -3,10 +3,11 @@
 use std::process::{Command, ExitCode};
 
 use crate::Bench;
+use crate::dist;
 use crate::error::Error;
 use crate::process;
 use crate::tools::{Tool, chromium, python};
-use crate::workspace::{builder, deployer, root};
+use crate::workspace::{builder, deployer, root, runtime_programs};
 
 /// Builds the programs that a benchmark measures, and runs it.
 ///
@@ -17,6 +18,11 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     let mut build = builder("cargo");
     build.args(["build", "--release", "--package", "peersync-deploy", "--package", "peersync-runtime"]);
     build.args(["--package", "peersync-tests", "--bins"]);
+    // Both measure what a release carries. A development build has no server programs, and packs them at each command.
+    if matches!(what, Bench::Deploy | Bench::Api) {
+        dist::runtime()?;
+        build.env("PEERSYNC_RUNTIME_DIR", runtime_programs());
+    }
     process::run(&mut build)?;
     let mut command = match what {
         Bench::Deploy => program("bench-deploy"),
