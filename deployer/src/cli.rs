@@ -77,8 +77,10 @@ pub enum Command {
     Plan(PlanArgs),
     /// Remove the stack.
     Down(DownArgs),
-    /// Remove every stack of this account and region that has expired.
+    /// Remove every stack of this account and region that has expired; with `--stage`, only those of that stage.
     Teardown(TeardownArgs),
+    /// List the stacks of this account and region.
+    List(ListArgs),
     /// Show the state of every resource.
     Status(StatusArgs),
     /// Show the stack's URLs and names.
@@ -110,9 +112,9 @@ pub struct UpArgs {
     /// When the stack expires: a duration from now such as `48h`, or a date. Overrides `stack.expires`.
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<Expiry>,
-    /// Adopt existing resources that have this stack's names but not its tags.
-    #[arg(long)]
-    pub adopt: bool,
+    /// Adopt this existing resource, which has one of the stack's names but not its tags. Can be given several times.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub adopt: Vec<String>,
     /// Do not check afterwards that the page and the API answer.
     #[arg(long)]
     pub no_check: bool,
@@ -124,9 +126,9 @@ pub struct PlanArgs {
     /// Exit with status 3 if changes are pending.
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Show what `up --adopt` would do.
-    #[arg(long)]
-    pub adopt: bool,
+    /// Show what `up` would do with the same option.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub adopt: Vec<String>,
 }
 
 /// Arguments of `down`.
@@ -153,6 +155,14 @@ pub struct TeardownArgs {
     /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ListArgs {
+    /// List the stacks of every region that the account has enabled.
+    #[arg(long)]
+    pub all_regions: bool,
 }
 
 /// Arguments of `status`.

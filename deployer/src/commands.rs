@@ -1,6 +1,7 @@
 //! The commands, one file each. A command takes the [`Context`] and its arguments, writes its data to stdout and
 //! everything else to stderr, and returns its exit code.
 
+mod adopt;
 mod completions;
 mod config;
 mod confirm;
@@ -11,6 +12,7 @@ mod error;
 mod exit;
 mod graph;
 mod interrupt;
+mod list;
 mod local;
 mod local_down;
 mod logs;
@@ -61,6 +63,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, CommandError> 
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Down(args) => down::run(context, &args).await,
         Command::Teardown(args) => teardown::run(context, &args).await,
+        Command::List(args) => list::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,

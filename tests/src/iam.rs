@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::proxy::log::Record;
 
 /// Operations of S3 whose actions have other names.
-const S3: [(&str, &[&str]); 9] = [
+const S3: [(&str, &[&str]); 10] = [
     ("DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"]),
     ("GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
     ("GetBucketLifecycleConfiguration", &["s3:GetLifecycleConfiguration"]),
     ("GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"]),
     ("HeadBucket", &["s3:ListBucket"]),
     ("HeadObject", &["s3:GetObject"]),
+    ("ListBuckets", &["s3:ListAllMyBuckets"]),
     ("ListObjectsV2", &["s3:ListBucket"]),
     ("ListObjectVersions", &["s3:ListBucketVersions"]),
     // The tags with which a bucket is created.

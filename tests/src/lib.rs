@@ -9,6 +9,7 @@ pub mod census;
 pub mod clients;
 pub mod deployer;
 pub mod drift;
+pub mod earlier;
 pub mod emulator;
 mod environment;
 pub mod http;

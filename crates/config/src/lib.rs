@@ -12,6 +12,7 @@ mod rules;
 mod schema;
 mod secret;
 mod span;
+mod stack_name;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ pub use problem::{ConfigError, Problem};
 pub use schema::schema;
 pub use secret::Secret;
 pub use span::Span;
+pub use stack_name::Naming;
 pub use stage::{StageError, StageName};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expiry, Secret, Span};
+use super::{Expiry, Naming, Secret, Span};
 
 /// The configuration of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -37,9 +37,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the name of the stack, `{name}-{stage}`.
+    /// Returns the name of the stack, `{name}-{stage}`; if the name has a hyphen, with more hyphens between the two.
     pub fn stack_name(&self) -> String {
-        format!("{}-{}", self.stack.name, self.stage)
+        Naming::default().stack_name(&self.stack.name, &self.stage)
     }
 
     /// Returns the secrets that the configuration uses, each with its key.
@@ -88,7 +88,7 @@ impl Default for StackSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Site {
-    /// Name of the bucket. If omitted: `{name}-{stage}-{account}-{region}`.
+    /// Name of the bucket. If omitted: `{stack}-{account}-{region}`, with the stack's name.
     #[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", "patternErrorMessage" = "write 3 to 63 lower-case letters, digits and hyphens, neither beginning nor ending with a hyphen"))]
     pub bucket: Option<String>,
     /// Your own domain, such as `call.example.org`. Requires `certificate_arn`.

@@ -47,6 +47,13 @@ impl Graph {
             .iter()
             .map(|(address, resource)| (address.clone(), resource.dependencies().into_iter().collect()))
             .collect();
+        Self::of(by_address, dependencies)
+    }
+
+    fn of(
+        by_address: BTreeMap<Address, Arc<dyn Resource>>,
+        dependencies: BTreeMap<Address, BTreeSet<Address>>,
+    ) -> Result<Self, GraphError> {
         for (address, needed) in &dependencies {
             if let Some(missing) = needed.iter().find(|needed| !by_address.contains_key(*needed)) {
                 return Err(GraphError::Missing(address.clone(), missing.clone()));
@@ -54,6 +61,31 @@ impl Graph {
         }
         let order = topological_order(&dependencies)?;
         Ok(Self { resources: by_address, dependencies, order })
+    }
+
+    /// Returns the graph with further resources, to be deleted. Whatever depends on a resource of their kind depends on them
+    /// too, so that they are deleted only when it is deleted or has changed.
+    ///
+    /// # Errors
+    /// Fails like [`Graph::new`].
+    pub fn extended(&self, leftovers: Vec<Arc<dyn Resource>>) -> Result<Self, GraphError> {
+        let (mut resources, mut dependencies) = (self.resources.clone(), self.dependencies.clone());
+        let mut added = Vec::new();
+        for resource in leftovers {
+            let address = resource.address().clone();
+            let present = |needed: &Address| resources.contains_key(needed);
+            dependencies.insert(address.clone(), resource.dependencies().into_iter().filter(present).collect());
+            if resources.insert(address.clone(), resource).is_some() {
+                return Err(GraphError::Duplicate(address));
+            }
+            added.push(address);
+        }
+        for needed in dependencies.values_mut() {
+            let kinds: BTreeSet<&str> = needed.iter().map(|address| address.kind).collect();
+            let of_these: Vec<Address> = added.iter().filter(|one| kinds.contains(one.kind)).cloned().collect();
+            needed.extend(of_these);
+        }
+        Self::of(resources, dependencies)
     }
 
     /// Returns all addresses, each after everything that it depends on.
@@ -119,5 +151,37 @@ fn topological_order(dependencies: &BTreeMap<Address, BTreeSet<Address>>) -> Res
             Some(address) => Err(GraphError::Cycle((*address).clone())),
             None => Ok(Vec::new()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::Simulated;
+
+    fn resource(address: &Address, dependencies: &[&Address]) -> Arc<dyn Resource> {
+        Arc::new(Simulated {
+            address: address.clone(),
+            dependencies: dependencies.iter().map(|address| (*address).clone()).collect(),
+            setting: String::new(),
+            enabled: true,
+            create_before_destroy: false,
+            world: Arc::default(),
+        })
+    }
+
+    #[test]
+    fn whatever_depends_on_a_kind_depends_on_its_leftovers() -> Result<(), GraphError> {
+        let [group, bucket, site] = ["group", "bucket", "site"].map(|kind| Address::new(kind, "one"));
+        let [old, older] = ["old", "older"].map(|name| Address::new("bucket", name));
+        let absent = Address::new("policy", "one");
+        let graph = Graph::new(vec![resource(&group, &[]), resource(&bucket, &[&group]), resource(&site, &[&bucket])])?;
+        // An emulator may lack a kind that a leftover depends on.
+        let graph = graph.extended(vec![resource(&old, &[&group, &absent]), resource(&older, &[])])?;
+        assert_eq!(graph.dependents(&old).collect::<Vec<_>>(), [&site]);
+        assert_eq!(graph.dependents(&older).collect::<Vec<_>>(), [&site]);
+        assert_eq!(graph.dependencies(&old).collect::<Vec<_>>(), [&group]);
+        assert_eq!(graph.extended(vec![resource(&old, &[])]).err(), Some(GraphError::Duplicate(old)));
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! What has to be done, as plain data. Planning is pure: it works on what was observed and makes no calls.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::diff::{self, Changes, DIGEST_TAG, ExpiryChange, FieldChange};
@@ -18,6 +20,9 @@ pub struct Step {
     /// Why it cannot be changed in place, if it is replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replace_because: Vec<String>,
+    /// Whether it is adopted: until now it was not managed by the stack.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl Step {
@@ -33,15 +38,17 @@ impl Step {
     }
 }
 
-/// A resource that has one of the stack's names but is not managed by the stack.
+/// A resource that has one of the stack's names and is in the way.
 #[derive(Clone, Debug, Serialize)]
 pub struct Conflict {
     /// The resource that would have this name.
     pub address: Address,
     /// The identifier of the resource that has it.
     pub id: String,
-    /// What was found instead of the stack's tags.
+    /// What was found instead of the stack's tags, or why it cannot become what the configuration describes.
     pub reason: String,
+    /// Whether adopting it resolves the conflict.
+    pub adoptable: bool,
 }
 
 /// Everything that has to be done to a stack.
@@ -76,8 +83,8 @@ impl Plan {
 pub struct PlanOptions {
     /// The tags that every resource carries, without the digest.
     pub tags: Tags,
-    /// Whether to adopt resources that have the stack's names but not its tags.
-    pub adopt: bool,
+    /// The resources to adopt although they do not carry the stack's tags. All others like that are conflicts.
+    pub adopt: BTreeSet<Address>,
 }
 
 /// Plans to bring everything to the desired state.
@@ -89,12 +96,16 @@ pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> 
         if live.is_none() && !resource.enabled() {
             continue;
         }
-        if let Some(conflict) = live.and_then(|live| conflict(resource.as_ref(), live, options.adopt)) {
+        if let Some(conflict) = live.and_then(|live| conflict(resource.as_ref(), live, &options.adopt)) {
             plan.conflicts.push(conflict);
             continue;
         }
         let visible = outputs.only(graph.dependencies(resource.address()));
         let step = plan_step(resource.as_ref(), live, &visible, options);
+        if let Some(conflict) = live.and_then(|live| refusal(resource.as_ref(), live, &step)) {
+            plan.conflicts.push(conflict);
+            continue;
+        }
         if let (Action::NoChange | Action::Update, Some(live)) = (step.action, live) {
             outputs.insert(step.address.clone(), live.outputs.clone());
         }
@@ -109,7 +120,7 @@ pub fn plan_destroy(graph: &Graph, observation: &Observation) -> Plan {
     let mut plan = Plan::default();
     for resource in graph.order().iter().filter_map(|address| graph.resource(address)) {
         let Some(live) = observation.get(resource.address()) else { continue };
-        match conflict(resource.as_ref(), live, false) {
+        match conflict(resource.as_ref(), live, &BTreeSet::new()) {
             Some(conflict) => plan.conflicts.push(conflict),
             None => plan.steps.push(step(resource.address(), Action::Delete, Changes::default())),
         }
@@ -153,18 +164,29 @@ pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs
         (false, true) => Action::Update,
         (false, false) => Action::Replace,
     };
-    Step { replace_because, ..step(address, action, changes) }
+    let adopted = live.ownership != Ownership::Ours;
+    Step { replace_because, adopted, ..step(address, action, changes) }
 }
 
 fn step(address: &Address, action: Action, changes: Changes) -> Step {
-    Step { address: address.clone(), action, changes, replace_because: Vec::new() }
+    Step { address: address.clone(), action, changes, replace_because: Vec::new(), adopted: false }
 }
 
-fn conflict(resource: &dyn Resource, live: &Live, adopt: bool) -> Option<Conflict> {
-    match &live.ownership {
-        Ownership::Foreign(reason) if !adopt => {
-            Some(Conflict { address: resource.address().clone(), id: live.id.clone(), reason: reason.clone() })
-        }
-        _ => None,
-    }
+/// Returns the conflict that an unmanaged resource is, unless it is to be adopted.
+fn conflict(resource: &dyn Resource, live: &Live, adopt: &BTreeSet<Address>) -> Option<Conflict> {
+    let (reason, adoptable) = match &live.ownership {
+        Ownership::Ours => return None,
+        Ownership::Foreign(reason) => (reason, true),
+        Ownership::OutOfReach(reason) => (reason, false),
+    };
+    let (address, id) = (resource.address().clone(), live.id.clone());
+    let resolved = adoptable && adopt.contains(&address);
+    (!resolved).then(|| Conflict { address, id, reason: reason.clone(), adoptable })
+}
+
+/// Returns the conflict that a resource is which differs in a field that can never be changed.
+fn refusal(resource: &dyn Resource, live: &Live, step: &Step) -> Option<Conflict> {
+    let (field, reason) = resource.refuse_on().iter().find(|(field, _)| step.changes.has(*field))?;
+    let (address, id) = (resource.address().clone(), live.id.clone());
+    Some(Conflict { address, id, reason: format!("{field}: {reason}"), adoptable: false })
 }

@@ -47,6 +47,12 @@ pub trait Resource: Send + Sync {
         &[]
     }
 
+    /// Returns the fields that can be changed neither in place nor by a replacement, because data would be lost, each with
+    /// the reason. If one of them differs, the plan is refused.
+    fn refuse_on(&self) -> &'static [(FieldName, &'static str)] {
+        &[]
+    }
+
     /// Returns whether a replacement is created before the old resource is deleted. [`observe`](Resource::observe) then
     /// reports the old one as a difference, and [`retire`](Resource::retire) removes it.
     fn create_before_destroy(&self) -> bool {

@@ -102,6 +102,8 @@ pub enum Ownership {
     Ours,
     /// It has one of the stack's names, but not its tags; the text says what was found instead.
     Foreign(String),
+    /// It has one of the stack's names and can never be managed by it; the text says why.
+    OutOfReach(String),
 }
 
 /// A resource as it was found.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use peersync_aws::retry::{Schedule, until};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{Failure, Progress, ResourceError, rule};
+use peersync_resources::kinds::dynamodb_table;
 use peersync_resources::stack::Stack;
 
 /// The tables with users' data. The third table holds only what expires by itself within a month.
@@ -42,10 +43,12 @@ impl Backup {
     /// Returns where the backup is and how to restore it, for people.
     pub fn explain(&self) -> String {
         let table = &self.table;
+        let part = TABLES.into_iter().find(|part| table.ends_with(&format!("-{part}"))).unwrap_or_default();
+        let address = dynamodb_table::address(part);
         match &self.location {
             BackupLocation::DynamoDb(arn) => format!(
                 "{table} is backed up in DynamoDB as {arn}; restore it with `aws dynamodb restore-table-from-backup \
-                 --target-table-name {table} --backup-arn {arn}` and adopt it with `peersync-deploy up --adopt`"
+                 --target-table-name {table} --backup-arn {arn}` and adopt it with `peersync-deploy up --adopt {address}`"
             ),
             BackupLocation::File(file) => {
                 let file = file.display();

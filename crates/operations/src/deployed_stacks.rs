@@ -1,40 +1,50 @@
-//! Finds the stacks in the account and region by the tags on their resources.
-//!
-//! The tags are read service by service: the tagging API shows deleted resources for hours and new ones late. Of the
-//! kinds read here, log groups and tables exist from a stack's first second to its last: they need nothing else, so
-//! they are created first and deleted last. Functions, buckets and gateways are read too, for stacks that are partly
-//! gone.
+//! Finds the stacks in an account and region by the tags on their resources, without any configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use peersync_aws::{Clients, Context as _, Identity, NotFound as _};
-use peersync_config::Config;
+use super::leftovers::PARALLEL;
+use peersync_aws::{Clients, Identity};
+use peersync_config::{Config, Naming};
 use peersync_engine::{Failure, ResourceError, Tags};
 use peersync_resources::Artifacts;
+use peersync_resources::kinds::{KINDS, dynamodb_table, log_group, s3_bucket};
+use peersync_resources::search::{Candidate, Scope, Search};
 use peersync_resources::stack::{
-    EXPIRES_TAG, FUNCTIONS, MANAGED_BY, MANAGED_BY_TAG, NO_EXPIRY, PROTECT_TAG, STACK_TAG, STAGE_TAG, Stack,
+    CREATED_AT_TAG, CREATED_BY_TAG, EXPIRES_TAG, MANAGED_BY, MANAGED_BY_TAG, NAME_TAG, NO_EXPIRY, PROTECT_TAG,
+    REGION_TAG, STACK_TAG, STAGE_TAG, Stack,
 };
 
-/// The maximum number of tag reads that run at once for each service.
-const PARALLEL: usize = 16;
+/// The kinds whose resources exist from a stack's first second to its last: they need nothing else, so they are created
+/// first and deleted last. Their tags tell about a stack; those of another kind are read only if none of these is left.
+const LASTING: [&str; 2] = [log_group::KIND.name, dynamodb_table::KIND.name];
+/// The kinds that the configuration can turn off.
+const OPTIONAL: [&str; 2] = ["alarm", "elastic_ip"];
 
 /// A stack, as its tags describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeployedStack {
-    /// The name, `{name}-{stage}`.
+    /// The name, `{name}-{stage}`, which begins the names of its resources.
     pub name: String,
+    /// The first part of the name; `None` if an earlier version deployed it.
+    pub first_part: Option<String>,
     /// The stage.
     pub stage: String,
     /// The latest expiry that a resource names; `None` for stacks that do not expire.
     pub expires_at: Option<String>,
     /// Whether any resource has the tag for protection.
     pub protected: bool,
+    /// When it was created; `None` if nothing tells.
+    pub created: Option<SystemTime>,
+    /// The ARN of the caller who created it; `None` if an earlier version deployed it.
+    pub created_by: Option<String>,
     /// The bucket that carries the stack's tags.
     pub bucket: Option<String>,
+    /// The number of its resources of each kind that carries tags.
+    pub resources: BTreeMap<&'static str, usize>,
 }
 
 impl DeployedStack {
@@ -47,60 +57,111 @@ impl DeployedStack {
     /// Returns the stack, with what its tags tell in place of a configuration.
     pub fn to_stack(&self, clients: &Clients, identity: &Identity, artifacts: &'static Artifacts) -> Stack {
         let mut config = Config { stage: self.stage.clone(), ..Config::default() };
-        let name = self.name.strip_suffix(&format!("-{}", self.stage)).unwrap_or(&self.name);
-        config.stack.name = name.to_owned();
+        // Names of stacks end with their stage, and a first part does not end with a hyphen.
+        let first_part = self.name.strip_suffix(&self.stage).unwrap_or(&self.name).trim_end_matches('-');
+        config.stack.name = self.first_part.clone().unwrap_or_else(|| first_part.to_owned());
         config.stack.protect = self.protected;
         config.site.bucket = self.bucket.clone();
-        Stack::new(config, clients.clone(), identity.clone(), artifacts)
+        let mut stack = Stack::new(config, clients.clone(), identity.clone(), artifacts);
+        if stack.name() != self.name {
+            stack.naming = Naming::OneHyphen;
+        }
+        stack
+    }
+
+    /// Returns the kinds that a deployed stack always has and this one lacks.
+    pub fn missing_kinds(&self) -> Vec<&'static str> {
+        let always = searches().map(|(kind, _)| kind).filter(|kind| !OPTIONAL.contains(kind));
+        always.filter(|kind| !self.resources.contains_key(kind)).collect()
+    }
+
+    fn add(&mut self, kind: &'static str, candidate: Candidate) {
+        *self.resources.entry(kind).or_default() += 1;
+        self.created = [self.created, candidate.created].into_iter().flatten().min();
+        let tags = candidate.tags.unwrap_or_default();
+        let tag = |key: &str| tags.get(key).cloned();
+        self.first_part = self.first_part.take().or(tag(NAME_TAG));
+        self.created_by = self.created_by.take().or(tag(CREATED_BY_TAG));
+        self.protected |= tag(PROTECT_TAG).is_some_and(|value| value == "true");
+        // RFC 3339 in UTC sorts as text, and an expiry that was lifted after every moment.
+        self.expires_at = self.expires_at.take().max(tag(EXPIRES_TAG));
+        let created_at = tag(CREATED_AT_TAG).and_then(|at| humantime::parse_rfc3339(&at).ok());
+        self.created = [self.created, created_at].into_iter().flatten().min();
+        if kind == s3_bucket::KIND.name {
+            self.bucket = self.bucket.take().or(Some(candidate.id));
+        }
     }
 }
 
-/// A resource's tags, and its name if it is a bucket.
-struct Tagged {
-    tags: Tags,
-    bucket: Option<String>,
-}
+/// A resource that carries PeerSync's tags, or whose name tells its stack.
+type Found = (&'static str, Candidate);
 
 /// Returns all stacks in the account and region, sorted by name.
 ///
 /// # Errors
 /// Fails if a service cannot be read, because a stack might be overlooked.
-pub async fn find(clients: &Clients) -> Result<Vec<DeployedStack>, ResourceError> {
-    let reads: Vec<BoxFuture<'_, Result<Vec<Tagged>, ResourceError>>> = vec![
-        Box::pin(offered(clients, log_groups(clients))),
-        Box::pin(offered(clients, tables(clients))),
-        Box::pin(offered(clients, functions(clients))),
-        Box::pin(offered(clients, buckets(clients))),
-        Box::pin(offered(clients, gateways(clients))),
-    ];
-    let found = try_join_all(reads).await?;
-    Ok(merge(found.into_iter().flatten()))
+pub async fn find(clients: &Clients, identity: &Identity) -> Result<Vec<DeployedStack>, ResourceError> {
+    let scope = Scope { clients, identity };
+    let lists = searches().map(|(kind, search)| {
+        let list = offered(clients, search.candidates(&scope));
+        async move { Ok::<_, ResourceError>(list.await?.into_iter().map(move |candidate| (kind, candidate))) }
+    });
+    let all: Vec<Found> = try_join_all(lists).await?.into_iter().flatten().collect();
+    let (telling, others): (Vec<Found>, Vec<Found>) = all
+        .into_iter()
+        .partition(|(kind, candidate)| LASTING.contains(kind) || candidate.tags.is_some() || candidate.stack.is_none());
+    let telling = with_tags(&scope, telling).await?;
+    let known: BTreeSet<String> =
+        telling.iter().filter_map(|(_, one)| one.tags.as_ref()?.get(STACK_TAG).cloned()).collect();
+    let (named, unknown): (Vec<Found>, Vec<Found>) =
+        others.into_iter().partition(|(_, one)| one.stack.as_ref().is_some_and(|stack| known.contains(stack)));
+    let unknown = with_tags(&scope, unknown).await?;
+    Ok(merge(telling.into_iter().chain(unknown), named, &clients.region))
+}
+
+fn searches() -> impl Iterator<Item = (&'static str, &'static dyn Search)> {
+    KINDS.iter().filter_map(|kind| Some((kind.name, kind.search?)))
 }
 
 /// Treats a service that an AWS emulator does not offer as empty.
 async fn offered(
     clients: &Clients,
-    read: impl Future<Output = Result<Vec<Tagged>, ResourceError>>,
-) -> Result<Vec<Tagged>, ResourceError> {
-    match read.await {
+    list: impl Future<Output = Result<Vec<Candidate>, ResourceError>>,
+) -> Result<Vec<Candidate>, ResourceError> {
+    match list.await {
         Err(error) if error.failure == Failure::NotOffered && clients.endpoint_url.is_some() => Ok(Vec::new()),
         result => result,
     }
 }
 
-/// Merges the tags of each stack's resources.
-fn merge(found: impl Iterator<Item = Tagged>) -> Vec<DeployedStack> {
-    let mut stacks: BTreeMap<String, DeployedStack> = BTreeMap::new();
-    for Tagged { tags, bucket } in found {
-        let ours = tags.get(MANAGED_BY_TAG).is_some_and(|by| by == MANAGED_BY);
-        let (Some(name), Some(stage), true) = (tags.get(STACK_TAG), tags.get(STAGE_TAG), ours) else { continue };
-        let stack = stacks.entry(name.clone()).or_default();
-        stack.name.clone_from(name);
-        stack.stage.clone_from(stage);
-        stack.protected |= tags.get(PROTECT_TAG).is_some_and(|value| value == "true");
-        // RFC 3339 in UTC sorts as text, and an expiry that was lifted after every moment.
-        stack.expires_at = stack.expires_at.take().max(tags.get(EXPIRES_TAG).cloned());
-        stack.bucket = stack.bucket.take().or(bucket);
+/// Reads the tags of those that come without, a limited number at a time, and leaves out those that no longer exist.
+async fn with_tags(scope: &Scope<'_>, found: Vec<Found>) -> Result<Vec<Found>, ResourceError> {
+    let reads = found.into_iter().map(|(kind, candidate)| async move {
+        let tags = match (&candidate.tags, searches().find(|(name, _)| *name == kind)) {
+            (None, Some((_, search))) => search.tags(scope, &candidate.id).await?,
+            (tags, _) => tags.clone(),
+        };
+        Ok::<_, ResourceError>(tags.map(|tags| (kind, Candidate { tags: Some(tags), ..candidate })))
+    });
+    let all: Vec<Option<Found>> = stream::iter(reads).buffer_unordered(PARALLEL).try_collect().await?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+/// Merges what the tags of each stack's resources tell, and counts those that are known by name alone.
+fn merge(tagged: impl Iterator<Item = Found>, named: Vec<Found>, region: &str) -> Vec<DeployedStack> {
+    let mut stacks: BTreeMap<(String, String), DeployedStack> = BTreeMap::new();
+    for (kind, candidate) in tagged {
+        let tags = candidate.tags.clone().unwrap_or_default();
+        let Some((name, stage)) = owner(&tags, region) else { continue };
+        let stack = stacks.entry((name.clone(), stage.clone())).or_default();
+        (stack.name, stack.stage) = (name, stage);
+        stack.add(kind, candidate);
+    }
+    for (kind, candidate) in named {
+        let mut owners = stacks.values_mut().filter(|stack| candidate.stack.as_ref() == Some(&stack.name));
+        if let Some(stack) = owners.next() {
+            stack.add(kind, candidate);
+        }
     }
     for stack in stacks.values_mut() {
         stack.expires_at = stack.expires_at.take().filter(|at| at != NO_EXPIRY);
@@ -108,86 +169,12 @@ fn merge(found: impl Iterator<Item = Tagged>) -> Vec<DeployedStack> {
     stacks.into_values().collect()
 }
 
-async fn log_groups(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
-    let groups = clients.logs.describe_log_groups().log_group_name_prefix("/peersync/").into_paginator().items().send();
-    let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list log groups")?;
-    // An ARN that ends with `:*` is that of the streams; tags belong to the group.
-    let arns = groups.into_iter().filter_map(|group| Some(group.arn?.trim_end_matches(":*").to_owned()));
-    read_tags(arns, |arn| async move {
-        let answer = clients.logs.list_tags_for_resource().resource_arn(&arn).send().await;
-        let answer = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a log group")?;
-        Ok(answer.and_then(|answer| answer.tags).unwrap_or_default().into_iter().collect())
-    })
-    .await
-}
-
-async fn tables(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
-    let names = clients.dynamodb.list_tables().into_paginator().items().send();
-    let names = names.collect::<Result<Vec<_>, _>>().await.context("failed to list tables")?;
-    let suffixes = ["-Users", "-UserConnections", "-Ephemeral"];
-    let names = names.into_iter().filter(|name| suffixes.iter().any(|suffix| name.ends_with(suffix)));
-    read_tags(names, |name| async move {
-        let answer = clients.dynamodb.describe_table().table_name(name).send().await;
-        let answer = answer.found(&["ResourceNotFoundException"], "failed to read a table")?;
-        let Some(arn) = answer.and_then(|answer| answer.table?.table_arn) else { return Ok(Tags::new()) };
-        let answer = clients.dynamodb.list_tags_of_resource().resource_arn(arn).send().await;
-        let answer = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a table")?;
-        let tags = answer.and_then(|answer| answer.tags).unwrap_or_default();
-        Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
-    })
-    .await
-}
-
-async fn functions(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
-    let found = clients.lambda.list_functions().into_paginator().items().send();
-    let found = found.collect::<Result<Vec<_>, _>>().await.context("failed to list functions")?;
-    let ours = |name: &str| FUNCTIONS.iter().any(|function| name.ends_with(&format!("-{function}")));
-    let arns = found
-        .into_iter()
-        .filter(|function| function.function_name().is_some_and(ours))
-        .filter_map(|function| function.function_arn);
-    read_tags(arns, |arn| async move {
-        let answer = clients.lambda.list_tags().resource(arn).send().await;
-        let answer = answer.found(&["ResourceNotFoundException"], "failed to read the tags of a function")?;
-        Ok(answer.and_then(|answer| answer.tags).unwrap_or_default().into_iter().collect())
-    })
-    .await
-}
-
-async fn buckets(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
-    let found = clients.s3.list_buckets().bucket_region(&clients.region).into_paginator().send();
-    let pages = found.collect::<Result<Vec<_>, _>>().await.context("failed to list buckets")?;
-    let names: BTreeSet<String> =
-        pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name).collect();
-    let tagged = stream::iter(names).map(|name| async move {
-        let answer = clients.s3.get_bucket_tagging().bucket(&name).send().await;
-        // Buckets of others may deny the read; ours do not.
-        let absent = ["NoSuchTagSet", "NoSuchTagSetError", "NoSuchBucket", "AccessDenied", "PermanentRedirect"];
-        let answer = answer.found(&absent, "failed to read the tags of a bucket")?;
-        let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
-        let tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-        Ok::<_, ResourceError>(Tagged { tags, bucket: Some(name) })
-    });
-    tagged.buffer_unordered(PARALLEL).try_collect().await
-}
-
-async fn gateways(clients: &Clients) -> Result<Vec<Tagged>, ResourceError> {
-    let found = clients.api_gateway.get_rest_apis().limit(500).into_paginator().items().send();
-    let found = found.collect::<Result<Vec<_>, _>>().await.context("failed to list REST APIs")?;
-    let tags = found.into_iter().map(|api| api.tags.unwrap_or_default().into_iter().collect());
-    Ok(tags.map(|tags| Tagged { tags, bucket: None }).collect())
-}
-
-/// Reads the tags of all these resources, a limited number at a time.
-async fn read_tags<F>(
-    names: impl Iterator<Item = String>,
-    read: impl Fn(String) -> F,
-) -> Result<Vec<Tagged>, ResourceError>
-where
-    F: Future<Output = Result<Tags, ResourceError>>,
-{
-    let tags: Vec<Tags> = stream::iter(names.map(read)).buffer_unordered(PARALLEL).try_collect().await?;
-    Ok(tags.into_iter().map(|tags| Tagged { tags, bucket: None }).collect())
+/// Returns the name and the stage of the stack that these tags name, if it is one in this region.
+fn owner(tags: &Tags, region: &str) -> Option<(String, String)> {
+    let ours = tags.get(MANAGED_BY_TAG).is_some_and(|by| by == MANAGED_BY);
+    let here = tags.get(REGION_TAG).is_none_or(|found| found == region);
+    (ours && here).then_some(())?;
+    Some((tags.get(STACK_TAG)?.clone(), tags.get(STAGE_TAG)?.clone()))
 }
 
 #[cfg(test)]
@@ -196,18 +183,22 @@ mod tests {
 
     use super::*;
 
-    fn tagged(stack: &str, more: &[(&str, &str)]) -> Tagged {
+    fn tagged(stack: &str, more: &[(&str, &str)]) -> Found {
         let own = [(STACK_TAG, stack), (STAGE_TAG, "ci-7"), (MANAGED_BY_TAG, MANAGED_BY)];
         let tags = own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Tagged { tags, bucket: None }
+        (log_group::KIND.name, Candidate::tagged("one", tags))
+    }
+
+    fn merged<const N: usize>(found: [Found; N]) -> Vec<DeployedStack> {
+        merge(found.into_iter(), Vec::new(), "eu-central-1")
     }
 
     #[test]
     fn latest_expiry_of_a_stack_counts() {
         let early = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-01T00:00:00Z")]);
         let late = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-03T00:00:00Z")]);
-        let bucket = Tagged { bucket: Some("pages".to_owned()), ..tagged("peersync-ci-7", &[]) };
-        let found = merge([late, bucket, early].into_iter());
+        let bucket = (s3_bucket::KIND.name, Candidate { id: "pages".to_owned(), ..tagged("peersync-ci-7", &[]).1 });
+        let found = merged([late, bucket, early]);
         let [stack] = found.as_slice() else { panic!("one stack, not {found:?}") };
         assert_eq!((stack.name.as_str(), stack.stage.as_str()), ("peersync-ci-7", "ci-7"));
         assert_eq!(stack.bucket.as_deref(), Some("pages"));
@@ -220,22 +211,20 @@ mod tests {
     fn lifted_expiry_outlasts_what_an_interrupted_change_has_left() {
         let old = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
         let lifted = tagged("peersync-ci-7", &[(EXPIRES_TAG, NO_EXPIRY)]);
-        let found = merge([lifted, old].into_iter());
+        let found = merged([lifted, old]);
         assert_eq!(found.first().map(|stack| stack.expires_at.clone()), Some(None), "{found:?}");
     }
 
     #[test]
     fn resources_managed_by_others_are_ignored() {
         let mut other = tagged("peersync-dev", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
-        other.tags.insert(MANAGED_BY_TAG.to_owned(), "terraform".to_owned());
-        assert_eq!(merge([other].into_iter()), []);
+        other.1.tags.get_or_insert_default().insert(MANAGED_BY_TAG.to_owned(), "terraform".to_owned());
+        assert_eq!(merged([other]), []);
     }
 
     #[test]
     fn one_protected_resource_protects_the_stack() {
-        let found = merge(
-            [tagged("a-ci-7", &[(PROTECT_TAG, "true")]), tagged("a-ci-7", &[(PROTECT_TAG, "false")])].into_iter(),
-        );
+        let found = merged([tagged("a-ci-7", &[(PROTECT_TAG, "true")]), tagged("a-ci-7", &[(PROTECT_TAG, "false")])]);
         assert!(found.iter().all(|stack| stack.protected));
     }
 
@@ -246,5 +235,27 @@ mod tests {
             let stack = DeployedStack { expires_at, ..DeployedStack::default() };
             assert!(!stack.is_expired(later));
         }
+    }
+
+    #[test]
+    fn resources_of_stacks_in_other_regions_are_ignored() {
+        assert_eq!(merged([tagged("a-ci-7", &[(REGION_TAG, "eu-west-1")])]), []);
+        assert_eq!(merged([tagged("a-ci-7", &[(REGION_TAG, "eu-central-1")])]).len(), 1);
+    }
+
+    #[test]
+    fn stacks_of_one_name_and_two_stages_are_two() {
+        let other = tagged("a-ci-7", &[(STAGE_TAG, "7")]);
+        assert_eq!(merged([tagged("a-ci-7", &[]), other]).len(), 2);
+    }
+
+    #[test]
+    fn resource_that_only_its_name_tells_is_counted_for_its_stack() {
+        let role = ("iam_role", Candidate::named("a-ci-7-eu-central-1-signup", "a-ci-7"));
+        let found = merge([tagged("a-ci-7", &[])].into_iter(), vec![role], "eu-central-1");
+        assert_eq!(
+            found.first().map(|stack| stack.resources.clone()),
+            Some([("iam_role", 1), ("log_group", 1)].into())
+        );
     }
 }

@@ -83,11 +83,7 @@ impl DeployError {
         match self {
             Self::Graph(_) => Some("this is a bug in peersync-deploy".to_owned()),
             Self::Unreadable(errors) => errors.iter().find_map(|(_, error)| error.hint.clone()),
-            Self::Conflicts(_) => Some(
-                "if you own them, adopt them with `peersync-deploy up --adopt` (`plan --adopt` shows what that \
-                 changes); otherwise choose another `stack.name` or `--stage`"
-                    .to_owned(),
-            ),
+            Self::Conflicts(conflicts) => Some(resolution(conflicts)),
             Self::Protected { hint, .. } | Self::Unanswered { hint, .. } => Some(hint.clone()),
             Self::Backup(error) => Some(match &error.hint {
                 Some(hint) => format!("{hint}; or delete the data without a backup: `--no-backup`"),
@@ -97,6 +93,20 @@ impl DeployError {
             Self::Call(error) => error.hint.clone(),
         }
     }
+}
+
+/// Returns how to resolve these conflicts.
+fn resolution(conflicts: &[Conflict]) -> String {
+    const OTHERWISE: &str = "choose another `stack.name` or `--stage`";
+    if !conflicts.iter().all(|conflict| conflict.adoptable) {
+        return format!("change or delete what is in the way, or {OTHERWISE}");
+    }
+    let options: Vec<String> = conflicts.iter().map(|conflict| format!("--adopt {}", conflict.address)).collect();
+    let options = options.join(" ");
+    format!(
+        "if you own them, adopt them: add `{options}` to `peersync-deploy plan`, which shows what that changes, and then \
+         to `up`; otherwise {OTHERWISE}"
+    )
 }
 
 impl fmt::Display for DeployError {
@@ -112,7 +122,10 @@ impl fmt::Display for DeployError {
             Self::Unreadable(errors) => {
                 write!(formatter, "{} could not be read", text::count(errors.len(), "resource"))
             }
-            Self::Conflicts(_) => formatter.write_str("resources with names of this stack are not managed by it"),
+            Self::Conflicts(conflicts) if conflicts.iter().all(|conflict| conflict.adoptable) => {
+                formatter.write_str("resources with names of this stack are not managed by it")
+            }
+            Self::Conflicts(_) => formatter.write_str("resources with names of this stack are in the way"),
             Self::Protected { stack, .. } => write!(formatter, "the stack {stack} is protected"),
             Self::Backup(_) => formatter.write_str("the users' data could not be backed up"),
             Self::Stopped => formatter.write_str("stopped"),
@@ -207,11 +220,24 @@ mod tests {
             address: Address::new("table", "Users"),
             id: "peersync-dev-Users".to_owned(),
             reason: "it does not carry the tags of this stack".to_owned(),
+            adoptable: true,
         };
-        insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict])), @r"
+        insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict.clone()])), @r"
         resources with names of this stack are not managed by it
           table.Users (peersync-dev-Users): it does not carry the tags of this stack
-        if you own them, adopt them with `peersync-deploy up --adopt` (`plan --adopt` shows what that changes); otherwise choose another `stack.name` or `--stage`
+        if you own them, adopt them: add `--adopt table.Users` to `peersync-deploy plan`, which shows what that changes, and then to `up`; otherwise choose another `stack.name` or `--stage`
+        ");
+        let other = Conflict {
+            address: Address::new("bucket", "site"),
+            id: "pages".to_owned(),
+            reason: "it is in another account".to_owned(),
+            adoptable: false,
+        };
+        insta::assert_snapshot!(render(&DeployError::Conflicts(vec![conflict, other])), @r"
+        resources with names of this stack are in the way
+          table.Users (peersync-dev-Users): it does not carry the tags of this stack
+          bucket.site (pages): it is in another account
+        change or delete what is in the way, or choose another `stack.name` or `--stage`
         ");
     }
 

@@ -1,17 +1,20 @@
 //! A stack as it was found, read all at once.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::DeployError;
+use super::leftovers::Leftovers;
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
-    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter,
-    ResourceError, apply, observe,
+    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
+    ResourceError, Tags, apply, observe,
 };
 use peersync_resources::catalog;
-use peersync_resources::kinds::dynamodb_table;
+use peersync_resources::kinds::{dynamodb_table, s3_bucket};
 use peersync_resources::stack::{
-    BY_FILE, CONFIGURED_BY_TAG, EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY, PROTECT_TAG, Stack, TaggedExpiry,
+    BY_FILE, CONFIGURED_BY_TAG, CREATED_AT_TAG, CREATED_BY_TAG, EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY, PROTECT_TAG,
+    Stack, TaggedExpiry,
 };
 
 /// A stack as it was found.
@@ -25,12 +28,21 @@ pub struct ObservedStack {
 }
 
 impl ObservedStack {
-    /// Reads all resources of the stack at once.
+    /// Reads all resources of the stack at once, including those that its configuration does not describe.
     ///
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        Ok(Self::of(catalog::graph(stack)?, stack, reporter).await)
+        let read = Self::of(catalog::graph(stack)?, stack, reporter);
+        let (mut observed, mut leftovers) = futures::join!(read, Leftovers::find(stack));
+        observed.observation.errors.append(&mut leftovers.errors);
+        let leftovers = leftovers.beside(stack, &observed.observation);
+        for leftover in &leftovers {
+            observed.observation.live.insert(leftover.address().clone(), Some(leftover.live().clone()));
+        }
+        let leftovers = leftovers.into_iter().map(|leftover| Arc::new(leftover) as Arc<dyn Resource>);
+        observed.graph = observed.graph.extended(leftovers.collect())?;
+        Ok(observed)
     }
 
     /// Reads these resources of the stack at once. Those that cannot be read are in the observation.
@@ -64,18 +76,31 @@ impl ObservedStack {
     }
 
     /// Returns the options with which `up` plans: with the stack's tags, those of its expiry included.
-    pub fn options(&self, stack: &Stack, adopt: bool) -> PlanOptions {
-        let mut tags = stack.tags();
+    pub fn options(&self, stack: &Stack) -> PlanOptions {
+        let mut tags = self.tags(stack);
         tags.extend(stack.lifetime.tags(self.tagged_expiry().as_ref()));
-        PlanOptions { tags, adopt }
+        PlanOptions { tags, adopt: stack.adopt.clone() }
     }
 
     /// Returns the options with which `plan` and `status` compare: as for `up`, but a duration that starts again with
     /// each `up` is no difference.
-    pub fn options_without_renewal(&self, stack: &Stack, adopt: bool) -> PlanOptions {
-        let mut tags = stack.tags();
+    pub fn options_without_renewal(&self, stack: &Stack) -> PlanOptions {
+        let mut tags = self.tags(stack);
         tags.extend(stack.lifetime.tags_without_renewal(self.tagged_expiry().as_ref()));
-        PlanOptions { tags, adopt }
+        PlanOptions { tags, adopt: stack.adopt.clone() }
+    }
+
+    /// Returns the tags of the stack, and those that say who created it and when: now, if it does not exist yet. A stack of
+    /// an earlier version does not tell.
+    fn tags(&self, stack: &Stack) -> Tags {
+        let mut tags = stack.tags();
+        if self.is_deployed() {
+            let origin = [CREATED_BY_TAG, CREATED_AT_TAG].into_iter();
+            tags.extend(origin.filter_map(|key| Some((key.to_owned(), self.our_tags(key).min()?.to_owned()))));
+        } else {
+            tags.extend(stack.origin_tags(SystemTime::now()));
+        }
+        tags
     }
 
     /// Plans to bring everything to the desired state.
@@ -113,6 +138,12 @@ impl ObservedStack {
     pub fn protected_tables(&self) -> Vec<&Address> {
         let tables = self.ours().filter(|(_, live)| dynamodb_table::is_protected(live));
         tables.map(|(address, _)| address).collect()
+    }
+
+    /// Returns the ids of the buckets that were adopted with files in them, which a removal leaves.
+    pub fn kept_buckets(&self) -> impl Iterator<Item = &str> {
+        let kept = self.ours().filter(|(_, live)| live.tags.as_ref().is_some_and(s3_bucket::keeps_files));
+        kept.map(|(_, live)| live.id.as_str())
     }
 
     /// Returns whether any of the stack's resources has the tag for protection.

@@ -54,6 +54,11 @@ impl Removal {
         &self.plan.conflicts
     }
 
+    /// Returns the ids of the buckets that were adopted with files in them.
+    pub fn kept_buckets(&self) -> impl Iterator<Item = &str> {
+        self.observed.kept_buckets()
+    }
+
     /// Backs up the users' data.
     ///
     /// # Errors

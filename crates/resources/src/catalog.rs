@@ -16,8 +16,13 @@ pub fn graph(stack: &Arc<Stack>) -> Result<Graph, GraphError> {
     if stack.clients.absent.is_empty() {
         return Ok(graph);
     }
-    let offered: Vec<&str> = KINDS.iter().filter(|kind| is_offered(stack, kind)).map(|kind| kind.name).collect();
+    let offered: Vec<&str> = offered_kinds(stack).map(|kind| kind.name).collect();
     Ok(graph.restricted(|address| offered.contains(&address.kind)))
+}
+
+/// Returns the kinds whose services the endpoint offers.
+pub fn offered_kinds(stack: &Stack) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|kind| is_offered(stack, kind))
 }
 
 /// Returns whether the endpoint offers every service that the kind calls.

@@ -15,7 +15,7 @@ macro_rules! sdk_tags {
     };
 }
 
-mod alarm;
+pub mod alarm;
 pub mod api_routes;
 pub mod api_stage;
 pub mod cloudfront_distribution;
@@ -43,6 +43,7 @@ pub mod ssm_parameter;
 
 use std::sync::Arc;
 
+use crate::search::Search;
 use crate::stack::Stack;
 use peersync_engine::Resource;
 
@@ -53,8 +54,10 @@ pub struct Kind {
     /// Returns the calls that the deployer makes for resources of this kind; the command `policy` prints them.
     pub permissions: fn(&Stack) -> Vec<Permission>,
     /// Returns the resources of this kind. It includes those that the configuration turns off, which are marked as such
-    /// by [`Resource::wanted`](peersync_engine::Resource::wanted), so that they are found and deleted.
+    /// by [`Resource::enabled`](peersync_engine::Resource::enabled), so that they are found and deleted.
     pub instances: fn(&Arc<Stack>) -> Vec<Arc<dyn Resource>>,
+    /// How resources of this kind are found without a configuration; `None` for kinds that cannot carry tags.
+    pub search: Option<&'static dyn Search>,
 }
 
 /// Calls that the deployer makes, for its least-privilege IAM policy.
@@ -121,6 +124,18 @@ mod tests {
     async fn registry_builds_a_graph() {
         let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
         assert!(crate::catalog::graph(&stack).is_ok_and(|graph| graph.len() > KINDS.len()));
+    }
+
+    #[tokio::test]
+    async fn policy_lets_a_stack_be_recognised_under_the_names_of_an_earlier_version() {
+        let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+        config.stack.name = "peer-sync".to_owned();
+        let stack = Stack::for_tests(config).await;
+        let granted: Vec<String> =
+            KINDS.iter().flat_map(|kind| (kind.permissions)(&stack)).flat_map(|one| one.resources).collect();
+        for end in [":log-group:/peersync/peer-sync-test/signal", ":table/peer-sync-test-Users"] {
+            assert!(granted.iter().any(|resource| resource.ends_with(end)), "{end}");
+        }
     }
 
     /// `service:*` or `*` would grant more than any kind needs.

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod kinds;
 pub mod pages;
 mod runtime_environment;
+pub mod search;
 pub mod security_headers;
 pub mod stack;
 

@@ -5,19 +5,28 @@ mod names;
 mod ownership;
 
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
-pub use names::FUNCTIONS;
+pub use names::{FUNCTIONS, stack_of};
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use peersync_aws::{Clients, Identity};
-use peersync_config::Config;
-use peersync_engine::Tags;
+use peersync_config::{Config, Naming};
 pub use peersync_engine::diff::{EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY};
+use peersync_engine::{Address, Tags};
 
 use crate::Artifacts;
 
 /// The tag with the name of the stack.
 pub const STACK_TAG: &str = "peersync:stack";
+/// The tag with the first part of the stack's name, `stack.name` in the configuration.
+pub const NAME_TAG: &str = "peersync:name";
 /// The tag with the name of the stage.
 pub const STAGE_TAG: &str = "peersync:stage";
+/// The tag with the stack's region, which resources that are global to the account need.
+pub const REGION_TAG: &str = "peersync:region";
+/// The tag with the stack's account.
+pub const ACCOUNT_TAG: &str = "peersync:account";
 /// The tag that names the program that manages the resource.
 pub const MANAGED_BY_TAG: &str = "peersync:managed-by";
 /// The tag with the stack's protection from removal, `true` or `false`. `teardown` reads it because it has no
@@ -27,6 +36,12 @@ pub const PROTECT_TAG: &str = "peersync:protect";
 pub const CONFIGURED_BY_TAG: &str = "peersync:configured-by";
 /// The value of [`CONFIGURED_BY_TAG`] for a stack with a file.
 pub const BY_FILE: &str = "file";
+/// The tag with the ARN of the caller who created the stack.
+pub const CREATED_BY_TAG: &str = "peersync:created-by";
+/// The tag with the time at which the stack was created, in RFC 3339 and UTC.
+pub const CREATED_AT_TAG: &str = "peersync:created-at";
+/// The longest value of a tag, in characters.
+const LONGEST_TAG_VALUE: usize = 256;
 /// The value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
@@ -39,8 +54,12 @@ pub struct Stack {
     pub clients: Clients,
     /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
+    /// How its name is formed.
+    pub naming: Naming,
     /// When it is to expire.
     pub lifetime: Lifetime,
+    /// The resources to adopt: they have the stack's names, but not its tags.
+    pub adopt: BTreeSet<Address>,
     /// Whether a file configures it. Without one, the defaults do.
     pub has_file: bool,
     /// The pages, server programs and routes to deploy.
@@ -50,18 +69,30 @@ pub struct Stack {
 impl Stack {
     /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
     pub fn new(config: Config, clients: Clients, identity: Identity, artifacts: &'static Artifacts) -> Self {
-        Self { config, clients, identity, lifetime: Lifetime::default(), has_file: false, artifacts }
+        let (naming, lifetime) = (Naming::default(), Lifetime::default());
+        let adopt = BTreeSet::new();
+        Self { config, clients, identity, naming, lifetime, adopt, has_file: false, artifacts }
     }
 
     /// Returns the tags that every resource of the stack carries, without the digest and the expiry.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.config.stack.tags.clone().into_iter().collect();
-        tags.insert(STACK_TAG.to_owned(), self.name());
-        tags.insert(STAGE_TAG.to_owned(), self.config.stage.clone());
-        tags.insert(MANAGED_BY_TAG.to_owned(), MANAGED_BY.to_owned());
-        tags.insert(PROTECT_TAG.to_owned(), self.config.stack.protect.to_string());
-        tags.insert(CONFIGURED_BY_TAG.to_owned(), if self.has_file { BY_FILE } else { "defaults" }.to_owned());
+        let own = self.identity_tags().into_iter().chain([
+            (NAME_TAG, self.config.stack.name.clone()),
+            (MANAGED_BY_TAG, MANAGED_BY.to_owned()),
+            (PROTECT_TAG, self.config.stack.protect.to_string()),
+            (CONFIGURED_BY_TAG, if self.has_file { BY_FILE } else { "defaults" }.to_owned()),
+        ]);
+        tags.extend(own.map(|(key, value)| (key.to_owned(), value)));
         tags
+    }
+
+    /// Returns the tags that say who creates the stack, and when.
+    pub fn origin_tags(&self, now: SystemTime) -> Tags {
+        let allowed = |c: char| if c.is_ascii_alphanumeric() || "+-=._:/@".contains(c) { c } else { '_' };
+        let caller: String = self.identity.arn.chars().map(allowed).take(LONGEST_TAG_VALUE).collect();
+        let moment = humantime::format_rfc3339_seconds(now).to_string();
+        [(CREATED_BY_TAG.to_owned(), caller), (CREATED_AT_TAG.to_owned(), moment)].into()
     }
 }
 

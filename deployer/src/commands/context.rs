@@ -25,6 +25,8 @@ const LONGEST_BUCKET: usize = 63;
 pub struct Context {
     /// The options as given on the command line.
     pub options: GlobalArgs,
+    /// The stage that `--stage` names. That of `PEERSYNC_STAGE` is in the options only.
+    pub named_stage: Option<StageName>,
     /// The AWS emulator on this computer, if `local` found one. It checks no credentials and may lack some services.
     emulator: Option<Endpoint>,
     loaded: OnceLock<Loaded>,
@@ -36,6 +38,7 @@ impl Context {
     /// # Errors
     /// Fails if the variable does not hold a valid stage name.
     pub fn new(mut options: GlobalArgs) -> Result<Self, CommandError> {
+        let named_stage = options.stage.clone();
         // A pipeline passes a variable that is not set as an empty one.
         let variable = std::env::var(STAGE_VARIABLE).ok().filter(|stage| !stage.is_empty());
         if let (None, Some(stage)) = (&options.stage, variable) {
@@ -45,13 +48,13 @@ impl Context {
                     .caused_by(error)
             })?);
         }
-        Ok(Self { options, emulator: None, loaded: OnceLock::new() })
+        Ok(Self { options, named_stage, emulator: None, loaded: OnceLock::new() })
     }
 
     /// Returns a context with the same options for an AWS emulator on this computer.
     pub fn at_emulator(&self, emulator: Endpoint) -> Self {
         let options = GlobalArgs { endpoint_url: Some(emulator.url.clone()), ..self.options.clone() };
-        Self { options, emulator: Some(emulator), loaded: OnceLock::new() }
+        Self { options, named_stage: self.named_stage.clone(), emulator: Some(emulator), loaded: OnceLock::new() }
     }
 
     /// Returns the endpoint that was named on the command line or in the environment.
@@ -147,6 +150,7 @@ impl Context {
         }
         let lifetime = Lifetime::of(expires, config.stack.expires.as_ref(), SystemTime::now());
         let mut stack = Stack::new(config, clients, identity, artifacts);
+        stack.naming = peersync_operations::naming(&stack).await?;
         stack.lifetime = lifetime;
         stack.has_file = self.loaded()?.file.is_some();
         let length = stack.bucket().len();

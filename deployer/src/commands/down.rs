@@ -51,6 +51,12 @@ pub(super) async fn remove(
         let (address, id, reason) = (&conflict.address, &conflict.id, &conflict.reason);
         run.report.warning(&format!("{address} ({id}) is kept: {reason}"));
     }
+    for bucket in removal.kept_buckets() {
+        run.report.warning(&format!(
+            "the bucket {bucket} was adopted with files in it: only the pages are deleted from it, and it stays if it has \
+             others"
+        ));
+    }
     let summary = Summary::new(command, stack.name(), Status::NothingToDo);
     if removal.plan.is_empty() {
         return Ok(summary);

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::adopt::adopting;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::PlanArgs;
@@ -18,10 +19,10 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     context.loaded()?.require_future_expiry(SystemTime::now())?;
     let run = Run::new(context);
     run.name_configuration(context)?;
-    let stack = run.filled_stack(context, None).await?;
+    let stack = adopting(run.filled_stack(context, None).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
     // A duration starts again with each `up`: the plan mentions that but does not count it.
-    let plan = observed.plan(&observed.options_without_renewal(&stack, args.adopt));
+    let plan = observed.plan(&observed.options_without_renewal(&stack));
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
     }

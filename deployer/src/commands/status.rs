@@ -53,7 +53,7 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
     let stack = run.filled_stack(context, None).await?;
     let observed = run.observe(&stack).await?;
     let expires_at = observed.expires_at();
-    let plan = observed.plan(&observed.options_without_renewal(&stack, false));
+    let plan = observed.plan(&observed.options_without_renewal(&stack));
     let rows = rows(&observed, &plan);
     for row in &rows {
         run.report
@@ -167,7 +167,7 @@ mod tests {
     fn step(name: &str, action: Action, reason: Reason) -> Step {
         let change = FieldChange { field: "memory".to_owned(), old: 1.into(), new: 2.into(), reason };
         let changes = if action == Action::Update { Changes::from_iter([change]) } else { Changes::default() };
-        Step { address: Address::new("function", name), action, changes, replace_because: Vec::new() }
+        Step { address: Address::new("function", name), action, changes, replace_because: Vec::new(), adopted: false }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The command `teardown --expired`: removes every expired stack of this account and region, for use in scheduled jobs.
+//! The command `teardown --expired`: removes every expired stack of this account and region, or those of one stage, for
+//! use in scheduled jobs.
 
 use peersync_engine::text;
 use std::sync::Arc;
@@ -23,9 +24,13 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     let run = Run::new(context);
     let clients = context.clients().await?;
     let identity = until_stopped(&run.interrupt, run.report.attributed(clients.identity())).await??;
-    let found = until_stopped(&run.interrupt, run.report.attributed(find_stacks(&clients))).await??;
-    let (protected, expired): (Vec<_>, Vec<_>) =
-        found.into_iter().filter(|stack| stack.is_expired(SystemTime::now())).partition(|stack| stack.protected);
+    let found = until_stopped(&run.interrupt, run.report.attributed(find_stacks(&clients, &identity))).await??;
+    let is_named =
+        |stack: &DeployedStack| context.named_stage.as_ref().is_none_or(|stage| stage.as_str() == stack.stage);
+    let (protected, expired): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .filter(|stack| is_named(stack) && stack.is_expired(SystemTime::now()))
+        .partition(|stack| stack.protected);
     for stack in &protected {
         run.report.warning(&format!("{} has expired but is kept: it is protected by `stack.protect`", stack.name));
     }

@@ -6,6 +6,7 @@
 
 use std::time::SystemTime;
 
+use super::adopt::adopting;
 use super::confirm::{can_ask, confirm};
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
@@ -31,10 +32,10 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     }
     let run = Run::new(context);
     run.name_configuration(context)?;
-    let stack = run.filled_stack(context, args.expires.as_ref()).await?;
+    let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
     agree_without_file(&run, &stack, &observed).await?;
-    let options = observed.options(&stack, args.adopt);
+    let options = observed.options(&stack);
     let plan = observed.plan(&options);
     if !plan.conflicts.is_empty() {
         return Err(DeployError::Conflicts(plan.conflicts).into());
@@ -178,7 +179,7 @@ mod tests {
             reason: Reason::Unknown,
         };
         let changes = Changes::from_iter(fields.iter().map(change));
-        Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new() }
+        Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new(), adopted: false }
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub async fn provision(
     if let Some((address, error)) = observed.observation.errors.first() {
         return Err(LocalError::resource(address, error));
     }
-    let options = observed.options(stack, false);
+    let options = observed.options(stack);
     let plan = observed.plan(&options);
     if let Some(conflict) = plan.conflicts.first() {
         let text = format!("{} exists but is not managed by this stack: {}", conflict.address, conflict.reason);

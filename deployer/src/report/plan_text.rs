@@ -137,7 +137,7 @@ mod tests {
 
     fn step_of(name: &str, action: Action, changes: Vec<FieldChange>) -> Step {
         let address = Address::new("function", name);
-        Step { address, action, changes: Changes::from_iter(changes), replace_because: Vec::new() }
+        Step { address, action, changes: Changes::from_iter(changes), replace_because: Vec::new(), adopted: false }
     }
 
     #[test]

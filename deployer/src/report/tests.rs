@@ -31,7 +31,7 @@ fn run(fates: &[Fate], reporter: &Arc<dyn Reporter>) -> Outcome {
     let world = Arc::new(Mutex::new(World::default()));
     let graph = graph(&world);
     let interrupt = world.lock().begin(&Fates(fates.to_vec()));
-    let options = PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), adopt: false };
+    let options = PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), ..PlanOptions::default() };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         let observation = observe(&graph, reporter).await;
         let plan = plan(&graph, &observation, &options);

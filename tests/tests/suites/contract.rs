@@ -155,7 +155,7 @@ impl Walk {
         Self {
             graph: catalog::graph(&first).unwrap(),
             twin: catalog::graph(&second).unwrap(),
-            options: PlanOptions { tags, adopt: false },
+            options: PlanOptions { tags, ..PlanOptions::default() },
             reporter: Arc::new(Silent),
             direct: clients::of_account(&emulator.url, &account).await,
             _proxy: proxy,

@@ -125,7 +125,7 @@ async fn unmanaged_resource_is_not_taken_over_without_adopt() {
     stage.run(&["down", "--yes", "--no-backup"]).await;
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 
-    stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
+    stage.run(&["up", "--yes", "--no-check", "--adopt", "dynamodb_table.Users"]).await.expect(0);
     let kept = stage.clients.dynamodb.scan().table_name(&table).send().await.unwrap();
     assert_eq!(kept.count(), 1, "adopting keeps what is in the table");
     stage.plan(0).await;

@@ -188,3 +188,16 @@ async fn down_keeps_stack_with_table_protected_by_hand() {
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
     stage.down().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_of_a_stage_leaves_other_expired_stacks() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "1s"]).await.expect(0);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let before = census(&stage.clients).await;
+    let other = stage.run(&["--stage", "prod", "teardown", "--expired", "--yes"]).await.expect(0);
+    assert_eq!(other.result()["expired"].as_array().map(Vec::len), Some(0), "{}", other.stdout);
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+    let named = stage.run(&["--stage", "dev", "teardown", "--expired", "--yes"]).await.expect(0);
+    assert_eq!(named.result()["expired"].as_array().map(Vec::len), Some(1), "{}", named.stdout);
+}

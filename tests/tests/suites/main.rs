@@ -1,6 +1,7 @@
 //! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
 //!
 
+mod adopting;
 mod behaviours;
 mod changes;
 mod contract;
@@ -10,7 +11,9 @@ mod emulator;
 mod errors;
 mod expiry;
 mod faults;
+mod finding;
 mod host;
+mod identity;
 mod local;
 mod local_endpoint;
 mod localstack;

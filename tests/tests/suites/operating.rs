@@ -1,4 +1,4 @@
-//! Operations beside `up` and `down`: adoption, logs, and backup and restoration of the users' data.
+//! Operations beside `up` and `down`: logs, and backup and restoration of the users' data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,61 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
-use peersync_tests::clients::{Clients, REGION};
+use peersync_tests::clients::Clients;
 use peersync_tests::deployer::{Run, ended};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
-use peersync_tests::proxy::log::mutating;
 use peersync_tests::stage::Stage;
 use peersync_tests::unmanaged;
 use serde_json::{Value, json};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn unmanaged_resources_with_our_names_are_adopted_updated_and_deleted() {
-    let stage = Stage::new(Emulator::shared()).await;
-    let before = census(&stage.clients).await;
-    let (clients, stack) = (&stage.clients, stage.stack());
-    unmanaged::bucket(clients, &stage.bucket()).await;
-    unmanaged::table(clients, &format!("{stack}-Users"), "email").await;
-    let role = unmanaged::role(clients, &format!("{stack}-{REGION}-signup")).await;
-    unmanaged::function(clients, &format!("{stack}-signup"), &role).await;
-    unmanaged::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
-    unmanaged::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
-    unmanaged::alarm(clients, &format!("{stack}-signup-errors")).await;
-    let theirs = [
-        "alarm.signup-errors",
-        "dynamodb_table.Users",
-        "iam_role.signup",
-        "lambda_function.signup",
-        "log_group.signup",
-        "s3_bucket.site",
-        "ssm_parameter.ticket-key",
-    ];
-    let refused = stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
-    for address in theirs {
-        assert!(refused.stdout.contains(address), "{address} is not named:\n{}", refused.stdout);
-    }
-    stage.proxy().log.take();
-    let planned = stage.run(&["plan", "--adopt"]).await.expect(0).steps();
-    assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new(), "plan must write nothing");
-    let taken_over = planned.iter().filter(|step| step.action == "update").map(|step| step.address.as_str());
-    assert_eq!(taken_over.collect::<Vec<_>>(), theirs);
-    let up = stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
-    for address in theirs {
-        assert!(up.done().contains(&format!("update {address}")), "{address}: {:?}", up.done());
-    }
-    // The objects of a bucket are checked once it is managed: an unexpected one is named, and not deleted unasked.
-    let steps = stage.plan(3).await.steps();
-    let [step] = steps.as_slice() else { panic!("only the unexpected object differs: {steps:#?}") };
-    assert_eq!(step.address, "s3_objects.site");
-    assert_eq!(step.fields, ["unexpected: drift"]);
-    stage.up().await;
-    stage.plan(0).await;
-    stage.down().await;
-    let left = difference(&before, &census(&stage.clients).await);
-    assert!(left.is_empty(), "{}", left.join("\n"));
-}
 
 /// Returns the time this many seconds ago, in milliseconds since 1970.
 fn ago(seconds: u64) -> i64 {
@@ -146,7 +99,7 @@ async fn restored_backup_is_adopted() {
         stage.clients.dynamodb.restore_table_from_backup().backup_arn(arn).target_table_name("peersync-dev-Users");
     call.send().await.unwrap();
     stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
-    stage.run(&["up", "--yes", "--no-check", "--adopt"]).await.expect(0);
+    stage.run(&["up", "--yes", "--no-check", "--adopt", "dynamodb_table.Users"]).await.expect(0);
     stage.plan(0).await;
     let kept = stage.clients.dynamodb.scan().table_name("peersync-dev-Users").send().await.unwrap();
     assert_eq!(kept.count(), 1, "the user is back");

@@ -48,7 +48,7 @@ fn graph_of(nodes: &[Node], world: &Arc<Mutex<World>>) -> Graph {
 }
 
 fn options() -> PlanOptions {
-    PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), adopt: false }
+    PlanOptions { tags: Tags::from([("stack".to_owned(), "test".to_owned())]), ..PlanOptions::default() }
 }
 
 async fn run(graph: &Graph, world: &Arc<Mutex<World>>, fates: &Fates, destroy: bool) -> Outcome {

@@ -2,6 +2,8 @@
 //!
 //! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
 
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +12,7 @@ use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Stat
 use serde_json::json;
 
 use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
-use crate::stack::{FUNCTIONS, Stack};
+use crate::stack::{FUNCTIONS, Stack, stack_of};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
@@ -18,7 +20,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Alarms) };
 const NAME: &str = "alarm";
 
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
@@ -73,6 +75,15 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn names(stack: &Stack) -> Vec<String> {
     watches(stack).into_iter().map(|watch| stack.named(&watch.part)).collect()
+}
+
+/// Returns the name of the stack that the name of an alarm tells.
+pub fn owner(name: &str) -> Option<&str> {
+    let functions =
+        FUNCTIONS.iter().flat_map(|function| ["errors", "throttles"].map(|part| format!("{function}-{part}")));
+    let logged = metric_filter::PARTS.iter().map(|part| format!("{part}-log-errors"));
+    let others = ["api-5xx", "signal-system", "signal-instance"].map(str::to_owned);
+    stack_of(name, functions.chain(logged).chain(others))
 }
 
 fn arn(stack: &Stack, name: &str) -> String {
@@ -357,4 +368,19 @@ fn actions_of(alarm: &MetricAlarm) -> serde_json::Value {
     let mut actions = alarm.alarm_actions().to_vec();
     actions.sort();
     json!(actions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peersync_config::Config;
+
+    #[tokio::test]
+    async fn name_of_every_alarm_tells_its_stack() {
+        let stack = Stack::for_tests(Config { stage: "signup-errors".to_owned(), ..Config::default() }).await;
+        for name in names(&stack) {
+            assert_eq!(owner(&name), Some("peersync-signup-errors"), "{name}");
+        }
+        assert_eq!(owner("billing-errors"), None);
+    }
 }

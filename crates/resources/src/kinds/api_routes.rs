@@ -26,7 +26,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "api_routes";
 
 /// Unmanaged methods. The other fields are the managed ones: one for each, named after it.

@@ -20,7 +20,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "api_stage";
 
 /// The name of the API stage, which is the first part of the path that CloudFront forwards.

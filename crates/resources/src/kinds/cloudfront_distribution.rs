@@ -4,17 +4,20 @@
 //! its tags. Only its removal waits until a change is deployed.
 
 mod config;
+mod find;
 mod removal;
+mod search;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    Distribution as Created, DistributionConfig, DistributionConfigWithTags, DistributionSummary, Tag, Tags as SdkTags,
+    Distribution as Created, DistributionConfig, DistributionConfigWithTags, Tag, Tags as SdkTags,
 };
 
 use self::config::{ORIGINS, Origins, PAGES};
+pub(super) use self::find::{find, is_used_by_us_alone};
 use super::{
     Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, s3_bucket, ssm_parameter,
 };
@@ -27,7 +30,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Distributions) };
 const NAME: &str = "cloudfront_distribution";
 
 /// Error codes for a distribution that changed since it was read, also by an earlier attempt of the same call.
@@ -90,8 +93,8 @@ impl Resource for Distribution {
         .collect()
     }
 
-    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let Some(found) = find(&self.stack).await? else { return Ok(None) };
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let Some(found) = find::found(&self.stack, reads).await? else { return Ok(None) };
         let cloudfront = &self.stack.clients.cloudfront;
         let (current, tags) = futures::join!(
             cloudfront.get_distribution_config().id(&found.id).send(),
@@ -104,7 +107,7 @@ impl Resource for Distribution {
         let tags = tags.tags.and_then(|tags| tags.items).unwrap_or_default();
         let tags: Tags = tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect();
         let ownership = self.stack.ownership(&tags);
-        if ownership != Ownership::Ours && found.comment != self.stack.mark() {
+        if ownership != Ownership::Ours && found.comment != self.stack.global_mark() {
             return Ok(None);
         }
         let fields: LiveFields = config::views(&current);
@@ -132,7 +135,8 @@ impl Resource for Distribution {
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         const SUMMARY: &str = "failed to create the distribution";
         let stack = &self.stack;
-        let config = self.config(context.outputs, &stack.name())?;
+        let reference = stack.global("site");
+        let config = self.config(context.outputs, &reference)?;
         let created = match self.create_with(config, context.tags).await {
             Err(error) if error.is(&["DistributionAlreadyExists"]) => {
                 // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
@@ -143,8 +147,8 @@ impl Resource for Distribution {
                     }
                 });
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-                let new = format!("{}-{now}", stack.name());
-                let reference = rule!("distribution-reference-is-renewed", new, without: stack.name());
+                let new = format!("{reference}-{now}");
+                let reference = rule!("distribution-reference-is-renewed", new, without: reference);
                 let config = self.config(context.outputs, &reference)?;
                 self.create_with(config, context.tags).await
             }
@@ -241,27 +245,6 @@ impl Distribution {
         let call = cloudfront.update_distribution().id(id).set_if_match(tag).distribution_config(config);
         call.send().await.context(SUMMARY).map(|_| ())
     }
-}
-
-/// Finds the distribution with the stack's comment; otherwise one that reads the stack's bucket, because somebody may
-/// have changed the comment.
-pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
-    let bucket = config::bucket_domain(stack);
-    let mut pages = stack.clients.cloudfront.list_distributions().into_paginator().send();
-    let mut with_our_bucket = None;
-    while let Some(page) = pages.next().await {
-        let page = page.context("failed to list the distributions")?;
-        for item in page.distribution_list.and_then(|list| list.items).unwrap_or_default() {
-            if item.comment == stack.mark() {
-                return Ok(Some(item));
-            }
-            let mut origins = item.origins.iter().flat_map(|origins| &origins.items);
-            if with_our_bucket.is_none() && origins.any(|origin| origin.domain_name == bucket) {
-                with_our_bucket = Some(item);
-            }
-        }
-    }
-    Ok(with_our_bucket)
 }
 
 /// Returns the form in which the origin key is compared: once per origin that must receive it.

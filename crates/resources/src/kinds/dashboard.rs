@@ -9,15 +9,17 @@ use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "dashboard";
 
 const GONE: &[&str] = &["ResourceNotFound", "DashboardNotFoundError", "ResourceNotFoundException"];
+/// The name, which did not include the region in earlier versions.
+const DASHBOARD_NAME: FieldName = FieldName::new("name");
 const BODY: FieldName = FieldName::new("body");
 
 struct Dashboard {
@@ -31,10 +33,19 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let (partition, account) = (&stack.identity.partition, &stack.identity.account);
-    vec![Permission {
-        actions: vec!["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"],
-        resources: vec![format!("arn:{partition}:cloudwatch::{account}:dashboard/{}", stack.name())],
-    }]
+    let arn = |name: String| format!("arn:{partition}:cloudwatch::{account}:dashboard/{name}");
+    vec![
+        Permission { actions: vec!["cloudwatch:PutDashboard"], resources: vec![arn(name(stack))] },
+        Permission {
+            actions: vec!["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"],
+            resources: vec![arn(name(stack)), arn(stack.name())],
+        },
+    ]
+}
+
+/// Returns the name of the dashboard; dashboards are global to the account.
+fn name(stack: &Stack) -> String {
+    stack.global("stack")
 }
 
 #[async_trait]
@@ -56,22 +67,30 @@ impl Resource for Dashboard {
     }
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let answer = self.stack.clients.cloudwatch.get_dashboard().dashboard_name(self.stack.name()).send().await;
-        let Some(answer) = answer.found(GONE, "failed to read the dashboard")? else { return Ok(None) };
-        let text = answer.dashboard_body.unwrap_or_default();
-        let ownership = self.stack.ownership_by_mark(mark_of(&text).as_deref());
+        let name = name(&self.stack);
+        let (id, text, ownership) = match self.read(&name).await? {
+            Some(text) => {
+                let ownership = self.stack.ownership_by_mark(mark_of(&text).as_deref());
+                (name, text, ownership)
+            }
+            None => match self.read(&self.stack.name()).await?.filter(|text| self.is_ours_of_earlier_version(text)) {
+                Some(text) => (self.stack.name(), text, Ownership::Ours),
+                None => return Ok(None),
+            },
+        };
         // A body that is not JSON is shown as text and replaced.
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Some(Live {
-            id: self.stack.name(),
-            fields: LiveFields::new().with(BODY, body),
+            fields: LiveFields::new().with(DASHBOARD_NAME, id.as_str()).with(BODY, body),
+            id,
             ownership,
             ..Live::default()
         }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
-        Fields::new().with(BODY, Field::known_or_unknown(self.body(outputs)))
+        let fields = Fields::new().with(DASHBOARD_NAME, name(&self.stack));
+        fields.with(BODY, Field::known_or_unknown(self.body(outputs)))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -79,13 +98,22 @@ impl Resource for Dashboard {
         let body = self
             .body(context.outputs)
             .ok_or_else(|| ResourceError::new(SUMMARY).caused_by("the host that it shows is not known"))?;
-        let call = self.stack.clients.cloudwatch.put_dashboard().dashboard_name(self.stack.name());
+        let call = self.stack.clients.cloudwatch.put_dashboard().dashboard_name(name(&self.stack));
         call.dashboard_body(body.to_string()).send().await.context(SUMMARY)?;
         Ok(OutputMap::new())
     }
 
-    async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
-        self.create(context).await
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let outputs = self.create(context).await?;
+        if changes.has(DASHBOARD_NAME) {
+            self.delete(context.progress, live).await?;
+        }
+        Ok(outputs)
     }
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
@@ -95,6 +123,20 @@ impl Resource for Dashboard {
 }
 
 impl Dashboard {
+    /// Reads the body of the dashboard with this name.
+    async fn read(&self, name: &str) -> Result<Option<String>, ResourceError> {
+        let answer = self.stack.clients.cloudwatch.get_dashboard().dashboard_name(name).send().await;
+        let answer = answer.found(GONE, "failed to read the dashboard")?;
+        Ok(answer.map(|answer| answer.dashboard_body.unwrap_or_default()))
+    }
+
+    /// Returns whether an earlier version, which did not write the region into name and mark, created the dashboard with
+    /// this body for this stack: its graphs show a region.
+    fn is_ours_of_earlier_version(&self, body: &str) -> bool {
+        let region = self.stack.clients.region.as_str();
+        mark_of(body).is_some_and(|mark| mark == self.stack.mark()) && region_of(body).as_deref() == Some(region)
+    }
+
     /// Returns the desired body; `None` until the signaling host exists.
     fn body(&self, outputs: &Outputs) -> Option<Value> {
         let host = outputs.get(&signal_instance::address(), "id")?;
@@ -109,7 +151,7 @@ impl Dashboard {
             .to_vec();
         let mut heading = json!({ "type": "text", "x": 0, "y": 0, "width": 24, "height": 1 });
         if let Some(heading) = heading.as_object_mut() {
-            heading.insert("properties".to_owned(), json!({ "markdown": stack.mark() }));
+            heading.insert("properties".to_owned(), json!({ "markdown": stack.global_mark() }));
         }
         Some(json!({ "widgets": [
             heading,
@@ -148,6 +190,13 @@ impl Dashboard {
     }
 }
 
+/// Returns the region of the first graph.
+fn region_of(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let mut widgets = body.get("widgets")?.as_array()?.iter();
+    widgets.find_map(|widget| widget.get("properties")?.get("region")?.as_str().map(str::to_owned))
+}
+
 /// Returns the text of the first text widget, which holds the stack's mark because dashboards have no tags.
 fn mark_of(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
@@ -164,10 +213,11 @@ mod tests {
     #[test]
     fn mark_is_the_first_text_widget() {
         let body = json!({ "widgets": [
-            { "type": "metric", "properties": {} },
+            { "type": "metric", "properties": { "region": "eu-central-1" } },
             { "type": "text", "properties": { "markdown": "PeerSync stack peersync-dev" } },
         ] });
         assert_eq!(mark_of(&body.to_string()).as_deref(), Some("PeerSync stack peersync-dev"));
+        assert_eq!(region_of(&body.to_string()).as_deref(), Some("eu-central-1"));
         assert_eq!(mark_of("{}"), None);
         assert_eq!(mark_of("no JSON"), None);
     }

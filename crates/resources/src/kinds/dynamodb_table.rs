@@ -1,11 +1,15 @@
 //! The three DynamoDB tables. A table with other keys is never replaced, because that would delete the users' data.
 
 mod layout;
+mod search;
 mod settle;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::list_tags_of_resource::ListTagsOfResourceError;
 use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, Tag};
 
 pub use self::layout::{INDEX, TABLES};
@@ -19,7 +23,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Tables) };
 const NAME: &str = "dynamodb_table";
 
 /// The partition key and the sort key.
@@ -61,7 +65,12 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
+    // By these tags a stack is recognised that another version deployed.
+    let others = stack.under_other_names().map(|other| Permission {
+        actions: vec!["dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"],
+        resources: vec![table_arn(&other, "Users")],
+    });
+    let own = Permission {
         actions: vec![
             "dynamodb:CreateTable",
             "dynamodb:DeleteTable",
@@ -75,7 +84,8 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "dynamodb:UpdateTimeToLive",
         ],
         resources: TABLES.iter().map(|layout| table_arn(stack, layout.part)).collect(),
-    }]
+    };
+    others.into_iter().chain([own]).collect()
 }
 
 /// Returns the ARN of a table.
@@ -93,20 +103,23 @@ impl Resource for Table {
         Vec::new()
     }
 
+    fn refuse_on(&self) -> &'static [(FieldName, &'static str)] {
+        &[(KEYS, "the keys of a table cannot be changed, and a table with data is never replaced")]
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let dynamodb = &self.stack.clients.dynamodb;
         let (table, recovery, ttl, tags) = futures::join!(
             dynamodb.describe_table().table_name(&self.name).send(),
             self.point_in_time_recovery(),
             dynamodb.describe_time_to_live().table_name(&self.name).send(),
-            dynamodb.list_tags_of_resource().resource_arn(self.arn()).send(),
+            read_tags(dynamodb, self.arn()),
         );
         let table = table.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table);
         let is_absent = |table: &TableDescription| rule!("table-deleting-is-absent", is_deleting(table));
         let Some(table) = table.filter(|table| !is_absent(table)) else { return Ok(None) };
         let ttl = ttl.context("failed to read the expiry of the table")?.time_to_live_description;
-        let tags = tags.context("failed to read the tags of the table")?.tags.unwrap_or_default();
-        let tags: Tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        let tags = tags.context("failed to read the tags of the table")?;
         Ok(Some(Live {
             id: self.name.clone(),
             fields: table_fields(&table)
@@ -156,10 +169,6 @@ impl Resource for Table {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has(KEYS) {
-            return Err(ResourceError::new("the keys of the table differ, and a table with data is never replaced")
-                .hint("back up its data and delete the table, or choose another `name` under [stack]"));
-        }
         rule!("table-active-before-update" => {
             self.wait_until_active(context.progress).await?;
         });
@@ -214,6 +223,20 @@ impl Table {
         let recovery = backups.and_then(|backups| backups.point_in_time_recovery_description);
         let status = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
         Ok(LiveField::known(status.is_some_and(|status| status.as_str() == "ENABLED")))
+    }
+}
+
+/// Reads the tags of a table. DynamoDB returns them in pages of its own size.
+async fn read_tags(dynamodb: &Client, arn: impl Into<String>) -> Result<Tags, SdkError<ListTagsOfResourceError>> {
+    let call = dynamodb.list_tags_of_resource().resource_arn(arn);
+    let (mut tags, mut token) = (Tags::new(), None);
+    loop {
+        let page = call.clone().set_next_token(token).send().await?;
+        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+        token = page.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(tags);
+        }
     }
 }
 

@@ -26,11 +26,19 @@ pub(super) fn tag_specification(kind: ResourceType, tags: &Tags) -> TagSpecifica
     TagSpecification::builder().resource_type(kind).set_tags(Some(sdk_tags!(Tag, tags))).build()
 }
 
+/// Returns a filter for resources of any stack.
+pub(super) fn of_any_stack() -> Filter {
+    filter(MANAGED_BY_TAG, MANAGED_BY)
+}
+
 /// Returns filters for resources of this stack. AWS emulators ignore some filters, so check the results with
 /// [`is_ours`].
 pub(super) fn of_stack(stack: &Stack) -> Vec<Filter> {
-    let filter = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
     vec![filter(STACK_TAG, &stack.name()), filter(MANAGED_BY_TAG, MANAGED_BY)]
+}
+
+fn filter(key: &str, value: &str) -> Filter {
+    Filter::builder().name(format!("tag:{key}")).values(value).build()
 }
 
 /// Returns whether these tags are those of a resource of this stack.

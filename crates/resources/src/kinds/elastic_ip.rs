@@ -1,5 +1,7 @@
 //! The Elastic IP address of the signaling host. It exists before the host and stays when the host is replaced.
 
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +18,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Addresses) };
 const NAME: &str = "elastic_ip";
 
 const GONE: &[&str] = &["InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidAddress.NotFound"];

@@ -5,6 +5,7 @@
 
 mod access;
 mod documents;
+mod search;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Roles) };
 const NAME: &str = "iam_role";
 
 /// The document that says who may assume the role.

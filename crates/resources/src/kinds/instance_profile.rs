@@ -1,5 +1,7 @@
 //! The instance profile, through which the signaling host assumes its role.
 
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +19,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Profiles) };
 const NAME: &str = "instance_profile";
 
 /// The name of the role in the profile.

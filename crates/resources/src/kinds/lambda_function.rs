@@ -2,6 +2,7 @@
 //!
 //! Nothing waits until a new function is active, because the gateway can be configured before that.
 
+mod search;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Functions) };
 const NAME: &str = "lambda_function";
 
 const RUNTIME: FieldName = FieldName::new("runtime");

@@ -1,5 +1,7 @@
 //! The CloudWatch log groups. They are created before anything writes to them, so that they have a retention.
 
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,7 +16,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::LogGroups) };
 const NAME: &str = "log_group";
 
 const RETENTION_DAYS: FieldName = FieldName::new("retention_days");
@@ -24,6 +26,17 @@ const ABSENT: &[&str] = &["ResourceNotFoundException"];
 /// Returns the address of a log group; `part` is a function's name, `signal` or `api-access`.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
+}
+
+/// Returns the address of the group that is deleted after everything that cannot carry tags: as long as something like
+/// that is left, the tags of this group tell whose it is and when it expires.
+pub(super) fn last() -> Address {
+    address("signal")
+}
+
+/// Returns its name.
+pub fn last_name(stack: &Stack) -> String {
+    stack.log_group("signal")
 }
 
 struct LogGroup {
@@ -45,7 +58,7 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![
+    let mut permissions = vec![
         Permission { actions: vec!["logs:DescribeLogGroups"], resources: vec!["*".to_owned()] },
         Permission {
             actions: vec![
@@ -57,7 +70,13 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             ],
             resources: arns(stack),
         },
-    ]
+    ];
+    // By these tags a stack is recognised that another version deployed.
+    permissions.extend(stack.under_other_names().map(|other| Permission {
+        actions: vec!["logs:ListTagsForResource"],
+        resources: vec![stack.arn("logs", &format!("log-group:{}", last_name(&other)))],
+    }));
+    permissions
 }
 
 /// Returns the ARNs of the groups for IAM policies: of the groups, and of their contents, to which some actions apply.

@@ -30,6 +30,8 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("lambda_permission", "lambda_function", "it is part of the function's policy"),
     ("lambda_permission", "rest_api", "it contains the API's id"),
     ("metric_filter", "log_group", "it is part of the group"),
+    ("origin_access_control", "log_group", "what is left of a stack is found by the tags of the group"),
+    ("response_headers_policy", "log_group", "what is left of a stack is found by the tags of the group"),
     ("s3_bucket_policy", "cloudfront_distribution", "it names the only distribution that may read"),
     ("s3_bucket_policy", "s3_bucket", "it is part of the bucket"),
     ("s3_objects", "s3_bucket", "they are stored in it"),

@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    OriginAccessControlConfig, OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
-    OriginAccessControlSigningProtocols, OriginAccessControlSummary,
+    DistributionSummary, OriginAccessControlConfig, OriginAccessControlOriginTypes,
+    OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
-use super::{Kind, Permission};
+use super::{Kind, Permission, cloudfront_distribution, log_group};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
-    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "origin_access_control";
 
+/// The name, which did not include the region in earlier versions.
+const ACCESS_CONTROL_NAME: FieldName = FieldName::new("name");
 /// The signing behaviour: which requests are signed.
 const SIGNING: FieldName = FieldName::new("signing");
 const PROTOCOL: FieldName = FieldName::new("protocol");
@@ -41,7 +43,7 @@ struct AccessControl {
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    vec![Arc::new(AccessControl { stack: stack.clone(), address: address(), name: stack.named("site") })]
+    vec![Arc::new(AccessControl { stack: stack.clone(), address: address(), name: stack.global("site") })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -71,18 +73,26 @@ impl Resource for AccessControl {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        Vec::new()
+        rule!("access-control-after-log-group", vec![log_group::last()])
     }
 
     fn taggable(&self) -> bool {
         false
     }
 
-    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let Some(found) = self.find().await? else { return Ok(None) };
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let all = self.list().await?;
+        let (found, ownership) = match all.iter().find(|one| one.name == self.name) {
+            Some(found) => (found.clone(), self.stack.ownership_by_mark(Some(&found.description))),
+            None => match self.of_earlier_version(all, reads).await? {
+                Some(found) => (found, Ownership::Ours),
+                None => return Ok(None),
+            },
+        };
         Ok(Some(Live {
-            ownership: self.stack.ownership_by_mark(Some(&found.description)),
+            ownership,
             fields: LiveFields::new()
+                .with(ACCESS_CONTROL_NAME, found.name.as_str())
                 .with(SIGNING, found.signing_behavior.as_str())
                 .with(PROTOCOL, found.signing_protocol.as_str())
                 .with(ORIGIN_TYPE, found.origin_access_control_origin_type.as_str()),
@@ -93,7 +103,8 @@ impl Resource for AccessControl {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        Fields::new().with(SIGNING, "always").with(PROTOCOL, "sigv4").with(ORIGIN_TYPE, "s3")
+        let fields = Fields::new().with(ACCESS_CONTROL_NAME, self.name.as_str());
+        fields.with(SIGNING, "always").with(PROTOCOL, "sigv4").with(ORIGIN_TYPE, "s3")
     }
 
     async fn create(&self, _: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -109,7 +120,7 @@ impl Resource for AccessControl {
                     code_of(&error) == Some("OriginAccessControlAlreadyExists")
                 ) =>
             {
-                self.find().await?.map(|found| found.id)
+                self.list().await?.into_iter().find(|one| one.name == self.name).map(|found| found.id)
             }
             Err(error) => return Err(error).context(SUMMARY),
         };
@@ -146,22 +157,34 @@ impl Resource for AccessControl {
 }
 
 impl AccessControl {
-    async fn find(&self) -> Result<Option<OriginAccessControlSummary>, ResourceError> {
-        let mut pages = self.stack.clients.cloudfront.list_origin_access_controls().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.context("failed to list the origin access controls")?;
-            let items = page.origin_access_control_list.and_then(|list| list.items).unwrap_or_default();
-            if let Some(found) = items.into_iter().find(|item| item.name == self.name) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+    async fn list(&self) -> Result<Vec<OriginAccessControlSummary>, ResourceError> {
+        let pages = self.stack.clients.cloudfront.list_origin_access_controls().into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the origin access controls")?;
+        Ok(pages.into_iter().filter_map(|page| page.origin_access_control_list?.items).flatten().collect())
+    }
+
+    /// Returns the one that an earlier version created, without the region in its name, for this stack.
+    async fn of_earlier_version(
+        &self,
+        all: Vec<OriginAccessControlSummary>,
+        reads: &SharedReads,
+    ) -> Result<Option<OriginAccessControlSummary>, ResourceError> {
+        let (name, mark) = (self.stack.named("site"), self.stack.mark());
+        let Some(found) = all.into_iter().find(|one| one.name == name && one.description == mark) else {
+            return Ok(None);
+        };
+        let uses = |one: &DistributionSummary| {
+            let mut origins = one.origins.iter().flat_map(|origins| &origins.items);
+            origins.any(|origin| origin.origin_access_control_id() == Some(&found.id))
+        };
+        let ours = cloudfront_distribution::is_used_by_us_alone(&self.stack, reads, uses).await?;
+        Ok(Some(found).filter(|_| ours))
     }
 
     fn config(&self) -> Result<OriginAccessControlConfig, ResourceError> {
         OriginAccessControlConfig::builder()
             .name(&self.name)
-            .description(self.stack.mark())
+            .description(self.stack.global_mark())
             .signing_protocol(OriginAccessControlSigningProtocols::Sigv4)
             .signing_behavior(OriginAccessControlSigningBehaviors::Always)
             .origin_access_control_origin_type(OriginAccessControlOriginTypes::S3)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    FrameOptionsList, ReferrerPolicyList, ResponseHeadersPolicy, ResponseHeadersPolicyConfig,
+    DistributionSummary, FrameOptionsList, ReferrerPolicyList, ResponseHeadersPolicy, ResponseHeadersPolicyConfig,
     ResponseHeadersPolicyContentSecurityPolicy, ResponseHeadersPolicyContentTypeOptions,
     ResponseHeadersPolicyCustomHeader, ResponseHeadersPolicyCustomHeadersConfig, ResponseHeadersPolicyFrameOptions,
     ResponseHeadersPolicyReferrerPolicy, ResponseHeadersPolicySecurityHeadersConfig,
@@ -14,19 +14,21 @@ use aws_sdk_cloudfront::types::{
 };
 use serde_json::{Value, json};
 
-use super::{Kind, Permission};
+use super::{Kind, Permission, cloudfront_distribution, log_group};
 use crate::security_headers as headers;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldMap, FieldName, Fields, Live, LiveField, OutputMap, Outputs, Progress,
-    Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldMap, FieldName, Fields, Live, LiveField, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "response_headers_policy";
 
+/// The name, which did not include the region in earlier versions.
+const POLICY_NAME: FieldName = FieldName::new("name");
 const CONTENT_SECURITY_POLICY: FieldName = FieldName::new("content-security-policy");
 const STRICT_TRANSPORT_SECURITY: FieldName = FieldName::new("strict-transport-security");
 const REFERRER_POLICY: FieldName = FieldName::new("referrer-policy");
@@ -51,7 +53,7 @@ struct HeadersPolicy {
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    vec![Arc::new(HeadersPolicy { stack: stack.clone(), address: address(), name: stack.named("site") })]
+    vec![Arc::new(HeadersPolicy { stack: stack.clone(), address: address(), name: stack.global("site") })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -79,17 +81,23 @@ impl Resource for HeadersPolicy {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        Vec::new()
+        rule!("headers-policy-after-log-group", vec![log_group::last()])
     }
 
     fn taggable(&self) -> bool {
         false
     }
 
-    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let Some(found) = self.find().await? else { return Ok(None) };
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let all = self.list().await?;
+        let (found, ownership) = match all.iter().find(|one| name_of(one) == Some(&self.name)) {
+            Some(found) => (found.clone(), self.stack.ownership_by_mark(comment_of(found))),
+            None => match self.of_earlier_version(all, reads).await? {
+                Some(found) => (found, Ownership::Ours),
+                None => return Ok(None),
+            },
+        };
         let config = found.response_headers_policy_config.as_ref();
-        let ownership = self.stack.ownership_by_mark(config.and_then(|config| config.comment()));
         let fields = config.map(views).unwrap_or_default();
         Ok(Some(Live {
             ownership,
@@ -119,7 +127,7 @@ impl Resource for HeadersPolicy {
                     code_of(&error) == Some("ResponseHeadersPolicyAlreadyExists")
                 ) =>
             {
-                self.find().await?
+                self.list().await?.into_iter().find(|one| name_of(one) == Some(&self.name))
             }
             Err(error) => return Err(error).context(SUMMARY),
         };
@@ -157,25 +165,38 @@ impl Resource for HeadersPolicy {
 }
 
 impl HeadersPolicy {
-    async fn find(&self) -> Result<Option<ResponseHeadersPolicy>, ResourceError> {
+    /// Lists the policies of the account. CloudFront's own ones are not among them.
+    async fn list(&self) -> Result<Vec<ResponseHeadersPolicy>, ResourceError> {
+        let mut all = Vec::new();
         let mut marker = None;
         loop {
             let call = self.stack.clients.cloudfront.list_response_headers_policies();
             let call = call.r#type(ResponseHeadersPolicyType::Custom).set_marker(marker);
             let page = call.send().await.context("failed to list the response-headers policies")?;
-            let Some(list) = page.response_headers_policy_list else { return Ok(None) };
-            let policies = list.items.into_iter().flatten().filter_map(|item| item.response_headers_policy);
-            let named = |policy: &ResponseHeadersPolicy| {
-                policy.response_headers_policy_config.as_ref().is_some_and(|config| config.name == self.name)
-            };
-            if let Some(found) = policies.into_iter().find(named) {
-                return Ok(Some(found));
-            }
+            let Some(list) = page.response_headers_policy_list else { return Ok(all) };
+            all.extend(list.items.into_iter().flatten().filter_map(|item| item.response_headers_policy));
             marker = list.next_marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
-                return Ok(None);
+                return Ok(all);
             }
         }
+    }
+
+    /// Returns the policy that an earlier version created, without the region in its name, for this stack.
+    async fn of_earlier_version(
+        &self,
+        all: Vec<ResponseHeadersPolicy>,
+        reads: &SharedReads,
+    ) -> Result<Option<ResponseHeadersPolicy>, ResourceError> {
+        let (name, mark) = (self.stack.named("site"), self.stack.mark());
+        let is_earlier = |one: &ResponseHeadersPolicy| name_of(one) == Some(&name) && comment_of(one) == Some(&mark);
+        let Some(found) = all.into_iter().find(is_earlier) else { return Ok(None) };
+        let uses = |one: &DistributionSummary| {
+            let pages = one.default_cache_behavior.as_ref();
+            pages.and_then(|pages| pages.response_headers_policy_id()) == Some(&found.id)
+        };
+        let ours = cloudfront_distribution::is_used_by_us_alone(&self.stack, reads, uses).await?;
+        Ok(Some(found).filter(|_| ours))
     }
 
     fn config(&self) -> Result<ResponseHeadersPolicyConfig, ResourceError> {
@@ -222,7 +243,7 @@ impl HeadersPolicy {
             .context(SUMMARY)?;
         ResponseHeadersPolicyConfig::builder()
             .name(&self.name)
-            .comment(self.stack.mark())
+            .comment(self.stack.global_mark())
             .security_headers_config(security)
             .custom_headers_config(custom)
             .build()
@@ -230,7 +251,15 @@ impl HeadersPolicy {
     }
 }
 
-/// Returns one field per managed header and one for all custom headers, so that an unmanaged one is a difference. A
+fn name_of(policy: &ResponseHeadersPolicy) -> Option<&String> {
+    policy.response_headers_policy_config.as_ref().map(|config| &config.name)
+}
+
+fn comment_of(policy: &ResponseHeadersPolicy) -> Option<&str> {
+    policy.response_headers_policy_config.as_ref().and_then(|config| config.comment())
+}
+
+/// Returns the name, one field per managed header and one for all custom headers, so that an unmanaged one is a difference. A
 /// header that does not override the origin's counts as absent.
 fn views(config: &ResponseHeadersPolicyConfig) -> FieldMap<Value> {
     let security = config.security_headers_config.as_ref();
@@ -247,6 +276,7 @@ fn views(config: &ResponseHeadersPolicyConfig) -> FieldMap<Value> {
     let custom = config.custom_headers_config.as_ref().and_then(|custom| custom.items.clone()).unwrap_or_default();
     let custom: BTreeMap<String, String> = custom.into_iter().map(|header| (header.header, header.value)).collect();
     FieldMap::new()
+        .with(POLICY_NAME, config.name.as_str())
         .with(CONTENT_SECURITY_POLICY, policy.map(|header| header.content_security_policy.as_str()))
         .with(STRICT_TRANSPORT_SECURITY, transport)
         .with(REFERRER_POLICY, referrer.map(|header| header.referrer_policy.as_str()))

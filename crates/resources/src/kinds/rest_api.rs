@@ -5,6 +5,7 @@
 //! are removed.
 
 mod quota;
+mod search;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Apis) };
 const NAME: &str = "rest_api";
 
 const DESCRIPTION: FieldName = FieldName::new("description");

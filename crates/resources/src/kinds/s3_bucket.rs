@@ -1,6 +1,7 @@
 //! The bucket with the pages and the server programs: private, owned by its account alone, encrypted and versioned.
 
 mod emptying;
+mod search;
 mod settings;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag, Tagging};
 use futures::future::try_join_all;
 
-use super::{Kind, Permission};
+use super::{Kind, Permission, s3_objects};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
@@ -18,7 +19,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Buckets) };
 const NAME: &str = "s3_bucket";
 
 /// The only region that `CreateBucket` does not accept as a location constraint.
@@ -32,6 +33,11 @@ const ELSEWHERE: &[&str] = &[
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
 ];
+
+/// The tag that says what happens to files that the stack did not put into the bucket.
+const FILES_TAG: &str = "peersync:files";
+/// The value of [`FILES_TAG`] of a bucket that was adopted without its files: they stay, and so does the bucket.
+const KEPT: &str = "kept";
 
 /// Returns the address of the bucket.
 pub fn address() -> Address {
@@ -57,7 +63,6 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "s3:DeleteBucket",
                 "s3:GetBucketOwnershipControls",
                 "s3:GetBucketPublicAccessBlock",
-                "s3:GetBucketTagging",
                 "s3:GetBucketVersioning",
                 "s3:GetEncryptionConfiguration",
                 "s3:GetLifecycleConfiguration",
@@ -74,6 +79,12 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             resources: vec![arn.clone()],
         },
         Permission { actions: vec!["s3:DeleteObject", "s3:DeleteObjectVersion"], resources: vec![format!("{arn}/*")] },
+        // For buckets of the stack under other names.
+        Permission { actions: vec!["s3:ListAllMyBuckets"], resources: vec!["*".to_owned()] },
+        Permission {
+            actions: vec!["s3:GetBucketTagging"],
+            resources: vec![format!("arn:{}:s3:::*", stack.identity.partition)],
+        },
     ]
 }
 
@@ -92,7 +103,7 @@ impl Resource for Bucket {
         let (tags, ownership) = match owner? {
             BucketOwner::Nobody => return Ok(None),
             BucketOwner::Elsewhere(reason) => {
-                let ownership = Ownership::Foreign(reason);
+                let ownership = Ownership::OutOfReach(reason);
                 return Ok(Some(Live { id: self.name.clone(), ownership, ..Live::default() }));
             }
             BucketOwner::InOurAccount(tags) => {
@@ -146,6 +157,10 @@ impl Resource for Bucket {
             const TAGGING: &str = "failed to tag the bucket";
             let mut tags: Tags = live.tags.clone().unwrap_or_default();
             tags.extend(context.tags.clone());
+            let is_adopted = live.ownership != Ownership::Ours;
+            if is_adopted && !self.stack.adopt.contains(&s3_objects::address()) {
+                tags.insert(FILES_TAG.to_owned(), KEPT.to_owned());
+            }
             tags.retain(|key, _| !key.starts_with("aws:"));
             let tags = sdk_tags!(try Tag, tags).context(TAGGING)?;
             let tags = Tagging::builder().set_tag_set(Some(tags)).build().context(TAGGING)?;
@@ -159,7 +174,12 @@ impl Resource for Bucket {
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        emptying::delete_with_content(&self.stack.clients.s3, progress, &live.id).await
+        let s3 = &self.stack.clients.s3;
+        if live.tags.as_ref().is_some_and(keeps_files) {
+            return emptying::delete_own_content(s3, progress, &live.id, |key| s3_objects::is_ours(&self.stack, key))
+                .await;
+        }
+        emptying::delete_with_content(s3, progress, &live.id).await
     }
 }
 
@@ -218,14 +238,37 @@ async fn found(stack: &Stack, reads: &SharedReads) -> Result<BucketOwner, Resour
     reads.get(NAME, owner(stack)).await
 }
 
-/// Returns whether the bucket exists and is managed by this stack. If not, its contents count as absent, and only the
-/// bucket itself is reported.
-pub(super) async fn is_found(stack: &Stack, reads: &SharedReads) -> Result<bool, ResourceError> {
+/// How the contents of the bucket are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// The bucket does not exist, or is neither managed by this stack nor to be adopted: only it is reported.
+    Absent,
+    /// The bucket is managed by this stack.
+    Ours {
+        /// Whether files that the stack did not put there stay.
+        kept: bool,
+    },
+    /// The bucket is to be adopted, and everything in it is somebody else's.
+    Adopted,
+}
+
+/// Returns how the contents of the bucket are seen.
+pub(super) async fn contents(stack: &Stack, reads: &SharedReads) -> Result<Contents, ResourceError> {
     let tags = match found(stack, reads).await? {
         BucketOwner::InOurAccount(tags) => tags,
-        BucketOwner::Nobody | BucketOwner::Elsewhere(_) => return Ok(false),
+        BucketOwner::Nobody | BucketOwner::Elsewhere(_) => return Ok(Contents::Absent),
     };
-    Ok(stack.ownership(&tags) == Ownership::Ours)
+    Ok(match stack.ownership(&tags) {
+        Ownership::Ours => Contents::Ours { kept: keeps_files(&tags) },
+        _ if stack.adopt.contains(&address()) => Contents::Adopted,
+        _ => Contents::Absent,
+    })
+}
+
+/// Returns whether these are the tags of a bucket whose files the stack did not all put there, and which it therefore
+/// keeps.
+pub fn keeps_files(tags: &Tags) -> bool {
+    tags.get(FILES_TAG).is_some_and(|files| files == KEPT)
 }
 
 /// Returns the ARN of the bucket.

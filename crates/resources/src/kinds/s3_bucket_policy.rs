@@ -5,16 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, cloudfront_distribution, s3_bucket, s3_program};
+use super::s3_bucket::{self, Contents};
+use super::{Kind, Permission, cloudfront_distribution, s3_program};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Progress, Resource, ResourceError, SharedReads, rule,
+    Ownership, Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "s3_bucket_policy";
 
 const POLICY: FieldName = FieldName::new("policy");
@@ -58,17 +59,19 @@ impl Resource for BucketPolicy {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let bucket = self.stack.bucket();
         let call = self.stack.clients.s3.get_bucket_policy().bucket(&bucket).send();
-        let (ours, answer) = futures::join!(s3_bucket::is_found(&self.stack, reads), call);
-        if !ours? {
-            return Ok(None);
-        }
+        let (contents, answer) = futures::join!(s3_bucket::contents(&self.stack, reads), call);
+        let ownership = match contents? {
+            Contents::Absent => return Ok(None),
+            Contents::Ours { .. } => Ownership::Ours,
+            Contents::Adopted => Ownership::Foreign("the bucket has a policy of its own".to_owned()),
+        };
         let absent = ["NoSuchBucketPolicy", "NoSuchBucket"];
         let Some(answer) = answer.found(&absent, "failed to read the policy of the bucket")? else { return Ok(None) };
         let text = answer.policy.unwrap_or_default();
         // A policy that is not JSON is shown as text and replaced.
         let policy = serde_json::from_str(&text).map_or(Value::String(text), canonical);
         let fields = LiveFields::new().with(POLICY, LiveField::Known(policy));
-        Ok(Some(Live { id: bucket, fields, ..Live::default() }))
+        Ok(Some(Live { id: bucket, fields, ownership, ..Live::default() }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {

@@ -2,8 +2,8 @@
 //!
 //! Files are compared by checksum, not by date: the entity tag of an object that was uploaded in one part and is
 //! encrypted with S3's own keys is its MD5. Each file is a separate field, so that the plan names it. The digests of
-//! that many fields do not fit in a tag, so the tags of this resource are stored as metadata of `config.json`. That is
-//! uploaded last, so that an interrupted upload is detected.
+//! that many fields do not fit in a tag, so the digest of this resource is stored as metadata of `config.json`. That is
+//! uploaded last, so that an interrupted upload is detected. The stack's tags are those of the bucket.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,33 +18,39 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde_json::json;
 
-use super::{Kind, Permission, invalidation, s3_bucket, s3_program};
+use super::s3_bucket::{self, Contents};
+use super::{Kind, Permission, invalidation, s3_program};
 use crate::pages::{self, CONFIG_KEY};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Progress, Resource, ResourceError, SharedReads, Tags, rule,
+    Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule, text,
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "s3_objects";
 
 /// Unmanaged objects in the bucket. The other fields are the files, by their keys.
 const UNEXPECTED: FieldName = FieldName::new("unexpected");
 /// The content types and cache headers of all files. This field is unreadable, because S3 does not list them.
 const HEADERS: FieldName = FieldName::new("headers");
-/// The metadata of `config.json` that stores the tags, including the digest of all fields, as JSON in base64url.
+/// The metadata of `config.json` that stores the digest of all fields, as a tag in JSON in base64url.
 pub const TAGS_METADATA: &str = "peersync-tags";
-/// The prefix of the tags that are stored; those of the configuration are on the bucket.
-const OUR_TAGS: &str = "peersync:";
+/// The maximum number of files that a conflict names.
+const NAMED_FILES: usize = 12;
 /// The maximum number of concurrent uploads.
 const UPLOADS: usize = 16;
 
 /// Returns the address of the pages.
 pub fn address() -> Address {
     Address::new(NAME, "site")
+}
+
+/// Returns whether a file with this key in the bucket is one of the stack's.
+pub(super) fn is_ours(stack: &Stack, key: &str) -> bool {
+    key == CONFIG_KEY || key.starts_with(s3_program::PREFIX) || stack.artifacts.pages.iter().any(|page| page.key == key)
 }
 
 struct Objects {
@@ -95,24 +101,33 @@ impl Resource for Objects {
         rule!("objects-after-bucket", vec![s3_bucket::address()])
     }
 
+    fn taggable(&self) -> bool {
+        false
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (ours, listed, recorded) =
-            futures::join!(s3_bucket::is_found(&self.stack, reads), self.list(), self.recorded_tags());
-        if !ours? {
-            return Ok(None);
-        }
-        let listed = listed?;
+        let (contents, listed, recorded) =
+            futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.recorded_tags());
+        let (contents, mut listed) = (contents?, listed?);
+        let is_page = |key: &String| self.files.contains_key(key.as_str());
+        let ownership = match contents {
+            Contents::Absent => return Ok(None),
+            Contents::Ours { kept } => {
+                listed.retain(|key, _| !kept || is_page(key));
+                Ownership::Ours
+            }
+            Contents::Adopted => {
+                listed.retain(|key, _| self.stack.adopt.contains(&self.address) || is_page(key));
+                let keys: Vec<&String> = listed.keys().collect();
+                let files = text::list(&keys, NAMED_FILES);
+                Ownership::Foreign(format!("these files in the bucket would be replaced or deleted: {files}"))
+            }
+        };
         if listed.is_empty() {
             return Ok(None);
         }
-        let mut tags: Tags = self.stack.config.stack.tags.clone();
-        tags.extend(recorded?);
-        Ok(Some(Live {
-            id: self.stack.bucket(),
-            fields: self.live_fields(listed),
-            tags: Some(tags),
-            ..Live::default()
-        }))
+        let fields = self.live_fields(listed);
+        Ok(Some(Live { id: self.stack.bucket(), fields, tags: Some(recorded?), ownership, ..Live::default() }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
@@ -241,8 +256,7 @@ impl Objects {
 
 /// Returns the value of [`TAGS_METADATA`] that stores these tags.
 pub fn encoded(tags: &Tags) -> String {
-    let ours: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| key.starts_with(OUR_TAGS)).collect();
-    URL_SAFE_NO_PAD.encode(json!(ours).to_string())
+    URL_SAFE_NO_PAD.encode(json!(tags).to_string())
 }
 
 fn decoded(text: &str) -> Option<Tags> {
@@ -255,9 +269,8 @@ mod tests {
 
     #[test]
     fn stored_tags_round_trip_through_the_metadata() {
-        let ours = ("peersync:stack".to_owned(), "a".to_owned());
-        let tags = [ours.clone(), ("owner".to_owned(), "me".to_owned())].into();
-        assert_eq!(decoded(&encoded(&tags)), Some([ours].into()));
+        let tags: Tags = [("peersync:digest".to_owned(), "a".to_owned())].into();
+        assert_eq!(decoded(&encoded(&tags)), Some(tags));
         assert_eq!(decoded("no base64!"), None);
     }
 

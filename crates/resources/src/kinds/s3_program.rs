@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 
-use super::{Kind, Permission, s3_bucket};
+use super::s3_bucket::{self, Contents};
+use super::{Kind, Permission};
 use crate::artifacts::Program;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
@@ -19,7 +20,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
 const NAME: &str = "s3_program";
 
 /// The MD5 of what is uploaded, which is the entity tag of the object.
@@ -101,8 +102,8 @@ impl Resource for InBucket {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let key = self.key;
         let call = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(key).send();
-        let (ours, answer) = futures::join!(s3_bucket::is_found(&self.stack, reads), call);
-        if !ours? {
+        let (contents, answer) = futures::join!(s3_bucket::contents(&self.stack, reads), call);
+        if contents? == Contents::Absent {
             return Ok(None);
         }
         let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];

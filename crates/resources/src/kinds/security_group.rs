@@ -1,6 +1,7 @@
 //! The security group of the signaling host. Inbound traffic is limited to that of the ingress, without SSH.
 
 mod rules;
+mod search;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Groups) };
 const NAME: &str = "security_group";
 
 /// The inbound rules as text.

@@ -4,6 +4,7 @@
 //! new host is created first and takes over the address; then the old one is terminated.
 
 mod launch;
+mod search;
 mod user_data;
 mod views;
 
@@ -29,7 +30,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Hosts) };
 const NAME: &str = "signal_instance";
 
 /// The tag with the SHA-256 of the user data. User data cannot change while the host runs, so it need not be read.

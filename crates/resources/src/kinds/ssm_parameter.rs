@@ -3,6 +3,8 @@
 //! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
 //! hand, is not drift.
 
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +22,7 @@ use peersync_engine::{
 };
 
 /// The entry of this kind in `KINDS`.
-pub const KIND: Kind = Kind { name: NAME, permissions, instances };
+pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Parameters) };
 const NAME: &str = "ssm_parameter";
 
 const TYPE: FieldName = FieldName::new("type");

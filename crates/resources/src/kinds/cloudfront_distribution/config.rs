@@ -76,7 +76,12 @@ pub(super) struct Origins {
 
 /// Returns the domain of the bucket as an origin.
 pub(super) fn bucket_domain(stack: &Stack) -> String {
-    format!("{}.s3.{}.{}", stack.bucket(), stack.clients.region, stack.dns_suffix())
+    format!("{}{}", stack.bucket(), bucket_domain_suffix(stack))
+}
+
+/// Returns the end of the domains of all buckets in the stack's region.
+pub(super) fn bucket_domain_suffix(stack: &Stack) -> String {
+    format!(".s3.{}.{}", stack.clients.region, stack.dns_suffix())
 }
 
 /// Builds the configuration, without a caller reference. It has no custom error pages, because they would replace the
@@ -101,7 +106,7 @@ fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result
     }
     DistributionConfig::builder()
         .caller_reference("")
-        .comment(stack.mark())
+        .comment(stack.global_mark())
         .enabled(true)
         .default_root_object("index.html")
         .aliases(counted(site.domain.iter().cloned().collect(), |count, items| {

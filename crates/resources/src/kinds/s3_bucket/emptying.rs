@@ -1,7 +1,8 @@
-//! Deletes a bucket with its contents: first all versions and delete markers, then the bucket.
+//! Deletes a bucket with its contents: first all versions and delete markers, then the bucket. If it has files that are
+//! to stay, they and the bucket stay, without the stack's tags.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier, Tagging};
 
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{Progress, ResourceError, rule};
@@ -19,17 +20,48 @@ pub(super) async fn delete_with_content(s3: &Client, progress: &Progress, bucket
     };
     retry::while_failing(progress, retry::Schedule::STATE, is_transient, || async {
         rule!("bucket-emptied-before-delete" => {
-            empty(s3, progress, bucket).await?;
+            empty(s3, progress, bucket, &|_| true).await?;
         });
-        let answer = s3.delete_bucket().bucket(bucket).send().await;
-        answer
-            .found(rule!("bucket-delete-survives-absence", &["NoSuchBucket"]), "failed to delete the bucket")
-            .map(|_| ())
+        delete(s3, bucket).await
     })
     .await
 }
 
-async fn empty(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), ResourceError> {
+/// Deletes the objects for which `is_ours` returns `true`, and the bucket if it has no others. Otherwise it removes the
+/// stack's tags from the bucket.
+pub(super) async fn delete_own_content(
+    s3: &Client,
+    progress: &Progress,
+    bucket: &str,
+    is_ours: impl Fn(&str) -> bool + Sync,
+) -> Result<(), ResourceError> {
+    empty(s3, progress, bucket, &is_ours).await?;
+    match delete(s3, bucket).await {
+        Err(error) if error.is(&["BucketNotEmpty"]) => release(s3, bucket).await,
+        result => result,
+    }
+}
+
+async fn delete(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
+    let answer = s3.delete_bucket().bucket(bucket).send().await;
+    answer.found(rule!("bucket-delete-survives-absence", &["NoSuchBucket"]), "failed to delete the bucket").map(|_| ())
+}
+
+/// Removes the tags that make the bucket one of the stack.
+async fn release(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
+    const SUMMARY: &str = "failed to remove the stack's tags from the bucket";
+    let mut tags = s3.get_bucket_tagging().bucket(bucket).send().await.context(SUMMARY)?.tag_set;
+    tags.retain(|tag| !tag.key.starts_with("peersync:"));
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().context(SUMMARY)?;
+    s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await.context(SUMMARY).map(|_| ())
+}
+
+async fn empty(
+    s3: &Client,
+    progress: &Progress,
+    bucket: &str,
+    selected: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), ResourceError> {
     let (mut key, mut version, mut deleted) = (None, None, 0);
     loop {
         let call = s3.list_object_versions().bucket(bucket).max_keys(BATCH);
@@ -40,6 +72,7 @@ async fn empty(s3: &Client, progress: &Progress, bucket: &str) -> Result<(), Res
         let versions = page.versions().iter().map(|one| identifier(one.key(), one.version_id()));
         let markers = page.delete_markers().iter().map(|one| identifier(one.key(), one.version_id()));
         let found = versions.chain(markers).flatten().collect::<Result<Vec<_>, _>>();
+        let found = found.map(|found| found.into_iter().filter(|one| selected(&one.key)).collect::<Vec<_>>());
         let found = found.context("failed to delete the objects in the bucket")?;
         deleted += found.len();
         delete_batch(s3, bucket, found).await?;

@@ -1,0 +1,61 @@
+//! Finds the distribution of a stack. Distributions have no names, and are global to the account.
+
+use aws_sdk_cloudfront::types::DistributionSummary;
+
+use super::{NAME, config};
+use crate::stack::Stack;
+use peersync_aws::Context as _;
+use peersync_engine::{ResourceError, SharedReads};
+
+/// Finds the stack's distribution, see [`choose`].
+pub(in crate::kinds) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
+    Ok(choose(stack, list(stack).await?))
+}
+
+/// Does the same as of the graph's shared read.
+pub(super) async fn found(stack: &Stack, reads: &SharedReads) -> Result<Option<DistributionSummary>, ResourceError> {
+    Ok(choose(stack, listed(stack, reads).await?))
+}
+
+/// Returns whether all distributions for which `uses` returns `true` are this stack's. What earlier versions created has
+/// no region in its name, and so belongs to the stack whose distribution uses it.
+pub(in crate::kinds) async fn is_used_by_us_alone(
+    stack: &Stack,
+    reads: &SharedReads,
+    uses: impl Fn(&DistributionSummary) -> bool,
+) -> Result<bool, ResourceError> {
+    let all = listed(stack, reads).await?;
+    let ours = choose(stack, all.clone()).map(|found| found.id);
+    Ok(all.into_iter().filter(uses).all(|one| Some(one.id) == ours))
+}
+
+async fn listed(stack: &Stack, reads: &SharedReads) -> Result<Vec<DistributionSummary>, ResourceError> {
+    reads.get(NAME, list(stack)).await
+}
+
+async fn list(stack: &Stack) -> Result<Vec<DistributionSummary>, ResourceError> {
+    let pages = stack.clients.cloudfront.list_distributions().into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the distributions")?;
+    Ok(pages.into_iter().filter_map(|page| page.distribution_list?.items).flatten().collect())
+}
+
+/// Returns the distribution with the stack's mark as its comment. Otherwise the one with the mark of an earlier version,
+/// which tells no region, if it reads a bucket in the stack's region; otherwise one that reads the stack's bucket,
+/// because somebody may have changed the comment.
+fn choose(stack: &Stack, mut all: Vec<DistributionSummary>) -> Option<DistributionSummary> {
+    let (mark, earlier_mark) = (stack.global_mark(), stack.mark());
+    let bucket = config::bucket_domain(stack);
+    let in_our_region = config::bucket_domain_suffix(stack);
+    let reads = |one: &DistributionSummary, matches: &dyn Fn(&str) -> bool| {
+        one.origins.iter().flat_map(|origins| &origins.items).any(|origin| matches(&origin.domain_name))
+    };
+    let position = all
+        .iter()
+        .position(|one| one.comment == mark)
+        .or_else(|| {
+            all.iter()
+                .position(|one| one.comment == earlier_mark && reads(one, &|domain| domain.ends_with(&in_our_region)))
+        })
+        .or_else(|| all.iter().position(|one| reads(one, &|domain| domain == bucket)))?;
+    Some(all.swap_remove(position))
+}

@@ -1,0 +1,35 @@
+//! Finds the roles of PeerSync's stacks.
+
+use super::ABSENT;
+use crate::search::{Candidate, Scope, Search};
+use async_trait::async_trait;
+use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::{ResourceError, Tags};
+
+pub(super) struct Roles;
+
+#[async_trait]
+impl Search for Roles {
+    /// Roles are global to the account; the tags tell the region, and for those of earlier versions the name does.
+    async fn candidates(&self, scope: &Scope<'_>) -> Result<Vec<Candidate>, ResourceError> {
+        let roles = scope.clients.iam.list_roles().into_paginator().items().send();
+        let roles = roles.collect::<Result<Vec<_>, _>>().await.context("failed to list the roles")?;
+        let candidate = |role: aws_sdk_iam::types::Role| {
+            let stack = role.description()?.strip_prefix("PeerSync stack ")?;
+            let in_our_region = role.role_name.get(stack.len()..)?.starts_with(&format!("-{}-", scope.clients.region));
+            let candidate = Candidate::named(role.role_name.clone(), stack).created(Some(&role.create_date));
+            in_our_region.then_some(candidate)
+        };
+        Ok(roles.into_iter().filter_map(candidate).collect())
+    }
+
+    async fn tags(&self, scope: &Scope<'_>, id: &str) -> Result<Option<Tags>, ResourceError> {
+        let answer = scope.clients.iam.get_role().role_name(id).send().await;
+        let role = answer.found(ABSENT, "failed to read a role")?.and_then(|answer| answer.role);
+        Ok(role.map(|role| role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    }
+
+    fn actions(&self) -> &'static [&'static str] {
+        &["iam:GetRole", "iam:ListRoles"]
+    }
+}
