@@ -19,6 +19,7 @@ mod outputs;
 mod plan;
 mod policy;
 mod run;
+mod secrets;
 mod status;
 mod teardown;
 mod up;
@@ -63,6 +64,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, CommandError> 
         Command::Teardown(args) => teardown::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
+        Command::Secrets(command) => secrets::run(context, &command).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Policy(args) => policy::run(context, &args).await,

@@ -1,5 +1,5 @@
-//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up, and
-//! find deployed stacks.
+//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up, rotate keys,
+//! and find deployed stacks.
 
 mod backup;
 mod check;
@@ -10,6 +10,7 @@ pub mod logs;
 mod observed_stack;
 mod places;
 mod removal;
+mod rotation;
 
 pub use backup::{Backup, BackupLocation, back_up};
 pub use check::check;
@@ -19,3 +20,4 @@ pub use interrupt::{asked_to_stop, until_stopped};
 pub use observed_stack::ObservedStack;
 pub use places::places;
 pub use removal::{Removal, Removed};
+pub use rotation::Rotation;

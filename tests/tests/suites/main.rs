@@ -21,3 +21,4 @@ mod operating;
 mod order;
 mod policy;
 mod proxy;
+mod secrets;
