@@ -1,5 +1,5 @@
-//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up, rotate keys,
-//! and find deployed stacks.
+//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up,
+//! rotate keys, and find deployed stacks.
 
 mod backup;
 mod check;

@@ -1,5 +1,5 @@
-//! The rotation of a generated key, on purpose: the new one becomes valid beside the old one, and whoever signs or sends
-//! it changes once everybody who verifies it knows it.
+//! The rotation of a generated key, on purpose: the new one becomes valid beside the old one, and whoever signs or
+//! sends it changes once everybody who verifies it knows it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,8 +25,8 @@ impl Rotation {
     /// Checks whether a generated key of the stack, `ticket-key` or `origin-key`, can be rotated now.
     ///
     /// # Errors
-    /// The key does not exist, is unmanaged, or the distribution that sends it has pending changes of another kind, which
-    /// the rotation would apply too.
+    /// The key does not exist, is unmanaged, or the distribution that sends it has pending changes of another kind,
+    /// which the rotation would apply too.
     pub fn prepare(stack: Arc<Stack>, observed: ObservedStack, key: &'static str) -> Result<Self, DeployError> {
         let options = observed.options_without_renewal(&stack, false);
         let plan = observed.plan(&options);

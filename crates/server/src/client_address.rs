@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;
 
-use crate::secrets::Secret;
+use crate::secret::Secret;
 
 /// The header by which the edge proves that a request came through it.
 pub const ORIGIN_KEY: &str = "x-peersync-origin-key";

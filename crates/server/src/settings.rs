@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::secrets::Secret;
+use crate::secret::Secret;
 
 /// Why the environment is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub struct Settings {
     pub room_capacity: u32,
     /// The address on which the signaling server listens. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// The key by which the proxy of the host proves itself to the signaling server, if there is such a proxy. The host
+    /// The key by which the proxy of the host proves itself to the signaling server, if the host has a proxy. The host
     /// generates it, and it takes the place of the origin key.
     pub proxy_key: Option<Secret>,
     /// The file into which the signaling server writes the token of the Cloudflare Tunnel, if the host has one.

@@ -86,7 +86,7 @@ async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, Com
 /// Returns the error for a secret that comes from the environment. `key` is the key of the configuration.
 fn configured(name: &str, key: &str) -> CommandError {
     CommandError::usage("a secret from the environment is not rotated by this command")
-        .caused_by(format!("{name} has the value of the environment variable that {key} names"))
+        .caused_by(format!("{name} comes from the environment variable that {key} names"))
         .hint("set the variable to the new value and run `peersync-deploy up`")
 }
 
@@ -175,7 +175,11 @@ mod tests {
 
     #[test]
     fn secret_from_the_environment_is_refused_with_what_to_do() {
-        insta::assert_snapshot!(configured("smtp-pass", "password under [mail.smtp]").render(), @"");
+        insta::assert_snapshot!(configured("smtp-pass", "password under [mail.smtp]").render(), @r"
+        error: a secret from the environment is not rotated by this command
+          Caused by: smtp-pass comes from the environment variable that password under [mail.smtp] names
+        hint: set the variable to the new value and run `peersync-deploy up`
+        ");
     }
 
     #[test]
@@ -192,7 +196,13 @@ mod tests {
         ];
         let cells: Vec<String> =
             states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now).join(" | ")).collect();
-        insta::assert_snapshot!(cells.join("\n"), @"");
-        insta::assert_snapshot!(row(&states[0], now).to_string(), @"");
+        insta::assert_snapshot!(cells.join("\n"), @r"
+        smtp-pass | from SMTP_PASS | 16 minutes
+        turn-secret | no longer configured | 1 second
+        ticket-key | generated | 5 days
+        origin-key | generated | missing
+        ");
+        let first = states.first().map(|state| row(state, now).to_string()).unwrap_or_default();
+        insta::assert_snapshot!(first, @r#"{"age_s":1000,"enabled":true,"exists":true,"name":"smtp-pass","source":"environment","variable":"SMTP_PASS","written_at":"1970-01-12T13:30:00Z"}"#);
     }
 }

@@ -175,12 +175,12 @@ async fn mail_is_sent_with_a_changed_password_within_a_minute() {
     let mut settings = settings();
     settings.mail = mail_settings(&server, SmtpTls::Starttls, true);
     let world = World::with_all(Limits::default(), clock, live, settings, (Arc::<Mailbox>::default(), None)).await;
-    let login = json!({ "email": address("ada") });
+    let sign_up = json!({ "name": "Ada", "email": address("ada") });
     let mut browser = world.browser();
-    let (status, body) = browser.post("/login", login.clone()).await;
+    let (status, body) = browser.post("/signup", sign_up.clone()).await;
     assert_eq!((status, &body["mailSent"]), (StatusCode::ACCEPTED, &json!(false)), "{body}");
     source.put(with_password("secret"));
     world.clock.forward(SETTLED_SECONDS);
-    let (status, body) = browser.post("/login", login).await;
+    let (status, body) = browser.post("/signup", sign_up).await;
     assert_eq!((status, &body["mailSent"]), (StatusCode::ACCEPTED, &json!(true)), "{body}");
 }

@@ -66,7 +66,7 @@ pub(super) async fn put_previous(stack: &Stack, part: &str, value: &str, tags: &
     Ok(())
 }
 
-/// Deletes the previous value of a key. Succeeds if there is none.
+/// Deletes the previous value of a key. Succeeds if it does not exist.
 pub(super) async fn delete_previous(stack: &Stack, part: &str) -> Result<(), ResourceError> {
     let call = stack.clients.ssm.delete_parameters().names(name(stack, &previous(part)));
     call.send().await.context("failed to delete the previous value of the key").map(|_| ())

@@ -48,7 +48,8 @@ enum Source {
     Configured(&'static str, fn(&Config) -> Option<&Secret>),
     /// The deployer generates it.
     Generated,
-    /// It is the previous value of the origin key, which is deleted once the edge no longer sends it.
+    /// It is the previous value of the origin key, which no plan creates: it is deleted once the edge no longer sends
+    /// it.
     Previous,
 }
 

@@ -1,9 +1,8 @@
 //! Secrets that follow Parameter Store while a program runs, with a bound on the number of reads.
 //!
-//! Parameter Store allows 40 reads a second in an account
-//! (<https://docs.aws.amazon.com/general/latest/gr/ssm.html>). A program therefore reads at fixed intervals, and between
-//! them only if somebody shows a key that it does not know, at most once in [`UNKNOWN_KEY_SECONDS`]: however many
-//! invalid keys a stranger sends.
+//! Parameter Store allows 40 reads a second in an account (<https://docs.aws.amazon.com/general/latest/gr/ssm.html>). A
+//! program therefore reads at fixed intervals, and between them only if somebody shows a key that it does not know, at
+//! most once in [`UNKNOWN_KEY_SECONDS`]: however many invalid keys a stranger sends.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -59,7 +58,7 @@ pub struct LiveSecrets {
     source: Option<Box<dyn SecretReader>>,
     clock: Clock,
     known: Mutex<Known>,
-    /// Held during a read, so that there is one at a time.
+    /// Held during a read: they are made one at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -93,8 +92,8 @@ impl LiveSecrets {
         Self { source: Some(Box::new(source)), clock, known, reading }
     }
 
-    /// Returns the secrets. It waits for a read if none was made yet, or if they are older than a minute: for them to be
-    /// that old, the program was idle.
+    /// Returns the secrets. It waits for a read if none was made yet, or if they are older than a minute: for them to
+    /// be that old, the program was idle.
     ///
     /// # Errors
     /// They were never read, and cannot be read. A later failure is logged, and those that were read last stay valid.
@@ -138,8 +137,8 @@ impl LiveSecrets {
         self.read_and_log().await;
     }
 
-    /// Returns the secrets for another look after `seen` did not contain a key that somebody has shown: newer ones, if
-    /// there are any or they may be read now, otherwise the same.
+    /// Returns the secrets for another look after `seen` did not contain a key that somebody has shown: newer ones if
+    /// they were read already or may be read now, otherwise the same.
     pub async fn newer_than(&self, seen: &Arc<Secrets>) -> Arc<Secrets> {
         if self.is_latest(seen) && self.may_read() {
             let _reading = self.reading.lock().await;
@@ -156,7 +155,7 @@ impl LiveSecrets {
         let before = self.known.lock().reads;
         while self.source.is_some() {
             let reading = self.reading.lock().await;
-            // A read that began after the call has also ended, since there is one at a time.
+            // A read that began after the call has also ended, since they are made one at a time.
             if self.known.lock().reads > before {
                 break;
             }

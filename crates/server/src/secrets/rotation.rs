@@ -1,12 +1,12 @@
 //! How keys on which two sides must agree are changed without a moment in which they do not.
 //!
-//! **Ticket key.** The functions sign, the signaling server verifies. A verifier accepts a key as soon as it has read it; a
-//! signer uses it only [`SETTLED_SECONDS`] after it was written, when every verifier has read it, and the previous one
-//! until then. The previous one is accepted for [`PREVIOUS_SECONDS`] after the rotation.
+//! **Ticket key.** The functions sign, the signaling server verifies. A verifier accepts a key as soon as it has read
+//! it; a signer uses it only [`SETTLED_SECONDS`] after it was written, when every verifier has read it, and the
+//! previous one until then. The previous one is accepted for [`PREVIOUS_SECONDS`] after the rotation.
 //!
-//! **Origin key.** CloudFront sends it, functions and signaling server verify it. The deployer writes the new one, and the
-//! one that CloudFront sends as the previous one; it changes CloudFront once both are known, and deletes the previous
-//! one when the new one has reached the whole edge. So the previous one is valid as long as it exists.
+//! **Origin key.** CloudFront sends it, functions and signaling server verify it. The deployer writes the new one, and
+//! the one that CloudFront sends as the previous one; it changes CloudFront once both are known, and deletes the
+//! previous one when the new one has reached the whole edge. So the previous one is valid as long as it exists.
 //!
 //! **Without a previous one**, after somebody deleted a parameter and the deployer created it again, a program accepts
 //! the keys that it has read itself for another [`PREVIOUS_SECONDS`].
@@ -26,8 +26,8 @@ pub const PREVIOUS_SECONDS: i64 = 600;
 /// The maximum number of replaced keys of one kind that a program remembers.
 const MAX_FORMER: usize = 4;
 
-/// Keys that a program has read before and that were replaced since, the newest last, each with the second since 1970 at
-/// which it ends.
+/// Keys that a program has read before and that were replaced since, the newest last, each with the second since 1970
+/// at which it ends.
 #[derive(Clone, Debug, Default)]
 pub struct Former {
     origin_keys: Vec<(Secret, i64)>,
@@ -35,8 +35,8 @@ pub struct Former {
 }
 
 impl Secrets {
-    /// Returns the keys by which the edge proves itself at the time `now` (in seconds since 1970). Without one there is no
-    /// edge.
+    /// Returns the keys by which the edge proves itself at the time `now` (in seconds since 1970). Without one there is
+    /// no edge.
     pub fn origin_keys(&self, now: i64) -> Vec<&Secret> {
         let former = valid(&self.former.origin_keys, now);
         self.origin_key.iter().chain(&self.origin_key_previous).chain(former).collect()

@@ -23,8 +23,8 @@ pub(super) struct KeyChange {
     has_previous: bool,
 }
 
-/// Keeps the key that the distribution sends as the previous one, and waits until everybody knows it and the new one. If
-/// it sends none, nothing works that could be interrupted, and nothing is waited for.
+/// Keeps the key that the distribution sends as the previous one, and waits until everybody knows it and the new one.
+/// If it sends none, nothing works that could be interrupted, and nothing is waited for.
 pub(super) async fn begin(stack: &Stack, context: &ApplyContext<'_>, id: &str) -> Result<KeyChange, ResourceError> {
     let new = context.outputs.require(&parameter_store::address(ORIGIN_KEY), "value")?;
     let answer = stack.clients.cloudfront.get_distribution_config().id(id).send().await;

@@ -40,7 +40,7 @@ fn live() -> (Counting, Clock, LiveSecrets) {
     (source.clone(), clock.clone(), LiveSecrets::new(source, clock))
 }
 
-fn number(secrets: &Secrets) -> usize {
+fn number(secrets: &Arc<Secrets>) -> usize {
     secrets.smtp_pass.as_ref().unwrap().reveal().parse().unwrap()
 }
 
