@@ -1,11 +1,14 @@
 //! The definition of the command line: types only. What the commands do is in `commands`.
 
+mod secrets;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::secrets::{SecretName, SecretsCommand, SecretsListArgs, SecretsRotateArgs};
 use peersync_config::{Expiry, Span, StageName};
 
 /// Deploys PeerSync, a private peer-to-peer video calling service, to your own AWS account.
@@ -85,6 +88,9 @@ pub enum Command {
     Status(StatusArgs),
     /// Show the stack's URLs and names.
     Outputs(OutputsArgs),
+    /// List the stack's secrets, without their values, and rotate generated keys.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Show the logs of the stack.
     Logs(LogsArgs),
     /// Check that everything `up` needs is in place.

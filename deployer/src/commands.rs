@@ -21,6 +21,7 @@ mod outputs;
 mod plan;
 mod policy;
 mod run;
+mod secrets;
 mod status;
 mod teardown;
 mod up;
@@ -66,6 +67,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, CommandError> 
         Command::List(args) => list::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
+        Command::Secrets(command) => secrets::run(context, &command).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Policy(args) => policy::run(context, &args).await,

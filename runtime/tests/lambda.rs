@@ -137,7 +137,7 @@ async fn bootstrap_answers_events() {
     assert_eq!(calls.len(), 1, "secrets are read once");
     assert_eq!(
         (&calls[0]["Names"], &calls[0]["WithDecryption"]),
-        (&json!(["/peersync/peersync-test/origin-key"]), &json!(true))
+        (&json!(["/peersync/peersync-test/origin-key", "/peersync/peersync-test/origin-key-previous"]), &json!(true))
     );
 
     child.kill().unwrap();

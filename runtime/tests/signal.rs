@@ -7,7 +7,9 @@
     reason = "a failure here is the test's failure"
 )]
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::routing::post;
@@ -32,25 +34,34 @@ const CLIENTS: usize = 1000;
 /// How long systemd waits before it kills the process, which must have ended by then.
 const IN_TIME: Duration = Duration::from_secs(20);
 
+/// The parameters of a Parameter Store, by the last part of their names.
+type Parameters = Arc<Mutex<BTreeMap<&'static str, &'static str>>>;
+
 /// A Parameter Store that has only the parameters that the program needs.
 async fn parameter_store() -> String {
-    let answer = |body: String| async move {
+    serve_parameters(Arc::new(Mutex::new(BTreeMap::from([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)])))).await
+}
+
+/// A Parameter Store with these parameters, all of them written now.
+async fn serve_parameters(parameters: Parameters) -> String {
+    let answer = move |body: String| async move {
         let request: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(request["WithDecryption"], true);
-        let names = request["Names"].as_array().unwrap().iter().filter_map(|name| {
-            let value = match name.as_str().unwrap().rsplit('/').next().unwrap() {
-                "ticket-key" => TICKET_KEY,
-                "origin-key" => EDGE_KEY,
-                _ => return None,
-            };
-            Some(json!({ "Name": name, "Type": "SecureString", "Value": value }))
+        let parameters = parameters.lock().unwrap().clone();
+        let found = request["Names"].as_array().unwrap().iter().filter_map(|name| {
+            let value = parameters.get(name.as_str().unwrap().rsplit('/').next().unwrap())?;
+            Some(json!({ "Name": name, "Type": "SecureString", "Value": value, "LastModifiedDate": now() }))
         });
-        Json(json!({ "Parameters": names.collect::<Vec<_>>(), "InvalidParameters": [] }))
+        Json(json!({ "Parameters": found.collect::<Vec<_>>(), "InvalidParameters": [] }))
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
     url
+}
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
 fn command(ssm: &str, database: &str) -> Command {
@@ -104,10 +115,9 @@ async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) ->
     request.headers_mut().insert("x-peersync-origin-key", EDGE_KEY.parse().unwrap());
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut socket, _) = client_async(request, stream).await.unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());
     let bearer = Bearer { subject, name: "Somebody".into(), guest: true, room: Some(room.into()) };
-    let ticket = keys.issue(bearer, i64::try_from(now).unwrap()).unwrap();
+    let ticket = keys.issue(bearer, now()).unwrap();
     socket.send(Message::text(json!({ "type": "hello", "ticket": ticket }).to_string())).await.unwrap();
     assert_eq!(next(&mut socket).await, Came::Message("welcome".into()));
     socket.send(Message::text(json!({ "type": "join", "room": room }).to_string())).await.unwrap();
@@ -192,4 +202,43 @@ async fn missing_secret_is_named_in_the_log() {
 async fn terminate(child: &Child) {
     let id = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_parameters_reach_the_running_process() {
+    const NEW_KEY: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
+    let content = BTreeMap::from([("ticket-key", TICKET_KEY), ("tunnel-token", "token-one")]);
+    let parameters: Parameters = Arc::new(Mutex::new(content));
+    let ssm = serve_parameters(Arc::clone(&parameters)).await;
+    let file = std::env::temp_dir().join(format!("peersync-signal-{}.env", std::process::id()));
+    let mut command = command(&ssm, &ssm);
+    command.env("TUNNEL_FILE", &file).env("PROXY_KEY", EDGE_KEY);
+    let (child, address, log) = start(command).await;
+    let until_written = async |token: &str| {
+        let line = format!("TUNNEL_TOKEN=\"{token}\"\n");
+        let written = async {
+            while std::fs::read_to_string(&file).unwrap_or_default() != line {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // It reads every 20 seconds.
+        tokio::time::timeout(Duration::from_secs(60), written).await.expect("the token is passed on");
+    };
+    until_written("token-one").await;
+    let old = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
+    let mut before = client(address, &old, "r").await;
+    assert_eq!(next(&mut before).await, Came::Message("joined".into()));
+    let rotated = [("ticket-key", NEW_KEY), ("ticket-key-previous", TICKET_KEY), ("tunnel-token", "token-two")];
+    parameters.lock().unwrap().extend(rotated);
+    until_written("token-two").await;
+    client(address, &TicketKeys::new(STACK, TicketKey::parse(NEW_KEY).unwrap(), None), "r").await;
+    assert_eq!(next(&mut before).await, Came::Message("peer-joined".into()), "the socket of the call is open");
+    client(address, &old, "r").await;
+    terminate(&child).await;
+    let log = log.await.unwrap().join("\n");
+    assert!(log.contains("\"changed\":\"tunnel-token ticket-key ticket-key-previous\""), "{log}");
+    for secret in [TICKET_KEY, NEW_KEY, "token-one", "token-two"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    std::fs::remove_file(&file).unwrap();
 }

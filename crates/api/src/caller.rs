@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use peersync_server::client_address::{Network, client_address, is_from_edge};
+use peersync_server::client_address::{EdgeProof, Network, client_address, edge_proof};
 use peersync_server::secrets::Secret;
 
 use crate::mail::Language;
@@ -108,10 +108,15 @@ impl Caller {
         Language::choose(accepted.unwrap_or_default())
     }
 
+    /// Checks whether the request came through the edge, by these keys.
+    pub fn edge_proof(&self, origin_keys: &[&Secret]) -> EdgeProof {
+        edge_proof(&self.headers, origin_keys)
+    }
+
     /// Returns the client's address as limits count it, see [`Network`]. Headers count only if the edge has proved
-    /// itself with `origin_key`.
-    pub fn client(&self, origin_key: Option<&Secret>) -> String {
-        let address = client_address(&self.headers, self.source, is_from_edge(&self.headers, origin_key));
+    /// itself.
+    pub fn client(&self, proof: EdgeProof) -> String {
+        let address = client_address(&self.headers, self.source, proof == EdgeProof::Valid);
         address.map_or_else(|| "unknown".to_owned(), |address| Network::of(address).to_string())
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
         let mut response = match check(state.settings(), request.method(), request.headers()) {
             Err(error) => error.into_response(),
             Ok(()) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-            Ok(()) => next.run(request).await,
+            Ok(()) => futures::join!(next.run(request), state.refresh_secrets()).0,
         };
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), milliseconds, "answered");

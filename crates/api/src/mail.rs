@@ -99,6 +99,12 @@ impl Mailer {
         Self { carrier: Some(carrier), last: Arc::default() }
     }
 
+    /// Returns it with what another one remembers of its last letter.
+    #[must_use]
+    pub(crate) fn remembering(self, other: &Self) -> Self {
+        Self { last: Arc::clone(&other.last), ..self }
+    }
+
     /// Sends a letter. Returns false if it was not accepted; the reason is in the log, without the address.
     pub async fn send(&self, letter: &Letter) -> bool {
         let Some(carrier) = &self.carrier else { return false };

@@ -1,27 +1,32 @@
 //! The state that every handler uses.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tokio::sync::OnceCell;
 
+use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::limits::Limits;
 use crate::mail::Mailer;
+use peersync_server::client_address::EdgeProof;
 use peersync_server::clock::Clock;
-use peersync_server::secrets::Secrets;
+use peersync_server::secrets::{LiveSecrets, ParameterStore, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
+
+/// How long a response waits for secrets that are read beside its request, if that takes longer than the request.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The source of the secrets.
 #[derive(Debug)]
 pub enum SecretSource {
     /// They are given.
-    Given(Box<Secrets>),
-    /// They are read from Parameter Store once, when they are first needed.
+    Given(Arc<LiveSecrets>),
+    /// They are read from Parameter Store when they are first needed, and again while the function runs.
     ParameterStore(Box<SdkConfig>),
 }
 
@@ -35,9 +40,19 @@ struct Inner {
     store: Store,
     clock: Clock,
     limits: Limits,
-    source: SecretSource,
-    secrets: OnceCell<Secrets>,
-    mailer: OnceCell<Mailer>,
+    secrets: Arc<LiveSecrets>,
+    /// For SES.
+    config: Option<SdkConfig>,
+    /// A mailer that replaces the configured one.
+    given_mailer: Option<Mailer>,
+    mailer: Mutex<Option<ConfiguredMailer>>,
+}
+
+/// The configured mailer, and the secrets that it was created with.
+#[derive(Debug)]
+struct ConfiguredMailer {
+    secrets: [Option<Secret>; 2],
+    mailer: Mailer,
 }
 
 impl State {
@@ -55,8 +70,15 @@ impl State {
         limits: Limits,
         mailer: Option<Mailer>,
     ) -> Self {
-        let mailer = OnceCell::new_with(mailer);
-        Self(Arc::new(Inner { settings, store, clock, limits, source, secrets: OnceCell::new(), mailer }))
+        let (secrets, config) = match source {
+            SecretSource::Given(secrets) => (secrets, None),
+            SecretSource::ParameterStore(config) => {
+                let source = ParameterStore::new((*config).clone(), settings.clone());
+                (Arc::new(LiveSecrets::new(source, clock.clone())), Some(*config))
+            }
+        };
+        let (given_mailer, mailer) = (mailer, Mutex::default());
+        Self(Arc::new(Inner { settings, store, clock, limits, secrets, config, given_mailer, mailer }))
     }
 
     /// Returns the settings.
@@ -79,36 +101,51 @@ impl State {
         self.0.clock.now()
     }
 
-    /// Returns the secrets, which the first call reads.
+    /// Returns the secrets, which are never older than a minute.
     ///
     /// # Errors
     /// They cannot be read. The next call tries again.
-    pub async fn secrets(&self) -> ApiResult<&Secrets> {
-        let read = || async {
-            match &self.0.source {
-                SecretSource::Given(secrets) => Ok((**secrets).clone()),
-                SecretSource::ParameterStore(config) => {
-                    Secrets::load(&aws_sdk_ssm::Client::new(config), &self.0.settings).await
-                }
-            }
-        };
-        Ok(self.0.secrets.get_or_try_init(read).await?)
+    pub async fn secrets(&self) -> ApiResult<Arc<Secrets>> {
+        Ok(self.0.secrets.current().await?)
     }
 
-    /// Returns the mailer, which the first call creates.
+    /// Reads the secrets again if that is due. It runs beside a request, which it does not delay unless it takes longer.
+    pub(crate) async fn refresh_secrets(&self) {
+        // Without an answer in time, the next request tries again.
+        let _ = tokio::time::timeout(REFRESH_DEADLINE, self.0.secrets.refresh_if_due()).await;
+    }
+
+    /// Returns the client's address as the limits per client count it.
+    ///
+    /// # Errors
+    /// The edge's key cannot be read.
+    pub async fn client(&self, caller: &Caller) -> ApiResult<String> {
+        let mut secrets = self.secrets().await?;
+        if caller.edge_proof(&secrets.origin_keys(self.now())) == EdgeProof::Unknown {
+            secrets = self.0.secrets.newer_than(&secrets).await;
+        }
+        Ok(caller.client(caller.edge_proof(&secrets.origin_keys(self.now()))))
+    }
+
+    /// Returns the mailer, which is created again when its secret has changed.
     ///
     /// # Errors
     /// The secrets cannot be read.
-    pub async fn mailer(&self) -> ApiResult<&Mailer> {
-        if let Some(mailer) = self.0.mailer.get() {
-            return Ok(mailer);
+    pub async fn mailer(&self) -> ApiResult<Mailer> {
+        if let Some(mailer) = &self.0.given_mailer {
+            return Ok(mailer.clone());
         }
         let secrets = self.secrets().await?;
-        let config = match &self.0.source {
-            SecretSource::Given(_) => None,
-            SecretSource::ParameterStore(config) => Some(config.as_ref()),
-        };
-        Ok(self.0.mailer.get_or_init(|| async { Mailer::new(&self.0.settings.mail, secrets, config) }).await)
+        let used = [secrets.smtp_pass.clone(), secrets.emailjs_private_key.clone()];
+        let mut kept = self.0.mailer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.secrets == used) {
+            return Ok(kept.mailer.clone());
+        }
+        let mailer = Mailer::new(&self.0.settings.mail, &secrets, self.0.config.as_ref());
+        // How long the last letter took is still the best guess.
+        let mailer = kept.as_ref().map_or(mailer.clone(), |kept| mailer.remembering(&kept.mailer));
+        *kept = Some(ConfiguredMailer { secrets: used, mailer: mailer.clone() });
+        Ok(mailer)
     }
 }
 

@@ -9,14 +9,6 @@ use crate::limits::Limit;
 use crate::state::State;
 
 impl State {
-    /// Returns the client's address as the limits per client count it.
-    ///
-    /// # Errors
-    /// The edge's key cannot be read.
-    pub async fn client(&self, caller: &Caller) -> ApiResult<String> {
-        Ok(caller.client(self.secrets().await?.origin_key.as_ref()))
-    }
-
     /// Counts one event.
     ///
     /// # Errors

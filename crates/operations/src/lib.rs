@@ -1,5 +1,5 @@
-//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up, and
-//! find deployed stacks.
+//! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up,
+//! rotate keys, and find deployed stacks.
 
 mod backup;
 mod check;
@@ -13,6 +13,7 @@ mod observed_stack;
 mod overview;
 mod places;
 mod removal;
+mod rotation;
 
 pub use backup::{Backup, BackupLocation, back_up};
 pub use check::check;
@@ -24,3 +25,4 @@ pub use observed_stack::ObservedStack;
 pub use overview::{Health, Overview, overview};
 pub use places::places;
 pub use removal::{Removal, Removed};
+pub use rotation::Rotation;

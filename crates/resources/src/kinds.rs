@@ -31,6 +31,7 @@ mod lambda_permission;
 pub mod log_group;
 mod metric_filter;
 mod origin_access_control;
+pub mod parameter_store;
 mod response_headers_policy;
 pub mod rest_api;
 pub mod s3_bucket;

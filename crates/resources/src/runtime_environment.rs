@@ -48,11 +48,12 @@ impl Stack {
         }
     }
 
-    /// Returns the environment of both runtime programs, without secrets; `None` until the URL of the pages is known.
+    /// Returns the environment that both runtime programs have, without secrets; `None` until the URL of the pages is
+    /// known. What only the functions need is not in it, so that a change of that does not replace the host.
     pub fn runtime_environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let config = &self.config;
         let (site_url, signal_url) = (self.site_url(outputs)?, self.signal_url(outputs)?);
-        let mut environment: BTreeMap<&str, String> = BTreeMap::from([
+        let mut environment: BTreeMap<&'static str, String> = BTreeMap::from([
             ("PEERSYNC_STACK", self.name()),
             ("PEERSYNC_STAGE", config.stage.clone()),
             ("USERS_TABLE", self.named("Users")),
@@ -63,13 +64,19 @@ impl Stack {
             ("SIGNAL_URL", signal_url),
             ("ALLOWED_ORIGINS", config.api.allowed_origins.join(",")),
             ("PARAMETER_PREFIX", self.parameter_prefix()),
-            ("TURN_URLS", config.turn.urls.join(",")),
             ("ROOM_CAPACITY", config.signaling.room_capacity.to_string()),
             ("RUST_LOG", "info".to_owned()),
         ]);
-        environment.extend(self.mail_environment());
-        let set = environment.into_iter().filter(|(_, value)| !value.is_empty());
-        Some(set.map(|(name, value)| (name.to_owned(), value)).collect())
+        environment.retain(|_, value| !value.is_empty());
+        Some(owned(environment))
+    }
+
+    /// Returns the environment of the functions, without secrets; `None` until the URL of the pages is known.
+    pub fn function_environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
+        let mut environment = self.runtime_environment(outputs)?;
+        let own = self.mail_environment().into_iter().chain([("TURN_URLS", self.config.turn.urls.join(","))]);
+        environment.extend(owned(own.filter(|(_, value)| !value.is_empty())));
+        Some(environment)
     }
 
     fn mail_environment(&self) -> Vec<(&'static str, String)> {
@@ -104,4 +111,8 @@ impl Stack {
             }
         }
     }
+}
+
+fn owned(variables: impl IntoIterator<Item = (&'static str, String)>) -> BTreeMap<String, String> {
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;
 
-use crate::secrets::Secret;
+use crate::secret::Secret;
 
 /// The header by which the edge proves that a request came through it.
 pub const ORIGIN_KEY: &str = "x-peersync-origin-key";
@@ -17,10 +17,25 @@ pub const VIEWER_ADDRESS: &str = "cloudfront-viewer-address";
 /// The header to which every proxy appends the address that it got the request from.
 pub const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Returns whether the request carries the edge's key. Without a key there is no edge.
-pub fn is_from_edge(headers: &HeaderMap, key: Option<&Secret>) -> bool {
-    let given = headers.get(ORIGIN_KEY).and_then(|value| value.to_str().ok());
-    matches!((key, given), (Some(key), Some(given)) if key.matches(given))
+/// Whether a request came through the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EdgeProof {
+    /// It carries a key that is valid.
+    Valid,
+    /// It carries a key that is not known: a stranger's, or one that is newer than the known ones.
+    Unknown,
+    /// It carries no key.
+    Absent,
+}
+
+/// Checks the key that a request carries. While the edge changes to a new key, two are valid at a time. Without a key
+/// there is no edge.
+pub fn edge_proof(headers: &HeaderMap, keys: &[&Secret]) -> EdgeProof {
+    match headers.get(ORIGIN_KEY).map(|value| value.to_str()) {
+        None => EdgeProof::Absent,
+        Some(Ok(given)) if keys.iter().any(|key| key.matches(given)) => EdgeProof::Valid,
+        Some(_) => EdgeProof::Unknown,
+    }
 }
 
 /// Returns the client's address: what the edge says in its headers, or else `peer`, the other end of the connection.

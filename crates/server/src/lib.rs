@@ -7,6 +7,7 @@ pub mod aws;
 pub mod client_address;
 pub mod clock;
 pub mod routes;
+pub mod secret;
 pub mod secrets;
 pub mod settings;
 pub mod store;

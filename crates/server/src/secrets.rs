@@ -1,38 +1,15 @@
-//! Secrets: read from Parameter Store once per start, never printed.
+//! Secrets: read from Parameter Store again and again while a program runs ([`LiveSecrets`]), never printed.
+//!
+//! Where two sides must agree on a key, two keys are valid at a time while it changes, see `rotation`.
 
-use std::fmt;
-
-use subtle::ConstantTimeEq as _;
+mod live;
+mod rotation;
 
 use crate::settings::{Function, MailProvider, Settings};
-use crate::tickets::{TicketKey, TicketKeys};
 
-/// A text that is never printed: its `Debug` output hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Returns a secret with this text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the text itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares in a time that does not depend on where the texts differ, only on their length.
-    pub fn matches(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(text.as_bytes()).into()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(secret)")
-    }
-}
+pub use crate::secret::Secret;
+pub use live::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretReader};
+pub use rotation::{Former, PREVIOUS, PREVIOUS_SECONDS, SETTLED_SECONDS};
 
 /// The secrets of the stack that a program needs.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +20,22 @@ pub struct Secrets {
     pub emailjs_private_key: Option<Secret>,
     /// The secret shared with the TURN server.
     pub turn_secret: Option<Secret>,
+    /// The token of the Cloudflare Tunnel.
+    pub tunnel_token: Option<Secret>,
     /// The key by which the edge proves itself.
     pub origin_key: Option<Secret>,
+    /// The key that the edge may still send while it changes to a new one.
+    pub origin_key_previous: Option<Secret>,
     /// The key that signs tickets, base64url.
     pub ticket_key: Option<Secret>,
+    /// When `ticket_key` was written, in seconds since 1970; 0 if that is unknown.
+    pub ticket_key_written: i64,
     /// The key that signed tickets before the last rotation.
     pub ticket_key_previous: Option<Secret>,
+    /// When `ticket_key_previous` was written, in seconds since 1970; 0 if that is unknown.
+    pub ticket_key_previous_written: i64,
+    /// Keys that this program has read before and that were replaced since.
+    pub former: Former,
 }
 
 /// Why the secrets could not be read.
@@ -68,7 +55,10 @@ pub enum SecretsError {
 impl Secrets {
     /// Returns the names (without the prefix) that a program reads. Its role allows exactly these.
     pub fn names(settings: &Settings) -> Vec<&'static str> {
-        let mut names = vec!["origin-key"];
+        let mut names = Vec::new();
+        if settings.proxy_key.is_none() {
+            names.extend(["origin-key", "origin-key-previous"]);
+        }
         if settings.function.mails() {
             match settings.mail.provider {
                 MailProvider::Smtp => names.push("smtp-pass"),
@@ -81,6 +71,9 @@ impl Secrets {
         }
         if matches!(settings.function, Function::Rooms | Function::All) {
             names.push("turn-secret");
+        }
+        if settings.tunnel_file.is_some() {
+            names.push("tunnel-token");
         }
         names
     }
@@ -96,37 +89,32 @@ impl Secrets {
         let answer = answer.map_err(|error| SecretsError::Read(crate::aws::error_code(&error)))?;
         let mut secrets = Self::default();
         for parameter in answer.parameters.unwrap_or_default() {
+            let written = parameter.last_modified_date.map_or(0, |moment| moment.secs());
             let (Some(name), Some(value)) = (parameter.name, parameter.value) else { continue };
-            secrets.put(name.strip_prefix(&prefix).unwrap_or(&name), value);
+            secrets.put(name.strip_prefix(&prefix).unwrap_or(&name), value, written);
         }
         Ok(secrets)
     }
 
-    fn put(&mut self, name: &str, value: String) {
+    fn put(&mut self, name: &str, value: String, written: i64) {
         let secret = match name {
             "smtp-pass" => &mut self.smtp_pass,
             "emailjs-private-key" => &mut self.emailjs_private_key,
             "turn-secret" => &mut self.turn_secret,
+            "tunnel-token" => &mut self.tunnel_token,
             "origin-key" => &mut self.origin_key,
-            "ticket-key" => &mut self.ticket_key,
-            "ticket-key-previous" => &mut self.ticket_key_previous,
+            "origin-key-previous" => &mut self.origin_key_previous,
+            "ticket-key" => {
+                self.ticket_key_written = written;
+                &mut self.ticket_key
+            }
+            "ticket-key-previous" => {
+                self.ticket_key_previous_written = written;
+                &mut self.ticket_key_previous
+            }
             _ => return,
         };
-        *secret = Some(Secret(value));
-    }
-
-    /// Returns the keys for tickets.
-    ///
-    /// # Errors
-    /// The key is missing, or is not one that the deployer generated.
-    pub fn ticket_keys(&self, issuer: &str) -> Result<TicketKeys, SecretsError> {
-        let current = self.ticket_key.as_ref().ok_or(SecretsError::Missing("ticket-key"))?;
-        let current = TicketKey::parse(current.reveal()).ok_or(SecretsError::Malformed("ticket-key"))?;
-        let previous = match &self.ticket_key_previous {
-            Some(key) => Some(TicketKey::parse(key.reveal()).ok_or(SecretsError::Malformed("ticket-key-previous"))?),
-            None => None,
-        };
-        Ok(TicketKeys::new(issuer, current, previous))
+        *secret = Some(Secret::new(value));
     }
 }
 
@@ -142,36 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_text_matches() {
-        let secret = Secret::new("abcdef");
-        assert!(secret.matches("abcdef"));
-        for other in ["abcdeg", "bbcdef", "abcde", "abcdefg", ""] {
-            assert!(!secret.matches(other), "{other}");
-        }
-    }
-
-    #[test]
     fn function_reads_only_the_secrets_it_uses() {
-        let variables = |function: &'static str, provider: &'static str| {
-            Settings::from_variables(move |name| {
-                Some(
-                    match name {
-                        "PEERSYNC_STACK" => "a",
-                        "SITE_URL" => "https://a.example",
-                        "PEERSYNC_FUNCTION" => function,
-                        "MAIL_PROVIDER" => provider,
-                        _ => return None,
-                    }
-                    .to_owned(),
-                )
-            })
-            .unwrap()
+        let names = |variables: &[(&'static str, &'static str)]| {
+            let fixed = [("PEERSYNC_STACK", "a"), ("SITE_URL", "https://a.example")];
+            let look_up = move |name: &str| {
+                let mut all = fixed.iter().chain(variables);
+                all.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            };
+            Secrets::names(&Settings::from_variables(look_up).unwrap())
         };
-        assert_eq!(Secrets::names(&variables("signup", "smtp")), ["origin-key", "smtp-pass"]);
-        assert_eq!(Secrets::names(&variables("login", "ses")), ["origin-key"]);
-        assert_eq!(
-            Secrets::names(&variables("rooms", "smtp")),
-            ["origin-key", "ticket-key", "ticket-key-previous", "turn-secret"]
-        );
+        let origin = ["origin-key", "origin-key-previous"];
+        let ticket = ["ticket-key", "ticket-key-previous"];
+        let signup = names(&[("PEERSYNC_FUNCTION", "signup"), ("MAIL_PROVIDER", "smtp")]);
+        assert_eq!(signup, [&origin[..], &["smtp-pass"]].concat());
+        assert_eq!(names(&[("PEERSYNC_FUNCTION", "login"), ("MAIL_PROVIDER", "ses")]), origin);
+        let rooms = names(&[("PEERSYNC_FUNCTION", "rooms"), ("MAIL_PROVIDER", "smtp")]);
+        assert_eq!(rooms, [&origin[..], &ticket, &["turn-secret"]].concat());
+        assert_eq!(names(&[("PEERSYNC_FUNCTION", "signal")]), [origin, ticket].concat());
+        let proxied = [("PEERSYNC_FUNCTION", "signal"), ("PROXY_KEY", "k"), ("TUNNEL_FILE", "/t")];
+        assert_eq!(names(&proxied), [&ticket[..], &["tunnel-token"]].concat());
     }
 }

@@ -2,6 +2,9 @@
 //! directly.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::secret::Secret;
 
 /// Why the environment is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +51,11 @@ pub struct Settings {
     pub room_capacity: u32,
     /// The address on which the signaling server listens. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
+    /// The key by which the proxy of the host proves itself to the signaling server, if the host has a proxy. The host
+    /// generates it, and it takes the place of the origin key.
+    pub proxy_key: Option<Secret>,
+    /// The file into which the signaling server writes the token of the Cloudflare Tunnel, if the host has one.
+    pub tunnel_file: Option<PathBuf>,
 }
 
 /// The function of the API that a process runs as. All serve the same router; they differ in what their role allows,
@@ -234,6 +242,8 @@ impl Settings {
                 ([0, 0, 0, 0], 8080).into(),
                 |text| text.parse().ok(),
             )?,
+            proxy_key: variables.get("PROXY_KEY").map(Secret::new),
+            tunnel_file: variables.get("TUNNEL_FILE").map(PathBuf::from),
             stack,
             site_url,
         })

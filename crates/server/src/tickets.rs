@@ -64,10 +64,13 @@ pub enum TicketError {
     /// It has expired.
     #[error("the ticket has expired")]
     Expired,
+    /// It names a key that is not known: a stranger's, or one that is newer than the known ones.
+    #[error("the ticket was signed with an unknown key")]
+    UnknownKey,
 }
 
 /// A key for tickets: 32 random bytes.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TicketKey {
     id: String,
     bytes: Vec<u8>,
@@ -91,20 +94,22 @@ impl std::fmt::Debug for TicketKey {
     }
 }
 
-/// The keys of a stack: the one that signs, and the previous one as long as tickets signed with it may be in use.
+/// The keys of a stack: the one that signs, and all that are accepted. After a rotation these are two: the new one
+/// until everybody knows it, the previous one as long as tickets signed with it may be in use.
 #[derive(Clone, Debug)]
 pub struct TicketKeys {
     issuer: String,
-    current: TicketKey,
-    previous: Option<TicketKey>,
+    signing: TicketKey,
+    accepted: Vec<TicketKey>,
 }
 
 impl TicketKeys {
-    /// Returns the keys for tickets of the stack `issuer`.
-    pub fn new(issuer: &str, current: TicketKey, previous: Option<TicketKey>) -> Self {
+    /// Returns the keys for tickets of the stack `issuer`: `signing` signs, it and the `other` keys are accepted.
+    pub fn new(issuer: &str, signing: TicketKey, other: impl IntoIterator<Item = TicketKey>) -> Self {
         // A second installation fails and keeps the first, which is identical.
         let _ = RING.install_default();
-        Self { issuer: issuer.to_owned(), current, previous }
+        let accepted = [signing.clone()].into_iter().chain(other).collect();
+        Self { issuer: issuer.to_owned(), signing, accepted }
     }
 
     /// Issues a ticket that expires [`TICKET_SECONDS`] after `now` (in seconds since 1970).
@@ -123,8 +128,8 @@ impl TicketKeys {
             iat: now,
             exp: now + TICKET_SECONDS,
         };
-        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::HS256) };
-        let key = EncodingKey::from_secret(&self.current.bytes);
+        let header = Header { kid: Some(self.signing.id.clone()), ..Header::new(Algorithm::HS256) };
+        let key = EncodingKey::from_secret(&self.signing.bytes);
         jsonwebtoken::encode(&header, &claims, &key).map_err(|_| TicketError::Invalid)
     }
 
@@ -134,9 +139,9 @@ impl TicketKeys {
     /// See [`TicketError`].
     pub fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
         let header = jsonwebtoken::decode_header(ticket).map_err(|_| TicketError::Invalid)?;
-        let keys = [Some(&self.current), self.previous.as_ref()];
-        let key = keys.into_iter().flatten().find(|key| header.kid.as_deref() == Some(&key.id));
-        let key = DecodingKey::from_secret(&key.ok_or(TicketError::Invalid)?.bytes);
+        let id = header.kid.as_deref().ok_or(TicketError::Invalid)?;
+        let key = self.accepted.iter().find(|key| key.id == id).ok_or(TicketError::UnknownKey)?;
+        let key = DecodingKey::from_secret(&key.bytes);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[&self.issuer]);
@@ -234,7 +239,7 @@ mod tests {
     fn previous_key_is_accepted_only_while_it_is_kept() {
         let ticket = TicketKeys::new("s", key(1), None).issue(ada(), 0).unwrap();
         assert!(TicketKeys::new("s", key(2), Some(key(1))).verify(&ticket, 0).is_ok());
-        assert_eq!(TicketKeys::new("s", key(2), None).verify(&ticket, 0), Err(TicketError::Invalid));
+        assert_eq!(TicketKeys::new("s", key(2), None).verify(&ticket, 0), Err(TicketError::UnknownKey));
     }
 
     #[test]

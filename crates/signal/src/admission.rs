@@ -8,12 +8,13 @@ use axum::Json;
 use axum::http::header::{ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use peersync_server::client_address::{client_address, is_from_edge};
+use peersync_server::client_address::client_address;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::addresses::ConnectionSlot;
-use crate::shared::{Ingress, Shared};
+use crate::keys::Ingress;
+use crate::shared::Shared;
 
 /// A permit for one open TCP connection. A WebSocket keeps it after the upgrade.
 #[derive(Clone, Debug)]
@@ -36,12 +37,12 @@ pub struct Seat(Arc<Shared>);
 ///
 /// # Errors
 /// The reason why it is refused.
-pub fn admit(shared: &Arc<Shared>, headers: &HeaderMap, peer: SocketAddr) -> Result<(Seat, ConnectionSlot), Refusal> {
-    let from_edge = match &shared.ingress {
-        Ingress::Edge(key) if is_from_edge(headers, Some(key)) => true,
-        Ingress::Edge(_) => return Err(Refusal::Edge),
-        Ingress::Direct => false,
-    };
+pub async fn admit(
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Result<(Seat, ConnectionSlot), Refusal> {
+    let from_edge = shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? == Ingress::Edge;
     let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
     if !origin.is_some_and(|origin| shared.settings.allows_origin(origin)) {
         return Err(Refusal::Origin);

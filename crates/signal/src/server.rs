@@ -63,7 +63,7 @@ async fn upgrade(
     headers: HeaderMap,
     handshake: Handshake,
 ) -> Response {
-    let (seat, connection_slot) = match admission::admit(&shared, &headers, peer) {
+    let (seat, connection_slot) = match admission::admit(&shared, &headers, peer).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
             shared.metrics.refused(refusal.reason());

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use peersync_server::secrets::Secret;
+use peersync_server::secrets::LiveSecrets;
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
-use peersync_server::tickets::TicketKeys;
 
 use crate::addresses::Addresses;
 use crate::bounds::Bounds;
 use crate::directory::Directory;
 use crate::heartbeat::Wheel;
 use crate::hub::Hub;
+use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tickets::Tickets;
@@ -21,33 +21,22 @@ use crate::tickets::Tickets;
 /// What a server is created from.
 #[derive(Debug)]
 pub struct Parts {
-    /// The settings, of which the allowed origins and the rooms' capacity are used.
+    /// The settings, of which the stack's name, the allowed origins, the rooms' capacity and the proxy's key are used.
     pub settings: Settings,
-    /// How clients reach the server.
-    pub ingress: Ingress,
-    /// The keys for the tickets of clients.
-    pub ticket_keys: TicketKeys,
+    /// The keys for the tickets of clients and for the edge, which must have been read. Without a key for the edge,
+    /// clients connect directly.
+    pub secrets: Arc<LiveSecrets>,
     /// The database with friends and rooms.
     pub store: Arc<Store>,
     /// Bounds and durations.
     pub limits: Limits,
 }
 
-/// How clients reach the server, and so which source of their addresses counts.
-#[derive(Clone, Debug)]
-pub enum Ingress {
-    /// Through CloudFront, the proxy of the host, or the edge of `local`, which proves itself with this key. Requests
-    /// without it are refused.
-    Edge(Secret),
-    /// Directly from the network.
-    Direct,
-}
-
 /// The state that all connections share.
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) ingress: Ingress,
+    pub(crate) keys: Keys,
     pub(crate) limits: Arc<Limits>,
     pub(crate) hub: Hub,
     pub(crate) wheel: Wheel,
@@ -72,10 +61,10 @@ impl Shared {
         let bounds = Bounds::new(&limits);
         let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
         Self {
-            ingress: parts.ingress,
+            keys: Keys::new(&parts.settings, parts.secrets),
             hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
             wheel: Wheel::new(&limits),
-            tickets: Tickets::new(parts.ticket_keys),
+            tickets: Tickets::default(),
             directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
             metrics,
             addresses: Arc::default(),

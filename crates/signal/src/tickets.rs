@@ -3,11 +3,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use crate::keys::Keys;
 use crate::protocol::{ErrorCode, Refused};
 use crate::session::Identity;
 use parking_lot::Mutex;
-use peersync_server::clock::Clock;
-use peersync_server::tickets::{Claims, TICKET_SECONDS, TicketError, TicketKeys};
+use peersync_server::tickets::{Claims, TICKET_SECONDS, TicketError};
 
 /// The maximum length of a ticket in bytes.
 const MAX_TICKET: usize = 4096;
@@ -17,10 +17,8 @@ const MAX_NAME: usize = 64;
 const SKEW: i64 = 30;
 
 /// Verifies tickets and remembers those that were used.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tickets {
-    keys: TicketKeys,
-    clock: Clock,
     used: Mutex<Used>,
 }
 
@@ -32,23 +30,18 @@ struct Used {
 }
 
 impl Tickets {
-    /// Returns a verifier with the stack's keys.
-    pub fn new(keys: TicketKeys) -> Self {
-        Self { keys, clock: Clock::default(), used: Mutex::default() }
-    }
-
     /// Verifies a ticket and marks it as used.
     ///
     /// # Errors
     /// It is invalid, expired, or was used before.
-    pub fn admit(&self, ticket: &str) -> Result<Identity, Refused> {
-        let now = self.clock.now();
+    pub async fn admit(&self, ticket: &str, keys: &Keys) -> Result<Identity, Refused> {
+        let now = keys.now();
         let invalid = Refused(ErrorCode::TicketInvalid, "the ticket is not valid; ask for a new one");
         if ticket.len() > MAX_TICKET {
             return Err(invalid);
         }
-        let claims = self.keys.verify(ticket, now).map_err(|error| match error {
-            TicketError::Invalid => invalid,
+        let claims = keys.verify(ticket, now).await.map_err(|error| match error {
+            TicketError::Invalid | TicketError::UnknownKey => invalid,
             TicketError::Expired => Refused(ErrorCode::TicketExpired, "the ticket is older than a minute"),
         })?;
         // A ticket that expires after its id is forgotten could be used twice.
@@ -88,26 +81,31 @@ fn identity(claims: Claims) -> Identity {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
-    use super::*;
-    use peersync_server::tickets::{Bearer, TicketKey};
+    use std::sync::Arc;
 
-    #[test]
-    fn ticket_is_accepted_once_and_forgotten_after_expiry() {
-        let keys = TicketKeys::new("s", TicketKey::parse(&"A".repeat(43)).unwrap(), None);
-        let clock = Clock::fixed(1000);
-        let tickets = Tickets { keys: keys.clone(), clock: clock.clone(), used: Mutex::default() };
+    use super::*;
+    use peersync_server::clock::Clock;
+    use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
+    use peersync_server::tickets::Bearer;
+
+    #[tokio::test]
+    async fn ticket_is_accepted_once_and_forgotten_after_expiry() {
+        let secrets = Secrets { ticket_key: Some(Secret::new("A".repeat(43))), ..Secrets::default() };
+        let issuer = secrets.ticket_keys("s", 1000).unwrap();
+        let (clock, tickets) = (Clock::fixed(1000), Tickets::default());
+        let keys = Keys::for_tests("s", Arc::new(LiveSecrets::fixed(secrets)), clock.clone());
         let bearer = |guest| Bearer { subject: "a@b.c".into(), name: "A".repeat(100), guest, room: Some("r".into()) };
-        let ticket = keys.issue(bearer(false), 1000).unwrap();
-        let identity = tickets.admit(&ticket).unwrap();
+        let ticket = issuer.issue(bearer(false), 1000).unwrap();
+        let identity = tickets.admit(&ticket, &keys).await.unwrap();
         assert_eq!((identity.email.as_deref(), identity.name.len()), (Some("a@b.c"), 64));
-        assert_eq!(tickets.admit(&ticket).unwrap_err().0, ErrorCode::TicketUsed);
+        assert_eq!(tickets.admit(&ticket, &keys).await.unwrap_err().0, ErrorCode::TicketUsed);
         clock.forward(60);
-        assert_eq!(tickets.admit(&ticket).unwrap_err().0, ErrorCode::TicketExpired);
-        let guest = keys.issue(bearer(true), 1060).unwrap();
-        assert_eq!(tickets.admit(&guest).unwrap().email, None);
+        assert_eq!(tickets.admit(&ticket, &keys).await.unwrap_err().0, ErrorCode::TicketExpired);
+        let guest = issuer.issue(bearer(true), 1060).unwrap();
+        assert_eq!(tickets.admit(&guest, &keys).await.unwrap().email, None);
         assert_eq!(tickets.used.lock().ids.len(), 1);
-        let early = keys.issue(bearer(true), 1200).unwrap();
-        assert_eq!(tickets.admit(&early).unwrap_err().0, ErrorCode::TicketInvalid);
-        assert_eq!(tickets.admit(&"x".repeat(5000)).unwrap_err().0, ErrorCode::TicketInvalid);
+        let early = issuer.issue(bearer(true), 1200).unwrap();
+        assert_eq!(tickets.admit(&early, &keys).await.unwrap_err().0, ErrorCode::TicketInvalid);
+        assert_eq!(tickets.admit(&"x".repeat(5000), &keys).await.unwrap_err().0, ErrorCode::TicketInvalid);
     }
 }

@@ -6,10 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
 use peersync_api::{self as api, SecretSource, State};
-use peersync_server::secrets::Secrets;
+use peersync_server::clock::Clock;
+use peersync_server::secrets::{LiveSecrets, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
-use peersync_signal::{Ingress, Limits, Parts, Server};
+use peersync_signal::{Limits, Parts, Server};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -74,13 +75,15 @@ async fn embedded(
 ) -> Result<Backend, LocalError> {
     let secrets = programs::secrets(&options.config);
     let (client, kept) = database(options, folder, stop).await?;
-    let state = api_state(&settings, client.clone(), secrets.clone());
+    let origin_key = origin_key(&secrets)?;
+    let secrets = Arc::new(LiveSecrets::fixed(secrets));
+    let state = api_state(&settings, client.clone(), Arc::clone(&secrets));
     Ok(Backend {
         api: api::router(state.clone()),
-        signaling: signaling(settings, client, &secrets)?,
+        signaling: signaling(settings, client, secrets)?,
         api_state: state,
         pages: Source::Embedded,
-        origin_key: origin_key(&secrets)?,
+        origin_key,
         parts: vec![
             Part::embedded("Edge", HERE),
             Part::embedded("API", HERE),
@@ -131,7 +134,9 @@ async fn at_endpoint(
         true => (stack.clients.dynamodb.clone(), there.clone()),
         false => database(options, folder, stop).await?,
     };
-    let state = api_state(&settings, client.clone(), secrets.clone());
+    let origin_key = origin_key(&secrets)?;
+    let secrets = Arc::new(LiveSecrets::fixed(secrets));
+    let state = api_state(&settings, client.clone(), Arc::clone(&secrets));
     let gateway = gateway(&provisioned, endpoint).await?;
     if gateway.is_some() {
         function_logs::follow(&stack, stop.clone());
@@ -145,10 +150,10 @@ async fn at_endpoint(
     missing.extend(self::missing(options));
     Ok(Backend {
         api: gateway.unwrap_or_else(|| api::router(state.clone())),
-        signaling: signaling(settings, client, &secrets)?,
+        signaling: signaling(settings, client, secrets)?,
         api_state: state,
         pages,
-        origin_key: origin_key(&secrets)?,
+        origin_key,
         parts: vec![
             Part::embedded("Edge", HERE),
             Part::embedded("Pages", pages_place),
@@ -171,6 +176,7 @@ async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Setting
         secrets.origin_key = kept.origin_key.or(secrets.origin_key);
         secrets.ticket_key = kept.ticket_key.or(secrets.ticket_key);
         secrets.ticket_key_previous = kept.ticket_key_previous;
+        secrets.ticket_key_previous_written = kept.ticket_key_previous_written;
     }
     Ok(secrets)
 }
@@ -215,18 +221,20 @@ fn missing(options: &Options) -> Vec<String> {
     missing
 }
 
-fn api_state(settings: &Settings, client: aws_sdk_dynamodb::Client, secrets: Secrets) -> State {
+fn api_state(settings: &Settings, client: aws_sdk_dynamodb::Client, secrets: Arc<LiveSecrets>) -> State {
     let store = Store::new(client, settings.tables.clone());
-    State::new(settings.clone(), store, SecretSource::Given(Box::new(secrets)))
+    State::new(settings.clone(), store, SecretSource::Given(secrets))
 }
 
-fn signaling(settings: Settings, client: aws_sdk_dynamodb::Client, secrets: &Secrets) -> Result<Server, LocalError> {
-    let ticket_keys =
-        secrets.ticket_keys(&settings.stack).map_err(|error| LocalError::part("the signaling server", error))?;
-    let Some(origin_key) = secrets.origin_key.clone() else {
-        return Err(LocalError::part("the signaling server", "it has no key for the edge"));
-    };
+fn signaling(
+    settings: Settings,
+    client: aws_sdk_dynamodb::Client,
+    secrets: Arc<LiveSecrets>,
+) -> Result<Server, LocalError> {
+    let known = secrets.known().unwrap_or_default();
+    known
+        .ticket_keys(&settings.stack, Clock::default().now())
+        .map_err(|error| LocalError::part("the signaling server", error))?;
     let store = Arc::new(Store::new(client, settings.tables.clone()));
-    let limits = Limits::default();
-    Ok(Server::new(Parts { settings, ingress: Ingress::Edge(origin_key), ticket_keys, store, limits }))
+    Ok(Server::new(Parts { settings, secrets, store, limits: Limits::default() }))
 }

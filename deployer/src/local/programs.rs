@@ -38,6 +38,8 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
         turn_urls: config.turn.urls.clone(),
         room_capacity: config.signaling.room_capacity,
         listen: ([127, 0, 0, 1], 0).into(),
+        proxy_key: None,
+        tunnel_file: None,
         stack,
     }
 }

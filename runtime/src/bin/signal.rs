@@ -1,14 +1,17 @@
 //! The signaling server as a program: reads its settings from the environment and its secrets from Parameter Store,
-//! serves, and drains on SIGTERM or SIGINT.
+//! serves, and drains on SIGTERM or SIGINT. While it serves, it reads the secrets again and again, so that it need not
+//! be restarted when one changes.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use peersync_server::aws;
-use peersync_server::secrets::{Secret, Secrets};
+use peersync_server::clock::Clock;
+use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
 use peersync_server::settings::{Function, Settings};
 use peersync_server::store::Store;
-use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
+use peersync_signal::{Limits, Parts, Server, bind, serve, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -34,13 +37,12 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     settings.function = Function::Signal;
     let limits = limits();
     let config = aws::from_host().await;
-    let secrets = Secrets::load(&aws_sdk_ssm::Client::new(&config), &settings).await?;
-    let ticket_keys = secrets.ticket_keys(&settings.stack)?;
+    let secrets = read_secrets(ParameterStore::new(config.clone(), settings.clone()), &settings).await?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
     let listener = bind(settings.listen)?;
     let (address, connections) = (listener.local_addr()?, limits.connections);
-    let ingress = ingress(secrets.origin_key);
-    let server = Server::new(Parts { settings, ingress, ticket_keys, store, limits });
+    let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
+    let server = Server::new(Parts { settings, secrets, store, limits });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(target: "signal", %address, connections, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -52,17 +54,35 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     info!(target: "signal", clients = server.connections(), "draining");
     server.drain().await;
     serving.abort();
+    following.abort();
     Ok(())
 }
 
-/// Returns the ingress. If a key exists, an edge is in front of the server and only its requests are accepted.
-fn ingress(origin_key: Option<Secret>) -> Ingress {
-    match origin_key {
-        Some(key) => Ingress::Edge(key),
-        None => {
-            warn!(target: "signal", "the parameter origin-key does not exist: this port accepts anybody with a ticket");
-            Ingress::Direct
+/// Reads the secrets for the first time.
+///
+/// # Errors
+/// They cannot be read, or the key for tickets is not among them.
+async fn read_secrets(source: ParameterStore, settings: &Settings) -> Result<Arc<LiveSecrets>, SecretsError> {
+    let live = LiveSecrets::new(source, Clock::default());
+    let secrets = live.current().await?;
+    let now = Clock::default().now();
+    secrets.ticket_keys(&settings.stack, now)?;
+    if settings.proxy_key.is_none() && secrets.origin_keys(now).is_empty() {
+        warn!(target: "signal", "the parameter origin-key does not exist: this port accepts anybody with a ticket");
+    }
+    Ok(Arc::new(live))
+}
+
+/// Reads the secrets at intervals, and passes the token of the tunnel on.
+async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
+    loop {
+        if let (Some(file), Some(known)) = (&tunnel_file, secrets.known())
+            && let Err(error) = tunnel::pass_on(file, known.tunnel_token.as_ref()).await
+        {
+            warn!(target: "signal", %error, "the token of the tunnel could not be passed on");
         }
+        tokio::time::sleep(FOLLOW_INTERVAL).await;
+        secrets.refresh().await;
     }
 }
 

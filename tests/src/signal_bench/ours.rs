@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
-use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
-use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
+use peersync_server::tickets::{Bearer, TicketKeys};
+use peersync_signal::{Limits, Parts, Server, bind, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The origin of the pages.
@@ -16,7 +17,11 @@ const STACK: &str = "peersync-bench";
 
 /// Returns the ticket keys. They are public, because they protect nothing outside of the benchmark.
 pub fn keys() -> TicketKeys {
-    TicketKeys::new(STACK, TicketKey::parse(&"A".repeat(43)).expect("32 bytes"), None)
+    secrets().ticket_keys(STACK, 0).expect("32 bytes")
+}
+
+fn secrets() -> Secrets {
+    Secrets { ticket_key: Some(Secret::new("A".repeat(43))), ..Secrets::default() }
 }
 
 /// Returns a guest's ticket for a room.
@@ -44,7 +49,8 @@ pub async fn run(port: u16) {
         .build();
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::from_conf(config), settings.tables.clone()));
     let limits = Limits { burst: 100_000_000, ..Limits::default() };
-    let parts = Parts { settings, ingress: Ingress::Direct, ticket_keys: keys(), store, limits };
+    let secrets = Arc::new(LiveSecrets::fixed(secrets()));
+    let parts = Parts { settings, secrets, store, limits };
     let server = Server::new(parts);
     let listener = bind(([127, 0, 0, 1], port).into()).expect("the port is free");
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");

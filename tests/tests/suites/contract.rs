@@ -43,6 +43,9 @@ const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
     ("s3_program", "it is deleted with the bucket"),
 ];
 
+/// Resources that no setting makes wanted, so that only their deletion is of use; with the suite that tests it.
+const NEVER_WANTED: &[(&str, &str, &str)] = &[("ssm_parameter", "origin-key-previous", "secrets")];
+
 /// Every setting that makes a resource wanted, as far as they go together. `PATH` is a variable that is always set.
 const EVERYTHING: &str = r#"
 [stack]
@@ -324,6 +327,7 @@ async fn resources_of_other_settings_keep_their_promises() {
     let mut seen: BTreeSet<Address> = everything.iter().map(|resource| resource.address().clone()).collect();
     let all: BTreeSet<Address> = walk.graph.order().iter().cloned().collect();
     seen.extend(walk.walk().await);
+    seen.extend(NEVER_WANTED.iter().map(|(kind, name, _)| Address::new(kind, *name)));
     assert_eq!(seen, all, "every resource of the graph is walked with one of the configurations");
 }
 

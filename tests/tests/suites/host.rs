@@ -51,6 +51,9 @@ impl Host {
         let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
         let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
         let user_data = user_data(&stage.clients, host).await;
+        for of_mail in ["MAIL_", "SMTP", "EMAILJS"] {
+            assert!(!user_data.contains(of_mail), "{of_mail} in {user_data}");
+        }
         let config = user_data.strip_prefix("#cloud-config\n").expect("it is a cloud-config");
         let config: Value = serde_json::from_str(config).unwrap();
         for file in config["write_files"].as_array().unwrap() {

@@ -24,3 +24,4 @@ mod operating;
 mod order;
 mod policy;
 mod proxy;
+mod secrets;

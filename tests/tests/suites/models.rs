@@ -73,6 +73,11 @@ async fn every_request_matches_the_aws_models() {
     let recorded = Recorded::new().await;
     recorded.stage.configure(EVERYTHING);
     recorded.run(&["up", "--yes", "--no-check"]).await;
+    recorded.run(&["secrets", "list"]).await;
+    for _ in 0..2 {
+        // The second one overwrites the previous key.
+        recorded.run(&["secrets", "rotate", "ticket-key", "--yes"]).await;
+    }
     for ingress in INGRESSES {
         recorded.stage.configure(ingress);
         recorded.run(&["up", "--yes", "--no-check"]).await;

@@ -42,7 +42,7 @@ pub(crate) async fn handle(
         None => guest(request)?,
     };
     let secrets = state.secrets().await?;
-    let keys = secrets.ticket_keys(&state.settings().stack)?;
+    let keys = secrets.ticket_keys(&state.settings().stack, state.now())?;
     let ticket = keys.issue(bearer, state.now()).map_err(|_| ApiError::unavailable())?;
     let turn_secret = secrets.turn_secret.as_ref().map(|secret| secret.reveal());
     Ok(Json(TicketAnswer {

@@ -18,6 +18,7 @@ mod requests;
 mod roles;
 mod rooms;
 mod search;
+mod secrets;
 mod ses;
 mod smtp;
 mod support;

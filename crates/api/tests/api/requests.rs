@@ -135,7 +135,7 @@ async fn preflight_is_answered_for_allowed_origins_only() {
 }
 
 /// How many sign-in mails a client address gets before it is rate limited.
-async fn mails_from(world: &World, address_of: impl Fn(usize) -> Vec<(&'static str, String)>) -> usize {
+pub async fn mails_from(world: &World, address_of: impl Fn(usize) -> Vec<(&'static str, String)>) -> usize {
     for count in 0..130 {
         let headers = address_of(count);
         let headers: Vec<(&str, &str)> =

@@ -41,7 +41,7 @@ async fn user_gets_a_ticket_and_turn_credentials() {
     let mut ada = world.member("Ada").await;
     let (status, body) = ada.post("/ticket", json!({})).await;
     assert_eq!((status, &body["url"]), (StatusCode::OK, &json!("wss://call.example/ws")));
-    let keys = secrets().ticket_keys("peersync-test").unwrap();
+    let keys = secrets().ticket_keys("peersync-test", world.state.now()).unwrap();
     let ticket = body["ticket"].as_str().unwrap();
     let claims = keys.verify(ticket, world.state.now()).unwrap();
     assert_eq!((claims.sub, claims.name, claims.guest, claims.room), (address("ada"), "Ada".to_owned(), false, None));
@@ -65,7 +65,7 @@ async fn guest_gets_a_ticket_only_for_a_room() {
     refused(&guest.post("/ticket", json!({ "room": "x", "name": "Guest" })).await, 404, "room_not_found");
     let (status, body) = guest.post("/ticket", json!({ "room": room, "name": "Guest" })).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    let keys = secrets().ticket_keys("peersync-test").unwrap();
+    let keys = secrets().ticket_keys("peersync-test", world.state.now()).unwrap();
     let claims = keys.verify(body["ticket"].as_str().unwrap(), world.state.now()).unwrap();
     assert!(claims.guest && claims.sub.starts_with("guest:") && claims.room.as_deref() == room.as_str());
     let (_, again) = guest.post("/ticket", json!({ "room": room, "name": "Guest" })).await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::settings;
 
-struct Server {
+pub struct Server {
     child: Child,
     lines: BufReader<ChildStdout>,
     port: u16,
@@ -29,7 +29,7 @@ impl Drop for Server {
 }
 
 /// Starts the server. Returns `None` if the Python environment with aiosmtpd does not exist.
-fn start() -> Option<Server> {
+pub fn start() -> Option<Server> {
     let Some(venv) = std::env::var_os("PEERSYNC_VENV") else {
         println!("skipped: PEERSYNC_VENV does not name a Python environment with aiosmtpd");
         return None;
@@ -56,7 +56,7 @@ fn start() -> Option<Server> {
     Some(Server { child, lines, port, certificate: made.cert.pem(), _folder: folder })
 }
 
-fn mailer(server: &Server, tls: SmtpTls, password: &str, trusted: bool) -> Mailer {
+pub fn mail_settings(server: &Server, tls: SmtpTls, trusted: bool) -> MailSettings {
     let smtp = SmtpSettings {
         host: "localhost".to_owned(),
         port: server.port,
@@ -64,12 +64,16 @@ fn mailer(server: &Server, tls: SmtpTls, password: &str, trusted: bool) -> Maile
         user: Some("ada".to_owned()),
         root_certificate: trusted.then(|| server.certificate.clone()),
     };
-    let mail = MailSettings {
+    MailSettings {
         provider: MailProvider::Smtp,
         from: "PeerSync <you@example.org>".to_owned(),
         smtp,
         ..MailSettings::default()
-    };
+    }
+}
+
+fn mailer(server: &Server, tls: SmtpTls, password: &str, trusted: bool) -> Mailer {
+    let mail = mail_settings(server, tls, trusted);
     let secrets = Secrets { smtp_pass: Some(Secret::new(password)), ..Secrets::default() };
     Mailer::new(&mail, &secrets, None)
 }

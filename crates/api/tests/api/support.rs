@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use peersync_api::mail::{Carrier, Letter, MailError, Mailer};
 use peersync_api::{Limits, SecretSource, SourceAddress, State, router};
 use peersync_server::clock::Clock;
-use peersync_server::secrets::{Secret, Secrets};
+use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::{Session, Store};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 pub const SITE: &str = "https://call.example";
 pub const ORIGIN_KEY: &str = "edge-key";
-const NOW: i64 = 1_800_000_000;
+pub const NOW: i64 = 1_800_000_000;
 
 /// Every call to DynamoDB.
 #[derive(Clone, Debug, Default)]
@@ -161,13 +161,28 @@ impl World {
     }
 
     pub async fn with_limits(limits: Limits) -> Self {
-        let (calls, mailbox, clock) = (Calls::default(), Arc::new(Mailbox::default()), Clock::fixed(NOW));
-        let client = database(calls.clone()).await;
-        let settings = settings();
-        let store = Store::new(client.clone(), settings.tables.clone());
-        let source = SecretSource::Given(Box::new(secrets()));
+        Self::with_secrets(limits, Clock::fixed(NOW), LiveSecrets::fixed(secrets())).await
+    }
+
+    pub async fn with_secrets(limits: Limits, clock: Clock, secrets: LiveSecrets) -> Self {
+        let mailbox = Arc::new(Mailbox::default());
         let mailer = Mailer::with_carrier(mailbox.clone());
-        let state = State::with(settings, store, source, clock.clone(), limits, Some(mailer));
+        Self::with_all(limits, clock, secrets, settings(), (mailbox, Some(mailer))).await
+    }
+
+    /// A world whose mailer is the configured one, if none is given.
+    pub async fn with_all(
+        limits: Limits,
+        clock: Clock,
+        secrets: LiveSecrets,
+        settings: Settings,
+        (mailbox, mailer): (Arc<Mailbox>, Option<Mailer>),
+    ) -> Self {
+        let calls = Calls::default();
+        let client = database(calls.clone()).await;
+        let store = Store::new(client.clone(), settings.tables.clone());
+        let source = SecretSource::Given(Arc::new(secrets));
+        let state = State::with(settings, store, source, clock.clone(), limits, mailer);
         calls.take();
         Self { router: router(state.clone()), state, client, clock, mailbox, calls }
     }

@@ -5,6 +5,7 @@
 
 mod config;
 mod find;
+mod key_change;
 mod removal;
 mod search;
 
@@ -19,7 +20,7 @@ use aws_sdk_cloudfront::types::{
 use self::config::{ORIGINS, Origins, PAGES};
 pub(super) use self::find::{find, is_used_by_us_alone};
 use super::{
-    Kind, Permission, elastic_ip, origin_access_control, response_headers_policy, rest_api, s3_bucket, ssm_parameter,
+    Kind, Permission, elastic_ip, origin_access_control, parameter_store, response_headers_policy, rest_api, s3_bucket,
 };
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -29,6 +30,8 @@ use peersync_engine::{
     Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
+pub use self::key_change::{sent_key, until_deployed};
+
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Distributions) };
 const NAME: &str = "cloudfront_distribution";
@@ -36,7 +39,7 @@ const NAME: &str = "cloudfront_distribution";
 /// Error codes for a distribution that changed since it was read, also by an earlier attempt of the same call.
 const CHANGED_MEANWHILE: &[&str] = &["PreconditionFailed", "InvalidIfMatchVersion"];
 /// The origin key, by which the API and the signaling server recognise requests from the distribution.
-const ORIGIN_KEY: FieldName = FieldName::new("origin_key");
+pub const ORIGIN_KEY: FieldName = FieldName::new("origin_key");
 
 /// Returns the address of the distribution.
 pub fn address() -> Address {
@@ -86,7 +89,12 @@ impl Resource for Distribution {
             rule!("distribution-after-headers-policy", Some(response_headers_policy::address())),
             rule!("distribution-after-rest-api", Some(rest_api::address())),
             rule!("distribution-after-elastic-ip", Some(elastic_ip::address())),
-            rule!("distribution-after-ssm-parameter", Some(ssm_parameter::address("origin-key"))),
+            rule!("distribution-after-ssm-parameter", Some(parameter_store::address(parameter_store::ORIGIN_KEY))),
+            // Deleted once the distribution no longer sends it.
+            rule!(
+                "previous-origin-key-deleted-after-distribution",
+                Some(parameter_store::address("origin-key-previous"))
+            ),
         ]
         .into_iter()
         .flatten()
@@ -128,7 +136,7 @@ impl Resource for Distribution {
         if origins.is_none() {
             fields = fields.with(ORIGINS, Field::Unknown).with(PAGES, Field::Unknown);
         }
-        let key = outputs.get(&ssm_parameter::address("origin-key"), "value");
+        let key = outputs.get(&parameter_store::address(parameter_store::ORIGIN_KEY), "value");
         fields.with(ORIGIN_KEY, key.map_or(Field::Unknown, |key| Field::secret(&key_view(key, &self.stack))))
     }
 
@@ -167,6 +175,10 @@ impl Resource for Distribution {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         let cloudfront = &self.stack.clients.cloudfront;
+        let key_change = match changes.has(ORIGIN_KEY) {
+            true => Some(key_change::begin(&self.stack, context, &live.id).await?),
+            false => None,
+        };
         if changes.iter().any(|change| !change.field.starts_with("tags.")) {
             let is_transient =
                 |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
@@ -174,6 +186,9 @@ impl Resource for Distribution {
                 self.send_changes(context.outputs, &live.id).await
             });
             changed.await.map_err(|error| domain_taken(error, &self.stack))?;
+        }
+        if let Some(key_change) = key_change {
+            key_change.end(&self.stack, context.progress).await?;
         }
         if changes.tags() {
             const SUMMARY: &str = "failed to tag the distribution";
@@ -220,7 +235,7 @@ impl Distribution {
             ResourceError::new("an origin of the distribution is not known")
                 .hint("this is a bug in peersync-deploy: a dependency between two resources is missing")
         })?;
-        let key = outputs.require(&ssm_parameter::address("origin-key"), "value")?;
+        let key = outputs.require(&parameter_store::address(parameter_store::ORIGIN_KEY), "value")?;
         let config = config::build(&self.stack, &origins, key)?;
         Ok(config::with_reference(config, reference))
     }

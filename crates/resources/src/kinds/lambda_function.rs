@@ -201,7 +201,7 @@ impl Function {
 
     /// Returns the environment variables; `None` until the URLs in them are known.
     fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
-        let mut environment = self.stack.runtime_environment(outputs)?;
+        let mut environment = self.stack.function_environment(outputs)?;
         let build = self.stack.artifacts.api.elf_sha256;
         let own = [FUNCTION_ENVIRONMENT, ("PEERSYNC_BUILD", build), ("PEERSYNC_FUNCTION", self.function)];
         environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));

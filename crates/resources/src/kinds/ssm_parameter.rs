@@ -1,18 +1,19 @@
 //! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once.
 //!
 //! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
-//! hand, is not drift.
+//! hand, is not drift. While a key changes, a second parameter holds the previous one; for the origin key that is a
+//! resource which is never wanted, so that `up` deletes what an interrupted rotation has left.
 
 mod search;
+mod secrets;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Kind, Permission};
+use super::parameter_store::{self, EXISTS, KIND_NAME, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous};
+use super::{Kind, Permission, cloudfront_distribution};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
@@ -21,9 +22,12 @@ use peersync_engine::{
     Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
+pub use self::secrets::{Origin, SecretState, configured_key, names, rotate, states};
+pub use super::parameter_store::address;
+
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Parameters) };
-const NAME: &str = "ssm_parameter";
+const NAME: &str = KIND_NAME;
 
 const TYPE: FieldName = FieldName::new("type");
 /// The value of a configured secret.
@@ -31,29 +35,23 @@ const VALUE: FieldName = FieldName::new("value");
 /// The form of a generated key, in place of its value.
 const FORM: FieldName = FieldName::new("form");
 
-/// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
-const KEY_BYTES: usize = 32;
 /// The desired value of the field `form` of generated keys.
 const KEY_FORM: &str = "32 random bytes";
 /// The value of the field `form` if the parameter does not hold a key.
 const OTHER_FORM: &str = "something else";
-/// The suffix under which a rotation keeps the previous key, which is deleted together with the key.
-const PREVIOUS: &str = "-previous";
 /// The error codes for a parameter that does not exist.
 const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
 
-/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`
-/// or `origin-key`. Generated keys have the secret output `value`.
-pub fn address(part: &str) -> Address {
-    Address::new(NAME, part)
-}
-
 /// The source of a parameter's value.
+#[derive(Clone, Copy)]
 enum Source {
     /// An environment variable, if the configuration names one; with the configuration key for messages.
     Configured(&'static str, fn(&Config) -> Option<&Secret>),
     /// The deployer generates it.
     Generated,
+    /// It is the previous value of the origin key, which no plan creates: it is deleted once the edge no longer sends
+    /// it.
+    Previous,
 }
 
 struct Parameter {
@@ -63,15 +61,16 @@ struct Parameter {
     source: Source,
 }
 
-/// Returns the names of the parameters with the source of each value.
-fn parts() -> [(&'static str, Source); 6] {
+/// Returns the names of the parameters with the source of each value. Parameter Store reads at most ten with one call.
+fn parts() -> [(&'static str, Source); 7] {
     [
         ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
         ("emailjs-private-key", Source::Configured("private_key under [mail.emailjs]", emailjs_key)),
         ("turn-secret", Source::Configured("secret under [turn]", |config| config.turn.secret.as_ref())),
         ("tunnel-token", Source::Configured("tunnel_token under [signaling]", tunnel_token)),
-        ("ticket-key", Source::Generated),
-        ("origin-key", Source::Generated),
+        (TICKET_KEY, Source::Generated),
+        (ORIGIN_KEY, Source::Generated),
+        ("origin-key-previous", Source::Previous),
     ]
 }
 
@@ -83,14 +82,10 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
     parts().into_iter().map(resource).collect()
 }
 
-fn name(stack: &Stack, part: &str) -> String {
-    format!("{}/{part}", stack.parameter_prefix())
-}
-
 /// Reads all parameters with one call, which accepts up to ten names and ignores those that do not exist.
-async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
+async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceError> {
     let names = parts().map(|(part, _)| name(stack, part)).to_vec();
-    let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(true);
+    let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(decrypted);
     Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
 }
 
@@ -106,6 +101,8 @@ fn tunnel_token(config: &Config) -> Option<&Secret> {
     config.signaling.tunnel_token.as_ref().filter(|_| config.signaling.ingress == Ingress::Cloudflare)
 }
 
+/// What is read from the distribution is among the permissions of its kind: an emulator without CloudFront still offers
+/// parameters.
 fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![Permission {
         actions: vec![
@@ -134,12 +131,13 @@ impl Resource for Parameter {
         match self.source {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
             Source::Generated => true,
+            Source::Previous => false,
         }
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         // A parameter that is not enabled probably does not exist, so its tags are read only if it does.
-        let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack)), async {
+        let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack, true)), async {
             if self.enabled() { self.tags().await.map(Some) } else { Ok(None) }
         });
         let Some(parameter) = found?.into_iter().find(|found| found.name() == Some(&self.name)) else {
@@ -154,7 +152,7 @@ impl Resource for Parameter {
         let fields = LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {
             Source::Configured(..) => fields.with(VALUE, LiveField::secret(value)),
-            Source::Generated => fields.with(FORM, form(value)),
+            Source::Generated | Source::Previous => fields.with(FORM, form(value)),
         };
         Ok(Some(Live {
             id: self.name.clone(),
@@ -172,17 +170,17 @@ impl Resource for Parameter {
                 let value = secret(&self.stack.config).and_then(Secret::value);
                 fields.with(VALUE, value.map_or(Field::Unknown, Field::secret))
             }
-            Source::Generated => fields.with(FORM, KEY_FORM),
+            Source::Generated | Source::Previous => fields.with(FORM, KEY_FORM),
         }
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let ssm = &self.stack.clients.ssm;
-        let value = self.value()?;
+        let value = self.value().await?;
         let tags = sdk_tags!(try Tag, context.tags).context("failed to create the parameter")?;
         let call = ssm.put_parameter().name(&self.name).value(&value).r#type(ParameterType::SecureString);
         let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
-        let exists: &[&str] = rule!("parameter-create-survives-lost-answer", &["ParameterAlreadyExists"]);
+        let exists: &[&str] = rule!("parameter-create-survives-lost-answer", EXISTS);
         if answer.found(exists, "failed to create the parameter")?.is_some() {
             return Ok(self.outputs(&value));
         }
@@ -202,7 +200,10 @@ impl Resource for Parameter {
         let mut outputs = live.outputs.clone();
         if changes.has_any(&[TYPE, VALUE, FORM]) {
             let kept = live.outputs.get("value").filter(|_| !changes.has(FORM));
-            let value = kept.map_or_else(|| self.value(), |kept| Ok(kept.value().to_owned()))?;
+            let value = match kept {
+                Some(kept) => kept.value().to_owned(),
+                None => self.value().await?,
+            };
             let call = ssm.put_parameter().name(&self.name).value(&value).overwrite(true);
             let call = call.r#type(ParameterType::SecureString).description(self.stack.mark());
             call.send().await.context("failed to change the parameter")?;
@@ -217,12 +218,16 @@ impl Resource for Parameter {
         Ok(outputs)
     }
 
-    async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         // This call ignores names that do not exist.
         let call = self.stack.clients.ssm.delete_parameters().names(&live.id);
         let call = match self.source {
-            Source::Generated => call.names(format!("{}{PREVIOUS}", live.id)),
+            Source::Generated => call.names(previous(&live.id)),
             Source::Configured(..) => call,
+            Source::Previous => {
+                cloudfront_distribution::until_deployed(&self.stack, progress).await?;
+                call
+            }
         };
         call.send().await.context("failed to delete the parameter").map(|_| ())
     }
@@ -242,9 +247,13 @@ impl Parameter {
     ///
     /// # Errors
     /// The environment variable of a configured secret is not set.
-    fn value(&self) -> Result<String, ResourceError> {
+    async fn value(&self) -> Result<String, ResourceError> {
         match self.source {
-            Source::Generated => Ok(URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_BYTES]>())),
+            Source::Generated | Source::Previous => {
+                // Somebody has deleted the parameter: the key that the edge sends is still right, and everybody knows it.
+                let sent = if self.address.name == ORIGIN_KEY { self.sent_key().await? } else { None };
+                Ok(sent.unwrap_or_else(new_key))
+            }
             Source::Configured(field, secret) => {
                 let secret = secret(&self.stack.config);
                 secret.and_then(Secret::value).map(str::to_owned).ok_or_else(|| {
@@ -256,32 +265,44 @@ impl Parameter {
         }
     }
 
+    /// Returns the key that the distribution sends, if it exists and sends one.
+    async fn sent_key(&self) -> Result<Option<String>, ResourceError> {
+        if self.stack.clients.absent.contains_key("cloudfront") {
+            return Ok(None);
+        }
+        let sent = cloudfront_distribution::sent_key(&self.stack).await?;
+        Ok(rule!("origin-key-is-taken-from-the-edge", sent, without: None))
+    }
+
     /// Returns the outputs that other resources need. Configured secrets are not among them; only programs read them.
     fn outputs(&self, value: &str) -> OutputMap {
         let outputs = OutputMap::new().with("name", &self.name);
         match self.source {
             Source::Generated => outputs.with_secret("value", value),
-            Source::Configured(..) => outputs,
+            Source::Configured(..) | Source::Previous => outputs,
         }
     }
 }
 
 fn form(value: &str) -> &'static str {
-    match URL_SAFE_NO_PAD.decode(value) {
-        Ok(bytes) if bytes.len() == KEY_BYTES => KEY_FORM,
-        _ => OTHER_FORM,
-    }
+    if is_key(value) { KEY_FORM } else { OTHER_FORM }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KEY_FORM, OTHER_FORM, form};
+    use super::*;
+    use peersync_server::secrets::PREVIOUS;
 
     #[test]
-    fn key_is_recognised_by_its_form() {
-        assert_eq!(form("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), KEY_FORM);
-        assert_eq!(form("AAAA"), OTHER_FORM);
-        assert_eq!(form("not base64url!"), OTHER_FORM);
-        assert_eq!(form(""), OTHER_FORM);
+    fn one_call_reads_all_parameters() {
+        assert!(parts().len() <= 10);
+    }
+
+    #[test]
+    fn previous_key_belongs_to_a_generated_one() {
+        for (part, _) in parts().iter().filter(|(_, source)| matches!(source, Source::Previous)) {
+            let key = part.strip_suffix(PREVIOUS).unwrap_or_default();
+            assert!(names().any(|name| name == key) && configured_key(key).is_none(), "{part}");
+        }
     }
 }

@@ -60,12 +60,18 @@ fn without_peer_and_headers_the_address_is_unknown() {
 }
 
 #[test]
-fn only_the_right_key_proves_the_edge() {
-    let key = Secret::new("edge-key");
+fn only_a_valid_key_proves_the_edge() {
+    let (current, previous) = (Secret::new("edge-key"), Secret::new("older-key"));
     let given = |value| headers(&[(ORIGIN_KEY, value)]);
-    assert!(is_from_edge(&given("edge-key"), Some(&key)));
-    assert!(!is_from_edge(&given("edge-kez"), Some(&key)) && !is_from_edge(&given(""), Some(&key)));
-    assert!(!is_from_edge(&given("edge-key"), None) && !is_from_edge(&headers(&[]), Some(&key)));
+    for valid in ["edge-key", "older-key"] {
+        assert_eq!(edge_proof(&given(valid), &[&current, &previous]), EdgeProof::Valid, "{valid}");
+    }
+    assert_eq!(edge_proof(&given("older-key"), &[&current]), EdgeProof::Unknown);
+    for other in ["edge-kez", ""] {
+        assert_eq!(edge_proof(&given(other), &[&current]), EdgeProof::Unknown, "{other}");
+    }
+    assert_eq!(edge_proof(&given("edge-key"), &[]), EdgeProof::Unknown);
+    assert_eq!(edge_proof(&headers(&[]), &[&current]), EdgeProof::Absent);
 }
 
 #[test]

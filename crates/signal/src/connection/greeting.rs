@@ -20,7 +20,7 @@ use peersync_websocket::{Frame, Socket};
 /// No valid `hello` came in time, or the ticket was refused.
 pub async fn session(shared: &Shared, socket: &mut Socket, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
     match timeout(shared.limits.hello, hello(socket)).await {
-        Ok(hello) => hello.and_then(|hello| greet(shared, hello, number)),
+        Ok(hello) => greet(shared, hello?, number).await,
         Err(_) => {
             Err(CloseReason::Close(close::NO_HELLO, Some(Refused(ErrorCode::HelloExpected, "no hello came in time"))))
         }
@@ -54,10 +54,10 @@ fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
 }
 
 /// Checks the ticket, and resumes a session or begins one.
-fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
+async fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
     let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
-    let who: Identity =
-        shared.tickets.admit(&ticket).map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
+    let admitted = shared.tickets.admit(&ticket, &shared.keys).await;
+    let who: Identity = admitted.map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
     let now = shared.now();
     let mut hub = shared.hub.lock();
     let key = resume.and_then(|key| key.parse::<ResumeKey>().ok());

@@ -18,4 +18,5 @@ mod pressure;
 mod resume;
 mod rings;
 mod rooms;
+mod rotation;
 mod world;

@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use peersync_server::secrets::Secret;
+use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::{Settings, Tables};
 use peersync_server::store::Store;
 use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
-use peersync_signal::{Ingress, Limits, Parts, Server, bind, serve};
+use peersync_signal::{Limits, Parts, Server, bind, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -117,6 +117,10 @@ impl World {
     }
 
     pub async fn with_database(database: Database, limits: Limits, capacity: u32) -> Self {
+        Self::with_secrets(database, limits, capacity, Arc::new(LiveSecrets::fixed(secrets()))).await
+    }
+
+    pub async fn with_secrets(database: Database, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
         let mut settings = Settings::from_variables(|name| match name {
             "PEERSYNC_STACK" => Some(STACK.into()),
             "SITE_URL" => Some(ORIGIN.into()),
@@ -127,8 +131,7 @@ impl World {
         settings.room_capacity = capacity;
         let keys = keys();
         let server = Server::new(Parts {
-            ingress: Ingress::Edge(Secret::new(EDGE_KEY)),
-            ticket_keys: keys.clone(),
+            secrets,
             store: Arc::new(Store::new(database.client.clone(), settings.tables.clone())),
             settings,
             limits,
@@ -165,6 +168,12 @@ impl World {
         client.join(room).await;
         client
     }
+}
+
+/// The secrets as they are at the start of a test.
+pub fn secrets() -> Secrets {
+    let (ticket_key, origin_key) = (Some(Secret::new(TICKET_KEY)), Some(Secret::new(EDGE_KEY)));
+    Secrets { ticket_key, origin_key, ..Secrets::default() }
 }
 
 pub fn keys() -> TicketKeys {

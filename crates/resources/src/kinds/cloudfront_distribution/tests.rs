@@ -90,3 +90,10 @@ async fn only_fields_that_depend_on_missing_origins_are_unknown() {
         fields.iter().filter(|(_, field)| **field == Field::Unknown).map(|(name, _)| name).collect();
     assert_eq!(unknown, [ORIGIN_KEY, ORIGINS, PAGES].map(FieldName::as_str));
 }
+
+#[tokio::test]
+async fn distribution_changes_before_the_previous_key_is_deleted() {
+    let distribution = Distribution { stack: stack("").await, address: address() };
+    let previous = parameter_store::address(&parameter_store::previous(parameter_store::ORIGIN_KEY));
+    assert!(distribution.dependencies().contains(&previous));
+}

@@ -4,7 +4,7 @@ use peersync_server::access::{TableAccess, tables};
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::Settings;
 
-use peersync_config::{Config, MailProvider};
+use peersync_config::{Config, Ingress, MailProvider};
 
 /// The AWS access of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,11 @@ fn settings(config: &Config, function: &str) -> Option<Settings> {
         MailProvider::Emailjs => "emailjs",
         MailProvider::Ses => "ses",
     };
+    let (ingress, is_host) = (config.signaling.ingress, function == "signal");
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_FUNCTION" => Some(function.to_owned()),
+        "PROXY_KEY" if is_host && ingress != Ingress::Cloudfront => Some("any".to_owned()),
+        "TUNNEL_FILE" if is_host && ingress == Ingress::Cloudflare => Some("any".to_owned()),
         "MAIL_PROVIDER" => Some(provider.to_owned()),
         // Required by the settings, but their values do not matter for the access.
         "PEERSYNC_STACK" | "SITE_URL" => Some("any".to_owned()),
@@ -59,6 +62,21 @@ mod tests {
             assert!(access.parameters.contains(&"origin-key"), "{function}");
             assert!(!access.ses, "{function}");
         }
+    }
+
+    #[test]
+    fn host_reads_the_secrets_of_its_ingress_only() {
+        let mut config = Config::default();
+        let mut of = |ingress| {
+            config.signaling.ingress = ingress;
+            function_permissions(&config, "signal").parameters
+        };
+        let (origin, ticket) = (["origin-key", "origin-key-previous"], ["ticket-key", "ticket-key-previous"]);
+        assert_eq!(of(Ingress::Cloudfront), [origin, ticket].concat());
+        assert_eq!(of(Ingress::Direct), ticket);
+        assert_eq!(of(Ingress::Cloudflare), [&ticket[..], &["tunnel-token"]].concat());
+        config.signaling.ingress = Ingress::Cloudflare;
+        assert!(function_permissions(&config, "rooms").parameters.contains(&"origin-key"));
     }
 
     #[test]

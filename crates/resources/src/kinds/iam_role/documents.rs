@@ -9,7 +9,6 @@ use super::access::function_permissions;
 use crate::kinds::dynamodb_table::{INDEX, table_arn};
 use crate::kinds::{s3_bucket, s3_program};
 use crate::stack::Stack;
-use peersync_config::Ingress;
 
 /// The version of the policy language.
 const VERSION: &str = "2012-10-17";
@@ -42,10 +41,6 @@ pub(super) fn of_host(stack: &Stack) -> Value {
     statements.push(logs(stack, &stack.log_group("signal")));
     let program = format!("{}/{}", s3_bucket::bucket_arn(stack), s3_program::SIGNAL_KEY);
     statements.push(allow("Program", &["s3:GetObject"], vec![program]));
-    if stack.config.signaling.ingress == Ingress::Cloudflare {
-        let token = stack.arn("ssm", &format!("parameter{}/tunnel-token", stack.parameter_prefix()));
-        statements.push(allow("Tunnel", &["ssm:GetParameter", "ssm:GetParameters"], vec![token]));
-    }
     // AWS supports nothing narrower for these. AmazonSSMManagedInstanceCore would let the host read every parameter.
     let session = [
         "ssm:UpdateInstanceInformation",

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::user_data;
 use crate::kinds::cloudfront_distribution;
 use crate::stack::Stack;
-use peersync_config::{Config, Ingress};
+use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, SmtpTls};
 use peersync_engine::{OutputMap, Outputs};
 
 /// EC2's limit for user data in bytes, before base64 encoding.
@@ -20,17 +20,19 @@ async fn stack(ingress: Ingress) -> Arc<Stack> {
     config.signaling.ingress = ingress;
     config.signaling.domain = Some("signal.example.org".to_owned());
     config.signaling.acme_email = Some("me@example.org".to_owned());
-    config.mail.from = Some("Peer \"Sync\" \\ <me@example.org>\nBcc: all".to_owned());
-    config.mail.smtp.user = Some("me@example.org".to_owned());
-    config.mail.provider = peersync_config::MailProvider::Smtp;
+    config.api.allowed_origins = vec!["https://a.example\" \\\nX: all".to_owned()];
     Stack::for_tests(config).await
 }
 
 async fn user_data(ingress: Ingress) -> String {
+    built(&*stack(ingress).await)
+}
+
+fn built(stack: &Stack) -> String {
     let mut outputs = Outputs::default();
     let domain = OutputMap::new().with("domain", "d111.cloudfront.net");
     outputs.insert(cloudfront_distribution::address(), domain);
-    user_data::build(&*stack(ingress).await, &outputs, &"0".repeat(64)).unwrap()
+    user_data::build(stack, &outputs, &"0".repeat(64)).unwrap()
 }
 
 fn content(user_data: &str, path: &str) -> Option<String> {
@@ -87,9 +89,38 @@ async fn environment_file_is_complete_and_values_are_escaped() {
         "PARAMETER_PREFIX=\"/peersync/peersync-test\"",
         "LISTEN=\"0.0.0.0:8080\"",
         "ROOM_CAPACITY=\"4\"",
-        r#"MAIL_FROM="Peer \"Sync\" \\ <me@example.org> Bcc: all""#,
+        r#"ALLOWED_ORIGINS="https://a.example\" \\ X: all""#,
     ] {
         assert!(file.lines().any(|found| found == line), "{line} is missing in\n{file}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_mail_and_relay_do_not_reach_the_host() {
+    for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
+        let before = user_data(ingress).await;
+        for provider in [MailProvider::None, MailProvider::Smtp, MailProvider::Emailjs, MailProvider::Ses] {
+            let mut config = stack(ingress).await.config.clone();
+            let secret = |name: &str| Some(Secret::from_env(name));
+            config.mail.provider = provider;
+            config.mail.from = Some("Peer <peer@example.org>".to_owned());
+            config.mail.smtp = Smtp {
+                host: "mail.example.org".to_owned(),
+                port: 465,
+                tls: SmtpTls::Tls,
+                user: Some("me@example.org".to_owned()),
+                password: secret("SMTP_PASS"),
+            };
+            config.mail.emailjs = EmailJs {
+                service_id: Some("service".to_owned()),
+                template_id: Some("template".to_owned()),
+                public_key: Some("public".to_owned()),
+                private_key: secret("EMAILJS_PRIVATE_KEY"),
+            };
+            config.turn.urls = vec!["turn:turn.example.org".to_owned()];
+            config.turn.secret = secret("TURN_SECRET");
+            assert_eq!(built(&*Stack::for_tests(config).await), before, "{ingress:?} {provider:?}");
+        }
     }
 }
 
@@ -100,7 +131,7 @@ async fn program_behind_a_proxy_listens_on_loopback_only() {
         let environment = content(&user_data, "/etc/peersync/signal.env").unwrap();
         assert!(environment.contains("LISTEN=\"127.0.0.1:8080\""), "{environment}");
         let proxy = content(&user_data, "/etc/peersync/Caddyfile").unwrap();
-        assert!(proxy.contains("header_up X-Peersync-Origin-Key {$ORIGIN_KEY}"), "{proxy}");
+        assert!(proxy.contains("header_up X-Peersync-Origin-Key {$PROXY_KEY}"), "{proxy}");
         assert_eq!(proxy.matches('{').count(), proxy.matches('}').count(), "{proxy}");
     }
     assert!(content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/Caddyfile").is_none());
@@ -111,6 +142,29 @@ fn install_script_passes_shellcheck() {
     if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
         assert!(clean, "{output}");
     }
+}
+
+#[test]
+fn units_that_watch_the_token_are_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let units =
+        [("peersync-tunnel.path", user_data::TUNNEL_PATH_UNIT), ("peersync-tunnel.service", user_data::TUNNEL_UNIT)];
+    let files = units.map(|(name, unit)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, unit.replace("/usr/bin/systemctl", "/bin/true")).unwrap();
+        path
+    });
+    match Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&files).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && !text.contains("Unknown"), "{text}");
+        }
+        Err(_) => println!("skipped: systemd-analyze is not installed"),
+    }
+    let token_file = user_data::TUNNEL_FILE.replace("/var/lib/", "/var/lib/private/");
+    assert!(user_data::TUNNEL_PATH_UNIT.contains(&format!("PathChanged={token_file}\n")));
+    assert!(user_data::CLOUDFLARED_UNIT.contains(&format!("EnvironmentFile={}\n", user_data::TUNNEL_FILE)));
+    assert!(user_data::INSTALL.contains(&format!("test -s {}\n", user_data::TUNNEL_FILE)));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The user data of the host, as cloud-config: files, and the script that downloads the program at the first boot.
 //!
 //! It contains no secrets, because everybody who may describe the instance can read it. The program reads its secrets
-//! itself.
+//! itself, and again while it runs. Nor does it contain what only the functions need, such as the settings of mail: each
+//! change of it replaces the host.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,13 @@ use peersync_engine::Outputs;
 pub(super) const UNIT: &str = include_str!("host/peersync-signal.service");
 pub(super) const CADDY_UNIT: &str = include_str!("host/caddy.service");
 pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service");
+pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.path");
+pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 const LOGROTATE: &str = include_str!("host/logrotate");
+
+/// The file into which the program writes the token of the tunnel. It is below the program's state directory.
+pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
 
 /// Builds the user data; `None` until the URL of the pages is known.
 pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> Option<String> {
@@ -25,6 +31,9 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
     // If a proxy runs on the host, only that proxy must be able to reach the program.
     let listen = if ingress == Ingress::Cloudfront { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
     environment.insert("LISTEN".to_owned(), listen.to_owned());
+    if ingress == Ingress::Cloudflare {
+        environment.insert("TUNNEL_FILE".to_owned(), TUNNEL_FILE.to_owned());
+    }
     let mut files = vec![
         file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),
         file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
@@ -38,20 +47,16 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
     }
     if ingress == Ingress::Cloudflare {
         files.push(file("/etc/systemd/system/cloudflared.service", "0644", CLOUDFLARED_UNIT));
+        files.push(file("/etc/systemd/system/peersync-tunnel.path", "0644", TUNNEL_PATH_UNIT));
+        files.push(file("/etc/systemd/system/peersync-tunnel.service", "0644", TUNNEL_UNIT));
     }
     let ingress = match ingress {
         Ingress::Cloudfront => "cloudfront",
         Ingress::Cloudflare => "cloudflare",
         Ingress::Direct => "direct",
     };
-    let install = json!([
-        "/usr/local/lib/peersync/install",
-        stack.clients.region,
-        stack.bucket(),
-        program_sha256,
-        ingress,
-        stack.parameter_prefix(),
-    ]);
+    let install =
+        json!(["/usr/local/lib/peersync/install", stack.clients.region, stack.bucket(), program_sha256, ingress,]);
     debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script must download the uploaded key");
     let config = json!({ "write_files": files, "runcmd": [install] });
     // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
@@ -85,8 +90,9 @@ fn log_agent(stack: &Stack) -> String {
     .to_string()
 }
 
-/// Returns the configuration of the proxy in front of the program. The proxy adds the origin key, so that the program
-/// trusts it about the client address.
+/// Returns the configuration of the proxy in front of the program. The proxy adds a key that the host has generated for
+/// the two, so that the program trusts it about the client address. It is not the stack's origin key, because the proxy
+/// would have to be restarted, and drop all connections, whenever that changes.
 fn caddyfile(stack: &Stack) -> String {
     let signaling = &stack.config.signaling;
     let (listen, address) = match signaling.ingress {
@@ -99,7 +105,7 @@ fn caddyfile(stack: &Stack) -> String {
         "{{\n    admin off\n{email}}}\n\
          {listen} {{\n{bind}    @server path /ws /healthz\n    handle @server {{\n\
          \x20       reverse_proxy 127.0.0.1:8080 {{\n\
-         \x20           header_up X-Peersync-Origin-Key {{$ORIGIN_KEY}}\n\
+         \x20           header_up X-Peersync-Origin-Key {{$PROXY_KEY}}\n\
          \x20           header_up X-Forwarded-For {address}\n\
          \x20           header_up -Cloudfront-Viewer-Address\n\
          \x20       }}\n    }}\n    handle {{\n        respond 404\n    }}\n}}\n",

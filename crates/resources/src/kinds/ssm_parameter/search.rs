@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_ssm::types::{ParameterStringFilter, ResourceTypeForTagging};
 
-use super::{ABSENT, PREVIOUS};
+use super::ABSENT;
 use crate::search::{Candidate, Scope, Search};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
@@ -20,8 +20,7 @@ impl Search for Parameters {
         let found = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
         let candidate = |name: String| {
             let (stack, _) = name.strip_prefix("/peersync/")?.split_once('/')?;
-            // A previous key is deleted with its key.
-            (!name.ends_with(PREVIOUS)).then(|| Candidate::named(name.clone(), stack))
+            Some(Candidate::named(name.clone(), stack))
         };
         Ok(found.filter_map(|parameter| candidate(parameter.name?)).collect())
     }

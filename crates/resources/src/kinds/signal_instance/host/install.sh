@@ -1,10 +1,10 @@
 #!/bin/bash
 # Puts the PeerSync signaling program on its host and starts it. Run once, by cloud-init.
 #
-# Usage: install REGION BUCKET SHA256 INGRESS PARAMETER_PREFIX
+# Usage: install REGION BUCKET SHA256 INGRESS
 set -euo pipefail
 
-region=$1 bucket=$2 sha256=$3 ingress=$4 parameter_prefix=$5
+region=$1 bucket=$2 sha256=$3 ingress=$4
 
 # TLS for ingress "direct", and what stands between a tunnel and the program for ingress "cloudflare".
 caddy_version=2.10.2
@@ -43,17 +43,11 @@ fetch_program() {
   mv "$fetched" /usr/local/bin/peersync-signal
 }
 
-# Prints a parameter of the stack, nothing where there is none.
-parameter() {
-  aws ssm get-parameters --region "$region" --with-decryption --names "$parameter_prefix/$1" \
-    --query 'Parameters[0].Value' --output text | sed 's/^None$//'
-}
-
-# Writes NAME=VALUE of a parameter into a file that only root reads.
-parameter_into() {
-  local file=$1 name=$2 value
-  value=$(parameter "$3") || return 1
-  (umask 0077 && printf '%s="%s"\n' "$name" "$value" >"$file")
+# Generates the key by which the proxy proves itself to the program, in a file that only root reads.
+generate_proxy_key() {
+  local key
+  key=$(head -c 32 /dev/urandom | od -An -v -t x1 | tr -d ' \n')
+  (umask 0077 && printf 'PROXY_KEY="%s"\n' "$key" >/etc/peersync/proxy.env)
 }
 
 fetch_caddy() {
@@ -75,18 +69,21 @@ fetch_cloudflared() {
 }
 
 persist fetch_program
+if [ "$ingress" != cloudfront ]; then
+  generate_proxy_key
+fi
 systemctl daemon-reload
 systemctl enable --now peersync-signal.service
 
 if [ "$ingress" != cloudfront ]; then
   persist fetch_caddy
-  persist parameter_into /etc/peersync/proxy.env ORIGIN_KEY origin-key
   systemctl enable --now caddy.service
 fi
 if [ "$ingress" = cloudflare ]; then
   persist fetch_cloudflared
-  persist parameter_into /etc/peersync/tunnel.env TUNNEL_TOKEN tunnel-token
-  systemctl enable --now cloudflared.service
+  # The program writes it once it has read the token.
+  persist test -s /var/lib/peersync/tunnel.env
+  systemctl enable --now cloudflared.service peersync-tunnel.path
 fi
 
 # Logs go to CloudWatch from here on; the program runs without it.

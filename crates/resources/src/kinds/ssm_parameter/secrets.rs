@@ -1,0 +1,94 @@
+//! The parameters as people see them: secrets with a name, an origin and an age, some of which can be rotated.
+
+use super::{ORIGIN_KEY, Source, cloudfront_distribution, find, is_key, name, new_key, parameter_store, parts};
+use crate::stack::Stack;
+use aws_sdk_ssm::types::ParameterType;
+use peersync_aws::Context as _;
+use peersync_engine::{OutputMap, ResourceError, Tags};
+
+/// Where the value of a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The environment variable that the configuration names; `None` if it no longer names one.
+    Environment {
+        /// The variable.
+        variable: Option<String>,
+    },
+    /// The deployer has generated it.
+    Generated,
+}
+
+/// A secret of the stack, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretState {
+    /// Its name, such as `ticket-key`.
+    pub name: &'static str,
+    /// Where its value comes from.
+    pub origin: Origin,
+    /// Whether the configuration needs it.
+    pub enabled: bool,
+    /// When it was last written, in seconds since 1970; `None` if it does not exist.
+    pub written: Option<i64>,
+}
+
+/// Returns the names of all secrets.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    secrets().map(|(name, _)| name)
+}
+
+/// Returns the key of the configuration that names the variable with this secret, such as `password under
+/// [mail.smtp]`; `None` if the deployer generates the secret.
+pub fn configured_key(name: &str) -> Option<&'static str> {
+    secrets().find(|(known, _)| *known == name).and_then(|(_, source)| match source {
+        Source::Configured(key, _) => Some(key),
+        Source::Generated | Source::Previous => None,
+    })
+}
+
+fn secrets() -> impl Iterator<Item = (&'static str, Source)> {
+    parts().into_iter().filter(|(_, source)| !matches!(source, Source::Previous))
+}
+
+/// Returns all secrets with their ages. Their values are not decrypted.
+///
+/// # Errors
+/// They cannot be read.
+pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
+    let found = find(stack, false).await?;
+    let state = |(part, source): (&'static str, Source)| {
+        let parameter_name = name(stack, part);
+        let parameter = found.iter().find(|found| found.name() == Some(&parameter_name));
+        let (origin, enabled) = match source {
+            Source::Configured(_, secret) => {
+                let variable = secret(&stack.config).map(|secret| secret.env.clone());
+                let enabled = variable.is_some();
+                (Origin::Environment { variable }, enabled)
+            }
+            Source::Generated | Source::Previous => (Origin::Generated, true),
+        };
+        let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
+        SecretState { name: part, origin, enabled, written }
+    };
+    Ok(secrets().map(state).collect())
+}
+
+/// Gives a generated key a new value and keeps the previous one, which stays valid: that of the ticket key for ten
+/// minutes, that of the origin key until the distribution sends the new one. Returns the outputs of the parameter.
+///
+/// # Errors
+/// The parameter cannot be read or written.
+pub async fn rotate(stack: &Stack, part: &str, tags: &Tags) -> Result<OutputMap, ResourceError> {
+    let ssm = &stack.clients.ssm;
+    let answer = ssm.get_parameter().name(name(stack, part)).with_decryption(true).send().await;
+    let current = answer.context("failed to read the key")?.parameter.and_then(|parameter| parameter.value);
+    // After an interrupted rotation, the distribution still sends the one before that.
+    let sent = if part == ORIGIN_KEY { cloudfront_distribution::sent_key(stack).await? } else { None };
+    if let Some(previous) = sent.or(current).filter(|value| is_key(value)) {
+        parameter_store::put_previous(stack, part, &previous, tags).await?;
+    }
+    let new = new_key();
+    let call = ssm.put_parameter().name(name(stack, part)).value(&new).overwrite(true);
+    let call = call.r#type(ParameterType::SecureString).description(stack.mark());
+    call.send().await.context("failed to write the new key")?;
+    Ok(OutputMap::new().with("name", name(stack, part)).with_secret("value", new))
+}

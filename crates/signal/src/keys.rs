@@ -1,0 +1,94 @@
+//! The keys by which the edge and the bearers of tickets prove themselves, as they are valid now.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use peersync_server::client_address::{EdgeProof, edge_proof};
+use peersync_server::clock::Clock;
+use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
+use peersync_server::settings::Settings;
+use peersync_server::tickets::{Claims, TicketError};
+
+/// How a request reached the server, and so which source of the client's address counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ingress {
+    /// Through CloudFront, the proxy of the host, or the edge of `local`, which has proved itself.
+    Edge,
+    /// Directly from the network. Only without any key.
+    Direct,
+}
+
+/// The keys of the server.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    secrets: Arc<LiveSecrets>,
+    /// See [`Settings::proxy_key`].
+    proxy_key: Option<Secret>,
+    /// The issuer of tickets: the stack's name.
+    issuer: String,
+    clock: Clock,
+}
+
+impl Keys {
+    /// Returns the keys among these secrets, which must have been read.
+    pub(crate) fn new(settings: &Settings, secrets: Arc<LiveSecrets>) -> Self {
+        let (proxy_key, issuer) = (settings.proxy_key.clone(), settings.stack.clone());
+        Self { secrets, proxy_key, issuer, clock: Clock::default() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(issuer: &str, secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
+        Self { secrets, proxy_key: None, issuer: issuer.to_owned(), clock }
+    }
+
+    /// Returns the seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// Returns how a request reached the server; `None` if an edge is in front of it and the request did not come
+    /// through that.
+    pub(crate) async fn ingress(&self, headers: &HeaderMap) -> Option<Ingress> {
+        if let Some(key) = &self.proxy_key {
+            return ingress(headers, &[key]).ok();
+        }
+        let secrets = self.secrets.known()?;
+        match ingress(headers, &secrets.origin_keys(self.now())) {
+            // The edge may send a key that was written since the last read.
+            Err(EdgeProof::Unknown) => {
+                let newer = self.secrets.newer_than(&secrets).await;
+                ingress(headers, &newer.origin_keys(self.now())).ok()
+            }
+            known => known.ok(),
+        }
+    }
+
+    /// Verifies a ticket at the time `now`.
+    ///
+    /// # Errors
+    /// See [`TicketError`]. [`TicketError::UnknownKey`] means that Parameter Store does not have the key either.
+    pub(crate) async fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
+        let secrets = self.secrets.known().ok_or(TicketError::UnknownKey)?;
+        match self.verify_with(&secrets, ticket, now) {
+            // A function may have read a key that was written since the last read here.
+            Err(TicketError::UnknownKey) => {
+                let newest = self.secrets.newest(&secrets).await;
+                self.verify_with(&newest, ticket, now)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_with(&self, secrets: &Secrets, ticket: &str, now: i64) -> Result<Claims, TicketError> {
+        let keys = secrets.ticket_keys(&self.issuer, now).map_err(|_| TicketError::UnknownKey)?;
+        keys.verify(ticket, now)
+    }
+}
+
+fn ingress(headers: &HeaderMap, keys: &[&Secret]) -> Result<Ingress, EdgeProof> {
+    match edge_proof(headers, keys) {
+        _ if keys.is_empty() => Ok(Ingress::Direct),
+        EdgeProof::Valid => Ok(Ingress::Edge),
+        proof => Err(proof),
+    }
+}

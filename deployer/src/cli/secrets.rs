@@ -1,0 +1,58 @@
+//! The command line of `secrets`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// The subcommands of `secrets`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// List names, sources and ages.
+    List(SecretsListArgs),
+    /// Replace a generated key; the old one stays valid until the new one is known everywhere.
+    Rotate(SecretsRotateArgs),
+}
+
+/// Arguments of `secrets list`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SecretsListArgs {}
+
+/// Arguments of `secrets rotate`.
+#[derive(Clone, Debug, Args)]
+pub struct SecretsRotateArgs {
+    /// The secret. Those from the environment are changed there and brought by `up`.
+    #[arg(value_enum, value_name = "NAME")]
+    pub name: SecretName,
+    /// Do not ask for confirmation.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// A secret of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SecretName {
+    /// The password of the SMTP user, from the environment.
+    SmtpPass,
+    /// EmailJS's private key, from the environment.
+    EmailjsPrivateKey,
+    /// The secret shared with the TURN server, from the environment.
+    TurnSecret,
+    /// The token of the Cloudflare Tunnel, from the environment.
+    TunnelToken,
+    /// The generated key that signs tickets for the signaling server.
+    TicketKey,
+    /// The generated key by which CloudFront proves itself.
+    OriginKey,
+}
+
+impl SecretName {
+    /// Returns the name as in Parameter Store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SmtpPass => "smtp-pass",
+            Self::EmailjsPrivateKey => "emailjs-private-key",
+            Self::TurnSecret => "turn-secret",
+            Self::TunnelToken => "tunnel-token",
+            Self::TicketKey => "ticket-key",
+            Self::OriginKey => "origin-key",
+        }
+    }
+}

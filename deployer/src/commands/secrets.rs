@@ -1,0 +1,208 @@
+//! The command `secrets`: lists the stack's secrets, without their values, and rotates generated keys.
+
+use std::time::{Duration, SystemTime};
+
+use humantime::format_rfc3339_seconds;
+use serde_json::{Value, json};
+
+use super::confirm::confirm;
+use super::run::{Run, heading};
+use super::{CommandError, Context, Exit};
+use crate::cli::{SecretName, SecretsCommand, SecretsRotateArgs};
+use crate::report::Style;
+use peersync_operations::{Rotation, until_stopped};
+use peersync_resources::kinds::ssm_parameter::{self, Origin, SecretState};
+use peersync_resources::stack::Stack;
+
+/// Runs the command.
+///
+/// # Errors
+/// Fails if AWS denies access, or if a secret cannot be rotated.
+pub async fn run(context: &Context, command: &SecretsCommand) -> Result<Exit, CommandError> {
+    match command {
+        SecretsCommand::List(_) => list(context).await,
+        SecretsCommand::Rotate(args) => rotate(context, args).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<Exit, CommandError> {
+    let run = Run::new(context);
+    run.name_configuration(context)?;
+    let stack = run.stack(context).await?;
+    let states = run.report.attributed(ssm_parameter::states(&stack));
+    let states = until_stopped(&run.interrupt, states).await??;
+    let now = SystemTime::now();
+    let rows: Vec<Value> = states.iter().filter(|state| is_listed(state)).map(|state| row(state, now)).collect();
+    run.report.data(&text(&stack, &states, now, run.report.style()));
+    run.report.event(&json!({
+        "event": "result",
+        "command": "secrets list",
+        "status": "done",
+        "stack": stack.name(),
+        "secrets": rows,
+        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }));
+    Ok(Exit::Done)
+}
+
+async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, CommandError> {
+    let name = args.name.as_str();
+    if let Some(key) = ssm_parameter::configured_key(name) {
+        return Err(configured(name, key));
+    }
+    let run = Run::new(context);
+    run.name_configuration(context)?;
+    let stack = run.stack(context).await?;
+    let observed = run.observe(&stack).await?.readable()?;
+    let rotation = Rotation::prepare(stack.clone(), observed, name)?;
+    if !args.yes {
+        confirm(&run, &format!("replace {name} of {}", heading(&stack))).await?;
+    }
+    let reporter = run.reporter();
+    let rotated = tokio::select! {
+        biased;
+        rotated = rotation.execute(&reporter) => rotated,
+        () = run.interrupt.stop.cancelled() => {
+            run.report.clear();
+            return Err(CommandError::new("the rotation was stopped")
+                .caused_by("the old key is still valid, and the new one may be valid already")
+                .hint("complete it with `peersync-deploy up`"));
+        }
+    };
+    run.report.clear();
+    rotated?;
+    run.report.data(&format!("{name} of {} is rotated. {}", stack.name(), consequence(args.name)));
+    run.report.event(&json!({
+        "event": "result",
+        "command": "secrets rotate",
+        "status": "done",
+        "stack": stack.name(),
+        "secret": name,
+        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }));
+    Ok(Exit::Done)
+}
+
+/// Returns the error for a secret that comes from the environment. `key` is the key of the configuration.
+fn configured(name: &str, key: &str) -> CommandError {
+    CommandError::usage("a secret from the environment is not rotated by this command")
+        .caused_by(format!("{name} comes from the environment variable that {key} names"))
+        .hint("set the variable to the new value and run `peersync-deploy up`")
+}
+
+/// Returns what a user should know after the rotation.
+fn consequence(name: SecretName) -> &'static str {
+    match name {
+        SecretName::OriginKey => "The old one is no longer sent, and no longer accepted after another ten minutes.",
+        _ => "The new one signs within two minutes; the old one is accepted for ten minutes.",
+    }
+}
+
+/// Returns whether the list shows a secret: one that the configuration needs, or that exists all the same.
+fn is_listed(state: &SecretState) -> bool {
+    state.enabled || state.written.is_some()
+}
+
+fn written_at(state: &SecretState) -> Option<SystemTime> {
+    let seconds = u64::try_from(state.written?).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn row(state: &SecretState, now: SystemTime) -> Value {
+    let (source, variable) = match &state.origin {
+        Origin::Environment { variable } => ("environment", variable.as_deref()),
+        Origin::Generated => ("generated", None),
+    };
+    let written = written_at(state);
+    json!({
+        "name": state.name,
+        "source": source,
+        "variable": variable,
+        "enabled": state.enabled,
+        "exists": written.is_some(),
+        "written_at": written.map(|moment| format_rfc3339_seconds(moment).to_string()),
+        "age_s": written.map(|moment| now.duration_since(moment).unwrap_or_default().as_secs()),
+    })
+}
+
+fn text(stack: &Stack, states: &[SecretState], now: SystemTime, style: Style) -> String {
+    let rows: Vec<[String; 3]> =
+        states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now)).collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let (first, second) = (width(0), width(1));
+    let lines = rows.iter().map(|[name, source, age]| format!("  {name:first$}  {source:second$}  {age}"));
+    [style.bold(&heading(stack)), String::new()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn cells(state: &SecretState, now: SystemTime) -> [String; 3] {
+    let source = match &state.origin {
+        Origin::Environment { variable: Some(variable) } => format!("from {variable}"),
+        Origin::Environment { variable: None } => "no longer configured".to_owned(),
+        Origin::Generated => "generated".to_owned(),
+    };
+    let age = match written_at(state) {
+        Some(moment) => age(now.duration_since(moment).unwrap_or_default()),
+        None => "missing".to_owned(),
+    };
+    [state.name.to_owned(), source, age]
+}
+
+/// Returns an age in its largest unit: `3 days`.
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (number, unit) = [(86_400, "day"), (3600, "hour"), (60, "minute")]
+        .into_iter()
+        .find(|(unit, _)| seconds >= *unit)
+        .map_or((seconds, "second"), |(unit, name)| (seconds / unit, name));
+    peersync_engine::text::count(usize::try_from(number).unwrap_or(usize::MAX), unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum as _;
+
+    #[test]
+    fn every_secret_can_be_named() {
+        let named: Vec<&str> = SecretName::value_variants().iter().map(|name| name.as_str()).collect();
+        assert_eq!(named, ssm_parameter::names().collect::<Vec<_>>());
+        let is_generated = |name: &&str| ssm_parameter::configured_key(name).is_none();
+        let generated: Vec<&str> = named.into_iter().filter(is_generated).collect();
+        assert_eq!(generated, ["ticket-key", "origin-key"]);
+    }
+
+    #[test]
+    fn secret_from_the_environment_is_refused_with_what_to_do() {
+        insta::assert_snapshot!(configured("smtp-pass", "password under [mail.smtp]").render(), @r"
+        error: a secret from the environment is not rotated by this command
+          Caused by: smtp-pass comes from the environment variable that password under [mail.smtp] names
+        hint: set the variable to the new value and run `peersync-deploy up`
+        ");
+    }
+
+    #[test]
+    fn list_shows_source_and_age() {
+        let state = |name, origin, enabled, written| SecretState { name, origin, enabled, written };
+        let environment = |variable: Option<&str>| Origin::Environment { variable: variable.map(str::to_owned) };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let states = [
+            state("smtp-pass", environment(Some("SMTP_PASS")), true, Some(999_000)),
+            state("emailjs-private-key", environment(None), false, None),
+            state("turn-secret", environment(None), false, Some(999_999)),
+            state("ticket-key", Origin::Generated, true, Some(500_000)),
+            state("origin-key", Origin::Generated, true, None),
+        ];
+        let cells: Vec<String> =
+            states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now).join(" | ")).collect();
+        insta::assert_snapshot!(cells.join("\n"), @r"
+        smtp-pass | from SMTP_PASS | 16 minutes
+        turn-secret | no longer configured | 1 second
+        ticket-key | generated | 5 days
+        origin-key | generated | missing
+        ");
+        let first = states.first().map(|state| row(state, now).to_string()).unwrap_or_default();
+        insta::assert_snapshot!(first, @r#"{"age_s":1000,"enabled":true,"exists":true,"name":"smtp-pass","source":"environment","variable":"SMTP_PASS","written_at":"1970-01-12T13:30:00Z"}"#);
+    }
+}
