@@ -56,6 +56,10 @@ pub(crate) mod shape_delete_security_group;
 
 pub(crate) mod shape_delete_security_group_input;
 
+pub(crate) mod shape_delete_tags;
+
+pub(crate) mod shape_delete_tags_input;
+
 pub(crate) mod shape_describe_addresses;
 
 pub(crate) mod shape_describe_addresses_input;
@@ -84,9 +88,17 @@ pub(crate) mod shape_describe_managed_prefix_lists;
 
 pub(crate) mod shape_describe_managed_prefix_lists_input;
 
+pub(crate) mod shape_describe_regions;
+
+pub(crate) mod shape_describe_regions_input;
+
 pub(crate) mod shape_describe_security_groups;
 
 pub(crate) mod shape_describe_security_groups_input;
+
+pub(crate) mod shape_describe_tags;
+
+pub(crate) mod shape_describe_tags_input;
 
 pub(crate) mod shape_describe_vpcs;
 
@@ -256,6 +268,8 @@ pub(crate) mod shape_prefix_list_id;
 
 pub(crate) mod shape_product_code_list;
 
+pub(crate) mod shape_region_list;
+
 pub(crate) mod shape_reservation_list;
 
 pub(crate) mod shape_revoked_security_group_rule_list;
@@ -265,6 +279,8 @@ pub(crate) mod shape_security_group_list;
 pub(crate) mod shape_security_group_rule_list;
 
 pub(crate) mod shape_spot_market_options;
+
+pub(crate) mod shape_tag_description_list;
 
 pub(crate) mod shape_tag_list;
 
@@ -302,6 +318,8 @@ pub(crate) mod shape_instance_status;
 
 pub(crate) mod shape_product_code;
 
+pub(crate) mod shape_region;
+
 pub(crate) mod shape_reservation;
 
 pub(crate) mod shape_revoked_security_group_rule;
@@ -311,6 +329,8 @@ pub(crate) mod shape_security_group;
 pub(crate) mod shape_security_group_rule;
 
 pub(crate) mod shape_state_reason;
+
+pub(crate) mod shape_tag_description;
 
 pub(crate) mod shape_vpc_cidr_block_association_set;
 
@@ -372,6 +392,8 @@ pub(crate) mod shape_private_dns_name_options_response;
 
 pub(crate) mod shape_referenced_security_group;
 
+pub(crate) mod shape_region_geography_list;
+
 pub(crate) mod shape_scan_results;
 
 pub(crate) mod shape_user_id_group_pair_list;
@@ -395,6 +417,8 @@ pub(crate) mod shape_instance_secondary_interface;
 pub(crate) mod shape_instance_status_details_list;
 
 pub(crate) mod shape_license_configuration;
+
+pub(crate) mod shape_region_geography;
 
 pub(crate) mod shape_supported_instance_type_set;
 

@@ -164,7 +164,11 @@ pub use crate::types::_reservation::Reservation;
 
 pub use crate::types::_instance_status::InstanceStatus;
 
+pub use crate::types::_region::Region;
+
 pub use crate::types::_security_group::SecurityGroup;
+
+pub use crate::types::_tag_description::TagDescription;
 
 pub use crate::types::_virtualization_type::VirtualizationType;
 
@@ -285,6 +289,8 @@ pub use crate::types::_image_watermark::ImageWatermark;
 pub use crate::types::_instance_state_name::InstanceStateName;
 
 pub use crate::types::_summary_status::SummaryStatus;
+
+pub use crate::types::_region_geography::RegionGeography;
 
 pub use crate::types::_monitoring_state::MonitoringState;
 
@@ -588,6 +594,10 @@ mod _product_code_values;
 
 mod _referenced_security_group;
 
+mod _region;
+
+mod _region_geography;
+
 mod _reservation;
 
 mod _resource_type;
@@ -627,6 +637,8 @@ mod _status_type;
 mod _summary_status;
 
 mod _tag;
+
+mod _tag_description;
 
 mod _tag_specification;
 

@@ -102,7 +102,11 @@ pub use crate::types::_reservation::ReservationBuilder;
 
 pub use crate::types::_instance_status::InstanceStatusBuilder;
 
+pub use crate::types::_region::RegionBuilder;
+
 pub use crate::types::_security_group::SecurityGroupBuilder;
+
+pub use crate::types::_tag_description::TagDescriptionBuilder;
 
 pub use crate::types::_instance_block_device_mapping_specification::InstanceBlockDeviceMappingSpecificationBuilder;
 
@@ -177,6 +181,8 @@ pub use crate::types::_ipv6_range::Ipv6RangeBuilder;
 pub use crate::types::_prefix_list_id::PrefixListIdBuilder;
 
 pub use crate::types::_image_watermark::ImageWatermarkBuilder;
+
+pub use crate::types::_region_geography::RegionGeographyBuilder;
 
 pub use crate::types::_instance_secondary_interface_private_ip_address_request::InstanceSecondaryInterfacePrivateIpAddressRequestBuilder;
 
