@@ -104,7 +104,40 @@ fn kilobytes(path: &Path) -> Result<u64, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::newest_glibc;
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+
+    use std::collections::BTreeMap;
+
+    use toml::{Table, Value};
+
+    use super::{PROFILE, newest_glibc};
+    use crate::workspace::{builder, root};
+
+    /// Returns the optimisation levels that a profile sets for single packages.
+    fn levels(manifest: &Table, profile: &str) -> BTreeMap<String, Value> {
+        let packages = manifest["profile"][profile]["package"].as_table().unwrap();
+        packages.iter().map(|(name, settings)| (name.clone(), settings["opt-level"].clone())).collect()
+    }
+
+    #[test]
+    fn profile_of_the_server_programs_optimises_every_package_of_theirs() {
+        let manifest: Table = toml::from_str(&std::fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+        let (own, inherited) = (levels(&manifest, PROFILE), levels(&manifest, "release"));
+        let mut tree = builder("cargo");
+        tree.args(["tree", "--offline", "--package", "peersync-runtime", "--prefix", "none"]);
+        tree.args(["--edges", "normal,no-proc-macro"]);
+        let output = tree.output().unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let packages: Vec<&str> = output.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(packages.contains(&"peersync-api") && packages.contains(&"aws-smithy-runtime"), "{output}");
+        let is_optimised = |name: &str| {
+            let of_all = own.get("*").filter(|_| !name.starts_with("peersync-"));
+            let level = own.get(name).or_else(|| inherited.get(name)).or(of_all);
+            level.is_none_or(|level| *level == Value::from(2) || *level == Value::from("s"))
+        };
+        let not_optimised: Vec<&str> = packages.into_iter().filter(|name| !is_optimised(name)).collect();
+        assert!(not_optimised.is_empty(), "missing in [profile.{PROFILE}.package]: {not_optimised:?}");
+    }
 
     #[test]
     fn newest_glibc_version_counts() {

@@ -1,7 +1,7 @@
 //! `cargo xtask trim-sdk`: writes copies of SDK crates that contain only the operations that the project calls.
 //!
-//! The crates of EC2 and Systems Manager have a million lines, of which the project uses a few operations; to compile them
-//! whole is most of a clean build. The copies are in `vendor/`, with the list of the operations.
+//! The SDK crates have three million lines, of which the project uses a few operations; to compile them whole is most of a
+//! clean build. The copies are in `vendor/`, with the list of the operations.
 
 mod items;
 mod manifest;
@@ -77,18 +77,40 @@ fn size(sources: &Sources) -> String {
     format!("{lines} lines in {} files", sources.len())
 }
 
-/// Writes a crate in place of what is in its folder.
+/// Writes a crate in place of what is in its folder. Files that stay the same keep their date, so that cargo does not
+/// compile a crate again that has not changed.
 fn write(folder: &Path, files: &Sources) -> Result<(), Error> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).at(folder)?;
-    }
     for (path, text) in files {
         let path = folder.join(path);
+        if fs::read_to_string(&path).is_ok_and(|written| written == *text) {
+            continue;
+        }
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).at(parent)?;
         fs::write(&path, text).at(&path)?;
     }
-    Ok(())
+    remove_others(folder, folder, files).map(|_| ())
+}
+
+/// Removes the files below `at` that do not belong to the crate in `folder`, and the folders without any that does.
+/// Returns whether something is left.
+fn remove_others(folder: &Path, at: &Path, files: &Sources) -> Result<bool, Error> {
+    let mut left = false;
+    for entry in fs::read_dir(at).at(at)? {
+        let path = entry.at(at)?.path();
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        if path.is_dir() {
+            left |= remove_others(folder, &path, files)?;
+        } else if files.contains_key(&name) {
+            left = true;
+        } else {
+            fs::remove_file(&path).at(&path)?;
+        }
+    }
+    if !left {
+        fs::remove_dir(at).at(at)?;
+    }
+    Ok(left)
 }
 
 #[cfg(test)]

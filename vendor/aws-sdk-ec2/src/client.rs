@@ -132,6 +132,8 @@ pub mod customize;
 
 mod delete_security_group;
 
+mod delete_tags;
+
 mod describe_addresses;
 
 mod describe_iam_instance_profile_associations;
@@ -149,6 +151,8 @@ mod describe_managed_prefix_lists;
 mod describe_regions;
 
 mod describe_security_groups;
+
+mod describe_tags;
 
 mod describe_vpcs;
 

@@ -60,6 +60,16 @@ pub(crate) fn reflens_describe_security_groups_output_output_next_token(
     ::std::option::Option::Some(input)
 }
 
+pub(crate) fn reflens_describe_tags_output_output_next_token(
+    input: &crate::operation::describe_tags::DescribeTagsOutput,
+) -> ::std::option::Option<&::std::string::String> {
+    let input = match &input.next_token {
+        ::std::option::Option::None => return ::std::option::Option::None,
+        ::std::option::Option::Some(t) => t,
+    };
+    ::std::option::Option::Some(input)
+}
+
 pub(crate) fn reflens_describe_vpcs_output_output_next_token(
     input: &crate::operation::describe_vpcs::DescribeVpcsOutput,
 ) -> ::std::option::Option<&::std::string::String> {
@@ -109,6 +119,13 @@ pub(crate) fn lens_describe_security_groups_output_output_security_groups(
     input: crate::operation::describe_security_groups::DescribeSecurityGroupsOutput,
 ) -> ::std::option::Option<::std::vec::Vec<crate::types::SecurityGroup>> {
     let input = input.security_groups?;
+    ::std::option::Option::Some(input)
+}
+
+pub(crate) fn lens_describe_tags_output_output_tags(
+    input: crate::operation::describe_tags::DescribeTagsOutput,
+) -> ::std::option::Option<::std::vec::Vec<crate::types::TagDescription>> {
+    let input = input.tags?;
     ::std::option::Option::Some(input)
 }
 

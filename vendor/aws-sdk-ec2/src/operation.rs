@@ -26,6 +26,9 @@ pub mod create_tags;
 /// Types for the `DeleteSecurityGroup` operation.
 pub mod delete_security_group;
 
+/// Types for the `DeleteTags` operation.
+pub mod delete_tags;
+
 /// Types for the `DescribeAddresses` operation.
 pub mod describe_addresses;
 
@@ -52,6 +55,9 @@ pub mod describe_regions;
 
 /// Types for the `DescribeSecurityGroups` operation.
 pub mod describe_security_groups;
+
+/// Types for the `DescribeTags` operation.
+pub mod describe_tags;
 
 /// Types for the `DescribeVpcs` operation.
 pub mod describe_vpcs;

@@ -56,6 +56,10 @@ pub(crate) mod shape_delete_security_group;
 
 pub(crate) mod shape_delete_security_group_input;
 
+pub(crate) mod shape_delete_tags;
+
+pub(crate) mod shape_delete_tags_input;
+
 pub(crate) mod shape_describe_addresses;
 
 pub(crate) mod shape_describe_addresses_input;
@@ -91,6 +95,10 @@ pub(crate) mod shape_describe_regions_input;
 pub(crate) mod shape_describe_security_groups;
 
 pub(crate) mod shape_describe_security_groups_input;
+
+pub(crate) mod shape_describe_tags;
+
+pub(crate) mod shape_describe_tags_input;
 
 pub(crate) mod shape_describe_vpcs;
 
@@ -272,6 +280,8 @@ pub(crate) mod shape_security_group_rule_list;
 
 pub(crate) mod shape_spot_market_options;
 
+pub(crate) mod shape_tag_description_list;
+
 pub(crate) mod shape_tag_list;
 
 pub(crate) mod shape_user_id_group_pair;
@@ -319,6 +329,8 @@ pub(crate) mod shape_security_group;
 pub(crate) mod shape_security_group_rule;
 
 pub(crate) mod shape_state_reason;
+
+pub(crate) mod shape_tag_description;
 
 pub(crate) mod shape_vpc_cidr_block_association_set;
 

@@ -168,6 +168,8 @@ pub use crate::types::_region::Region;
 
 pub use crate::types::_security_group::SecurityGroup;
 
+pub use crate::types::_tag_description::TagDescription;
+
 pub use crate::types::_virtualization_type::VirtualizationType;
 
 pub use crate::types::_instance_block_device_mapping_specification::InstanceBlockDeviceMappingSpecification;
@@ -635,6 +637,8 @@ mod _status_type;
 mod _summary_status;
 
 mod _tag;
+
+mod _tag_description;
 
 mod _tag_specification;
 

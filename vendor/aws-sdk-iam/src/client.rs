@@ -95,6 +95,8 @@ mod get_role_policy;
 
 mod list_attached_role_policies;
 
+mod list_instance_profile_tags;
+
 mod list_instance_profiles;
 
 mod list_policies;
@@ -113,4 +115,10 @@ mod tag_instance_profile;
 
 mod tag_role;
 
+mod untag_instance_profile;
+
+mod untag_role;
+
 mod update_assume_role_policy;
+
+mod update_role;

@@ -10,6 +10,16 @@ pub(crate) fn reflens_list_attached_role_policies_output_output_marker(
     ::std::option::Option::Some(input)
 }
 
+pub(crate) fn reflens_list_instance_profile_tags_output_output_marker(
+    input: &crate::operation::list_instance_profile_tags::ListInstanceProfileTagsOutput,
+) -> ::std::option::Option<&::std::string::String> {
+    let input = match &input.marker {
+        ::std::option::Option::None => return ::std::option::Option::None,
+        ::std::option::Option::Some(t) => t,
+    };
+    ::std::option::Option::Some(input)
+}
+
 pub(crate) fn reflens_list_instance_profiles_output_output_marker(
     input: &crate::operation::list_instance_profiles::ListInstanceProfilesOutput,
 ) -> ::std::option::Option<&::std::string::String> {
@@ -64,6 +74,13 @@ pub(crate) fn lens_list_attached_role_policies_output_output_attached_policies(
     input: crate::operation::list_attached_role_policies::ListAttachedRolePoliciesOutput,
 ) -> ::std::option::Option<::std::vec::Vec<crate::types::AttachedPolicy>> {
     let input = input.attached_policies?;
+    ::std::option::Option::Some(input)
+}
+
+pub(crate) fn lens_list_instance_profile_tags_output_output_tags(
+    input: crate::operation::list_instance_profile_tags::ListInstanceProfileTagsOutput,
+) -> ::std::option::Option<::std::vec::Vec<crate::types::Tag>> {
+    let input = input.tags;
     ::std::option::Option::Some(input)
 }
 

@@ -38,6 +38,9 @@ pub mod get_role_policy;
 /// Types for the `ListAttachedRolePolicies` operation.
 pub mod list_attached_role_policies;
 
+/// Types for the `ListInstanceProfileTags` operation.
+pub mod list_instance_profile_tags;
+
 /// Types for the `ListInstanceProfiles` operation.
 pub mod list_instance_profiles;
 
@@ -65,5 +68,14 @@ pub mod tag_instance_profile;
 /// Types for the `TagRole` operation.
 pub mod tag_role;
 
+/// Types for the `UntagInstanceProfile` operation.
+pub mod untag_instance_profile;
+
+/// Types for the `UntagRole` operation.
+pub mod untag_role;
+
 /// Types for the `UpdateAssumeRolePolicy` operation.
 pub mod update_assume_role_policy;
+
+/// Types for the `UpdateRole` operation.
+pub mod update_role;

@@ -72,6 +72,10 @@ pub(crate) mod shape_list_attached_role_policies;
 
 pub(crate) mod shape_list_attached_role_policies_input;
 
+pub(crate) mod shape_list_instance_profile_tags;
+
+pub(crate) mod shape_list_instance_profile_tags_input;
+
 pub(crate) mod shape_list_instance_profiles;
 
 pub(crate) mod shape_list_instance_profiles_input;
@@ -108,9 +112,21 @@ pub(crate) mod shape_tag_role;
 
 pub(crate) mod shape_tag_role_input;
 
+pub(crate) mod shape_untag_instance_profile;
+
+pub(crate) mod shape_untag_instance_profile_input;
+
+pub(crate) mod shape_untag_role;
+
+pub(crate) mod shape_untag_role_input;
+
 pub(crate) mod shape_update_assume_role_policy;
 
 pub(crate) mod shape_update_assume_role_policy_input;
+
+pub(crate) mod shape_update_role;
+
+pub(crate) mod shape_update_role_input;
 
 pub(crate) mod shape_concurrent_modification_exception;
 

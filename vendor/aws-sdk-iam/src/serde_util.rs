@@ -63,6 +63,15 @@ pub(crate) fn get_role_policy_output_output_correct_errors(
     builder
 }
 
+pub(crate) fn list_instance_profile_tags_output_output_correct_errors(
+    mut builder: crate::operation::list_instance_profile_tags::builders::ListInstanceProfileTagsOutputBuilder,
+) -> crate::operation::list_instance_profile_tags::builders::ListInstanceProfileTagsOutputBuilder {
+    if builder.tags.is_none() {
+        builder.tags = Some(Default::default())
+    }
+    builder
+}
+
 pub(crate) fn list_instance_profiles_output_output_correct_errors(
     mut builder: crate::operation::list_instance_profiles::builders::ListInstanceProfilesOutputBuilder,
 ) -> crate::operation::list_instance_profiles::builders::ListInstanceProfilesOutputBuilder {

@@ -87,6 +87,10 @@ mod get_parameter;
 
 mod get_parameters;
 
+mod get_parameters_by_path;
+
 mod list_tags_for_resource;
 
 mod put_parameter;
+
+mod remove_tags_from_resource;

@@ -20,8 +20,14 @@ pub mod get_parameter;
 /// Types for the `GetParameters` operation.
 pub mod get_parameters;
 
+/// Types for the `GetParametersByPath` operation.
+pub mod get_parameters_by_path;
+
 /// Types for the `ListTagsForResource` operation.
 pub mod list_tags_for_resource;
 
 /// Types for the `PutParameter` operation.
 pub mod put_parameter;
+
+/// Types for the `RemoveTagsFromResource` operation.
+pub mod remove_tags_from_resource;

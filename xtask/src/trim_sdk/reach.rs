@@ -12,7 +12,8 @@ use crate::error::Error;
 pub type Sources = BTreeMap<String, String>;
 
 /// The modules whose items are kept only if they are reached. `operation.rs` and `waiters.rs` themselves are lists.
-const ON_DEMAND: [&str; 6] = ["lens", "operation", "protocol_serde", "serde_util", "types", "waiters"];
+const ON_DEMAND: [&str; 8] =
+    ["event_receiver", "event_stream_serde", "lens", "operation", "protocol_serde", "serde_util", "types", "waiters"];
 /// The files of these modules that belong to the frame.
 const LISTS: [&str; 2] = ["operation.rs", "waiters.rs"];
 

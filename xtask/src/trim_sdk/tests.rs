@@ -3,8 +3,8 @@
 
 use super::*;
 
-const LIBRARY: &str = "//! Long.\n#![warn(missing_docs)]\npub use error_meta::Error;\npub mod client;\nmod error_meta;\nmod lens;\n\
-                       pub mod operation;\nmod registry;\nmod serde_util;\npub mod types;\npub mod waiters;\n";
+const LIBRARY: &str = "//! Long.\n#![warn(missing_docs)]\npub use error_meta::Error;\npub mod client;\nmod error_meta;\nmod event_receiver;\n\
+                       mod lens;\npub mod operation;\npub mod primitives;\nmod registry;\nmod serde_util;\npub mod types;\npub mod waiters;\n";
 const CLIENT: &str = "pub struct Client;\n/// Waits.\npub trait Waiters {\n    /// A.\n    fn wait_a(&self) -> crate::waiters::a::A;\n\
                       \x20   /// B.\n    fn wait_b(&self) -> crate::waiters::b::B;\n}\nmod get;\nmod put;\n";
 const ERROR: &str = "pub enum Error {\n    /// One.\n    One(crate::types::One),\n    /// Two.\n    Two(crate::types::Two),\n}\n\
@@ -16,7 +16,8 @@ const REGISTRY: &str = "static REGISTRY: R = R::new(|| {\n    builder()\n.insert
 const TYPES: &str = "pub use crate::types::_one::One;\n\npub use crate::types::_two::Two;\n\nmod _one;\n\nmod _two;\n";
 const GET: &str =
     "pub struct Get;\npub struct GetError(crate::types::One);\nfn page() {\n    crate::lens::of_get();\n}\n";
-const PUT: &str = "pub struct PutError(crate::types::Two);\n";
+const PUT: &str =
+    "pub struct PutError(crate::types::Two);\npub struct PutOutput(crate::event_receiver::EventReceiver);\n";
 const ONE: &str =
     "pub struct One;\nimpl One {\n    fn new() -> Private {}\n}\nstruct Private;\n#[cfg(test)]\nmod test {\n}\n";
 const LENS: &str = "pub(crate) fn of_get() {\n}\npub(crate) fn of_put() {\n}\n";
@@ -28,10 +29,12 @@ fn sample() -> Sources {
         ("client/get.rs", "impl super::Client {\n}\n"),
         ("client/put.rs", "impl super::Client {\n}\n"),
         ("error_meta.rs", ERROR),
+        ("event_receiver.rs", "pub struct EventReceiver;\n"),
         ("lens.rs", LENS),
         ("operation.rs", "pub use ::other::Id;\n\n/// Get.\npub mod get;\n\n/// Put.\npub mod put;\n"),
         ("operation/get.rs", GET),
         ("operation/put.rs", PUT),
+        ("primitives.rs", "pub use crate::event_receiver::EventReceiver;\npub use ::other::Blob;\n"),
         ("registry.rs", REGISTRY),
         ("serde_util.rs", "pub(crate) fn of_two() {\n}\n"),
         ("types.rs", TYPES),
@@ -62,6 +65,7 @@ fn files_of_other_operations_are_left_out() {
         "lib.rs",
         "operation.rs",
         "operation/get.rs",
+        "primitives.rs",
         "registry.rs",
         "types.rs",
         "types/_one.rs",
@@ -88,6 +92,36 @@ fn lists_have_only_what_is_kept() {
     assert_eq!(of("types/_one.rs"), "pub struct One;\nimpl One {\n    fn new() -> Private {}\n}\nstruct Private;");
     assert_eq!(of("lens.rs"), "pub(crate) fn of_get() {\n}");
     assert!(!of("lib.rs").contains("serde_util") && of("lib.rs").contains("mod lens;"), "{}", of("lib.rs"));
+}
+
+#[test]
+fn event_streams_are_kept_with_the_operations_that_use_them() {
+    let own = |files: &Sources| files.get("primitives.rs").unwrap().lines().skip(1).collect::<Vec<_>>().join("\n");
+    let without = trimmed(&["get"]).unwrap();
+    assert!(!without.contains_key("event_receiver.rs"));
+    assert_eq!(own(&without), "pub use ::other::Blob;");
+    let with = trimmed(&["put"]).unwrap();
+    assert!(with.contains_key("event_receiver.rs"));
+    assert_eq!(own(&with), "pub use crate::event_receiver::EventReceiver;\npub use ::other::Blob;");
+}
+
+#[test]
+fn a_crate_that_is_written_again_keeps_the_dates_of_unchanged_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let modified = |path: &str| folder.path().join(path).metadata().unwrap().modified().unwrap();
+    let files =
+        |texts: &[(&str, &str)]| texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    write(folder.path(), &files(&[("src/a.rs", "a"), ("src/b.rs", "b"), ("src/c/d.rs", "d")])).unwrap();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    for path in ["src/a.rs", "src/b.rs"] {
+        let file = fs::File::options().append(true).open(folder.path().join(path)).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    write(folder.path(), &files(&[("src/a.rs", "a"), ("src/b.rs", "changed")])).unwrap();
+    assert_eq!(modified("src/a.rs"), long_ago);
+    assert_ne!(modified("src/b.rs"), long_ago);
+    assert_eq!(fs::read_to_string(folder.path().join("src/b.rs")).unwrap(), "changed");
+    assert!(!folder.path().join("src/c").exists());
 }
 
 #[test]

@@ -106,6 +106,8 @@ pub use crate::types::_region::RegionBuilder;
 
 pub use crate::types::_security_group::SecurityGroupBuilder;
 
+pub use crate::types::_tag_description::TagDescriptionBuilder;
+
 pub use crate::types::_instance_block_device_mapping_specification::InstanceBlockDeviceMappingSpecificationBuilder;
 
 pub use crate::types::_capacity_reservation_target::CapacityReservationTargetBuilder;
