@@ -130,10 +130,10 @@ mod tests {
         let output = String::from_utf8(output.stdout).unwrap();
         let packages: Vec<&str> = output.lines().filter_map(|line| line.split_whitespace().next()).collect();
         assert!(packages.contains(&"peersync-api") && packages.contains(&"aws-smithy-runtime"), "{output}");
+        let of_profile = &manifest["profile"][PROFILE]["opt-level"];
         let is_optimised = |name: &str| {
-            let of_all = own.get("*").filter(|_| !name.starts_with("peersync-"));
-            let level = own.get(name).or_else(|| inherited.get(name)).or(of_all);
-            level.is_none_or(|level| *level == Value::from(2) || *level == Value::from("s"))
+            let level = own.get(name).or_else(|| inherited.get(name)).unwrap_or(of_profile);
+            *level == Value::from(2) || *level == Value::from("s")
         };
         let not_optimised: Vec<&str> = packages.into_iter().filter(|name| !is_optimised(name)).collect();
         assert!(not_optimised.is_empty(), "missing in [profile.{PROFILE}.package]: {not_optimised:?}");
