@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod graph;
 mod interrupt;
+mod lease;
 mod local;
 mod local_down;
 mod logs;

@@ -11,6 +11,7 @@ mod errors;
 mod expiry;
 mod faults;
 mod host;
+mod lease;
 mod local;
 mod local_endpoint;
 mod localstack;

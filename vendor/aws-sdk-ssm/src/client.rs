@@ -87,6 +87,8 @@ mod get_parameter;
 
 mod get_parameters;
 
+mod get_parameters_by_path;
+
 mod list_tags_for_resource;
 
 mod put_parameter;

@@ -282,6 +282,33 @@ impl From<crate::operation::get_parameters::GetParametersError> for Error {
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::get_parameters_by_path::GetParametersByPathError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::get_parameters_by_path::GetParametersByPathError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::get_parameters_by_path::GetParametersByPathError> for Error {
+    fn from(err: crate::operation::get_parameters_by_path::GetParametersByPathError) -> Self {
+        match err {
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InternalServerError(inner) => Error::InternalServerError(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InvalidFilterKey(inner) => Error::InvalidFilterKey(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InvalidFilterOption(inner) => Error::InvalidFilterOption(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InvalidFilterValue(inner) => Error::InvalidFilterValue(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InvalidKeyId(inner) => Error::InvalidKeyId(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::InvalidNextToken(inner) => Error::InvalidNextToken(inner),
+            crate::operation::get_parameters_by_path::GetParametersByPathError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::list_tags_for_resource::ListTagsForResourceError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,

@@ -20,6 +20,9 @@ pub mod get_parameter;
 /// Types for the `GetParameters` operation.
 pub mod get_parameters;
 
+/// Types for the `GetParametersByPath` operation.
+pub mod get_parameters_by_path;
+
 /// Types for the `ListTagsForResource` operation.
 pub mod list_tags_for_resource;
 
