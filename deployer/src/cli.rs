@@ -124,6 +124,9 @@ pub struct UpArgs {
     /// Do not check afterwards that the page and the API answer.
     #[arg(long)]
     pub no_check: bool,
+    /// Wait this long, for example `5m`, if another run is changing the stack. If omitted, fail at once.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
 }
 
 /// Arguments of `plan`.
@@ -147,6 +150,9 @@ pub struct DownArgs {
     /// Delete the users' data without a backup.
     #[arg(long)]
     pub no_backup: bool,
+    /// Wait this long, for example `5m`, if another run is changing the stack. If omitted, fail at once.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
 }
 
 /// Arguments of `teardown`.
@@ -161,6 +167,9 @@ pub struct TeardownArgs {
     /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
+    /// Wait this long, for example `5m`, if another run is changing one of the stacks. If omitted, fail at once.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
 }
 
 /// Arguments of `list`.

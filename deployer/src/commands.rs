@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod graph;
 mod interrupt;
+mod lease;
 mod list;
 mod local;
 mod local_down;

@@ -161,6 +161,13 @@ impl Report {
         }
     }
 
+    /// Mentions again what [`Report::busy`] shows, if nothing moves on the screen.
+    pub fn still(&self, text: &str) {
+        if let Progress::Plain(stderr) = &self.progress {
+            stderr.line(text);
+        }
+    }
+
     /// Shows a plan that is about to be applied or was asked for. The heading names the stack.
     pub fn plan(&self, heading: &str, plan: &Plan) {
         self.event(&json!({ "event": "plan", "steps": steps_of(plan) }));

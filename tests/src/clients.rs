@@ -16,5 +16,8 @@ pub async fn of_account(endpoint: &str, account: &str) -> Clients {
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::disabled())
         .credentials_provider(Credentials::new(account, "secret", None, None, "tests"));
-    Clients::of(&loader.load().await).expect("a region is set")
+    let clients = Clients::of(&loader.load().await).expect("a region is set");
+    // The tests are somebody else, who takes no lease.
+    clients.write_guard.open();
+    clients
 }

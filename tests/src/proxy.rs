@@ -13,9 +13,11 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat as Format};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use hyper::server::conn::http1;
@@ -75,6 +77,7 @@ pub struct Proxy {
     pub url: String,
     /// The requests that went through it.
     pub log: RequestLog,
+    ahead: Arc<AtomicU64>,
     accepting: AbortHandle,
 }
 
@@ -92,9 +95,16 @@ struct Shared {
     fixup: Box<dyn Fixup>,
     recording: Option<Mutex<File>>,
     log: RequestLog,
+    /// By how many seconds AWS's clock is ahead.
+    ahead: Arc<AtomicU64>,
 }
 
 impl Proxy {
+    /// Lets time pass at AWS: from now on the answers are later by this much, as their `Date` says.
+    pub fn advance(&self, time: Duration) {
+        self.ahead.fetch_add(time.as_secs(), Ordering::Relaxed);
+    }
+
     /// Starts a proxy in front of `upstream`, a URL without a path.
     ///
     /// # Errors
@@ -108,9 +118,11 @@ impl Proxy {
         let fixup = fixups::of(settings.moto);
         let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
         let upstream = upstream.to_owned();
-        let shared = Shared { upstream, client, settings, behaviours, fixup, recording, log: log.clone() };
+        let ahead = Arc::new(AtomicU64::new(0));
+        let shared =
+            Shared { upstream, client, settings, behaviours, fixup, recording, log: log.clone(), ahead: ahead.clone() };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
-        Ok(Self { url, log, accepting })
+        Ok(Self { url, log, ahead, accepting })
     }
 }
 
@@ -155,6 +167,7 @@ impl Shared {
             operation: call.operation.clone(),
             path: call.uri.path().to_owned(),
             mutating: call.mutating(),
+            of_lease: call.is_of_lease(),
             began,
             ended: Instant::now(),
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
@@ -166,6 +179,9 @@ impl Shared {
         *response.headers_mut() = answer.headers;
         response.headers_mut().remove("transfer-encoding");
         response.headers_mut().remove("connection");
+        let now = SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed));
+        let date = DateTime::from(now).fmt(Format::HttpDate).ok().and_then(|date| date.parse().ok());
+        date.and_then(|date| response.headers_mut().insert("date", date));
         Ok(response)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -102,6 +102,11 @@ impl Stage {
     /// Runs the deployer to its end.
     pub async fn run(&self, arguments: &[&str]) -> Run {
         deployer::run(self.command(arguments)).await
+    }
+
+    /// Lets the minute pass at AWS after which the lease of a run that was killed has ended.
+    pub fn outlast_lease(&self) {
+        self.proxy().advance(Duration::from_secs(60));
     }
 
     /// Starts the deployer.

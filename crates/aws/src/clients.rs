@@ -14,6 +14,7 @@ use super::Context as _;
 use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
+use super::write_guard::WriteGuard;
 use peersync_engine::{ResourceError, rule};
 
 /// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
@@ -80,6 +81,10 @@ macro_rules! clients {
             /// Services that the emulator lacks, by their prefix in IAM policies, each with the reason. Empty if the
             /// endpoint was not probed, as with AWS.
             pub absent: BTreeMap<&'static str, String>,
+            /// Refuses changes without a lease. New clients have none.
+            pub write_guard: WriteGuard,
+            /// The client that takes the lease.
+            pub(crate) unguarded_ssm: aws_sdk_ssm::Client,
         }
     };
 }
@@ -105,10 +110,11 @@ impl Clients {
         // together do not keep a service down. This is a single client, and each call has its own limits.
         let bucket = rule!("retry-quota-is-unlimited", TokenBucket::unlimited());
         let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(bucket).build();
+        let write_guard = WriteGuard::default();
         // Macros because each service has its own types.
         macro_rules! client {
             ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
-                let config = $sdk::config::Builder::from(sdk);
+                let config = $sdk::config::Builder::from(sdk).interceptor(write_guard.clone());
                 let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
                 let config = config.retry_classifier(TooManyRequests);
                 $(let config = {
@@ -135,6 +141,8 @@ impl Clients {
                     endpoint_url,
                     emulated: false,
                     absent: BTreeMap::new(),
+                    unguarded_ssm: unguarded_ssm(sdk, &own_quota),
+                    write_guard,
                 }
             };
         }
@@ -157,6 +165,12 @@ impl Clients {
             answer.account().ok_or_else(|| ResourceError::new("AWS did not return the account of the credentials"))?;
         Ok(Identity { account: account.to_owned(), arn, partition })
     }
+}
+
+fn unguarded_ssm(sdk: &SdkConfig, own_quota: &RetryPartition) -> aws_sdk_ssm::Client {
+    let config = aws_sdk_ssm::config::Builder::from(sdk).interceptor(VisibleRetries);
+    let config = config.retry_partition(own_quota.clone()).retry_classifier(TooManyRequests);
+    aws_sdk_ssm::Client::from_conf(config.build())
 }
 
 async fn load(options: &ConnectOptions) -> SdkConfig {

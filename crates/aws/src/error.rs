@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 
+use super::write_guard::WriteRefused;
 use peersync_engine::{Failure, ResourceError};
 
 /// Error codes for credentials that AWS does not accept, or no longer accepts.
@@ -96,7 +97,10 @@ where
     match error {
         SdkError::ServiceError(_) if is_not_offered(error) => converted.failure(Failure::NotOffered),
         SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
-        SdkError::DispatchFailure(failure) if lacks_credentials(failure) => converted
+        SdkError::DispatchFailure(failure) if has_cause::<WriteRefused>(failure) => {
+            converted.hint("run the command again: it continues where it stopped")
+        }
+        SdkError::DispatchFailure(failure) if has_cause::<CredentialsError>(failure) => converted
             .failure(Failure::Credentials)
             .hint("no credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => converted
@@ -106,11 +110,12 @@ where
     }
 }
 
-/// Returns whether the request was not sent because there were no credentials to sign it with.
-fn lacks_credentials(failure: &DispatchFailure) -> bool {
+/// Returns whether an error of this type is among the reasons why the request was not sent: there were no credentials to
+/// sign it with, or no lease.
+fn has_cause<E: Error + 'static>(failure: &DispatchFailure) -> bool {
     let mut next = failure.as_connector_error().map(|error| error as &(dyn Error + 'static));
     while let Some(error) = next {
-        if error.is::<CredentialsError>() {
+        if error.is::<E>() {
             return true;
         }
         next = error.source();

@@ -1,13 +1,17 @@
-//! Access to AWS, shared by all resources: clients, errors and retries.
+//! Access to AWS, shared by all resources: clients, errors, retries, and the lease without which nothing is changed.
 
 mod clients;
 mod error;
+pub mod lease;
+mod moment;
 pub mod probe;
 pub mod retry;
 mod services;
 mod too_many_requests;
 mod visible_retries;
+mod write_guard;
 
 pub use clients::{Clients, ConnectError, ConnectOptions, Identity};
 pub use error::{Context, NotFound, code_of};
 pub use services::{SERVICES, Service};
+pub use write_guard::{WriteGuard, WriteRefused};

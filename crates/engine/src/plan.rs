@@ -9,7 +9,7 @@ use super::value::{Field, Ownership};
 use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, digest};
 
 /// What is done to one resource, and why.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The resource.
     pub address: Address,
@@ -39,7 +39,7 @@ impl Step {
 }
 
 /// A resource that has one of the stack's names and is in the way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Conflict {
     /// The resource that would have this name.
     pub address: Address,
@@ -52,7 +52,7 @@ pub struct Conflict {
 }
 
 /// Everything that has to be done to a stack.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
     /// The resources of the stack, each after its dependencies, without those that neither exist nor are enabled. When
     /// the stack is destroyed, the resources that exist.

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use peersync_aws::lease::{Holder, Loss};
 use peersync_engine::plan::Conflict;
 use peersync_engine::{Address, Failure, GraphError, Problem, ResourceError, text};
 
@@ -27,6 +29,17 @@ pub enum DeployError {
     },
     /// The users' data could not be backed up, so nothing was deleted.
     Backup(ResourceError),
+    /// Another run changes the stack.
+    Held {
+        /// The stack.
+        stack: String,
+        /// The other run.
+        holder: Holder,
+        /// How long this run has waited for it, if it has.
+        waited: Option<Duration>,
+    },
+    /// The lease on the stack ended while it was being changed.
+    LeaseLost(Loss),
     /// The user asked to stop before anything was started.
     Stopped,
     /// The stack is deployed but does not answer.
@@ -74,6 +87,11 @@ impl DeployError {
                 summary.into_iter().chain(error.causes()).collect()
             }
             Self::Unanswered { last, .. } => vec![last.clone()],
+            Self::Held { stack, holder, waited } => {
+                let waited = waited.map(|time| format!(" (waited {})", humantime::format_duration(time)));
+                vec![format!("{stack} is being changed by {holder}{}", waited.unwrap_or_default())]
+            }
+            Self::LeaseLost(loss) => vec![explain(loss)],
             Self::Protected { .. } | Self::Stopped => Vec::new(),
         }
     }
@@ -89,6 +107,14 @@ impl DeployError {
                 Some(hint) => format!("{hint}; or delete the data without a backup: `--no-backup`"),
                 None => "nothing was deleted; to delete the data without a backup, use `--no-backup`".to_owned(),
             }),
+            Self::Held { waited: None, .. } => Some(
+                "add `--wait 5m` to wait for it; if it was killed, its lease ends by itself within a minute".to_owned(),
+            ),
+            Self::Held { .. } => Some("see what it is doing, then run the command again".to_owned()),
+            Self::LeaseLost(_) => Some(
+                "another run may be changing the stack now: run the command again, which continues where it stopped"
+                    .to_owned(),
+            ),
             Self::Stopped => Some("nothing was changed".to_owned()),
             Self::Call(error) => error.hint.clone(),
         }
@@ -128,6 +154,9 @@ impl fmt::Display for DeployError {
             Self::Conflicts(_) => formatter.write_str("resources with names of this stack are in the way"),
             Self::Protected { stack, .. } => write!(formatter, "the stack {stack} is protected"),
             Self::Backup(_) => formatter.write_str("the users' data could not be backed up"),
+            Self::Held { waited: None, .. } => formatter.write_str("another run is changing the stack"),
+            Self::Held { .. } => formatter.write_str("timed out waiting for another run that is changing the stack"),
+            Self::LeaseLost(_) => formatter.write_str("this run has lost its lease on the stack"),
             Self::Stopped => formatter.write_str("stopped"),
             Self::Unanswered { url, .. } => write!(formatter, "the stack is deployed, but {url} does not answer"),
             Self::Call(error) => error.fmt(formatter),
@@ -139,6 +168,20 @@ impl Error for DeployError {}
 
 fn only(errors: &[(Address, ResourceError)], failure: Failure) -> bool {
     errors.iter().all(|(_, error)| error.failure == failure)
+}
+
+/// Returns why a lease was lost, for people.
+fn explain(loss: &Loss) -> String {
+    match loss {
+        Loss::Taken(holder) => format!("it has expired, and now {holder} has it"),
+        Loss::Expired(Some(error)) => {
+            let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+            format!("it has expired because it could not be renewed: {error}{causes}")
+        }
+        Loss::Expired(None) => {
+            "it has expired because this program was stopped, or this computer suspended, for too long".to_owned()
+        }
+    }
 }
 
 /// Returns one line for every cause, with the resources that it affects.
@@ -238,6 +281,48 @@ mod tests {
           table.Users (peersync-dev-Users): it does not carry the tags of this stack
           bucket.site (pages): it is in another account
         change or delete what is in the way, or choose another `stack.name` or `--stage`
+        ");
+    }
+
+    fn holder() -> Holder {
+        Holder {
+            who: "arn:aws:iam::123456789012:user/ada".to_owned(),
+            place: "https://github.com/ada/calls/actions/runs/42".to_owned(),
+            since: "2026-11-28T19:00:00Z".to_owned(),
+            command: "up".to_owned(),
+        }
+    }
+
+    #[test]
+    fn refusal_names_the_run_that_changes_the_stack() {
+        let held = |waited| DeployError::Held { stack: "peersync-dev".to_owned(), holder: holder(), waited };
+        insta::assert_snapshot!(render(&held(None)), @r"
+        another run is changing the stack
+          peersync-dev is being changed by `up`, run by arn:aws:iam::123456789012:user/ada on https://github.com/ada/calls/actions/runs/42 since 2026-11-28T19:00:00Z
+        add `--wait 5m` to wait for it; if it was killed, its lease ends by itself within a minute
+        ");
+        insta::assert_snapshot!(render(&held(Some(Duration::from_secs(300)))), @r"
+        timed out waiting for another run that is changing the stack
+          peersync-dev is being changed by `up`, run by arn:aws:iam::123456789012:user/ada on https://github.com/ada/calls/actions/runs/42 since 2026-11-28T19:00:00Z (waited 5m)
+        see what it is doing, then run the command again
+        ");
+    }
+
+    #[test]
+    fn lost_lease_is_explained() {
+        let failed = ResourceError::new("failed to take the lease on the stack").caused_by("HTTP status 503");
+        let losses = [Loss::Expired(None), Loss::Expired(Some(failed)), Loss::Taken(holder())];
+        let texts: Vec<String> = losses.into_iter().map(|loss| render(&DeployError::LeaseLost(loss))).collect();
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        this run has lost its lease on the stack
+          it has expired because this program was stopped, or this computer suspended, for too long
+        another run may be changing the stack now: run the command again, which continues where it stopped
+        this run has lost its lease on the stack
+          it has expired because it could not be renewed: failed to take the lease on the stack: HTTP status 503
+        another run may be changing the stack now: run the command again, which continues where it stopped
+        this run has lost its lease on the stack
+          it has expired, and now `up`, run by arn:aws:iam::123456789012:user/ada on https://github.com/ada/calls/actions/runs/42 since 2026-11-28T19:00:00Z has it
+        another run may be changing the stack now: run the command again, which continues where it stopped
         ");
     }
 

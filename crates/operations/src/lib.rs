@@ -1,11 +1,12 @@
 //! What the commands do to a stack, apart from how they are called and shown: read it, plan, apply, check, back up,
-//! rotate keys, and find deployed stacks.
+//! rotate keys, keep other runs away, and find deployed stacks.
 
 mod backup;
 mod check;
 mod deployed_stacks;
 mod error;
 mod interrupt;
+mod lease;
 mod leftovers;
 pub mod logs;
 mod naming;
@@ -20,6 +21,7 @@ pub use check::check;
 pub use deployed_stacks::{DeployedStack, find as find_stacks};
 pub use error::DeployError;
 pub use interrupt::{asked_to_stop, until_stopped};
+pub use lease::{Claim, HeldLease, clean_leases, lease_holder};
 pub use naming::naming;
 pub use observed_stack::ObservedStack;
 pub use overview::{Health, Overview, overview};

@@ -28,7 +28,7 @@ impl Rotation {
     /// The key does not exist, is unmanaged, or the distribution that sends it has pending changes of another kind,
     /// which the rotation would apply too.
     pub fn prepare(stack: Arc<Stack>, observed: ObservedStack, key: &'static str) -> Result<Self, DeployError> {
-        let options = observed.options_without_renewal(&stack, false);
+        let options = observed.options_without_renewal(&stack);
         let plan = observed.plan(&options);
         let address = ssm_parameter::address(key);
         let sender = cloudfront_distribution::address();

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use peersync_config::Span;
+
 /// The subcommands of `secrets`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SecretsCommand {
@@ -24,6 +26,9 @@ pub struct SecretsRotateArgs {
     /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
+    /// Wait this long, for example `5m`, if another run is changing the stack. If omitted, fail at once.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
 }
 
 /// A secret of the stack.

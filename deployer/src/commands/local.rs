@@ -69,6 +69,7 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
             kill_signaling_every_ms: milliseconds(args.kill_signaling_every),
         },
         endpoint,
+        place: super::lease::place(),
         reporter: Arc::new(Silent),
     })
 }

@@ -1,12 +1,17 @@
 //! The command `local down`: removes what `local` created in an AWS emulator, and the local data.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{CommandError, Context, Exit, confirm, down, output};
 use crate::cli::{DownArgs, LocalDownArgs};
 use crate::local::database::DataFolder;
 use crate::local::options::data_folder;
 use crate::local::{LocalError, endpoint};
+use peersync_config::Span;
+
+/// How long to wait for a `local` that is deploying, or whose lease has not ended although it was killed.
+const PATIENCE: Span = Span(Duration::from_secs(60));
 
 /// Runs the command.
 ///
@@ -16,7 +21,7 @@ pub async fn run(context: &Context, args: &LocalDownArgs) -> Result<Exit, Comman
     let mut exit = Exit::Done;
     if let Some(endpoint) = endpoint::find(context.named_endpoint().as_deref()).await? {
         // The accounts in an emulator are made up, so no backup is needed.
-        let args = DownArgs { yes: args.yes, no_backup: true };
+        let args = DownArgs { yes: args.yes, no_backup: true, wait: Some(PATIENCE) };
         exit = down::run(&context.at_emulator(endpoint), &args).await?;
     }
     let folder = data_folder(args.data.as_deref());

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::PolicyArgs;
+use peersync_aws::lease::Lease;
 use peersync_resources::kinds::{KINDS, Permission, log_group};
 use peersync_resources::stack::Stack;
 
@@ -77,8 +78,9 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     KINDS.iter().flat_map(|kind| (kind.permissions)(stack)).chain(of_commands(stack)).collect()
 }
 
-/// Returns the permissions that no resource needs: for the caller identity, `logs`, and the backup that `down` makes.
-fn of_commands(stack: &Stack) -> [Permission; 4] {
+/// Returns the permissions that no resource needs: for the caller identity, the lease, `logs`, and the backup that `down`
+/// makes.
+fn of_commands(stack: &Stack) -> [Permission; 5] {
     let tables = |end: &str| {
         ["Users", "UserConnections", "Ephemeral"]
             .map(|table| stack.arn("dynamodb", &format!("table/{}{end}", stack.named(table))))
@@ -86,10 +88,19 @@ fn of_commands(stack: &Stack) -> [Permission; 4] {
     };
     [
         Permission { actions: vec!["sts:GetCallerIdentity"], resources: vec![ANY.to_owned()] },
+        Permission {
+            actions: vec!["ssm:PutParameter", "ssm:GetParametersByPath", "ssm:DeleteParameters"],
+            resources: ["", "/*"].map(|end| stack.arn("ssm", &format!("parameter{}{end}", lease_path(stack)))).to_vec(),
+        },
         Permission { actions: vec!["logs:FilterLogEvents"], resources: log_group::arns(stack) },
         Permission { actions: vec!["dynamodb:CreateBackup", "dynamodb:Scan"], resources: tables("") },
         Permission { actions: vec!["dynamodb:DescribeBackup"], resources: tables("/backup/*") },
     ]
+}
+
+/// The path of the parameters that the lease consists of. Reading by path is a permission on the path itself.
+fn lease_path(stack: &Stack) -> String {
+    Lease::path(&stack.name())
 }
 
 /// Returns the policy document, with one statement for each set of resources and without repetition.

@@ -1,5 +1,6 @@
 //! The command `secrets`: lists the stack's secrets, without their values, and rotates generated keys.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::confirm::confirm;
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit};
+use super::{CommandError, Context, Exit, lease};
 use crate::cli::{SecretName, SecretsCommand, SecretsRotateArgs};
 use crate::report::Style;
 use peersync_operations::{Rotation, until_stopped};
@@ -53,24 +54,16 @@ async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, Com
     let run = Run::new(context);
     run.name_configuration(context)?;
     let stack = run.stack(context).await?;
-    let observed = run.observe(&stack).await?.readable()?;
-    let rotation = Rotation::prepare(stack.clone(), observed, name)?;
+    prepare(&run, &stack, name).await?;
     if !args.yes {
         confirm(&run, &format!("replace {name} of {}", heading(&stack))).await?;
     }
-    let reporter = run.reporter();
-    let rotated = tokio::select! {
-        biased;
-        rotated = rotation.execute(&reporter) => rotated,
-        () = run.interrupt.stop.cancelled() => {
-            run.report.clear();
-            return Err(CommandError::new("the rotation was stopped")
-                .caused_by("the old key is still valid, and the new one may be valid already")
-                .hint("complete it with `peersync-deploy up`"));
-        }
-    };
+    let held = lease::take(&run, &stack, "secrets rotate", args.wait).await?;
+    let rotated = under_lease(&run, &stack, name).await;
+    let ended = lease::give_back(&run, held).await;
     run.report.clear();
     rotated?;
+    ended?;
     run.report.data(&format!("{name} of {} is rotated. {}", stack.name(), consequence(args.name)));
     run.report.event(&json!({
         "event": "result",
@@ -81,6 +74,25 @@ async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, Com
         "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
     }));
     Ok(Exit::Done)
+}
+
+/// Reads the stack and checks that the key can be rotated.
+async fn prepare(run: &Run, stack: &Arc<Stack>, name: &'static str) -> Result<Rotation, CommandError> {
+    let observed = run.observe(stack).await?.readable()?;
+    Ok(Rotation::prepare(stack.clone(), observed, name)?)
+}
+
+/// Rotates the key as the stack is now: until the lease was taken, another run could change it.
+async fn under_lease(run: &Run, stack: &Arc<Stack>, name: &'static str) -> Result<(), CommandError> {
+    let rotation = prepare(run, stack, name).await?;
+    let reporter = run.reporter();
+    tokio::select! {
+        biased;
+        rotated = rotation.execute(&reporter) => Ok(rotated?),
+        () = run.interrupt.stop.cancelled() => Err(CommandError::new("the rotation was stopped")
+            .caused_by("the old key is still valid, and the new one may be valid already")
+            .hint("complete it with `peersync-deploy up`")),
+    }
 }
 
 /// Returns the error for a secret that comes from the environment. `key` is the key of the configuration.

@@ -8,11 +8,13 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::confirm::confirm;
-use super::down::{exit_of, remove};
+use super::down::{exit_of, remove, with_end};
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit};
+use super::{CommandError, Context, Exit, lease};
 use crate::cli::TeardownArgs;
+use crate::report::Summary;
 use peersync_aws::{Clients, Identity};
+use peersync_config::Span;
 use peersync_operations::{DeployedStack, Removal, find_stacks, until_stopped};
 use peersync_resources::stack::Stack;
 
@@ -46,7 +48,7 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
                 exits.push(Exit::Remains);
                 break;
             }
-            exits.push(remove_one(&run, stack, &clients, &identity).await);
+            exits.push(remove_one(&run, stack, &clients, &identity, args.wait).await);
         }
     }
     let worst = [Exit::Remains, Exit::Failed].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done);
@@ -65,9 +67,15 @@ fn show(run: &Run, clients: &Clients, expired: &[DeployedStack]) {
 }
 
 /// Removes one stack. A failure is shown and does not prevent the removal of the others.
-async fn remove_one(run: &Run, found: &DeployedStack, clients: &Clients, identity: &Identity) -> Exit {
+async fn remove_one(
+    run: &Run,
+    found: &DeployedStack,
+    clients: &Clients,
+    identity: &Identity,
+    wait: Option<Span>,
+) -> Exit {
     let stack = Arc::new(found.to_stack(clients, identity, crate::artifacts::without_programs()));
-    match try_remove(run, &stack).await {
+    match remove_alone(run, &stack, wait).await {
         Ok(exit) => exit,
         Err(error) => {
             run.report.warning(&format!("{} could not be removed:\n{}", stack.name(), error.render()));
@@ -76,19 +84,28 @@ async fn remove_one(run: &Run, found: &DeployedStack, clients: &Clients, identit
     }
 }
 
-async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Exit, CommandError> {
+/// Takes the lease on a stack and removes it.
+async fn remove_alone(run: &Run, stack: &Arc<Stack>, wait: Option<Span>) -> Result<Exit, CommandError> {
+    let lease = lease::take(run, stack, "teardown", wait).await?;
+    let removed = try_remove(run, stack).await;
+    let ended = lease::give_back(run, lease).await;
+    let Some(summary) = with_end(removed, ended)? else { return Ok(Exit::Done) };
+    let exit = exit_of(&summary);
+    run.report.summary_as("stack", summary);
+    Ok(exit)
+}
+
+/// Removes a stack, and returns `None` if it has not expired any more.
+async fn try_remove(run: &Run, stack: &Arc<Stack>) -> Result<Option<Summary>, CommandError> {
     let removal = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
     // Somebody may have renewed the expiry since the stack was found.
     let current = DeployedStack { expires_at: removal.expires_at(), ..DeployedStack::default() };
     if !removal.plan.is_empty() && !current.is_expired(SystemTime::now()) {
         run.report.warning(&format!("{} is kept: its expiry was renewed or lifted in the meantime", stack.name()));
-        return Ok(Exit::Done);
+        return Ok(None);
     }
     run.report.destruction(&heading(stack), &removal.plan);
-    let summary = remove(run, stack, removal, "teardown", true).await?;
-    let exit = exit_of(&summary);
-    run.report.summary_as("stack", summary);
-    Ok(exit)
+    remove(run, stack, removal, "teardown", true).await.map(Some)
 }
 
 fn result(run: &Run, expired: &[DeployedStack], protected: &[DeployedStack], dry_run: bool, exit: Exit) -> Value {

@@ -4,16 +4,20 @@
 //! only if an existing resource is changed, replaced or deleted: creating missing resources and renewing the expiry
 //! cannot harm anybody.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::adopt::adopting;
 use super::confirm::{can_ask, confirm};
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit};
+use super::{CommandError, Context, Exit, lease};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_config::Expiry;
-use peersync_engine::{Action, Outcome, Plan, PlanOptions, Problem, Progress, ResourceError, Step};
+use peersync_engine::{
+    Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule,
+};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::s3_program;
@@ -23,7 +27,7 @@ use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 ///
 /// # Errors
 /// Fails without changing anything if the configuration has problems, AWS denies access, unmanaged resources are in the
-/// way, or the user does not confirm.
+/// way, another run is changing the stack, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
     let config = context.config_with_secrets()?;
     match &args.expires {
@@ -35,26 +39,117 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
     agree_without_file(&run, &stack, &observed).await?;
-    let options = observed.options(&stack);
-    let plan = observed.plan(&options);
-    if !plan.conflicts.is_empty() {
-        return Err(DeployError::Conflicts(plan.conflicts).into());
+    let mut change = Change::of(&stack, observed, args)?;
+    while !change.plan.is_empty() {
+        change.show(&run, &stack)?;
+        agree(&run, &stack, &change.plan, args).await?;
+        // Whoever waits for the answer to a question keeps nobody else away: the lease is taken after it, and what was
+        // confirmed is compared with what is then the case.
+        let lease = lease::take(&run, &stack, "up", args.wait).await?;
+        let next = under_lease(&run, &stack, args, &change).await;
+        let ended = lease::give_back(&run, lease).await;
+        match (next, ended) {
+            (Ok(Next::Applied(outcome)), ended) => return Ok(finish(&run, &stack, args, *outcome, ended.err()).await),
+            (Ok(Next::Changed(current)), Ok(())) => change = *current,
+            (_, Err(lost)) => return Err(lost.into()),
+            (Err(error), Ok(())) => return Err(error),
+        }
     }
-    if plan.is_empty() {
-        let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
-        summary.outputs = peersync_operations::places(&stack, &observed.outputs(), observed.expires_at());
-        run.report.summary(summary);
-        return Ok(Exit::Done);
+    let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
+    summary.outputs = change.places(&stack, &change.observed.outputs());
+    run.report.summary(summary);
+    Ok(Exit::Done)
+}
+
+/// What is to be done to the stack, and what it was planned from.
+struct Change {
+    observed: ObservedStack,
+    options: PlanOptions,
+    plan: Plan,
+}
+
+/// How it goes on once the lease is held.
+enum Next {
+    /// The plan was applied.
+    Applied(Box<Applied>),
+    /// The plan is another one than was confirmed, or there is nothing left to do.
+    Changed(Box<Change>),
+}
+
+/// What an apply has done.
+struct Applied {
+    outcome: Outcome,
+    outputs: BTreeMap<&'static str, String>,
+}
+
+impl Change {
+    /// Plans. Resources that the stack does not manage are not changed.
+    fn of(stack: &Stack, observed: ObservedStack, args: &UpArgs) -> Result<Self, CommandError> {
+        let options = observed.options(stack);
+        let plan = observed.plan(&options);
+        if !plan.conflicts.is_empty() {
+            return Err(DeployError::Conflicts(plan.conflicts).into());
+        }
+        Ok(Self { observed, options, plan })
     }
-    let unsuitable = unsuitable_programs(&stack, &plan);
-    let warnings = refuse(unsuitable, stack.clients.endpoint_url.is_some())?;
-    run.report.plan(&heading(&stack), &plan);
-    warnings.iter().for_each(|warning| run.report.warning(warning));
-    agree(&run, &stack, &plan, args.yes).await?;
-    let summary = apply(&run, &stack, &observed, &plan, options, !args.no_check).await;
+
+    fn show(&self, run: &Run, stack: &Stack) -> Result<(), CommandError> {
+        let unsuitable = unsuitable_programs(stack, &self.plan);
+        let warnings = refuse(unsuitable, stack.clients.endpoint_url.is_some())?;
+        run.report.plan(&heading(stack), &self.plan);
+        warnings.iter().for_each(|warning| run.report.warning(warning));
+        Ok(())
+    }
+
+    fn places(&self, stack: &Stack, outputs: &Outputs) -> BTreeMap<&'static str, String> {
+        let expires_at = self.options.tags.get(EXPIRES_TAG).cloned().filter(|at| at != NO_EXPIRY);
+        peersync_operations::places(stack, outputs, expires_at)
+    }
+
+    async fn apply(self, run: &Run, stack: &Stack) -> Applied {
+        run.report.expect(self.plan.pending().count());
+        let (options, reporter) = (self.options.clone(), run.reporter());
+        let outcome = self.observed.apply(&self.plan, options, &run.interrupt, &reporter).await;
+        run.report.clear();
+        let outputs = self.places(stack, &outcome.outputs);
+        Applied { outcome, outputs }
+    }
+}
+
+/// Reads the stack again, since until now another run could change it, and applies the plan that follows from that, if it
+/// is the confirmed one or needs no confirmation.
+async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &Change) -> Result<Next, CommandError> {
+    let observed = run.observe(stack).await?.readable()?;
+    let current = Change::of(stack, observed, args)?;
+    if current.plan.is_empty() {
+        return Ok(Next::Changed(Box::new(current)));
+    }
+    if rule!("confirmed-plan-is-compared", current.plan != confirmed.plan) {
+        run.report.note("The stack has changed since the plan above was made. This is the plan now:");
+        if must_ask(run, &current.plan, args.yes) {
+            return Ok(Next::Changed(Box::new(current)));
+        }
+        current.show(run, stack)?;
+    }
+    Ok(Next::Applied(Box::new(current.apply(run, stack).await)))
+}
+
+/// Checks that the stack answers, and reports how the run has ended.
+async fn finish(run: &Run, stack: &Stack, args: &UpArgs, applied: Applied, lost: Option<DeployError>) -> Exit {
+    let Applied { outcome, outputs } = applied;
+    let mut trouble = lost.map(|lost| lost.problem());
+    if trouble.is_none() && outcome.is_complete() && !args.no_check {
+        trouble = answers(run, stack, &outcome).await;
+    }
+    let mut summary = Summary::new("up", stack.name(), Status::Done).with_outcome(outcome);
+    summary.outputs = outputs;
+    summary.trouble = trouble;
+    if summary.trouble.is_some() {
+        summary.status = Status::Failed;
+    }
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
-    Ok(exit)
+    exit
 }
 
 /// Checks an expiry from the command line as the configuration checks its own.
@@ -108,42 +203,24 @@ fn refuse(unsuitable: Vec<ResourceError>, at_endpoint: bool) -> Result<Vec<Strin
     unsuitable.into_iter().next().map_or(Ok(Vec::new()), |error| Err(error.into()))
 }
 
-async fn agree(run: &Run, stack: &Stack, plan: &Plan, yes: bool) -> Result<(), CommandError> {
-    let harmless = plan.pending().all(is_harmless);
-    if yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask(run)) {
+async fn agree(run: &Run, stack: &Stack, plan: &Plan, args: &UpArgs) -> Result<(), CommandError> {
+    if !must_ask(run, plan, args.yes) {
         return Ok(());
     }
+    if can_ask(run) {
+        lease::refuse_held(run, stack, args.wait).await?;
+    }
     confirm(run, &format!("apply the plan above to {}", heading(stack))).await
+}
+
+fn must_ask(run: &Run, plan: &Plan, yes: bool) -> bool {
+    let harmless = plan.pending().all(is_harmless);
+    !(yes || plan.pending().all(Step::is_renewal) || (harmless && !can_ask(run)))
 }
 
 /// Returns whether a step cannot take anything away from anybody.
 fn is_harmless(step: &Step) -> bool {
     step.action == Action::Create || step.is_renewal()
-}
-
-async fn apply(
-    run: &Run,
-    stack: &Stack,
-    observed: &ObservedStack,
-    plan: &Plan,
-    options: PlanOptions,
-    check: bool,
-) -> Summary {
-    let expires_at = options.tags.get(EXPIRES_TAG).cloned().filter(|at| at != NO_EXPIRY);
-    run.report.expect(plan.pending().count());
-    let outcome: Outcome = observed.apply(plan, options, &run.interrupt, &run.reporter()).await;
-    run.report.clear();
-    let complete = outcome.is_complete();
-    let mut summary = Summary::new("up", stack.name(), Status::Done);
-    summary.outputs = peersync_operations::places(stack, &outcome.outputs, expires_at);
-    if complete && check {
-        summary.trouble = answers(run, stack, &outcome).await;
-    }
-    let mut summary = summary.with_outcome(outcome);
-    if summary.trouble.is_some() {
-        summary.status = Status::Failed;
-    }
-    summary
 }
 
 /// Checks that the page and the API answer, and returns what went wrong, if anything.

@@ -19,7 +19,7 @@ use super::database::{DataFolder, LocalDatabase};
 use super::edge::Source;
 use super::endpoint::Endpoint;
 use super::options::Options;
-use super::provision::{Provisioned, database_stack, endpoint_stack, provision};
+use super::provision::{Provisioned, database_stack, endpoint_stack, provision, provision_alone};
 use super::{LocalError, function_logs, gateway, programs};
 use peersync_engine::Interrupt;
 use peersync_resources::kinds::rest_api;
@@ -123,7 +123,7 @@ async fn at_endpoint(
 ) -> Result<Backend, LocalError> {
     let stack = endpoint_stack(programs::configuration(&options.config, &settings), endpoint).await?;
     let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
-    let provisioned = provision(&stack, |_| true, interrupt, &options.reporter).await?;
+    let provisioned = provision_alone(&stack, interrupt, &options.reporter, options.place.clone()).await?;
     let there = format!("at {}", endpoint.url);
     let absent = stack.clients.absent.iter();
     let mut missing: Vec<String> =

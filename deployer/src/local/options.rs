@@ -33,6 +33,8 @@ pub struct Options {
     pub network: Network,
     /// The AWS emulator, if any.
     pub endpoint: Option<Endpoint>,
+    /// Where this run is, for others who wait for its lease at the emulator.
+    pub place: String,
     /// The receiver of the engine's events.
     pub reporter: Arc<dyn Reporter>,
 }

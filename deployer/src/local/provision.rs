@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::LocalError;
 use super::endpoint::Endpoint;
+use peersync_aws::lease::Holder;
 use peersync_aws::{Clients, ConnectOptions, Identity};
 use peersync_config::Config;
 use peersync_engine::{Address, Interrupt, Outcome, Reporter};
-use peersync_operations::ObservedStack;
+use peersync_operations::{Claim, DeployError, HeldLease, ObservedStack};
 use peersync_resources::catalog;
 use peersync_resources::stack::Stack;
 
 use crate::artifacts;
 
+/// How long to wait for another run at the emulator: longer than the lease of one that was killed.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The account of emulators that have none.
 const ACCOUNT: &str = "000000000000";
 
@@ -24,6 +28,8 @@ const ACCOUNT: &str = "000000000000";
 pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
     let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
     let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
+    // Nobody else uses the database of this process.
+    clients.write_guard.open();
     let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };
     Ok(Arc::new(Stack::new(config, clients, identity, artifacts::without_programs())))
 }
@@ -82,6 +88,31 @@ pub async fn provision(
     let left_out = observed.not_offered.iter();
     let not_offered = left_out.map(|(address, error)| (address.kind, error.causes().join(": "))).collect();
     Ok(Provisioned { outcome, not_offered })
+}
+
+/// Creates everything in an emulator while no other run changes the stack there.
+///
+/// # Errors
+/// Fails like [`provision`], and if another run does not end within a minute.
+pub async fn provision_alone(
+    stack: &Arc<Stack>,
+    interrupt: Interrupt,
+    reporter: &Arc<dyn Reporter>,
+    place: String,
+) -> Result<Provisioned, LocalError> {
+    let failed = |error: DeployError| {
+        let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+        LocalError::part("the stack at the endpoint", format!("{error}{causes}"))
+    };
+    let waiting = |holder: &Holder, _| tracing::info!("waiting for {holder}");
+    let claim = Claim { command: "local", place, wait: Some(PATIENCE), waiting: &waiting };
+    let lease = HeldLease::take(stack, &claim, &interrupt, reporter).await.map_err(failed)?;
+    lease.stops(&interrupt);
+    let provisioned = provision(stack, |_| true, interrupt, reporter).await;
+    lease.give_back(reporter).await.map_err(failed)?;
+    // From now on the product itself writes its users' data.
+    stack.clients.write_guard.open();
+    provisioned
 }
 
 impl Provisioned {

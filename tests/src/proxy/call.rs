@@ -44,6 +44,11 @@ impl Call {
         operation::mutating(&self.service, &self.operation)
     }
 
+    /// Whether it is about the lease on a stack.
+    pub fn is_of_lease(&self) -> bool {
+        self.service == "ssm" && self.text().contains("/peersync-lease/")
+    }
+
     /// A field of the form body that the query protocols send, `SecurityGroupId.1`.
     pub fn parameter(&self, name: &str) -> Option<String> {
         operation::form(&self.body).find(|(key, _)| key == name).map(|(_, value)| value)

@@ -16,6 +16,8 @@ pub struct Record {
     pub path: String,
     /// Whether it changes anything.
     pub mutating: bool,
+    /// Whether it is about the lease on a stack.
+    pub of_lease: bool,
     /// When it came in.
     pub began: Instant,
     /// When it was answered.
@@ -65,6 +67,11 @@ pub fn mutating(records: &[Record]) -> Vec<String> {
         .collect()
 }
 
+/// Returns the requests that changed something of the stack itself, or tried to: all but those about the lease.
+pub fn changing(records: &[Record]) -> Vec<Record> {
+    records.iter().filter(|record| record.mutating && !record.of_lease).cloned().collect()
+}
+
 /// Returns the length of the longest chain of requests in which each began after the one before it had ended.
 pub fn longest_chain(records: &[Record]) -> usize {
     let mut by_end: Vec<&Record> = records.iter().collect();
@@ -101,6 +108,7 @@ mod tests {
             operation: text(),
             path: text(),
             mutating: false,
+            of_lease: false,
             began: at(began),
             ended: at(ended),
             status: None,

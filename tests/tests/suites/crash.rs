@@ -61,6 +61,7 @@ async fn killed_up_is_finished_by_the_next_up() {
         unmanaged::log_group(&stage.clients, "/theirs").await;
         let before = census(&stage.clients).await;
         assert!(killed_after(&stage, &["up", "--yes", "--no-check"], calls).await, "it ended before {calls} calls");
+        stage.outlast_lease();
         stage.up().await;
         stage.plan(0).await;
         let mut now: Vec<String> = census(&stage.clients)
@@ -86,17 +87,19 @@ fn kind(key: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_down_is_finished_by_the_next_down() {
     let mut random = random();
-    let stage = stage().await;
-    let before = census(&stage.clients).await;
-    stage.up().await;
-    stage.proxy().log.take();
-    stage.down().await;
-    let whole = mutating(&stage.proxy().log.take()).len();
+    let reference = stage().await;
+    reference.up().await;
+    reference.proxy().log.take();
+    reference.down().await;
+    let whole = mutating(&reference.proxy().log.take()).len();
     for kill in 1..=KILLS {
+        let stage = stage().await;
+        let before = census(&stage.clients).await;
         stage.up().await;
         let calls = random.random_range(1..whole);
         println!("down: kill {kill} of {KILLS} after {calls} of {whole} changing calls");
         killed_after(&stage, &["down", "--yes", "--no-backup"], calls).await;
+        stage.outlast_lease();
         stage.down().await;
         let left = difference(&before, &census(&stage.clients).await);
         assert!(left.is_empty(), "after a kill at {calls}:\n{}", left.join("\n"));

@@ -14,6 +14,7 @@ mod faults;
 mod finding;
 mod host;
 mod identity;
+mod lease;
 mod local;
 mod local_endpoint;
 mod localstack;

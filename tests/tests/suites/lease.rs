@@ -1,0 +1,328 @@
+//! One run at a time changes a stack: runs that begin together, that are killed or stopped, and whose requests are lost.
+
+use std::time::{Duration, Instant};
+
+use peersync_tests::census::{census, difference};
+use peersync_tests::deployer::{Run, ended};
+use peersync_tests::emulator::Emulator;
+use peersync_tests::proxy::call::Call;
+use peersync_tests::proxy::faults::{Fault, Faults};
+use peersync_tests::proxy::log::{Record, changing, mutating};
+use peersync_tests::proxy::{Proxy, Settings};
+use peersync_tests::stage::Stage;
+use serde_json::Value;
+use tokio::process::Child;
+
+/// A run with a proxy of its own, so that its requests are known.
+struct Runner {
+    proxy: Proxy,
+    child: Child,
+    started: Instant,
+}
+
+/// What a run has done.
+struct Ended {
+    run: Run,
+    records: Vec<Record>,
+}
+
+impl Runner {
+    /// Starts a command whose requests take a little, so that the others meet it at work.
+    async fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        Self::with(stage, Duration::from_millis(20), arguments).await
+    }
+
+    async fn with(stage: &Stage, latency: Duration, arguments: &[&str]) -> Self {
+        let settings = Settings { latency, ..Settings::default() };
+        let proxy = Proxy::start(&stage.emulator, settings).await.unwrap();
+        let mut command = stage.command(arguments);
+        let child = command.env("AWS_ENDPOINT_URL", &proxy.url).spawn().unwrap();
+        Self { proxy, child, started: Instant::now() }
+    }
+
+    /// Waits until it has sent this number of changes.
+    async fn at_work(&mut self, changes: usize) {
+        while changing(&self.proxy.log.all()).len() < changes {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended before {changes} changes");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        assert!(tokio::process::Command::new("kill").args([name, &id]).status().await.unwrap().success());
+    }
+
+    async fn ended(self) -> Ended {
+        let run = ended(self.child, self.started).await;
+        Ended { run, records: self.proxy.log.all() }
+    }
+}
+
+/// Waits until all have ended, and checks that they have succeeded.
+async fn all_succeed(runners: Vec<Runner>) -> Vec<Ended> {
+    let mut all = Vec::new();
+    for runner in runners {
+        let Ended { run, records } = runner.ended().await;
+        all.push(Ended { run: run.expect(0), records });
+    }
+    all
+}
+
+/// Asserts that each run had ended its changes before the next one began with its own.
+#[track_caller]
+fn never_interleaved(all: &[Ended]) {
+    let span = |ended: &Ended| {
+        let changes = changing(&ended.records);
+        let first = changes.iter().map(|record| record.began).min()?;
+        Some((first, changes.iter().map(|record| record.ended).max()?))
+    };
+    let mut spans: Vec<(Instant, Instant)> = all.iter().filter_map(span).collect();
+    assert!(!spans.is_empty(), "none changed anything");
+    spans.sort();
+    for pair in spans.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "two runs changed the stack at once: {pair:?}");
+    }
+}
+
+fn status(ended: &Ended) -> Value {
+    ended.run.result()["status"].clone()
+}
+
+const UP: [&str; 5] = ["up", "--yes", "--no-check", "--wait", "4m"];
+
+/// Several runs of `up` begin at once: one creates the stack, and the others find it.
+async fn at_once(runs: usize, ahead: Duration) {
+    let stage = Stage::new(Emulator::shared()).await;
+    let before = census(&stage.clients).await;
+    let mut runners = Vec::new();
+    for _ in 0..runs {
+        let runner = Runner::start(&stage, &UP).await;
+        runner.proxy.advance(ahead);
+        runners.push(runner);
+    }
+    let all = all_succeed(runners).await;
+    never_interleaved(&all);
+    let count = |wanted: &str| all.iter().filter(|ended| status(ended) == wanted).count();
+    assert_eq!((count("done"), count("nothing_to_do")), (1, runs - 1), "one did everything");
+    let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
+    assert_eq!(hosts.reservations().iter().map(|one| one.instances().len()).sum::<usize>(), 1);
+    stage.proxy().advance(ahead);
+    stage.plan(0).await;
+    stage.down().await;
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new(), "no lease is left either");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_at_once_take_turns() {
+    at_once(2, Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_runs_at_once_take_turns() {
+    at_once(5, Duration::ZERO).await;
+}
+
+/// Leases go by AWS's clock alone; that computers differ among each other is part of the simulation in `peersync-aws`. From
+/// four minutes on, the SDK itself takes refusals for a consequence of the wrong clock and repeats the calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_take_turns_on_computers_that_are_minutes_slow() {
+    at_once(2, Duration::from_secs(200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_run_is_refused_at_once_and_names_the_first() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let mut first = Runner::with(&stage, Duration::from_millis(150), &["up", "--yes", "--no-check"]).await;
+    first.at_work(2).await;
+    for command in [&["up", "--yes", "--no-check"][..], &["down", "--yes", "--no-backup"]] {
+        stage.proxy().log.take();
+        let refused = stage.run(command).await.expect(1);
+        let error = &refused.result()["error"];
+        assert_eq!(error["summary"], "another run is changing the stack");
+        let cause = error["causes"][0].as_str().unwrap();
+        let process = format!("(process {})", first.child.id().unwrap());
+        for part in ["peersync-dev is being changed by `up`, run by ", &stage.account, &process, " since 20"] {
+            assert!(cause.contains(part), "{part} in {cause}");
+        }
+        assert!(error["hint"].as_str().unwrap().contains("--wait 5m"), "{error}");
+        assert_eq!(mutating(&stage.proxy().log.take()), Vec::<String>::new());
+    }
+    // What changes nothing needs no lease.
+    stage.plan(3).await;
+    stage.run(&["status"]).await.expect(0);
+    stage.run(&["outputs"]).await;
+    let waited = Runner::start(&stage, &["down", "--yes", "--no-backup", "--wait", "4m"]).await;
+    let all = all_succeed(vec![first, waited]).await;
+    never_interleaved(&all);
+    let waiting = all[1].run.events_of("lease");
+    assert_eq!(waiting[0]["state"], "waiting", "{waiting:?}");
+    assert_eq!(waiting[0]["holder"]["command"], "up", "{waiting:?}");
+    assert_eq!(waiting.last().unwrap()["state"], "taken", "{waiting:?}");
+    assert_eq!(all[1].run.undocumented(), Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_has_an_end() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let mut first = Runner::with(&stage, Duration::from_millis(400), &["up", "--yes", "--no-check"]).await;
+    first.at_work(1).await;
+    let late = stage.run(&["up", "--yes", "--no-check", "--wait", "1s"]).await.expect(1);
+    let error = &late.result()["error"];
+    assert_eq!(error["summary"], "timed out waiting for another run that is changing the stack");
+    assert!(error["causes"][0].as_str().unwrap().ends_with("(waited 1s)"), "{error}");
+    first.signal("-INT").await;
+    let _ = first.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_run_is_followed_within_a_minute_by_those_that_wait_one_at_a_time() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let mut first = Runner::start(&stage, &UP).await;
+    first.at_work(5).await;
+    let mut runners = Vec::new();
+    for _ in 0..4 {
+        runners.push(Runner::start(&stage, &UP).await);
+    }
+    first.signal("-KILL").await;
+    let killed = Instant::now();
+    let all = all_succeed(runners).await;
+    never_interleaved(&all);
+    let began = all.iter().flat_map(|ended| changing(&ended.records)).map(|record| record.began).min().unwrap();
+    assert!(began.duration_since(killed) < Duration::from_secs(60), "{:?}", began.duration_since(killed));
+    assert_eq!(all.iter().filter(|ended| status(ended) == "done").count(), 1, "one finished the work");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_that_was_stopped_past_its_lease_changes_nothing_more() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let mut first = Runner::with(&stage, Duration::from_millis(100), &["up", "--yes", "--no-check"]).await;
+    first.at_work(10).await;
+    first.signal("-STOP").await;
+    let second = Runner::start(&stage, &UP).await;
+    let second = all_succeed(vec![second]).await;
+    assert_eq!(status(&second[0]), "done", "it finished the work");
+    let resumed = Instant::now();
+    first.signal("-CONT").await;
+    let Ended { run, records } = first.ended().await;
+    let result = run.expect(1).result();
+    assert_eq!(result["error"]["summary"], "this run has lost its lease on the stack", "{result:#}");
+    let late: Vec<Record> = changing(&records).into_iter().filter(|record| record.began > resumed).collect();
+    assert!(late.is_empty(), "{late:#?}");
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_beside_down_take_turns() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    stage.configure("[api]\nmemory_mb = 512\n");
+    let down = Runner::start(&stage, &["down", "--yes", "--no-backup", "--wait", "4m"]).await;
+    let up = Runner::start(&stage, &UP).await;
+    let all = all_succeed(vec![down, up]).await;
+    never_interleaved(&all);
+    let last = |ended: &Ended| changing(&ended.records).iter().map(|record| record.ended).max();
+    let is_up = last(&all[1]) > last(&all[0]);
+    let plan = stage.run(&["plan"]).await.expect(0);
+    let pending = plan.steps();
+    assert!(if is_up { pending.is_empty() } else { pending.iter().all(|step| step.action == "create") }, "{pending:?}");
+    assert_eq!(plan.result()["status"], if is_up { "nothing_to_do" } else { "changes_pending" });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_beside_teardown_take_turns() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.run(&["up", "--yes", "--no-check", "--expires", "2s"]).await.expect(0);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let teardown = Runner::start(&stage, &["teardown", "--expired", "--yes", "--wait", "4m"]).await;
+    let up = Runner::start(&stage, &[&UP[..], &["--expires", "48h"]].concat()).await;
+    let all = all_succeed(vec![teardown, up]).await;
+    never_interleaved(&all);
+    // Whichever came first: what `up` left is there, since its expiry counts.
+    stage.plan(0).await;
+}
+
+/// Without a terminal and without `-y`, only creations are allowed: what they have become in the meantime is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_that_has_changed_while_waiting_is_not_applied_unasked() {
+    let stage = Stage::new(Emulator::shared()).await;
+    std::fs::write(stage.folder().join("other.toml"), "[api]\nmemory_mb = 512\n").unwrap();
+    let mut first = Runner::with(&stage, Duration::from_millis(150), &["up", "--yes", "--no-check"]).await;
+    first.at_work(1).await;
+    let other = Runner::start(&stage, &["-c", "other.toml", "up", "--no-check", "--wait", "4m"]).await;
+    let _ = all_succeed(vec![first]).await;
+    let Ended { run, records } = other.ended().await;
+    let result = run.expect(2).result();
+    assert!(result["error"]["hint"].as_str().unwrap().contains("add `-y`"), "{result:#}");
+    assert!(changing(&records).is_empty());
+    stage.plan(0).await;
+}
+
+fn takes(call: &Call) -> bool {
+    call.is_of_lease() && call.operation == "PutParameter"
+}
+
+fn gives_back(call: &Call) -> bool {
+    call.is_of_lease() && call.operation == "DeleteParameters"
+}
+
+async fn up_and_down_with(fault: Fault, meant: fn(&Call) -> bool) {
+    let faults = Some(Faults::of_each_first(fault, meant));
+    let stage = Stage::with(Emulator::shared(), Settings { faults, ..Settings::default() }).await;
+    let before = census(&stage.clients).await;
+    stage.up().await;
+    stage.down().await;
+    assert!(stage.proxy().log.all().iter().any(|record| record.by.is_some()), "no fault was injected");
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answer_to_taking_the_lease_is_recognized() {
+    up_and_down_with(Fault::DroppedAfter, takes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answer_to_giving_the_lease_back_is_recognized() {
+    up_and_down_with(Fault::DroppedAfter, gives_back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_return_of_the_lease_is_repeated() {
+    up_and_down_with(Fault::Throttled, gives_back).await;
+}
+
+/// It may still be on its way, and must not be repeated while another run could have the lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_return_of_the_lease_is_repeated_once_the_lease_is_over() {
+    up_and_down_with(Fault::DroppedBefore, gives_back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_permission_for_the_lease_is_reported_before_any_change() {
+    let refuse = vec![(
+        "GetParametersByPath".to_owned(),
+        400,
+        "AccessDeniedException".to_owned(),
+        "not authorized to perform: ssm:GetParametersByPath".to_owned(),
+    )];
+    let stage = Stage::with(Emulator::shared(), Settings { refuse, ..Settings::default() }).await;
+    let refused = stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
+    let error = &refused.result()["error"];
+    assert_eq!(error["summary"], "failed to read the lease on the stack");
+    assert!(error["hint"].as_str().unwrap().contains("peersync-deploy policy"), "{error}");
+    assert_eq!(mutating(&stage.proxy().log.all()), Vec::<String>::new());
+}
+
+/// What a killed run leaves of its lease is gone after the next `down`, even if that finds no stack.
+#[tokio::test(flavor = "multi_thread")]
+async fn lease_of_a_killed_run_is_cleaned_up() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let before = census(&stage.clients).await;
+    let slot = "/peersync-lease/peersync-dev/71000000";
+    let call = stage.clients.ssm.put_parameter().name(slot).value("{}");
+    call.r#type(aws_sdk_ssm::types::ParameterType::String).send().await.unwrap();
+    let down = stage.down().await;
+    assert_eq!(down.result()["status"], "nothing_to_do");
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}
