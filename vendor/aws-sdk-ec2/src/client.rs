@@ -132,6 +132,8 @@ pub mod customize;
 
 mod delete_security_group;
 
+mod delete_tags;
+
 mod describe_addresses;
 
 mod describe_iam_instance_profile_associations;

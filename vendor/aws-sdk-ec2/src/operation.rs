@@ -26,6 +26,9 @@ pub mod create_tags;
 /// Types for the `DeleteSecurityGroup` operation.
 pub mod delete_security_group;
 
+/// Types for the `DeleteTags` operation.
+pub mod delete_tags;
+
 /// Types for the `DescribeAddresses` operation.
 pub mod describe_addresses;
 

@@ -56,6 +56,10 @@ pub(crate) mod shape_delete_security_group;
 
 pub(crate) mod shape_delete_security_group_input;
 
+pub(crate) mod shape_delete_tags;
+
+pub(crate) mod shape_delete_tags_input;
+
 pub(crate) mod shape_describe_addresses;
 
 pub(crate) mod shape_describe_addresses_input;

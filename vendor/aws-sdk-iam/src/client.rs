@@ -113,4 +113,8 @@ mod tag_instance_profile;
 
 mod tag_role;
 
+mod untag_instance_profile;
+
+mod untag_role;
+
 mod update_assume_role_policy;

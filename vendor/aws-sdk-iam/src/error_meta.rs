@@ -675,6 +675,59 @@ impl From<crate::operation::tag_role::TagRoleError> for Error {
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::untag_instance_profile::UntagInstanceProfileError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::untag_instance_profile::UntagInstanceProfileError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::untag_instance_profile::UntagInstanceProfileError> for Error {
+    fn from(err: crate::operation::untag_instance_profile::UntagInstanceProfileError) -> Self {
+        match err {
+            crate::operation::untag_instance_profile::UntagInstanceProfileError::ConcurrentModificationException(inner) => {
+                Error::ConcurrentModificationException(inner)
+            }
+            crate::operation::untag_instance_profile::UntagInstanceProfileError::InvalidInputException(inner) => Error::InvalidInputException(inner),
+            crate::operation::untag_instance_profile::UntagInstanceProfileError::NoSuchEntityException(inner) => Error::NoSuchEntityException(inner),
+            crate::operation::untag_instance_profile::UntagInstanceProfileError::ServiceFailureException(inner) => {
+                Error::ServiceFailureException(inner)
+            }
+            crate::operation::untag_instance_profile::UntagInstanceProfileError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::untag_role::UntagRoleError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::untag_role::UntagRoleError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::untag_role::UntagRoleError> for Error {
+    fn from(err: crate::operation::untag_role::UntagRoleError) -> Self {
+        match err {
+            crate::operation::untag_role::UntagRoleError::ConcurrentModificationException(inner) => Error::ConcurrentModificationException(inner),
+            crate::operation::untag_role::UntagRoleError::NoSuchEntityException(inner) => Error::NoSuchEntityException(inner),
+            crate::operation::untag_role::UntagRoleError::ServiceFailureException(inner) => Error::ServiceFailureException(inner),
+            crate::operation::untag_role::UntagRoleError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::update_assume_role_policy::UpdateAssumeRolePolicyError, R>>
     for Error
 where

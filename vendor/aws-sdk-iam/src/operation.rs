@@ -65,5 +65,11 @@ pub mod tag_instance_profile;
 /// Types for the `TagRole` operation.
 pub mod tag_role;
 
+/// Types for the `UntagInstanceProfile` operation.
+pub mod untag_instance_profile;
+
+/// Types for the `UntagRole` operation.
+pub mod untag_role;
+
 /// Types for the `UpdateAssumeRolePolicy` operation.
 pub mod update_assume_role_policy;

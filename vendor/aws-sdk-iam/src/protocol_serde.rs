@@ -108,6 +108,14 @@ pub(crate) mod shape_tag_role;
 
 pub(crate) mod shape_tag_role_input;
 
+pub(crate) mod shape_untag_instance_profile;
+
+pub(crate) mod shape_untag_instance_profile_input;
+
+pub(crate) mod shape_untag_role;
+
+pub(crate) mod shape_untag_role_input;
+
 pub(crate) mod shape_update_assume_role_policy;
 
 pub(crate) mod shape_update_assume_role_policy_input;

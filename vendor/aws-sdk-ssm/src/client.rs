@@ -90,3 +90,5 @@ mod get_parameters;
 mod list_tags_for_resource;
 
 mod put_parameter;
+
+mod remove_tags_from_resource;

@@ -25,3 +25,6 @@ pub mod list_tags_for_resource;
 
 /// Types for the `PutParameter` operation.
 pub mod put_parameter;
+
+/// Types for the `RemoveTagsFromResource` operation.
+pub mod remove_tags_from_resource;
