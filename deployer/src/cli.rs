@@ -127,6 +127,19 @@ pub struct PlanArgs {
     /// Show what `up --adopt` would do.
     #[arg(long)]
     pub adopt: bool,
+    /// The form of the plan. Not with `--output json`.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub format: PlanFormat,
+}
+
+/// The form of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Text for a terminal.
+    #[default]
+    Text,
+    /// Markdown for a comment on a pull request, at most 65,536 characters.
+    Markdown,
 }
 
 /// Arguments of `down`.

@@ -92,7 +92,12 @@ impl Stage {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut all = vec!["--output", "json"];
         all.extend(arguments);
-        let mut command = deployer::command(self.folder.path(), &all);
+        self.command_for_people(&all)
+    }
+
+    /// The deployer's command line: text, this account, this endpoint.
+    pub fn command_for_people(&self, arguments: &[&str]) -> Command {
+        let mut command = deployer::command(self.folder.path(), arguments);
         let endpoint = self.proxy.as_ref().map_or(&self.emulator, |proxy| &proxy.url);
         command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", &self.account).env("AWS_SECRET_ACCESS_KEY", "secret");
@@ -102,6 +107,11 @@ impl Stage {
     /// Runs the deployer to its end.
     pub async fn run(&self, arguments: &[&str]) -> Run {
         deployer::run(self.command(arguments)).await
+    }
+
+    /// Returns what a person reads on stdout, of a command that must end with this code.
+    pub async fn shown(&self, arguments: &[&str], code: i32) -> String {
+        deployer::run(self.command_for_people(arguments)).await.expect(code).stdout
     }
 
     /// Starts the deployer.

@@ -178,7 +178,7 @@ mod tests {
             reason: Reason::Unknown,
         };
         let changes = Changes::from_iter(fields.iter().map(change));
-        Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new() }
+        Step::new(Address::new("table", "Users"), action, changes)
     }
 
     #[test]

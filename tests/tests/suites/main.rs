@@ -1,6 +1,7 @@
 //! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
 //!
 
+mod attributes;
 mod behaviours;
 mod changes;
 mod contract;
@@ -21,3 +22,4 @@ mod operating;
 mod order;
 mod policy;
 mod proxy;
+mod tags;

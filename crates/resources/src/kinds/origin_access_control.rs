@@ -70,6 +70,10 @@ impl Resource for AccessControl {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         Vec::new()
     }

@@ -78,6 +78,10 @@ impl Resource for HeadersPolicy {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         Vec::new()
     }

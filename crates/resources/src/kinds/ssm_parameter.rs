@@ -10,7 +10,7 @@ use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTaggi
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
@@ -32,9 +32,9 @@ const FORM: FieldName = FieldName::new("form");
 /// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
 const KEY_BYTES: usize = 32;
 /// The desired value of the field `form` of generated keys.
-const KEY_FORM: &str = "32 random bytes";
+const KEY_FORM: &str = "a random key";
 /// The value of the field `form` if the parameter does not hold a key.
-const OTHER_FORM: &str = "something else";
+const OTHER_FORM: &str = "changed by hand";
 /// The suffix under which a rotation keeps the previous key, which is deleted together with the key.
 const PREVIOUS: &str = "-previous";
 /// The error codes for a parameter that does not exist.
@@ -113,6 +113,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "ssm:DeleteParameters",
             "ssm:ListTagsForResource",
             "ssm:AddTagsToResource",
+            "ssm:RemoveTagsFromResource",
         ],
         resources: vec![stack.arn("ssm", &format!("parameter{}/*", stack.parameter_prefix()))],
     }]
@@ -122,6 +123,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Parameter {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -167,8 +172,9 @@ impl Resource for Parameter {
         let fields = Fields::new().with(TYPE, ParameterType::SecureString.as_str());
         match self.source {
             Source::Configured(_, secret) => {
-                let value = secret(&self.stack.config).and_then(Secret::value);
-                fields.with(VALUE, value.map_or(Field::Unknown, Field::secret))
+                let secret = secret(&self.stack.config);
+                let not_given = || Field::NotGiven(secret.map_or_else(String::new, not_set));
+                fields.with(VALUE, secret.and_then(Secret::value).map_or_else(not_given, Field::secret))
             }
             Source::Generated => fields.with(FORM, KEY_FORM),
         }
@@ -206,12 +212,18 @@ impl Resource for Parameter {
             call.send().await.context("failed to change the parameter")?;
             outputs = self.outputs(&value);
         }
-        if changes.tags() {
+        let kind = ResourceTypeForTagging::Parameter;
+        let remove = |keys| async {
+            let call = ssm.remove_tags_from_resource().resource_type(kind.clone()).resource_id(&self.name);
+            let answer = call.set_tag_keys(Some(keys)).send().await;
+            answer.context("failed to remove tags of the parameter").map(|_| ())
+        };
+        let put = async {
             let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the parameter")?;
-            let call = ssm.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-            let call = call.resource_id(&self.name).set_tags(Some(tags));
-            call.send().await.context("failed to tag the parameter")?;
-        }
+            let call = ssm.add_tags_to_resource().resource_type(kind.clone()).resource_id(&self.name);
+            call.set_tags(Some(tags)).send().await.context("failed to tag the parameter").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(outputs)
     }
 
@@ -262,6 +274,11 @@ impl Parameter {
             Source::Configured(..) => outputs,
         }
     }
+}
+
+/// Says that the environment variable of a secret is not set.
+fn not_set(secret: &Secret) -> String {
+    format!("{} is not set", secret.env)
 }
 
 fn form(value: &str) -> &'static str {
