@@ -1,9 +1,11 @@
 //! What the user sees: data on standard output and progress on standard error, for people or as JSON lines for
 //! programs.
 
+mod difference;
 mod invocation;
 mod json;
 mod live;
+mod markdown;
 mod plain;
 mod plan_text;
 pub mod problem;
@@ -172,6 +174,11 @@ impl Report {
     pub fn plan(&self, heading: &str, plan: &Plan) {
         self.event(&json!({ "event": "plan", "steps": steps_of(plan) }));
         self.data(&format!("{}\n\n{}", self.style.bold(heading), plan_text::plan(plan, self.style)));
+    }
+
+    /// Shows a plan as Markdown, for a comment on a pull request.
+    pub fn plan_as_markdown(&self, heading: &str, plan: &Plan) {
+        self.data(&markdown::plan(heading, plan));
     }
 
     /// Shows what is about to be deleted.

@@ -108,6 +108,11 @@ fn branch_names_are_rejected_as_stages() {
 }
 
 #[test]
+fn plan_is_either_markdown_or_json() {
+    assert_snapshot!(Folder::empty().seen(&["plan", "--format", "markdown", "--output", "json"]));
+}
+
+#[test]
 fn teardown_requires_the_expired_flag() {
     assert_snapshot!(Folder::empty().seen(&["teardown"]));
 }

@@ -7,6 +7,7 @@ use aws_sdk_cloudfront::types::{
 };
 use aws_sdk_ec2::types::{IamInstanceProfileSpecification, IpPermission, IpRange};
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_s3::types::{CorsConfiguration, CorsRule};
 
 use crate::clients::REGION;
 use crate::stage::Stage;
@@ -174,4 +175,50 @@ pub async fn throttling(stage: &Stage) {
     let call = stage.clients.api_gateway.update_stage().rest_api_id(api_id(stage).await).stage_name("api");
     let call = call.patch_operations(replace("/*/*/throttling/rateLimit", "9999"));
     call.send().await.expect("it can be changed");
+}
+
+/// Reserves no concurrency for a function, so that nobody can call it.
+pub async fn no_concurrency(stage: &Stage) {
+    let call = stage.clients.lambda.put_function_concurrency().function_name(format!("{}-signup", stage.stack()));
+    call.reserved_concurrent_executions(0).send().await.expect("the concurrency can be reserved");
+}
+
+/// Lets everybody call a function.
+pub async fn public_function(stage: &Stage) {
+    let call = stage.clients.lambda.add_permission().function_name(format!("{}-friends", stage.stack()));
+    let call = call.statement_id("everybody").action("lambda:InvokeFunction").principal("*");
+    call.send().await.expect("the statement can be added");
+}
+
+/// Switches the actions of an alarm off.
+pub async fn silent_alarm(stage: &Stage) {
+    let call = stage.clients.cloudwatch.disable_alarm_actions().alarm_names(format!("{}-api-5xx", stage.stack()));
+    call.send().await.expect("the actions can be switched off");
+}
+
+/// Gives a page another content type, as by an upload of the same file with another tool, once S3's clock, which counts
+/// seconds, shows a later one than at the upload.
+pub async fn content_type(stage: &Stage) {
+    let (s3, bucket) = (&stage.clients.s3, stage.bucket());
+    let listed = s3.list_objects_v2().bucket(&bucket).send().await.expect("the bucket can be listed");
+    let uploaded = listed.contents().iter().filter_map(|object| object.last_modified()).max().map(|time| time.secs());
+    let page = s3.get_object().bucket(&bucket).key("index.html").send().await.expect("the page is there");
+    let body = page.body.collect().await.expect("the page can be read").to_vec();
+    loop {
+        let call = s3.put_object().bucket(&bucket).key("index.html").content_type("application/octet-stream");
+        call.body(body.clone().into()).send().await.expect("the page can be put");
+        let head = s3.head_object().bucket(&bucket).key("index.html").send().await.expect("the page is there");
+        if head.last_modified().map(|time| time.secs()) > uploaded {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// Lets the pages of every origin read the bucket.
+pub async fn cors(stage: &Stage) {
+    let rule = CorsRule::builder().allowed_methods("GET").allowed_origins("*").build().expect("the rule is complete");
+    let rules = CorsConfiguration::builder().cors_rules(rule).build().expect("the rules are complete");
+    let call = stage.clients.s3.put_bucket_cors().bucket(stage.bucket()).cors_configuration(rules);
+    call.send().await.expect("the rules can be set");
 }

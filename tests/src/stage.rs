@@ -92,7 +92,12 @@ impl Stage {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut all = vec!["--output", "json"];
         all.extend(arguments);
-        let mut command = deployer::command(self.folder.path(), &all);
+        self.command_for_people(&all)
+    }
+
+    /// The deployer's command line: text, this account, this endpoint.
+    pub fn command_for_people(&self, arguments: &[&str]) -> Command {
+        let mut command = deployer::command(self.folder.path(), arguments);
         let endpoint = self.proxy.as_ref().map_or(&self.emulator, |proxy| &proxy.url);
         command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", &self.account).env("AWS_SECRET_ACCESS_KEY", "secret");
@@ -107,6 +112,11 @@ impl Stage {
     /// Lets the minute pass at AWS after which the lease of a run that was killed has ended.
     pub fn outlast_lease(&self) {
         self.proxy().advance(Duration::from_secs(60));
+    }
+
+    /// Returns what a person reads on stdout, of a command that must end with this code.
+    pub async fn shown(&self, arguments: &[&str], code: i32) -> String {
+        deployer::run(self.command_for_people(arguments)).await.expect(code).stdout
     }
 
     /// Starts the deployer.

@@ -10,7 +10,7 @@ const LONGEST_BUCKET: usize = 63;
 /// The length of `-{account}-{region}` with the shortest region name, in characters.
 const SHORTEST_PLACE: usize = "-123456789012-us-east-1".len();
 /// AWS's limit of tags per resource, less PeerSync's own and those that single resources add.
-const MOST_TAGS: usize = 40;
+const MOST_TAGS: usize = 35;
 /// AWS's limits for a tag's key and value, in characters.
 const LONGEST_TAG_KEY: usize = 128;
 const LONGEST_TAG_VALUE: usize = 256;

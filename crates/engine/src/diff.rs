@@ -1,16 +1,20 @@
 //! The difference between actual and desired state: pure data, no provider, no `await`.
 
-use std::collections::BTreeMap;
+mod compare;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::digest::Applied;
-use super::value::{Field, LiveField};
-use super::{FieldName, Fields, Live, Tags};
+pub use self::compare::{compare, creation, not_compared};
+use super::FieldName;
+use super::tag_record::is_record;
 
 /// The key of the tag that holds the digest.
 pub const DIGEST_TAG: &str = "peersync:digest";
+/// The key of the tag that records which tags were put.
+pub const RECORD_TAG: &str = "peersync:tags";
+/// The beginning of the keys of all tags of this program.
+pub const OWN_TAGS: &str = "peersync:";
 /// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.
 pub const EXPIRES_TAG: &str = "peersync:expires-at";
 /// The value of [`EXPIRES_TAG`] after an expiry was lifted. It sorts after every moment.
@@ -19,22 +23,29 @@ pub const NO_EXPIRY: &str = "never";
 pub const EXPIRES_BY_TAG: &str = "peersync:expires-by";
 
 /// Shown in place of a secret.
-const SECRET: &str = "(secret)";
+pub const SECRET: &str = "(secret)";
+/// Shown in place of a secret that differs from the one before.
+pub const NEW_SECRET: &str = "(new secret)";
 /// Shown in place of a value that is not known before the apply.
-const UNKNOWN: &str = "(known after apply)";
+pub const UNKNOWN: &str = "(known after apply)";
 /// Shown in place of a value that the provider does not return.
-const UNREADABLE: &str = "(not readable)";
+pub const UNREADABLE: &str = "(not readable)";
+
+/// The beginning of the names of changes that are tags.
+const TAG_PREFIX: &str = "tags.";
 
 /// Why a field differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The configuration has changed since it was last applied.
+    /// The desired state has changed since it was last applied: the configuration, or the version of this program.
     Configuration,
     /// The field was changed in AWS since it was last applied.
     Drift,
     /// Both the configuration and the field in AWS have changed.
     Both,
+    /// The field follows from another resource, which is created or replaced.
+    Consequence,
     /// The reason is unknown, because the resource carries no digest.
     Unknown,
 }
@@ -66,26 +77,36 @@ pub struct FieldChange {
     pub field: String,
     /// The actual value, or `null` if the field is absent. Never contains secrets.
     pub old: Value,
-    /// The desired value. Never contains secrets.
+    /// The desired value, or `null` if the field is removed. Never contains secrets.
     pub new: Value,
     /// Why the field differs.
     pub reason: Reason,
 }
 
 impl FieldChange {
+    /// Returns the key, if this is a tag.
+    pub fn tag(&self) -> Option<&str> {
+        self.field.strip_prefix(TAG_PREFIX)
+    }
+
     /// Returns whether this is one of the tags about the expiry.
     pub fn is_expiry(&self) -> bool {
-        self.field.strip_prefix("tags.").is_some_and(is_expiry_tag)
+        self.tag().is_some_and(is_expiry_tag)
+    }
+
+    /// Returns whether this is one of the tags that only record what was applied.
+    pub fn is_record(&self) -> bool {
+        self.tag().is_some_and(is_record)
     }
 
     /// Returns what is done to the expiry, if this is the tag with its moment.
     pub fn expiry_change(&self) -> Option<ExpiryChange> {
-        if self.field.strip_prefix("tags.") != Some(EXPIRES_TAG) {
+        if self.tag() != Some(EXPIRES_TAG) {
             return None;
         }
         // Moments in RFC 3339 and UTC sort as text.
         Some(match (self.old.as_str(), self.new.as_str()) {
-            (_, Some(NO_EXPIRY)) => ExpiryChange::Lifted,
+            (_, Some(NO_EXPIRY)) | (Some(_), None) => ExpiryChange::Lifted,
             (None | Some(NO_EXPIRY), _) => ExpiryChange::Set,
             (Some(old), Some(new)) if old <= new => ExpiryChange::Extended,
             _ => ExpiryChange::Shortened,
@@ -114,9 +135,26 @@ impl Changes {
         fields.iter().any(|field| self.has(*field))
     }
 
-    /// Returns whether any tag differs, including the digest.
+    /// Returns whether any tag differs, including the digest and the record of the tags.
     pub fn tags(&self) -> bool {
-        self.0.iter().any(|change| change.field.starts_with("tags."))
+        self.0.iter().any(|change| change.tag().is_some())
+    }
+
+    /// Returns whether any field differs that is no tag.
+    pub fn fields(&self) -> bool {
+        self.0.iter().any(|change| change.tag().is_none())
+    }
+
+    /// Returns the keys of the tags that have to be removed: those that we have put and that are no longer wanted.
+    pub fn removed_tags(&self) -> Vec<String> {
+        let removed = self.0.iter().filter(|change| change.new.is_null());
+        removed.filter_map(|change| change.tag().map(str::to_owned)).collect()
+    }
+
+    /// Returns the names of the fields that have to be removed: those that an older version of this program has applied.
+    pub fn removed_fields(&self) -> impl Iterator<Item = &str> {
+        let fields = self.0.iter().filter(|change| change.tag().is_none());
+        fields.filter(|change| change.new.is_null() && !change.old.is_null()).map(|change| change.field.as_str())
     }
 
     /// Returns whether nothing differs.
@@ -124,13 +162,12 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Returns the differences that people see: all but the digest itself.
+    /// Returns the differences that people see: all but the records of what was applied.
     pub fn shown(&self) -> impl Iterator<Item = &FieldChange> {
-        let digest = format!("tags.{DIGEST_TAG}");
-        self.0.iter().filter(move |change| change.field != digest)
+        self.0.iter().filter(|change| !change.is_record())
     }
 
-    /// Returns all differences, including the digest.
+    /// Returns all differences, including the records of what was applied.
     pub fn iter(&self) -> impl Iterator<Item = &FieldChange> {
         self.0.iter()
     }
@@ -142,96 +179,10 @@ impl FromIterator<FieldChange> for Changes {
     }
 }
 
-/// Returns the fields of a resource that does not exist yet, as changes from nothing.
-pub fn creation(fields: &Fields) -> Changes {
-    fields
-        .iter()
-        .map(|(name, field)| FieldChange {
-            field: name.clone(),
-            old: Value::Null,
-            new: shown(field),
-            reason: Reason::Configuration,
-        })
-        .collect()
-}
-
-/// Compares actual and desired state. `tags` are the wanted tags, including the digest if it is known; tags that others
-/// have added are ignored.
-pub fn compare(live: &Live, fields: &Fields, tags: &Tags) -> Changes {
-    let recorded = live.tags.as_ref().and_then(|tags| tags.get(DIGEST_TAG)).map(String::as_str);
-    let applied = Applied::decode(recorded, fields.keys().map(String::as_str));
-    let mut changes: Vec<FieldChange> =
-        fields.iter().filter_map(|(name, field)| compare_field(name, field, live.fields.get(name), &applied)).collect();
-    if let Some(live_tags) = &live.tags {
-        changes.extend(compare_tags(live_tags, tags));
-    }
-    Changes(changes)
-}
-
-fn compare_field(name: &str, field: &Field, live: Option<&LiveField>, applied: &Applied<'_>) -> Option<FieldChange> {
-    let configured = applied.desired_is(name, field);
-    let differs = match (field, live) {
-        (Field::Unknown, _) => true,
-        (Field::Known(new), Some(LiveField::Known(old))) => new != old,
-        (Field::Secret(new), Some(LiveField::Secret(old))) => new != old,
-        (_, Some(LiveField::Unreadable)) => configured != Some(true),
-        (_, None) => true,
-        _ => true,
-    };
-    if !differs {
-        return None;
-    }
-    // Without a digest it is unknown why a field is missing.
-    let drifted = match live {
-        Some(live) => applied.live_is(name, live).map(|same| !same),
-        None => applied.is_known().then_some(true),
-    };
-    let reason = match (configured.map(|same| !same), drifted) {
-        (Some(true), Some(true)) => Reason::Both,
-        (_, Some(true)) => Reason::Drift,
-        (Some(true), _) => Reason::Configuration,
-        _ if matches!(field, Field::Unknown) => Reason::Configuration,
-        _ => Reason::Unknown,
-    };
-    Some(FieldChange { field: name.to_owned(), old: live.map_or(Value::Null, shown_live), new: shown(field), reason })
-}
-
-fn compare_tags<'a>(
-    live: &'a BTreeMap<String, String>,
-    wanted: &'a Tags,
-) -> impl Iterator<Item = FieldChange> + use<'a> {
-    wanted.iter().filter(|(key, value)| live.get(*key) != Some(*value)).map(|(key, value)| {
-        let old = live.get(key);
-        FieldChange {
-            field: format!("tags.{key}"),
-            old: old.map_or(Value::Null, |old| Value::from(old.as_str())),
-            new: Value::from(value.as_str()),
-            reason: match old {
-                _ if is_expiry_tag(key) => Reason::Configuration,
-                None => Reason::Drift,
-                Some(_) => Reason::Unknown,
-            },
-        }
-    })
-}
-
 /// Returns whether this is the key of one of the tags about the expiry.
 fn is_expiry_tag(key: &str) -> bool {
     matches!(key, EXPIRES_TAG | EXPIRES_BY_TAG)
 }
 
-fn shown(field: &Field) -> Value {
-    match field {
-        Field::Known(value) => value.clone(),
-        Field::Secret(_) => Value::from(SECRET),
-        Field::Unknown => Value::from(UNKNOWN),
-    }
-}
-
-fn shown_live(field: &LiveField) -> Value {
-    match field {
-        LiveField::Known(value) => value.clone(),
-        LiveField::Secret(_) => Value::from(SECRET),
-        LiveField::Unreadable => Value::from(UNREADABLE),
-    }
-}
+#[cfg(test)]
+mod tests;

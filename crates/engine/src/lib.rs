@@ -19,6 +19,7 @@ mod resource;
 pub mod rule;
 mod shared_reads;
 pub mod simulation;
+pub mod tag_record;
 pub mod text;
 mod value;
 

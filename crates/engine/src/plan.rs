@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::diff::{self, Changes, DIGEST_TAG, ExpiryChange, FieldChange};
+use super::diff::{self, Changes, DIGEST_TAG, ExpiryChange, FieldChange, RECORD_TAG, Reason};
 use super::value::{Field, Ownership};
-use super::{Action, Address, Graph, Live, Observation, Outputs, Resource, Tags, digest};
+use super::{Action, Address, FieldName, Graph, Live, Observation, Outputs, Resource, Tags, digest, tag_record};
 
 /// What is done to one resource, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The resource.
     pub address: Address,
+    /// Its name or identifier in AWS, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What is done to it.
     pub action: Action,
     /// The differences between actual and desired state.
@@ -23,12 +26,37 @@ pub struct Step {
     /// Whether it is adopted: until now it was not managed by the stack.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// The resources that are created or replaced before it, from which some of its changes follow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub follows_from: Vec<Address>,
+    /// The fields that were not compared, each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+    /// The fields that matter most if it is created.
+    #[serde(skip)]
+    pub highlights: &'static [FieldName],
 }
 
 impl Step {
+    /// Creates a step of which nothing else is known.
+    pub fn new(address: Address, action: Action, changes: Changes) -> Self {
+        Self {
+            address,
+            name: None,
+            action,
+            changes,
+            replace_because: Vec::new(),
+            adopted: false,
+            follows_from: Vec::new(),
+            not_compared: Vec::new(),
+            highlights: &[],
+        }
+    }
+
     /// Returns whether the step changes nothing but the expiry.
     pub fn is_expiry_change(&self) -> bool {
-        self.action == Action::Update && !self.changes.is_empty() && self.changes.iter().all(FieldChange::is_expiry)
+        let mut shown = self.changes.shown().peekable();
+        self.action == Action::Update && shown.peek().is_some() && shown.all(FieldChange::is_expiry)
     }
 
     /// Returns whether the step changes nothing but the expiry, and shortens nothing's life.
@@ -101,10 +129,14 @@ pub fn plan(graph: &Graph, observation: &Observation, options: &PlanOptions) -> 
             continue;
         }
         let visible = outputs.only(graph.dependencies(resource.address()));
-        let step = plan_step(resource.as_ref(), live, &visible, options);
+        let mut step = plan_step(resource.as_ref(), live, &visible, options);
         if let Some(conflict) = live.and_then(|live| refusal(resource.as_ref(), live, &step)) {
             plan.conflicts.push(conflict);
             continue;
+        }
+        if step.changes.iter().any(|change| change.reason == Reason::Consequence) {
+            let missing = graph.dependencies(resource.address()).filter(|address| !outputs.has(address));
+            step.follows_from = missing.cloned().collect();
         }
         if let (Action::NoChange | Action::Update, Some(live)) = (step.action, live) {
             outputs.insert(step.address.clone(), live.outputs.clone());
@@ -122,16 +154,20 @@ pub fn plan_destroy(graph: &Graph, observation: &Observation) -> Plan {
         let Some(live) = observation.get(resource.address()) else { continue };
         match conflict(resource.as_ref(), live, &BTreeSet::new()) {
             Some(conflict) => plan.conflicts.push(conflict),
-            None => plan.steps.push(step(resource.address(), Action::Delete, Changes::default())),
+            None => plan.steps.push(step(resource.as_ref(), Some(live), Action::Delete, Changes::default())),
         }
     }
     plan
 }
 
-/// Returns the desired tags of one resource: those of the stack, if it can carry tags, and its digest, if all its
-/// fields are known.
+/// Returns the desired tags of one resource: those of the stack with their record, if it can carry tags, and its digest,
+/// if all its fields are known.
 pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags {
-    let mut wanted = if resource.taggable() { tags.clone() } else { Tags::new() };
+    let mut wanted = Tags::new();
+    if resource.taggable() {
+        wanted.clone_from(tags);
+        wanted.insert(RECORD_TAG.to_owned(), tag_record::encode(tags));
+    }
     if let Some(digest) = digest::encode(&resource.desired(outputs)) {
         wanted.insert(DIGEST_TAG.to_owned(), digest);
     }
@@ -140,19 +176,18 @@ pub fn tags_of(resource: &dyn Resource, outputs: &Outputs, tags: &Tags) -> Tags 
 
 /// Plans one resource with the outputs known so far. The apply calls this again when all outputs are known.
 pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs, options: &PlanOptions) -> Step {
-    let address = resource.address();
-    let Some(live) = live else {
+    let Some(present) = live else {
         return if resource.enabled() {
-            step(address, Action::Create, diff::creation(&resource.desired(outputs)))
+            step(resource, live, Action::Create, diff::creation(&resource.desired(outputs)))
         } else {
-            step(address, Action::NoChange, Changes::default())
+            step(resource, live, Action::NoChange, Changes::default())
         };
     };
     if !resource.enabled() {
-        return step(address, Action::Delete, Changes::default());
+        return step(resource, live, Action::Delete, Changes::default());
     }
     let fields = resource.desired(outputs);
-    let changes = diff::compare(live, &fields, &tags_of(resource, outputs, &options.tags));
+    let changes = diff::compare(present, &fields, &tags_of(resource, outputs, &options.tags));
     let replace_because: Vec<String> = resource
         .replace_on()
         .iter()
@@ -164,12 +199,15 @@ pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs
         (false, true) => Action::Update,
         (false, false) => Action::Replace,
     };
-    let adopted = live.ownership != Ownership::Ours;
-    Step { replace_because, adopted, ..step(address, action, changes) }
+    let adopted = present.ownership != Ownership::Ours;
+    let not_compared = diff::not_compared(&fields);
+    Step { replace_because, adopted, not_compared, ..step(resource, live, action, changes) }
 }
 
-fn step(address: &Address, action: Action, changes: Changes) -> Step {
-    Step { address: address.clone(), action, changes, replace_because: Vec::new(), adopted: false }
+fn step(resource: &dyn Resource, live: Option<&Live>, action: Action, changes: Changes) -> Step {
+    let name = resource.name().or_else(|| live.map(|live| live.id.clone()));
+    let name = name.filter(|name| !name.is_empty());
+    Step { name, highlights: resource.highlights(), ..Step::new(resource.address().clone(), action, changes) }
 }
 
 /// Returns the conflict that an unmanaged resource is, unless it is to be adopted.

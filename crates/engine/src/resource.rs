@@ -28,6 +28,16 @@ pub trait Resource: Send + Sync {
     /// Returns its address in the graph.
     fn address(&self) -> &Address;
 
+    /// Returns the name that it has in AWS, if it is known before it exists. Plans show it.
+    fn name(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the fields that a plan shows if the resource is created: a few short ones that matter most.
+    fn highlights(&self) -> &'static [FieldName] {
+        &[]
+    }
+
     /// Returns the resources that must exist before it, and must be deleted after it.
     fn dependencies(&self) -> Vec<Address>;
 
@@ -70,8 +80,9 @@ pub trait Resource: Send + Sync {
     /// Creates the resource, with `context.tags` in the same call. Succeeds if a call before has already created it.
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError>;
 
-    /// Changes the resource in place: exactly what `changes` names, and `context.tags` if `changes.tags()` is true, as
-    /// the last step, so that the next run notices an interrupted update.
+    /// Changes the resource in place: exactly what `changes` names. If `changes.tags()` is true, that includes the tags,
+    /// as the last step, so that the next run notices an interrupted update: first `changes.removed_tags()` are removed,
+    /// then `context.tags` are put, among which is the record that tells the next run what it may remove.
     async fn update(
         &self,
         context: &ApplyContext<'_>,
@@ -92,7 +103,7 @@ pub trait Resource: Send + Sync {
 pub struct ApplyContext<'a> {
     /// The outputs of the resources that it declares as dependencies, and of no other.
     pub outputs: &'a Outputs,
-    /// All tags that it must carry, including the digest.
+    /// All tags that it must carry, including the digest and the record of the tags.
     pub tags: &'a Tags,
     /// The receiver of its progress.
     pub progress: &'a Progress,

@@ -17,6 +17,9 @@ pub enum Field {
     Secret(String),
     /// A value that depends on an output of a resource that does not exist yet.
     Unknown,
+    /// A secret that this run was not given, with the reason. It is not compared with the actual one; what was applied
+    /// last is.
+    NotGiven(String),
 }
 
 impl Field {
@@ -43,6 +46,9 @@ pub enum LiveField {
     Known(Value),
     /// The SHA-256 of a secret that AWS returned.
     Secret(String),
+    /// A list or object of what this program never puts there. It should be empty, and whatever it contains is drift, even
+    /// if the resource has no digest.
+    Unmanaged(Value),
     /// A value that AWS, or this endpoint, does not return: only the digest tells what was last applied.
     Unreadable,
 }
@@ -69,7 +75,7 @@ impl LiveFields {
     /// Returns the elements of a field that is a list of texts. They are none if the field has another form.
     pub fn texts(&self, name: FieldName) -> Vec<String> {
         match self.field(name) {
-            Some(LiveField::Known(Value::Array(texts))) => {
+            Some(LiveField::Known(Value::Array(texts)) | LiveField::Unmanaged(Value::Array(texts))) => {
                 texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
             }
             _ => Vec::new(),
@@ -209,6 +215,11 @@ impl Outputs {
     pub fn only<'a>(&self, addresses: impl Iterator<Item = &'a Address>) -> Self {
         let known = addresses.filter_map(|address| Some((address.clone(), self.0.get(address)?.clone())));
         Self(known.collect())
+    }
+
+    /// Returns whether the outputs of this resource are known.
+    pub fn has(&self, address: &Address) -> bool {
+        self.0.contains_key(address)
     }
 
     /// Adds the outputs of a resource.

@@ -91,10 +91,7 @@ pub async fn clean_leases(stack: &Stack) -> Result<Option<Holder>, ResourceError
     offered(stack, Lease::clean(&stack.clients, &stack.name()).await)
 }
 
-fn offered(
-    stack: &Stack,
-    answer: Result<Option<Holder>, ResourceError>,
-) -> Result<Option<Holder>, ResourceError> {
+fn offered(stack: &Stack, answer: Result<Option<Holder>, ResourceError>) -> Result<Option<Holder>, ResourceError> {
     match answer {
         Err(error) if is_without_place(stack, &error) => Ok(None),
         answer => answer,

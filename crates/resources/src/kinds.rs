@@ -15,6 +15,28 @@ macro_rules! sdk_tags {
     };
 }
 
+/// Exchanges the tags of a resource: removes those that are no longer wanted, then puts the others. In this order an
+/// exchange that was interrupted is continued, because the record of the tags, which is among those that are put, names
+/// until then what is to be removed.
+async fn exchange_tags<F: Future<Output = Result<(), ResourceError>>>(
+    changes: &Changes,
+    remove: impl FnOnce(Vec<String>) -> F,
+    put: impl Future<Output = Result<(), ResourceError>>,
+) -> Result<(), ResourceError> {
+    if !changes.tags() {
+        return Ok(());
+    }
+    let removed = changes.removed_tags();
+    let removal = async { if removed.is_empty() { Ok(()) } else { remove(removed).await } };
+    if rule!("tags-removed-before-record", true) {
+        removal.await?;
+        put.await
+    } else {
+        put.await?;
+        removal.await
+    }
+}
+
 pub mod alarm;
 pub mod api_routes;
 pub mod api_stage;
@@ -46,7 +68,7 @@ use std::sync::Arc;
 
 use crate::search::Search;
 use crate::stack::Stack;
-use peersync_engine::Resource;
+use peersync_engine::{Changes, Resource, ResourceError, rule};
 
 /// A kind of resource.
 pub struct Kind {
@@ -101,6 +123,8 @@ pub const KINDS: &[Kind] = &[
 mod order;
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use peersync_config::Config;
     use peersync_engine::{Outputs, digest};
@@ -114,7 +138,15 @@ mod tests {
         for kind in KINDS {
             for resource in (kind.instances)(&stack) {
                 assert_eq!(resource.address().kind, kind.name);
-                let fields = resource.desired(&Outputs::default()).len();
+                let fields = resource.desired(&Outputs::default());
+                let names: BTreeSet<String> = fields.keys().map(|name| digest::name_hash(name)).collect();
+                assert_eq!(
+                    names.len(),
+                    fields.len(),
+                    "two fields of {} look the same in its digest",
+                    resource.address()
+                );
+                let fields = fields.len();
                 let fits = fields <= digest::MAXIMUM_FIELDS_OF_A_TAG || DIGEST_ELSEWHERE.contains(&kind.name);
                 assert!(fits, "{} has {fields} fields", resource.address());
             }

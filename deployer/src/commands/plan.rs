@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::adopt::adopting;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
-use crate::cli::PlanArgs;
+use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
 use peersync_operations::DeployError;
 use peersync_resources::stack::Lifetime;
@@ -15,6 +15,11 @@ use peersync_resources::stack::Lifetime;
 /// # Errors
 /// Fails if the configuration has problems, AWS denies access, or unmanaged resources are in the way.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
+    let markdown = args.format == PlanFormat::Markdown;
+    if markdown && context.json() {
+        return Err(CommandError::usage("`--format markdown` and `--output json` exclude each other")
+            .hint("leave out one of them: the JSON output has the whole plan as data"));
+    }
     context.config_with_secrets()?;
     context.loaded()?.require_future_expiry(SystemTime::now())?;
     let run = Run::new(context);
@@ -36,7 +41,11 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     let mut summary =
         Summary::new("plan", stack.name(), if pending { Status::ChangesPending } else { Status::NothingToDo });
     summary.changes = plan.pending().map(|step| (step.address.clone(), step.action)).collect();
-    run.report.plan(&heading(&stack), &plan);
+    if markdown {
+        run.report.plan_as_markdown(&heading(&stack), &plan);
+    } else {
+        run.report.plan(&heading(&stack), &plan);
+    }
     if run.report.is_json() {
         run.report.summary(summary);
     }

@@ -9,9 +9,8 @@ use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
 use crate::report::Style;
-use peersync_engine::{Action, Address, Plan, Reason, Step};
+use peersync_engine::{Action, Address, Plan, Reason, Step, text};
 use peersync_operations::{DeployError, ObservedStack};
-use peersync_resources::stack::Stack;
 
 /// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,8 +20,10 @@ enum State {
     Ok,
     /// It was changed outside peersync-deploy.
     Drifted,
-    /// It is as last applied, but the configuration has changed since.
+    /// It is as last applied, but the configuration has changed since, or what it depends on is missing.
     Outdated,
+    /// It has a secret that cannot be compared, because its environment variable is not set. The rest is in sync.
+    NotCompared,
     /// It is enabled but does not exist.
     Missing,
     /// It exists but is no longer enabled.
@@ -59,7 +60,12 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
         run.report
             .event(&json!({ "event": "resource", "address": row.address, "state": row.state, "detail": row.detail }));
     }
-    run.report.data(&text(&stack, &rows, expires_at.as_deref(), run.report.style()));
+    let style = run.report.style();
+    run.report.data(&if observed.is_deployed() {
+        text(&heading(&stack), &rows, expires_at.as_deref(), style)
+    } else {
+        context.invocation().complete(&text_without_stack(&heading(&stack), &rows, style))
+    });
     if !observed.observation.errors.is_empty() {
         return Err(DeployError::Unreadable(observed.observation.errors).into());
     }
@@ -100,17 +106,25 @@ fn rows(observed: &ObservedStack, plan: &Plan) -> Vec<Row> {
 /// Returns the row of a planned step.
 fn row(step: &Step) -> Row {
     let state = match step.action {
+        Action::NoChange if !step.not_compared.is_empty() => State::NotCompared,
         Action::NoChange => State::Ok,
         Action::Create => State::Missing,
         Action::Delete => State::Unwanted,
+        // Only the record of what was applied is of another version.
+        Action::Update if step.changes.shown().next().is_none() => State::Ok,
         Action::Update | Action::Replace => {
             let drifted = step.changes.shown().any(|change| matches!(change.reason, Reason::Drift | Reason::Both));
             if drifted { State::Drifted } else { State::Outdated }
         }
     };
-    let fields: Vec<&str> = step.changes.shown().map(|change| change.field.as_str()).collect();
-    let detail = if matches!(state, State::Drifted | State::Outdated) { fields.join(", ") } else { String::new() };
-    Row { address: step.address.clone(), state, detail }
+    let mut details: Vec<String> = Vec::new();
+    if matches!(state, State::Drifted | State::Outdated) {
+        details.extend(step.changes.shown().map(|change| change.field.clone()));
+        details.extend(step.follows_from.iter().map(|address| format!("follows from {address}")));
+    }
+    let prefix = if state == State::NotCompared { "" } else { "not compared: " };
+    details.extend(step.not_compared.iter().map(|reason| format!("{prefix}{reason}")));
+    Row { address: step.address.clone(), state, detail: details.join(", ") }
 }
 
 fn counts(rows: &[Row]) -> BTreeMap<State, usize> {
@@ -126,6 +140,7 @@ fn word(state: State) -> &'static str {
         State::Ok => "ok",
         State::Drifted => "drifted",
         State::Outdated => "outdated",
+        State::NotCompared => "not compared",
         State::Missing => "missing",
         State::Unwanted => "unwanted",
         State::Foreign => "foreign",
@@ -133,8 +148,20 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn text(stack: &Stack, rows: &[Row], expires_at: Option<&str>, style: Style) -> String {
-    let mut lines = vec![style.bold(&heading(stack)), String::new(), table(rows, style), String::new()];
+/// Returns the text about a stack of which nothing exists: only what is in its way.
+fn text_without_stack(heading: &str, rows: &[Row], style: Style) -> String {
+    let (missing, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.state == State::Missing);
+    let mut lines = vec![style.bold(heading), String::new()];
+    if !others.is_empty() {
+        lines.extend([table(others.into_iter(), style), String::new()]);
+    }
+    let resources = text::count(missing.len(), "resource");
+    lines.push(format!("Not deployed. `peersync-deploy up` creates {resources}."));
+    lines.join("\n")
+}
+
+fn text(heading: &str, rows: &[Row], expires_at: Option<&str>, style: Style) -> String {
+    let mut lines = vec![style.bold(heading), String::new(), table(rows.iter(), style), String::new()];
     let counts: Vec<String> =
         counts(rows).into_iter().map(|(state, number)| format!("{number} {}", word(state))).collect();
     lines.push(format!("{}.", counts.join(", ")));
@@ -145,13 +172,13 @@ fn text(stack: &Stack, rows: &[Row], expires_at: Option<&str>, style: Style) -> 
     lines.join("\n")
 }
 
-fn table(rows: &[Row], style: Style) -> String {
-    let width = rows.iter().map(|row| row.address.to_string().chars().count()).max().unwrap_or(0);
-    let lines = rows.iter().map(|row| {
+fn table<'a>(rows: impl Iterator<Item = &'a Row> + Clone, style: Style) -> String {
+    let width = rows.clone().map(|row| row.address.to_string().chars().count()).max().unwrap_or(0);
+    let lines = rows.map(|row| {
         let state = match row.state {
             State::Ok => style.green(word(row.state)),
             State::Missing | State::Foreign | State::Unreadable => style.red(word(row.state)),
-            State::Drifted | State::Outdated | State::Unwanted => style.yellow(word(row.state)),
+            State::Drifted | State::Outdated | State::NotCompared | State::Unwanted => style.yellow(word(row.state)),
         };
         let detail = if row.detail.is_empty() { String::new() } else { format!("  {}", style.dim(&row.detail)) };
         format!("  {:width$}  {state}{detail}", row.address.to_string())
@@ -167,7 +194,18 @@ mod tests {
     fn step(name: &str, action: Action, reason: Reason) -> Step {
         let change = FieldChange { field: "memory".to_owned(), old: 1.into(), new: 2.into(), reason };
         let changes = if action == Action::Update { Changes::from_iter([change]) } else { Changes::default() };
-        Step { address: Address::new("function", name), action, changes, replace_because: Vec::new(), adopted: false }
+        Step::new(Address::new("function", name), action, changes)
+    }
+
+    #[test]
+    fn stack_that_does_not_exist_is_said_once() {
+        let steps = [step("a", Action::Create, Reason::Unknown), step("b", Action::Create, Reason::Unknown)];
+        let rows: Vec<Row> = steps.iter().map(row).collect();
+        insta::assert_snapshot!(text_without_stack("peersync-dev", &rows, Style::PLAIN), @r"
+        peersync-dev
+
+        Not deployed. `peersync-deploy up` creates 2 resources.
+        ");
     }
 
     #[test]
@@ -179,13 +217,19 @@ mod tests {
             step("d", Action::Update, Reason::Configuration),
             step("e", Action::Delete, Reason::Unknown),
         ];
-        let rows: Vec<Row> = steps.iter().map(row).collect();
-        insta::assert_snapshot!(table(&rows, Style::PLAIN), @r"
+        let mut rows: Vec<Row> = steps.iter().map(row).collect();
+        let not_compared = vec!["value: SMTP_PASS is not set".to_owned()];
+        rows.push(row(&Step { not_compared, ..step("f", Action::NoChange, Reason::Unknown) }));
+        let follows_from = vec![Address::new("host", "signal")];
+        rows.push(row(&Step { follows_from, ..step("g", Action::Update, Reason::Consequence) }));
+        insta::assert_snapshot!(table(rows.iter(), Style::PLAIN), @r"
           function.a  ok
           function.b  missing
           function.c  drifted  memory
           function.d  outdated  memory
           function.e  unwanted
+          function.f  not compared  value: SMTP_PASS is not set
+          function.g  outdated  memory, follows from host.signal
         ");
     }
 }

@@ -15,9 +15,7 @@ use super::{CommandError, Context, Exit, lease};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_config::Expiry;
-use peersync_engine::{
-    Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule,
-};
+use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::s3_program;
@@ -39,7 +37,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
     agree_without_file(&run, &stack, &observed).await?;
-    let mut change = Change::of(&stack, observed, args)?;
+    let mut change = Change::of(&stack, observed)?;
     while !change.plan.is_empty() {
         change.show(&run, &stack)?;
         agree(&run, &stack, &change.plan, args).await?;
@@ -84,7 +82,7 @@ struct Applied {
 
 impl Change {
     /// Plans. Resources that the stack does not manage are not changed.
-    fn of(stack: &Stack, observed: ObservedStack, args: &UpArgs) -> Result<Self, CommandError> {
+    fn of(stack: &Stack, observed: ObservedStack) -> Result<Self, CommandError> {
         let options = observed.options(stack);
         let plan = observed.plan(&options);
         if !plan.conflicts.is_empty() {
@@ -120,7 +118,7 @@ impl Change {
 /// is the confirmed one or needs no confirmation.
 async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &Change) -> Result<Next, CommandError> {
     let observed = run.observe(stack).await?.readable()?;
-    let current = Change::of(stack, observed, args)?;
+    let current = Change::of(stack, observed)?;
     if current.plan.is_empty() {
         return Ok(Next::Changed(Box::new(current)));
     }
@@ -256,7 +254,7 @@ mod tests {
             reason: Reason::Unknown,
         };
         let changes = Changes::from_iter(fields.iter().map(change));
-        Step { address: Address::new("table", "Users"), action, changes, replace_because: Vec::new(), adopted: false }
+        Step::new(Address::new("table", "Users"), action, changes)
     }
 
     #[test]

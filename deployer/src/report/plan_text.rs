@@ -1,24 +1,33 @@
 //! A plan as text: what is done to which resource, which field differs, and why it differs.
 
 use peersync_engine::text;
-use serde_json::Value;
 
+use super::difference::{self, What};
 use super::style::Style;
 use super::words;
 use peersync_engine::diff::ExpiryChange;
 use peersync_engine::{Action, Address, FieldChange, Plan, Reason, Step};
 
-/// The longest value that is shown in full, in characters.
-const LONGEST_VALUE: usize = 80;
+/// The maximum number of resources that share a paragraph by name.
+const NAMED: usize = 4;
 
-/// Returns the plan as text: one paragraph for each resource that changes, and the counts.
+/// Returns the plan as text: a line for each resource that is created or deleted, a paragraph for each that changes, and
+/// the counts.
 pub fn plan(plan: &Plan, style: Style) -> String {
+    let created = plan.pending().filter(|step| step.action == Action::Create);
+    let width = created.map(|step| step.address.to_string().chars().count()).max().unwrap_or(0);
+    let (alike, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| changes_tags_alone(step));
     let mut lines = Vec::new();
-    let (renewed, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| step.is_expiry_change());
     for pending in others {
-        lines.extend(step(pending, style));
+        lines.extend(match pending.action {
+            Action::Create => vec![creation(pending, width, style)],
+            _ => step(pending, style),
+        });
     }
-    lines.extend(expiry(&renewed, style));
+    for (changes, steps) in grouped(&alike, style) {
+        lines.push(heading_of(&steps, style));
+        lines.extend(changes);
+    }
     if !lines.is_empty() {
         lines.push(String::new());
     }
@@ -26,28 +35,71 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     lines.join("\n")
 }
 
-/// Returns all changes of the expiry alone as one paragraph, because they are the same for every resource.
-fn expiry(steps: &[&Step], style: Style) -> Vec<String> {
-    let Some(change) = steps.first().and_then(|step| step.changes.shown().next()) else { return Vec::new() };
+fn changes_tags_alone(step: &Step) -> bool {
+    step.action == Action::Update && !step.changes.fields()
+}
+
+/// Groups steps that change the same tags in the same way: a tag of the configuration is on every resource.
+fn grouped<'a>(steps: &[&'a Step], style: Style) -> Vec<(Vec<String>, Vec<&'a Step>)> {
+    let mut groups: Vec<(Vec<String>, Vec<&Step>)> = Vec::new();
+    for step in steps {
+        let lines = changed_fields(step, style);
+        match groups.iter_mut().find(|(same, _)| *same == lines) {
+            Some((_, steps)) => steps.push(step),
+            None => groups.push((lines, vec![step])),
+        }
+    }
+    groups
+}
+
+fn heading_of(steps: &[&Step], style: Style) -> String {
     let mark = style.of_action(Action::Update, mark(Action::Update));
-    let heading = style.bold(&text::count(steps.len(), "resource"));
-    vec![format!("{mark} {heading} ({})", words::verb(Action::Update)), field(change, style)]
+    let addresses: Vec<String> = steps.iter().map(|step| step.address.to_string()).collect();
+    match addresses.as_slice() {
+        [address] => format!("{mark} {} ({})", style.bold(address), words::verb(Action::Update)),
+        several => {
+            let number = style.bold(&text::count(several.len(), "resource"));
+            format!("{mark} {number} ({}): {}", words::verb(Action::Update), text::list(several, NAMED))
+        }
+    }
+}
+
+/// Returns the line of a resource that is created: its name, and the fields that matter most.
+fn creation(step: &Step, width: usize, style: Style) -> String {
+    let address = format!("{:width$}", step.address.to_string());
+    let name = step.name.iter().map(|name| format!("  {name}"));
+    let line: String = [format!("{} {}", style.of_action(step.action, mark(step.action)), style.bold(&address))]
+        .into_iter()
+        .chain(name)
+        .chain(highlights(step).map(|text| format!("  {}", style.dim(&text))))
+        .collect();
+    line.trim_end().to_owned()
+}
+
+/// Returns the fields that matter most, each with its value.
+pub(super) fn highlights(step: &Step) -> impl Iterator<Item = String> {
+    let of = |name: &str| step.changes.iter().find(|change| change.field == name);
+    let fields = step.highlights.iter().filter_map(move |name| of(name.as_str()));
+    fields.map(|change| format!("{}: {}", change.field, difference::short(&change.new)))
 }
 
 fn step(step: &Step, style: Style) -> Vec<String> {
     let mark = style.of_action(step.action, mark(step.action));
-    let mut heading = format!("{mark} {} ({})", style.bold(&step.address.to_string()), words::verb(step.action));
-    if !step.replace_because.is_empty() {
-        heading = format!("{heading}, because it cannot be changed in place: {}", step.replace_because.join("; "));
-    }
-    let mut lines = vec![heading];
-    // A resource that is created has only new values, which the configuration names.
-    if matches!(step.action, Action::Update | Action::Replace) {
-        let changes: Vec<String> = step.changes.shown().map(|change| field(change, style)).collect();
-        if changes.is_empty() {
-            lines.push(style.dim("      only the record of what was last applied is updated"));
-        }
-        lines.extend(changes);
+    let address = style.bold(&step.address.to_string());
+    let heading = match step.replace_because.as_slice() {
+        [] => format!("{mark} {address} ({})", words::verb(step.action)),
+        reasons => format!("{mark} {address} must be replaced: {}", reasons.join("; ")),
+    };
+    let changes = if step.action == Action::Delete { Vec::new() } else { changed_fields(step, style) };
+    [heading].into_iter().chain(changes).collect()
+}
+
+/// Returns the lines of the fields that differ.
+fn changed_fields(step: &Step, style: Style) -> Vec<String> {
+    let lines: Vec<String> = step.changes.shown().flat_map(|change| field(step, change, style)).collect();
+    if lines.is_empty() {
+        let only = "only the tags peersync:digest and peersync:tags change, which record what was last applied";
+        return vec![style.dim(&format!("      {only}"))];
     }
     lines
 }
@@ -62,8 +114,35 @@ fn mark(action: Action) -> &'static str {
     }
 }
 
-fn field(change: &FieldChange, style: Style) -> String {
-    let why = match (change.expiry_change(), change.reason) {
+/// Returns the lines of one field: one for a single difference, or else a heading with a line for each below.
+fn field(step: &Step, change: &FieldChange, style: Style) -> Vec<String> {
+    let why = style.dim(&format!("({})", reason(step, change)));
+    let parts = difference::parts(&change.field, &change.old, &change.new);
+    let part = |part: &difference::Part| {
+        let path = &part.path;
+        match &part.what {
+            What::Changed(old, new) => format!("{path}: {old} → {new}"),
+            What::Added(text) => format!("{path}: {}", style.green(&format!("+ {text}"))),
+            What::Removed(text) => format!("{path}: {}", style.red(&format!("- {text}"))),
+            What::Words(text) => format!("{path}: {text}"),
+            What::More(number) => {
+                format!("{path}: {} more, which `--output json` shows", text::count(*number, "difference"))
+            }
+        }
+    };
+    match parts.as_slice() {
+        [single] => vec![format!("      {}  {why}", part(single))],
+        several => {
+            let lines = several.iter().map(|one| format!("        {}", part(one)));
+            [format!("      {}  {why}", change.field)].into_iter().chain(lines).collect()
+        }
+    }
+}
+
+/// Returns why a field differs.
+pub(super) fn reason(step: &Step, change: &FieldChange) -> String {
+    let drifted = matches!(change.reason, Reason::Drift | Reason::Both);
+    let words = match (change.expiry_change().filter(|_| !drifted), change.reason) {
         (Some(ExpiryChange::Set), _) => "expiry set",
         (Some(ExpiryChange::Extended), _) => "extended by `up`",
         (Some(ExpiryChange::Shortened), _) => "expiry shortened",
@@ -71,25 +150,11 @@ fn field(change: &FieldChange, style: Style) -> String {
         (None, Reason::Configuration) => "configuration changed",
         (None, Reason::Drift) => "drift: changed outside peersync-deploy",
         (None, Reason::Both) => "drift and configuration changed",
-        (None, Reason::Unknown) => "cause unknown",
+        (None, Reason::Consequence) if step.follows_from.is_empty() => "follows from another change",
+        (None, Reason::Consequence) => return format!("follows from {}", text::list(&step.follows_from, NAMED)),
+        (None, Reason::Unknown) => "origin unknown",
     };
-    let (old, new) = (short(&change.old), short(&change.new));
-    format!("      {}: {old} → {new}  {}", change.field, style.dim(&format!("({why})")))
-}
-
-/// Returns a value in one line of limited length. The JSON form of the plan has it in full.
-fn short(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return "(absent)".to_owned(),
-        // Markers such as `(secret)` are not the user's texts.
-        Value::String(text) if text.starts_with('(') && text.ends_with(')') => text.clone(),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= LONGEST_VALUE {
-        return text;
-    }
-    let kept: String = text.chars().take(LONGEST_VALUE).collect();
-    format!("{kept}… ({} characters)", text.chars().count())
+    words.to_owned()
 }
 
 /// Returns the counts: `Plan: 2 to create, 1 to change, 40 unchanged.`
@@ -129,7 +194,10 @@ pub fn destruction(plan: &Plan, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peersync_engine::Changes;
+    use peersync_engine::{Changes, FieldName};
+    use serde_json::{Value, json};
+
+    const HIGHLIGHTS: &[FieldName] = &[FieldName::new("memory")];
 
     fn change(field: &str, old: impl Into<Value>, new: impl Into<Value>, reason: Reason) -> FieldChange {
         FieldChange { field: field.to_owned(), old: old.into(), new: new.into(), reason }
@@ -137,7 +205,7 @@ mod tests {
 
     fn step_of(name: &str, action: Action, changes: Vec<FieldChange>) -> Step {
         let address = Address::new("function", name);
-        Step { address, action, changes: Changes::from_iter(changes), replace_because: Vec::new(), adopted: false }
+        Step::new(address, action, Changes::from_iter(changes))
     }
 
     #[test]
@@ -147,15 +215,23 @@ mod tests {
         replaced.replace_because = vec!["image: the image of an instance cannot be changed".to_owned()];
         let shown = Plan {
             steps: vec![
-                step_of("new", Action::Create, vec![change("memory", Value::Null, 256, Reason::Configuration)]),
+                Step {
+                    name: Some("peersync-dev-new".to_owned()),
+                    highlights: HIGHLIGHTS,
+                    ..step_of("new", Action::Create, vec![change("memory", Value::Null, 256, Reason::Configuration)])
+                },
+                step_of("newest", Action::Create, Vec::new()),
                 step_of(
                     "signup",
                     Action::Update,
                     vec![
                         change("memory", 128, 256, Reason::Drift),
                         change("timeout", 3, 10, Reason::Configuration),
-                        change("key", "(secret)", "(secret)", Reason::Both),
+                        change("key", "(secret)", "(new secret)", Reason::Both),
                         change("policy", "x".repeat(200), Value::Null, Reason::Unknown),
+                        change("environment", json!({ "A": 1, "B": 2 }), json!({ "A": 1, "B": 3 }), Reason::Drift),
+                        change("csp", "img-src a; font-src b", "img-src c; font-src b", Reason::Configuration),
+                        change("tags.owner", "Ada", Value::Null, Reason::Configuration),
                         change(
                             "tags.peersync:expires-at",
                             "2026-01-01T00:00:00Z",
@@ -166,9 +242,18 @@ mod tests {
                     ],
                 ),
                 step_of("seal", Action::Update, vec![change("tags.peersync:digest", "1.a", "1.b", Reason::Unknown)]),
+                Step {
+                    follows_from: vec![Address::new("function", "host")],
+                    ..step_of(
+                        "alarm",
+                        Action::Update,
+                        vec![change("id", "i-1", "(known after apply)", Reason::Consequence)],
+                    )
+                },
                 replaced,
                 step_of("renewed", Action::Update, vec![change("tags.peersync:expires-at", "a", "b", Reason::Unknown)]),
                 step_of("too", Action::Update, vec![change("tags.peersync:expires-at", "a", "b", Reason::Unknown)]),
+                step_of("other", Action::Update, vec![change("tags.peersync:expires-at", "a", "b", Reason::Drift)]),
                 step_of("old", Action::Delete, Vec::new()),
                 step_of("same", Action::NoChange, Vec::new()),
             ],

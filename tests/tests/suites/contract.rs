@@ -1,7 +1,7 @@
 //! Every kind of resource keeps the promises that the documentation of `Resource` makes.
 //!
-//! A walk through the graph of a stack creates each resource twice, as after a lost answer, and on the way back deletes
-//! it twice.
+//! A walk through the graph of a stack creates each resource twice, as after a lost answer, takes the tags of the
+//! configuration off and puts them on again, and on the way back deletes each resource twice.
 //!
 //! Needs: python
 
@@ -11,8 +11,8 @@ use std::sync::{Arc, LazyLock};
 use peersync_config::{Config, LoadOptions};
 use peersync_engine::plan::{plan_step, tags_of};
 use peersync_engine::{
-    Action, Address, ApplyContext, Graph, Live, Outputs, Ownership, PlanOptions, Progress, Reporter, Resource,
-    SharedReads, Silent, Step,
+    Action, Address, ApplyContext, Changes, FieldChange, Graph, Live, Outputs, Ownership, PlanOptions, Progress,
+    Reason, Reporter, Resource, SharedReads, Silent, Step, Tags,
 };
 use peersync_resources::kinds::KINDS;
 use peersync_resources::stack::{ExpirySource, Lifetime};
@@ -45,12 +45,14 @@ const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
 
 /// Resources that no setting makes wanted, so that only their deletion is of use; with the suite that tests it.
 const NEVER_WANTED: &[(&str, &str, &str)] = &[("ssm_parameter", "origin-key-previous", "secrets")];
+/// The key of a tag that somebody else has put on a resource.
+const STRANGER: &str = "stranger";
 
 /// Every setting that makes a resource wanted, as far as they go together. `PATH` is a variable that is always set.
 const EVERYTHING: &str = r#"
 [stack]
 expires = "48h"
-tags = { owner = "Ada" }
+tags = { owner = "Ada", "a/b:c=d+e@f Ö" = "1 + 1 = 2" }
 [api]
 allowed_origins = ["https://app.example.org"]
 [mail]
@@ -123,6 +125,8 @@ struct Walk {
     /// The same graph of another instance of the same stack.
     twin: Graph,
     options: PlanOptions,
+    /// The keys of the configuration's tags.
+    configured_tags: Vec<String>,
     reporter: Arc<dyn Reporter>,
     /// Clients that go past the proxy.
     direct: Clients,
@@ -155,10 +159,12 @@ impl Walk {
         let moment = "2099-01-01T00:00:00Z".to_owned();
         let lifetime = Lifetime::Until { moment, by: ExpirySource::File, is_duration: true };
         let tags = first.tags().into_iter().chain(lifetime.tags(None)).collect();
+        let configured_tags = first.config.stack.tags.keys().cloned().collect();
         Self {
             graph: catalog::graph(&first).unwrap(),
             twin: catalog::graph(&second).unwrap(),
             options: PlanOptions { tags, ..PlanOptions::default() },
+            configured_tags,
             reporter: Arc::new(Silent),
             direct: clients::of_account(&emulator.url, &account).await,
             _proxy: proxy,
@@ -205,11 +211,15 @@ impl Walk {
     }
 
     async fn update(&mut self, resource: &dyn Resource, live: &Live, step: &Step) {
+        let tags = tags_of(resource, &self.visible(resource.address()), &self.options.tags);
+        self.update_with(resource, live, &step.changes, &tags).await;
+    }
+
+    async fn update_with(&mut self, resource: &dyn Resource, live: &Live, changes: &Changes, tags: &Tags) {
         let outputs = self.visible(resource.address());
-        let tags = tags_of(resource, &outputs, &self.options.tags);
         let progress = Progress::new(resource.address().clone(), self.reporter.clone());
-        let context = ApplyContext { outputs: &outputs, tags: &tags, progress: &progress };
-        match progress.clone().scope(resource.update(&context, live, &step.changes)).await {
+        let context = ApplyContext { outputs: &outputs, tags, progress: &progress };
+        match progress.clone().scope(resource.update(&context, live, changes)).await {
             Ok(outputs) => self.outputs.insert(resource.address().clone(), outputs),
             Err(error) => panic!("{}: update: {error}: {:?}", resource.address(), error.causes()),
         }
@@ -243,7 +253,43 @@ impl Walk {
             // As after an answer that was lost.
             self.create(resource).await;
             self.check_created(resource, &once).await;
+            if resource.taggable() {
+                self.check_tags(resource).await;
+            }
         }
+    }
+
+    /// Checks that tags which are taken out of the configuration are gone, that a stranger's stays, and that they can be
+    /// put on again.
+    async fn check_tags(&mut self, resource: &dyn Resource) {
+        let address = resource.address();
+        let live = self.observe(resource).await.unwrap_or_default();
+        let mut tags = tags_of(resource, &self.visible(address), &self.options.tags);
+        // Put by the same call, but not in the record: as if somebody else had put it.
+        tags.insert(STRANGER.to_owned(), "stays".to_owned());
+        let (field, new) = (format!("tags.{STRANGER}"), "stays".into());
+        let change = FieldChange { field, old: serde_json::Value::Null, new, reason: Reason::Unknown };
+        self.update_with(resource, &live, &Changes::from_iter([change]), &tags).await;
+        let all = self.options.clone();
+        for (options, wanted) in [(self.without_configured_tags(), false), (all, true)] {
+            self.options = options;
+            let live = self.observe(resource).await.unwrap_or_default();
+            let step = self.step(resource, Some(&live));
+            self.update(resource, &live, &step).await;
+            let live = self.observe(resource).await.unwrap_or_default();
+            let found = live.tags.clone().unwrap_or_default();
+            let right = self.configured_tags.iter().all(|key| found.contains_key(key) == wanted);
+            self.expect(right, address, &format!("the tags of the configuration should be there: {wanted}: {found:?}"));
+            self.expect(found.contains_key(STRANGER), address, &format!("a stranger's tag is gone: {found:?}"));
+            let step = self.step(resource, Some(&live));
+            self.expect(step.action == Action::NoChange, address, &format!("its tags differ: {step:?}"));
+        }
+    }
+
+    fn without_configured_tags(&self) -> PlanOptions {
+        let mut options = self.options.clone();
+        options.tags.retain(|key, _| !self.configured_tags.contains(key));
+        options
     }
 
     /// Checks that exactly one exists, in its desired state.

@@ -2,6 +2,7 @@
 //!
 
 mod adopting;
+mod attributes;
 mod behaviours;
 mod changes;
 mod contract;
@@ -26,3 +27,4 @@ mod order;
 mod policy;
 mod proxy;
 mod secrets;
+mod tags;

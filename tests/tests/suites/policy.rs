@@ -29,6 +29,8 @@ async fn policy_allows_exactly_the_calls_made() {
     // The account has no role for the gateway's logs and the host starts without its profile, so that both are set.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
+    // Tags that the next configuration takes off.
+    stage.configure("[stack.tags]\nowner = \"Ada\"\n");
     stage.up().await;
     let granted = named(&stage.run(&["policy"]).await.expect(0).stdout);
     let (clients, stack) = (&stage.clients, stage.stack());
@@ -108,4 +110,6 @@ async fn somebody_changes_everything(stage: &Stage) {
     drift::stopped_host(stage).await;
     drift::protected_table(stage).await;
     drift::missing_page(stage).await;
+    drift::no_concurrency(stage).await;
+    drift::cors(stage).await;
 }

@@ -1,8 +1,8 @@
 //! A simulated AWS with simulated computers, for the tests: requests are late or lost, or are carried out long after their
 //! sender has given up; computers have wrong clocks, are stopped, suspended and die.
 
-use std::collections::{BTreeMap, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 

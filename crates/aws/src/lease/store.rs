@@ -144,7 +144,8 @@ impl Store for Parameters {
             let once = Self::calls().retry_config(RetryConfig::disabled());
             let call = self.client.delete_parameters().set_names(Some(names)).customize();
             if let Err(error) = call.config_override(once).interceptor(self.clock.clone()).send().await {
-                let refused = matches!(&error, SdkError::ServiceError(answer) if answer.raw().status().is_client_error());
+                let refused =
+                    matches!(&error, SdkError::ServiceError(answer) if answer.raw().status().is_client_error());
                 let error = Err::<(), _>(error).context("failed to give the lease on the stack back");
                 return error.map_err(if refused { Undeleted::Refused } else { Undeleted::Unknown });
             }

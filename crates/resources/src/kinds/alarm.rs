@@ -11,7 +11,7 @@ use aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
 use serde_json::json;
 
-use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
+use super::{Kind, Permission, exchange_tags, metric_filter, rest_api, signal_instance};
 use crate::stack::{FUNCTIONS, Stack, stack_of};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -29,6 +29,8 @@ const MEASURE: FieldName = FieldName::new("measure");
 /// The threshold, and for how many periods it must be reached.
 const LIMIT: FieldName = FieldName::new("limit");
 const ACTIONS: FieldName = FieldName::new("actions");
+/// Whether the alarm triggers its actions.
+const ACTIONS_ENABLED: FieldName = FieldName::new("actions_enabled");
 
 /// The role with which CloudWatch restarts hosts; see "Using Amazon CloudWatch alarms", EC2 actions.
 const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
@@ -162,6 +164,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "cloudwatch:ListTagsForResource",
                 "cloudwatch:PutMetricAlarm",
                 "cloudwatch:TagResource",
+                "cloudwatch:UntagResource",
             ],
             resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
         },
@@ -177,6 +180,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Alarm {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -209,7 +216,8 @@ impl Resource for Alarm {
             fields: LiveFields::new()
                 .with(MEASURE, readable(&found, || measure_of(&found).into()))
                 .with(LIMIT, limit_of(&found))
-                .with(ACTIONS, readable(&found, || actions_of(&found))),
+                .with(ACTIONS, readable(&found, || actions_of(&found)))
+                .with(ACTIONS_ENABLED, found.actions_enabled().map_or(LiveField::Unreadable, LiveField::known)),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: OutputMap::new().with("name", &self.name),
@@ -222,6 +230,7 @@ impl Resource for Alarm {
             .with(MEASURE, Field::known_or_unknown(alarm.as_ref().map(measure_of)))
             .with(LIMIT, limit_of(&self.limit().build()))
             .with(ACTIONS, self.actions())
+            .with(ACTIONS_ENABLED, true)
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -235,14 +244,20 @@ impl Resource for Alarm {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has_any(&[MEASURE, LIMIT, ACTIONS]) {
+        if changes.fields() {
             self.put(context.outputs, None).await?;
         }
-        if changes.tags() {
-            let call = self.stack.clients.cloudwatch.tag_resource().resource_arn(self.arn());
+        let cloudwatch = &self.stack.clients.cloudwatch;
+        let remove = |keys| async {
+            let call = cloudwatch.untag_resource().resource_arn(self.arn()).set_tag_keys(Some(keys));
+            call.send().await.context("failed to remove tags of an alarm").map(|_| ())
+        };
+        let put = async {
+            let call = cloudwatch.tag_resource().resource_arn(self.arn());
             let call = call.set_tags(Some(sdk_tags!(Tag, context.tags)));
-            call.send().await.context("failed to tag an alarm")?;
-        }
+            call.send().await.context("failed to tag an alarm").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 
@@ -362,9 +377,6 @@ fn limit_of(alarm: &MetricAlarm) -> String {
 }
 
 fn actions_of(alarm: &MetricAlarm) -> serde_json::Value {
-    if alarm.actions_enabled() == Some(false) {
-        return json!("turned off");
-    }
     let mut actions = alarm.alarm_actions().to_vec();
     actions.sort();
     json!(actions)

@@ -95,6 +95,14 @@ impl Resource for Stage {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(STAGE.to_owned())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[REQUESTS_PER_SECOND]
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         [
             rule!("api-stage-after-api-routes", Some(api_routes::address())),
@@ -181,13 +189,8 @@ impl Resource for Stage {
         if !patches.is_empty() {
             self.patch(context, &live.id, patches).await?;
         }
-        if changes.tags() {
-            let tags = context.tags.clone().into_iter().collect();
-            let arn = rest_api::arn(&self.stack, &format!("/restapis/{}/stages/{STAGE}", live.id));
-            let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
-            let tag = || async { call.clone().send().await.context("failed to tag the stage of the API") };
-            context.progress.with_quota_retry(tag).await?;
-        }
+        let arn = rest_api::arn(&self.stack, &format!("/restapis/{}/stages/{STAGE}", live.id));
+        rest_api::exchange_gateway_tags(&self.stack, context, changes, &arn).await?;
         Ok(live.outputs.clone())
     }
 

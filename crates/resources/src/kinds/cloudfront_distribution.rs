@@ -14,13 +14,14 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    Distribution as Created, DistributionConfig, DistributionConfigWithTags, Tag, Tags as SdkTags,
+    Distribution as Created, DistributionConfig, DistributionConfigWithTags, Tag, TagKeys, Tags as SdkTags,
 };
 
-use self::config::{ORIGINS, Origins, PAGES};
+use self::config::{ORIGINS, Origins, PAGES, PRICE_CLASS};
 pub(super) use self::find::{find, is_used_by_us_alone};
 use super::{
-    Kind, Permission, elastic_ip, origin_access_control, parameter_store, response_headers_policy, rest_api, s3_bucket,
+    Kind, Permission, elastic_ip, exchange_tags, origin_access_control, parameter_store, response_headers_policy,
+    rest_api, s3_bucket,
 };
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -69,6 +70,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "cloudfront:GetDistributionConfig",
                 "cloudfront:ListTagsForResource",
                 "cloudfront:TagResource",
+                "cloudfront:UntagResource",
                 "cloudfront:UpdateDistribution",
             ],
             resources: vec![any],
@@ -80,6 +82,14 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Distribution {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.stack.mark())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[PRICE_CLASS]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -179,7 +189,7 @@ impl Resource for Distribution {
             true => Some(key_change::begin(&self.stack, context, &live.id).await?),
             false => None,
         };
-        if changes.iter().any(|change| !change.field.starts_with("tags.")) {
+        if changes.fields() {
             let is_transient =
                 |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
             let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
@@ -190,12 +200,18 @@ impl Resource for Distribution {
         if let Some(key_change) = key_change {
             key_change.end(&self.stack, context.progress).await?;
         }
-        if changes.tags() {
+        let arn = live.outputs.get("arn").map(|arn| arn.value().to_owned()).unwrap_or_default();
+        let remove = |keys| async {
+            let keys = TagKeys::builder().set_items(Some(keys)).build();
+            let call = cloudfront.untag_resource().resource(&arn).tag_keys(keys);
+            call.send().await.context("failed to remove tags of the distribution").map(|_| ())
+        };
+        let put = async {
             const SUMMARY: &str = "failed to tag the distribution";
-            let arn = live.outputs.get("arn").map(|arn| arn.value().to_owned()).unwrap_or_default();
             let tags = sdk_tags(context.tags).context(SUMMARY)?;
-            cloudfront.tag_resource().resource(arn).tags(tags).send().await.context(SUMMARY)?;
-        }
+            cloudfront.tag_resource().resource(&arn).tags(tags).send().await.context(SUMMARY).map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 

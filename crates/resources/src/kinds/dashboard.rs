@@ -54,6 +54,10 @@ impl Resource for Dashboard {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.stack.name())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("dashboard-after-signal-instance", vec![signal_instance::address()])
     }

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, Tag};
 
 pub use self::layout::{INDEX, TABLES};
 use self::layout::{Layout, index_view, key_view};
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -79,6 +79,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "dynamodb:DescribeTimeToLive",
             "dynamodb:ListTagsOfResource",
             "dynamodb:TagResource",
+            "dynamodb:UntagResource",
             "dynamodb:UpdateContinuousBackups",
             "dynamodb:UpdateTable",
             "dynamodb:UpdateTimeToLive",
@@ -97,6 +98,14 @@ pub fn table_arn(stack: &Stack, part: &str) -> String {
 impl Resource for Table {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[KEYS]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -187,11 +196,17 @@ impl Resource for Table {
         if changes.has(EXPIRY_ATTRIBUTE) {
             self.change_expiry(live.fields.field(EXPIRY_ATTRIBUTE)).await?;
         }
-        if changes.tags() {
+        let dynamodb = &self.stack.clients.dynamodb;
+        let remove = |keys| async {
+            let call = dynamodb.untag_resource().resource_arn(self.arn()).set_tag_keys(Some(keys));
+            call.send().await.context("failed to remove tags of the table").map(|_| ())
+        };
+        let put = async {
             let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the table")?;
-            let call = self.stack.clients.dynamodb.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
-            call.send().await.context("failed to tag the table")?;
-        }
+            let call = dynamodb.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            call.send().await.context("failed to tag the table").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
 use peersync_aws::Context as _;
-use peersync_engine::{ApplyContext, Ownership, ResourceError, Tags};
+use peersync_engine::{ApplyContext, Changes, Ownership, ResourceError, Tags};
 
 /// Returns the ARNs for all calls of the EC2 kinds that change something. EC2 assigns the identifiers, and each action
 /// applies only to its own types of resources, so one list for all actions grants no more than a list for each.
@@ -46,9 +46,22 @@ pub(super) fn is_ours(stack: &Stack, found: &[Tag]) -> bool {
     stack.ownership(&tags(found)) == Ownership::Ours
 }
 
-/// Sets the tags of the context on these resources.
-pub(super) async fn tag(stack: &Stack, context: &ApplyContext<'_>, ids: &[&str]) -> Result<(), ResourceError> {
-    let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-    let call = stack.clients.ec2.create_tags().set_resources(Some(ids)).set_tags(Some(sdk_tags!(Tag, context.tags)));
-    call.send().await.context("failed to set the tags").map(|_| ())
+/// Exchanges the tags of these resources, which carry the same.
+pub(super) async fn exchange_tags(
+    stack: &Stack,
+    context: &ApplyContext<'_>,
+    changes: &Changes,
+    ids: Vec<String>,
+) -> Result<(), ResourceError> {
+    let ec2 = &stack.clients.ec2;
+    let remove = |keys: Vec<String>| async {
+        let tags = keys.into_iter().map(|key| Tag::builder().key(key).build()).collect();
+        let call = ec2.delete_tags().set_resources(Some(ids.clone())).set_tags(Some(tags));
+        call.send().await.context("failed to remove tags").map(|_| ())
+    };
+    let put = async {
+        let call = ec2.create_tags().set_resources(Some(ids.clone())).set_tags(Some(sdk_tags!(Tag, context.tags)));
+        call.send().await.context("failed to set the tags").map(|_| ())
+    };
+    super::exchange_tags(changes, remove, put).await
 }

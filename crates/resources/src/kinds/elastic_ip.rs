@@ -46,7 +46,13 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![
         Permission { actions: vec!["ec2:DescribeAddresses"], resources: vec!["*".to_owned()] },
         Permission {
-            actions: vec!["ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"],
+            actions: vec![
+                "ec2:AllocateAddress",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
+                "ec2:DisassociateAddress",
+                "ec2:ReleaseAddress",
+            ],
             resources: ec2::arns(stack),
         },
     ]
@@ -113,9 +119,7 @@ impl Resource for ElasticIp {
                 self.release(context.progress, duplicate, None).await?;
             }
         }
-        if changes.tags() {
-            ec2::tag(&self.stack, context, &[&live.id]).await?;
-        }
+        ec2::exchange_tags(&self.stack, context, changes, vec![live.id.clone()]).await?;
         Ok(live.outputs.clone())
     }
 

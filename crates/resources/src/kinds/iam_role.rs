@@ -14,7 +14,7 @@ use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
 pub use self::access::{Access, function_permissions};
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
@@ -93,6 +93,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "iam:ListRolePolicies",
             "iam:PutRolePolicy",
             "iam:TagRole",
+            "iam:UntagRole",
             "iam:UpdateAssumeRolePolicy",
         ],
         resources: parts().map(|(part, _)| role_arn(stack, part)).collect(),
@@ -103,6 +104,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Role {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -175,11 +180,16 @@ impl Resource for Role {
         if changes.has_any(&[ATTACHED_POLICIES, OTHER_POLICIES]) {
             self.take_off(|name| name != POLICY).await?;
         }
-        if changes.tags() {
+        let remove = |keys| async {
+            let call = iam.untag_role().role_name(&self.name).set_tag_keys(Some(keys));
+            call.send().await.context("failed to remove tags of the role").map(|_| ())
+        };
+        let put = async {
             let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the role")?;
             let call = iam.tag_role().role_name(&self.name).set_tags(Some(tags));
-            call.send().await.context("failed to tag the role")?;
-        }
+            call.send().await.context("failed to tag the role").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 

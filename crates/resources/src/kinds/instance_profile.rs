@@ -9,7 +9,7 @@ use aws_sdk_iam::types::Tag;
 use serde_json::Value;
 
 use super::iam_role::{self, ABSENT, EXISTS};
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::Stack;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
@@ -52,6 +52,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "iam:GetInstanceProfile",
                 "iam:RemoveRoleFromInstanceProfile",
                 "iam:TagInstanceProfile",
+                "iam:UntagInstanceProfile",
             ],
             resources: vec![stack.iam_arn(&format!("instance-profile/{name}"))],
         },
@@ -64,6 +65,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Profile {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -112,11 +117,17 @@ impl Resource for Profile {
             }
             self.add_role(context.progress).await?;
         }
-        if changes.tags() {
+        let iam = &self.stack.clients.iam;
+        let remove = |keys| async {
+            let call = iam.untag_instance_profile().instance_profile_name(&self.name).set_tag_keys(Some(keys));
+            call.send().await.context("failed to remove tags of the instance profile").map(|_| ())
+        };
+        let put = async {
             let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the instance profile")?;
-            let call = self.stack.clients.iam.tag_instance_profile().instance_profile_name(&self.name);
-            call.set_tags(Some(tags)).send().await.context("failed to tag the instance profile")?;
-        }
+            let call = iam.tag_instance_profile().instance_profile_name(&self.name).set_tags(Some(tags));
+            call.send().await.context("failed to tag the instance profile").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 

@@ -13,7 +13,8 @@ use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
 use serde_json::json;
 
 use super::{
-    Kind, Permission, cloudfront_distribution, dynamodb_table, iam_role, log_group, s3_program, ssm_parameter,
+    Kind, Permission, cloudfront_distribution, dynamodb_table, exchange_tags, iam_role, log_group, s3_program,
+    ssm_parameter,
 };
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
@@ -36,6 +37,8 @@ const TIMEOUT_S: FieldName = FieldName::new("timeout_s");
 /// The SHA-256 of the archive with the program, in the form that Lambda returns.
 const CODE_SHA256: FieldName = FieldName::new("code_sha256");
 const ENVIRONMENT: FieldName = FieldName::new("environment");
+/// The concurrency that is reserved for the function, which should be none. With 0, nobody can call it.
+const RESERVED_CONCURRENCY: FieldName = FieldName::new("reserved_concurrency");
 
 /// The error codes for a function that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
@@ -74,10 +77,12 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             actions: vec![
                 "lambda:CreateFunction",
                 "lambda:DeleteFunction",
+                "lambda:DeleteFunctionConcurrency",
                 "lambda:GetFunction",
                 "lambda:GetFunctionConfiguration",
                 "lambda:ListTags",
                 "lambda:TagResource",
+                "lambda:UntagResource",
                 "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
             ],
@@ -99,6 +104,14 @@ pub fn function_arn(stack: &Stack, function: &str) -> String {
 impl Resource for Function {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[MEMORY_MB, TIMEOUT_S]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -127,9 +140,10 @@ impl Resource for Function {
         let Some(answer) = answer.found(ABSENT, "failed to read the function")? else { return Ok(None) };
         let Some(configuration) = answer.configuration else { return Ok(None) };
         let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();
+        let reserved = answer.concurrency.and_then(|concurrency| concurrency.reserved_concurrent_executions);
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: live_fields(&configuration),
+            fields: live_fields(&configuration).with(RESERVED_CONCURRENCY, reserved),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -147,6 +161,7 @@ impl Resource for Function {
             .with(TIMEOUT_S, self.timeout())
             .with(CODE_SHA256, self.stack.artifacts.api.package_sha256)
             .with(ENVIRONMENT, Field::known_or_unknown(environment))
+            .with(RESERVED_CONCURRENCY, None::<i32>)
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -177,9 +192,10 @@ impl Resource for Function {
                 self.wait_until_settled(context.progress).await?;
             });
         }
-        if changes.tags() {
-            self.put_tags(context).await?;
+        if changes.has(RESERVED_CONCURRENCY) {
+            self.release_concurrency().await?;
         }
+        exchange_tags(changes, |keys| self.remove_tags(keys), self.put_tags(context)).await?;
         Ok(live.outputs.clone())
     }
 

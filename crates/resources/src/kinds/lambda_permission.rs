@@ -1,5 +1,5 @@
-//! The gateway's permission to call a function: one statement in the function's resource policy. It is deleted with its
-//! function.
+//! The gateway's permission to call a function: the only statement in the function's resource policy. Any other is
+//! removed, because it lets somebody call the function past the gateway. It is deleted with its function.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -24,6 +24,8 @@ const ACTION: FieldName = FieldName::new("action");
 const PRINCIPAL: FieldName = FieldName::new("principal");
 /// The ARN of the routes from which the service may call it.
 const SOURCE_ARN: FieldName = FieldName::new("source_arn");
+/// Further statements, which should be none.
+const OTHER_STATEMENTS: FieldName = FieldName::new("other_statements");
 
 /// The name of the managed statement.
 const STATEMENT: &str = "peersync-api";
@@ -65,6 +67,10 @@ impl Resource for Statement {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         [
             rule!("lambda-permission-after-lambda", Some(lambda_function::address(&self.address.name))),
@@ -82,15 +88,20 @@ impl Resource for Statement {
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let answer = self.stack.clients.lambda.get_policy().function_name(&self.name).send().await;
         let answer = answer.found(ABSENT, "failed to read the policy of the function")?;
-        let Some(statement) = answer.and_then(|answer| answer.policy).and_then(|policy| ours(&policy)) else {
+        let statements = answer.and_then(|answer| answer.policy).map(|policy| statements(&policy)).unwrap_or_default();
+        if statements.is_empty() {
             return Ok(None);
-        };
-        Ok(Some(Live { id: STATEMENT.to_owned(), fields: live_fields(&statement), ..Live::default() }))
+        }
+        Ok(Some(Live { id: STATEMENT.to_owned(), fields: live_fields(statements), ..Live::default() }))
     }
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let source = outputs.get(&rest_api::address(), "id").map(|id| self.source(id));
-        Fields::new().with(ACTION, INVOKE).with(PRINCIPAL, GATEWAY).with(SOURCE_ARN, Field::known_or_unknown(source))
+        Fields::new()
+            .with(ACTION, INVOKE)
+            .with(PRINCIPAL, GATEWAY)
+            .with(SOURCE_ARN, Field::known_or_unknown(source))
+            .with(OTHER_STATEMENTS, json!([]))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -109,10 +120,22 @@ impl Resource for Statement {
         Ok(OutputMap::new())
     }
 
-    async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
-        let call = self.stack.clients.lambda.remove_permission().function_name(&self.name).statement_id(STATEMENT);
-        call.send().await.found(ABSENT, "failed to replace the permission to call the function")?;
-        self.create(context).await
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        if let Some(LiveField::Unmanaged(Value::Array(others))) = live.fields.field(OTHER_STATEMENTS) {
+            for id in others.iter().filter_map(|other| other.get("Sid")?.as_str()) {
+                self.remove(id).await?;
+            }
+        }
+        if changes.has_any(&[ACTION, PRINCIPAL, SOURCE_ARN]) {
+            self.remove(STATEMENT).await?;
+            self.create(context).await?;
+        }
+        Ok(OutputMap::new())
     }
 
     /// Does nothing: the permission is deleted with its function.
@@ -122,48 +145,59 @@ impl Resource for Statement {
 }
 
 impl Statement {
+    async fn remove(&self, statement: &str) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.remove_permission().function_name(&self.name).statement_id(statement);
+        call.send().await.found(ABSENT, "failed to remove a permission to call the function").map(|_| ())
+    }
+
     /// Returns the ARN of every stage, method and path of the stack's API.
     fn source(&self, api: &str) -> String {
         self.stack.arn("execute-api", &format!("{api}/*/*/*"))
     }
 }
 
-/// Returns the managed statement in the policy of a function.
-fn ours(policy: &str) -> Option<Value> {
-    let policy: Value = serde_json::from_str(policy).ok()?;
-    policy.get("Statement")?.as_array()?.iter().find(|one| one.get("Sid") == Some(&json!(STATEMENT))).cloned()
+/// Returns the statements of a policy.
+fn statements(policy: &str) -> Vec<Value> {
+    let policy: Option<Value> = serde_json::from_str(policy).ok();
+    policy.and_then(|mut policy| Some(policy.get_mut("Statement")?.as_array_mut()?.split_off(0))).unwrap_or_default()
 }
 
-fn live_fields(statement: &Value) -> LiveFields {
-    let at = |path: &str| statement.pointer(path).cloned().unwrap_or_default();
-    let conditions = statement.get("Condition").and_then(Value::as_object);
-    let mut sources = conditions.into_iter().flat_map(|conditions| conditions.values());
+fn live_fields(statements: Vec<Value>) -> LiveFields {
+    let (ours, mut others): (Vec<Value>, Vec<Value>) =
+        statements.into_iter().partition(|one| one.get("Sid") == Some(&json!(STATEMENT)));
+    // It is the function itself in each of them.
+    others.iter_mut().filter_map(Value::as_object_mut).for_each(|other| drop(other.remove("Resource")));
+    let at = |path: &str| ours.first().and_then(|ours| ours.pointer(path)).cloned().unwrap_or_default();
+    let conditions = at("/Condition");
+    let mut sources = conditions.as_object().into_iter().flat_map(|conditions| conditions.values());
     let source = sources.find_map(|condition| condition.get("AWS:SourceArn").or(condition.get("aws:SourceArn")));
     LiveFields::new()
         .with(ACTION, at("/Action"))
         .with(PRINCIPAL, at("/Principal/Service"))
         .with(SOURCE_ARN, source.cloned().unwrap_or_default())
+        .with(OTHER_STATEMENTS, LiveField::Unmanaged(others.into()))
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
 
     #[test]
-    fn managed_statement_is_found_among_others() {
+    fn managed_statement_is_told_from_others() {
         let policy = json!({ "Version": "2012-10-17", "Statement": [
-            { "Sid": "other", "Action": "lambda:InvokeFunction" },
+            { "Sid": "other", "Action": "lambda:InvokeFunction", "Principal": "*", "Resource": "arn" },
             { "Sid": STATEMENT, "Effect": "Allow", "Principal": { "Service": "apigateway.amazonaws.com" },
               "Action": "lambda:InvokeFunction", "Resource": "arn",
               "Condition": { "ArnLike": { "AWS:SourceArn": "arn:aws:execute-api:eu-west-1:1:x/*/*/*" } } },
         ]});
+        let others = json!([{ "Sid": "other", "Action": "lambda:InvokeFunction", "Principal": "*" }]);
         let expected = LiveFields::new()
             .with(ACTION, "lambda:InvokeFunction")
             .with(PRINCIPAL, "apigateway.amazonaws.com")
-            .with(SOURCE_ARN, "arn:aws:execute-api:eu-west-1:1:x/*/*/*");
-        assert_eq!(live_fields(&ours(&policy.to_string()).unwrap()), expected);
-        assert!(ours("{}").is_none());
-        assert!(ours("no JSON").is_none());
+            .with(SOURCE_ARN, "arn:aws:execute-api:eu-west-1:1:x/*/*/*")
+            .with(OTHER_STATEMENTS, LiveField::Unmanaged(others));
+        assert_eq!(live_fields(statements(&policy.to_string())), expected);
+        assert!(statements("{}").is_empty());
+        assert!(statements("no JSON").is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -67,6 +67,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "logs:PutRetentionPolicy",
                 "logs:ListTagsForResource",
                 "logs:TagResource",
+                "logs:UntagResource",
             ],
             resources: arns(stack),
         },
@@ -93,6 +94,14 @@ pub fn arns(stack: &Stack) -> Vec<String> {
 impl Resource for LogGroup {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[RETENTION_DAYS]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -145,11 +154,17 @@ impl Resource for LogGroup {
         if changes.has(RETENTION_DAYS) {
             self.put_retention().await?;
         }
-        if changes.tags() {
+        let logs = &self.stack.clients.logs;
+        let remove = |keys| async {
+            let call = logs.untag_resource().resource_arn(self.arn()).set_tag_keys(Some(keys));
+            call.send().await.context("failed to remove tags of the log group").map(|_| ())
+        };
+        let put = async {
             let tags = context.tags.clone().into_iter().collect();
-            let call = self.stack.clients.logs.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
-            call.send().await.context("failed to tag the log group")?;
-        }
+            let call = logs.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            call.send().await.context("failed to tag the log group").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(live.outputs.clone())
     }
 

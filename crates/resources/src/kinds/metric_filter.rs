@@ -75,6 +75,10 @@ impl Resource for MetricFilters {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.filter_name())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("metric-filter-after-log-group", self.groups.iter().map(|(_, address)| address.clone()).collect())
     }
@@ -91,11 +95,11 @@ impl Resource for MetricFilters {
         let found = found.context("failed to list the metric filters")?;
         let fields: LiveFields = found
             .iter()
-            .filter(|filter| filter.filter_name() == Some(&self.name()))
+            .filter(|filter| filter.filter_name() == Some(&self.filter_name()))
             .filter_map(|filter| Some((filter.log_group_name()?.to_owned(), LiveField::Known(view(filter)))))
             .filter(|(group, _)| self.groups.iter().any(|(ours, _)| ours == group))
             .collect();
-        Ok((!fields.is_empty()).then(|| Live { id: self.name(), fields, ..Live::default() }))
+        Ok((!fields.is_empty()).then(|| Live { id: self.filter_name(), fields, ..Live::default() }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
@@ -116,7 +120,8 @@ impl Resource for MetricFilters {
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
         let deletions = live.fields.keys().map(|group| async move {
-            let call = self.stack.clients.logs.delete_metric_filter().log_group_name(group).filter_name(self.name());
+            let call =
+                self.stack.clients.logs.delete_metric_filter().log_group_name(group).filter_name(self.filter_name());
             call.send().await.found(&["ResourceNotFoundException"], "failed to delete a metric filter").map(|_| ())
         });
         try_join_all(deletions).await.map(|_| ())
@@ -124,7 +129,7 @@ impl Resource for MetricFilters {
 }
 
 impl MetricFilters {
-    fn name(&self) -> String {
+    fn filter_name(&self) -> String {
         self.stack.named(&metric(self.part))
     }
 
@@ -137,7 +142,7 @@ impl MetricFilters {
             .default_value(0.0)
             .build()
             .context(SUMMARY)?;
-        let call = self.stack.clients.logs.put_metric_filter().log_group_name(group).filter_name(self.name());
+        let call = self.stack.clients.logs.put_metric_filter().log_group_name(group).filter_name(self.filter_name());
         call.filter_pattern(PATTERN).metric_transformations(transformation).send().await.context(SUMMARY).map(|_| ())
     }
 }

@@ -72,6 +72,10 @@ impl Resource for AccessControl {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("access-control-after-log-group", vec![log_group::last()])
     }

@@ -80,6 +80,10 @@ impl Resource for HeadersPolicy {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("headers-policy-after-log-group", vec![log_group::last()])
     }

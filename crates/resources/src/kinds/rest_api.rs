@@ -14,7 +14,7 @@ use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOp
 use serde_json::json;
 
 pub(super) use self::quota::QuotaRetry;
-use super::{Kind, Permission};
+use super::{Kind, Permission, exchange_tags};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -64,8 +64,30 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             actions: vec!["apigateway:GET", "apigateway:PATCH", "apigateway:DELETE"],
             resources: vec![arn(stack, "/restapis/*")],
         },
-        Permission { actions: vec!["apigateway:PUT"], resources: vec![arn(stack, "/tags/*")] },
+        Permission { actions: vec!["apigateway:PUT", "apigateway:DELETE"], resources: vec![arn(stack, "/tags/*")] },
     ]
+}
+
+/// Exchanges the tags of the API or its stage.
+pub(super) async fn exchange_gateway_tags(
+    stack: &Stack,
+    context: &ApplyContext<'_>,
+    changes: &Changes,
+    arn: &str,
+) -> Result<(), ResourceError> {
+    let gateway = &stack.clients.api_gateway;
+    let remove = |keys| async {
+        let call = gateway.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
+        let untag = || async { call.clone().send().await.context("failed to remove tags of the API") };
+        context.progress.with_quota_retry(untag).await.map(|_| ())
+    };
+    let put = async {
+        let tags = context.tags.clone().into_iter().collect();
+        let call = gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
+        let tag = || async { call.clone().send().await.context("failed to tag the API") };
+        context.progress.with_quota_retry(tag).await.map(|_| ())
+    };
+    exchange_tags(changes, remove, put).await
 }
 
 /// Returns an API Gateway ARN, which has no account.
@@ -126,6 +148,10 @@ impl Resource for Api {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(name(&self.stack))
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         Vec::new()
     }
@@ -183,13 +209,8 @@ impl Resource for Api {
         if rule!("api-duplicate-is-deleted", changes.has(SURPLUS)) {
             self.delete_surplus(context.progress, live).await?;
         }
-        if changes.tags() {
-            let tags = context.tags.clone().into_iter().collect();
-            let arn = arn(&self.stack, &format!("/restapis/{}", live.id));
-            let call = self.stack.clients.api_gateway.tag_resource().resource_arn(arn).set_tags(Some(tags));
-            let tag = || async { call.clone().send().await.context("failed to tag the REST API") };
-            context.progress.with_quota_retry(tag).await?;
-        }
+        let arn = arn(&self.stack, &format!("/restapis/{}", live.id));
+        exchange_gateway_tags(&self.stack, context, changes, &arn).await?;
         Ok(live.outputs.clone())
     }
 

@@ -61,12 +61,15 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             actions: vec![
                 "s3:CreateBucket",
                 "s3:DeleteBucket",
+                "s3:GetBucketCORS",
                 "s3:GetBucketOwnershipControls",
                 "s3:GetBucketPublicAccessBlock",
                 "s3:GetBucketVersioning",
                 "s3:GetEncryptionConfiguration",
                 "s3:GetLifecycleConfiguration",
                 "s3:ListBucketVersions",
+                // Deletes them, too.
+                "s3:PutBucketCORS",
                 "s3:PutBucketOwnershipControls",
                 "s3:PutBucketPublicAccessBlock",
                 "s3:PutBucketTagging",
@@ -92,6 +95,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Bucket {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -161,7 +168,8 @@ impl Resource for Bucket {
             if is_adopted && !self.stack.adopt.contains(&s3_objects::address()) {
                 tags.insert(FILES_TAG.to_owned(), KEPT.to_owned());
             }
-            tags.retain(|key, _| !key.starts_with("aws:"));
+            let removed = changes.removed_tags();
+            tags.retain(|key, _| !key.starts_with("aws:") && !removed.contains(key));
             let tags = sdk_tags!(try Tag, tags).context(TAGGING)?;
             let tags = Tagging::builder().set_tag_set(Some(tags)).build().context(TAGGING)?;
             retry_transient(context.progress, || async {

@@ -42,6 +42,10 @@ impl Resource for BucketPolicy {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.stack.bucket())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         [
             rule!("bucket-policy-after-bucket", Some(s3_bucket::address())),

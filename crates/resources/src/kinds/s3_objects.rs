@@ -1,28 +1,32 @@
 //! The pages in the bucket, as a single resource: changed files are uploaded, and those that no longer exist removed.
 //!
 //! Files are compared by checksum, not by date: the entity tag of an object that was uploaded in one part and is
-//! encrypted with S3's own keys is its MD5. Each file is a separate field, so that the plan names it. The digests of
-//! that many fields do not fit in a tag, so the digest of this resource is stored as metadata of `config.json`. That is
-//! uploaded last, so that an interrupted upload is detected. The stack's tags are those of the bucket.
+//! encrypted with S3's own keys is its MD5. Each file is a separate field, so that the plan names it. The digest of
+//! that many fields does not fit in a tag, so it is stored as metadata of `config.json`. That is uploaded last, so that
+//! an interrupted upload is detected. An object that is newer than `config.json` was put by somebody else, and its
+//! headers are read; those of the others are as they were uploaded, and S3 would need a request for each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::s3_bucket::{self, Contents};
 use super::{Kind, Permission, invalidation, s3_program};
 use crate::pages::{self, CONFIG_KEY};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
+use peersync_engine::diff::DIGEST_TAG;
+use peersync_engine::digest::Applied;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
     Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule, text,
@@ -36,12 +40,14 @@ const NAME: &str = "s3_objects";
 const UNEXPECTED: FieldName = FieldName::new("unexpected");
 /// The content types and cache headers of all files. This field is unreadable, because S3 does not list them.
 const HEADERS: FieldName = FieldName::new("headers");
-/// The metadata of `config.json` that stores the digest of all fields, as a tag in JSON in base64url.
+/// The headers of files that somebody else has put with other ones.
+const CHANGED_HEADERS: FieldName = FieldName::new("changed_headers");
+/// The metadata of `config.json` that stores the digest of all fields as a tag, as JSON in base64url.
 pub const TAGS_METADATA: &str = "peersync-tags";
 /// The maximum number of files that a conflict names.
 const NAMED_FILES: usize = 12;
-/// The maximum number of concurrent uploads.
-const UPLOADS: usize = 16;
+/// The maximum number of concurrent requests for files.
+const CONCURRENCY: usize = 16;
 
 /// Returns the address of the pages.
 pub fn address() -> Address {
@@ -97,27 +103,31 @@ impl Resource for Objects {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.stack.bucket())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("objects-after-bucket", vec![s3_bucket::address()])
     }
 
+    /// The bucket carries the tags of the stack; the pages have only a place for their digest.
     fn taggable(&self) -> bool {
         false
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (contents, listed, recorded) =
-            futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.recorded_tags());
+        let (contents, listed, config) =
+            futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.head(CONFIG_KEY));
         let (contents, mut listed) = (contents?, listed?);
-        let is_page = |key: &String| self.files.contains_key(key.as_str());
         let ownership = match contents {
             Contents::Absent => return Ok(None),
             Contents::Ours { kept } => {
-                listed.retain(|key, _| !kept || is_page(key));
+                listed.retain(|key, _| !kept || self.is_page(key));
                 Ownership::Ours
             }
             Contents::Adopted => {
-                listed.retain(|key, _| self.stack.adopt.contains(&self.address) || is_page(key));
+                listed.retain(|key, _| self.stack.adopt.contains(&self.address) || self.is_page(key));
                 let keys: Vec<&String> = listed.keys().collect();
                 let files = text::list(&keys, NAMED_FILES);
                 Ownership::Foreign(format!("these files in the bucket would be replaced or deleted: {files}"))
@@ -126,18 +136,27 @@ impl Resource for Objects {
         if listed.is_empty() {
             return Ok(None);
         }
-        let fields = self.live_fields(listed);
-        Ok(Some(Live { id: self.stack.bucket(), fields, tags: Some(recorded?), ownership, ..Live::default() }))
+        let config = config?;
+        let changed_headers = self.changed_headers(&listed, config.as_ref()).await?;
+        let recorded = config.and_then(|config| decoded(&config.metadata?.remove(TAGS_METADATA)?)).unwrap_or_default();
+        let fields = self.live_fields(listed, recorded.get(DIGEST_TAG).map(String::as_str));
+        Ok(Some(Live {
+            id: self.stack.bucket(),
+            fields: fields.with(CHANGED_HEADERS, LiveField::Unmanaged(json!(changed_headers))),
+            tags: Some(recorded),
+            ownership,
+            ..Live::default()
+        }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let headers: BTreeMap<&str, String> = self
-            .files
-            .keys()
-            .map(|key| (*key, format!("{} {}", pages::content_type(key), pages::cache_control(key))))
-            .collect();
+        let headers: BTreeMap<&str, String> = self.files.keys().map(|key| (*key, headers(key))).collect();
         let files = self.files.iter().map(|(key, body)| ((*key).to_owned(), Field::known(body.md5.as_str())));
-        files.collect::<Fields>().with(UNEXPECTED, json!([])).with(HEADERS, json!(headers))
+        files
+            .collect::<Fields>()
+            .with(UNEXPECTED, json!([]))
+            .with(HEADERS, json!(headers))
+            .with(CHANGED_HEADERS, json!({}))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -153,16 +172,20 @@ impl Resource for Objects {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        let changed = |key: &&str| changes.has(HEADERS) || changes.has_named(key);
+        let other_headers = |key: &str| match live.fields.field(CHANGED_HEADERS) {
+            Some(LiveField::Unmanaged(Value::Object(changed))) => changed.contains_key(key),
+            _ => false,
+        };
+        let changed = |key: &&str| changes.has(HEADERS) || changes.has_named(key) || other_headers(key);
         let keys: Vec<&'static str> =
             self.files.keys().copied().filter(|key| *key != CONFIG_KEY).filter(changed).collect();
-        let unexpected = live.fields.texts(UNEXPECTED);
-        futures::try_join!(self.upload_all(context, keys.clone()), self.remove(context.progress, &unexpected))?;
-        if changes.tags() || changed(&CONFIG_KEY) {
-            self.upload(context, CONFIG_KEY).await?;
-        }
+        let unexpected = live.fields.texts(UNEXPECTED).into_iter();
+        let unwanted: Vec<String> = unexpected.chain(changes.removed_fields().map(str::to_owned)).collect();
+        futures::try_join!(self.upload_all(context, keys.clone()), self.remove(context.progress, &unwanted))?;
+        // Always, so that it is newer than everything else.
+        self.upload(context, CONFIG_KEY).await?;
         let keys = keys.into_iter().chain(changed(&CONFIG_KEY).then_some(CONFIG_KEY));
-        let paths = keys.map(str::to_owned).chain(unexpected).collect();
+        let paths = keys.map(str::to_owned).chain(unwanted).collect();
         invalidation::request(&self.stack, context.progress, paths).await;
         Ok(OutputMap::new())
     }
@@ -174,8 +197,13 @@ impl Resource for Objects {
 }
 
 impl Objects {
-    /// Returns the entity tags of all objects by key, without the programs.
-    async fn list(&self) -> Result<BTreeMap<String, String>, ResourceError> {
+    /// Returns whether the file with this key is one of the stack's pages.
+    fn is_page(&self, key: &str) -> bool {
+        self.files.contains_key(key)
+    }
+
+    /// Returns all objects by key, without the programs.
+    async fn list(&self) -> Result<BTreeMap<String, Listed>, ResourceError> {
         let mut pages = self.stack.clients.s3.list_objects_v2().bucket(self.stack.bucket()).into_paginator().send();
         let mut found = BTreeMap::new();
         while let Some(page) = pages.next().await {
@@ -183,27 +211,52 @@ impl Objects {
             for object in page.and_then(|page| page.contents).unwrap_or_default() {
                 let (Some(key), Some(tag)) = (object.key, object.e_tag) else { continue };
                 if !key.starts_with(s3_program::PREFIX) {
-                    found.insert(key, tag.trim_matches('"').to_owned());
+                    let entity_tag = tag.trim_matches('"').to_owned();
+                    found.insert(key, Listed { entity_tag, modified: object.last_modified });
                 }
             }
         }
         Ok(found)
     }
 
-    async fn recorded_tags(&self) -> Result<Tags, ResourceError> {
-        let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(CONFIG_KEY).send().await;
-        let absent = ["NotFound", "NoSuchKey", "NoSuchBucket"];
-        let answer = answer.found(&absent, "failed to read the digest of the pages")?;
-        let text = answer.and_then(|answer| answer.metadata?.remove(TAGS_METADATA));
-        Ok(text.and_then(|text| decoded(&text)).unwrap_or_default())
+    /// Reads the headers of an object; `None` if it does not exist.
+    async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>, ResourceError> {
+        let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(key).send().await;
+        answer.found(&["NotFound", "NoSuchKey", "NoSuchBucket"], "failed to read the headers of a page")
     }
 
-    fn live_fields(&self, listed: BTreeMap<String, String>) -> LiveFields {
-        let (ours, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            listed.into_iter().partition(|(key, _)| self.files.contains_key(key.as_str()));
-        let others: Vec<String> = others.into_keys().collect();
-        let files = ours.into_iter().map(|(key, tag)| (key, LiveField::known(tag)));
-        files.collect::<LiveFields>().with(UNEXPECTED, others).with(HEADERS, LiveField::Unreadable)
+    /// Returns the headers of our files that differ, of `config.json` and of all that are newer than it.
+    async fn changed_headers(
+        &self,
+        listed: &BTreeMap<String, Listed>,
+        config: Option<&HeadObjectOutput>,
+    ) -> Result<BTreeMap<&'static str, String>, ResourceError> {
+        // Without it everything is uploaded again.
+        let Some(config) = config else { return Ok(BTreeMap::new()) };
+        let uploaded = listed.get(CONFIG_KEY).and_then(|listed| listed.modified);
+        let is_newer = |key: &str| listed.get(key).is_some_and(|listed| listed.modified > uploaded);
+        let mut newer: Vec<BoxFuture<'_, Result<_, ResourceError>>> = Vec::new();
+        for key in self.files.keys().copied().filter(|key| is_newer(key)) {
+            newer.push(Box::pin(async move { Ok((key, self.head(key).await?)) }));
+        }
+        let newer: Vec<_> = stream::iter(newer).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let found = newer.iter().filter_map(|(key, head)| Some((*key, head.as_ref()?))).chain([(CONFIG_KEY, config)]);
+        let found = found.map(|(key, head)| (key, live_headers(head)));
+        Ok(found.filter(|(key, found)| *found != headers(key)).collect())
+    }
+
+    fn live_fields(&self, listed: BTreeMap<String, Listed>, digest: Option<&str>) -> LiveFields {
+        let applied = Applied::decode(digest, self.files.len());
+        let listed = listed.into_iter().map(|(key, listed)| (key, LiveField::known(listed.entity_tag)));
+        // What an older version has uploaded is a field of its own too, so that the plan names it.
+        let (files, others): (Vec<_>, Vec<_>) =
+            listed.partition(|(key, tag)| self.files.contains_key(key.as_str()) || applied.was_applied(key, tag));
+        let others: Vec<String> = others.into_iter().map(|(key, _)| key).collect();
+        files
+            .into_iter()
+            .collect::<LiveFields>()
+            .with(UNEXPECTED, LiveField::Unmanaged(json!(others)))
+            .with(HEADERS, LiveField::Unreadable)
     }
 
     async fn upload_all(&self, context: &ApplyContext<'_>, keys: Vec<&'static str>) -> Result<(), ResourceError> {
@@ -211,7 +264,7 @@ impl Objects {
         for key in keys {
             uploads.push(Box::pin(self.upload(context, key)));
         }
-        stream::iter(uploads).buffer_unordered(UPLOADS).try_collect().await
+        stream::iter(uploads).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
     async fn upload(&self, context: &ApplyContext<'_>, key: &'static str) -> Result<(), ResourceError> {
@@ -254,6 +307,22 @@ impl Objects {
     }
 }
 
+/// An object as S3 lists it.
+struct Listed {
+    /// The MD5 of its content.
+    entity_tag: String,
+    modified: Option<DateTime>,
+}
+
+/// Returns the content type and the cache header of a file, in one line.
+fn headers(key: &str) -> String {
+    format!("{} {}", pages::content_type(key), pages::cache_control(key))
+}
+
+fn live_headers(head: &HeadObjectOutput) -> String {
+    format!("{} {}", head.content_type().unwrap_or("-"), head.cache_control().unwrap_or("-"))
+}
+
 /// Returns the value of [`TAGS_METADATA`] that stores these tags.
 pub fn encoded(tags: &Tags) -> String {
     URL_SAFE_NO_PAD.encode(json!(tags).to_string())
@@ -269,14 +338,14 @@ mod tests {
 
     #[test]
     fn stored_tags_round_trip_through_the_metadata() {
-        let tags: Tags = [("peersync:digest".to_owned(), "a".to_owned())].into();
+        let tags = Tags::from([("peersync:digest".to_owned(), "2.abcdefghi".to_owned())]);
         assert_eq!(decoded(&encoded(&tags)), Some(tags));
         assert_eq!(decoded("no base64!"), None);
     }
 
     #[test]
     fn unexpected_objects_are_read_from_the_live_fields() {
-        let fields = LiveFields::new().with(UNEXPECTED, json!(["old.js", "a b"]));
+        let fields = LiveFields::new().with(UNEXPECTED, LiveField::Unmanaged(json!(["old.js", "a b"])));
         assert_eq!(fields.texts(UNEXPECTED), ["old.js", "a b"]);
         assert!(LiveFields::new().texts(UNEXPECTED).is_empty());
     }

@@ -91,6 +91,10 @@ impl Resource for InBucket {
         &self.address
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.key.to_owned())
+    }
+
     fn dependencies(&self) -> Vec<Address> {
         rule!("program-after-bucket", vec![s3_bucket::address()])
     }

@@ -60,6 +60,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "ec2:AuthorizeSecurityGroupIngress",
                 "ec2:CreateSecurityGroup",
                 "ec2:CreateTags",
+                "ec2:DeleteTags",
                 "ec2:DeleteSecurityGroup",
                 "ec2:RevokeSecurityGroupEgress",
                 "ec2:RevokeSecurityGroupIngress",
@@ -73,6 +74,14 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for SecurityGroup {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[INBOUND]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -134,9 +143,7 @@ impl Resource for SecurityGroup {
         if changes.has_any(&[INBOUND, OUTBOUND]) {
             self.converge(context.progress, &live.id).await?;
         }
-        if changes.tags() {
-            ec2::tag(&self.stack, context, &[&live.id]).await?;
-        }
+        ec2::exchange_tags(&self.stack, context, changes, vec![live.id.clone()]).await?;
         Ok(live.outputs.clone())
     }
 

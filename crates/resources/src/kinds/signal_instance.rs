@@ -33,7 +33,7 @@ use peersync_engine::{
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Hosts) };
 const NAME: &str = "signal_instance";
 
-/// The tag with the SHA-256 of the user data. User data cannot change while the host runs, so it need not be read.
+/// The tag with the SHA-256 of the user data, by which an interrupted launch is recognised.
 const USER_DATA_TAG: &str = "peersync:user-data";
 /// The tag with the image and how it was chosen, so that a new release of Amazon Linux does not replace the host.
 const IMAGE_TAG: &str = "peersync:image";
@@ -42,7 +42,7 @@ const NEWEST_IMAGE: &str = "the newest at its creation";
 
 const IMAGE: FieldName = FieldName::new("image");
 const INSTANCE_TYPE: FieldName = FieldName::new("instance_type");
-/// The SHA-256 of the user data.
+/// The user data, file by file. It can be changed only while a host is stopped.
 const USER_DATA: FieldName = FieldName::new("user_data");
 const PROFILE: FieldName = FieldName::new("instance_profile");
 const GROUPS: FieldName = FieldName::new("security_groups");
@@ -80,6 +80,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "ec2:DescribeAddresses",
                 "ec2:DescribeIamInstanceProfileAssociations",
                 "ec2:DescribeImages",
+                "ec2:DescribeInstanceAttribute",
                 "ec2:DescribeInstanceStatus",
                 "ec2:DescribeInstances",
             ],
@@ -91,6 +92,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "ec2:AssociateAddress",
                 "ec2:AssociateIamInstanceProfile",
                 "ec2:CreateTags",
+                "ec2:DeleteTags",
                 "ec2:ModifyInstanceAttribute",
                 "ec2:ModifyInstanceMetadataOptions",
                 "ec2:ReplaceIamInstanceProfileAssociation",
@@ -107,6 +109,14 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for SignalInstance {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.stack.named("signal"))
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        &[INSTANCE_TYPE]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -142,11 +152,12 @@ impl Resource for SignalInstance {
         let leftovers: Vec<String> = found.filter_map(|instance| instance.instance_id).collect();
         let tags = ec2::tags(current.tags());
         let id = current.instance_id.clone().unwrap_or_default();
+        let user_data = views::user_data_view(&self.stack, &id).await?;
         Ok(Some(Live {
             fields: LiveFields::new()
                 .with(IMAGE, views::image_view(&current, &tags))
                 .with(INSTANCE_TYPE, current.instance_type().map(|one| one.as_str()))
-                .with(USER_DATA, tags.get(USER_DATA_TAG).map(String::as_str))
+                .with(USER_DATA, user_data)
                 .with(PROFILE, views::profile_name(&current))
                 .with(GROUPS, views::groups_view(&current))
                 .with(METADATA, views::metadata_view(&current))
@@ -162,8 +173,8 @@ impl Resource for SignalInstance {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let signaling = &self.stack.config.signaling;
-        let user_data =
-            user_data::build(&self.stack, outputs, self.stack.artifacts.signal.elf_sha256).map(|text| hash(&text));
+        let user_data = user_data::build(&self.stack, outputs, self.stack.artifacts.signal.elf_sha256);
+        let user_data = user_data.map(|text| user_data::parts(&text));
         let group = outputs.get(&security_group::address(), "id").map(|id| json!([id]));
         let elastic_ip = match signaling.ingress {
             Ingress::Cloudflare => Field::Known(Value::Null),
@@ -231,7 +242,10 @@ impl Resource for SignalInstance {
             self.terminate(context.progress, live.fields.texts(LEFTOVERS)).await?;
         }
         if changes.tags() {
-            ec2::tag(&self.stack, context, &[&live.id]).await?;
+            // The volume was created with the same tags.
+            let instance = launch::read(&self.stack, &live.id).await?;
+            let ids = [live.id.clone()].into_iter().chain(instance.iter().flat_map(views::volumes)).collect();
+            ec2::exchange_tags(&self.stack, context, changes, ids).await?;
         }
         Ok(live.outputs.clone())
     }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 
 use super::parameter_store::{self, EXISTS, KIND_NAME, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous};
-use super::{Kind, Permission, cloudfront_distribution};
+use super::{Kind, Permission, cloudfront_distribution, exchange_tags};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
@@ -36,9 +36,9 @@ const VALUE: FieldName = FieldName::new("value");
 const FORM: FieldName = FieldName::new("form");
 
 /// The desired value of the field `form` of generated keys.
-const KEY_FORM: &str = "32 random bytes";
+const KEY_FORM: &str = "a random key";
 /// The value of the field `form` if the parameter does not hold a key.
-const OTHER_FORM: &str = "something else";
+const OTHER_FORM: &str = "changed by hand";
 /// The error codes for a parameter that does not exist.
 const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
 
@@ -112,6 +112,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "ssm:DeleteParameters",
             "ssm:ListTagsForResource",
             "ssm:AddTagsToResource",
+            "ssm:RemoveTagsFromResource",
         ],
         resources: vec![stack.arn("ssm", &format!("parameter{}/*", stack.parameter_prefix()))],
     }]
@@ -121,6 +122,10 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 impl Resource for Parameter {
     fn address(&self) -> &Address {
         &self.address
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -167,8 +172,9 @@ impl Resource for Parameter {
         let fields = Fields::new().with(TYPE, ParameterType::SecureString.as_str());
         match self.source {
             Source::Configured(_, secret) => {
-                let value = secret(&self.stack.config).and_then(Secret::value);
-                fields.with(VALUE, value.map_or(Field::Unknown, Field::secret))
+                let secret = secret(&self.stack.config);
+                let not_given = || Field::NotGiven(secret.map_or_else(String::new, not_set));
+                fields.with(VALUE, secret.and_then(Secret::value).map_or_else(not_given, Field::secret))
             }
             Source::Generated | Source::Previous => fields.with(FORM, KEY_FORM),
         }
@@ -209,12 +215,18 @@ impl Resource for Parameter {
             call.send().await.context("failed to change the parameter")?;
             outputs = self.outputs(&value);
         }
-        if changes.tags() {
+        let kind = ResourceTypeForTagging::Parameter;
+        let remove = |keys| async {
+            let call = ssm.remove_tags_from_resource().resource_type(kind.clone()).resource_id(&self.name);
+            let answer = call.set_tag_keys(Some(keys)).send().await;
+            answer.context("failed to remove tags of the parameter").map(|_| ())
+        };
+        let put = async {
             let tags = sdk_tags!(try Tag, context.tags).context("failed to tag the parameter")?;
-            let call = ssm.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-            let call = call.resource_id(&self.name).set_tags(Some(tags));
-            call.send().await.context("failed to tag the parameter")?;
-        }
+            let call = ssm.add_tags_to_resource().resource_type(kind.clone()).resource_id(&self.name);
+            call.set_tags(Some(tags)).send().await.context("failed to tag the parameter").map(|_| ())
+        };
+        exchange_tags(changes, remove, put).await?;
         Ok(outputs)
     }
 
@@ -282,6 +294,11 @@ impl Parameter {
             Source::Configured(..) | Source::Previous => outputs,
         }
     }
+}
+
+/// Says that the environment variable of a secret is not set.
+fn not_set(secret: &Secret) -> String {
+    format!("{} is not set", secret.env)
 }
 
 fn form(value: &str) -> &'static str {

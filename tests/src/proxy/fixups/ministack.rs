@@ -10,28 +10,37 @@ use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
 
-/// Tags of an API or a stage that were set after its creation: MiniStack keeps them, but does not return them.
+/// Tags of an API or a stage that were set or removed after its creation: MiniStack keeps that, but does not return it.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
-    /// By path, `/restapis/ID/stages/api`.
-    set: Mutex<HashMap<String, Map<String, Value>>>,
+    /// The tags that were set, and the keys of those that were removed, by path, `/restapis/ID/stages/api`.
+    changed: Mutex<HashMap<String, HashMap<String, Option<Value>>>>,
 }
 
 impl Tags {
     fn learn(&self, call: &Call) {
         let arn = decoded(call.uri.path());
-        let path = arn.rsplit_once("::").map(|(_, path)| path.to_owned());
-        let tags = call.json("tags").and_then(|tags| tags.as_object().cloned());
-        if let Some((path, tags)) = path.zip(tags) {
-            lock(&self.set).entry(path).or_default().extend(tags);
+        let Some((_, path)) = arn.rsplit_once("::") else { return };
+        let mut changed = lock(&self.changed);
+        let changed = changed.entry(path.to_owned()).or_default();
+        if let Some(tags) = call.json("tags").and_then(|tags| tags.as_object().cloned()) {
+            changed.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
         }
+        let parameters = call.uri.query().unwrap_or_default().split('&');
+        let removed = parameters.filter_map(|parameter| parameter.strip_prefix("tagKeys="));
+        changed.extend(removed.map(|key| (decoded(key), None)));
     }
 
     fn tell(&self, path: &str, described: &mut Value) {
-        let set = lock(&self.set);
-        if let Some((set, described)) = set.get(path).zip(described.as_object_mut()) {
-            let tags = described.entry("tags").or_insert_with(|| Value::Object(Map::new()));
-            tags.as_object_mut().into_iter().for_each(|tags| tags.extend(set.clone()));
+        let changed = lock(&self.changed);
+        let Some((changed, described)) = changed.get(path).zip(described.as_object_mut()) else { return };
+        let tags = described.entry("tags").or_insert_with(|| Value::Object(Map::new()));
+        let Some(tags) = tags.as_object_mut() else { return };
+        for (key, value) in changed {
+            match value {
+                Some(value) => drop(tags.insert(key.clone(), value.clone())),
+                None => drop(tags.remove(key)),
+            }
         }
     }
 }
@@ -41,7 +50,7 @@ impl Fixup for Tags {
         if call.service != "apigateway" || !answer.ok() {
             return;
         }
-        if call.operation == "TagResource" {
+        if matches!(call.operation.as_str(), "TagResource" | "UntagResource") {
             return self.learn(call);
         }
         let Some(mut body) = answer.json() else { return };

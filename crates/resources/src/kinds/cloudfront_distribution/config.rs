@@ -29,7 +29,7 @@ pub(super) const PAGES: FieldName = FieldName::new("pages");
 const BEHAVIORS: FieldName = FieldName::new("behaviors");
 /// The number of custom error pages, which is 0.
 const ERROR_PAGES: FieldName = FieldName::new("error_pages");
-const PRICE_CLASS: FieldName = FieldName::new("price_class");
+pub(super) const PRICE_CLASS: FieldName = FieldName::new("price_class");
 /// The certificate and its minimum version of TLS.
 const CERTIFICATE: FieldName = FieldName::new("certificate");
 const HTTP_VERSION: FieldName = FieldName::new("http_version");

@@ -62,6 +62,17 @@ impl Function {
         .await
     }
 
+    /// Lets the function share the concurrency of the account again.
+    pub(super) async fn release_concurrency(&self) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.delete_function_concurrency().function_name(&self.name);
+        call.send().await.context("failed to release the reserved concurrency of the function").map(|_| ())
+    }
+
+    pub(super) async fn remove_tags(&self, keys: Vec<String>) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.untag_resource().resource(function_arn(&self.stack, self.function));
+        call.set_tag_keys(Some(keys)).send().await.context("failed to remove tags of the function").map(|_| ())
+    }
+
     pub(super) async fn put_tags(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         let tags = context.tags.clone().into_iter().collect();
         let call = self.stack.clients.lambda.tag_resource().resource(function_arn(&self.stack, self.function));

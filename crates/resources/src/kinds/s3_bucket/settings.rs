@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::absent_setting;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{FieldName, Fields, LiveFields, ResourceError};
+use peersync_engine::{FieldName, Fields, LiveField, LiveFields, ResourceError};
 
 /// The number of days after which incomplete uploads are deleted.
 const UNFINISHED_UPLOAD_DAYS: i32 = 7;
@@ -25,9 +25,11 @@ const OWNERSHIP: FieldName = FieldName::new("object_ownership");
 const ENCRYPTION: FieldName = FieldName::new("encryption");
 const VERSIONING: FieldName = FieldName::new("versioning");
 const LIFECYCLE: FieldName = FieldName::new("lifecycle");
+/// The rules by which pages of other origins may use the bucket, which should be none.
+const CORS: FieldName = FieldName::new("cors");
 
 /// All settings, sorted by name.
-pub(super) const FIELDS: [FieldName; 5] = [ENCRYPTION, LIFECYCLE, OWNERSHIP, PUBLIC_ACCESS, VERSIONING];
+pub(super) const FIELDS: [FieldName; 6] = [CORS, ENCRYPTION, LIFECYCLE, OWNERSHIP, PUBLIC_ACCESS, VERSIONING];
 
 /// Returns the desired settings.
 pub(super) fn desired(old_version_days: i32) -> Fields {
@@ -37,24 +39,27 @@ pub(super) fn desired(old_version_days: i32) -> Fields {
         .with(ENCRYPTION, "AES256")
         .with(VERSIONING, "Enabled")
         .with(LIFECYCLE, json!([rule_view(LIFECYCLE_RULE, true, old_version_days, UNFINISHED_UPLOAD_DAYS)]))
+        .with(CORS, json!([]))
 }
 
 /// Reads all settings concurrently. Those of a bucket that does not exist are empty.
 pub(super) async fn read(stack: &Stack, bucket: &str) -> Result<LiveFields, ResourceError> {
     let s3 = &stack.clients.s3;
-    let (access, ownership, encryption, versioning, lifecycle) = futures::try_join!(
+    let (access, ownership, encryption, versioning, lifecycle, cors) = futures::try_join!(
         public_access(s3, bucket),
         object_ownership(s3, bucket),
         encryption(s3, bucket),
         versioning(s3, bucket),
         lifecycle(s3, bucket),
+        cors(s3, bucket),
     )?;
     Ok(LiveFields::new()
         .with(PUBLIC_ACCESS, access)
         .with(OWNERSHIP, ownership)
         .with(ENCRYPTION, encryption)
         .with(VERSIONING, versioning)
-        .with(LIFECYCLE, lifecycle))
+        .with(LIFECYCLE, lifecycle)
+        .with(CORS, LiveField::Unmanaged(cors)))
 }
 
 /// Applies the desired setting of one of [`FIELDS`].
@@ -70,6 +75,7 @@ pub(super) async fn send(
         ENCRYPTION => encrypt(s3, bucket).await,
         VERSIONING => version(s3, bucket).await,
         LIFECYCLE => expire_old_versions(s3, bucket, old_version_days).await,
+        CORS => forbid_cors(s3, bucket).await,
         _ => Ok(()),
     }
 }
@@ -200,4 +206,19 @@ async fn expire_old_versions(s3: &Client, bucket: &str, days: i32) -> Result<(),
     let configuration = BucketLifecycleConfiguration::builder().rules(rule).build().context(SUMMARY)?;
     let call = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(configuration);
     call.send().await.context(SUMMARY).map(|_| ())
+}
+
+async fn cors(s3: &Client, bucket: &str) -> Result<Value, ResourceError> {
+    let answer = s3.get_bucket_cors().bucket(bucket).send().await;
+    let answer = absent_setting(answer, "NoSuchCORSConfiguration", "failed to read the CORS rules of the bucket")?;
+    let rules = answer.and_then(|answer| answer.cors_rules).unwrap_or_default();
+    Ok(rules
+        .iter()
+        .map(|rule| json!({ "origins": rule.allowed_origins(), "methods": rule.allowed_methods() }))
+        .collect())
+}
+
+async fn forbid_cors(s3: &Client, bucket: &str) -> Result<(), ResourceError> {
+    let answer = s3.delete_bucket_cors().bucket(bucket).send().await;
+    answer.context("failed to delete the CORS rules of the bucket").map(|_| ())
 }

@@ -35,6 +35,19 @@ fn built(stack: &Stack) -> String {
     user_data::build(stack, &outputs, &"0".repeat(64)).unwrap()
 }
 
+#[tokio::test]
+async fn user_data_is_compared_file_by_file() {
+    let parts = user_data::parts(&user_data(Ingress::Direct).await);
+    let caddyfile = &parts["/etc/peersync/Caddyfile"];
+    assert!(caddyfile["content"].as_str().is_some_and(|text| text.contains("reverse_proxy")), "{parts:#}");
+    assert_eq!(caddyfile["permissions"], "0644");
+    assert_eq!(parts["runcmd"][0][0], "/usr/local/lib/peersync/install");
+    assert!(parts.get("write_files").is_none());
+    for other in ["#!/bin/sh\necho", "#cloud-config\n[]", ""] {
+        assert_eq!(user_data::parts(other), other, "text of another form is compared as it is");
+    }
+}
+
 fn content(user_data: &str, path: &str) -> Option<String> {
     let config: Value = serde_json::from_str(user_data.strip_prefix("#cloud-config\n").unwrap()).unwrap();
     let files = config["write_files"].as_array().unwrap().clone();

@@ -20,6 +20,23 @@ pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.pat
 pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 const LOGROTATE: &str = include_str!("host/logrotate");
+/// The first line, by which the host recognises cloud-config.
+const HEADING: &str = "#cloud-config\n";
+
+/// Returns user data as it is compared: each file by its path, and the commands. Text that has another form is returned
+/// as it is.
+pub(super) fn parts(text: &str) -> Value {
+    let parsed = text.strip_prefix(HEADING).and_then(|config| serde_json::from_str::<Value>(config).ok());
+    let Some(mut config) = parsed else { return Value::from(text) };
+    let mut files = config.get_mut("write_files").map(Value::take).unwrap_or_default();
+    let Some(parts) = config.as_object_mut() else { return Value::from(text) };
+    parts.remove("write_files");
+    for file in files.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let path = file.remove("path").and_then(|path| path.as_str().map(str::to_owned));
+        parts.insert(path.unwrap_or_default(), Value::Object(std::mem::take(file)));
+    }
+    Value::Object(std::mem::take(parts))
+}
 
 /// The file into which the program writes the token of the tunnel. It is below the program's state directory.
 pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
@@ -60,7 +77,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
     debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script must download the uploaded key");
     let config = json!({ "write_files": files, "runcmd": [install] });
     // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
-    Some(format!("#cloud-config\n{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
+    Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
 }
 
 fn file(path: &str, permissions: &str, content: &str) -> Value {

@@ -1,16 +1,41 @@
 //! The actual state of a host in the form in which it is compared.
 
-use aws_sdk_ec2::types::{Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceStateName};
+use aws_sdk_ec2::types::{
+    Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceAttributeName, InstanceStateName,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{IMAGE_TAG, NEWEST_IMAGE};
-use peersync_engine::{LiveField, Tags};
+use super::{GONE, IMAGE_TAG, NEWEST_IMAGE, user_data};
+use crate::stack::Stack;
+use peersync_aws::NotFound as _;
+use peersync_engine::{Failure, LiveField, ResourceError, Tags};
 
 /// Returns the image. The id alone does not tell whether the deployer chose it; the tag does.
 pub(super) fn image_view(instance: &Found, tags: &Tags) -> String {
     let image = instance.image_id().unwrap_or_default();
     let newest = tags.get(IMAGE_TAG).is_some_and(|tag| tag == &format!("newest {image}"));
     if newest { NEWEST_IMAGE.to_owned() } else { image.to_owned() }
+}
+
+/// Reads the user data. The field is unreadable on an emulator that does not return it: a host always has some.
+pub(super) async fn user_data_view(stack: &Stack, id: &str) -> Result<LiveField, ResourceError> {
+    let call = stack.clients.ec2.describe_instance_attribute().instance_id(id);
+    let answer = call.attribute(InstanceAttributeName::UserData).send().await;
+    let encoded = match answer.found(GONE, "failed to read the user data of the signaling host") {
+        Err(error) if error.failure == Failure::NotOffered => None,
+        answer => answer?.and_then(|answer| answer.user_data?.value).filter(|encoded| !encoded.is_empty()),
+    };
+    let text = encoded.and_then(|encoded| STANDARD.decode(encoded.trim()).ok());
+    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(text.map_or(LiveField::Unreadable, |text| LiveField::known(user_data::parts(&text))))
+}
+
+/// Returns the ids of the volumes of a host.
+pub(super) fn volumes(instance: &Found) -> Vec<String> {
+    let devices = instance.block_device_mappings().iter();
+    devices.filter_map(|device| Some(device.ebs()?.volume_id()?.to_owned())).collect()
 }
 
 pub(super) fn profile_name(instance: &Found) -> Option<&str> {

@@ -1,0 +1,121 @@
+//! What plans and `status` say: who changed a tag, that one which is taken out of the file is taken off in AWS, and what
+//! a person reads about it.
+//!
+//! `contract` shows for every kind that its tags are removed and that those of others stay.
+
+use std::collections::HashMap;
+
+use peersync_tests::emulator::Emulator;
+use peersync_tests::proxy::Settings;
+use peersync_tests::stage::Stage;
+
+async fn tags_of_function(stage: &Stage) -> HashMap<String, String> {
+    let call = stage.clients.lambda.get_function().function_name(format!("{}-login", stage.stack()));
+    call.send().await.unwrap().tags.unwrap_or_default()
+}
+
+async fn arn_of_function(stage: &Stage) -> String {
+    let call = stage.clients.lambda.get_function().function_name(format!("{}-login", stage.stack()));
+    call.send().await.unwrap().configuration.unwrap().function_arn.unwrap()
+}
+
+/// Returns the changes that `plan` shows for the function, each as `field: reason`, and the number of changed resources.
+async fn planned(stage: &Stage) -> (Vec<String>, usize) {
+    let steps = stage.plan(3).await.steps();
+    let function = steps.iter().find(|step| step.address == "lambda_function.login");
+    (function.map(|step| step.fields.clone()).unwrap_or_default(), steps.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_tags_have_their_reason_and_removed_ones_are_gone() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack.tags]\nowner = \"Ada\"\n\"a/b:c=d+e@f Ö\" = \"1 + 1 = 2\"\n");
+    stage.up().await;
+    let stranger = ("stranger", "stays");
+    let call = stage.clients.lambda.tag_resource().resource(arn_of_function(&stage).await).tags(stranger.0, stranger.1);
+    call.send().await.unwrap();
+    stage.plan(0).await;
+
+    stage.configure("[stack.tags]\nowner = \"Grace\"\nteam = \"calls\"\n");
+    let (fields, resources) = planned(&stage).await;
+    let expected = ["tags.a/b:c=d+e@f Ö: configuration", "tags.owner: configuration", "tags.team: configuration"];
+    let mut sorted = fields.clone();
+    sorted.sort();
+    assert_eq!(sorted, expected);
+    assert!(resources > 30, "every resource with tags changes, and not only {resources}");
+    let shown = stage.shown(&["plan"], 0).await;
+    assert_eq!(shown.matches("tags.owner: \"Ada\" → \"Grace\"  (configuration changed)").count(), 1, "{shown}");
+    stage.up().await;
+
+    let call = stage.clients.lambda.tag_resource().resource(arn_of_function(&stage).await).tags("owner", "Eve");
+    call.send().await.unwrap();
+    let (fields, resources) = planned(&stage).await;
+    assert_eq!((fields, resources), (vec!["tags.owner: drift".to_owned()], 1));
+    stage.up().await;
+
+    stage.configure("");
+    stage.up().await;
+    stage.plan(0).await;
+    let tags = tags_of_function(&stage).await;
+    assert_eq!(tags.get(stranger.0).map(String::as_str), Some(stranger.1), "{tags:?}");
+    let others: Vec<_> = tags.keys().filter(|key| !key.starts_with("peersync:") && *key != stranger.0).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+/// The record of the tags is put last, so that a removal that failed is done by the next `up`.
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_removal_of_a_tag_is_continued() {
+    let mut stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack.tags]\nowner = \"Ada\"\n");
+    stage.up().await;
+    stage.configure("");
+    let refuse = vec![("UntagResource".to_owned(), 400, "InvalidParameterValueException".to_owned(), "no".to_owned())];
+    stage.change_proxy(Settings { refuse, ..Settings::default() }).await;
+    let failed = stage.run(&["up", "--yes", "--no-check"]).await.expect(1);
+    assert!(failed.failed().iter().any(|address| address.contains("lambda_function.login")), "{:?}", failed.failed());
+    stage.change_proxy(Settings::default()).await;
+    stage.up().await;
+    let tags = tags_of_function(&stage).await;
+    assert!(!tags.contains_key("owner"), "{tags:?}");
+    stage.plan(0).await;
+}
+
+/// The plan of a pull request: data on stdout, one table row for each resource, nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn markdown_plan_is_data_for_a_comment() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[stack.tags]\nowner = \"@maintainers\"\n");
+    let first = stage.shown(&["plan", "--format", "markdown", "--detailed-exitcode"], 3).await;
+    assert!(first.starts_with(&format!("### {} in ", stage.stack())), "{first}");
+    assert!(first.len() < 16_000, "a first plan is short: {} bytes", first.len());
+    assert_eq!(first.matches("<code>dynamodb_table.Users</code>").count(), 1, "{first}");
+    assert!(first.contains(&format!("<code>{}-Users</code>", stage.stack())), "{first}");
+    stage.up().await;
+    stage.configure("[signaling]\nroom_capacity = 8\n[stack.tags]\nowner = \"Ada\"\n");
+    let changed = stage.shown(&["plan", "--format", "markdown"], 0).await;
+    assert!(changed.contains("<details>") && changed.contains("- tags.owner: \"@maintainers"), "{changed}");
+    let (before, _) = changed.split_once("```diff").unwrap();
+    assert!(!before.contains('@'), "{before}");
+}
+
+/// `status` says what it cannot know, and says once that nothing exists.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_without_secrets_and_without_a_stack() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure(
+        "[mail]\nprovider = \"smtp\"\nfrom = \"a@example.org\"\n[mail.smtp]\nuser = \"a\"\nhost = \"smtp.example.org\"\n\
+         password = { env = \"SMTP_PASS\" }\n",
+    );
+    let before = stage.shown(&["status"], 0).await;
+    assert!(before.contains("Not deployed.") && !before.contains("missing"), "{before}");
+    let mut up = stage.command(&["up", "--yes", "--no-check"]);
+    up.env("SMTP_PASS", "one secret");
+    peersync_tests::deployer::run(up).await.expect(0);
+    let after = stage.shown(&["status"], 0).await;
+    assert!(after.contains("not compared  value: SMTP_PASS is not set") && !after.contains("outdated"), "{after}");
+    let mut plan = stage.command_for_people(&["plan"]);
+    plan.env("SMTP_PASS", "another secret");
+    let plan = peersync_tests::deployer::run(plan).await.expect(0).stdout;
+    assert!(plan.contains("value: (secret) → (new secret)  (configuration changed)"), "{plan}");
+    assert!(!plan.contains("one secret") && !plan.contains("another secret"), "{plan}");
+}
