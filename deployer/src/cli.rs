@@ -1,5 +1,6 @@
 //! The definition of the command line: types only. What the commands do is in `commands`.
 
+mod plan;
 mod secrets;
 
 use std::net::IpAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::plan::{PlanArgs, PlanFormat};
 pub use self::secrets::{SecretName, SecretsCommand, SecretsListArgs, SecretsRotateArgs};
 use peersync_config::{Expiry, Span, StageName};
 
@@ -80,7 +82,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Remove the stack.
     Down(DownArgs),
-    /// Remove every stack of this account and region that has expired; with `--stage`, only those of that stage.
+    /// Remove the expired stacks of this account and region, or those of one stage.
     Teardown(TeardownArgs),
     /// List the stacks of this account and region.
     List(ListArgs),
@@ -127,30 +129,6 @@ pub struct UpArgs {
     /// Wait this long, for example `5m`, if another run is changing the stack. If omitted, fail at once.
     #[arg(long, value_name = "TIME")]
     pub wait: Option<Span>,
-}
-
-/// Arguments of `plan`.
-#[derive(Clone, Debug, Default, Args)]
-pub struct PlanArgs {
-    /// Exit with status 3 if changes are pending.
-    #[arg(long)]
-    pub detailed_exitcode: bool,
-    /// Show what `up` would do with the same option.
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
-    pub adopt: Vec<String>,
-    /// The form of the plan. Not with `--output json`.
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    pub format: PlanFormat,
-}
-
-/// The form of a plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    /// Text for a terminal.
-    #[default]
-    Text,
-    /// Markdown for a comment on a pull request, at most 65,536 characters.
-    Markdown,
 }
 
 /// Arguments of `down`.
@@ -239,6 +217,9 @@ pub struct PolicyArgs {
     /// The account ID. If omitted, AWS is asked; without credentials the policy covers any account.
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     pub account: Option<String>,
+    /// Print this part of the policy, from 1: each fits into a managed policy of IAM. If omitted, the whole policy.
+    #[arg(long, value_name = "NUMBER")]
+    pub part: Option<usize>,
 }
 
 /// Arguments of `graph`.

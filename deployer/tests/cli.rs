@@ -245,8 +245,8 @@ fn found(pattern: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn policy_is_limited_to_the_stack() {
     let folder = Folder::empty();
-    let output = folder.run(&["policy", "--account", "123456789012", "--region", "eu-central-1", "--stage", "prod"]);
-    let policy = json(&output);
+    const COMMAND: [&str; 7] = ["policy", "--account", "123456789012", "--region", "eu-central-1", "--stage", "prod"];
+    let policy = json(&folder.run(&COMMAND));
     assert_eq!(policy["Version"], "2012-10-17");
     let mut all = BTreeSet::new();
     for statement in policy["Statement"].as_array().unwrap() {
@@ -266,8 +266,12 @@ fn policy_is_limited_to_the_stack() {
     for action in ["sts:GetCallerIdentity", "logs:CreateLogGroup", "logs:FilterLogEvents"] {
         assert!(all.contains(action), "{action}");
     }
-    let length = policy.to_string().len();
-    assert!(length <= 10_240, "{length} characters do not fit an inline policy of a role");
+    let part = |number| [&COMMAND[..], &["--part", number]].concat();
+    let parts: Vec<_> = ["1", "2"].iter().map(|number| json(&folder.run(&part(number)))).collect();
+    let of_parts = parts.iter().flat_map(|part| part["Statement"].as_array().unwrap().clone());
+    assert_eq!(of_parts.collect::<Vec<_>>(), *policy["Statement"].as_array().unwrap());
+    assert!(parts.iter().all(|part| part.to_string().len() <= 6_144), "each fits into a managed policy");
+    assert_eq!(folder.run(&part("3")).status.code(), Some(2));
     assert!(policy.to_string().contains("arn:aws:logs:eu-central-1:123456789012:log-group:/peersync/peersync-prod/*"));
 }
 

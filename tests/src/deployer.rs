@@ -87,7 +87,7 @@ pub struct Step {
     pub address: String,
     /// The action: `create`, `update`, `replace` or `delete`.
     pub action: String,
-    /// The fields that differ, without the digest, each as `field: reason`.
+    /// The fields that differ, without the digest and the record of the tags, each as `field: reason`.
     pub fields: Vec<String>,
 }
 
@@ -163,7 +163,8 @@ impl Run {
 fn step(step: &Value) -> Step {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let changes = step["changes"].as_array().cloned().unwrap_or_default();
-    let changes = changes.iter().filter(|change| change["field"] != "tags.peersync:digest");
+    let records = ["tags.peersync:digest", "tags.peersync:tags"];
+    let changes = changes.iter().filter(|change| !records.iter().any(|record| change["field"] == *record));
     let fields = changes.map(|change| format!("{}: {}", text(&change["field"]), text(&change["reason"])));
     Step { address: text(&step["address"]), action: text(&step["action"]), fields: fields.collect() }
 }

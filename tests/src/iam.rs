@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::proxy::log::Record;
 
 /// Operations of S3 whose actions have other names.
-const S3: [(&str, &[&str]); 10] = [
+const S3: [(&str, &[&str]); 11] = [
     ("DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"]),
+    ("GetBucketCors", &["s3:GetBucketCORS"]),
     ("GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
     ("GetBucketLifecycleConfiguration", &["s3:GetLifecycleConfiguration"]),
     ("GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"]),
@@ -24,7 +25,8 @@ const S3: [(&str, &[&str]); 10] = [
     ("CreateBucket", &["s3:CreateBucket", "s3:TagResource"]),
 ];
 /// Settings of S3 whose change has another name.
-const S3_CHANGES: [(&str, &str); 3] = [
+const S3_CHANGES: [(&str, &str); 4] = [
+    ("DeleteBucketCors", "s3:PutBucketCORS"),
     ("PutBucketEncryption", "s3:PutEncryptionConfiguration"),
     ("PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
     ("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),

@@ -8,11 +8,8 @@ use serde_json::Value;
 pub use self::compare::{compare, creation, not_compared};
 use super::FieldName;
 use super::tag_record::is_record;
+pub use super::tag_record::{DIGEST_TAG, RECORD_TAG};
 
-/// The key of the tag that holds the digest.
-pub const DIGEST_TAG: &str = "peersync:digest";
-/// The key of the tag that records which tags were put.
-pub const RECORD_TAG: &str = "peersync:tags";
 /// The beginning of the keys of all tags of this program.
 pub const OWN_TAGS: &str = "peersync:";
 /// The tag with the time after which the stack may be removed, in RFC 3339 and UTC.

@@ -68,6 +68,9 @@ impl<'a> Applied<'a> {
     pub fn decode(digest: Option<&'a str>, number: usize) -> Self {
         let Some(digest) = digest.filter(|digest| digest.is_ascii()) else { return Self::Unknown };
         if let Some(entries) = digest.strip_prefix(PREFIX) {
+            if entries.len() % (NAME_WIDTH + WIDTH) != 0 {
+                return Self::Unknown;
+            }
             let entries = pieces(entries, NAME_WIDTH + WIDTH).map(|entry| entry.split_at_checked(NAME_WIDTH));
             return entries.collect::<Option<_>>().map_or(Self::Unknown, Self::Named);
         }

@@ -9,9 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::Tags;
-use super::diff::{DIGEST_TAG, RECORD_TAG};
 use super::digest::short_hash;
 
+/// The key of the tag that holds the digest.
+pub const DIGEST_TAG: &str = "peersync:digest";
+/// The key of the tag that records which tags were put.
+pub const RECORD_TAG: &str = "peersync:tags";
 /// The possible numbers of characters for a key and for a value, the best first. With the last, 50 tags fit, and AWS
 /// allows no more on a resource.
 const WIDTHS: [(usize, usize); 4] = [(6, 6), (5, 4), (4, 3), (3, 2)];

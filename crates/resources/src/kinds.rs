@@ -42,6 +42,7 @@ pub mod api_routes;
 pub mod api_stage;
 pub mod cloudfront_distribution;
 mod dashboard;
+mod distributions;
 pub mod dynamodb_table;
 mod ec2;
 mod elastic_ip;

@@ -18,8 +18,6 @@ const ANY: &str = "*";
 const IDENTITY_DEADLINE: Duration = Duration::from_secs(5);
 /// AWS's limit for a managed policy, in characters without white space.
 const LONGEST_MANAGED: usize = 6_144;
-/// AWS's limit for the inline policies of a role, in characters without white space.
-const LONGEST_INLINE: usize = 10_240;
 
 /// Prints the policy.
 ///
@@ -28,8 +26,17 @@ const LONGEST_INLINE: usize = 10_240;
 pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandError> {
     let stack = stack(context, args).await?;
     let policy = document(&permissions(&stack));
-    output::data(&serde_json::to_string_pretty(&policy).unwrap_or_default());
-    notes(&stack, &policy).iter().for_each(|note| output::note(note));
+    let parts = parts(&policy);
+    let printed = match args.part {
+        None => &policy,
+        Some(number) => number.checked_sub(1).and_then(|index| parts.get(index)).ok_or_else(|| {
+            CommandError::usage("the policy does not have this part")
+                .caused_by(format!("--part {number}: it has {}", parts.len()))
+                .hint(format!("give a number from 1 to {}", parts.len()))
+        })?,
+    };
+    output::data(&serde_json::to_string_pretty(printed).unwrap_or_default());
+    notes(&stack, printed, parts.len()).iter().for_each(|note| output::note(note));
     Ok(Exit::Done)
 }
 
@@ -48,7 +55,7 @@ async fn stack(context: &Context, args: &PolicyArgs) -> Result<Arc<Stack>, Comma
     }
 }
 
-fn notes(stack: &Stack, policy: &Value) -> Vec<String> {
+fn notes(stack: &Stack, policy: &Value, parts: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if stack.identity.account == ANY {
         notes.push("note: the account is unknown, so the policy covers any; add `--account 123456789012`".to_owned());
@@ -57,15 +64,31 @@ fn notes(stack: &Stack, policy: &Value) -> Vec<String> {
         notes.push("note: the region is unknown, so the policy covers any; add `--region eu-central-1`".to_owned());
     }
     let length = length(policy);
-    if length > LONGEST_INLINE {
-        notes.push(format!("note: {length} characters are too many for one IAM policy: split it into two policies"));
-    } else if length > LONGEST_MANAGED {
+    if length > LONGEST_MANAGED {
         notes.push(format!(
-            "note: {length} characters are too many for a managed policy ({LONGEST_MANAGED}): use it as an inline \
-             policy of the deployer's role"
+            "note: {length} characters are too many for one managed policy ({LONGEST_MANAGED}): create {parts} of them, \
+             with `--part 1` to `--part {parts}`"
         ));
     }
     notes
+}
+
+/// Returns the policy as policies that each fit into a managed policy.
+fn parts(policy: &Value) -> Vec<Value> {
+    let statements = policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let of = |statements: &[Value]| json!({ "Version": "2012-10-17", "Statement": statements });
+    let mut parts: Vec<Vec<Value>> = vec![Vec::new()];
+    for statement in statements {
+        if let Some(last) = parts.last_mut() {
+            last.push(statement.clone());
+            if length(&of(last)) <= LONGEST_MANAGED || last.len() == 1 {
+                continue;
+            }
+            last.pop();
+        }
+        parts.push(vec![statement.clone()]);
+    }
+    parts.iter().map(|statements| of(statements)).collect()
 }
 
 fn length(policy: &Value) -> usize {
@@ -182,10 +205,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn policy_fits_into_an_inline_role_policy() {
-        let stack = stack_for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
-        let length = length(&document(&permissions(&stack)));
-        assert!(length <= LONGEST_INLINE, "{length} characters");
+    async fn each_part_of_the_policy_fits_into_a_managed_policy() {
+        for (name, stage) in [("peersync", "test"), ("a-name-as-long-as-pos", "stage-as-long-as-pos")] {
+            let mut config = Config { stage: stage.to_owned(), ..Config::default() };
+            config.stack.name = name.to_owned();
+            let policy = document(&permissions(&*stack_for_tests(config).await));
+            let parts = parts(&policy);
+            let lengths: Vec<usize> = parts.iter().map(length).collect();
+            assert!(lengths.iter().all(|length| *length <= LONGEST_MANAGED) && parts.len() <= 3, "{lengths:?}");
+            let statements = parts.iter().flat_map(|part| part["Statement"].as_array().into_iter().flatten());
+            assert_eq!(Some(&statements.cloned().collect::<Vec<_>>()), policy["Statement"].as_array());
+        }
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     run.name_configuration(context)?;
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
-    agree_without_file(&run, &stack, &observed).await?;
     let mut change = Change::of(&stack, observed)?;
     while !change.plan.is_empty() {
+        agree_without_file(&run, &stack, &change.observed).await?;
         change.show(&run, &stack)?;
         agree(&run, &stack, &change.plan, args).await?;
         // Whoever waits for the answer to a question keeps nobody else away: the lease is taken after it, and what was
@@ -47,7 +47,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
         let next = under_lease(&run, &stack, args, &change).await;
         let ended = lease::give_back(&run, lease).await;
         match (next, ended) {
-            (Ok(Next::Applied(outcome)), ended) => return Ok(finish(&run, &stack, args, *outcome, ended.err()).await),
+            (Ok(Next::Applied(applied)), ended) => return Ok(finish(&run, &stack, args, *applied, ended.err()).await),
             (Ok(Next::Changed(current)), Ok(())) => change = *current,
             (_, Err(lost)) => return Err(lost.into()),
             (Err(error), Ok(())) => return Err(error),
@@ -124,7 +124,7 @@ async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &C
     }
     if rule!("confirmed-plan-is-compared", current.plan != confirmed.plan) {
         run.report.note("The stack has changed since the plan above was made. This is the plan now:");
-        if must_ask(run, &current.plan, args.yes) {
+        if must_ask(run, &current.plan, args.yes) || lacks_file(stack, &current.observed) {
             return Ok(Next::Changed(Box::new(current)));
         }
         current.show(run, stack)?;
@@ -168,7 +168,7 @@ fn check_expiry(expires: &Expiry, protect: bool) -> Result<(), CommandError> {
 /// Asks before the defaults replace the configuration of a stack that was made with a file, even with `-y`: the file is
 /// more likely to be in another folder than to be gone on purpose.
 async fn agree_without_file(run: &Run, stack: &Stack, observed: &ObservedStack) -> Result<(), CommandError> {
-    if stack.has_file || !observed.has_file() {
+    if !lacks_file(stack, observed) {
         return Ok(());
     }
     if can_ask(run) {
@@ -177,6 +177,11 @@ async fn agree_without_file(run: &Run, stack: &Stack, observed: &ObservedStack) 
     Err(CommandError::usage("the stack was deployed with a configuration file, and none is here")
         .caused_by("no `peersync.toml` in this folder, and no `-c`")
         .hint("run it in the folder of the file, or name the file with `-c`; an empty file brings back the defaults"))
+}
+
+/// Returns whether the stack was made with a file, and this run has none.
+fn lacks_file(stack: &Stack, observed: &ObservedStack) -> bool {
+    !stack.has_file && observed.has_file()
 }
 
 /// Returns what is wrong with the programs that the plan uploads.

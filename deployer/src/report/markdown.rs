@@ -199,7 +199,7 @@ mod tests {
         let changed = step_of("old", Action::Update, vec![change(hostile, hostile, "new", Reason::Drift)]);
         let text = plan(hostile, &plan_of(vec![hostile_step, changed]));
         let (visible, block) = text.split_once("````diff\n").expect("the fence is longer than any run of backquotes");
-        for markup in ["@", "`", "<img", "[", "*b", "#1", "$", "~", "www."] {
+        for markup in ["@", "`", "<img", "[", "*b", " #1", "$", "~", "www."] {
             // The summary line is bold, and the table has its own bars.
             let visible = visible.replace("**Plan", "").replace("**\n", "");
             assert!(!visible.contains(markup), "{markup} in {visible}");

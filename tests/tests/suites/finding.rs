@@ -75,6 +75,8 @@ async fn teardown_finds_an_expired_stack_by_any_resource_that_is_left() {
         stage.run(&["teardown", "--expired", "--yes"]).await.expect(4);
 
         stage.change_proxy(Settings::default()).await;
+        // Without the right to delete parameters, the lease was not given back.
+        stage.outlast_lease();
         let listed = stage.run(&["list"]).await.expect(0).result();
         assert_eq!(listed["stacks"][0]["stack"], stage.stack(), "{operation}: {listed:#}");
         let second = stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);

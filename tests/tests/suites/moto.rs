@@ -82,6 +82,7 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     let host = our_host(clients).await;
     let call = clients.ec2.modify_instance_attribute().instance_id(host.instance_id().unwrap());
     call.groups(theirs.group_id().unwrap()).send().await.unwrap();
+    drift::silent_alarm(stage).await;
     drift::permission(stage).await;
     drift::trust(stage).await;
     drift::access_control(stage).await;
@@ -92,6 +93,7 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     drift::description_of_the_api(stage).await;
     drift::throttling(stage).await;
     vec![
+        "alarm.api-5xx",
         "alarm.login-errors",
         "api_stage.api",
         "dynamodb_table.Users",

@@ -12,6 +12,7 @@ use peersync_tests::deployer::{Run, ended};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::log::changing;
 use peersync_tests::stage::Stage;
 use peersync_tests::unmanaged;
 use serde_json::{Value, json};
@@ -115,7 +116,8 @@ async fn backup_is_available_before_anything_is_deleted() {
     let records = stage.proxy().log.all();
     let looks: Vec<_> = records.iter().filter(|record| record.operation == "DescribeBackup").collect();
     assert!(looks.len() > 1 && looks[0].by.is_some(), "it was in progress: {looks:?}");
-    let deleted = records.iter().filter(|record| record.mutating && record.operation.starts_with("Delete"));
+    let changes = changing(&records);
+    let deleted = changes.iter().filter(|record| record.operation.starts_with("Delete"));
     assert!(deleted.map(|record| record.began).all(|began| began > looks[looks.len() - 1].ended));
     assert!(looks[looks.len() - 1].by.is_none(), "the last poll found it available");
 }

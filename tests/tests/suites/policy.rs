@@ -29,8 +29,10 @@ async fn policy_allows_exactly_the_calls_made() {
     // The account has no role for the gateway's logs and the host starts without its profile, so that both are set.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
-    // Tags that the next configuration takes off.
+    // A tag that is taken off again.
     stage.configure("[stack.tags]\nowner = \"Ada\"\n");
+    stage.up().await;
+    stage.configure("");
     stage.up().await;
     let granted = named(&stage.run(&["policy"]).await.expect(0).stdout);
     let (clients, stack) = (&stage.clients, stage.stack());

@@ -51,7 +51,8 @@ fn left(file: &str, kebab: &str) -> Vec<String> {
     [
         format!(
             "{file}: the first line, `instances`, `permissions`, `dependencies`, and the calls of each method; then \
-             remove `enabled` and `unfinished`, and set ABSENT to the service's own code"
+             remove `enabled` and `unfinished`, and set ABSENT to the service's own code; if the kind carries tags, write \
+             its `search`"
         ),
         "crates/aws/src/services.rs: the service, if no other kind uses it".to_owned(),
         "crates/resources/src/kinds/order.rs: each dependency, with its reason".to_owned(),

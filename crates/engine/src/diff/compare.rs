@@ -93,6 +93,9 @@ fn reason_of_field(name: &str, field: &Field, live: Option<&LiveField>, applied:
         (_, Some(true)) => Reason::Drift,
         (Some(true), _) => Reason::Configuration,
         _ if matches!(field, Field::Unknown) => Reason::Consequence,
+        // Two values that differ are not both the one that was applied.
+        (Some(false), None) => Reason::Drift,
+        (None, Some(false)) => Reason::Configuration,
         _ => Reason::Unknown,
     }
 }

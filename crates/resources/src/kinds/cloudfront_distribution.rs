@@ -4,7 +4,6 @@
 //! its tags. Only its removal waits until a change is deployed.
 
 mod config;
-mod find;
 mod key_change;
 mod removal;
 mod search;
@@ -18,10 +17,9 @@ use aws_sdk_cloudfront::types::{
 };
 
 use self::config::{ORIGINS, Origins, PAGES, PRICE_CLASS};
-pub(super) use self::find::{find, is_used_by_us_alone};
 use super::{
-    Kind, Permission, elastic_ip, exchange_tags, origin_access_control, parameter_store, response_headers_policy,
-    rest_api, s3_bucket,
+    Kind, Permission, distributions, elastic_ip, exchange_tags, origin_access_control, parameter_store,
+    response_headers_policy, rest_api, s3_bucket,
 };
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -112,7 +110,7 @@ impl Resource for Distribution {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let Some(found) = find::found(&self.stack, reads).await? else { return Ok(None) };
+        let Some(found) = distributions::found(&self.stack, reads).await? else { return Ok(None) };
         let cloudfront = &self.stack.clients.cloudfront;
         let (current, tags) = futures::join!(
             cloudfront.get_distribution_config().id(&found.id).send(),
@@ -160,7 +158,7 @@ impl Resource for Distribution {
                 // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
                 // deleted before.
                 rule!("distribution-create-survives-lost-answer" => {
-                    if let Some(found) = find(stack).await? {
+                    if let Some(found) = distributions::find(stack).await? {
                         return Ok(self.outputs(&found.id, &found.arn, &found.domain_name));
                     }
                 });

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 
-use super::cloudfront_distribution;
+use super::distributions;
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_engine::{Progress, ResourceError};
@@ -34,7 +34,7 @@ pub(super) async fn request(stack: &Stack, progress: &Progress, keys: Vec<String
 
 async fn send(stack: &Stack, paths: &[String]) -> Result<(), ResourceError> {
     const SUMMARY: &str = "failed to invalidate the changed pages in the distribution";
-    let Some(distribution) = cloudfront_distribution::find(stack).await? else { return Ok(()) };
+    let Some(distribution) = distributions::find(stack).await? else { return Ok(()) };
     let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
     let paths = Paths::builder().quantity(quantity).set_items(Some(paths.to_vec())).build().context(SUMMARY)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

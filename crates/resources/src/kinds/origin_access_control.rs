@@ -8,7 +8,7 @@ use aws_sdk_cloudfront::types::{
     OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
-use super::{Kind, Permission, cloudfront_distribution, log_group};
+use super::{Kind, Permission, distributions, log_group};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
@@ -181,7 +181,7 @@ impl AccessControl {
             let mut origins = one.origins.iter().flat_map(|origins| &origins.items);
             origins.any(|origin| origin.origin_access_control_id() == Some(&found.id))
         };
-        let ours = cloudfront_distribution::is_used_by_us_alone(&self.stack, reads, uses).await?;
+        let ours = distributions::is_used_by_us_alone(&self.stack, reads, uses).await?;
         Ok(Some(found).filter(|_| ours))
     }
 

@@ -14,7 +14,7 @@ use aws_sdk_cloudfront::types::{
 };
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, cloudfront_distribution, log_group};
+use super::{Kind, Permission, distributions, log_group};
 use crate::security_headers as headers;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
@@ -199,7 +199,7 @@ impl HeadersPolicy {
             let pages = one.default_cache_behavior.as_ref();
             pages.and_then(|pages| pages.response_headers_policy_id()) == Some(&found.id)
         };
-        let ours = cloudfront_distribution::is_used_by_us_alone(&self.stack, reads, uses).await?;
+        let ours = distributions::is_used_by_us_alone(&self.stack, reads, uses).await?;
         Ok(Some(found).filter(|_| ours))
     }
 

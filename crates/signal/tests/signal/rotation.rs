@@ -88,6 +88,7 @@ async fn ticket_key_rotated_during_a_call_closes_no_socket_and_refuses_nobody() 
     changed.put(rotated());
     changed.live.refresh().await;
     ada.signal(&bob_peer, "1").await;
+    ada.settle().await;
     assert_eq!(candidates(&bob.settle().await), ["1"], "both sockets are open");
     // One resumes with a ticket of a function that has not read the new key, the other with the new key.
     ada.reconnect(world.address, &ticket(&secrets(), guest("Ada", "r")), true).await;
@@ -95,6 +96,7 @@ async fn ticket_key_rotated_during_a_call_closes_no_socket_and_refuses_nobody() 
     assert!(ada.resumed && bob.resumed);
     assert_eq!((&ada.peer, &bob.peer), (&ada_peer, &bob_peer));
     ada.signal(&bob_peer, "2").await;
+    ada.settle().await;
     assert_eq!(candidates(&bob.settle().await), ["2"]);
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_cloudfront::types::{
 use aws_smithy_types::error::operation::BuildError;
 use serde_json::{Value, json};
 
+use crate::kinds::distributions::bucket_domain;
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_config::Ingress;
@@ -72,16 +73,6 @@ pub(super) struct Origins {
     pub(super) headers_policy: String,
     /// The public DNS name of the signaling host, if the distribution forwards the WebSocket.
     pub(super) signal: Option<String>,
-}
-
-/// Returns the domain of the bucket as an origin.
-pub(super) fn bucket_domain(stack: &Stack) -> String {
-    format!("{}{}", stack.bucket(), bucket_domain_suffix(stack))
-}
-
-/// Returns the end of the domains of all buckets in the stack's region.
-pub(super) fn bucket_domain_suffix(stack: &Stack) -> String {
-    format!(".s3.{}.{}", stack.clients.region, stack.dns_suffix())
 }
 
 /// Builds the configuration, without a caller reference. It has no custom error pages, because they would replace the

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_cloudfront::types::DistributionConfig;
 
 use super::config;
+use crate::kinds::distributions;
 use crate::kinds::parameter_store::{self, ORIGIN_KEY};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -62,7 +63,7 @@ impl KeyChange {
 /// # Errors
 /// The distribution cannot be read.
 pub async fn sent_key(stack: &Stack) -> Result<Option<String>, ResourceError> {
-    let Some(found) = super::find(stack).await? else { return Ok(None) };
+    let Some(found) = distributions::find(stack).await? else { return Ok(None) };
     let answer = stack.clients.cloudfront.get_distribution_config().id(&found.id).send().await;
     let answer = answer.found(GONE, "failed to read the distribution")?;
     Ok(answer.and_then(|answer| answer.distribution_config).and_then(|config| well_formed_key(&config, "")))
@@ -74,7 +75,7 @@ pub async fn sent_key(stack: &Stack) -> Result<Option<String>, ResourceError> {
 /// # Errors
 /// The distribution cannot be read, or the change has not arrived within the deadline.
 pub async fn until_deployed(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
-    let Some(found) = super::find(stack).await? else { return Ok(()) };
+    let Some(found) = distributions::find(stack).await? else { return Ok(()) };
     let reason = "the whole edge to send the new origin key, which takes several minutes";
     retry::until(progress, retry::Schedule::EDGE, reason, || async {
         let answer = stack.clients.cloudfront.get_distribution().id(&found.id).send().await;

@@ -1,14 +1,14 @@
-//! Finds the distribution of a stack. Distributions have no names, and are global to the account.
+//! Finds the distribution of a stack, for all kinds of CloudFront. Distributions have no names, and are global to the
+//! account.
 
 use aws_sdk_cloudfront::types::DistributionSummary;
 
-use super::{NAME, config};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
 use peersync_engine::{ResourceError, SharedReads};
 
 /// Finds the stack's distribution, see [`choose`].
-pub(in crate::kinds) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
+pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
     Ok(choose(stack, list(stack).await?))
 }
 
@@ -19,7 +19,7 @@ pub(super) async fn found(stack: &Stack, reads: &SharedReads) -> Result<Option<D
 
 /// Returns whether all distributions for which `uses` returns `true` are this stack's. What earlier versions created has
 /// no region in its name, and so belongs to the stack whose distribution uses it.
-pub(in crate::kinds) async fn is_used_by_us_alone(
+pub(super) async fn is_used_by_us_alone(
     stack: &Stack,
     reads: &SharedReads,
     uses: impl Fn(&DistributionSummary) -> bool,
@@ -30,7 +30,7 @@ pub(in crate::kinds) async fn is_used_by_us_alone(
 }
 
 async fn listed(stack: &Stack, reads: &SharedReads) -> Result<Vec<DistributionSummary>, ResourceError> {
-    reads.get(NAME, list(stack)).await
+    reads.get("distributions", list(stack)).await
 }
 
 async fn list(stack: &Stack) -> Result<Vec<DistributionSummary>, ResourceError> {
@@ -44,8 +44,8 @@ async fn list(stack: &Stack) -> Result<Vec<DistributionSummary>, ResourceError> 
 /// because somebody may have changed the comment.
 fn choose(stack: &Stack, mut all: Vec<DistributionSummary>) -> Option<DistributionSummary> {
     let (mark, earlier_mark) = (stack.global_mark(), stack.mark());
-    let bucket = config::bucket_domain(stack);
-    let in_our_region = config::bucket_domain_suffix(stack);
+    let bucket = bucket_domain(stack);
+    let in_our_region = bucket_domain_suffix(stack);
     let reads = |one: &DistributionSummary, matches: &dyn Fn(&str) -> bool| {
         one.origins.iter().flat_map(|origins| &origins.items).any(|origin| matches(&origin.domain_name))
     };
@@ -58,4 +58,14 @@ fn choose(stack: &Stack, mut all: Vec<DistributionSummary>) -> Option<Distributi
         })
         .or_else(|| all.iter().position(|one| reads(one, &|domain| domain == bucket)))?;
     Some(all.swap_remove(position))
+}
+
+/// Returns the domain of the bucket as an origin.
+pub(super) fn bucket_domain(stack: &Stack) -> String {
+    format!("{}{}", stack.bucket(), bucket_domain_suffix(stack))
+}
+
+/// Returns the end of the domains of all buckets in the stack's region.
+fn bucket_domain_suffix(stack: &Stack) -> String {
+    format!(".s3.{}.{}", stack.clients.region, stack.dns_suffix())
 }
