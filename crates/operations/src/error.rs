@@ -34,7 +34,7 @@ pub enum DeployError {
         /// The stack.
         stack: String,
         /// The other run.
-        holder: Holder,
+        holder: Box<Holder>,
         /// How long this run has waited for it, if it has.
         waited: Option<Duration>,
     },
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn refusal_names_the_run_that_changes_the_stack() {
-        let held = |waited| DeployError::Held { stack: "peersync-dev".to_owned(), holder: holder(), waited };
+        let held = |waited| DeployError::Held { stack: "peersync-dev".to_owned(), holder: Box::new(holder()), waited };
         insta::assert_snapshot!(render(&held(None)), @r"
         another run is changing the stack
           peersync-dev is being changed by `up`, run by arn:aws:iam::123456789012:user/ada on https://github.com/ada/calls/actions/runs/42 since 2026-11-28T19:00:00Z

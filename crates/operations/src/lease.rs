@@ -135,7 +135,7 @@ async fn take(stack: &Stack, claim: &Claim<'_>, progress: &Progress) -> Result<L
     };
     let other = last.lock().take();
     result.map_err(|error| match other {
-        Some(holder) => DeployError::Held { stack: stack.name(), holder, waited: claim.wait },
+        Some(holder) => DeployError::Held { stack: stack.name(), holder: Box::new(holder), waited: claim.wait },
         None => error.into(),
     })
 }

@@ -40,6 +40,7 @@ async fn exchange_tags<F: Future<Output = Result<(), ResourceError>>>(
 pub mod alarm;
 pub mod api_routes;
 pub mod api_stage;
+mod bucket_files;
 pub mod cloudfront_distribution;
 mod dashboard;
 mod distributions;

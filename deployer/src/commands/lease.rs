@@ -60,7 +60,7 @@ pub(super) async fn refuse_held(run: &Run, stack: &Stack, wait: Option<Span>) ->
         return Ok(());
     }
     match run.report.attributed(peersync_operations::lease_holder(stack)).await? {
-        Some(holder) => Err(DeployError::Held { stack: stack.name(), holder, waited: None }.into()),
+        Some(holder) => Err(DeployError::Held { stack: stack.name(), holder: Box::new(holder), waited: None }.into()),
         None => Ok(()),
     }
 }

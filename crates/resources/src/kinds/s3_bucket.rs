@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag, Tagging};
 use futures::future::try_join_all;
 
-use super::{Kind, Permission, s3_objects};
+use super::{Kind, Permission, bucket_files};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
@@ -165,7 +165,7 @@ impl Resource for Bucket {
             let mut tags: Tags = live.tags.clone().unwrap_or_default();
             tags.extend(context.tags.clone());
             let is_adopted = live.ownership != Ownership::Ours;
-            if is_adopted && !self.stack.adopt.contains(&s3_objects::address()) {
+            if is_adopted && !self.stack.adopt.contains(&bucket_files::pages_address()) {
                 tags.insert(FILES_TAG.to_owned(), KEPT.to_owned());
             }
             let removed = changes.removed_tags();
@@ -184,7 +184,7 @@ impl Resource for Bucket {
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         let s3 = &self.stack.clients.s3;
         if live.tags.as_ref().is_some_and(keeps_files) {
-            return emptying::delete_own_content(s3, progress, &live.id, |key| s3_objects::is_ours(&self.stack, key))
+            return emptying::delete_own_content(s3, progress, &live.id, |key| bucket_files::is_ours(&self.stack, key))
                 .await;
         }
         emptying::delete_with_content(s3, progress, &live.id).await

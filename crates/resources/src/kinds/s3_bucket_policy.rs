@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::s3_bucket::{self, Contents};
-use super::{Kind, Permission, cloudfront_distribution, s3_program};
+use super::{Kind, Permission, bucket_files, cloudfront_distribution};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -124,7 +124,7 @@ fn policy(bucket: &str, distribution: &str) -> Value {
                 "Effect": "Deny",
                 "Principal": cloudfront,
                 "Action": "s3:GetObject",
-                "Resource": format!("{bucket}/{}*", s3_program::PREFIX),
+                "Resource": format!("{bucket}/{}*", bucket_files::PROGRAMS),
             },
             {
                 "Sid": "OnlyOverTls",

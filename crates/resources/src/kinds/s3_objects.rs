@@ -20,8 +20,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
+pub use super::bucket_files::pages_address as address;
+use super::bucket_files::{self, PAGES_KIND};
 use super::s3_bucket::{self, Contents};
-use super::{Kind, Permission, invalidation, s3_program};
+use super::{Kind, Permission, invalidation};
 use crate::pages::{self, CONFIG_KEY};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
@@ -34,7 +36,7 @@ use peersync_engine::{
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
-const NAME: &str = "s3_objects";
+const NAME: &str = PAGES_KIND;
 
 /// Unmanaged objects in the bucket. The other fields are the files, by their keys.
 const UNEXPECTED: FieldName = FieldName::new("unexpected");
@@ -48,16 +50,6 @@ pub const TAGS_METADATA: &str = "peersync-tags";
 const NAMED_FILES: usize = 12;
 /// The maximum number of concurrent requests for files.
 const CONCURRENCY: usize = 16;
-
-/// Returns the address of the pages.
-pub fn address() -> Address {
-    Address::new(NAME, "site")
-}
-
-/// Returns whether a file with this key in the bucket is one of the stack's.
-pub(super) fn is_ours(stack: &Stack, key: &str) -> bool {
-    key == CONFIG_KEY || key.starts_with(s3_program::PREFIX) || stack.artifacts.pages.iter().any(|page| page.key == key)
-}
 
 struct Objects {
     stack: Arc<Stack>,
@@ -210,7 +202,7 @@ impl Objects {
             let page = page.found(&["NoSuchBucket"], "failed to list the pages in the bucket")?;
             for object in page.and_then(|page| page.contents).unwrap_or_default() {
                 let (Some(key), Some(tag)) = (object.key, object.e_tag) else { continue };
-                if !key.starts_with(s3_program::PREFIX) {
+                if !key.starts_with(bucket_files::PROGRAMS) {
                     let entity_tag = tag.trim_matches('"').to_owned();
                     found.insert(key, Listed { entity_tag, modified: object.last_modified });
                 }

@@ -28,8 +28,6 @@ const MD5: FieldName = FieldName::new("md5");
 /// The SHA-256 of the program itself.
 const SHA256: FieldName = FieldName::new("sha256");
 
-/// The prefix of the programs in the bucket, which the distribution does not serve.
-pub const PREFIX: &str = "programs/";
 /// The key of the compressed signaling program.
 pub const SIGNAL_KEY: &str = "programs/signal.gz";
 /// The key of the archive from which Lambda creates the functions.
@@ -156,7 +154,7 @@ mod tests {
 
     #[test]
     fn programs_have_the_prefix_that_is_not_served() {
-        assert!(UPLOADS.iter().all(|(_, key)| key.starts_with(PREFIX)));
+        assert!(UPLOADS.iter().all(|(_, key)| key.starts_with(crate::kinds::bucket_files::PROGRAMS)));
     }
 
     #[tokio::test]
