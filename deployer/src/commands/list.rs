@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
         "command": "list",
         "status": "done",
         "account": identity.account,
-        "stacks": entries.iter().map(|entry| event(entry)).collect::<Vec<_>>(),
+        "stacks": entries.iter().map(event).collect::<Vec<_>>(),
         "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
     }));
     run.report.data(&text(&entries, &identity.account, SystemTime::now(), run.report.style()));
