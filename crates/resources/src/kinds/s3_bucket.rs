@@ -149,7 +149,8 @@ impl Resource for Bucket {
             Err(error) if error.is(&["BucketAlreadyExists"]) => return Err(name_taken(error)),
             created => created.map(|_| ())?,
         }
-        self.apply(context.progress, settings::FIELDS.into_iter()).await?;
+        // A new bucket has no CORS rules that would have to be deleted.
+        self.apply(context.progress, settings::FIELDS.into_iter().filter(|field| *field != settings::CORS)).await?;
         Ok(self.outputs())
     }
 

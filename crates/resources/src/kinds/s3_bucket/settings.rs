@@ -26,7 +26,7 @@ const ENCRYPTION: FieldName = FieldName::new("encryption");
 const VERSIONING: FieldName = FieldName::new("versioning");
 const LIFECYCLE: FieldName = FieldName::new("lifecycle");
 /// The rules by which pages of other origins may use the bucket, which should be none.
-const CORS: FieldName = FieldName::new("cors");
+pub(super) const CORS: FieldName = FieldName::new("cors");
 
 /// All settings, sorted by name.
 pub(super) const FIELDS: [FieldName; 6] = [CORS, ENCRYPTION, LIFECYCLE, OWNERSHIP, PUBLIC_ACCESS, VERSIONING];
