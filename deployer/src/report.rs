@@ -1,6 +1,7 @@
 //! What the user sees: data on standard output and progress on standard error, for people or as JSON lines for
 //! programs.
 
+mod columns;
 mod difference;
 mod invocation;
 mod json;
@@ -15,6 +16,7 @@ mod summary;
 mod tally;
 pub mod words;
 
+pub use columns::columns;
 pub use invocation::Invocation;
 pub use sink::Sink;
 pub use style::Style;
@@ -22,7 +24,7 @@ pub use summary::{Status, Summary, outputs as outputs_text};
 pub use tally::{Retried, Tally};
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -104,9 +106,9 @@ impl Report {
         self.style
     }
 
-    /// Returns how long the command has run.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Returns how long the command has run, in milliseconds.
+    pub fn elapsed_ms(&self) -> u64 {
+        json::millis(self.started.elapsed())
     }
 
     /// Returns what was retried so far.
@@ -211,7 +213,7 @@ impl Report {
     pub fn summary_as(&self, event: &str, mut summary: Summary) {
         self.clear();
         summary.retries = self.retries();
-        summary.elapsed = self.elapsed();
+        summary.elapsed = self.started.elapsed();
         summary.invocation = self.invocation.clone();
         if self.is_json() {
             let mut value = summary.json();

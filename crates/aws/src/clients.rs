@@ -15,7 +15,7 @@ use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
 use super::write_guard::WriteGuard;
-use peersync_engine::{ResourceError, rule};
+use peersync_engine::{Failure, ResourceError, rule};
 
 /// The maximum number of attempts per call, including the first. If 10 % of the attempts fail, one of 5 million runs of
 /// 200 calls each fails.
@@ -91,6 +91,12 @@ macro_rules! clients {
 for_each_service!(clients);
 
 impl Clients {
+    /// Returns whether the error is that of an AWS emulator that lacks the service. AWS itself offers everything, so there
+    /// the same answer is an error.
+    pub fn lack(&self, error: &ResourceError) -> bool {
+        error.failure == Failure::NotOffered && self.endpoint_url.is_some()
+    }
+
     /// Creates the clients. Sends no request.
     ///
     /// # Errors

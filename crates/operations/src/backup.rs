@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use peersync_aws::retry::{Schedule, until};
 use peersync_aws::{Context as _, NotFound as _};
-use peersync_engine::{Failure, Progress, ResourceError, rule};
+use peersync_engine::{Progress, ResourceError, rule};
 use peersync_resources::kinds::dynamodb_table;
 use peersync_resources::stack::Stack;
 
@@ -104,7 +104,7 @@ async fn holds_anything(stack: &Stack, table: &str) -> Result<bool, ResourceErro
 
 async fn keep(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<BackupLocation, ResourceError> {
     match on_demand(stack, table, moment, progress).await {
-        Err(error) if error.failure == Failure::NotOffered && stack.clients.endpoint_url.is_some() => {
+        Err(error) if stack.clients.lack(&error) => {
             let folder = Path::new(FOLDER).join(format!("{}-{moment}", stack.name()));
             export(stack, table, &folder).await.map(BackupLocation::File)
         }

@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::leftovers::PARALLEL;
 use peersync_aws::{Clients, Identity};
 use peersync_config::{Config, Naming};
-use peersync_engine::{Failure, ResourceError, Tags};
+use peersync_engine::{ResourceError, Tags};
 use peersync_resources::Artifacts;
-use peersync_resources::kinds::{KINDS, dynamodb_table, log_group, s3_bucket};
-use peersync_resources::search::{Candidate, Scope, Search};
+use peersync_resources::kinds::{KINDS, Kind, dynamodb_table, log_group, s3_bucket};
+use peersync_resources::search::{Candidate, Scope, Search, with_tags};
 use peersync_resources::stack::{
     CREATED_AT_TAG, CREATED_BY_TAG, EXPIRES_TAG, MANAGED_BY, MANAGED_BY_TAG, NAME_TAG, NO_EXPIRY, PROTECT_TAG,
     REGION_TAG, STACK_TAG, STAGE_TAG, Stack,
@@ -71,13 +71,12 @@ impl DeployedStack {
 
     /// Returns the kinds that a deployed stack always has and this one lacks.
     pub fn missing_kinds(&self) -> Vec<&'static str> {
-        let always = searches().map(|(kind, _)| kind).filter(|kind| !OPTIONAL.contains(kind));
+        let always = searched_kinds().map(|(kind, _)| kind.name).filter(|kind| !OPTIONAL.contains(kind));
         always.filter(|kind| !self.resources.contains_key(kind)).collect()
     }
 
-    fn add(&mut self, kind: &'static str, candidate: Candidate) {
-        *self.resources.entry(kind).or_default() += 1;
-        self.created = [self.created, candidate.created].into_iter().flatten().min();
+    fn add(&mut self, kind: &'static Kind, candidate: Candidate) {
+        *self.resources.entry(kind.name).or_default() += 1;
         let tags = candidate.tags.unwrap_or_default();
         let tag = |key: &str| tags.get(key).cloned();
         self.first_part = self.first_part.take().or(tag(NAME_TAG));
@@ -86,15 +85,15 @@ impl DeployedStack {
         // RFC 3339 in UTC sorts as text, and an expiry that was lifted after every moment.
         self.expires_at = self.expires_at.take().max(tag(EXPIRES_TAG));
         let created_at = tag(CREATED_AT_TAG).and_then(|at| humantime::parse_rfc3339(&at).ok());
-        self.created = [self.created, created_at].into_iter().flatten().min();
-        if kind == s3_bucket::KIND.name {
+        self.created = [self.created, candidate.created, created_at].into_iter().flatten().min();
+        if kind.name == s3_bucket::KIND.name {
             self.bucket = self.bucket.take().or(Some(candidate.id));
         }
     }
 }
 
 /// A resource that carries PeerSync's tags, or whose name tells its stack.
-type Found = (&'static str, Candidate);
+type Found = (&'static Kind, Candidate);
 
 /// Returns all stacks in the account and region, sorted by name.
 ///
@@ -102,25 +101,25 @@ type Found = (&'static str, Candidate);
 /// Fails if a service cannot be read, because a stack might be overlooked.
 pub async fn find(clients: &Clients, identity: &Identity) -> Result<Vec<DeployedStack>, ResourceError> {
     let scope = Scope { clients, identity };
-    let lists = searches().map(|(kind, search)| {
+    let lists = searched_kinds().map(|(kind, search)| {
         let list = offered(clients, search.candidates(&scope));
         async move { Ok::<_, ResourceError>(list.await?.into_iter().map(move |candidate| (kind, candidate))) }
     });
     let all: Vec<Found> = try_join_all(lists).await?.into_iter().flatten().collect();
-    let (telling, others): (Vec<Found>, Vec<Found>) = all
-        .into_iter()
-        .partition(|(kind, candidate)| LASTING.contains(kind) || candidate.tags.is_some() || candidate.stack.is_none());
-    let telling = with_tags(&scope, telling).await?;
+    let (telling, others): (Vec<Found>, Vec<Found>) = all.into_iter().partition(|(kind, candidate)| {
+        LASTING.contains(&kind.name) || candidate.tags.is_some() || candidate.stack.is_none()
+    });
+    let telling = tagged(&scope, telling).await?;
     let known: BTreeSet<String> =
         telling.iter().filter_map(|(_, one)| one.tags.as_ref()?.get(STACK_TAG).cloned()).collect();
     let (named, unknown): (Vec<Found>, Vec<Found>) =
         others.into_iter().partition(|(_, one)| one.stack.as_ref().is_some_and(|stack| known.contains(stack)));
-    let unknown = with_tags(&scope, unknown).await?;
+    let unknown = tagged(&scope, unknown).await?;
     Ok(merge(telling.into_iter().chain(unknown), named, &clients.region))
 }
 
-fn searches() -> impl Iterator<Item = (&'static str, &'static dyn Search)> {
-    KINDS.iter().filter_map(|kind| Some((kind.name, kind.search?)))
+fn searched_kinds() -> impl Iterator<Item = (&'static Kind, &'static dyn Search)> {
+    KINDS.iter().filter_map(|kind| Some((kind, kind.search?)))
 }
 
 /// Treats a service that an AWS emulator does not offer as empty.
@@ -129,19 +128,17 @@ async fn offered(
     list: impl Future<Output = Result<Vec<Candidate>, ResourceError>>,
 ) -> Result<Vec<Candidate>, ResourceError> {
     match list.await {
-        Err(error) if error.failure == Failure::NotOffered && clients.endpoint_url.is_some() => Ok(Vec::new()),
+        Err(error) if clients.lack(&error) => Ok(Vec::new()),
         result => result,
     }
 }
 
 /// Reads the tags of those that come without, a limited number at a time, and leaves out those that no longer exist.
-async fn with_tags(scope: &Scope<'_>, found: Vec<Found>) -> Result<Vec<Found>, ResourceError> {
+async fn tagged(scope: &Scope<'_>, found: Vec<Found>) -> Result<Vec<Found>, ResourceError> {
     let reads = found.into_iter().map(|(kind, candidate)| async move {
-        let tags = match (&candidate.tags, searches().find(|(name, _)| *name == kind)) {
-            (None, Some((_, search))) => search.tags(scope, &candidate.id).await?,
-            (tags, _) => tags.clone(),
-        };
-        Ok::<_, ResourceError>(tags.map(|tags| (kind, Candidate { tags: Some(tags), ..candidate })))
+        let Some(search) = kind.search else { return Ok(None) };
+        let candidate = with_tags(search, scope, candidate).await?;
+        Ok::<_, ResourceError>(candidate.map(|candidate| (kind, candidate)))
     });
     let all: Vec<Option<Found>> = stream::iter(reads).buffer_unordered(PARALLEL).try_collect().await?;
     Ok(all.into_iter().flatten().collect())
@@ -182,11 +179,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use peersync_resources::kinds::iam_role;
 
-    fn tagged(stack: &str, more: &[(&str, &str)]) -> Found {
+    fn found(stack: &str, more: &[(&str, &str)]) -> Found {
         let own = [(STACK_TAG, stack), (STAGE_TAG, "ci-7"), (MANAGED_BY_TAG, MANAGED_BY)];
         let tags = own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        (log_group::KIND.name, Candidate::tagged("one", tags))
+        (&log_group::KIND, Candidate::tagged("one", tags))
     }
 
     fn merged<const N: usize>(found: [Found; N]) -> Vec<DeployedStack> {
@@ -195,9 +193,9 @@ mod tests {
 
     #[test]
     fn latest_expiry_of_a_stack_counts() {
-        let early = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-01T00:00:00Z")]);
-        let late = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-03T00:00:00Z")]);
-        let bucket = (s3_bucket::KIND.name, Candidate { id: "pages".to_owned(), ..tagged("peersync-ci-7", &[]).1 });
+        let early = found("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-01T00:00:00Z")]);
+        let late = found("peersync-ci-7", &[(EXPIRES_TAG, "2026-01-03T00:00:00Z")]);
+        let bucket = (&s3_bucket::KIND, Candidate { id: "pages".to_owned(), ..found("peersync-ci-7", &[]).1 });
         let found = merged([late, bucket, early]);
         let [stack] = found.as_slice() else { panic!("one stack, not {found:?}") };
         assert_eq!((stack.name.as_str(), stack.stage.as_str()), ("peersync-ci-7", "ci-7"));
@@ -209,22 +207,22 @@ mod tests {
 
     #[test]
     fn lifted_expiry_outlasts_what_an_interrupted_change_has_left() {
-        let old = tagged("peersync-ci-7", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
-        let lifted = tagged("peersync-ci-7", &[(EXPIRES_TAG, NO_EXPIRY)]);
+        let old = found("peersync-ci-7", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
+        let lifted = found("peersync-ci-7", &[(EXPIRES_TAG, NO_EXPIRY)]);
         let found = merged([lifted, old]);
         assert_eq!(found.first().map(|stack| stack.expires_at.clone()), Some(None), "{found:?}");
     }
 
     #[test]
     fn resources_managed_by_others_are_ignored() {
-        let mut other = tagged("peersync-dev", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
+        let mut other = found("peersync-dev", &[(EXPIRES_TAG, "2020-01-01T00:00:00Z")]);
         other.1.tags.get_or_insert_default().insert(MANAGED_BY_TAG.to_owned(), "terraform".to_owned());
         assert_eq!(merged([other]), []);
     }
 
     #[test]
     fn one_protected_resource_protects_the_stack() {
-        let found = merged([tagged("a-ci-7", &[(PROTECT_TAG, "true")]), tagged("a-ci-7", &[(PROTECT_TAG, "false")])]);
+        let found = merged([found("a-ci-7", &[(PROTECT_TAG, "true")]), found("a-ci-7", &[(PROTECT_TAG, "false")])]);
         assert!(found.iter().all(|stack| stack.protected));
     }
 
@@ -239,20 +237,20 @@ mod tests {
 
     #[test]
     fn resources_of_stacks_in_other_regions_are_ignored() {
-        assert_eq!(merged([tagged("a-ci-7", &[(REGION_TAG, "eu-west-1")])]), []);
-        assert_eq!(merged([tagged("a-ci-7", &[(REGION_TAG, "eu-central-1")])]).len(), 1);
+        assert_eq!(merged([found("a-ci-7", &[(REGION_TAG, "eu-west-1")])]), []);
+        assert_eq!(merged([found("a-ci-7", &[(REGION_TAG, "eu-central-1")])]).len(), 1);
     }
 
     #[test]
     fn stacks_of_one_name_and_two_stages_are_two() {
-        let other = tagged("a-ci-7", &[(STAGE_TAG, "7")]);
-        assert_eq!(merged([tagged("a-ci-7", &[]), other]).len(), 2);
+        let other = found("a-ci-7", &[(STAGE_TAG, "7")]);
+        assert_eq!(merged([found("a-ci-7", &[]), other]).len(), 2);
     }
 
     #[test]
     fn resource_that_only_its_name_tells_is_counted_for_its_stack() {
-        let role = ("iam_role", Candidate::named("a-ci-7-eu-central-1-signup", "a-ci-7"));
-        let found = merge([tagged("a-ci-7", &[])].into_iter(), vec![role], "eu-central-1");
+        let role = (&iam_role::KIND, Candidate::named("a-ci-7-eu-central-1-signup", "a-ci-7"));
+        let found = merge([found("a-ci-7", &[])].into_iter(), vec![role], "eu-central-1");
         assert_eq!(
             found.first().map(|stack| stack.resources.clone()),
             Some([("iam_role", 1), ("log_group", 1)].into())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use peersync_aws::lease::{Holder, Lease, NotTaken};
 use peersync_aws::retry::{Schedule, until};
-use peersync_engine::{Failure, Interrupt, Progress, Reporter, ResourceError};
+use peersync_engine::{Interrupt, Progress, Reporter, ResourceError};
 use peersync_resources::stack::Stack;
 
 use super::{DeployError, until_stopped};
@@ -100,8 +100,8 @@ fn offered(stack: &Stack, answer: Result<Option<Holder>, ResourceError>) -> Resu
 
 /// Returns whether the endpoint is an emulator without Systems Manager.
 fn is_without_place(stack: &Stack, error: &ResourceError) -> bool {
-    let is_absent = stack.clients.absent.contains_key("ssm") || error.failure == Failure::NotOffered;
-    is_absent && stack.clients.endpoint_url.is_some()
+    let is_absent = stack.clients.endpoint_url.is_some() && stack.clients.absent.contains_key("ssm");
+    is_absent || stack.clients.lack(error)
 }
 
 async fn take(stack: &Stack, claim: &Claim<'_>, progress: &Progress) -> Result<Lease, DeployError> {

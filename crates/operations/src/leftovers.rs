@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use peersync_engine::{Address, Failure, Observation, Ownership, ResourceError, Tags};
 use peersync_resources::Stack;
 use peersync_resources::catalog;
-use peersync_resources::search::{Leftover, LeftoverOf, Scope, Search};
+use peersync_resources::search::{Candidate, Leftover, LeftoverOf, Scope, Search, with_tags};
 
 /// The maximum number of tag reads that run at once for each kind.
 pub(crate) const PARALLEL: usize = 16;
@@ -70,22 +70,15 @@ async fn tagged(stack: &Stack, search: &dyn Search) -> Result<Vec<(String, Tags)
     let scope = Scope { clients: &stack.clients, identity: &stack.identity };
     let (scope, name) = (&scope, stack.name());
     let candidates = search.candidates(scope).await?.into_iter();
-    let reads = candidates.filter(|one| one.stack.as_ref().is_none_or(|stack| *stack == name)).map(|one| async move {
-        let tags = match one.tags {
-            Some(tags) => Some(tags),
-            None => search.tags(scope, &one.id).await?,
-        };
-        Ok::<_, ResourceError>(tags.map(|tags| (one.id, tags)))
-    });
-    let all: Vec<Option<(String, Tags)>> = stream::iter(reads).buffer_unordered(PARALLEL).try_collect().await?;
-    Ok(all.into_iter().flatten().filter(|(_, tags)| stack.ownership(tags) == Ownership::Ours).collect())
+    let candidates = candidates.filter(|one| one.stack.as_ref().is_none_or(|stack| *stack == name));
+    let reads = stream::iter(candidates.map(|one| with_tags(search, scope, one)));
+    let all: Vec<Option<Candidate>> = reads.buffer_unordered(PARALLEL).try_collect().await?;
+    let tagged = all.into_iter().flatten().map(|one| (one.id, one.tags.unwrap_or_default()));
+    Ok(tagged.filter(|(_, tags)| stack.ownership(tags) == Ownership::Ours).collect())
 }
 
-/// Returns whether the error is that of an AWS emulator that lacks the service.
-fn is_left_out(stack: &Stack, error: &ResourceError) -> bool {
-    match error.failure {
-        Failure::NotOffered => stack.clients.endpoint_url.is_some(),
-        Failure::Other => stack.clients.emulated,
-        _ => false,
-    }
+/// Returns whether what cannot be read is left out: an AWS emulator lacks the service. One on this computer may also answer
+/// what AWS never would.
+pub(crate) fn is_left_out(stack: &Stack, error: &ResourceError) -> bool {
+    stack.clients.lack(error) || (error.failure == Failure::Other && stack.clients.emulated)
 }

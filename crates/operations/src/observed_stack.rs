@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::DeployError;
-use super::leftovers::Leftovers;
+use super::leftovers::{self, Leftovers};
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
-    Address, ApplyOptions, Failure, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
+    Address, ApplyOptions, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
     ResourceError, Tags, apply, observe,
 };
 use peersync_resources::catalog;
@@ -48,16 +48,8 @@ impl ObservedStack {
     /// Reads these resources of the stack at once. Those that cannot be read are in the observation.
     pub async fn of(graph: Graph, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
         let mut observation = observe(&graph, reporter).await;
-        // AWS itself offers everything, so there the same answer is an error. An emulator on this computer may also
-        // answer what AWS never would; resources that it cannot read are left out.
-        let is_emulated = stack.clients.endpoint_url.is_some();
-        let is_local = stack.clients.emulated;
-        let (left_out, errors): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut observation.errors).into_iter().partition(|(_, error)| match error.failure {
-                Failure::NotOffered => is_emulated,
-                Failure::Other => is_local,
-                _ => false,
-            });
+        let errors = std::mem::take(&mut observation.errors).into_iter();
+        let (left_out, errors): (Vec<_>, Vec<_>) = errors.partition(|(_, error)| leftovers::is_left_out(stack, error));
         observation.errors = errors;
         let is_left_out = |address: &Address| left_out.iter().any(|(left_out, _)| left_out == address);
         let graph = if left_out.is_empty() { graph } else { graph.restricted(|address| !is_left_out(address)) };

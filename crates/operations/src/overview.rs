@@ -4,7 +4,7 @@ use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 
 use super::DeployedStack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
-use peersync_engine::{Failure, ResourceError};
+use peersync_engine::ResourceError;
 use peersync_resources::kinds::alarm;
 
 /// How a stack is.
@@ -54,7 +54,7 @@ async fn raised_alarms(clients: &Clients, stack: &str) -> Result<Vec<String>, Re
     let call = clients.cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm);
     let call = call.alarm_name_prefix(&prefix).state_value(StateValue::Alarm).into_paginator().send();
     let pages = match call.collect::<Result<Vec<_>, _>>().await.context("failed to read the alarms") {
-        Err(error) if error.failure == Failure::NotOffered && clients.endpoint_url.is_some() => Vec::new(),
+        Err(error) if clients.lack(&error) => Vec::new(),
         pages => pages?,
     };
     let alarms = pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default());
@@ -67,7 +67,7 @@ async fn raised_alarms(clients: &Clients, stack: &str) -> Result<Vec<String>, Re
 async fn build(clients: &Clients, stack: &str) -> Result<Option<String>, ResourceError> {
     let answer = clients.lambda.get_function_configuration().function_name(format!("{stack}-signup")).send().await;
     let answer = match answer.found(&["ResourceNotFoundException"], "failed to read a function") {
-        Err(error) if error.failure == Failure::NotOffered && clients.endpoint_url.is_some() => None,
+        Err(error) if clients.lack(&error) => None,
         answer => answer?,
     };
     Ok(answer.and_then(|function| function.environment?.variables?.remove("PEERSYNC_BUILD")))

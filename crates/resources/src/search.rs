@@ -90,6 +90,22 @@ pub trait Search: Send + Sync {
     fn actions(&self) -> &'static [&'static str];
 }
 
+/// Returns the candidate with its tags, which are read if its listing did not tell them; `None` if it no longer exists.
+///
+/// # Errors
+/// The tags cannot be read.
+pub async fn with_tags(
+    search: &dyn Search,
+    scope: &Scope<'_>,
+    candidate: Candidate,
+) -> Result<Option<Candidate>, ResourceError> {
+    if candidate.tags.is_some() {
+        return Ok(Some(candidate));
+    }
+    let tags = search.tags(scope, &candidate.id).await?;
+    Ok(tags.map(|tags| Candidate { tags: Some(tags), ..candidate }))
+}
+
 /// Something of a stack that the configuration does not describe, to be deleted.
 pub struct Leftover {
     address: Address,

@@ -6,6 +6,7 @@ mod ownership;
 
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub use names::{FUNCTIONS, stack_of};
+pub(crate) use ownership::marked;
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::ListArgs;
-use crate::report::Style;
+use crate::report::{Style, columns};
 use peersync_aws::{Clients, ConnectOptions, Context as _};
 use peersync_engine::ResourceError;
 use peersync_operations::{DeployedStack, Health, Overview, find_stacks, overview, until_stopped};
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
         "status": "done",
         "account": identity.account,
         "stacks": entries.iter().map(event).collect::<Vec<_>>(),
-        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "elapsed_ms": run.report.elapsed_ms(),
     }));
     run.report.data(&text(&entries, &identity.account, SystemTime::now(), run.report.style()));
     Ok(Exit::Done)
@@ -103,17 +103,13 @@ fn text(entries: &[Entry], account: &str, now: SystemTime, style: Style) -> Stri
     if entries.is_empty() {
         return format!("No stack in account {account}.");
     }
-    let rows: Vec<[String; 9]> = entries.iter().map(|entry| row(entry, now)).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(HEADING.get(column).map(|cell| cell.len())).max().unwrap_or_default()
-    };
-    let line = |cells: &[String; 9]| {
-        let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:width$}", width = width(column)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let heading = style.bold(&line(&HEADING.map(str::to_owned)));
-    std::iter::once(heading).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
+    let rows: Vec<[String; 9]> =
+        std::iter::once(HEADING.map(str::to_owned)).chain(entries.iter().map(|entry| row(entry, now))).collect();
+    let mut lines = columns(&rows);
+    if let Some(heading) = lines.first_mut() {
+        *heading = style.bold(heading);
+    }
+    lines.join("\n")
 }
 
 fn row(entry: &Entry, now: SystemTime) -> [String; 9] {

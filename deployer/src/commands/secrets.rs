@@ -10,7 +10,7 @@ use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit, lease};
 use crate::cli::{SecretName, SecretsCommand, SecretsRotateArgs};
-use crate::report::Style;
+use crate::report::{Style, columns};
 use peersync_operations::{Rotation, until_stopped};
 use peersync_resources::kinds::ssm_parameter::{self, Origin, SecretState};
 use peersync_resources::stack::Stack;
@@ -41,7 +41,7 @@ async fn list(context: &Context) -> Result<Exit, CommandError> {
         "status": "done",
         "stack": stack.name(),
         "secrets": rows,
-        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "elapsed_ms": run.report.elapsed_ms(),
     }));
     Ok(Exit::Done)
 }
@@ -71,7 +71,7 @@ async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, Com
         "status": "done",
         "stack": stack.name(),
         "secret": name,
-        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "elapsed_ms": run.report.elapsed_ms(),
     }));
     Ok(Exit::Done)
 }
@@ -140,11 +140,7 @@ fn row(state: &SecretState, now: SystemTime) -> Value {
 fn text(stack: &Stack, states: &[SecretState], now: SystemTime, style: Style) -> String {
     let rows: Vec<[String; 3]> =
         states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now)).collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let (first, second) = (width(0), width(1));
-    let lines = rows.iter().map(|[name, source, age]| format!("  {name:first$}  {source:second$}  {age}"));
+    let lines = columns(&rows).into_iter().map(|line| format!("  {line}"));
     [style.bold(&heading(stack)), String::new()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 

@@ -78,7 +78,7 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
         "expires_at": expires_at,
         "counts": counts(&rows),
         "resources": rows,
-        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "elapsed_ms": run.report.elapsed_ms(),
     }));
     Ok(Exit::Done)
 }

@@ -124,6 +124,6 @@ fn result(run: &Run, expired: &[DeployedStack], protected: &[DeployedStack], dry
         "expired": expired.iter().map(describe).collect::<Vec<_>>(),
         "protected": protected.iter().map(describe).collect::<Vec<_>>(),
         "retried": run.report.retries().iter().map(|retried| u64::from(retried.count)).sum::<u64>(),
-        "elapsed_ms": u64::try_from(run.report.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "elapsed_ms": run.report.elapsed_ms(),
     })
 }

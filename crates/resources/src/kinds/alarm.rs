@@ -11,12 +11,14 @@ use aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
 use serde_json::json;
 
+pub use self::search::owner;
+use self::search::read_tags;
 use super::{Kind, Permission, exchange_tags, metric_filter, rest_api, signal_instance};
-use crate::stack::{FUNCTIONS, Stack, stack_of};
+use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Progress, Resource, ResourceError, SharedReads, Tags, rule,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -77,15 +79,6 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn names(stack: &Stack) -> Vec<String> {
     watches(stack).into_iter().map(|watch| stack.named(&watch.part)).collect()
-}
-
-/// Returns the name of the stack that the name of an alarm tells.
-pub fn owner(name: &str) -> Option<&str> {
-    let functions =
-        FUNCTIONS.iter().flat_map(|function| ["errors", "throttles"].map(|part| format!("{function}-{part}")));
-    let logged = metric_filter::PARTS.iter().map(|part| format!("{part}-log-errors"));
-    let others = ["api-5xx", "signal-system", "signal-instance"].map(str::to_owned);
-    stack_of(name, functions.chain(logged).chain(others))
 }
 
 fn arn(stack: &Stack, name: &str) -> String {
@@ -200,17 +193,12 @@ impl Resource for Alarm {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let cloudwatch = &self.stack.clients.cloudwatch;
-        let (found, tags) = futures::join!(
-            reads.get(NAME, find(&self.stack)),
-            cloudwatch.list_tags_for_resource().resource_arn(self.arn()).send(),
-        );
+        let (found, tags) =
+            futures::join!(reads.get(NAME, find(&self.stack)), read_tags(&self.stack.clients, self.arn()),);
         let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = tags.found(GONE, "failed to read the tags of an alarm")? else { return Ok(None) };
-        let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-        let tags: Tags = tags.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
+        let Some(tags) = tags? else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new()

@@ -9,7 +9,7 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 
 use super::{Kind, Permission, exchange_tags};
 use crate::stack::{FUNCTIONS, Stack};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
     ResourceError, SharedReads, Tags, rule,
@@ -109,18 +109,14 @@ impl Resource for LogGroup {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let logs = &self.stack.clients.logs;
         // One shared call lists the log groups of all functions, another one lists all others.
         let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
-        let (groups, answer) = futures::join!(
-            reads.get(prefix, self.find(prefix)),
-            logs.list_tags_for_resource().resource_arn(self.arn()).send(),
-        );
+        let (groups, tags) =
+            futures::join!(reads.get(prefix, self.find(prefix)), read_tags(&self.stack.clients, self.arn()),);
         let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(answer) = answer.found(ABSENT, "failed to read the tags of a log group")? else { return Ok(None) };
-        let tags: Tags = answer.tags.unwrap_or_default().into_iter().collect();
+        let Some(tags) = tags? else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),
@@ -173,6 +169,13 @@ impl Resource for LogGroup {
         let absent = rule!("log-group-delete-survives-absence", ABSENT);
         answer.found(absent, "failed to delete the log group").map(|_| ())
     }
+}
+
+/// Reads the tags of a log group; `None` if it does not exist.
+async fn read_tags(clients: &Clients, arn: String) -> Result<Option<Tags>, ResourceError> {
+    let answer = clients.logs.list_tags_for_resource().resource_arn(arn).send().await;
+    let answer = answer.found(ABSENT, "failed to read the tags of a log group")?;
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
 
 impl LogGroup {

@@ -15,7 +15,7 @@ use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTaggi
 use super::parameter_store::{self, EXISTS, KIND_NAME, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous};
 use super::{Kind, Permission, cloudfront_distribution, exchange_tags};
 use crate::stack::Stack;
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
@@ -245,14 +245,17 @@ impl Resource for Parameter {
     }
 }
 
+/// Reads the tags of a parameter; `None` if it does not exist.
+async fn read_tags(clients: &Clients, name: &str) -> Result<Option<Tags>, ResourceError> {
+    let call = clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
+    let answer = call.resource_id(name).send().await.found(ABSENT, "failed to read the tags of the parameter")?;
+    let tags = answer.map(|answer| answer.tag_list.unwrap_or_default());
+    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+}
+
 impl Parameter {
-    /// Reads the tags; `None` if the parameter does not exist.
     async fn tags(&self) -> Result<Option<Tags>, ResourceError> {
-        let call = self.stack.clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
-        let answer = call.resource_id(&self.name).send().await;
-        let answer = answer.found(ABSENT, "failed to read the tags of the parameter")?;
-        let tags = answer.map(|answer| answer.tag_list.unwrap_or_default());
-        Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+        read_tags(&self.stack.clients, &self.name).await
     }
 
     /// Returns the value of a new parameter.

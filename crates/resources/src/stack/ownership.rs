@@ -4,6 +4,14 @@
 use super::{ACCOUNT_TAG, MANAGED_BY, MANAGED_BY_TAG, REGION_TAG, STACK_TAG, STAGE_TAG, Stack};
 use peersync_engine::{Ownership, Tags};
 
+/// What a mark begins with, before the stack's name.
+const MARK: &str = "PeerSync stack ";
+
+/// Returns what follows in a mark: the stack's name, and for what is global to the account the region.
+pub(crate) fn marked(mark: &str) -> Option<&str> {
+    mark.strip_prefix(MARK)
+}
+
 impl Stack {
     /// Returns the tags that tell this stack from every other one.
     pub(super) fn identity_tags(&self) -> [(&'static str, String); 4] {
@@ -46,7 +54,7 @@ impl Stack {
 
     /// Returns the comment or description of the stack's resources.
     pub fn mark(&self) -> String {
-        format!("PeerSync stack {}", self.name())
+        format!("{MARK}{}", self.name())
     }
 
     /// Returns the comment or description that identifies resources that are global to the account. Earlier versions

@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm, Tag};
 
-use super::{GONE, owner};
+use super::GONE;
+use crate::kinds::metric_filter;
 use crate::search::{Candidate, Scope, Search};
-use peersync_aws::{Context as _, NotFound as _};
+use crate::stack::{FUNCTIONS, stack_of};
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
 
 pub(super) struct Alarms;
@@ -24,14 +26,27 @@ impl Search for Alarms {
     }
 
     async fn tags(&self, scope: &Scope<'_>, id: &str) -> Result<Option<Tags>, ResourceError> {
-        let arn = scope.arn("cloudwatch", &format!("alarm:{id}"));
-        let answer = scope.clients.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
-        let Some(answer) = answer.found(GONE, "failed to read the tags of an alarm")? else { return Ok(None) };
-        let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-        Ok(Some(answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+        read_tags(scope.clients, scope.arn("cloudwatch", &format!("alarm:{id}"))).await
     }
 
     fn actions(&self) -> &'static [&'static str] {
         &["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"]
     }
+}
+
+/// Returns the name of the stack that the name of an alarm tells.
+pub fn owner(name: &str) -> Option<&str> {
+    let functions =
+        FUNCTIONS.iter().flat_map(|function| ["errors", "throttles"].map(|part| format!("{function}-{part}")));
+    let logged = metric_filter::PARTS.iter().map(|part| format!("{part}-log-errors"));
+    let others = ["api-5xx", "signal-system", "signal-instance"].map(str::to_owned);
+    stack_of(name, functions.chain(logged).chain(others))
+}
+
+/// Reads the tags of an alarm; `None` if it does not exist.
+pub(super) async fn read_tags(clients: &Clients, arn: String) -> Result<Option<Tags>, ResourceError> {
+    let answer = clients.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
+    let answer = answer.found(GONE, "failed to read the tags of an alarm")?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
 }

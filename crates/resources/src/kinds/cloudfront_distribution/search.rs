@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{Distribution, NAME};
 use crate::search::{Candidate, LeftoverOf, Scope, Search};
+use crate::stack::marked;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{Address, ResourceError, Tags};
 
@@ -20,7 +21,7 @@ impl Search for Distributions {
         let all = pages.into_iter().filter_map(|page| page.distribution_list?.items).flatten();
         let in_our_region = format!(" in {}", scope.clients.region);
         let candidate = |one: aws_sdk_cloudfront::types::DistributionSummary| {
-            let stack = one.comment.strip_prefix("PeerSync stack ")?.strip_suffix(&in_our_region)?;
+            let stack = marked(&one.comment)?.strip_suffix(&in_our_region)?;
             Some(Candidate::named(one.id, stack))
         };
         Ok(all.filter_map(candidate).collect())

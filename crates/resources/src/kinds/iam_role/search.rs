@@ -2,6 +2,7 @@
 
 use super::ABSENT;
 use crate::search::{Candidate, Scope, Search};
+use crate::stack::marked;
 use async_trait::async_trait;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
@@ -15,7 +16,7 @@ impl Search for Roles {
         let roles = scope.clients.iam.list_roles().into_paginator().items().send();
         let roles = roles.collect::<Result<Vec<_>, _>>().await.context("failed to list the roles")?;
         let candidate = |role: aws_sdk_iam::types::Role| {
-            let stack = role.description()?.strip_prefix("PeerSync stack ")?;
+            let stack = marked(role.description()?)?;
             let in_our_region = role.role_name.get(stack.len()..)?.starts_with(&format!("-{}-", scope.clients.region));
             let candidate = Candidate::named(role.role_name.clone(), stack).created(Some(&role.create_date));
             in_our_region.then_some(candidate)

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use aws_smithy_types::DateTime;
 
-use super::ABSENT;
+use super::read_tags;
 use crate::search::{Candidate, Scope, Search};
 use crate::stack::{FUNCTIONS, stack_of};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::Context as _;
 use peersync_engine::{ResourceError, Tags};
 
 pub(super) struct LogGroups;
@@ -29,10 +29,7 @@ impl Search for LogGroups {
     }
 
     async fn tags(&self, scope: &Scope<'_>, id: &str) -> Result<Option<Tags>, ResourceError> {
-        let arn = scope.arn("logs", &format!("log-group:{id}"));
-        let answer = scope.clients.logs.list_tags_for_resource().resource_arn(arn).send().await;
-        let answer = answer.found(ABSENT, "failed to read the tags of a log group")?;
-        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+        read_tags(scope.clients, scope.arn("logs", &format!("log-group:{id}"))).await
     }
 
     fn actions(&self) -> &'static [&'static str] {

@@ -1,11 +1,11 @@
 //! Finds the parameters of PeerSync's stacks.
 
 use async_trait::async_trait;
-use aws_sdk_ssm::types::{ParameterStringFilter, ResourceTypeForTagging};
+use aws_sdk_ssm::types::ParameterStringFilter;
 
-use super::ABSENT;
+use super::read_tags;
 use crate::search::{Candidate, Scope, Search};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::Context as _;
 use peersync_engine::{ResourceError, Tags};
 
 pub(super) struct Parameters;
@@ -26,11 +26,7 @@ impl Search for Parameters {
     }
 
     async fn tags(&self, scope: &Scope<'_>, id: &str) -> Result<Option<Tags>, ResourceError> {
-        let call = scope.clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
-        let answer = call.resource_id(id).send().await;
-        let answer = answer.found(ABSENT, "failed to read the tags of a parameter")?;
-        let tags = answer.map(|answer| answer.tag_list.unwrap_or_default());
-        Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+        read_tags(scope.clients, id).await
     }
 
     fn actions(&self) -> &'static [&'static str] {
