@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::environment::kept;
@@ -42,13 +43,62 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs a command to its end.
-pub async fn run(mut command: Command) -> Run {
-    let started = Instant::now();
-    let child = command.spawn().expect("the deployer can be started");
-    ended(child, started).await
+pub async fn run(command: Command) -> Run {
+    Running::start(command).ended().await
 }
 
-/// Waits for a running command.
+/// A command that runs. What it prints is read from the start: a full pipe would stop it. It is killed if this is
+/// dropped.
+#[derive(Debug)]
+pub struct Running {
+    id: String,
+    output: JoinHandle<Run>,
+}
+
+impl Running {
+    /// Starts a command.
+    pub fn start(mut command: Command) -> Self {
+        let started = Instant::now();
+        let child = command.spawn().expect("the deployer can be started");
+        let id = child.id().expect("it has not been waited for").to_string();
+        Self { id, output: tokio::spawn(ended(child, started)) }
+    }
+
+    /// Its process, as the system numbers it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.output.is_finished()
+    }
+
+    /// Sends a signal, by its option of the program `kill`.
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.id]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "`kill {name}` failed");
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> Run {
+        (&mut self.output).await.expect("the deployer can be waited for")
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub async fn kill(self) -> Run {
+        self.signal("-KILL").await;
+        self.ended().await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.output.abort();
+    }
+}
+
+/// Waits for the end of a command, and reads what is left of its output.
 pub async fn ended(child: Child, started: Instant) -> Run {
     let output = timeout(DEADLINE, child.wait_with_output()).await;
     let output = output.expect("the deployer ends in time").expect("the deployer can be waited for");

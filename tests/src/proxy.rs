@@ -24,6 +24,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use self::behaviour::{Behaviour, Behaviours, Times};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub refuse: Vec<(String, u16, String, String)>,
     /// Requests that are delayed, and marked as [`LATE`].
     pub late: Option<Late>,
+    /// Requests that wait until [`Proxy::release`].
+    pub held: Option<fn(&Call) -> bool>,
     /// A file in which every request is recorded, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
     /// Whether the emulator is moto, which needs other fixups than MiniStack.
@@ -78,6 +81,7 @@ pub struct Proxy {
     /// The requests that went through it.
     pub log: RequestLog,
     ahead: Arc<AtomicU64>,
+    released: Arc<Semaphore>,
     accepting: AbortHandle,
 }
 
@@ -97,12 +101,19 @@ struct Shared {
     log: RequestLog,
     /// By how many seconds AWS's clock is ahead.
     ahead: Arc<AtomicU64>,
+    /// Closed once nothing is held any more.
+    released: Arc<Semaphore>,
 }
 
 impl Proxy {
     /// Lets time pass at AWS: from now on the answers are later by this much, as their `Date` says.
     pub fn advance(&self, time: Duration) {
         self.ahead.fetch_add(time.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Lets the requests pass that are held, and all later ones.
+    pub fn release(&self) {
+        self.released.close();
     }
 
     /// Starts a proxy in front of `upstream`, a URL without a path.
@@ -119,10 +130,20 @@ impl Proxy {
         let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
         let upstream = upstream.to_owned();
         let ahead = Arc::new(AtomicU64::new(0));
-        let shared =
-            Shared { upstream, client, settings, behaviours, fixup, recording, log: log.clone(), ahead: ahead.clone() };
+        let released = Arc::new(Semaphore::new(0));
+        let shared = Shared {
+            upstream,
+            client,
+            settings,
+            behaviours,
+            fixup,
+            recording,
+            log: log.clone(),
+            ahead: ahead.clone(),
+            released: released.clone(),
+        };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
-        Ok(Self { url, log, ahead, accepting })
+        Ok(Self { url, log, ahead, released, accepting })
     }
 }
 
@@ -161,6 +182,10 @@ impl Shared {
             writeln!(lock(recording), "{}", call.recorded()).map_err(|_| Dropped)?;
         }
         tokio::time::sleep(self.settings.latency).await;
+        if self.settings.held.is_some_and(|held| held(&call)) {
+            // It ends with an error, since the semaphore is closed and has no permits.
+            let _ = self.released.acquire().await;
+        }
         let (answer, by) = self.answer(&call).await;
         self.log.push(Record {
             service: call.service.clone(),

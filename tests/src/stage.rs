@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::clients::{self, Clients, REGION};
-use crate::deployer::{self, Run};
+use crate::deployer::{self, Run, Running};
 use crate::emulator::{Emulator, Kind, fresh_account};
 use crate::proxy::{Proxy, Settings};
 
@@ -120,9 +120,8 @@ impl Stage {
     }
 
     /// Starts the deployer.
-    pub fn start(&self, arguments: &[&str]) -> (Child, Instant) {
-        let child = self.command(arguments).spawn().expect("the deployer can be started");
-        (child, Instant::now())
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
     }
 
     /// `up`, which must succeed.

@@ -4,6 +4,7 @@
 mod bench;
 mod dist;
 mod error;
+mod excerpt;
 mod process;
 mod rules;
 mod skeleton;

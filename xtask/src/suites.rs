@@ -13,6 +13,8 @@ use crate::tidy;
 use crate::tools::{self, Tool};
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
+/// The number of end-to-end tests that run at a time, unless their module has its own.
+const THREADS: u8 = 2;
 /// The deadline of a suite, unless it has its own.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 
@@ -34,8 +36,8 @@ pub struct Suite {
 pub enum Work {
     /// Runs these programs, one after another; all must succeed.
     Programs(fn() -> Vec<Command>),
-    /// Runs one module of the end-to-end tests.
-    TestModule,
+    /// Runs one module of the end-to-end tests, this many tests at a time.
+    TestModule(u8),
     /// Checks the repository; the findings are the failures.
     Check(fn() -> Result<Vec<String>, Error>),
 }
@@ -110,8 +112,8 @@ fn check(name: &str, about: &str, needs: &[Tool], work: fn() -> Result<Vec<Strin
 }
 
 /// Returns a suite for each module of `tests/tests/suites/`. They are one program, because linking takes long. The
-/// first line of a module's documentation says what the suite checks, and a line `//! Needs: python, redis` what it
-/// needs.
+/// first line of a module's documentation says what the suite checks, a line `//! Needs: python, redis` what it needs,
+/// and a line `//! Threads: 6` how many of its tests run at a time, which pays for those that mostly wait.
 fn test_programs() -> Result<Vec<Suite>, Error> {
     let folder = root().join("tests/tests/suites");
     let entries = fs::read_dir(&folder).at(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -124,12 +126,17 @@ fn test_programs() -> Result<Vec<Suite>, Error> {
 fn test_program(file: PathBuf) -> Result<Suite, Error> {
     let text = fs::read_to_string(&file).at(&file)?;
     let comments: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
-    let needs = comments.iter().find_map(|line| line.strip_prefix("Needs:")).unwrap_or("python");
+    let setting = |name: &str| comments.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let threads =
+        setting("Threads:").map(|text| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse());
+    let threads =
+        threads.transpose().map_err(|_| Error::Missing(format!("{}: no number of threads", file.display())))?;
+    let needs = setting("Needs:").unwrap_or("python");
     Ok(Suite {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         about: comments.first().copied().unwrap_or_default().trim_end_matches('.').to_owned(),
         needs: needs.split(',').filter_map(|name| tool(name.trim().trim_end_matches('.'))).collect(),
-        work: Work::TestModule,
+        work: Work::TestModule(threads.unwrap_or(THREADS)),
         deadline: DEADLINE,
     })
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::dist;
 use crate::error::{At as _, Error};
+use crate::excerpt::excerpt;
 use crate::process::{Ended, line, run_into};
 use crate::suites::{Suite, Work, all, cargo, impossible};
 use crate::tools::Tool;
@@ -77,17 +78,31 @@ fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
         totals += counts(&outcome);
         report(suite, &outcome, began.elapsed());
         if matches!(outcome, Outcome::Failed(..)) || (matches!(outcome, Outcome::Skipped(_, false)) && ci()) {
-            failed.push(suite.name.as_str());
+            failed.push((suite.name.as_str(), outcome));
         }
     }
     println!("\n{} suites in {}", suites.len(), time(started.elapsed()));
-    if !failed.is_empty() {
-        println!("failed: {}", failed.join(", "));
-    }
+    summarize(&failed);
     // A suite that could not run is a failure if everything must run.
     totals.failed = totals.failed.max(u64::try_from(failed.len()).unwrap_or(u64::MAX));
     println!("{totals}");
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says at the end of a long run what failed in it.
+fn summarize(failed: &[(&str, Outcome)]) {
+    for (name, outcome) in failed {
+        let lines = match outcome {
+            Outcome::Failed(_, output) => excerpt(output),
+            Outcome::Skipped(reason, _) => vec![reason.clone()],
+            Outcome::Passed(_) => Vec::new(),
+        };
+        println!("{name} failed:");
+        lines.iter().for_each(|line| println!("    {line}"));
+    }
+    if !failed.is_empty() {
+        println!("failed: {}", failed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
+    }
 }
 
 fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outcome, Error> {
@@ -107,16 +122,16 @@ fn run_one(suite: &Suite, built: &mut Option<Result<(), String>>) -> Result<Outc
     match &suite.work {
         Work::Check(check) => Ok(checked(&check()?)),
         Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
-        Work::TestModule => {
+        Work::TestModule(threads) => {
             let mut command = cargo(&["test", "--release", "--package", "peersync-tests", "--test", "suites"]);
-            command.args(["--", "--test-threads", "2", &format!("{}::", suite.name)]);
+            command.args(["--", "--test-threads", &threads.to_string(), &format!("{}::", suite.name)]);
             run_programs(suite, &mut [command], &log)
         }
     }
 }
 
 fn needs_build(suite: &Suite) -> bool {
-    matches!(suite.work, Work::TestModule)
+    matches!(suite.work, Work::TestModule(_))
         || ["unit", "browser", "ministack", "schemathesis", "cloud-init"].contains(&&*suite.name)
 }
 

@@ -32,13 +32,13 @@ async fn stage() -> Stage {
 /// Starts a command and kills it after this number of mutating calls; returns whether it was killed.
 async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
     stage.proxy().log.take();
-    let (mut child, _) = stage.start(arguments);
+    let running = stage.start(arguments);
     loop {
-        if child.try_wait().unwrap().is_some() {
+        if running.is_over() {
             return false;
         }
         if mutating(&stage.proxy().log.all()).len() >= calls {
-            child.kill().await.unwrap();
+            running.kill().await;
             // Requests in flight still reach AWS.
             tokio::time::sleep(Duration::from_millis(300)).await;
             return true;
@@ -110,14 +110,12 @@ async fn killed_down_is_finished_by_the_next_down() {
 async fn interrupted_up_lists_remaining_resources_and_is_continued() {
     let stage = stage().await;
     stage.proxy().log.take();
-    let (child, started) = stage.start(&["up", "--yes", "--no-check"]);
+    let running = stage.start(&["up", "--yes", "--no-check"]);
     while mutating(&stage.proxy().log.all()).len() < 5 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let id = child.id().expect("it runs").to_string();
-    let sent = tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap();
-    assert!(sent.success());
-    let run = peersync_tests::deployer::ended(child, started).await;
+    running.signal("-INT").await;
+    let run = running.ended().await;
     assert_eq!(run.code, Some(1), "{}\n{}", run.stdout, run.stderr);
     assert_eq!(run.result()["status"], "interrupted", "{}", run.stdout);
     assert!(!run.result()["remaining"].as_array().unwrap().is_empty(), "{}", run.stdout);

@@ -1,9 +1,11 @@
 //! One run at a time changes a stack: runs that begin together, that are killed or stopped, and whose requests are lost.
+//!
+//! Threads: 8. They wait for leases to end.
 
 use std::time::{Duration, Instant};
 
 use peersync_tests::census::{census, difference};
-use peersync_tests::deployer::{Run, ended};
+use peersync_tests::deployer::{Run, Running};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::faults::{Fault, Faults};
@@ -11,13 +13,11 @@ use peersync_tests::proxy::log::{Record, changing, mutating};
 use peersync_tests::proxy::{Proxy, Settings};
 use peersync_tests::stage::Stage;
 use serde_json::Value;
-use tokio::process::Child;
 
 /// A run with a proxy of its own, so that its requests are known.
 struct Runner {
     proxy: Proxy,
-    child: Child,
-    started: Instant,
+    running: Running,
 }
 
 /// What a run has done.
@@ -29,32 +29,44 @@ struct Ended {
 impl Runner {
     /// Starts a command whose requests take a little, so that the others meet it at work.
     async fn start(stage: &Stage, arguments: &[&str]) -> Self {
-        Self::with(stage, Duration::from_millis(20), arguments).await
+        Self::with(stage, Settings::default(), arguments).await
     }
 
-    async fn with(stage: &Stage, latency: Duration, arguments: &[&str]) -> Self {
-        let settings = Settings { latency, ..Settings::default() };
+    /// Starts a command that changes nothing but the lease before [`Proxy::release`], and waits until it has that.
+    async fn holder(stage: &Stage, arguments: &[&str]) -> Self {
+        let held: fn(&Call) -> bool = |call| call.mutating() && !call.is_of_lease();
+        let runner = Self::with(stage, Settings { held: Some(held), ..Settings::default() }, arguments).await;
+        runner.until(2, |record| record.of_lease && record.operation == "PutParameter").await;
+        runner
+    }
+
+    async fn with(stage: &Stage, settings: Settings, arguments: &[&str]) -> Self {
+        let settings = Settings { latency: Duration::from_millis(20), ..settings };
         let proxy = Proxy::start(&stage.emulator, settings).await.unwrap();
         let mut command = stage.command(arguments);
-        let child = command.env("AWS_ENDPOINT_URL", &proxy.url).spawn().unwrap();
-        Self { proxy, child, started: Instant::now() }
+        command.env("AWS_ENDPOINT_URL", &proxy.url);
+        Self { proxy, running: Running::start(command) }
     }
 
     /// Waits until it has sent this number of changes.
-    async fn at_work(&mut self, changes: usize) {
-        while changing(&self.proxy.log.all()).len() < changes {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended before {changes} changes");
+    async fn at_work(&self, changes: usize) {
+        self.until(changes, |record| record.mutating && !record.of_lease).await;
+    }
+
+    /// Waits until it has looked at the lease again.
+    async fn waits(&self) {
+        self.until(2, |record| record.of_lease).await;
+    }
+
+    async fn until(&self, number: usize, meant: fn(&Record) -> bool) {
+        while self.proxy.log.all().iter().filter(|record| meant(record)).count() < number {
+            assert!(!self.running.is_over(), "it ended before");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        assert!(tokio::process::Command::new("kill").args([name, &id]).status().await.unwrap().success());
-    }
-
     async fn ended(self) -> Ended {
-        let run = ended(self.child, self.started).await;
+        let run = self.running.ended().await;
         Ended { run, records: self.proxy.log.all() }
     }
 }
@@ -133,15 +145,14 @@ async fn two_runs_take_turns_on_computers_that_are_minutes_slow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn second_run_is_refused_at_once_and_names_the_first() {
     let stage = Stage::new(Emulator::shared()).await;
-    let mut first = Runner::with(&stage, Duration::from_millis(150), &["up", "--yes", "--no-check"]).await;
-    first.at_work(2).await;
+    let first = Runner::holder(&stage, &["up", "--yes", "--no-check"]).await;
     for command in [&["up", "--yes", "--no-check"][..], &["down", "--yes", "--no-backup"]] {
         stage.proxy().log.take();
         let refused = stage.run(command).await.expect(1);
         let error = &refused.result()["error"];
         assert_eq!(error["summary"], "another run is changing the stack");
         let cause = error["causes"][0].as_str().unwrap();
-        let process = format!("(process {})", first.child.id().unwrap());
+        let process = format!("(process {})", first.running.id());
         for part in ["peersync-dev is being changed by `up`, run by ", &stage.account, &process, " since 20"] {
             assert!(cause.contains(part), "{part} in {cause}");
         }
@@ -153,6 +164,8 @@ async fn second_run_is_refused_at_once_and_names_the_first() {
     stage.run(&["status"]).await.expect(0);
     stage.run(&["outputs"]).await;
     let waited = Runner::start(&stage, &["down", "--yes", "--no-backup", "--wait", "4m"]).await;
+    waited.waits().await;
+    first.proxy.release();
     let all = all_succeed(vec![first, waited]).await;
     never_interleaved(&all);
     let waiting = all[1].run.events_of("lease");
@@ -165,26 +178,25 @@ async fn second_run_is_refused_at_once_and_names_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wait_has_an_end() {
     let stage = Stage::new(Emulator::shared()).await;
-    let mut first = Runner::with(&stage, Duration::from_millis(400), &["up", "--yes", "--no-check"]).await;
-    first.at_work(1).await;
+    let first = Runner::holder(&stage, &["up", "--yes", "--no-check"]).await;
     let late = stage.run(&["up", "--yes", "--no-check", "--wait", "1s"]).await.expect(1);
     let error = &late.result()["error"];
     assert_eq!(error["summary"], "timed out waiting for another run that is changing the stack");
     assert!(error["causes"][0].as_str().unwrap().ends_with("(waited 1s)"), "{error}");
-    first.signal("-INT").await;
-    let _ = first.ended().await;
+    first.proxy.release();
+    let _ = all_succeed(vec![first]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_run_is_followed_within_a_minute_by_those_that_wait_one_at_a_time() {
     let stage = Stage::new(Emulator::shared()).await;
-    let mut first = Runner::start(&stage, &UP).await;
+    let first = Runner::start(&stage, &UP).await;
     first.at_work(5).await;
     let mut runners = Vec::new();
     for _ in 0..4 {
         runners.push(Runner::start(&stage, &UP).await);
     }
-    first.signal("-KILL").await;
+    first.running.signal("-KILL").await;
     let killed = Instant::now();
     let all = all_succeed(runners).await;
     never_interleaved(&all);
@@ -197,14 +209,14 @@ async fn killed_run_is_followed_within_a_minute_by_those_that_wait_one_at_a_time
 #[tokio::test(flavor = "multi_thread")]
 async fn run_that_was_stopped_past_its_lease_changes_nothing_more() {
     let stage = Stage::new(Emulator::shared()).await;
-    let mut first = Runner::with(&stage, Duration::from_millis(100), &["up", "--yes", "--no-check"]).await;
+    let first = Runner::start(&stage, &["up", "--yes", "--no-check"]).await;
     first.at_work(10).await;
-    first.signal("-STOP").await;
+    first.running.signal("-STOP").await;
     let second = Runner::start(&stage, &UP).await;
     let second = all_succeed(vec![second]).await;
     assert_eq!(status(&second[0]), "done", "it finished the work");
     let resumed = Instant::now();
-    first.signal("-CONT").await;
+    first.running.signal("-CONT").await;
     let Ended { run, records } = first.ended().await;
     let result = run.expect(1).result();
     assert_eq!(result["error"]["summary"], "this run has lost its lease on the stack", "{result:#}");
@@ -248,9 +260,10 @@ async fn up_beside_teardown_take_turns() {
 async fn plan_that_has_changed_while_waiting_is_not_applied_unasked() {
     let stage = Stage::new(Emulator::shared()).await;
     std::fs::write(stage.folder().join("other.toml"), "[api]\nmemory_mb = 512\n").unwrap();
-    let mut first = Runner::with(&stage, Duration::from_millis(150), &["up", "--yes", "--no-check"]).await;
-    first.at_work(1).await;
+    let first = Runner::holder(&stage, &["up", "--yes", "--no-check"]).await;
     let other = Runner::start(&stage, &["-c", "other.toml", "up", "--no-check", "--wait", "4m"]).await;
+    other.waits().await;
+    first.proxy.release();
     let _ = all_succeed(vec![first]).await;
     let Ended { run, records } = other.ended().await;
     let result = run.expect(2).result();

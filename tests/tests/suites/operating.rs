@@ -8,7 +8,7 @@ use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
-use peersync_tests::deployer::{Run, ended};
+use peersync_tests::deployer::Run;
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
@@ -56,12 +56,12 @@ async fn logs_of_all_components_are_merged_by_time_and_followed() {
     assert_eq!(lines(&all), expected, "the last hour, merged");
     assert_eq!(lines(&stage.run(&["logs", "signal"]).await.expect(0)), expected[1..2]);
 
-    let (mut child, started) = stage.start(&["logs", "-f", "login"]);
+    let following = stage.start(&["logs", "-f", "login"]);
     // The first poll is complete when the second begins.
     let looks = || stage.proxy().log.all().iter().filter(|record| record.operation == "FilterLogEvents").count();
     let seen = looks();
     while looks() < seen + 2 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        assert!(!following.is_over(), "it ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     write(&stage.clients, &login, 1, "while it is followed").await;
@@ -69,9 +69,8 @@ async fn logs_of_all_components_are_merged_by_time_and_followed() {
     while looks() < seen + 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let id = child.id().expect("it runs").to_string();
-    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
-    let followed = ended(child, started).await.expect(0);
+    following.signal("-INT").await;
+    let followed = following.ended().await.expect(0);
     let expected = [pair("login", "a login"), pair("login", "another login"), pair("login", "while it is followed")];
     assert_eq!(lines(&followed), expected, "each line once");
 }
