@@ -1,6 +1,7 @@
 //! The definition of the command line: types only. What the commands do is in `commands`.
 
 mod plan;
+mod policy;
 mod secrets;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::plan::{PlanArgs, PlanFormat};
+pub use self::policy::{PolicyArgs, Purpose};
 pub use self::secrets::{SecretName, SecretsCommand, SecretsListArgs, SecretsRotateArgs};
 use peersync_config::{Expiry, Span, StageName};
 
@@ -211,17 +213,6 @@ pub enum Component {
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {}
 
-/// Arguments of `policy`.
-#[derive(Clone, Debug, Default, Args)]
-pub struct PolicyArgs {
-    /// The account ID. If omitted, AWS is asked; without credentials the policy covers any account.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    pub account: Option<String>,
-    /// Print this part of the policy, from 1: each fits into a managed policy of IAM. If omitted, the whole policy.
-    #[arg(long, value_name = "NUMBER")]
-    pub part: Option<usize>,
-}
-
 /// Arguments of `graph`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GraphArgs {
@@ -343,14 +334,6 @@ pub struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum, action = ArgAction::Set)]
     pub shell: Shell,
-}
-
-fn account(text: &str) -> Result<String, String> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err("an account ID has 12 digits".to_owned())
-    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -267,12 +267,30 @@ fn policy_is_limited_to_the_stack() {
         assert!(all.contains(action), "{action}");
     }
     let part = |number| [&COMMAND[..], &["--part", number]].concat();
-    let parts: Vec<_> = ["1", "2"].iter().map(|number| json(&folder.run(&part(number)))).collect();
+    let parts: Vec<_> = ["1", "2", "3", "4"].iter().map(|number| json(&folder.run(&part(number)))).collect();
     let of_parts = parts.iter().flat_map(|part| part["Statement"].as_array().unwrap().clone());
     assert_eq!(of_parts.collect::<Vec<_>>(), *policy["Statement"].as_array().unwrap());
     assert!(parts.iter().all(|part| part.to_string().len() <= 6_144), "each fits into a managed policy");
-    assert_eq!(folder.run(&part("3")).status.code(), Some(2));
+    assert_eq!(folder.run(&part("5")).status.code(), Some(2));
     assert!(policy.to_string().contains("arn:aws:logs:eu-central-1:123456789012:log-group:/peersync/peersync-prod/*"));
+}
+
+#[test]
+fn policy_for_a_pipeline_takes_a_pattern_of_stages() {
+    let folder = Folder::empty();
+    let policy = |more: &[&str]| {
+        folder.run(&[&["policy", "--account", "123456789012", "--region", "eu-central-1"], more].concat())
+    };
+    let pipeline = json(&policy(&["--stages", "pr-*"])).to_string();
+    assert!(pipeline.contains("table/peersync-pr-*-Users") && !pipeline.contains("peersync-dev"));
+    assert!(pipeline.contains(r#""StringLike":{"aws:ResourceTag/peersync:stack":"peersync-pr-*"}"#));
+    let teardown = json(&policy(&["--for", "teardown"])).to_string();
+    assert!(teardown.contains("table/*-*-Users") && !teardown.contains("CreateTable"));
+    let of_one = json(&policy(&["--for", "teardown", "--stage", "dev"])).to_string();
+    assert!(of_one.contains("table/peersync-dev-Users") && !of_one.contains("table/*"));
+    for wrong in [&["--stages", "prod"][..], &["--stages", "PR-*"], &["--stages", "pr-*", "--stage", "dev"]] {
+        assert_eq!(policy(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 fn texts(value: &Value) -> Vec<String> {

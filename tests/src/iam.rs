@@ -82,7 +82,8 @@ pub fn actions(record: &Record) -> Vec<String> {
         "apigateway" => api_gateway(operation).iter().map(|action| (*action).to_owned()).collect(),
         service => vec![format!("{}:{operation}", prefix(service))],
     };
-    let beside = BESIDE.iter().filter(|(action, _)| own.iter().any(|own| own == action));
+    // The parameters of the lease have no tags.
+    let beside = BESIDE.iter().filter(|(action, _)| !record.of_lease && own.iter().any(|own| own == action));
     let beside: Vec<String> = beside.flat_map(|(_, more)| more.iter().map(|action| (*action).to_owned())).collect();
     own.into_iter().chain(beside).collect()
 }

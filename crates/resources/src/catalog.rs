@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use peersync_engine::{Graph, GraphError};
 
-use crate::kinds::{KINDS, Kind, Permission};
+use crate::kinds::{KINDS, Kind};
+use crate::permission::Permission;
 use crate::stack::Stack;
 
 /// Returns the graph of all resources of the stack, except those of services that the endpoint lacks.

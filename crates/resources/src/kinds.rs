@@ -68,6 +68,7 @@ pub mod ssm_parameter;
 
 use std::sync::Arc;
 
+use crate::permission::Permission;
 use crate::search::Search;
 use crate::stack::Stack;
 use peersync_engine::{Changes, Resource, ResourceError, rule};
@@ -83,15 +84,6 @@ pub struct Kind {
     pub instances: fn(&Arc<Stack>) -> Vec<Arc<dyn Resource>>,
     /// How resources of this kind are found without a configuration; `None` for kinds that cannot carry tags.
     pub search: Option<&'static dyn Search>,
-}
-
-/// Calls that the deployer makes, for its least-privilege IAM policy.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Permission {
-    /// The IAM actions, such as `logs:CreateLogGroup`.
-    pub actions: Vec<&'static str>,
-    /// The ARNs that the actions apply to, with wildcards if AWS supports nothing narrower.
-    pub resources: Vec<String>,
 }
 
 /// All kinds. A new kind needs one file and one entry in this list.

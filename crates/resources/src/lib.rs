@@ -8,6 +8,7 @@ mod artifacts;
 pub mod catalog;
 pub mod kinds;
 pub mod pages;
+pub mod permission;
 mod runtime_environment;
 pub mod search;
 pub mod security_headers;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::clients::REGION;
@@ -45,11 +46,7 @@ async fn policy_allows_exactly_the_calls_made() {
     stage.plan(0).await;
     stage.configure("[signaling]\ninstance_type = \"t3.small\"\n");
     stage.up().await;
-    for command in [&["status"][..], &["outputs"], &["logs"]] {
-        stage.run(command).await.expect(0);
-    }
-    // Its result does not matter.
-    stage.run(&["doctor"]).await;
+    only_reads_need_the_form_for_plans(&stage).await;
     let item = clients.dynamodb.put_item().table_name(format!("{stack}-Users"));
     item.item("email", AttributeValue::S("ada@example.org".to_owned())).send().await.unwrap();
     stage.run(&["down", "--yes"]).await.expect(0);
@@ -62,9 +59,74 @@ async fn policy_allows_exactly_the_calls_made() {
     assert!(unused.is_empty(), "allowed and never called: {unused:#?}");
 }
 
+/// Runs the commands that change nothing, and checks that the form for them allows all that they call.
+async fn only_reads_need_the_form_for_plans(stage: &Stage) {
+    let granted = named(&stage.run(&["policy", "--for", "plan"]).await.expect(0).stdout);
+    let before = stage.proxy().log.all().len();
+    for command in [&["plan"][..], &["status"], &["outputs"], &["logs"]] {
+        stage.run(command).await.expect(0);
+    }
+    // Its result does not matter.
+    stage.run(&["doctor"]).await;
+    let called: BTreeSet<String> = stage.proxy().log.all()[before..].iter().flat_map(actions).collect();
+    let missing: Vec<&String> = called.difference(&granted).collect();
+    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_for_teardown_allows_the_calls_made() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[site]\nbucket = \"renamed-later\"\n");
+    stage.up().await;
+    stage.configure("");
+    stage.run(&["up", "--yes", "--no-check", "--expires", "1s"]).await.expect(0);
+    let granted = named(&stage.run(&["policy", "--for", "teardown"]).await.expect(0).stdout);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stage.proxy().log.take();
+    stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
+    let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
+    assert!(called.len() > 40, "{called:?}");
+    let missing: Vec<&String> = called.difference(&granted).collect();
+    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
+}
+
+/// Actions that IAM could limit by tags and the policy does not, with the reasons.
+const WITHOUT_TAGS: [(&str, &str); 9] = [
+    ("ec2:AssociateAddress", "a network interface has no tags; the address and the host are limited"),
+    ("ec2:CreateSecurityGroup", "the network is not ours; the group is limited"),
+    ("ec2:DisassociateAddress", "a network interface has no tags; the address is limited"),
+    ("ec2:RunInstances", "image, network interface and subnet are not ours; host and volume are limited"),
+    ("iam:CreateServiceLinkedRole", "the role is CloudWatch's"),
+    ("ssm:DeleteParameters", "the lease: its parameters live for a minute and have no tags"),
+    ("ssm:PutParameter", "the same"),
+    ("apigateway:PATCH", "the account's setting for all APIs; the API itself is limited"),
+    ("apigateway:DELETE", "a call about tags has no tags of the resource"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_limits_by_tags_what_iam_can_limit() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let known = ["policy", "--account", "123456789012", "--region", REGION];
+    for more in [&[][..], &["--for", "teardown"], &["--stages", "pr-*"]] {
+        let printed = stage.run(&[&known[..], more].concat()).await.expect(0).stdout;
+        let found = checked(&printed, "check_conditions.py").await;
+        let unlimited: Vec<&str> =
+            found.lines().filter(|line| !WITHOUT_TAGS.iter().any(|(action, _)| line.starts_with(action))).collect();
+        assert_eq!(unlimited, Vec::<&str>::new(), "{more:?}");
+    }
+    let printed = stage.run(&known).await.expect(0).stdout;
+    let wrong = printed.replace("aws:RequestTag", "aws:ResourceTag");
+    assert!(checked(&wrong, "check_conditions.py").await.contains("cloudfront:CreateDistribution: IAM does not know"));
+}
+
 /// Returns what the linter reports about a policy.
 async fn lint(policy: &str) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/check_policy.py");
+    checked(policy, "check_policy.py").await
+}
+
+/// Returns what a script reports about a policy.
+async fn checked(policy: &str, script: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support").join(script);
     let mut command = Command::new(python());
     let mut child =
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -82,6 +144,10 @@ async fn policies_contain_only_actions_and_resources_known_to_iam() {
          [signaling]\ningress = \"cloudflare\"\n",
     );
     stage.up().await;
+    for more in [&["--for", "plan"][..], &["--for", "teardown"], &["--stages", "pr-*"]] {
+        let printed = stage.run(&[&["policy"], more].concat()).await.expect(0).stdout;
+        assert_eq!(lint(&printed).await, "", "{more:?}");
+    }
     let printed = stage.run(&["policy"]).await.expect(0).stdout;
     assert_eq!(lint(&printed).await, "");
     assert_eq!(

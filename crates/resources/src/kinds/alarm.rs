@@ -13,7 +13,8 @@ use serde_json::json;
 
 pub use self::search::owner;
 use self::search::read_tags;
-use super::{Kind, Permission, exchange_tags, metric_filter, rest_api, signal_instance};
+use super::{Kind, exchange_tags, metric_filter, rest_api, signal_instance};
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -149,23 +150,22 @@ fn watches(stack: &Stack) -> Vec<Watch> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
+    let ours: Vec<String> = names(stack).iter().map(|name| arn(stack, name)).collect();
     vec![
-        Permission { actions: vec!["cloudwatch:DescribeAlarms"], resources: vec![arn(stack, "*")] },
-        Permission {
-            actions: vec![
+        Permission::new(&["cloudwatch:DescribeAlarms"], vec![arn(stack, "*")]),
+        Permission::new(&["cloudwatch:ListTagsForResource"], ours.clone()),
+        Permission::new(
+            &[
                 "cloudwatch:DeleteAlarms",
-                "cloudwatch:ListTagsForResource",
                 "cloudwatch:PutMetricAlarm",
                 "cloudwatch:TagResource",
                 "cloudwatch:UntagResource",
             ],
-            resources: names(stack).iter().map(|name| arn(stack, name)).collect(),
-        },
+            ours,
+        )
+        .only(Condition::Named),
         // The first alarm in an account that restarts a host creates the role with which CloudWatch does so.
-        Permission {
-            actions: vec!["iam:CreateServiceLinkedRole"],
-            resources: vec![stack.iam_arn(&format!("role/{SERVICE_ROLE}"))],
-        },
+        Permission::new(&["iam:CreateServiceLinkedRole"], vec![stack.iam_arn(&format!("role/{SERVICE_ROLE}"))]),
     ]
 }
 

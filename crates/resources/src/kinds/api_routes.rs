@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 pub use self::table::digest;
 use self::table::{Route, ancestors, expected, parent, wanted};
 use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _};
-use super::{Kind, Permission, api_routes::table::describe};
+use super::{Kind, api_routes::table::describe};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -49,10 +50,13 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
-        actions: vec!["apigateway:GET", "apigateway:POST", "apigateway:PUT", "apigateway:DELETE"],
-        resources: vec![rest_api::arn(stack, "/restapis/*/resources"), rest_api::arn(stack, "/restapis/*/resources/*")],
-    }]
+    let routes =
+        || ["/restapis/*/resources", "/restapis/*/resources/*"].map(|path| rest_api::arn(stack, path)).to_vec();
+    vec![
+        Permission::new(&["apigateway:GET"], routes()),
+        // For conditions, they have the tags of their API.
+        Permission::new(&["apigateway:POST", "apigateway:PUT", "apigateway:DELETE"], routes()).only(Condition::Ours),
+    ]
 }
 
 #[async_trait]

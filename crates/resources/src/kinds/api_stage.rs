@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use aws_sdk_apigateway::types::PatchOperation;
 
 use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _, replace};
-use super::{Kind, Permission, api_routes, iam_role, log_group};
+use super::{Kind, api_routes, iam_role, log_group};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -63,29 +64,23 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let paths = ["/restapis/*/deployments", "/restapis/*/deployments/*", "/restapis/*/stages", "/restapis/*/stages/*"];
+    let paths: Vec<String> = paths.iter().map(|path| rest_api::arn(stack, path)).collect();
     vec![
-        Permission {
-            actions: vec!["apigateway:GET", "apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"],
-            resources: paths.iter().map(|path| rest_api::arn(stack, path)).collect(),
-        },
-        Permission {
-            actions: vec!["apigateway:GET", "apigateway:PATCH"],
-            resources: vec![rest_api::arn(stack, "/account")],
-        },
-        Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "gateway")] },
+        Permission::new(&["apigateway:GET"], paths.clone()),
+        // For conditions, they have the tags of their API.
+        Permission::new(&["apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"], paths).only(Condition::Ours),
+        Permission::new(&["apigateway:GET", "apigateway:PATCH"], vec![rest_api::arn(stack, "/account")]),
+        iam_role::passing(stack, "gateway"),
         // Setting an access log creates a log delivery in the caller's name.
-        Permission {
-            actions: vec![
-                "logs:CreateLogDelivery",
-                "logs:DeleteLogDelivery",
-                "logs:DescribeResourcePolicies",
-                "logs:GetLogDelivery",
-                "logs:ListLogDeliveries",
-                "logs:PutResourcePolicy",
-                "logs:UpdateLogDelivery",
-            ],
-            resources: vec!["*".to_owned()],
-        },
+        Permission::anywhere(&[
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ]),
     ]
 }
 

@@ -18,9 +18,10 @@ use aws_sdk_cloudfront::types::{
 
 use self::config::{ORIGINS, Origins, PAGES, PRICE_CLASS};
 use super::{
-    Kind, Permission, distributions, elastic_ip, exchange_tags, origin_access_control, parameter_store,
-    response_headers_policy, rest_api, s3_bucket,
+    Kind, distributions, elastic_ip, exchange_tags, origin_access_control, parameter_store, response_headers_policy,
+    rest_api, s3_bucket,
 };
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
@@ -55,24 +56,28 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    let any = format!("arn:{}:cloudfront::{}:distribution/*", stack.identity.partition, stack.identity.account);
+    // CloudFront assigns the identifiers.
+    let any =
+        || vec![format!("arn:{}:cloudfront::{}:distribution/*", stack.identity.partition, stack.identity.account)];
     vec![
-        Permission { actions: vec!["cloudfront:ListDistributions"], resources: vec!["*".to_owned()] },
-        // CloudFront assigns the identifiers, and most of these actions support no conditions on tags.
-        Permission {
-            actions: vec![
-                "cloudfront:CreateDistribution",
+        Permission::anywhere(&["cloudfront:ListDistributions"]),
+        Permission::new(
+            &["cloudfront:GetDistribution", "cloudfront:GetDistributionConfig", "cloudfront:ListTagsForResource"],
+            any(),
+        ),
+        Permission::new(&["cloudfront:CreateDistribution"], any()).only(Condition::Tagged),
+        Permission::new(&["cloudfront:TagResource"], any()).only(Condition::FirstTagged),
+        Permission::new(
+            &[
                 "cloudfront:CreateInvalidation",
                 "cloudfront:DeleteDistribution",
-                "cloudfront:GetDistribution",
-                "cloudfront:GetDistributionConfig",
-                "cloudfront:ListTagsForResource",
                 "cloudfront:TagResource",
                 "cloudfront:UntagResource",
                 "cloudfront:UpdateDistribution",
             ],
-            resources: vec![any],
-        },
+            any(),
+        )
+        .only(Condition::Ours),
     ]
 }
 

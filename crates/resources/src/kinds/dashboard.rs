@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, metric_filter, rest_api, signal_instance};
+use super::{Kind, metric_filter, rest_api, signal_instance};
+use crate::permission::Permission;
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -35,11 +36,11 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let (partition, account) = (&stack.identity.partition, &stack.identity.account);
     let arn = |name: String| format!("arn:{partition}:cloudwatch::{account}:dashboard/{name}");
     vec![
-        Permission { actions: vec!["cloudwatch:PutDashboard"], resources: vec![arn(name(stack))] },
-        Permission {
-            actions: vec!["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"],
-            resources: vec![arn(name(stack)), arn(stack.name())],
-        },
+        Permission::new(&["cloudwatch:PutDashboard"], vec![arn(name(stack))]),
+        Permission::new(
+            &["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"],
+            vec![arn(name(stack)), arn(stack.name())],
+        ),
     ]
 }
 

@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, Tag};
 
 pub use self::layout::{INDEX, TABLES};
 use self::layout::{Layout, index_view, key_view};
-use super::{Kind, Permission, exchange_tags};
+use super::{Kind, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -65,28 +66,37 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
+    let tables: Vec<String> = TABLES.iter().map(|layout| table_arn(stack, layout.part)).collect();
     // By these tags a stack is recognised that another version deployed.
-    let others = stack.under_other_names().map(|other| Permission {
-        actions: vec!["dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"],
-        resources: vec![table_arn(&other, "Users")],
+    let others = stack.under_other_names().map(|other| {
+        let users = vec![table_arn(&other, "Users")];
+        Permission::new(&["dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"], users)
     });
-    let own = Permission {
-        actions: vec![
-            "dynamodb:CreateTable",
-            "dynamodb:DeleteTable",
-            "dynamodb:DescribeContinuousBackups",
-            "dynamodb:DescribeTable",
-            "dynamodb:DescribeTimeToLive",
-            "dynamodb:ListTagsOfResource",
-            "dynamodb:TagResource",
-            "dynamodb:UntagResource",
-            "dynamodb:UpdateContinuousBackups",
-            "dynamodb:UpdateTable",
-            "dynamodb:UpdateTimeToLive",
-        ],
-        resources: TABLES.iter().map(|layout| table_arn(stack, layout.part)).collect(),
-    };
-    others.into_iter().chain([own]).collect()
+    let own = [
+        Permission::new(
+            &[
+                "dynamodb:DescribeContinuousBackups",
+                "dynamodb:DescribeTable",
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:ListTagsOfResource",
+            ],
+            tables.clone(),
+        ),
+        Permission::new(&["dynamodb:CreateTable"], tables.clone()).only(Condition::Tagged),
+        Permission::new(
+            &[
+                "dynamodb:DeleteTable",
+                "dynamodb:TagResource",
+                "dynamodb:UntagResource",
+                "dynamodb:UpdateContinuousBackups",
+                "dynamodb:UpdateTable",
+                "dynamodb:UpdateTimeToLive",
+            ],
+            tables,
+        )
+        .only(Condition::Named),
+    ];
+    others.into_iter().chain(own).collect()
 }
 
 /// Returns the ARN of a table.

@@ -6,13 +6,9 @@ use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
 use peersync_aws::Context as _;
 use peersync_engine::{ApplyContext, Changes, Ownership, ResourceError, Tags};
 
-/// Returns the ARNs for all calls of the EC2 kinds that change something. EC2 assigns the identifiers, and each action
-/// applies only to its own types of resources, so one list for all actions grants no more than a list for each.
-pub(super) fn arns(stack: &Stack) -> Vec<String> {
-    let kinds = ["elastic-ip", "instance", "network-interface", "security-group", "subnet", "volume", "vpc"];
-    // The ARN of an image has no account.
-    let image = format!("arn:{}:ec2:{}::image/*", stack.identity.partition, stack.clients.region);
-    kinds.iter().map(|kind| stack.arn("ec2", &format!("{kind}/*"))).chain([image]).collect()
+/// Returns the ARNs of all resources of these types in the stack's region; EC2 assigns the identifiers.
+pub(super) fn arns(stack: &Stack, types: &[&str]) -> Vec<String> {
+    types.iter().map(|resource| stack.arn("ec2", &format!("{resource}/*"))).collect()
 }
 
 /// Converts tags from EC2's form.

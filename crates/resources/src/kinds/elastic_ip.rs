@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{Address as Found, DomainType, ResourceType};
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, ec2};
+use super::{Kind, ec2};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
@@ -43,18 +44,18 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
+    let addresses = || ec2::arns(stack, &["elastic-ip"]);
     vec![
-        Permission { actions: vec!["ec2:DescribeAddresses"], resources: vec!["*".to_owned()] },
-        Permission {
-            actions: vec![
-                "ec2:AllocateAddress",
-                "ec2:CreateTags",
-                "ec2:DeleteTags",
-                "ec2:DisassociateAddress",
-                "ec2:ReleaseAddress",
-            ],
-            resources: ec2::arns(stack),
-        },
+        Permission::anywhere(&["ec2:DescribeAddresses"]),
+        Permission::new(&["ec2:AllocateAddress"], addresses()).only(Condition::Tagged),
+        Permission::new(&["ec2:CreateTags"], addresses()).only(Condition::TaggedBy("AllocateAddress")),
+        Permission::new(
+            &["ec2:CreateTags", "ec2:DeleteTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"],
+            addresses(),
+        )
+        .only(Condition::Ours),
+        // The host's network interface has no tags.
+        Permission::new(&["ec2:DisassociateAddress"], ec2::arns(stack, &["network-interface"])),
     ]
 }
 

@@ -14,7 +14,8 @@ use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
 pub use self::access::{Access, function_permissions};
-use super::{Kind, Permission, exchange_tags};
+use super::{Kind, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
@@ -81,23 +82,34 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
-        actions: vec![
-            "iam:CreateRole",
-            "iam:DeleteRole",
-            "iam:DeleteRolePolicy",
-            "iam:DetachRolePolicy",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListRolePolicies",
-            "iam:PutRolePolicy",
-            "iam:TagRole",
-            "iam:UntagRole",
-            "iam:UpdateAssumeRolePolicy",
-        ],
-        resources: parts().map(|(part, _)| role_arn(stack, part)).collect(),
-    }]
+    let roles: Vec<String> = parts().map(|(part, _)| role_arn(stack, part)).collect();
+    vec![
+        Permission::new(
+            &["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+            roles.clone(),
+        ),
+        Permission::new(&["iam:CreateRole"], roles.clone()).only(Condition::Tagged),
+        Permission::new(
+            &[
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:PutRolePolicy",
+                "iam:TagRole",
+                "iam:UntagRole",
+                "iam:UpdateAssumeRolePolicy",
+            ],
+            roles,
+        )
+        .only(Condition::Named),
+    ]
+}
+
+/// Returns the permission to give a role to the service that assumes it.
+pub(super) fn passing(stack: &Stack, wanted: &str) -> Permission {
+    let roles = parts().filter(|(part, _)| *part == wanted).map(|(part, _)| role_arn(stack, part)).collect();
+    let service = parts().find(|(part, _)| *part == wanted).map_or("", |(_, service)| service);
+    Permission::new(&["iam:PassRole"], roles).only(Condition::PassedTo(service))
 }
 
 #[async_trait]

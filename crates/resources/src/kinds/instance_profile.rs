@@ -9,7 +9,8 @@ use aws_sdk_iam::types::Tag;
 use serde_json::Value;
 
 use super::iam_role::{self, ABSENT, EXISTS};
-use super::{Kind, Permission, exchange_tags};
+use super::{Kind, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
@@ -42,22 +43,23 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    let name = stack.role("signal");
+    let profile = || vec![stack.iam_arn(&format!("instance-profile/{}", stack.role("signal")))];
     vec![
-        Permission {
-            actions: vec![
+        Permission::new(&["iam:GetInstanceProfile"], profile()),
+        Permission::new(&["iam:CreateInstanceProfile"], profile()).only(Condition::Tagged),
+        Permission::new(
+            &[
                 "iam:AddRoleToInstanceProfile",
-                "iam:CreateInstanceProfile",
                 "iam:DeleteInstanceProfile",
-                "iam:GetInstanceProfile",
                 "iam:RemoveRoleFromInstanceProfile",
                 "iam:TagInstanceProfile",
                 "iam:UntagInstanceProfile",
             ],
-            resources: vec![stack.iam_arn(&format!("instance-profile/{name}"))],
-        },
+            profile(),
+        )
+        .only(Condition::Named),
         // Adding a role to a profile requires permission to pass it.
-        Permission { actions: vec!["iam:PassRole"], resources: vec![iam_role::role_arn(stack, "signal")] },
+        iam_role::passing(stack, "signal"),
     ]
 }
 

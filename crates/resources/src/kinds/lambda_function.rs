@@ -13,9 +13,9 @@ use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
 use serde_json::json;
 
 use super::{
-    Kind, Permission, cloudfront_distribution, dynamodb_table, exchange_tags, iam_role, log_group, s3_program,
-    ssm_parameter,
+    Kind, cloudfront_distribution, dynamodb_table, exchange_tags, iam_role, log_group, s3_program, ssm_parameter,
 };
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_engine::{
@@ -72,27 +72,24 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![
-        Permission {
-            actions: vec![
-                "lambda:CreateFunction",
+    let functions = || FUNCTIONS.iter().map(|function| function_arn(stack, function)).collect();
+    let own = [
+        Permission::new(&["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"], functions()),
+        Permission::new(&["lambda:CreateFunction"], functions()).only(Condition::Tagged),
+        Permission::new(
+            &[
                 "lambda:DeleteFunction",
                 "lambda:DeleteFunctionConcurrency",
-                "lambda:GetFunction",
-                "lambda:GetFunctionConfiguration",
-                "lambda:ListTags",
                 "lambda:TagResource",
                 "lambda:UntagResource",
                 "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
             ],
-            resources: FUNCTIONS.iter().map(|function| function_arn(stack, function)).collect(),
-        },
-        Permission {
-            actions: vec!["iam:PassRole"],
-            resources: FUNCTIONS.iter().map(|function| iam_role::role_arn(stack, function)).collect(),
-        },
-    ]
+            functions(),
+        )
+        .only(Condition::Named),
+    ];
+    own.into_iter().chain(FUNCTIONS.iter().map(|function| iam_role::passing(stack, function))).collect()
 }
 
 /// Returns the ARN of a function, which is known before the function exists.

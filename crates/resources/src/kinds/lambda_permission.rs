@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, lambda_function, rest_api};
+use super::{Kind, lambda_function, rest_api};
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_aws::retry::{Schedule, while_failing};
@@ -55,10 +56,11 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
-        actions: vec!["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
-        resources: FUNCTIONS.iter().map(|function| lambda_function::function_arn(stack, function)).collect(),
-    }]
+    let functions = || FUNCTIONS.iter().map(|function| lambda_function::function_arn(stack, function)).collect();
+    vec![
+        Permission::new(&["lambda:GetPolicy"], functions()),
+        Permission::new(&["lambda:AddPermission", "lambda:RemovePermission"], functions()).only(Condition::Named),
+    ]
 }
 
 #[async_trait]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 
-use super::{Kind, Permission, exchange_tags};
+use super::{Kind, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{
@@ -59,23 +60,19 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let mut permissions = vec![
-        Permission { actions: vec!["logs:DescribeLogGroups"], resources: vec!["*".to_owned()] },
-        Permission {
-            actions: vec![
-                "logs:CreateLogGroup",
-                "logs:DeleteLogGroup",
-                "logs:PutRetentionPolicy",
-                "logs:ListTagsForResource",
-                "logs:TagResource",
-                "logs:UntagResource",
-            ],
-            resources: arns(stack),
-        },
+        Permission::anywhere(&["logs:DescribeLogGroups"]),
+        Permission::new(&["logs:ListTagsForResource"], arns(stack)),
+        Permission::new(&["logs:CreateLogGroup"], arns(stack)).only(Condition::Tagged),
+        Permission::new(
+            &["logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource"],
+            arns(stack),
+        )
+        .only(Condition::Named),
     ];
     // By these tags a stack is recognised that another version deployed.
-    permissions.extend(stack.under_other_names().map(|other| Permission {
-        actions: vec!["logs:ListTagsForResource"],
-        resources: vec![stack.arn("logs", &format!("log-group:{}", last_name(&other)))],
+    permissions.extend(stack.under_other_names().map(|other| {
+        let last = stack.arn("logs", &format!("log-group:{}", last_name(&other)));
+        Permission::new(&["logs:ListTagsForResource"], vec![last])
     }));
     permissions
 }

@@ -10,7 +10,8 @@ use aws_sdk_cloudwatchlogs::types::{MetricFilter as Found, MetricTransformation}
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, log_group};
+use super::{Kind, log_group};
+use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -61,11 +62,9 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![
-        Permission { actions: vec!["logs:DescribeMetricFilters"], resources: vec![stack.arn("logs", "log-group:*")] },
-        Permission {
-            actions: vec!["logs:DeleteMetricFilter", "logs:PutMetricFilter"],
-            resources: log_group::arns(stack),
-        },
+        Permission::new(&["logs:DescribeMetricFilters"], vec![stack.arn("logs", "log-group:*")]),
+        Permission::new(&["logs:DeleteMetricFilter", "logs:PutMetricFilter"], log_group::arns(stack))
+            .only(Condition::Named),
     ]
 }
 

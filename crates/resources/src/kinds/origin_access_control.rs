@@ -8,7 +8,8 @@ use aws_sdk_cloudfront::types::{
     OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
-use super::{Kind, Permission, distributions, log_group};
+use super::{Kind, distributions, log_group};
+use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
@@ -50,19 +51,16 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let any =
         format!("arn:{}:cloudfront::{}:origin-access-control/*", stack.identity.partition, stack.identity.account);
     vec![
+        Permission::anywhere(&["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"]),
         // AWS supports nothing narrower: CloudFront assigns the identifiers, and these resources cannot be tagged.
-        Permission {
-            actions: vec!["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"],
-            resources: vec!["*".to_owned()],
-        },
-        Permission {
-            actions: vec![
+        Permission::new(
+            &[
                 "cloudfront:DeleteOriginAccessControl",
                 "cloudfront:GetOriginAccessControl",
                 "cloudfront:UpdateOriginAccessControl",
             ],
-            resources: vec![any],
-        },
+            vec![any],
+        ),
     ]
 }
 

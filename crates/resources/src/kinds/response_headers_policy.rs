@@ -14,7 +14,8 @@ use aws_sdk_cloudfront::types::{
 };
 use serde_json::{Value, json};
 
-use super::{Kind, Permission, distributions, log_group};
+use super::{Kind, distributions, log_group};
+use crate::permission::Permission;
 use crate::security_headers as headers;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
@@ -60,17 +61,17 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let any =
         format!("arn:{}:cloudfront::{}:response-headers-policy/*", stack.identity.partition, stack.identity.account);
     vec![
-        Permission { actions: vec!["cloudfront:ListResponseHeadersPolicies"], resources: vec!["*".to_owned()] },
+        Permission::anywhere(&["cloudfront:ListResponseHeadersPolicies"]),
         // AWS supports nothing narrower: CloudFront assigns the identifiers, and these resources cannot be tagged.
-        Permission {
-            actions: vec![
+        Permission::new(
+            &[
                 "cloudfront:CreateResponseHeadersPolicy",
                 "cloudfront:DeleteResponseHeadersPolicy",
                 "cloudfront:GetResponseHeadersPolicy",
                 "cloudfront:UpdateResponseHeadersPolicy",
             ],
-            resources: vec![any],
-        },
+            vec![any],
+        ),
     ]
 }
 

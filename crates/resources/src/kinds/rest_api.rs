@@ -14,7 +14,8 @@ use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, PatchOp
 use serde_json::json;
 
 pub(super) use self::quota::QuotaRetry;
-use super::{Kind, Permission, exchange_tags};
+use super::{Kind, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -57,14 +58,15 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
+    let path = |path| vec![arn(stack, path)];
     // The actions are HTTP methods. API Gateway assigns the identifiers.
     vec![
-        Permission { actions: vec!["apigateway:GET", "apigateway:POST"], resources: vec![arn(stack, "/restapis")] },
-        Permission {
-            actions: vec!["apigateway:GET", "apigateway:PATCH", "apigateway:DELETE"],
-            resources: vec![arn(stack, "/restapis/*")],
-        },
-        Permission { actions: vec!["apigateway:PUT", "apigateway:DELETE"], resources: vec![arn(stack, "/tags/*")] },
+        Permission::new(&["apigateway:GET"], vec![arn(stack, "/restapis"), arn(stack, "/restapis/*")]),
+        Permission::new(&["apigateway:POST"], path("/restapis")).only(Condition::Tagged),
+        Permission::new(&["apigateway:PATCH", "apigateway:DELETE"], path("/restapis/*")).only(Condition::Ours),
+        // The path of a tag contains the ARN of the tagged resource, but a call about it does not have that one's tags.
+        Permission::new(&["apigateway:PUT"], path("/tags/*")).only(Condition::Tagged),
+        Permission::new(&["apigateway:DELETE"], path("/tags/*")),
     ]
 }
 

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tag, Tagging};
 use futures::future::try_join_all;
 
-use super::{Kind, Permission, bucket_files};
+use super::{Kind, bucket_files};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_engine::{
@@ -57,9 +58,10 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let arn = bucket_arn(stack);
     vec![
-        Permission {
-            actions: vec![
-                "s3:CreateBucket",
+        // IAM sees the tags of a bucket only if that was enabled for the bucket, so only those of requests are of use.
+        Permission::new(&["s3:CreateBucket", "s3:TagResource"], vec![arn.clone()]).only(Condition::Tagged),
+        Permission::new(
+            &[
                 "s3:DeleteBucket",
                 "s3:GetBucketCORS",
                 "s3:GetBucketOwnershipControls",
@@ -76,18 +78,13 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
                 "s3:PutBucketVersioning",
                 "s3:PutEncryptionConfiguration",
                 "s3:PutLifecycleConfiguration",
-                // For the tags of a new bucket.
-                "s3:TagResource",
             ],
-            resources: vec![arn.clone()],
-        },
-        Permission { actions: vec!["s3:DeleteObject", "s3:DeleteObjectVersion"], resources: vec![format!("{arn}/*")] },
+            vec![arn.clone()],
+        ),
+        Permission::new(&["s3:DeleteObject", "s3:DeleteObjectVersion"], vec![format!("{arn}/*")]),
         // For buckets of the stack under other names.
-        Permission { actions: vec!["s3:ListAllMyBuckets"], resources: vec!["*".to_owned()] },
-        Permission {
-            actions: vec!["s3:GetBucketTagging"],
-            resources: vec![format!("arn:{}:s3:::*", stack.identity.partition)],
-        },
+        Permission::anywhere(&["s3:ListAllMyBuckets"]),
+        Permission::new(&["s3:GetBucketTagging"], vec![format!("arn:{}:s3:::*", stack.identity.partition)]),
     ]
 }
 

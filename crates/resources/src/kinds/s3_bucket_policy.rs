@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::s3_bucket::{self, Contents};
-use super::{Kind, Permission, bucket_files, cloudfront_distribution};
+use super::{Kind, bucket_files, cloudfront_distribution};
+use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -30,10 +31,10 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
-        actions: vec!["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"],
-        resources: vec![s3_bucket::bucket_arn(stack)],
-    }]
+    vec![Permission::new(
+        &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"],
+        vec![s3_bucket::bucket_arn(stack)],
+    )]
 }
 
 #[async_trait]

@@ -23,8 +23,9 @@ use serde_json::{Value, json};
 pub use super::bucket_files::pages_address as address;
 use super::bucket_files::{self, PAGES_KIND};
 use super::s3_bucket::{self, Contents};
-use super::{Kind, Permission, invalidation};
+use super::{Kind, invalidation};
 use crate::pages::{self, CONFIG_KEY};
+use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::diff::DIGEST_TAG;
@@ -81,11 +82,8 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let arn = s3_bucket::bucket_arn(stack);
     vec![
-        Permission { actions: vec!["s3:ListBucket"], resources: vec![arn.clone()] },
-        Permission {
-            actions: vec!["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-            resources: vec![format!("{arn}/*")],
-        },
+        Permission::new(&["s3:ListBucket"], vec![arn.clone()]),
+        Permission::new(&["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], vec![format!("{arn}/*")]),
     ]
 }
 

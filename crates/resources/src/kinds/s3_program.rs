@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 
+use super::Kind;
 use super::s3_bucket::{self, Contents};
-use super::{Kind, Permission};
 use crate::artifacts::Program;
+use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
@@ -80,7 +81,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     let bucket = s3_bucket::bucket_arn(stack);
     // Lambda reads the archive with the caller's permissions.
     let objects = UPLOADS.iter().map(|(_, key)| format!("{bucket}/{key}")).collect();
-    vec![Permission { actions: vec!["s3:GetObject", "s3:PutObject"], resources: objects }]
+    vec![Permission::new(&["s3:GetObject", "s3:PutObject"], objects)]
 }
 
 #[async_trait]

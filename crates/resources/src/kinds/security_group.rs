@@ -11,7 +11,8 @@ use aws_sdk_ec2::types::{Filter, ResourceType, SecurityGroup as Found};
 use serde_json::json;
 
 use self::rules::{Names, Rule};
-use super::{Kind, Permission, ec2};
+use super::{Kind, ec2};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
 use peersync_config::Ingress;
@@ -49,24 +50,26 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
+    let groups = || ec2::arns(stack, &["security-group"]);
     vec![
-        Permission {
-            actions: vec!["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
-            resources: vec!["*".to_owned()],
-        },
-        Permission {
-            actions: vec![
+        Permission::anywhere(&["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"]),
+        Permission::new(&["ec2:CreateSecurityGroup"], groups()).only(Condition::Tagged),
+        // The network is not ours.
+        Permission::new(&["ec2:CreateSecurityGroup"], ec2::arns(stack, &["vpc"])),
+        Permission::new(&["ec2:CreateTags"], groups()).only(Condition::TaggedBy("CreateSecurityGroup")),
+        Permission::new(
+            &[
                 "ec2:AuthorizeSecurityGroupEgress",
                 "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:CreateSecurityGroup",
                 "ec2:CreateTags",
-                "ec2:DeleteTags",
                 "ec2:DeleteSecurityGroup",
+                "ec2:DeleteTags",
                 "ec2:RevokeSecurityGroupEgress",
                 "ec2:RevokeSecurityGroupIngress",
             ],
-            resources: ec2::arns(stack),
-        },
+            groups(),
+        )
+        .only(Condition::Ours),
     ]
 }
 

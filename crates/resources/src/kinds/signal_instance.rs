@@ -18,9 +18,8 @@ use aws_sdk_ec2::types::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    Kind, Permission, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group,
-};
+use super::{Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
@@ -71,37 +70,44 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    // The ARNs of AWS's public parameters have no account.
+    // The ARNs of AWS's public parameters and images have no account.
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
     let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", launch::NEWEST_IMAGE_PARAMETER);
+    let images = format!("arn:{partition}:ec2:{region}::image/*");
+    let launched = || ec2::arns(stack, &["instance", "volume"]);
+    let not_ours = ec2::arns(stack, &["network-interface", "subnet"]).into_iter().chain([images]).collect();
     vec![
-        Permission {
-            actions: vec![
-                "ec2:DescribeAddresses",
-                "ec2:DescribeIamInstanceProfileAssociations",
-                "ec2:DescribeImages",
-                "ec2:DescribeInstanceStatus",
-                "ec2:DescribeInstances",
-            ],
-            resources: vec!["*".to_owned()],
-        },
-        Permission { actions: vec!["ssm:GetParameter"], resources: vec![newest_image] },
-        Permission {
-            actions: vec![
-                "ec2:AssociateAddress",
+        Permission::anywhere(&[
+            "ec2:DescribeAddresses",
+            "ec2:DescribeIamInstanceProfileAssociations",
+            "ec2:DescribeImages",
+            "ec2:DescribeInstanceStatus",
+            "ec2:DescribeInstances",
+        ]),
+        Permission::new(&["ssm:GetParameter"], vec![newest_image]),
+        Permission::new(&["ec2:DescribeInstanceAttribute"], ec2::arns(stack, &["instance"])),
+        Permission::new(&["ec2:RunInstances"], launched()).only(Condition::Tagged),
+        Permission::new(&["ec2:RunInstances"], ec2::arns(stack, &["security-group"])).only(Condition::Ours),
+        Permission::new(&["ec2:RunInstances"], not_ours),
+        Permission::new(&["ec2:CreateTags"], launched()).only(Condition::TaggedBy("RunInstances")),
+        Permission::new(&["ec2:CreateTags", "ec2:DeleteTags"], launched()).only(Condition::Ours),
+        Permission::new(&["ec2:AssociateAddress"], ec2::arns(stack, &["elastic-ip", "instance"])).only(Condition::Ours),
+        // The host's network interface has no tags.
+        Permission::new(&["ec2:AssociateAddress"], ec2::arns(stack, &["network-interface"])),
+        Permission::new(
+            &[
                 "ec2:AssociateIamInstanceProfile",
-                "ec2:CreateTags",
-                "ec2:DeleteTags",
-                "ec2:DescribeInstanceAttribute",
                 "ec2:ModifyInstanceAttribute",
                 "ec2:ModifyInstanceMetadataOptions",
                 "ec2:ReplaceIamInstanceProfileAssociation",
-                "ec2:RunInstances",
                 "ec2:StartInstances",
                 "ec2:TerminateInstances",
             ],
-            resources: ec2::arns(stack),
-        },
+            ec2::arns(stack, &["instance"]),
+        )
+        .only(Condition::Ours),
+        // For the groups of a host.
+        Permission::new(&["ec2:ModifyInstanceAttribute"], ec2::arns(stack, &["security-group"])).only(Condition::Ours),
     ]
 }
 

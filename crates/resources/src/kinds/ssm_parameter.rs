@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 
 use super::parameter_store::{self, EXISTS, KIND_NAME, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous};
-use super::{Kind, Permission, cloudfront_distribution, exchange_tags};
+use super::{Kind, cloudfront_distribution, exchange_tags};
+use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_config::{Config, Ingress, MailProvider, Secret};
@@ -104,18 +105,16 @@ fn tunnel_token(config: &Config) -> Option<&Secret> {
 /// What is read from the distribution is among the permissions of its kind: an emulator without CloudFront still offers
 /// parameters.
 fn permissions(stack: &Stack) -> Vec<Permission> {
-    vec![Permission {
-        actions: vec![
-            "ssm:GetParameter",
-            "ssm:GetParameters",
-            "ssm:PutParameter",
-            "ssm:DeleteParameters",
-            "ssm:ListTagsForResource",
-            "ssm:AddTagsToResource",
-            "ssm:RemoveTagsFromResource",
-        ],
-        resources: vec![stack.arn("ssm", &format!("parameter{}/*", stack.parameter_prefix()))],
-    }]
+    let ours = || vec![stack.arn("ssm", &format!("parameter{}/*", stack.parameter_prefix()))];
+    vec![
+        Permission::new(&["ssm:GetParameter", "ssm:GetParameters", "ssm:ListTagsForResource"], ours()),
+        // Only the first value of a parameter comes with tags.
+        Permission::new(
+            &["ssm:PutParameter", "ssm:DeleteParameters", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
+            ours(),
+        )
+        .only(Condition::Named),
+    ]
 }
 
 #[async_trait]

@@ -1,0 +1,73 @@
+//! The permissions that the deployer's role needs for a stack, and the conditions under which they are enough.
+
+use serde_json::{Value, json};
+
+use crate::stack::{STACK_TAG, Stack};
+
+/// Calls that the deployer makes, for its least-privilege IAM policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The IAM actions, such as `logs:CreateLogGroup`.
+    pub actions: Vec<&'static str>,
+    /// The ARNs that the actions apply to, with wildcards if AWS supports nothing narrower.
+    pub resources: Vec<String>,
+    /// When the calls are allowed.
+    pub condition: Condition,
+}
+
+/// When calls are allowed. Which of them IAM knows for an action is in the Service Authorization Reference; the suite
+/// `policy` checks each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// Always: the calls only read, or IAM knows no condition that would help.
+    Always,
+    /// If the resource carries the stack's tags. For resources whose identifiers AWS assigns.
+    Ours,
+    /// If the resource does not carry the tags of another stack. For resources that are named after the stack: those that
+    /// do not exist yet have no tags, nor have those that are adopted.
+    Named,
+    /// If the request puts the stack's tags on what it creates or tags.
+    Tagged,
+    /// Like [`Condition::Tagged`], if the resource is of no stack yet. For calls that tag what they create, and are
+    /// authorized like calls that tag what exists.
+    FirstTagged,
+    /// Like [`Condition::Tagged`], as a part of this call to EC2, which creates the resource.
+    TaggedBy(&'static str),
+    /// If the role is passed to this service.
+    PassedTo(&'static str),
+}
+
+impl Permission {
+    /// Returns the permission for these calls, without a condition.
+    pub fn new(actions: &[&'static str], resources: Vec<String>) -> Self {
+        Self { actions: actions.to_vec(), resources, condition: Condition::Always }
+    }
+
+    /// Returns the permission for calls that apply to no resource in particular, or to all.
+    pub fn anywhere(actions: &[&'static str]) -> Self {
+        Self::new(actions, vec!["*".to_owned()])
+    }
+
+    /// Returns the permission under a condition.
+    pub fn only(self, condition: Condition) -> Self {
+        Self { condition, ..self }
+    }
+}
+
+impl Condition {
+    /// Returns the condition as IAM reads it; `None` for [`Condition::Always`]. The stack's name may be a pattern.
+    pub fn to_json(self, stack: &Stack) -> Option<Value> {
+        let name = stack.name();
+        let operator = if name.contains('*') { "StringLike" } else { "StringEquals" };
+        let (of_resource, of_request) = (format!("aws:ResourceTag/{STACK_TAG}"), format!("aws:RequestTag/{STACK_TAG}"));
+        Some(match self {
+            Self::Always => return None,
+            Self::Ours => json!({ operator: { of_resource: name } }),
+            Self::Named => json!({ format!("{operator}IfExists"): { of_resource: name } }),
+            Self::Tagged => json!({ operator: { of_request: name } }),
+            Self::FirstTagged => json!({ operator: { of_request: name }, "Null": { of_resource: "true" } }),
+            Self::TaggedBy(call) => json!({ operator: { of_request: name, "ec2:CreateAction": call } }),
+            Self::PassedTo(service) => json!({ "StringEquals": { "iam:PassedToService": service } }),
+        })
+    }
+}
