@@ -9,6 +9,7 @@ pub mod log;
 pub mod operation;
 pub mod protocol;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
@@ -38,6 +39,8 @@ const LONGEST_BODY: usize = 128 << 20;
 /// How long a slow answer takes.
 const SLOW: Duration = Duration::from_millis(1500);
 
+/// The mark in the record of a request that was denied.
+pub const DENIED: &str = "Denied";
 /// The mark in the record of a request that was delayed.
 pub const LATE: &str = "Late";
 
@@ -56,12 +59,37 @@ pub struct Settings {
     pub refuse: Vec<(String, u16, String, String)>,
     /// Requests that are delayed, and marked as [`LATE`].
     pub late: Option<Late>,
+    /// Requests that are denied, as by a role without the permission.
+    pub denied: Option<Denied>,
     /// Requests that wait until [`Proxy::release`].
     pub held: Option<fn(&Call) -> bool>,
     /// A file in which every request is recorded, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
     /// Whether the emulator is moto, which needs other fixups than MiniStack.
     pub moto: bool,
+}
+
+/// Requests that are denied.
+#[derive(Clone, Debug)]
+pub struct Denied {
+    /// Selects the requests.
+    pub meant: fn(&Call) -> bool,
+    /// The operations that are not denied.
+    pub allowed: BTreeSet<String>,
+}
+
+impl Denied {
+    fn answer(&self, call: &Call) -> Option<Answer> {
+        let denied = (self.meant)(call) && !self.allowed.contains(&call.operation);
+        let message = format!("User is not authorized to perform: {}", call.operation);
+        let (status, code) = match call.service.as_str() {
+            "ec2" => (403, "UnauthorizedOperation"),
+            "cloudfront" | "iam" | "monitoring" | "s3" | "sts" => (403, "AccessDenied"),
+            "apigateway" | "lambda" => (403, "AccessDeniedException"),
+            _ => (400, "AccessDeniedException"),
+        };
+        denied.then(|| Answer::error(call, status, code, &message))
+    }
 }
 
 /// Requests that are delayed.
@@ -83,6 +111,7 @@ pub struct Proxy {
     ahead: Arc<AtomicU64>,
     released: Arc<Semaphore>,
     accepting: AbortHandle,
+    fixup: Arc<dyn Fixup>,
 }
 
 impl Drop for Proxy {
@@ -96,7 +125,7 @@ struct Shared {
     client: reqwest::Client,
     settings: Settings,
     behaviours: Behaviours,
-    fixup: Box<dyn Fixup>,
+    fixup: Arc<dyn Fixup>,
     recording: Option<Mutex<File>>,
     log: RequestLog,
     /// By how many seconds AWS's clock is ahead.
@@ -121,12 +150,24 @@ impl Proxy {
     /// # Errors
     /// If no port is free.
     pub async fn start(upstream: &str, settings: Settings) -> io::Result<Self> {
+        let fixup = fixups::of(settings.moto);
+        Self::start_with(upstream, settings, fixup).await
+    }
+
+    /// Starts another proxy in front of `upstream`, which knows what this one had to remember in place of the emulator.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn replaced(&self, upstream: &str, settings: Settings) -> io::Result<Self> {
+        Self::start_with(upstream, settings, self.fixup.clone()).await
+    }
+
+    async fn start_with(upstream: &str, settings: Settings, fixup: Arc<dyn Fixup>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let behaviours = Behaviours::new(&settings.behaviours, &settings.times);
         let log = RequestLog::default();
         let client = crate::http::client();
-        let fixup = fixups::of(settings.moto);
         let recording = settings.recording.as_ref().map(File::create).transpose()?.map(Mutex::new);
         let upstream = upstream.to_owned();
         let ahead = Arc::new(AtomicU64::new(0));
@@ -136,14 +177,14 @@ impl Proxy {
             client,
             settings,
             behaviours,
-            fixup,
+            fixup: fixup.clone(),
             recording,
             log: log.clone(),
             ahead: ahead.clone(),
             released: released.clone(),
         };
         let accepting = tokio::spawn(accept(listener, Arc::new(shared))).abort_handle();
-        Ok(Self { url, log, ahead, released, accepting })
+        Ok(Self { url, log, ahead, released, accepting, fixup })
     }
 }
 
@@ -215,6 +256,9 @@ impl Shared {
         if let Some((_, status, code, message)) = self.settings.refuse.iter().find(|(name, ..)| *name == call.operation)
         {
             return (Some(Answer::error(call, *status, code, message)), Some(code.clone()));
+        }
+        if let Some(answer) = self.settings.denied.as_ref().and_then(|denied| denied.answer(call)) {
+            return (Some(answer), Some(DENIED.to_owned()));
         }
         let fault = self.settings.faults.as_ref().and_then(|faults| faults.choose(call));
         let by = fault.map(|fault| format!("{fault:?}"));

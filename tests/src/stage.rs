@@ -55,7 +55,7 @@ impl Stage {
 
     /// Puts another proxy in place of the present one.
     pub async fn change_proxy(&mut self, settings: Settings) {
-        self.proxy = Some(Proxy::start(&self.emulator, settings).await.expect("the proxy starts"));
+        self.proxy = Some(self.proxy().replaced(&self.emulator, settings).await.expect("the proxy starts"));
     }
 
     /// The proxy.

@@ -73,6 +73,22 @@ impl Lease {
         keeper(clients, stack, &Holder::default()).clean().await
     }
 
+    /// Deletes what runs have left that ended without giving a lease back, of all stacks of the account and region.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn clean_all(clients: &Clients) -> Result<(), ResourceError> {
+        for stack in store::stacks(&clients.unguarded_ssm).await? {
+            Self::clean(clients, &stack).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the path of the leases on all stacks, for permissions.
+    pub fn root() -> &'static str {
+        store::PREFIX
+    }
+
     /// Returns the paths of the parameters in which the lease on a stack is kept, for permissions.
     pub fn path(stack: &str) -> String {
         store::path(stack)

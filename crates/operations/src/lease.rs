@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use peersync_aws::Clients;
 use peersync_aws::lease::{Holder, Lease, NotTaken};
 use peersync_aws::retry::{Schedule, until};
 use peersync_engine::{Interrupt, Progress, Reporter, ResourceError};
@@ -89,6 +90,17 @@ pub async fn lease_holder(stack: &Stack) -> Result<Option<Holder>, ResourceError
 /// The call failed.
 pub async fn clean_leases(stack: &Stack) -> Result<Option<Holder>, ResourceError> {
     offered(stack, Lease::clean(&stack.clients, &stack.name()).await)
+}
+
+/// Deletes what earlier runs have left of their leases on any stack, those included of which nothing else is left.
+///
+/// # Errors
+/// The call failed.
+pub async fn clean_all_leases(clients: &Clients) -> Result<(), ResourceError> {
+    match Lease::clean_all(clients).await {
+        Err(error) if clients.lack(&error) => Ok(()),
+        answer => answer,
+    }
 }
 
 fn offered(stack: &Stack, answer: Result<Option<Holder>, ResourceError>) -> Result<Option<Holder>, ResourceError> {

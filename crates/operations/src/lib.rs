@@ -21,7 +21,7 @@ pub use check::check;
 pub use deployed_stacks::{DeployedStack, find as find_stacks};
 pub use error::DeployError;
 pub use interrupt::{asked_to_stop, until_stopped};
-pub use lease::{Claim, HeldLease, clean_leases, lease_holder};
+pub use lease::{Claim, HeldLease, clean_all_leases, clean_leases, lease_holder};
 pub use naming::naming;
 pub use observed_stack::ObservedStack;
 pub use overview::{Health, Overview, overview};

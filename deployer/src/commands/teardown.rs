@@ -15,7 +15,7 @@ use crate::cli::TeardownArgs;
 use crate::report::Summary;
 use peersync_aws::{Clients, Identity};
 use peersync_config::Span;
-use peersync_operations::{DeployedStack, Removal, find_stacks, until_stopped};
+use peersync_operations::{DeployedStack, Removal, clean_all_leases, find_stacks, until_stopped};
 use peersync_resources::stack::Stack;
 
 /// Runs the command.
@@ -49,6 +49,12 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
                 break;
             }
             exits.push(remove_one(&run, stack, &clients, &identity, args.wait).await);
+        }
+    }
+    if !args.dry_run {
+        let cleaned = run.report.attributed(clean_all_leases(&clients));
+        if let Err(error) = until_stopped(&run.interrupt, cleaned).await? {
+            run.report.warning(&format!("what killed runs left of their leases could not be deleted: {error}"));
         }
     }
     let worst = [Exit::Remains, Exit::Failed].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done);

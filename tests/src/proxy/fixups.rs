@@ -4,10 +4,12 @@
 mod ministack;
 mod moto;
 
+use std::sync::Arc;
+
 use super::call::{Answer, Call};
 
 /// The corrections for one emulator.
-pub(super) trait Fixup: Send + Sync {
+pub(super) trait Fixup: std::fmt::Debug + Send + Sync {
     /// Returns the request that the emulator receives.
     fn request(&self, call: &Call) -> Call {
         call.clone()
@@ -24,6 +26,6 @@ pub(super) trait Fixup: Send + Sync {
 }
 
 /// Returns the fixups of an emulator: those of moto, or those that harm no other emulator.
-pub(super) fn of(is_moto: bool) -> Box<dyn Fixup> {
-    if is_moto { Box::new(moto::Moto::default()) } else { Box::new(ministack::Tags::default()) }
+pub(super) fn of(is_moto: bool) -> Arc<dyn Fixup> {
+    if is_moto { Arc::new(moto::Moto::default()) } else { Arc::new(ministack::Tags::default()) }
 }

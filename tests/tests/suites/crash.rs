@@ -1,8 +1,12 @@
-//! The deployer is killed at random moments of `up` and of `down`; the next run finishes the job.
+//! The deployer is killed at random moments of `up`, of a change, of `down` and of `teardown`; what the next commands say is
+//! true, and the next run finishes the job.
+//!
+//! Threads: 3. Each kill has a stack of its own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use peersync_tests::census::{census, difference};
+use peersync_tests::census::{Census, census, difference};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
@@ -12,105 +16,162 @@ use peersync_tests::unmanaged;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-/// The number of times that each command is killed.
-const KILLS: usize = 10;
+const UP: [&str; 3] = ["up", "--yes", "--no-check"];
+const DOWN: [&str; 3] = ["down", "--yes", "--no-backup"];
+const TEARDOWN: [&str; 3] = ["teardown", "--expired", "--yes"];
+/// The path of leases.
+const LEASES: &str = "/peersync-lease/";
+/// Changes resources of many kinds.
+const CHANGED: &str = "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
+     [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n";
+
+/// Returns the number of times that each command is killed: `PEERSYNC_KILLS`, or a few.
+fn kills() -> usize {
+    std::env::var("PEERSYNC_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
+}
 
 /// Returns the seed: `PEERSYNC_SEED`, or a fixed one.
 fn random() -> StdRng {
     let seed = std::env::var("PEERSYNC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_125);
-    println!("seed {seed}; another by PEERSYNC_SEED");
+    println!("seed {seed}; another by PEERSYNC_SEED, more kills by PEERSYNC_KILLS");
     StdRng::seed_from_u64(seed)
 }
 
-/// A stage with some latency, so that a kill meets requests in flight, and with client tokens.
-async fn stage() -> Stage {
+/// A stage with some latency, so that a kill meets requests in flight, and with client tokens. Next to it are resources of
+/// somebody else.
+async fn stage() -> (Stage, Census) {
     let latency = Duration::from_millis(10);
     let behaviours = vec![Behaviour::ClientToken];
-    Stage::with(Emulator::shared(), Settings { latency, behaviours, ..Settings::default() }).await
+    let stage = Stage::with(Emulator::shared(), Settings { latency, behaviours, ..Settings::default() }).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
+    let before = census(&stage.clients).await;
+    (stage, before)
 }
 
-/// Starts a command and kills it after this number of mutating calls; returns whether it was killed.
-async fn killed_after(stage: &Stage, arguments: &[&str], calls: usize) -> bool {
+/// The number of changing calls of a command that ends undisturbed.
+async fn calls_of(stage: &Stage, arguments: &[&str]) -> usize {
+    stage.proxy().log.take();
+    stage.run(arguments).await.expect(0);
+    mutating(&stage.proxy().log.take()).len()
+}
+
+/// Starts a command and kills it after a random number of changing calls out of `whole`.
+async fn killed(stage: &Stage, arguments: &[&str], whole: usize, random: &mut StdRng) {
+    let calls = random.random_range(1..whole);
+    println!("{} is killed after {calls} of {whole} changing calls", arguments[0]);
     stage.proxy().log.take();
     let running = stage.start(arguments);
-    loop {
+    while mutating(&stage.proxy().log.all()).len() < calls {
         if running.is_over() {
-            return false;
-        }
-        if mutating(&stage.proxy().log.all()).len() >= calls {
-            running.kill().await;
-            // Requests in flight still reach AWS.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            return true;
+            return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    running.kill().await;
+    // Requests in flight still reach AWS.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.outlast_lease();
+}
+
+/// Checks that `list` and `status` know of the stack if anything is left of it, and not if nothing is.
+async fn is_not_lost(stage: &Stage, before: &Census) {
+    let left = difference(before, &census(&stage.clients).await);
+    let left: Vec<&String> = left.iter().filter(|line| !line.contains(LEASES)).collect();
+    assert!(left.iter().all(|line| line.starts_with("left: ")), "what is not ours was touched: {left:#?}");
+    let listed = stage.run(&["list"]).await.expect(0).result();
+    let listed = listed["stacks"].as_array().is_some_and(|stacks| !stacks.is_empty());
+    let status = stage.run(&["status"]).await;
+    let deployed = status.result()["deployed"] == true;
+    assert_eq!((listed, deployed), (!left.is_empty(), !left.is_empty()), "{left:#?}\n{}", status.stdout);
+}
+
+/// Counts the resources of each kind. What a killed run leaves of its lease is deleted by the next run that takes it.
+fn of_kinds(census: &Census) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for key in census.keys().filter(|key| !key.contains(LEASES)) {
+        *kinds.entry(key.split('/').next().unwrap_or(key).to_owned()).or_default() += 1;
+    }
+    kinds
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_up_is_finished_by_the_next_up() {
     let mut random = random();
-    let reference = stage().await;
-    reference.up().await;
-    let whole = mutating(&reference.proxy().log.take()).len();
-    let same: Vec<String> = census(&reference.clients).await.into_keys().map(|key| kind(&key)).collect();
-    for kill in 1..=KILLS {
-        let calls = random.random_range(1..whole);
-        println!("up: kill {kill} of {KILLS} after {calls} of {whole} changing calls");
-        let stage = stage().await;
-        unmanaged::log_group(&stage.clients, "/theirs").await;
-        let before = census(&stage.clients).await;
-        assert!(killed_after(&stage, &["up", "--yes", "--no-check"], calls).await, "it ended before {calls} calls");
-        stage.outlast_lease();
+    let (reference, _) = stage().await;
+    let whole = calls_of(&reference, &UP).await;
+    let same = of_kinds(&census(&reference.clients).await);
+    for _ in 0..kills() {
+        let (stage, before) = stage().await;
+        killed(&stage, &UP, whole, &mut random).await;
+        is_not_lost(&stage, &before).await;
         stage.up().await;
         stage.plan(0).await;
-        let mut now: Vec<String> = census(&stage.clients)
-            .await
-            .into_keys()
-            .filter(|key| key != "logs:group//theirs")
-            .map(|key| kind(&key))
-            .collect();
-        let mut same = same.clone();
-        now.sort();
-        same.sort();
-        assert_eq!(now, same, "as many of each kind as an undisturbed run makes");
+        assert_eq!(of_kinds(&census(&stage.clients).await), same, "as many of each kind as an undisturbed run makes");
         stage.down().await;
-        let left = difference(&before, &census(&stage.clients).await);
-        assert!(left.is_empty(), "after a kill at {calls}:\n{}", left.join("\n"));
+        assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
     }
 }
 
-fn kind(key: &str) -> String {
-    key.split('/').next().unwrap_or(key).to_owned()
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_change_is_finished_by_the_next_up() {
+    let mut random = random();
+    let (reference, _) = stage().await;
+    reference.up().await;
+    reference.configure(CHANGED);
+    let whole = calls_of(&reference, &UP).await;
+    let same = of_kinds(&census(&reference.clients).await);
+    for _ in 0..kills() {
+        let (stage, before) = stage().await;
+        stage.up().await;
+        stage.configure(CHANGED);
+        killed(&stage, &UP, whole, &mut random).await;
+        is_not_lost(&stage, &before).await;
+        stage.up().await;
+        stage.plan(0).await;
+        assert_eq!(of_kinds(&census(&stage.clients).await), same);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_down_is_finished_by_the_next_down() {
     let mut random = random();
-    let reference = stage().await;
+    let (reference, _) = stage().await;
     reference.up().await;
-    reference.proxy().log.take();
-    reference.down().await;
-    let whole = mutating(&reference.proxy().log.take()).len();
-    for kill in 1..=KILLS {
-        let stage = stage().await;
-        let before = census(&stage.clients).await;
+    let whole = calls_of(&reference, &DOWN).await;
+    for _ in 0..kills() {
+        let (stage, before) = stage().await;
         stage.up().await;
-        let calls = random.random_range(1..whole);
-        println!("down: kill {kill} of {KILLS} after {calls} of {whole} changing calls");
-        killed_after(&stage, &["down", "--yes", "--no-backup"], calls).await;
-        stage.outlast_lease();
+        killed(&stage, &DOWN, whole, &mut random).await;
+        is_not_lost(&stage, &before).await;
         stage.down().await;
-        let left = difference(&before, &census(&stage.clients).await);
-        assert!(left.is_empty(), "after a kill at {calls}:\n{}", left.join("\n"));
+        assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_teardown_is_finished_by_the_next_teardown() {
+    let mut random = random();
+    let expiring = [&UP[..], &["--expires", "1s"]].concat();
+    let (reference, _) = stage().await;
+    reference.run(&expiring).await.expect(0);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let whole = calls_of(&reference, &TEARDOWN).await;
+    for _ in 0..kills() {
+        let (stage, before) = stage().await;
+        stage.run(&expiring).await.expect(0);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        killed(&stage, &TEARDOWN, whole, &mut random).await;
+        is_not_lost(&stage, &before).await;
+        stage.run(&TEARDOWN).await.expect(0);
+        assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn interrupted_up_lists_remaining_resources_and_is_continued() {
-    let stage = stage().await;
+    let (stage, _) = stage().await;
     stage.proxy().log.take();
-    let running = stage.start(&["up", "--yes", "--no-check"]);
+    let running = stage.start(&UP);
     while mutating(&stage.proxy().log.all()).len() < 5 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

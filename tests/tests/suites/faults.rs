@@ -1,4 +1,6 @@
 //! One request in ten is throttled, fails, is dropped or is slow; `up` and `down` succeed and report that.
+//!
+//! Threads: 4. They wait for repetitions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,7 @@ use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::faults::{Fault, Faults};
 use peersync_tests::proxy::operation::form;
 use peersync_tests::stage::Stage;
+use peersync_tests::unmanaged;
 
 /// One request in ten.
 const RATE: f64 = 0.1;
@@ -77,6 +80,49 @@ async fn all_faults_at_once() {
     for seed in [6, 7] {
         up_and_down_at_a_rate(&Fault::ALL, seed).await;
     }
+}
+
+/// So many that runs give up. What each says is true, and once the faults are over, one run finishes.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_answers_in_five_are_faulty() {
+    let kinds = [Fault::Throttled, Fault::TooManyRequests, Fault::SlowDown, Fault::Internal, Fault::DroppedAfter];
+    let behaviours = || vec![Behaviour::ClientToken, Behaviour::AlreadyThere];
+    let faulty = |seed| Settings {
+        faults: Some(Faults::new(&kinds, 0.4, seed)),
+        behaviours: behaviours(),
+        ..Settings::default()
+    };
+    let mut stage = Stage::with(Emulator::shared(), faulty(8)).await;
+    unmanaged::plant(&stage.clients, &stage.account).await;
+    let before = census(&stage.clients).await;
+    for (seed, command, finish) in [(8, &UP[..], &UP[..]), (9, &CHANGE, &CHANGE), (10, &DOWN, &DOWN)] {
+        stage.change_proxy(faulty(seed)).await;
+        let run = stage.run(command).await;
+        let said = run.result()["status"].clone();
+        assert_eq!(run.code == Some(0), said == "done", "{}", run.printed());
+        stage.change_proxy(Settings { behaviours: behaviours(), ..Settings::default() }).await;
+        // A lease that could not be given back is over.
+        stage.outlast_lease();
+        if run.code == Some(0) && command != DOWN {
+            only_duplicates_are_left(&stage).await;
+        }
+        stage.run(finish).await.expect(0);
+        if command != DOWN {
+            stage.plan(0).await;
+        }
+    }
+    assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
+}
+
+const UP: [&str; 3] = ["up", "--yes", "--no-check"];
+const CHANGE: [&str; 5] = ["up", "--yes", "--no-check", "--expires", "48h"];
+const DOWN: [&str; 3] = ["down", "--yes", "--no-backup"];
+
+/// After a lost answer an address or an API is created twice, since AWS has no token for it; the next `up` deletes it.
+async fn only_duplicates_are_left(stage: &Stage) {
+    let steps = stage.run(&["plan"]).await.expect(0).steps();
+    let known = |field: &String| field.starts_with("duplicates:") || field.starts_with("surplus:");
+    assert!(steps.iter().flat_map(|step| &step.fields).all(known), "{steps:#?}");
 }
 
 /// Every change is repeated: creation, update and deletion must accept that they were already done. For APIs see below.

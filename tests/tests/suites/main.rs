@@ -7,6 +7,7 @@ mod behaviours;
 mod changes;
 mod contract;
 mod crash;
+mod denials;
 mod drift;
 mod emulator;
 mod errors;

@@ -1,5 +1,6 @@
 //! Where leases are kept: parameters of Systems Manager, one for each slot of time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ use crate::moment::Moment;
 use crate::{Context as _, code_of};
 use peersync_engine::ResourceError;
 
-/// The prefix of all leases. It is not that of the stacks' own parameters, so that a lease is no resource of a stack.
-const PREFIX: &str = "/peersync-lease";
+/// The path of all leases. It is not that of the stacks' own parameters, so that a lease is no resource of a stack.
+pub(super) const PREFIX: &str = "/peersync-lease";
 /// The most parameters that one call returns or deletes.
 const PAGE: usize = 10;
 /// The maximum number of attempts of a call: a lease must be renewed in time even if a quarter of them fail.
@@ -98,6 +99,17 @@ impl Parameters {
         let timeouts = timeouts.operation_timeout(CALL_DEADLINE).operation_attempt_timeout(ATTEMPT_DEADLINE);
         Config::builder().retry_config(retries).timeout_config(timeouts.build())
     }
+}
+
+/// Returns the names of the stacks whose leases have entries, whether these are over or not.
+///
+/// # Errors
+/// The call failed.
+pub(super) async fn stacks(client: &aws_sdk_ssm::Client) -> Result<BTreeSet<String>, ResourceError> {
+    let pages = client.get_parameters_by_path().path(PREFIX).recursive(true).into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the leases on stacks")?;
+    let stack = |name: &str| Some(name.strip_prefix(PREFIX)?.strip_prefix('/')?.split_once('/')?.0.to_owned());
+    Ok(pages.iter().flat_map(|page| page.parameters()).filter_map(|entry| stack(entry.name()?)).collect())
 }
 
 /// Returns the path of a stack's leases.

@@ -38,7 +38,7 @@ pub(super) fn permissions(stack: &Stack, purpose: Purpose, reach: Reach) -> Vec<
         Purpose::Plan => keep(&mut all, reads),
         Purpose::Teardown => {
             keep(&mut all, |action| reads(action) || removes(action));
-            all.extend([lease(stack)]);
+            all.extend([lease(stack), all_leases(stack)]);
             all.extend(
                 KINDS.iter().filter_map(|kind| kind.search).map(|search| Permission::anywhere(search.actions())),
             );
@@ -89,6 +89,12 @@ fn of_commands(stack: &Stack) -> [Permission; 5] {
         Permission::new(&["dynamodb:CreateBackup", "dynamodb:Scan"], tables("")).only(Condition::Named),
         Permission::new(&["dynamodb:DescribeBackup"], tables("/backup/*")),
     ]
+}
+
+/// Returns the permission to find what killed runs have left of their leases on stacks that are gone.
+fn all_leases(stack: &Stack) -> Permission {
+    let paths = ["", "/*"].map(|end| stack.arn("ssm", &format!("parameter{}{end}", Lease::root()))).to_vec();
+    Permission::new(&["ssm:GetParametersByPath"], paths)
 }
 
 /// Returns the permission to take the lease and to give it back. Reading by path is a permission on the path itself.
