@@ -40,7 +40,7 @@ use crate::report::Invocation;
 pub fn main(cli: Cli) -> ExitCode {
     let (form, options) = (cli.global.output, cli.global.repeated());
     let exit = start(cli).unwrap_or_else(|error| {
-        let error = error.completed(&Invocation { options, ..Invocation::default() });
+        let error = error.completed(&Invocation::of_this_process(options));
         error.show(form);
         error.exit()
     });

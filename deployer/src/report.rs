@@ -65,7 +65,7 @@ impl Report {
     pub fn new(audience: Audience, invocation: Invocation) -> Self {
         let stdout = Sink::stdout();
         let (progress, renderer): (Progress, Arc<dyn Reporter>) = match audience {
-            Audience::Program => (Progress::Json, Arc::new(Json::new(stdout.clone()))),
+            Audience::Program => (Progress::Json, Arc::new(Json::new(stdout.clone(), invocation.clone()))),
             Audience::Human if style::can_animate() => {
                 let live = Arc::new(Live::new(Style::of_stderr()));
                 (Progress::Live(live.clone()), live)
@@ -111,6 +111,11 @@ impl Report {
         json::millis(self.started.elapsed())
     }
 
+    /// Returns the invocation that means one stage, for commands that work on several.
+    pub fn invocation_for(&self, stage: &str) -> Invocation {
+        self.invocation.for_stage(stage)
+    }
+
     /// Returns what was retried so far.
     pub fn retries(&self) -> Vec<Retried> {
         self.tally.retries()
@@ -118,6 +123,7 @@ impl Report {
 
     /// Writes data for a person to standard output. Programs get the same data from the events.
     pub fn data(&self, text: &str) {
+        let text = &self.invocation.complete(text);
         match &self.progress {
             Progress::Json => {}
             Progress::Live(live) => {
@@ -137,6 +143,7 @@ impl Report {
 
     /// Writes a line about what is happening to standard error.
     pub fn note(&self, text: &str) {
+        let text = &self.invocation.complete(text);
         match &self.progress {
             Progress::Json => self.event(&json!({ "event": "note", "text": text })),
             Progress::Live(live) => live.line(text),
@@ -146,6 +153,7 @@ impl Report {
 
     /// Writes a warning that the user should act on to standard error.
     pub fn warning(&self, text: &str) {
+        let text = &self.invocation.complete(text);
         match &self.progress {
             Progress::Json => self.event(&json!({ "event": "warning", "text": text })),
             Progress::Live(live) => live.line(&format!("{} {text}", self.error_style.yellow("warning:"))),

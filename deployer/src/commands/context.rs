@@ -65,8 +65,7 @@ impl Context {
 
     /// Returns how this program was called.
     pub fn invocation(&self) -> Invocation {
-        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        Invocation { options: self.options.repeated(), arguments }
+        Invocation::of_this_process(self.options.repeated())
     }
 
     /// Returns whether the output is JSON.

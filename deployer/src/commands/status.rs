@@ -64,7 +64,7 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
     run.report.data(&if observed.is_deployed() {
         text(&heading(&stack), &rows, expires_at.as_deref(), style)
     } else {
-        context.invocation().complete(&text_without_stack(&heading(&stack), &rows, style))
+        text_without_stack(&heading(&stack), &rows, style)
     });
     if !observed.observation.errors.is_empty() {
         return Err(DeployError::Unreadable(observed.observation.errors).into());

@@ -84,6 +84,8 @@ async fn remove_one(
     match remove_alone(run, &stack, wait).await {
         Ok(exit) => exit,
         Err(error) => {
+            // The commands in its hint are for this stack, not for all that the user named.
+            let error = error.completed(&run.report.invocation_for(&found.stage));
             run.report.warning(&format!("{} could not be removed:\n{}", stack.name(), error.render()));
             Exit::Failed
         }

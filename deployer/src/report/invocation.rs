@@ -2,6 +2,10 @@
 
 /// The name of this program, as messages begin a command.
 const PROGRAM: &str = "peersync-deploy";
+/// The option that names the stage.
+const STAGE: &str = "--stage";
+/// How hints ask for the same command once more.
+const AGAIN: &str = "run the command again";
 
 /// How this program was called.
 #[derive(Clone, Debug, Default)]
@@ -13,13 +17,45 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Adds the options to each command of this program that a text names in backquotes, so that it means the same
-    /// stack.
+    /// Returns how this process was called, with these options to repeat.
+    pub fn of_this_process(options: Vec<String>) -> Self {
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        Self { options, arguments }
+    }
+
+    /// Writes out the commands of this program in a text, so that they can be pasted: one in backquotes gets the options,
+    /// unless it has them, so that it means the same stack, and "run the command again" names the command.
     pub fn complete(&self, text: &str) -> String {
-        if self.options.is_empty() {
-            return text.to_owned();
+        let mut parts = text.split('`');
+        let mut completed = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            completed.push('`');
+            completed.push_str(&self.completed(part));
         }
-        text.replace(&format!("`{PROGRAM} "), &format!("`{PROGRAM} {} ", quoted(&self.options)))
+        if self.arguments.is_empty() {
+            return completed;
+        }
+        completed.replace(AGAIN, &format!("run `{}` again", self.again()))
+    }
+
+    /// Returns the part of a text between two backquotes with the options, if it is a command of this program without
+    /// them.
+    fn completed(&self, part: &str) -> String {
+        let has_options = |rest: &str| rest.split(' ').any(|word| self.options.iter().any(|option| option == word));
+        match part.strip_prefix(PROGRAM).and_then(|rest| rest.strip_prefix(' ')) {
+            Some(rest) if !self.options.is_empty() && !has_options(rest) && part != self.again() => {
+                format!("{PROGRAM} {} {rest}", quoted(&self.options))
+            }
+            _ => part.to_owned(),
+        }
+    }
+
+    /// Returns the invocation with the options for one stage, whichever was named.
+    pub fn for_stage(&self, stage: &str) -> Self {
+        let mut options = vec![STAGE.to_owned(), stage.to_owned()];
+        let others = self.options.chunks(2).filter(|pair| pair.first().is_none_or(|name| name != STAGE));
+        options.extend(others.flatten().cloned());
+        Self { options, ..self.clone() }
     }
 
     /// Returns the command that does the same once more.
@@ -58,6 +94,7 @@ mod tests {
             "run `peersync-deploy --stage pr-7 up`, then `peersync-deploy --stage pr-7 logs login`; `up` alone is a word"
         );
         assert_eq!(Invocation::default().complete(text), text);
+        assert_eq!(invocation.complete(&invocation.complete(text)), invocation.complete(text), "once is enough");
     }
 
     #[test]
@@ -66,5 +103,24 @@ mod tests {
         arguments.extend(["my calls.toml".to_owned(), "it's".to_owned()]);
         let invocation = Invocation { arguments, ..Invocation::default() };
         assert_eq!(invocation.again(), r"peersync-deploy down -y -c 'my calls.toml' 'it'\''s'");
+    }
+
+    #[test]
+    fn command_to_run_again_is_named() {
+        let invocation = Invocation { options: words("--stage pr-7"), arguments: words("--stage pr-7 up -y") };
+        let text = "see what it is doing, then run the command again";
+        let expected = "see what it is doing, then run `peersync-deploy --stage pr-7 up -y` again";
+        assert_eq!(invocation.complete(text), expected);
+        assert_eq!(invocation.complete(expected), expected);
+        let invocation = Invocation { options: words("--config a.toml"), arguments: words("-c a.toml up") };
+        let whole = "Run `peersync-deploy -c a.toml up` again to continue from here.";
+        assert_eq!(invocation.complete(whole), whole, "it has the options, in their short form");
+    }
+
+    #[test]
+    fn invocation_for_a_stage_means_that_stage_alone() {
+        let invocation = Invocation { options: words("--stage pr-7 --region eu-west-1"), ..Invocation::default() };
+        assert_eq!(invocation.for_stage("pr-8").options, words("--stage pr-8 --region eu-west-1"));
+        assert_eq!(Invocation::default().for_stage("pr-8").options, words("--stage pr-8"));
     }
 }

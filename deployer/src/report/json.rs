@@ -2,29 +2,31 @@
 
 use serde_json::{Value, json};
 
+use super::invocation::Invocation;
 use super::sink::Sink;
 use peersync_engine::{Event, Reporter};
 
 /// A reporter that writes events as JSON lines.
 pub struct Json {
     sink: Sink,
+    invocation: Invocation,
 }
 
 impl Json {
-    /// Creates a reporter that writes to this sink.
-    pub fn new(sink: Sink) -> Self {
-        Self { sink }
+    /// Creates a reporter that writes to this sink, with the commands in its hints as this program was called.
+    pub fn new(sink: Sink, invocation: Invocation) -> Self {
+        Self { sink, invocation }
     }
 }
 
 impl Reporter for Json {
     fn event(&self, event: &Event) {
-        self.sink.line(&value(event).to_string());
+        self.sink.line(&value(event, &self.invocation).to_string());
     }
 }
 
 /// Returns an event as JSON.
-fn value(event: &Event) -> Value {
+fn value(event: &Event, invocation: &Invocation) -> Value {
     match event {
         Event::ObserveStarted { total } => json!({ "event": "observe_started", "total": total }),
         Event::Observed { address } => json!({ "event": "observed", "address": address }),
@@ -47,7 +49,7 @@ fn value(event: &Event) -> Value {
             "event": "failed",
             "address": address,
             "action": action,
-            "error": error_value(error),
+            "error": error_value(error, invocation),
         }),
         Event::Skipped { address, because } => json!({ "event": "skipped", "address": address, "because": because }),
         Event::Interrupted { remaining } => json!({ "event": "interrupted", "remaining": remaining }),
@@ -55,8 +57,9 @@ fn value(event: &Event) -> Value {
 }
 
 /// Returns a resource's error as JSON.
-fn error_value(error: &peersync_engine::ResourceError) -> Value {
-    json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": error.hint })
+fn error_value(error: &peersync_engine::ResourceError, invocation: &Invocation) -> Value {
+    let hint = error.hint.as_deref().map(|hint| invocation.complete(hint));
+    json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": hint })
 }
 
 /// Returns a duration in whole milliseconds.
@@ -76,7 +79,7 @@ mod tests {
     #[test]
     fn events_are_one_json_object_per_line() {
         let written = Written::default();
-        let json = Json::new(written.sink());
+        let json = Json::new(written.sink(), Invocation::default());
         let bucket = Address::new("bucket", "site");
         let error = ResourceError::new("failed to create the bucket")
             .code(Some("BucketAlreadyExists"))

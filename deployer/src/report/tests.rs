@@ -71,7 +71,7 @@ fn a_stop_finishes_steps_in_flight_and_lists_the_rest() {
 #[test]
 fn json_reports_every_event_as_one_line() {
     let written = Written::default();
-    let reporter: Arc<dyn Reporter> = Arc::new(Json::new(written.sink()));
+    let reporter: Arc<dyn Reporter> = Arc::new(Json::new(written.sink(), Invocation::default()));
     run(&[Fate::FailBefore], &reporter);
     let events: Vec<String> = written
         .text()
