@@ -25,7 +25,7 @@ pub enum Purpose {
     /// Every command.
     #[default]
     Up,
-    /// Commands that change nothing: `plan`, `status`, `outputs`, `logs`, `list`.
+    /// Commands that change nothing: `plan`, `status`, `outputs`, `logs`, `doctor`.
     Plan,
     /// `teardown`, for all stacks of the account unless a stage is given.
     Teardown,
