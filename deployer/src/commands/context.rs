@@ -73,11 +73,6 @@ impl Context {
         self.options.output == OutputFormat::Json
     }
 
-    /// Returns whether a stage was named on the command line.
-    pub fn names_stage(&self) -> bool {
-        self.options.stage.is_some()
-    }
-
     /// Returns which configuration file and stage to load.
     pub fn load_options(&self) -> LoadOptions {
         LoadOptions { file: self.options.config.clone(), stage: self.options.stage.clone() }

@@ -47,7 +47,7 @@ fn covered(stack: &Stack, context: &Context, args: &PolicyArgs) -> (Stack, Reach
     if let Some(stages) = &args.stages {
         stack.config.stage.clone_from(stages);
         reach = Reach::Stages;
-    } else if args.purpose == Purpose::Teardown && !context.names_stage() {
+    } else if args.purpose == Purpose::Teardown && context.named_stage.is_none() {
         // It removes every stack that has expired, whatever its name.
         stack.config.stack.name = ANY.to_owned();
         stack.config.stage = ANY.to_owned();
