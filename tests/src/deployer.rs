@@ -76,8 +76,7 @@ impl Running {
 
     /// Sends a signal, by its option of the program `kill`.
     pub async fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.id]).status().await;
-        assert!(sent.is_ok_and(|status| status.success()), "`kill {name}` failed");
+        signal(name, &self.id).await;
     }
 
     /// Waits for its end.
@@ -96,6 +95,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.output.abort();
     }
+}
+
+/// Sends a signal, by its option of the program `kill`, to a process.
+pub async fn signal(name: &str, process: &str) {
+    let sent = Command::new("kill").args([name, process]).status().await;
+    assert!(sent.is_ok_and(|status| status.success()), "`kill {name}` failed");
 }
 
 /// Waits for the end of a command, and reads what is left of its output.

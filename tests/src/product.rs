@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::deployer::{Run, command, ended};
+use crate::deployer::{Run, command, ended, signal};
 use crate::http::client;
 
 /// The deadline for a start: the embedded product takes a fraction of a second, an emulator some seconds.
@@ -81,8 +81,7 @@ impl Product {
     pub async fn interrupt(self) -> Run {
         let started = Instant::now();
         let Self { child, lines, .. } = self;
-        let kill = Command::new("kill").args(["-INT", &child.id().expect("it runs").to_string()]).status().await;
-        assert!(kill.expect("`kill` can be started").success());
+        signal("-INT", &child.id().expect("it runs").to_string()).await;
         let run = ended(child, started).await;
         drop(lines);
         run

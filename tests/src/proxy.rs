@@ -33,6 +33,7 @@ use self::call::{Answer, Call};
 use self::faults::{Fault, Faults};
 use self::fixups::Fixup;
 use self::log::{Record, RequestLog};
+use self::protocol::Protocol;
 
 /// The maximum size of a body: a function's zip with room to spare.
 const LONGEST_BODY: usize = 128 << 20;
@@ -82,12 +83,7 @@ impl Denied {
     fn answer(&self, call: &Call) -> Option<Answer> {
         let denied = (self.meant)(call) && !self.allowed.contains(&call.operation);
         let message = format!("User is not authorized to perform: {}", call.operation);
-        let (status, code) = match call.service.as_str() {
-            "ec2" => (403, "UnauthorizedOperation"),
-            "cloudfront" | "iam" | "monitoring" | "s3" | "sts" => (403, "AccessDenied"),
-            "apigateway" | "lambda" => (403, "AccessDeniedException"),
-            _ => (400, "AccessDeniedException"),
-        };
+        let (status, code) = Protocol::of(&call.service).errors.denied();
         denied.then(|| Answer::error(call, status, code, &message))
     }
 }

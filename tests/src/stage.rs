@@ -12,6 +12,16 @@ use crate::deployer::{self, Run, Running};
 use crate::emulator::{Emulator, Kind, fresh_account};
 use crate::proxy::{Proxy, Settings};
 
+/// `up`, unasked and without a look at the page, which no emulator serves.
+pub const UP: [&str; 3] = ["up", "--yes", "--no-check"];
+/// `down`, unasked and without a backup.
+pub const DOWN: [&str; 3] = ["down", "--yes", "--no-backup"];
+/// `teardown`, unasked.
+pub const TEARDOWN: [&str; 3] = ["teardown", "--expired", "--yes"];
+/// A configuration that changes resources of many kinds.
+pub const CHANGED: &str = "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
+     [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n";
+
 /// One test's account.
 #[derive(Debug)]
 pub struct Stage {
@@ -126,7 +136,7 @@ impl Stage {
 
     /// `up`, which must succeed.
     pub async fn up(&self) -> Run {
-        self.run(&["up", "--yes", "--no-check"]).await.expect(0)
+        self.run(&UP).await.expect(0)
     }
 
     /// `plan --detailed-exitcode`, which must end with this code.
@@ -136,6 +146,6 @@ impl Stage {
 
     /// `down` without a backup, which must succeed.
     pub async fn down(&self) -> Run {
-        self.run(&["down", "--yes", "--no-backup"]).await.expect(0)
+        self.run(&DOWN).await.expect(0)
     }
 }

@@ -45,7 +45,7 @@ impl HeldLease {
         let progress = Progress::of_nobody(reporter.clone());
         let attempt = progress.clone().scope(take(stack, claim, &progress));
         match until_stopped(interrupt, attempt).await? {
-            Err(DeployError::Call(error)) if is_without_place(stack, &error) => {
+            Err(DeployError::Call(error)) if is_without_place(&stack.clients, &error) => {
                 stack.clients.write_guard.open();
                 Ok(Self(None))
             }
@@ -81,7 +81,7 @@ impl HeldLease {
 /// # Errors
 /// The call failed.
 pub async fn lease_holder(stack: &Stack) -> Result<Option<Holder>, ResourceError> {
-    offered(stack, Lease::look(&stack.clients, &stack.name()).await)
+    offered(&stack.clients, Lease::look(&stack.clients, &stack.name()).await)
 }
 
 /// Returns who holds the lease on a stack of which nothing exists, and deletes what earlier runs have left of theirs.
@@ -89,7 +89,7 @@ pub async fn lease_holder(stack: &Stack) -> Result<Option<Holder>, ResourceError
 /// # Errors
 /// The call failed.
 pub async fn clean_leases(stack: &Stack) -> Result<Option<Holder>, ResourceError> {
-    offered(stack, Lease::clean(&stack.clients, &stack.name()).await)
+    offered(&stack.clients, Lease::clean(&stack.clients, &stack.name()).await)
 }
 
 /// Deletes what earlier runs have left of their leases on any stack, those included of which nothing else is left.
@@ -97,23 +97,21 @@ pub async fn clean_leases(stack: &Stack) -> Result<Option<Holder>, ResourceError
 /// # Errors
 /// The call failed.
 pub async fn clean_all_leases(clients: &Clients) -> Result<(), ResourceError> {
-    match Lease::clean_all(clients).await {
-        Err(error) if clients.lack(&error) => Ok(()),
-        answer => answer,
-    }
+    offered(clients, Lease::clean_all(clients).await)
 }
 
-fn offered(stack: &Stack, answer: Result<Option<Holder>, ResourceError>) -> Result<Option<Holder>, ResourceError> {
+/// Treats an endpoint that has no place for leases as one without leases.
+fn offered<T: Default>(clients: &Clients, answer: Result<T, ResourceError>) -> Result<T, ResourceError> {
     match answer {
-        Err(error) if is_without_place(stack, &error) => Ok(None),
+        Err(error) if is_without_place(clients, &error) => Ok(T::default()),
         answer => answer,
     }
 }
 
 /// Returns whether the endpoint is an emulator without Systems Manager.
-fn is_without_place(stack: &Stack, error: &ResourceError) -> bool {
-    let is_absent = stack.clients.endpoint_url.is_some() && stack.clients.absent.contains_key("ssm");
-    is_absent || stack.clients.lack(error)
+fn is_without_place(clients: &Clients, error: &ResourceError) -> bool {
+    let is_absent = clients.endpoint_url.is_some() && clients.absent.contains_key("ssm");
+    is_absent || clients.lack(error)
 }
 
 async fn take(stack: &Stack, claim: &Claim<'_>, progress: &Progress) -> Result<Lease, DeployError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::document::{LONGEST_MANAGED, document, length, parts};
-use self::permissions::{Reach, permissions};
+use self::permissions::permissions;
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{PolicyArgs, Purpose};
 use peersync_resources::stack::Stack;
@@ -24,8 +24,8 @@ const IDENTITY_DEADLINE: Duration = Duration::from_secs(5);
 /// # Errors
 /// Fails if the configuration has problems.
 pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandError> {
-    let (stack, reach) = covered(&*stack(context, args).await?, context, args);
-    let policy = document(&stack, &permissions(&stack, args.purpose, reach));
+    let stack = covered(&*stack(context, args).await?, context, args);
+    let policy = document(&stack, &permissions(&stack, args.purpose));
     let parts = parts(&policy);
     let printed = match args.part {
         None => &policy,
@@ -40,21 +40,18 @@ pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandEr
     Ok(Exit::Done)
 }
 
-/// Returns the stack with a pattern for a name if the policy is to cover several stacks, and which these are.
-fn covered(stack: &Stack, context: &Context, args: &PolicyArgs) -> (Stack, Reach) {
+/// Returns the stack, with a pattern for a name if the policy is to cover several.
+fn covered(stack: &Stack, context: &Context, args: &PolicyArgs) -> Stack {
     let mut stack = stack.clone();
-    let mut reach = Reach::One;
     if let Some(stages) = &args.stages {
         stack.config.stage.clone_from(stages);
-        reach = Reach::Stages;
     } else if args.purpose == Purpose::Teardown && context.named_stage.is_none() {
         // It removes every stack that has expired, whatever its name.
         stack.config.stack.name = ANY.to_owned();
         stack.config.stage = ANY.to_owned();
         stack.config.site.bucket = None;
-        reach = Reach::All;
     }
-    (stack, reach)
+    stack
 }
 
 /// Returns the stack in its account if it can be looked up, otherwise in any account.

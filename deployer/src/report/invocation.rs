@@ -41,7 +41,8 @@ impl Invocation {
     /// Returns the part of a text between two backquotes with the options, if it is a command of this program without
     /// them.
     fn completed(&self, part: &str) -> String {
-        let has_options = |rest: &str| rest.split(' ').any(|word| self.options.iter().any(|option| option == word));
+        let names = || self.options.iter().step_by(2);
+        let has_options = |rest: &str| rest.split(' ').any(|word| names().any(|name| name == word));
         match part.strip_prefix(PROGRAM).and_then(|rest| rest.strip_prefix(' ')) {
             Some(rest) if !self.options.is_empty() && !has_options(rest) && part != self.again() => {
                 format!("{PROGRAM} {} {rest}", quoted(&self.options))
@@ -103,6 +104,12 @@ mod tests {
         arguments.extend(["my calls.toml".to_owned(), "it's".to_owned()]);
         let invocation = Invocation { arguments, ..Invocation::default() };
         assert_eq!(invocation.again(), r"peersync-deploy down -y -c 'my calls.toml' 'it'\''s'");
+    }
+
+    #[test]
+    fn command_gets_the_options_though_a_stage_is_called_like_it() {
+        let invocation = Invocation { options: words("--stage up"), ..Invocation::default() };
+        assert_eq!(invocation.complete("`peersync-deploy up`"), "`peersync-deploy --stage up up`");
     }
 
     #[test]

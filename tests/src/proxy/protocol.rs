@@ -32,6 +32,18 @@ pub enum ErrorForm {
     RestJson,
 }
 
+impl ErrorForm {
+    /// Returns the status and the code with which services of this form deny a request.
+    pub fn denied(self) -> (u16, &'static str) {
+        match self {
+            Self::Ec2 => (403, "UnauthorizedOperation"),
+            Self::S3 | Self::Query => (403, "AccessDenied"),
+            Self::RestJson => (403, "AccessDeniedException"),
+            Self::Json10 | Self::Json11 => (400, "AccessDeniedException"),
+        }
+    }
+}
+
 /// The error code with which most services throttle requests.
 const TOO_MANY: &str = "TooManyRequestsException";
 

@@ -11,19 +11,13 @@ use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::mutating;
-use peersync_tests::stage::Stage;
+use peersync_tests::stage::{CHANGED, DOWN, Stage, TEARDOWN, UP};
 use peersync_tests::unmanaged;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-const UP: [&str; 3] = ["up", "--yes", "--no-check"];
-const DOWN: [&str; 3] = ["down", "--yes", "--no-backup"];
-const TEARDOWN: [&str; 3] = ["teardown", "--expired", "--yes"];
 /// The path of leases.
 const LEASES: &str = "/peersync-lease/";
-/// Changes resources of many kinds.
-const CHANGED: &str = "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
-     [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n";
 
 /// Returns the number of times that each command is killed: `PEERSYNC_KILLS`, or a few.
 fn kills() -> usize {
@@ -55,15 +49,15 @@ async fn calls_of(stage: &Stage, arguments: &[&str]) -> usize {
     mutating(&stage.proxy().log.take()).len()
 }
 
-/// Starts a command and kills it after a random number of changing calls out of `whole`.
-async fn killed(stage: &Stage, arguments: &[&str], whole: usize, random: &mut StdRng) {
+/// Starts a command and kills it after a random number of changing calls out of `whole`. Returns whether it was killed.
+async fn killed(stage: &Stage, arguments: &[&str], whole: usize, random: &mut StdRng) -> bool {
     let calls = random.random_range(1..whole);
     println!("{} is killed after {calls} of {whole} changing calls", arguments[0]);
     stage.proxy().log.take();
     let running = stage.start(arguments);
     while mutating(&stage.proxy().log.all()).len() < calls {
         if running.is_over() {
-            return;
+            return false;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -71,6 +65,7 @@ async fn killed(stage: &Stage, arguments: &[&str], whole: usize, random: &mut St
     // Requests in flight still reach AWS.
     tokio::time::sleep(Duration::from_millis(300)).await;
     stage.outlast_lease();
+    true
 }
 
 /// Checks that `list` and `status` know of the stack if anything is left of it, and not if nothing is.
@@ -102,7 +97,7 @@ async fn killed_up_is_finished_by_the_next_up() {
     let same = of_kinds(&census(&reference.clients).await);
     for _ in 0..kills() {
         let (stage, before) = stage().await;
-        killed(&stage, &UP, whole, &mut random).await;
+        assert!(killed(&stage, &UP, whole, &mut random).await, "it ended before");
         is_not_lost(&stage, &before).await;
         stage.up().await;
         stage.plan(0).await;

@@ -10,26 +10,35 @@ use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::log::Record;
 use peersync_tests::proxy::{DENIED, Denied, Settings};
-use peersync_tests::stage::Stage;
+use peersync_tests::stage::{CHANGED, DOWN, Stage, TEARDOWN, UP};
 use peersync_tests::unmanaged;
+
+/// Runs a command with all meant calls denied but some operations. Returns it and the operations that were denied.
+async fn with_denied(
+    stage: &mut Stage,
+    meant: fn(&Call) -> bool,
+    allowed: &BTreeSet<String>,
+    arguments: &[&str],
+) -> (Run, BTreeSet<String>) {
+    let denied = Some(Denied { meant, allowed: allowed.clone() });
+    stage.change_proxy(Settings { denied, ..Settings::default() }).await;
+    let run = stage.run(arguments).await;
+    let records = stage.proxy().log.take().into_iter();
+    (run, records.filter(is_denied).map(|record| record.operation).collect())
+}
 
 /// Runs a command, first with all meant calls denied, and then each time with one more of those allowed that it has made,
 /// until it succeeds. Returns the operations that were denied.
 async fn until_allowed(stage: &mut Stage, meant: fn(&Call) -> bool, arguments: &[&str]) -> BTreeSet<String> {
     let mut allowed = BTreeSet::new();
     loop {
-        let denied = Some(Denied { meant, allowed: allowed.clone() });
-        stage.change_proxy(Settings { denied, ..Settings::default() }).await;
-        let run = stage.run(arguments).await;
-        let records = stage.proxy().log.all();
-        let met: BTreeSet<&str> =
-            records.iter().filter(|record| is_denied(record)).map(|record| &*record.operation).collect();
+        let (run, met) = with_denied(stage, meant, &allowed, arguments).await;
         let Some(next) = met.first() else {
             assert_eq!(run.code, Some(0), "nothing was denied, and it failed:\n{}", run.printed());
             return allowed;
         };
         tells_of_the_denial(&run, &met);
-        assert!(allowed.insert((*next).to_owned()), "{next} is allowed");
+        assert!(allowed.insert(next.clone()), "{next} is allowed");
     }
 }
 
@@ -38,10 +47,10 @@ fn is_denied(record: &Record) -> bool {
 }
 
 /// Checks that a run failed, names a call that was denied, and tells how to allow it.
-fn tells_of_the_denial(run: &Run, met: &BTreeSet<&str>) {
+fn tells_of_the_denial(run: &Run, met: &BTreeSet<String>) {
     let printed = run.printed();
     assert!(matches!(run.code, Some(1 | 4)), "{met:?} were denied, and it ended with {:?}\n{printed}", run.code);
-    assert!(met.iter().any(|operation| printed.contains(operation)), "none of {met:?} is named:\n{printed}");
+    assert!(met.iter().any(|operation| printed.contains(operation.as_str())), "none of {met:?} is named:\n{printed}");
     assert!(printed.contains("peersync-deploy policy"), "no hint about {met:?}:\n{printed}");
 }
 
@@ -53,8 +62,6 @@ fn reads(call: &Call) -> bool {
     !call.mutating() && !call.is_of_lease()
 }
 
-const UP: [&str; 3] = ["up", "--yes", "--no-check"];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn denial_of_each_change_is_named_and_the_next_run_continues() {
     let mut stage = Stage::new(Emulator::shared()).await;
@@ -63,14 +70,11 @@ async fn denial_of_each_change_is_named_and_the_next_run_continues() {
     let created = until_allowed(&mut stage, changes, &UP).await;
     assert!(created.len() > 30, "{created:?}");
     stage.plan(0).await;
-    stage.configure(
-        "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
-         [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n",
-    );
+    stage.configure(CHANGED);
     let changed = until_allowed(&mut stage, changes, &UP).await;
     assert!(changed.len() > 8, "{changed:?}");
     stage.plan(0).await;
-    let deleted = until_allowed(&mut stage, changes, &["down", "--yes", "--no-backup"]).await;
+    let deleted = until_allowed(&mut stage, changes, &DOWN).await;
     assert!(deleted.len() > 15, "{deleted:?}");
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 }
@@ -82,7 +86,7 @@ async fn denial_of_each_removal_leaves_a_stack_that_teardown_finds() {
     let before = census(&stage.clients).await;
     stage.run(&[&UP[..], &["--expires", "1s"]].concat()).await.expect(0);
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    let denied = until_allowed(&mut stage, changes, &["teardown", "--expired", "--yes"]).await;
+    let denied = until_allowed(&mut stage, changes, &TEARDOWN).await;
     assert!(denied.len() > 15, "{denied:?}");
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 }
@@ -96,16 +100,11 @@ async fn denial_of_each_read_is_named_and_nothing_is_changed() {
     stage.configure("[api]\nmemory_mb = 512\n");
     let mut allowed = BTreeSet::new();
     loop {
-        let denied = Some(Denied { meant: reads, allowed: allowed.clone() });
-        stage.change_proxy(Settings { denied, ..Settings::default() }).await;
-        let run = stage.run(&["plan"]).await;
-        let records = stage.proxy().log.all();
-        let met: BTreeSet<&str> =
-            records.iter().filter(|record| is_denied(record)).map(|record| &*record.operation).collect();
+        let (run, met) = with_denied(&mut stage, reads, &allowed, &["plan"]).await;
         let Some(next) = met.first() else { break };
         tells_of_the_denial(&run, &met);
         stage.run(&UP).await.expect(1);
-        allowed.insert((*next).to_owned());
+        allowed.insert(next.clone());
         assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new(), "{met:?} were denied");
     }
     assert!(allowed.len() > 30, "{allowed:?}");

@@ -11,7 +11,7 @@ use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::call::Call;
 use peersync_tests::proxy::faults::{Fault, Faults};
 use peersync_tests::proxy::operation::form;
-use peersync_tests::stage::Stage;
+use peersync_tests::stage::{CHANGED, DOWN, Stage, UP};
 use peersync_tests::unmanaged;
 
 /// One request in ten.
@@ -95,7 +95,7 @@ async fn two_answers_in_five_are_faulty() {
     let mut stage = Stage::with(Emulator::shared(), faulty(8)).await;
     unmanaged::plant(&stage.clients, &stage.account).await;
     let before = census(&stage.clients).await;
-    for (seed, command, finish) in [(8, &UP[..], &UP[..]), (9, &CHANGE, &CHANGE), (10, &DOWN, &DOWN)] {
+    for (seed, command) in [(8, &UP[..]), (9, &CHANGE), (10, &DOWN)] {
         stage.change_proxy(faulty(seed)).await;
         let run = stage.run(command).await;
         let said = run.result()["status"].clone();
@@ -106,7 +106,7 @@ async fn two_answers_in_five_are_faulty() {
         if run.code == Some(0) && command != DOWN {
             only_duplicates_are_left(&stage).await;
         }
-        stage.run(finish).await.expect(0);
+        stage.run(command).await.expect(0);
         if command != DOWN {
             stage.plan(0).await;
         }
@@ -114,9 +114,7 @@ async fn two_answers_in_five_are_faulty() {
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new());
 }
 
-const UP: [&str; 3] = ["up", "--yes", "--no-check"];
 const CHANGE: [&str; 5] = ["up", "--yes", "--no-check", "--expires", "48h"];
-const DOWN: [&str; 3] = ["down", "--yes", "--no-backup"];
 
 /// After a lost answer an address or an API is created twice, since AWS has no token for it; the next `up` deletes it.
 async fn only_duplicates_are_left(stage: &Stage) {
@@ -145,11 +143,7 @@ async fn lost_answer_to_each_update() {
     method.authorization_type("NONE").send().await.unwrap();
     let object = stage.clients.s3.put_object().bucket(stage.bucket()).key("theirs.html");
     object.body(b"theirs".to_vec().into()).send().await.unwrap();
-    stage.configure(
-        "[api]\nmemory_mb = 512\n[signaling]\ninstance_type = \"t3.small\"\n[alarms]\nenabled = false\n\
-         [site]\nold_version_days = 7\nprice_class = \"PriceClass_200\"\n[logs]\nretention_days = 30\n\
-         [stack]\nprotect = true\n",
-    );
+    stage.configure(&format!("{CHANGED}[stack]\nprotect = true\n"));
     let faults = Some(Faults::of_each_first(Fault::DroppedAfter, Call::mutating));
     stage.change_proxy(Settings { faults, behaviours: vec![Behaviour::ClientToken], ..Settings::default() }).await;
     stage.up().await;

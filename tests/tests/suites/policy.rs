@@ -13,6 +13,7 @@ use peersync_tests::emulator::{Emulator, python};
 use peersync_tests::iam::{actions, named};
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::log::Record;
 use peersync_tests::proxy::operation::decoded;
 use peersync_tests::stage::Stage;
 use tokio::io::AsyncWriteExt as _;
@@ -51,12 +52,19 @@ async fn policy_allows_exactly_the_calls_made() {
     item.item("email", AttributeValue::S("ada@example.org".to_owned())).send().await.unwrap();
     stage.run(&["down", "--yes"]).await.expect(0);
 
-    let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
-    let missing: Vec<&String> = called.difference(&granted).collect();
-    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
+    let called = allows_what_was_called(&granted, &stage.proxy().log.all());
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(action, _)| (*action).to_owned()).collect();
     let unused: Vec<&String> = granted.difference(&called).filter(|action| !elsewhere.contains(*action)).collect();
     assert!(unused.is_empty(), "allowed and never called: {unused:#?}");
+}
+
+/// Checks that a policy allows the actions of these requests, and returns them.
+#[track_caller]
+fn allows_what_was_called(granted: &BTreeSet<String>, records: &[Record]) -> BTreeSet<String> {
+    let called: BTreeSet<String> = records.iter().flat_map(actions).collect();
+    let missing: Vec<&String> = called.difference(granted).collect();
+    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
+    called
 }
 
 /// Runs the commands that change nothing, and checks that the form for them allows all that they call.
@@ -68,9 +76,7 @@ async fn only_reads_need_the_form_for_plans(stage: &Stage) {
     }
     // Its result does not matter.
     stage.run(&["doctor"]).await;
-    let called: BTreeSet<String> = stage.proxy().log.all()[before..].iter().flat_map(actions).collect();
-    let missing: Vec<&String> = called.difference(&granted).collect();
-    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
+    allows_what_was_called(&granted, &stage.proxy().log.all()[before..]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,10 +90,8 @@ async fn policy_for_teardown_allows_the_calls_made() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     stage.proxy().log.take();
     stage.run(&["teardown", "--expired", "--yes"]).await.expect(0);
-    let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
+    let called = allows_what_was_called(&granted, &stage.proxy().log.all());
     assert!(called.len() > 40, "{called:?}");
-    let missing: Vec<&String> = called.difference(&granted).collect();
-    assert!(missing.is_empty(), "called and not allowed: {missing:#?}");
 }
 
 /// Actions that IAM could limit by tags and the policy does not, with the reasons.

@@ -107,9 +107,8 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
 
 /// Returns the permission to give a role to the service that assumes it.
 pub(super) fn passing(stack: &Stack, wanted: &str) -> Permission {
-    let roles = parts().filter(|(part, _)| *part == wanted).map(|(part, _)| role_arn(stack, part)).collect();
     let service = parts().find(|(part, _)| *part == wanted).map_or("", |(_, service)| service);
-    Permission::new(&["iam:PassRole"], roles).only(Condition::PassedTo(service))
+    Permission::new(&["iam:PassRole"], vec![role_arn(stack, wanted)]).only(Condition::PassedTo(service))
 }
 
 #[async_trait]

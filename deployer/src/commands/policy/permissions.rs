@@ -1,7 +1,9 @@
 //! What each form of the policy permits.
 
+use super::ANY;
 use crate::cli::Purpose;
 use peersync_aws::lease::Lease;
+use peersync_resources::kinds::dynamodb_table::TABLES;
 use peersync_resources::kinds::{KINDS, log_group};
 use peersync_resources::permission::{Condition, Permission};
 use peersync_resources::stack::Stack;
@@ -18,19 +20,8 @@ const BEFORE_REMOVALS: [&str; 4] =
 /// version needs them; without them, such a stack is created again.
 const UNLIMITED: [&str; 2] = ["cloudfront:UpdateOriginAccessControl", "cloudfront:UpdateResponseHeadersPolicy"];
 
-/// Which stacks a policy is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// One stack.
-    One,
-    /// Every stage of a pattern.
-    Stages,
-    /// Every stack of the account.
-    All,
-}
-
 /// Returns the permissions for a purpose. The stack's name may be a pattern.
-pub(super) fn permissions(stack: &Stack, purpose: Purpose, reach: Reach) -> Vec<Permission> {
+pub(super) fn permissions(stack: &Stack, purpose: Purpose) -> Vec<Permission> {
     let all = KINDS.iter().flat_map(|kind| (kind.permissions)(stack)).chain(of_commands(stack));
     let mut all: Vec<Permission> = all.collect();
     match purpose {
@@ -45,7 +36,7 @@ pub(super) fn permissions(stack: &Stack, purpose: Purpose, reach: Reach) -> Vec<
             all.iter_mut().for_each(|permission| permission.condition = tagged(permission.condition));
         }
     }
-    if reach != Reach::One {
+    if stack.name().contains(ANY) {
         keep(&mut all, |action| !UNLIMITED.contains(&action));
     }
     all
@@ -78,9 +69,8 @@ fn has_verb(action: &str, verb: &str) -> bool {
 /// makes.
 fn of_commands(stack: &Stack) -> [Permission; 5] {
     let tables = |end: &str| {
-        ["Users", "UserConnections", "Ephemeral"]
-            .map(|table| stack.arn("dynamodb", &format!("table/{}{end}", stack.named(table))))
-            .to_vec()
+        let names = TABLES.iter().map(|layout| stack.named(layout.part));
+        names.map(|name| stack.arn("dynamodb", &format!("table/{name}{end}"))).collect()
     };
     [
         Permission::anywhere(&["sts:GetCallerIdentity"]),

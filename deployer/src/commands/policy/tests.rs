@@ -117,18 +117,19 @@ fn requests(policy: &Value, stack: &str) -> Vec<Request> {
     requests
 }
 
-async fn policy(stage: &str, purpose: Purpose, reach: Reach) -> Value {
-    let mut stack = (*stack_for_tests(Config { stage: stage.to_owned(), ..Config::default() }).await).clone();
-    if reach == Reach::All {
-        stack.config.stack.name = ANY.to_owned();
+async fn policy(stage: &str, purpose: Purpose) -> Value {
+    let mut config = Config { stage: stage.to_owned(), ..Config::default() };
+    if stage == ANY {
+        config.stack.name = ANY.to_owned();
     }
-    document(&stack, &permissions(&stack, purpose, reach))
+    let stack = stack_for_tests(config).await;
+    document(&stack, &permissions(&stack, purpose))
 }
 
 #[tokio::test]
 async fn pipeline_may_do_everything_for_its_stages() {
-    let pipeline = policy("pr-*", Purpose::Up, Reach::Stages).await;
-    let needed = requests(&policy("pr-7", Purpose::Up, Reach::One).await, "peersync-pr-7");
+    let pipeline = policy("pr-*", Purpose::Up).await;
+    let needed = requests(&policy("pr-7", Purpose::Up).await, "peersync-pr-7");
     assert!(needed.len() > 200, "{}", needed.len());
     let denied: Vec<&Request> = needed.iter().filter(|request| !allows(&pipeline, request)).collect();
     let denied: BTreeSet<&str> = denied.iter().map(|request| request.action.as_str()).collect();
@@ -139,8 +140,8 @@ async fn pipeline_may_do_everything_for_its_stages() {
 /// Whoever has the pipeline's role sends whatever tags are of use.
 #[tokio::test]
 async fn pipeline_cannot_touch_other_stages() {
-    let pipeline = policy("pr-*", Purpose::Up, Reach::Stages).await;
-    let of_prod = requests(&policy("prod", Purpose::Up, Reach::One).await, "peersync-prod");
+    let pipeline = policy("pr-*", Purpose::Up).await;
+    let of_prod = requests(&policy("prod", Purpose::Up).await, "peersync-prod");
     let mut used = BTreeSet::new();
     for request in of_prod.iter().filter(|request| !reads(&request.action)) {
         let tags = [(OF_RESOURCE, "peersync-prod"), (OF_REQUEST, "peersync-pr-7")];
@@ -161,7 +162,7 @@ async fn pipeline_cannot_touch_other_stages() {
 
 #[tokio::test]
 async fn teardown_may_remove_every_stack_and_nothing_else() {
-    let teardown = policy(ANY, Purpose::Teardown, Reach::All).await;
+    let teardown = policy(ANY, Purpose::Teardown).await;
     let account = "arn:aws:ACTION:eu-central-1:123456789012";
     for (action, resource) in [
         ("dynamodb:DeleteTable", "table/a-shop-Users"),
@@ -192,7 +193,7 @@ async fn teardown_may_remove_every_stack_and_nothing_else() {
 
 #[tokio::test]
 async fn plan_may_only_read() {
-    let plan = policy("dev", Purpose::Plan, Reach::One).await;
+    let plan = policy("dev", Purpose::Plan).await;
     let actions = plan["Statement"].as_array().unwrap().iter().flat_map(|statement| texts(&statement["Action"]));
     let actions: Vec<&str> = actions.collect();
     assert!(actions.len() > 40 && actions.iter().all(|action| reads(action)), "{actions:?}");
@@ -201,7 +202,7 @@ async fn plan_may_only_read() {
 /// Returns the ARNs of what the policy for a stage may change; list actions cover everything.
 async fn changed_by(stage: &str) -> Vec<String> {
     let stack = stack_for_tests(Config { stage: stage.to_owned(), ..Config::default() }).await;
-    let all = permissions(&stack, Purpose::Up, Reach::One);
+    let all = permissions(&stack, Purpose::Up);
     let changes = all.into_iter().filter(|permission| !permission.actions.iter().all(|action| reads(action)));
     changes.flat_map(|permission| permission.resources).collect()
 }
@@ -229,7 +230,7 @@ async fn each_part_of_the_policy_fits_into_a_managed_policy() {
         config.stack.name = name.to_owned();
         let stack = stack_for_tests(config).await;
         for purpose in [Purpose::Up, Purpose::Plan, Purpose::Teardown] {
-            let policy = document(&stack, &permissions(&stack, purpose, Reach::One));
+            let policy = document(&stack, &permissions(&stack, purpose));
             let parts = parts(&policy);
             let lengths: Vec<usize> = parts.iter().map(length).collect();
             assert!(lengths.iter().all(|length| *length <= LONGEST_MANAGED) && parts.len() <= 5, "{lengths:?}");
