@@ -1,0 +1,90 @@
+//! Every bound and duration of the relay in one place, so that tests can change them.
+//!
+//! What they add up to. *A stranger* without credentials gets answers of at most 120 bytes, 200 a second for an address
+//! however many it asks for, and 10,000 a second in all; none is remembered. A forged source address therefore turns the
+//! relay into a source of 24 KB/s at most. *A holder of credentials* (a user, or a room for its guests) gets the allocations
+//! that its [`Grant`](crate::Grant) says and, whatever it has, no more than an eighth of all from one address. *An
+//! office* behind one address has 512 allocations: a browser takes three for each other person in the room (UDP, TCP
+//! 3478, TCP 443), so 56 people in calls of four. *The host* carries 4096 allocations of less than a kilobyte each, 2048
+//! connections, and 200 Mbit/s.
+
+use std::time::Duration;
+
+/// The limits of one allocation, one address and the whole relay.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The lifetime of an allocation that does not ask for another (RFC 8656: 10 minutes).
+    pub lifetime: Duration,
+    /// The longest lifetime that can be asked for (RFC 8656: an hour).
+    pub longest_lifetime: Duration,
+    /// The age at which an allocation ends although it is refreshed. Credentials are checked when it begins, so this is
+    /// how long somebody whose account is gone can still be relayed.
+    pub age: Duration,
+    /// The lifetime of a permission (RFC 8656: 5 minutes).
+    pub permission: Duration,
+    /// The lifetime of a channel (RFC 8656: 10 minutes).
+    pub channel: Duration,
+    /// The maximum number of channels of an allocation.
+    pub channels: usize,
+    /// The maximum number of allocations.
+    pub allocations: usize,
+    /// The maximum number of allocations from one address: an IPv4 address, or an IPv6 network of 64 bits.
+    pub per_address: usize,
+    /// What one allocation may send, in bytes per second. A call in high definition takes 0.6 MB/s each way.
+    pub allocation_rate: u32,
+    /// What one allocation may send at once, in bytes: a key frame.
+    pub allocation_burst: u32,
+    /// What all allocations together may send, in bytes per second.
+    pub total_rate: u32,
+    /// What all allocations together may send at once, in bytes.
+    pub total_burst: u32,
+    /// The maximum number of answers per second to requests from one address that prove nothing.
+    pub strangers_rate: u32,
+    /// The maximum number of such answers at once. A class that joins at the same moment asks some hundred times.
+    pub strangers_burst: u32,
+    /// The maximum number of such answers per second to all addresses.
+    pub strangers_total: u32,
+    /// How long a nonce is accepted.
+    pub nonce: Duration,
+    /// The maximum number of connections by TCP and TLS.
+    pub connections: usize,
+    /// The maximum number of connections without an allocation from one address.
+    pub idle_per_address: usize,
+    /// How long a connection may be without an allocation.
+    pub idle: Duration,
+    /// How long a write to a connection may block before it is closed.
+    pub write: Duration,
+    /// The maximum number of packets that wait for one connection. Further ones are dropped, as a network would.
+    pub queue: usize,
+    /// The maximum size of a message on a connection, in bytes.
+    pub message_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(600),
+            longest_lifetime: Duration::from_secs(3600),
+            age: Duration::from_secs(12 * 3600),
+            permission: Duration::from_secs(300),
+            channel: Duration::from_secs(600),
+            channels: 32,
+            allocations: 4096,
+            per_address: 512,
+            allocation_rate: 1_250_000,
+            allocation_burst: 1_250_000,
+            total_rate: 25_000_000,
+            total_burst: 25_000_000,
+            strangers_rate: 200,
+            strangers_burst: 1000,
+            strangers_total: 10_000,
+            nonce: Duration::from_secs(3600),
+            connections: 2048,
+            idle_per_address: 64,
+            idle: Duration::from_secs(10),
+            write: Duration::from_secs(5),
+            queue: 256,
+            message_bytes: 16 * 1024,
+        }
+    }
+}

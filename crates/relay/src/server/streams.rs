@@ -1,0 +1,235 @@
+//! TCP and TLS: one connection for each client. Each is one task that reads messages, and writes what others send.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::Shared;
+use crate::allocations::{Client, Path};
+use crate::data::CHANNEL_HEADER;
+use crate::limits::Limits;
+use crate::relay::Authority;
+
+/// The pause after a connection could not be accepted, such as for too many open files.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The size of a message's header (RFC 8489, section 5).
+const MESSAGE_HEADER: usize = 20;
+/// The size of the buffer for reading at first. It grows to a whole message.
+const READ: usize = 2048;
+/// How much is written at once, in bytes, if more than one packet waits.
+const WRITE: usize = 16 * 1024;
+
+type Packet = Box<[u8]>;
+
+/// All connections.
+pub(super) struct Streams {
+    limits: Limits,
+    next: AtomicU64,
+    senders: Mutex<HashMap<u64, Sender<Packet>>>,
+    /// The number of connections without an allocation, by network.
+    idle: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Streams {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), next: AtomicU64::new(0), senders: Mutex::default(), idle: Mutex::default() }
+    }
+
+    /// Returns the number of connections.
+    pub(super) fn len(&self) -> usize {
+        self.senders.lock().len()
+    }
+
+    /// Sends a packet to a connection. If too many wait already, it is lost, as in a network.
+    pub(super) fn send(&self, number: u64, packet: &[u8]) {
+        if let Some(sender) = self.senders.lock().get(&number) {
+            let _ = sender.try_send(packet.into());
+        }
+    }
+
+    /// Counts a connection without an allocation, unless its network has too many.
+    fn idle(&self, network: IpAddr) -> Option<Idle<'_>> {
+        let mut idle = self.idle.lock();
+        let count = idle.entry(network).or_default();
+        if *count >= self.limits.idle_per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Idle { streams: self, network })
+    }
+}
+
+/// A connection that is counted as one without an allocation.
+struct Idle<'a> {
+    streams: &'a Streams,
+    network: IpAddr,
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.streams.idle.lock();
+        if let Some(count) = idle.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                idle.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// Accepts connections, and closes at once what is too many.
+pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, address)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        if shared.streams.len() >= shared.streams.limits.connections {
+            continue;
+        }
+        let number = shared.streams.next.fetch_add(1, Ordering::Relaxed);
+        let client = Client { path: Path::Stream(number), address };
+        connections.spawn(serve(Arc::clone(&shared), number, client, stream, tls.clone()));
+    }
+}
+
+async fn serve<A: Authority>(
+    shared: Arc<Shared<A>>,
+    number: u64,
+    client: Client,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+) {
+    let Some(idle) = shared.streams.idle(client.network()) else { return };
+    // Packets of a call are small and must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
+    let _ = match tls {
+        None => Connection::new(&shared, number, client, idle).run(stream).await,
+        Some(tls) => match timeout(shared.streams.limits.idle, tls.accept(stream)).await {
+            Ok(Ok(stream)) => Connection::new(&shared, number, client, idle).run(stream).await,
+            _ => Ok(()),
+        },
+    };
+}
+
+struct Connection<'a, A: Authority> {
+    shared: &'a Shared<A>,
+    client: Client,
+    number: u64,
+    waiting: Receiver<Packet>,
+    idle: Option<Idle<'a>>,
+    /// Since when it has no allocation.
+    idle_since: Option<Instant>,
+    read: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl<'a, A: Authority> Connection<'a, A> {
+    fn new(shared: &'a Shared<A>, number: u64, client: Client, idle: Idle<'a>) -> Self {
+        let (sender, waiting) = channel(shared.streams.limits.queue);
+        shared.streams.senders.lock().insert(number, sender);
+        let idle_since = Some(Instant::now());
+        Self { shared, client, number, waiting, idle: Some(idle), idle_since, read: Vec::new(), out: Vec::new() }
+    }
+
+    async fn run(mut self, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut seconds = interval(Duration::from_secs(1));
+        loop {
+            self.read.reserve(READ);
+            tokio::select! {
+                size = reader.read_buf(&mut self.read) => {
+                    if size? == 0 || !self.take() {
+                        return Ok(());
+                    }
+                }
+                packet = self.waiting.recv() => {
+                    let Some(packet) = packet else { return Ok(()) };
+                    self.write(&mut writer, packet).await?;
+                }
+                _ = seconds.tick() => {
+                    if self.is_idle_for_too_long() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the complete messages out of what was read. Returns false if it is none, or too large.
+    fn take(&mut self) -> bool {
+        let mut rest = self.read.as_slice();
+        let valid = loop {
+            let Some(header) = rest.first_chunk::<CHANNEL_HEADER>() else { break true };
+            let Some(size) = message_size(*header).filter(|size| *size <= self.shared.streams.limits.message_bytes)
+            else {
+                break false;
+            };
+            let Some((message, following)) = rest.split_at_checked(size) else { break true };
+            self.shared.handle(self.client, message, &mut self.out);
+            rest = following;
+        };
+        let taken = self.read.len() - rest.len();
+        self.read.drain(..taken);
+        if self.read.is_empty() {
+            self.read = Vec::new();
+        }
+        valid
+    }
+
+    /// Writes a packet, and those that wait behind it.
+    async fn write(&mut self, writer: &mut (impl AsyncWrite + Unpin), packet: Packet) -> io::Result<()> {
+        let deadline = self.shared.streams.limits.write;
+        let mut batch = packet.into_vec();
+        while batch.len() < WRITE {
+            let Ok(packet) = self.waiting.try_recv() else { break };
+            batch.extend_from_slice(&packet);
+        }
+        timeout(deadline, async {
+            writer.write_all(&batch).await?;
+            writer.flush().await
+        })
+        .await?
+    }
+
+    fn is_idle_for_too_long(&mut self) -> bool {
+        if self.shared.relay.lock().has_allocation(&self.client) {
+            (self.idle, self.idle_since) = (None, None);
+            return false;
+        }
+        self.idle_since.get_or_insert_with(Instant::now).elapsed() >= self.shared.streams.limits.idle
+    }
+}
+
+impl<A: Authority> Drop for Connection<'_, A> {
+    fn drop(&mut self) {
+        self.shared.streams.senders.lock().remove(&self.number);
+        self.shared.relay.lock().disconnected(&self.client);
+    }
+}
+
+/// Returns the size of a message on a connection, padding included (RFC 8656, section 12.5), by its first bytes; `None`
+/// if it is neither a message nor data of a channel.
+fn message_size(header: [u8; CHANNEL_HEADER]) -> Option<usize> {
+    let [kind, _, high, low] = header;
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    match kind >> 6 {
+        0 => Some(MESSAGE_HEADER + length),
+        1 => Some(CHANNEL_HEADER + length.next_multiple_of(4)),
+        _ => None,
+    }
+}
