@@ -10,6 +10,7 @@
 //! computed, not remembered ([`nonce`]).
 
 mod allocations;
+pub mod client;
 mod counters;
 mod data;
 mod limits;

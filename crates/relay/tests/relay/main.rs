@@ -1,0 +1,12 @@
+//! The relay as clients and attackers see it: without sockets, where time is a number, and with them.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod allocations;
+mod bounds;
+mod data;
+mod hostile;
+mod requests;
+mod sockets;
+mod strangers;
+mod world;

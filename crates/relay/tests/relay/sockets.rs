@@ -1,0 +1,237 @@
+//! UDP, TCP and TLS over real sockets.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use peersync_relay::client::{Answer, Ask, Asker, channel_data};
+use peersync_relay::{Certificate, Limits, Listeners, Relay, Running, Settings, bind, serve};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::world::{Holders, PASSWORD};
+
+/// How long something may take that happens at once.
+const SOON: Duration = Duration::from_secs(20);
+const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const LOCAL_V6: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
+
+fn start(limits: Limits, listeners: Listeners, certificate: Option<Certificate>) -> Running<Holders> {
+    let settings = Settings { realm: "relay.test".to_owned(), address: Ipv4Addr::LOCALHOST, limits };
+    let holders = Holders { allocations: 9, ..Holders::default() };
+    let relay = Relay::new(settings, holders, std::time::Instant::now());
+    serve(relay, listeners, certificate).unwrap()
+}
+
+/// A way to the relay.
+enum Way {
+    Udp(UdpSocket),
+    Stream(Box<dyn Stream>),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Way {
+    async fn udp(relay: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(if relay.is_ipv4() { LOCAL } else { LOCAL_V6 }).await.unwrap();
+        socket.connect(relay).await.unwrap();
+        Self::Udp(socket)
+    }
+
+    async fn tcp(relay: SocketAddr) -> Self {
+        Self::Stream(Box::new(TcpStream::connect(relay).await.unwrap()))
+    }
+
+    async fn send(&mut self, packet: &[u8]) {
+        match self {
+            Self::Udp(socket) => drop(socket.send(packet).await.unwrap()),
+            Self::Stream(stream) => stream.write_all(packet).await.unwrap(),
+        }
+    }
+
+    /// Receives one packet.
+    async fn receive(&mut self) -> Vec<u8> {
+        let received = async {
+            let mut packet = vec![0; 4096];
+            match self {
+                Self::Udp(socket) => {
+                    let size = socket.recv(&mut packet).await.unwrap();
+                    packet.truncate(size);
+                }
+                Self::Stream(stream) => {
+                    stream.read_exact(&mut packet[..4]).await.unwrap();
+                    let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+                    let size = if packet[0] < 0x40 { 20 + length } else { 4 + length.next_multiple_of(4) };
+                    stream.read_exact(&mut packet[4..size]).await.unwrap();
+                    packet.truncate(size);
+                }
+            }
+            packet
+        };
+        timeout(SOON, received).await.expect("a packet")
+    }
+
+    async fn ask(&mut self, asker: &mut Asker, ask: &Ask) -> Answer {
+        for _ in 0..2 {
+            self.send(&asker.ask(ask)).await;
+            let answer = asker.read(&self.receive().await).unwrap();
+            if answer.code() != Some(401) {
+                return answer;
+            }
+        }
+        panic!("the credentials are refused")
+    }
+
+    /// Returns whether the other side has closed the connection.
+    async fn closed(&mut self) -> bool {
+        let Self::Stream(stream) = self else { return false };
+        let mut byte = [0];
+        !matches!(timeout(SOON, stream.read(&mut byte)).await.expect("the end"), Ok(1..))
+    }
+}
+
+/// Gets two allocations, and sends data both ways.
+async fn exchange(mut a: Way, mut b: Way) {
+    let (mut ada, mut bob) = (Asker::new("1", PASSWORD), Asker::new("2", PASSWORD));
+    let at_a = a.ask(&mut ada, &Ask::Allocate(None)).await.relayed.unwrap();
+    let at_b = b.ask(&mut bob, &Ask::Allocate(None)).await.relayed.unwrap();
+    assert_eq!(a.ask(&mut ada, &Ask::Channel(0x4000, at_b)).await.refused, None);
+    assert_eq!(b.ask(&mut bob, &Ask::Channel(0x4000, at_a)).await.refused, None);
+    for size in [0, 1, 2, 3, 4, 1200] {
+        let packet = channel_data(0x4000, &vec![7; size]);
+        let padded = |way: &Way| match way {
+            Way::Udp(_) => packet.clone(),
+            Way::Stream(_) => {
+                let mut packet = packet.clone();
+                packet.resize(packet.len().next_multiple_of(4), 0);
+                packet
+            }
+        };
+        a.send(&padded(&a)).await;
+        assert_eq!(b.receive().await, padded(&b));
+        b.send(&padded(&b)).await;
+        assert_eq!(a.receive().await, padded(&a));
+    }
+}
+
+#[tokio::test]
+async fn every_way_reaches_every_other() {
+    let listeners = bind(&[LOCAL, LOCAL_V6], &[LOCAL, LOCAL_V6], &[]).unwrap();
+    let (udp, tcp) = (listeners.udp_addresses().unwrap(), listeners.tcp_addresses().unwrap());
+    let running = start(Limits::default(), listeners, None);
+    exchange(Way::udp(udp[0]).await, Way::udp(udp[0]).await).await;
+    exchange(Way::udp(udp[0]).await, Way::udp(udp[1]).await).await;
+    exchange(Way::udp(udp[1]).await, Way::tcp(tcp[0]).await).await;
+    exchange(Way::tcp(tcp[0]).await, Way::tcp(tcp[1]).await).await;
+    assert!(running.counters().relayed_packets >= 48);
+}
+
+#[tokio::test]
+async fn tls_reaches_udp_and_a_renewed_certificate_is_not_needed_for_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    let signed = rcgen::generate_simple_self_signed(vec!["relay.test".to_owned()]).unwrap();
+    std::fs::write(&chain, signed.cert.pem()).unwrap();
+    std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+    let listeners = bind(&[LOCAL], &[], &[LOCAL]).unwrap();
+    let (udp, tls) = (listeners.udp_addresses().unwrap()[0], listeners.tls_addresses().unwrap()[0]);
+    let _running = start(Limits::default(), listeners, Some(Certificate::read(&chain, &key).unwrap()));
+    let mut roots = RootCertStore::empty();
+    roots.add(signed.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("relay.test").unwrap();
+    let stream = TcpStream::connect(tls).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    exchange(Way::Stream(Box::new(stream)), Way::udp(udp).await).await;
+}
+
+#[tokio::test]
+async fn unusable_certificates_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    let error = Certificate::read(&chain, &key).unwrap_err().to_string();
+    assert!(error.contains("chain.pem"), "{error}");
+    let [one, other] = ["a", "b"].map(|name| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap());
+    std::fs::write(&chain, one.cert.pem()).unwrap();
+    std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
+    assert!(Certificate::read(&chain, &key).is_err(), "the key of another certificate");
+}
+
+#[tokio::test]
+async fn connection_that_never_authenticates_is_closed() {
+    let listeners = bind(&[], &[LOCAL], &[]).unwrap();
+    let tcp = listeners.tcp_addresses().unwrap()[0];
+    let running = start(Limits { idle: Duration::from_millis(300), ..Limits::default() }, listeners, None);
+    let mut silent = Way::tcp(tcp).await;
+    let mut asking = Way::tcp(tcp).await;
+    let mut used = Way::tcp(tcp).await;
+    let mut ada = Asker::new("1", PASSWORD);
+    assert_eq!(used.ask(&mut ada, &Ask::Allocate(None)).await.refused, None);
+    assert!(asking.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+    assert!(silent.closed().await);
+    assert!(asking.closed().await, "questions do not prolong it");
+    assert_eq!(used.ask(&mut ada, &Ask::Refresh(600)).await.refused, None, "one with an allocation stays");
+    assert_eq!(running.connections(), 1);
+}
+
+#[tokio::test]
+async fn one_address_has_a_number_of_connections_without_an_allocation() {
+    let listeners = bind(&[], &[LOCAL], &[]).unwrap();
+    let tcp = listeners.tcp_addresses().unwrap()[0];
+    let _running = start(Limits { idle_per_address: 2, ..Limits::default() }, listeners, None);
+    let mut kept = [Way::tcp(tcp).await, Way::tcp(tcp).await];
+    for (way, name) in kept.iter_mut().zip(["1", "2"]) {
+        assert!(way.ask(&mut Asker::new(name, PASSWORD), &Ask::Binding).await.mapped.is_some());
+    }
+    assert!(Way::tcp(tcp).await.closed().await);
+    for way in &mut kept {
+        assert!(way.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_message_closes_the_connection() {
+    let listeners = bind(&[], &[LOCAL], &[]).unwrap();
+    let tcp = listeners.tcp_addresses().unwrap()[0];
+    let _running = start(Limits::default(), listeners, None);
+    for bytes in [&b"\xff\xff\xff\xff"[..], b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\x00\x01\xff\xff"]
+    {
+        let mut way = Way::tcp(tcp).await;
+        way.send(bytes).await;
+        assert!(way.closed().await, "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn closed_connection_frees_its_allocation() {
+    let listeners = bind(&[], &[LOCAL], &[]).unwrap();
+    let tcp = listeners.tcp_addresses().unwrap()[0];
+    let running = start(Limits::default(), listeners, None);
+    let mut way = Way::tcp(tcp).await;
+    assert_eq!(way.ask(&mut Asker::new("1", PASSWORD), &Ask::Allocate(None)).await.refused, None);
+    assert_eq!(running.counters().allocations, 1);
+    drop(way);
+    let gone = async {
+        while running.counters().allocations > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn address_in_use_is_named() {
+    let listeners = bind(&[LOCAL], &[], &[]).unwrap();
+    let taken = listeners.udp_addresses().unwrap()[0];
+    let error = bind(&[taken], &[], &[]).unwrap_err().to_string();
+    assert!(error.contains(&format!("UDP {taken}")), "{error}");
+}
