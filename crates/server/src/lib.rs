@@ -12,3 +12,4 @@ pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod tickets;
+pub mod turn_credentials;

@@ -1,8 +1,7 @@
-//! Tickets for the signaling server, and credentials for the TURN server. Both are short-lived proofs that the other
-//! side verifies without a call to the API.
+//! Tickets for the signaling server: short-lived proofs that it verifies without a call to the API.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::signature::{self, Signer, Verifier};
@@ -12,8 +11,6 @@ use serde::{Deserialize, Serialize};
 
 /// The lifetime of a ticket in seconds.
 pub const TICKET_SECONDS: i64 = 60;
-/// The lifetime of TURN credentials in seconds. An open tab renews them before they expire.
-pub const TURN_SECONDS: i64 = 3600;
 /// The audience of a ticket.
 const AUDIENCE: &str = "signal";
 
@@ -154,25 +151,6 @@ impl TicketKeys {
     }
 }
 
-/// The credentials with which a browser uses the TURN server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnCredentials {
-    /// The expiry and a random id, in the form that the server expects.
-    pub username: String,
-    /// The proof: an HMAC of the username.
-    pub credential: String,
-}
-
-/// Returns credentials as in draft-uberti-behave-turn-rest-00, section 2.2: `username` is `{expiry}:{id}`, `credential`
-/// is its HMAC-SHA1 in base64.
-pub fn turn_credentials(secret: &str, now: i64) -> TurnCredentials {
-    let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
-    let username = format!("{}:{id}", now + TURN_SECONDS);
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
-    let credential = STANDARD.encode(hmac::sign(&key, username.as_bytes()));
-    TurnCredentials { username, credential }
-}
-
 /// Provides HMAC-SHA256 by `ring`, so that `jsonwebtoken` needs no second cryptography library. No other algorithm is
 /// offered, so a ticket with another one in its header has no verifier.
 static RING: CryptoProvider = CryptoProvider {
@@ -266,14 +244,5 @@ mod tests {
     fn keys_below_32_bytes_are_refused() {
         assert!(TicketKey::parse(&URL_SAFE_NO_PAD.encode([1; 31])).is_none());
         assert!(TicketKey::parse("not base64!").is_none());
-    }
-
-    #[test]
-    fn turn_credential_is_the_hmac_of_the_username() {
-        let credentials = turn_credentials("north", 1_700_000_000);
-        assert!(credentials.username.starts_with("1700003600:"));
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"north");
-        let proof = STANDARD.decode(&credentials.credential).unwrap();
-        assert!(hmac::verify(&key, credentials.username.as_bytes(), &proof).is_ok());
     }
 }

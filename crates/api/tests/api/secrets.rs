@@ -12,6 +12,7 @@ use peersync_server::secrets::{
     LiveSecrets, PREVIOUS_SECONDS, SETTLED_SECONDS, Secret, SecretReader, Secrets, SecretsError,
 };
 use peersync_server::settings::SmtpTls;
+use peersync_server::turn_credentials::password;
 use serde_json::json;
 
 use crate::requests::mails_from;
@@ -156,14 +157,7 @@ async fn turn_credentials_use_a_changed_secret_within_a_minute() {
     source.put(Secrets { turn_secret: Some(Secret::new("changed")), ..secrets() });
     world.clock.forward(SETTLED_SECONDS);
     let (username, proof) = credential().await;
-    assert_eq!(proof, hmac_sha1("changed", &username));
-}
-
-/// The credential of a TURN server with this secret.
-fn hmac_sha1(secret: &str, username: &str) -> String {
-    use base64::Engine as _;
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
-    base64::engine::general_purpose::STANDARD.encode(ring::hmac::sign(&key, username.as_bytes()))
+    assert_eq!(proof, password("changed", &username));
 }
 
 #[tokio::test]
