@@ -247,6 +247,12 @@ pub struct LocalArgs {
     /// Serve HTTPS with a locally generated certificate, so that cameras work on other computers.
     #[arg(long)]
     pub https: bool,
+    /// Address of the relay, which connects calls that cannot go directly. If omitted: that of `--host`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay_host: Option<IpAddr>,
+    /// Ports of the relay: all accept TCP, the first one UDP too. If omitted: 3478, or a free one if that is taken.
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub relay_port: Vec<u16>,
     /// Discard all data on exit.
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,

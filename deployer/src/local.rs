@@ -14,6 +14,7 @@ pub mod log;
 pub mod options;
 mod programs;
 pub mod provision;
+pub mod relay;
 pub mod run;
 pub mod seed;
 

@@ -8,8 +8,11 @@
 //! [`Relay`] is the protocol: packets in, packets out, no sockets and no clock. [`serve`] connects it to UDP, TCP and TLS.
 //! Whoever asks proves nothing until its credentials are checked, so until then nothing of it is stored: nonces are
 //! computed, not remembered ([`nonce`]).
+//!
+//! [`StackAuthority`] and [`Usage`] make it part of a stack: the credentials of `POST /ticket`, and the traffic of a month.
 
 mod allocations;
+mod authority;
 pub mod client;
 mod counters;
 mod data;
@@ -20,9 +23,12 @@ mod rate;
 mod relay;
 mod requests;
 mod server;
+mod usage;
 
 pub use allocations::{Client, Path};
+pub use authority::StackAuthority;
 pub use counters::{Counters, Refused};
 pub use limits::Limits;
 pub use relay::{Authority, Grant, Relay, Settings};
 pub use server::{Certificate, CertificateError, Listeners, Running, bind, serve};
+pub use usage::Usage;

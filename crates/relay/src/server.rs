@@ -149,6 +149,11 @@ impl<A: Authority> Running<A> {
         self.shared.relay.lock().set_budget_spent(spent);
     }
 
+    /// Returns whether the traffic that may be relayed is used up.
+    pub fn budget_spent(&self) -> bool {
+        self.shared.relay.lock().budget_spent
+    }
+
     /// Returns the number of connections by TCP and TLS.
     pub fn connections(&self) -> usize {
         self.shared.streams.len()

@@ -7,6 +7,7 @@ mod counters;
 mod friend_tokens;
 mod friendship;
 mod item;
+mod relay_usage;
 mod rooms;
 mod sessions;
 mod sign_in;

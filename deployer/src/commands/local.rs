@@ -60,6 +60,8 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
         port: args.port,
         host: args.host,
         https: args.https,
+        relay_host: args.relay_host,
+        relay_ports: args.relay_port.clone(),
         data: (!args.ephemeral).then(|| data_folder(args.data.as_deref())),
         assets: assets(args.assets.as_deref())?,
         seed: args.seed.is_some(),

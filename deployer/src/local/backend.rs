@@ -40,6 +40,8 @@ pub struct Backend {
     pub api_state: State,
     /// The signaling server.
     pub signaling: Server,
+    /// The secrets of API and signaling.
+    pub secrets: Arc<LiveSecrets>,
     /// The source of the pages.
     pub pages: Source,
     /// The key by which API and signaling know that a request came through the edge.
@@ -80,7 +82,8 @@ async fn embedded(
     let state = api_state(&settings, client.clone(), Arc::clone(&secrets));
     Ok(Backend {
         api: api::router(state.clone()),
-        signaling: signaling(settings, client, secrets)?,
+        signaling: signaling(settings, client, Arc::clone(&secrets))?,
+        secrets,
         api_state: state,
         pages: Source::Embedded,
         origin_key,
@@ -91,7 +94,7 @@ async fn embedded(
             Part::embedded("Mail", HERE),
             Part::embedded("DynamoDB", kept),
         ],
-        missing: missing(options),
+        missing: missing(),
     })
 }
 
@@ -147,10 +150,11 @@ async fn at_endpoint(
     let api_place = if gateway.is_some() { there.clone() } else { HERE.to_owned() };
     let pages = pages(&stack, &provisioned).await;
     let pages_place = if matches!(pages, Source::Bucket { .. }) { there } else { HERE.to_owned() };
-    missing.extend(self::missing(options));
+    missing.extend(self::missing());
     Ok(Backend {
         api: gateway.unwrap_or_else(|| api::router(state.clone())),
-        signaling: signaling(settings, client, secrets)?,
+        signaling: signaling(settings, client, Arc::clone(&secrets))?,
+        secrets,
         api_state: state,
         pages,
         origin_key,
@@ -213,12 +217,8 @@ fn origin_key(secrets: &Secrets) -> Result<HeaderValue, LocalError> {
 }
 
 /// Returns what exists in AWS but not on this computer.
-fn missing(options: &Options) -> Vec<String> {
-    let mut missing = vec!["CloudWatch logs, alarms and dashboard: the log is printed to this terminal".to_owned()];
-    if options.config.turn.urls.is_empty() {
-        missing.push("TURN: some calls between networks need a TURN server, set turn.urls".to_owned());
-    }
-    missing
+fn missing() -> Vec<String> {
+    vec!["CloudWatch logs, alarms and dashboard: the log is printed to this terminal".to_owned()]
 }
 
 fn api_state(settings: &Settings, client: aws_sdk_dynamodb::Client, secrets: Arc<LiveSecrets>) -> State {

@@ -21,6 +21,10 @@ pub struct Options {
     pub port: u16,
     /// The address to listen on.
     pub host: IpAddr,
+    /// The address of the relay, if it is not that of the pages.
+    pub relay_host: Option<IpAddr>,
+    /// The ports of the relay; empty for the usual one, or a free one if that is taken.
+    pub relay_ports: Vec<u16>,
     /// Whether to serve the pages over HTTPS.
     pub https: bool,
     /// The data folder; `None` keeps nothing.

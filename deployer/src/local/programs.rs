@@ -66,9 +66,17 @@ pub fn secrets(config: &Config) -> Secrets {
     Secrets {
         origin_key: Some(Secret::new(random_key())),
         ticket_key: Some(Secret::new(random_key())),
-        turn_secret: config.turn.secret.as_ref().and_then(|secret| secret.value()).map(Secret::new),
+        turn_secret: turn_secret(config),
         ..Secrets::default()
     }
+}
+
+/// Returns the secret of the TURN servers that the configuration names, or a new one for the relay of this run.
+fn turn_secret(config: &Config) -> Option<Secret> {
+    if config.turn.urls.is_empty() {
+        return Some(Secret::new(random_key()));
+    }
+    config.turn.secret.as_ref().and_then(|secret| secret.value()).map(Secret::new)
 }
 
 /// Returns 32 random bytes in base64url, the format of the stack's generated secrets.

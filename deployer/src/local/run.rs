@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::announce::{self, Ready};
+use super::announce::{self, Part, Ready};
 use super::backend::{self, Backend};
 use super::database::DataFolder;
 use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams};
 use super::options::Options;
 use super::seed::{self, Person};
-use super::{LocalError, certificate, programs};
+use super::{LocalError, certificate, programs, relay};
 
 /// How long signaling may take to close its connections after Ctrl-C; with the edge's own grace, everything ends within
 /// a second.
@@ -59,8 +59,12 @@ pub async fn run(
     let mailbox = Arc::new(Mailbox::default());
     let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
     let mut settings = programs::settings(&options.config, &url, smtp_port);
+    let relay = relay::listen(&options)?;
+    settings.turn_urls.extend(relay.iter().flat_map(|sockets| sockets.urls.clone()));
     settings.allowed_origins.extend(other_origins(&options, network, address.port()));
-    let backend = backend::start(&options, folder.as_ref(), settings, &stop).await?;
+    let mut backend = backend::start(&options, folder.as_ref(), settings, &stop).await?;
+    backend.parts.extend(relay.iter().map(|sockets| Part::embedded("Relay", &sockets.place)));
+    let _relay = relay.map(|sockets| relay::serve(sockets, Arc::clone(&backend.secrets))).transpose()?;
     let conditions = Arc::new(Conditions::new(options.network));
     let reload = options.assets.as_deref().map(Reload::watch).transpose()?;
     let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref());

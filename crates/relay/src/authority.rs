@@ -1,0 +1,87 @@
+//! Who may use the relay of a stack: whoever has the credentials that `POST /ticket` gives.
+
+use std::sync::Arc;
+
+use peersync_server::clock::Clock;
+use peersync_server::secrets::LiveSecrets;
+use peersync_server::turn_credentials::{Holder, HolderKind, check_username, password};
+
+use crate::relay::{Authority, Grant};
+
+/// The maximum number of allocations of a user: five devices or tabs, each in a full room of eight with three
+/// allocations for each other person (UDP, TCP 3478, TCP 443).
+const PER_USER: usize = 105;
+/// The maximum number of allocations of all guests of a room: seven of them, each as a user's tab above, and as many
+/// again from before they changed networks, until those expire.
+const PER_ROOM: usize = 294;
+
+/// The authority of a stack.
+#[derive(Debug)]
+pub struct StackAuthority {
+    secrets: Arc<LiveSecrets>,
+    clock: Clock,
+}
+
+impl StackAuthority {
+    /// Returns the authority that follows these secrets.
+    pub fn new(secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
+        Self { secrets, clock }
+    }
+}
+
+impl Authority for StackAuthority {
+    fn grant(&self, username: &str) -> Option<Grant> {
+        let now = self.clock.now();
+        let holder = check_username(username, now)?;
+        let secrets = self.secrets.known()?;
+        let passwords = secrets.turn_secret.iter().map(|secret| password(secret.reveal(), username)).collect();
+        Some(Grant { passwords, holder: number(holder), allocations: quota(holder.kind) })
+    }
+}
+
+fn quota(kind: HolderKind) -> usize {
+    match kind {
+        HolderKind::User => PER_USER,
+        HolderKind::Room => PER_ROOM,
+    }
+}
+
+/// Returns a number for each holder. A user and a room with the same hash would share it, so the last bit tells them
+/// apart.
+fn number(holder: Holder) -> u64 {
+    holder.hash & !1 | u64::from(holder.kind == HolderKind::Room)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use super::*;
+    use peersync_server::secrets::{Secret, Secrets};
+    use peersync_server::turn_credentials::{TurnHolder, turn_credentials};
+
+    fn authority(secret: &str, now: i64) -> StackAuthority {
+        let secrets = Secrets { turn_secret: Some(Secret::new(secret)), ..Secrets::default() };
+        StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(now))
+    }
+
+    #[test]
+    fn credentials_of_a_ticket_are_accepted_for_an_hour() {
+        let given = turn_credentials("north", 1000, &TurnHolder::User("ada@example.org"));
+        let grant = authority("north", 1000).grant(&given.username).unwrap();
+        assert_eq!(grant.passwords, [given.password.reveal()]);
+        assert!(authority("north", 4599).grant(&given.username).is_some());
+        assert_eq!(authority("north", 4600).grant(&given.username), None);
+        let other = authority("south", 1000).grant(&given.username).unwrap();
+        assert_ne!(other.passwords, grant.passwords, "another stack's credentials prove nothing");
+    }
+
+    #[test]
+    fn user_and_room_are_different_holders_with_their_own_quotas() {
+        let authority = authority("north", 0);
+        let grant = |holder: TurnHolder<'_>| authority.grant(&turn_credentials("north", 0, &holder).username).unwrap();
+        let (user, room) = (grant(TurnHolder::User("a")), grant(TurnHolder::Room("a")));
+        assert_ne!(user.holder, room.holder);
+        assert_eq!((user.allocations, room.allocations), (PER_USER, PER_ROOM));
+        assert_eq!(grant(TurnHolder::User("a")).holder, user.holder);
+    }
+}
