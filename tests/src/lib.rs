@@ -17,6 +17,7 @@ pub mod iam;
 pub mod metadata;
 pub mod product;
 pub mod proxy;
+pub mod relay_bench;
 pub mod signal_bench;
 pub mod stage;
 pub mod unmanaged;

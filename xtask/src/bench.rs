@@ -32,6 +32,10 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
             Tool::Node.prepare()?;
             program("bench-signal")
         }
+        Bench::Relay => {
+            Tool::Coturn.prepare()?;
+            program("bench-relay")
+        }
         Bench::Call => {
             Tool::Node.prepare()?;
             Tool::Chromium.prepare()?;

@@ -69,6 +69,8 @@ enum Bench {
     Local,
     /// The signaling server under load, compared with other relays.
     Signal,
+    /// The relay under load, compared with coturn.
+    Relay,
     /// Calls in browsers, and the scores of the pages in Lighthouse.
     Call,
 }
