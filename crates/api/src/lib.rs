@@ -3,12 +3,14 @@
 
 mod body;
 mod caller;
+mod cloudflare_turn;
 pub mod display_name;
 mod document;
 pub mod email_address;
 mod error;
 mod guard;
 mod health;
+mod ice_servers;
 mod limits;
 pub mod mail;
 mod router;

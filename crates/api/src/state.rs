@@ -9,6 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::caller::Caller;
+use crate::cloudflare_turn::CloudflareTurn;
 use crate::error::ApiResult;
 use crate::limits::Limits;
 use crate::mail::Mailer;
@@ -46,6 +47,7 @@ struct Inner {
     /// A mailer that replaces the configured one.
     given_mailer: Option<Mailer>,
     mailer: Mutex<Option<ConfiguredMailer>>,
+    cloudflare_turn: CloudflareTurn,
 }
 
 /// The configured mailer, and the secrets that it was created with.
@@ -77,8 +79,9 @@ impl State {
                 (Arc::new(LiveSecrets::new(source, clock.clone())), Some(*config))
             }
         };
-        let (given_mailer, mailer) = (mailer, Mutex::default());
-        Self(Arc::new(Inner { settings, store, clock, limits, secrets, config, given_mailer, mailer }))
+        let (given_mailer, mailer, cloudflare_turn) = (mailer, Mutex::default(), CloudflareTurn::default());
+        let inner = Inner { settings, store, clock, limits, secrets, config, given_mailer, mailer, cloudflare_turn };
+        Self(Arc::new(inner))
     }
 
     /// Returns the settings.
@@ -94,6 +97,11 @@ impl State {
     /// Returns the limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Returns the credentials of Cloudflare's TURN.
+    pub(crate) fn cloudflare_turn(&self) -> &CloudflareTurn {
+        &self.0.cloudflare_turn
     }
 
     /// Returns the seconds since 1970.

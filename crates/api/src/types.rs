@@ -293,7 +293,7 @@ pub struct TicketAnswer {
 }
 
 /// A STUN or TURN server.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct IceServer {
     /// Its addresses.
     pub urls: Vec<String>,

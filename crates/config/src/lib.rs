@@ -21,7 +21,7 @@ pub use expiry::Expiry;
 pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{
     Alarms, Api, Config, EmailJs, Ingress, Logs, Mail, MailProvider, Signaling, Site, Smtp, SmtpTls, StackSettings,
-    Turn,
+    Turn, TurnProvider,
 };
 pub use problem::{ConfigError, Problem};
 pub use schema::schema;

@@ -1,11 +1,15 @@
 //! The contents of `peersync.toml`. Every setting has a default: an empty file deploys.
 
+mod turn;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Expiry, Naming, Secret, Span};
+
+pub use turn::{Turn, TurnProvider};
 
 /// The configuration of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -28,7 +32,7 @@ pub struct Config {
     pub signaling: Signaling,
     /// How mail is sent.
     pub mail: Mail,
-    /// Your own TURN server, for calls that cannot connect directly.
+    /// STUN and TURN: how browsers find a way to each other, and what relays calls that find none.
     pub turn: Turn,
     /// Logs in CloudWatch.
     pub logs: Logs,
@@ -47,11 +51,15 @@ impl Config {
         let smtp = self.mail.provider == MailProvider::Smtp;
         let emailjs = self.mail.provider == MailProvider::Emailjs;
         let tunnel = self.signaling.ingress == Ingress::Cloudflare;
+        let turn = self.turn_provider();
+        let (own, cloudflare) = (turn == TurnProvider::Own, turn == TurnProvider::Cloudflare);
         [
             ("signaling.tunnel_token", self.signaling.tunnel_token.as_ref().filter(|_| tunnel)),
             ("mail.smtp.password", self.mail.smtp.password.as_ref().filter(|_| smtp)),
             ("mail.emailjs.private_key", self.mail.emailjs.private_key.as_ref().filter(|_| emailjs)),
-            ("turn.secret", self.turn.secret.as_ref().filter(|_| !self.turn.urls.is_empty())),
+            ("turn.secret", self.turn.secret.as_ref().filter(|_| own)),
+            ("turn.key_id", self.turn.key_id.as_ref().filter(|_| cloudflare)),
+            ("turn.api_token", self.turn.api_token.as_ref().filter(|_| cloudflare)),
         ]
         .into_iter()
         .filter_map(|(key, secret)| secret.map(|secret| (key, secret)))
@@ -289,21 +297,6 @@ pub struct EmailJs {
     pub public_key: Option<String>,
     /// The account's private key.
     pub private_key: Option<Secret>,
-}
-
-/// Your own TURN server.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Turn {
-    /// URLs of the server, such as `turn:turn.example.org:3478?transport=udp`.
-    #[schemars(extend("items" = {
-        "type": "string",
-        "pattern": r"^turns?:[A-Za-z0-9.\[\]:-]+(\?transport=(udp|tcp))?$",
-        "patternErrorMessage": "write \"turn:HOST:3478?transport=udp\" or \"turns:HOST:5349?transport=tcp\"",
-    }))]
-    pub urls: Vec<String>,
-    /// The secret that it shares with PeerSync (`static-auth-secret` in coturn).
-    pub secret: Option<Secret>,
 }
 
 /// Logs in CloudWatch.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::places::Places;
-use super::{Config, Expiry, Ingress, MailProvider, Problem, SmtpTls};
+use super::{Config, Expiry, Ingress, MailProvider, Problem, SmtpTls, TurnProvider};
 
 /// The longest bucket name that S3 allows, in characters.
 const LONGEST_BUCKET: usize = 63;
@@ -226,17 +226,58 @@ impl Rules<'_> {
     }
 
     fn turn(&mut self) {
+        match self.config.turn.provider {
+            Some(TurnProvider::Host) => self.turn_of_host(),
+            Some(TurnProvider::Cloudflare) => self.turn_of_cloudflare(),
+            Some(TurnProvider::Own) | None => self.own_turn(),
+            Some(TurnProvider::None) => {}
+        }
+    }
+
+    fn turn_of_host(&mut self) {
+        if self.config.signaling.ingress == Ingress::Cloudflare {
+            self.add(
+                "turn.provider",
+                "the relay on the host is not reachable",
+                "`signaling.ingress` is \"cloudflare\", which opens no inbound port",
+                "write provider = \"cloudflare\" and the key of Cloudflare's TURN, or \"own\" and the `urls` of your \
+                 server; or choose another `ingress`",
+            );
+        }
+    }
+
+    fn turn_of_cloudflare(&mut self) {
         let turn = &self.config.turn;
+        let settings = [("key_id", turn.key_id.is_some()), ("api_token", turn.api_token.is_some())];
+        for (key, _) in settings.into_iter().filter(|(_, set)| !set) {
+            let variable = format!("CLOUDFLARE_TURN_{}", key.to_uppercase());
+            let hint = format!(
+                "write `{key} = {{ env = \"{variable}\" }}` in [turn] and set the variable; the Cloudflare dashboard \
+                 shows it under Realtime when you create a TURN key"
+            );
+            self.needs("turn.provider", &format!("turn.{key}"), &hint);
+        }
+    }
+
+    fn own_turn(&mut self) {
+        let turn = &self.config.turn;
+        let is_named = turn.provider.is_some();
         match (turn.urls.is_empty(), &turn.secret) {
             (false, None) => self.needs(
                 "turn.urls",
                 "turn.secret",
                 "write `secret = { env = \"TURN_SECRET\" }`; in coturn it is `static-auth-secret`",
             ),
-            (true, Some(_)) => {
-                self.needs("turn.secret", "turn.urls", "write `urls = [\"turn:turn.example.org:3478\"]`");
+            (true, secret) if is_named || secret.is_some() => {
+                let key = if secret.is_some() { "turn.secret" } else { "turn.provider" };
+                self.needs(key, "turn.urls", "write `urls = [\"turn:turn.example.org:3478\"]`");
             }
             _ => {}
+        }
+        for (key, set) in [("turn.key_id", turn.key_id.is_some()), ("turn.api_token", turn.api_token.is_some())] {
+            if set && !is_named {
+                self.needs(key, "turn.provider", "write `provider = \"cloudflare\"` in [turn], or remove this");
+            }
         }
     }
 

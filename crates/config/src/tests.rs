@@ -109,6 +109,51 @@ fn invalid_combinations_explain_what_is_missing() {
 }
 
 #[test]
+fn relay_of_the_host_needs_an_inbound_port() {
+    assert_snapshot!(problems("[signaling]\ningress = \"cloudflare\"\n\n[turn]\nprovider = \"host\"\n"), @r#"
+      × the relay on the host is not reachable
+       ╭─[peersync.toml:5:12]
+     4 │ [turn]
+     5 │ provider = "host"
+       ·            ───┬──
+       ·               ╰── `signaling.ingress` is "cloudflare", which opens no inbound port
+       ╰────
+      help: write provider = "cloudflare" and the key of Cloudflare's TURN, or "own" and the `urls` of
+            your server; or choose another `ingress`
+    "#);
+}
+
+#[test]
+fn turn_of_cloudflare_needs_the_key_and_its_token() {
+    assert_snapshot!(problems("[turn]\nprovider = \"cloudflare\"\nkey_id = { env = \"ID\" }\n"), @r#"
+      × a setting is missing
+       ╭─[peersync.toml:2:12]
+     1 │ [turn]
+     2 │ provider = "cloudflare"
+       ·            ──────┬─────
+       ·                  ╰── this needs `turn.api_token`
+     3 │ key_id = { env = "ID" }
+       ╰────
+      help: write `api_token = { env = "CLOUDFLARE_TURN_API_TOKEN" }` in [turn] and set the variable;
+            the Cloudflare dashboard shows it under Realtime when you create a TURN key
+    "#);
+    assert_eq!(summaries("[turn]\nstun = [\"turn:turn.example.org\"]\n"), ["turn.stun.0: invalid value"]);
+}
+
+#[test]
+fn settings_of_another_turn_provider_are_ignored_or_explained() {
+    let own = "urls = [\"turn:turn.example.org\"]\nsecret = { env = \"X\" }\n";
+    let cloudflare = "key_id = { env = \"X\" }\napi_token = { env = \"X\" }\n";
+    for provider in ["host", "own", "cloudflare", "none"] {
+        let text = format!("[turn]\nprovider = \"{provider}\"\n{own}{cloudflare}");
+        assert_eq!(summaries(&text), [""; 0], "{provider}: a stage may choose another provider than the rest");
+    }
+    assert_eq!(summaries("[turn]\nprovider = \"own\"\n"), ["turn.provider: a setting is missing"]);
+    let named = ["turn.key_id: a setting is missing", "turn.api_token: a setting is missing"];
+    assert_eq!(summaries(&format!("[turn]\n{cloudflare}")), named);
+}
+
+#[test]
 fn certificates_must_be_in_us_east_1() {
     assert_snapshot!(problems(
         "[site]\ndomain = \"call.example.org\"\ncertificate_arn = \"arn:aws:acm:eu-central-1:123456789012:certificate/0123\"\n"

@@ -10,10 +10,12 @@ pub struct TableAccess {
     pub actions: &'static [&'static str],
     /// Whether the actions are on the table's index instead of the table itself.
     pub index: bool,
+    /// What the partition keys of the items must begin with; `None` for all items.
+    pub keys: Option<&'static str>,
 }
 
 const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAccess {
-    TableAccess { table, actions, index: false }
+    TableAccess { table, actions, index: false, keys: None }
 }
 
 const SIGNUP: &[TableAccess] = &[on("Users", &["PutItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
@@ -25,7 +27,7 @@ const LOGIN: &[TableAccess] = &[
 ];
 
 const FRIENDS: &[TableAccess] = &[
-    TableAccess { table: "Users", actions: &["Query"], index: true },
+    TableAccess { table: "Users", actions: &["Query"], index: true, keys: None },
     on("Users", &["GetItem", "BatchGetItem", "ConditionCheckItem"]),
     on("UserConnections", &["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"]),
     on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
@@ -36,8 +38,15 @@ const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["Ge
 /// The signaling server reads rooms and friendships.
 const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
 
-/// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`) or of the signaling server
-/// (`signal`); empty for any other name.
+/// What the partition keys of the relay's counters begin with: one item for each month, with the bytes that were relayed.
+pub const RELAY_USAGE: &str = "relay-usage#";
+
+/// The relay counts what it has relayed in a month, so that a restart does not forget it.
+const RELAY: &[TableAccess] =
+    &[TableAccess { table: "Ephemeral", actions: &["GetItem", "UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
+
+/// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`), of the signaling server
+/// (`signal`) or of the relay (`relay`); empty for any other name.
 pub fn tables(program: &str) -> &'static [TableAccess] {
     match program {
         "signup" => SIGNUP,
@@ -45,6 +54,7 @@ pub fn tables(program: &str) -> &'static [TableAccess] {
         "friends" => FRIENDS,
         "rooms" => ROOMS,
         "signal" => SIGNAL,
+        "relay" => RELAY,
         _ => &[],
     }
 }

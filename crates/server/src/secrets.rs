@@ -5,11 +5,11 @@
 mod live;
 mod rotation;
 
-use crate::settings::{Function, MailProvider, Settings};
+use crate::settings::{Function, MailProvider, Settings, TurnProvider};
 
 pub use crate::secret::Secret;
 pub use live::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretReader};
-pub use rotation::{Former, PREVIOUS, PREVIOUS_SECONDS, SETTLED_SECONDS};
+pub use rotation::{Former, PREVIOUS, PREVIOUS_SECONDS, SETTLED_SECONDS, TURN_PREVIOUS_SECONDS};
 
 /// The secrets of the stack that a program needs.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,16 @@ pub struct Secrets {
     pub emailjs_private_key: Option<Secret>,
     /// The secret shared with the TURN server.
     pub turn_secret: Option<Secret>,
+    /// When `turn_secret` was written, in seconds since 1970; 0 if that is unknown.
+    pub turn_secret_written: i64,
+    /// The secret shared with the TURN server before the last rotation.
+    pub turn_secret_previous: Option<Secret>,
+    /// When `turn_secret_previous` was written, in seconds since 1970; 0 if that is unknown.
+    pub turn_secret_previous_written: i64,
+    /// The id of the key of Cloudflare's TURN.
+    pub turn_key_id: Option<Secret>,
+    /// The API token of that key.
+    pub turn_api_token: Option<Secret>,
     /// The token of the Cloudflare Tunnel.
     pub tunnel_token: Option<Secret>,
     /// The key by which the edge proves itself.
@@ -56,7 +66,7 @@ impl Secrets {
     /// Returns the names (without the prefix) that a program reads. Its role allows exactly these.
     pub fn names(settings: &Settings) -> Vec<&'static str> {
         let mut names = Vec::new();
-        if settings.proxy_key.is_none() {
+        if settings.proxy_key.is_none() && settings.function.behind_edge() {
             names.extend(["origin-key", "origin-key-previous"]);
         }
         if settings.function.mails() {
@@ -69,8 +79,15 @@ impl Secrets {
         if settings.function.tickets() {
             names.extend(["ticket-key", "ticket-key-previous"]);
         }
-        if matches!(settings.function, Function::Rooms | Function::All) {
-            names.push("turn-secret");
+        if settings.function == Function::Relay {
+            names.extend(["turn-secret", "turn-secret-previous"]);
+        } else if settings.function.issues_relay_credentials() {
+            match settings.turn.provider {
+                TurnProvider::Host => names.extend(["turn-secret", "turn-secret-previous"]),
+                TurnProvider::Own => names.push("turn-secret"),
+                TurnProvider::Cloudflare => names.extend(["turn-key-id", "turn-api-token"]),
+                TurnProvider::None => {}
+            }
         }
         if settings.tunnel_file.is_some() {
             names.push("tunnel-token");
@@ -100,7 +117,16 @@ impl Secrets {
         let secret = match name {
             "smtp-pass" => &mut self.smtp_pass,
             "emailjs-private-key" => &mut self.emailjs_private_key,
-            "turn-secret" => &mut self.turn_secret,
+            "turn-secret" => {
+                self.turn_secret_written = written;
+                &mut self.turn_secret
+            }
+            "turn-secret-previous" => {
+                self.turn_secret_previous_written = written;
+                &mut self.turn_secret_previous
+            }
+            "turn-key-id" => &mut self.turn_key_id,
+            "turn-api-token" => &mut self.turn_api_token,
             "tunnel-token" => &mut self.tunnel_token,
             "origin-key" => &mut self.origin_key,
             "origin-key-previous" => &mut self.origin_key_previous,
@@ -145,7 +171,18 @@ mod tests {
         assert_eq!(signup, [&origin[..], &["smtp-pass"]].concat());
         assert_eq!(names(&[("PEERSYNC_FUNCTION", "login"), ("MAIL_PROVIDER", "ses")]), origin);
         let rooms = names(&[("PEERSYNC_FUNCTION", "rooms"), ("MAIL_PROVIDER", "smtp")]);
-        assert_eq!(rooms, [&origin[..], &ticket, &["turn-secret"]].concat());
+        assert_eq!(rooms, [&origin[..], &ticket].concat());
+        for (provider, own) in [
+            ("none", &[][..]),
+            ("host", &["turn-secret", "turn-secret-previous"]),
+            ("own", &["turn-secret"]),
+            ("cloudflare", &["turn-key-id", "turn-api-token"]),
+        ] {
+            let of = |function| names(&[("PEERSYNC_FUNCTION", function), ("TURN_PROVIDER", provider)]);
+            assert_eq!(of("rooms"), [&origin[..], &ticket, own].concat());
+            assert_eq!(of("login"), origin, "only what issues the credentials reads the secret");
+            assert_eq!(of("relay"), ["turn-secret", "turn-secret-previous"], "the relay reads nothing else");
+        }
         assert_eq!(names(&[("PEERSYNC_FUNCTION", "signal")]), [origin, ticket].concat());
         let proxied = [("PEERSYNC_FUNCTION", "signal"), ("PROXY_KEY", "k"), ("TUNNEL_FILE", "/t")];
         assert_eq!(names(&proxied), [&ticket[..], &["tunnel-token"]].concat());

@@ -1,10 +1,14 @@
 //! Settings of the programs, read once at the start from environment variables. `local` fills the same structure
 //! directly.
 
+mod turn;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
+
+pub use turn::{CLOUDFLARE_URL, TurnProvider, TurnSettings};
 
 /// Why the environment is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +49,8 @@ pub struct Settings {
     pub parameter_prefix: String,
     /// How mail is sent.
     pub mail: MailSettings,
-    /// The URLs of the TURN servers, given to browsers with time-limited credentials.
-    pub turn_urls: Vec<String>,
+    /// The STUN and TURN servers that browsers are told.
+    pub turn: TurnSettings,
     /// The maximum number of people in a room. Default 4.
     pub room_capacity: u32,
     /// The address on which the signaling server listens. Default `0.0.0.0:8080`.
@@ -72,6 +76,8 @@ pub enum Function {
     Rooms,
     /// The signaling server.
     Signal,
+    /// The STUN and TURN server beside it.
+    Relay,
     /// All in one process.
     All,
 }
@@ -87,6 +93,16 @@ impl Function {
         matches!(self, Self::Rooms | Self::Signal | Self::All)
     }
 
+    /// Returns whether it issues credentials for the TURN server.
+    pub fn issues_relay_credentials(self) -> bool {
+        matches!(self, Self::Rooms | Self::All)
+    }
+
+    /// Returns whether it believes the edge about the address of a client.
+    pub fn behind_edge(self) -> bool {
+        self != Self::Relay
+    }
+
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "signup" => Self::Signup,
@@ -94,6 +110,7 @@ impl Function {
             "friends" => Self::Friends,
             "rooms" => Self::Rooms,
             "signal" => Self::Signal,
+            "relay" => Self::Relay,
             "all" => Self::All,
             _ => return None,
         })
@@ -234,7 +251,7 @@ impl Settings {
             allowed_origins: variables.list("ALLOWED_ORIGINS"),
             parameter_prefix: variables.or("PARAMETER_PREFIX", &format!("/peersync/{stack}")),
             mail: variables.mail()?,
-            turn_urls: variables.list("TURN_URLS"),
+            turn: variables.turn()?,
             room_capacity: variables.parsed("ROOM_CAPACITY", "a number", 4, |text| text.parse().ok())?,
             listen: variables.parsed(
                 "LISTEN",
@@ -352,9 +369,13 @@ mod tests {
     fn error_names_the_variable_but_not_its_value() {
         assert_eq!(read(&[("PEERSYNC_STACK", "a")]), Err(SettingError::Missing("SITE_URL")));
         let base = [("PEERSYNC_STACK", "a"), ("SITE_URL", "https://a.example")];
-        for (name, value) in
-            [("MAIL_PROVIDER", "pigeon"), ("SMTP_PORT", "70000"), ("SMTP_TLS", "maybe"), ("PEERSYNC_FUNCTION", "x")]
-        {
+        for (name, value) in [
+            ("MAIL_PROVIDER", "pigeon"),
+            ("SMTP_PORT", "70000"),
+            ("SMTP_TLS", "maybe"),
+            ("PEERSYNC_FUNCTION", "x"),
+            ("TURN_PROVIDER", "twilio"),
+        ] {
             let error = read(&[base[0], base[1], (name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
             assert!(!error.to_string().contains(value), "a value is repeated: {error}");

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use peersync_server::secrets::Secret;
 use peersync_server::secrets::Secrets;
-use peersync_server::settings::{Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables};
+use peersync_server::settings::{
+    Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables, TurnProvider, TurnSettings,
+};
 
 use peersync_config::Config;
 
@@ -35,13 +37,20 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
             },
             ..MailSettings::default()
         },
-        turn_urls: config.turn.urls.clone(),
+        turn: turn(config),
         room_capacity: config.signaling.room_capacity,
         listen: ([127, 0, 0, 1], 0).into(),
         proxy_key: None,
         tunnel_file: None,
         stack,
     }
+}
+
+/// Returns the TURN servers of the configuration.
+fn turn(config: &Config) -> TurnSettings {
+    let urls = config.turn.urls.clone();
+    let provider = if urls.is_empty() { TurnProvider::None } else { TurnProvider::Own };
+    TurnSettings { provider, urls, ..TurnSettings::default() }
 }
 
 /// Returns the configuration of a stack in an AWS emulator: its functions send mail to the sink, and its pages are at

@@ -22,3 +22,4 @@ mod secrets;
 mod ses;
 mod smtp;
 mod support;
+mod turn;

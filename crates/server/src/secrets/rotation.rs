@@ -8,11 +8,15 @@
 //! the one that CloudFront sends as the previous one; it changes CloudFront once both are known, and deletes the
 //! previous one when the new one has reached the whole edge. So the previous one is valid as long as it exists.
 //!
+//! **TURN secret** of the relay on the host. As the ticket key, but credentials are valid for an hour, and so is the
+//! previous secret.
+//!
 //! **Without a previous one**, after somebody deleted a parameter and the deployer created it again, a program accepts
 //! the keys that it has read itself for another [`PREVIOUS_SECONDS`].
 
 use super::{Secret, Secrets, SecretsError};
 use crate::tickets::{TicketKey, TicketKeys};
+use crate::turn_credentials::TURN_SECONDS;
 
 /// What is appended to the name of a key for the parameter with the previous one.
 pub const PREVIOUS: &str = "-previous";
@@ -23,6 +27,9 @@ pub const SETTLED_SECONDS: i64 = 60;
 /// [`SETTLED_SECONDS`] after the rotation, or as much later by a function that has not read the new key until then, and
 /// is valid for another minute; the rest is for clocks that differ.
 pub const PREVIOUS_SECONDS: i64 = 600;
+/// The number of seconds for which the previous TURN secret is accepted: the last credentials that it signs, as long after
+/// the rotation as the last ticket, are valid for [`TURN_SECONDS`].
+pub const TURN_PREVIOUS_SECONDS: i64 = TURN_SECONDS + PREVIOUS_SECONDS;
 /// The maximum number of replaced keys of one kind that a program remembers.
 const MAX_FORMER: usize = 4;
 
@@ -32,6 +39,7 @@ const MAX_FORMER: usize = 4;
 pub struct Former {
     origin_keys: Vec<(Secret, i64)>,
     ticket_keys: Vec<(Secret, i64)>,
+    turn_secrets: Vec<(Secret, i64)>,
 }
 
 impl Secrets {
@@ -62,6 +70,30 @@ impl Secrets {
         Ok(TicketKeys::new(issuer, signing, older))
     }
 
+    /// Returns the secrets with which credentials for the TURN server are accepted at the time `now` (in seconds since
+    /// 1970), the current one first.
+    pub fn turn_secrets(&self, now: i64) -> Vec<&Secret> {
+        let previous = self.turn_secret_previous.as_ref();
+        let previous = previous.filter(|_| now < self.turn_secret_previous_written + TURN_PREVIOUS_SECONDS);
+        let former = valid(&self.former.turn_secrets, now).rev();
+        let mut accepted: Vec<&Secret> = Vec::new();
+        for secret in self.turn_secret.iter().chain(previous).chain(former) {
+            if !accepted.contains(&secret) {
+                accepted.push(secret);
+            }
+        }
+        accepted
+    }
+
+    /// Returns the secret that signs credentials for the TURN server at the time `now` (in seconds since 1970): the
+    /// current one, once every verifier has read it.
+    pub fn turn_signing_secret(&self, now: i64) -> Option<&Secret> {
+        let settled = now >= self.turn_secret_written + SETTLED_SECONDS;
+        let accepted = self.turn_secrets(now);
+        let older = accepted.get(1).filter(|_| !settled);
+        older.or(accepted.first()).copied()
+    }
+
     /// Returns what holds after these secrets were read at the time `now`, when `old` held before. A parameter that is
     /// gone keeps its value: somebody has deleted it, and the deployer will create it again. So does a ticket key that
     /// is not one.
@@ -69,12 +101,19 @@ impl Secrets {
         if self.ticket_key.is_none() || (self.ticket_keys("", now).is_err() && old.ticket_keys("", now).is_ok()) {
             (self.ticket_key, self.ticket_key_written) = (old.ticket_key.clone(), old.ticket_key_written);
         }
-        self.former.ticket_keys = replaced(&old.former.ticket_keys, &old.ticket_key, &self.ticket_key, now);
+        let end = now + PREVIOUS_SECONDS;
+        self.former.ticket_keys = replaced(&old.former.ticket_keys, [&old.ticket_key, &self.ticket_key], now, end);
         keep(&mut self.origin_key, &old.origin_key);
-        self.former.origin_keys = replaced(&old.former.origin_keys, &old.origin_key, &self.origin_key, now);
+        self.former.origin_keys = replaced(&old.former.origin_keys, [&old.origin_key, &self.origin_key], now, end);
+        if self.turn_secret.is_none() {
+            (self.turn_secret, self.turn_secret_written) = (old.turn_secret.clone(), old.turn_secret_written);
+        }
+        let end = now + TURN_PREVIOUS_SECONDS;
+        self.former.turn_secrets = replaced(&old.former.turn_secrets, [&old.turn_secret, &self.turn_secret], now, end);
         keep(&mut self.smtp_pass, &old.smtp_pass);
         keep(&mut self.emailjs_private_key, &old.emailjs_private_key);
-        keep(&mut self.turn_secret, &old.turn_secret);
+        keep(&mut self.turn_key_id, &old.turn_key_id);
+        keep(&mut self.turn_api_token, &old.turn_api_token);
         keep(&mut self.tunnel_token, &old.tunnel_token);
         self
     }
@@ -85,6 +124,9 @@ impl Secrets {
             ("smtp-pass", &self.smtp_pass, &other.smtp_pass),
             ("emailjs-private-key", &self.emailjs_private_key, &other.emailjs_private_key),
             ("turn-secret", &self.turn_secret, &other.turn_secret),
+            ("turn-secret-previous", &self.turn_secret_previous, &other.turn_secret_previous),
+            ("turn-key-id", &self.turn_key_id, &other.turn_key_id),
+            ("turn-api-token", &self.turn_api_token, &other.turn_api_token),
             ("tunnel-token", &self.tunnel_token, &other.tunnel_token),
             ("origin-key", &self.origin_key, &other.origin_key),
             ("origin-key-previous", &self.origin_key_previous, &other.origin_key_previous),
@@ -105,11 +147,12 @@ fn keep(new: &mut Option<Secret>, old: &Option<Secret>) {
     }
 }
 
-/// Returns the former keys with `old`, if `new` has replaced it.
-fn replaced(former: &[(Secret, i64)], old: &Option<Secret>, new: &Option<Secret>, now: i64) -> Vec<(Secret, i64)> {
+/// Returns the former keys that are still valid, and until `end` the old one of `keys`, if the new one has replaced it.
+fn replaced(former: &[(Secret, i64)], keys: [&Option<Secret>; 2], now: i64, end: i64) -> Vec<(Secret, i64)> {
+    let [old, new] = keys;
     let mut former: Vec<_> = former.iter().filter(|(_, end)| now < *end).cloned().collect();
     if let Some(old) = old.as_ref().filter(|_| old != new) {
-        former.push((old.clone(), now + PREVIOUS_SECONDS));
+        former.push((old.clone(), end));
     }
     former.drain(..former.len().saturating_sub(MAX_FORMER));
     former
@@ -203,6 +246,47 @@ mod tests {
     fn ticket_key_of_another_form_does_not_replace_a_valid_one() {
         let broken = Secrets { ticket_key: Some(Secret::new("short")), ..first() }.succeeding(&first(), NOW);
         assert_eq!(verified(&broken, &signed(&first(), NOW), NOW), None);
+    }
+
+    #[test]
+    fn turn_secret_is_rotated_without_a_gap() {
+        let before = Secrets { turn_secret: key('a'), ..Secrets::default() };
+        let after = Secrets {
+            turn_secret: key('b'),
+            turn_secret_written: NOW,
+            turn_secret_previous: key('a'),
+            turn_secret_previous_written: NOW,
+            ..Secrets::default()
+        };
+        let (old, new) = (key('a').unwrap(), key('b').unwrap());
+        assert_eq!(
+            after.turn_signing_secret(NOW + SETTLED_SECONDS - 1),
+            Some(&old),
+            "not every relay knows the new one"
+        );
+        assert_eq!(after.turn_signing_secret(NOW + SETTLED_SECONDS), Some(&new));
+        let last_use = NOW + SETTLED_SECONDS + TURN_SECONDS;
+        assert_eq!(
+            after.turn_secrets(last_use),
+            [&new, &old],
+            "credentials of an hour end while their secret is accepted"
+        );
+        assert_eq!(after.turn_secrets(NOW + TURN_PREVIOUS_SECONDS), [&new]);
+        let read = after.clone().succeeding(&before, NOW);
+        assert_eq!(read.turn_secrets(NOW), [&new, &old], "the one that was read before is the previous one");
+        assert_eq!(before.turn_signing_secret(NOW), Some(&old));
+        assert_eq!(Secrets::default().turn_signing_secret(NOW), None);
+    }
+
+    #[test]
+    fn turn_secret_created_again_after_deletion_is_settled_like_a_rotation() {
+        let before = Secrets { turn_secret: key('a'), ..Secrets::default() };
+        let gone = Secrets::default().succeeding(&before, NOW - 30);
+        assert_eq!(gone.turn_signing_secret(NOW), key('a').as_ref(), "a deleted secret stays in use");
+        let again = Secrets { turn_secret: key('b'), turn_secret_written: NOW, ..Secrets::default() };
+        let again = again.succeeding(&gone, NOW);
+        assert_eq!(again.turn_signing_secret(NOW + 59), key('a').as_ref(), "others know only the old one");
+        assert_eq!(again.turn_signing_secret(NOW + 60), key('b').as_ref());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use peersync_server::access::{TableAccess, tables};
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::Settings;
 
-use peersync_config::{Config, Ingress, MailProvider};
+use peersync_config::{Config, Ingress, MailProvider, TurnProvider};
 
 /// The AWS access of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct Access {
     pub ses: bool,
 }
 
-/// Returns the access of a function (`signup`, `login`, `friends` or `rooms`) or of the signaling server (`signal`).
+/// Returns the access of a function (`signup`, `login`, `friends` or `rooms`) of the signaling server (`signal`) or of
+/// the relay (`relay`).
 pub fn function_permissions(config: &Config, function: &str) -> Access {
     let settings = settings(config, function);
     let mails = settings.as_ref().is_some_and(|settings| settings.function.mails());
@@ -36,12 +37,19 @@ fn settings(config: &Config, function: &str) -> Option<Settings> {
         MailProvider::Emailjs => "emailjs",
         MailProvider::Ses => "ses",
     };
+    let turn = match config.turn_provider() {
+        TurnProvider::Host => "host",
+        TurnProvider::Own => "own",
+        TurnProvider::Cloudflare => "cloudflare",
+        TurnProvider::None => "none",
+    };
     let (ingress, is_host) = (config.signaling.ingress, function == "signal");
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_FUNCTION" => Some(function.to_owned()),
         "PROXY_KEY" if is_host && ingress != Ingress::Cloudfront => Some("any".to_owned()),
         "TUNNEL_FILE" if is_host && ingress == Ingress::Cloudflare => Some("any".to_owned()),
         "MAIL_PROVIDER" => Some(provider.to_owned()),
+        "TURN_PROVIDER" => Some(turn.to_owned()),
         // Required by the settings, but their values do not matter for the access.
         "PEERSYNC_STACK" | "SITE_URL" => Some("any".to_owned()),
         _ => None,
@@ -80,6 +88,26 @@ mod tests {
     }
 
     #[test]
+    fn only_rooms_and_relay_read_what_their_turn_provider_needs() {
+        let mut config = Config::default();
+        let mut of = |provider, program: &str| {
+            config.turn.provider = Some(provider);
+            let parameters = function_permissions(&config, program).parameters;
+            parameters.into_iter().filter(|name| name.starts_with("turn-")).collect::<Vec<_>>()
+        };
+        let pair = ["turn-secret", "turn-secret-previous"];
+        assert_eq!(of(TurnProvider::Host, "rooms"), pair);
+        assert_eq!(of(TurnProvider::Host, "relay"), pair);
+        assert_eq!(of(TurnProvider::Own, "rooms"), ["turn-secret"]);
+        assert_eq!(of(TurnProvider::Cloudflare, "rooms"), ["turn-key-id", "turn-api-token"]);
+        assert!(of(TurnProvider::None, "rooms").is_empty());
+        for program in ["signup", "login", "friends", "signal"] {
+            assert!(of(TurnProvider::Host, program).is_empty(), "{program}");
+        }
+        assert_eq!(function_permissions(&Config::default(), "relay").parameters, pair, "and nothing else");
+    }
+
+    #[test]
     fn only_functions_that_send_mail_have_access_to_the_mail_provider() {
         let mut config = Config::default();
         config.mail.provider = MailProvider::Ses;
@@ -93,7 +121,7 @@ mod tests {
 
     #[test]
     fn no_program_may_scan_or_manage_tables() {
-        for function in FUNCTIONS.into_iter().chain(["signal"]) {
+        for function in FUNCTIONS.into_iter().chain(["signal", "relay"]) {
             for table in function_permissions(&Config::default(), function).tables {
                 for action in table.actions {
                     assert!(action.ends_with("Item") || *action == "Query", "{function} {action}");
