@@ -59,8 +59,8 @@ fn publish(folder: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
 /// Puts the programs of this folder, and their packages, where the deployer includes them from; returns the expression
 /// that does so.
 fn embedded(folder: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
-    let (api, signal) = (program(folder, out, "api")?, program(folder, out, "signal")?);
-    Ok(format!("Programs::Embedded {{ api: {api}, signal: {signal} }}"))
+    let [api, signal, relay] = ["api", "signal", "relay"].map(|name| program(folder, out, name));
+    Ok(format!("Programs::Embedded {{ api: {}, signal: {}, relay: {} }}", api?, signal?, relay?))
 }
 
 fn program(folder: &Path, out: &Path, name: &str) -> Result<String, Box<dyn Error>> {

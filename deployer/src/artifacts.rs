@@ -23,7 +23,7 @@ static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
 enum Programs {
     /// Inside this program, which is a release.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
-    Embedded { api: Program, signal: Program },
+    Embedded { api: Program, signal: Program, relay: Program },
     /// Built on demand from the checkout in this folder.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
     Development(&'static str),
@@ -31,14 +31,14 @@ enum Programs {
 
 static PROGRAMS: Programs = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// Returns the server programs, `api` and `signal`. A development build first builds those that are missing or older
+/// Returns the server programs, `api`, `signal` and `relay`. A development build first builds those that are missing or older
 /// than their sources, after it has called `building`; that takes up to a minute.
 ///
 /// # Errors
 /// A development build cannot build or read them.
-pub fn programs(building: impl FnOnce()) -> Result<[Program; 2], ResourceError> {
+pub fn programs(building: impl FnOnce()) -> Result<[Program; 3], ResourceError> {
     match &PROGRAMS {
-        Programs::Embedded { api, signal } => Ok([*api, *signal]),
+        Programs::Embedded { api, signal, relay } => Ok([*api, *signal, *relay]),
         Programs::Development(workspace) => development::programs(Path::new(workspace), building),
     }
 }
@@ -52,8 +52,8 @@ pub fn all(building: impl FnOnce()) -> Result<&'static Artifacts, ResourceError>
     if let Some(all) = ALL.get() {
         return Ok(all);
     }
-    let [api, signal] = programs(building)?;
-    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, routes: peersync_api::routes().to_vec() }))
+    let [api, signal, relay] = programs(building)?;
+    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, relay, routes: peersync_api::routes().to_vec() }))
 }
 
 /// Returns what is enough to find and remove a stack: everything but the content of the server programs.
@@ -62,6 +62,7 @@ pub fn without_programs() -> &'static Artifacts {
         pages: pages(),
         api: Program { name: "api", ..Program::default() },
         signal: Program { name: "signal", ..Program::default() },
+        relay: Program { name: "relay", ..Program::default() },
         routes: peersync_api::routes().to_vec(),
     });
     &WITHOUT

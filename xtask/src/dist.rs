@@ -16,7 +16,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile of the programs that the deployer carries.
 const PROFILE: &str = "runtime";
 /// The server programs.
-const PROGRAMS: [&str; 2] = ["api", "signal"];
+const PROGRAMS: [&str; 3] = ["api", "signal", "relay"];
 
 /// Builds the release and checks it.
 ///

@@ -34,7 +34,7 @@ impl Authority for StackAuthority {
         let now = self.clock.now();
         let holder = check_username(username, now)?;
         let secrets = self.secrets.known()?;
-        let passwords = secrets.turn_secret.iter().map(|secret| password(secret.reveal(), username)).collect();
+        let passwords = secrets.turn_secrets(now).iter().map(|secret| password(secret.reveal(), username)).collect();
         Some(Grant { passwords, holder: number(holder), allocations: quota(holder.kind) })
     }
 }
@@ -73,6 +73,23 @@ mod tests {
         assert_eq!(authority("north", 4600).grant(&given.username), None);
         let other = authority("south", 1000).grant(&given.username).unwrap();
         assert_ne!(other.passwords, grant.passwords, "another stack's credentials prove nothing");
+    }
+
+    #[test]
+    fn both_secrets_are_accepted_while_one_takes_the_place_of_the_other() {
+        let secrets = Secrets {
+            turn_secret: Some(Secret::new("new")),
+            turn_secret_written: 1000,
+            turn_secret_previous: Some(Secret::new("old")),
+            turn_secret_previous_written: 1000,
+            ..Secrets::default()
+        };
+        let authority = StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(1010));
+        for secret in ["new", "old"] {
+            let given = turn_credentials(secret, 1010, &TurnHolder::Room("r"));
+            let passwords = authority.grant(&given.username).unwrap().passwords;
+            assert!(passwords.iter().any(|password| password == given.password.reveal()), "{secret}");
+        }
     }
 
     #[test]

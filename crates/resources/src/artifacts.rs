@@ -18,6 +18,8 @@ pub struct Artifacts {
     pub api: Program,
     /// The signaling server, compressed.
     pub signal: Program,
+    /// The relay, compressed.
+    pub relay: Program,
     /// The routes of the API.
     pub routes: Vec<Route>,
 }

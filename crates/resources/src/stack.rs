@@ -107,6 +107,7 @@ static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new
         pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
         api: Program { name: "api", ..Program::default() },
         signal: Program { name: "signal", ..Program::default() },
+        relay: Program { name: "relay", ..Program::default() },
         routes: vec![
             route("GET", "/friends", "friends"),
             route("DELETE", "/friends/{email}", "friends"),

@@ -1,6 +1,7 @@
 //! Settings of the programs, read once at the start from environment variables. `local` fills the same structure
 //! directly.
 
+mod relay;
 mod turn;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
+pub use relay::{Files, RelaySettings};
 pub use turn::{CLOUDFLARE_URL, TurnProvider, TurnSettings};
 
 /// Why the environment is not usable.

@@ -12,15 +12,25 @@ use peersync_resources::Program;
 
 use super::package::{self, Package};
 
+/// The names of the programs.
+const PROGRAMS: [&str; 3] = ["api", "signal", "relay"];
 /// What the programs are built from, below the checkout.
-const SOURCES: [&str; 7] =
-    ["crates/server", "crates/api", "crates/signal", "crates/websocket", "runtime", "vendor", "Cargo.lock"];
+const SOURCES: [&str; 8] = [
+    "crates/server",
+    "crates/api",
+    "crates/relay",
+    "crates/signal",
+    "crates/websocket",
+    "runtime",
+    "vendor",
+    "Cargo.lock",
+];
 
 /// Returns the programs beside this one; builds them first if they are missing or older than their sources.
 ///
 /// # Errors
 /// They cannot be built or read.
-pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Program; 2], ResourceError> {
+pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Program; 3], ResourceError> {
     let own = env::current_exe().map_err(|error| failed("failed to find this program's own file", error))?;
     let folder = own.parent().unwrap_or(Path::new("."));
     // Test programs are one folder further down.
@@ -29,13 +39,13 @@ pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Pro
         building();
         build(workspace, folder)?;
     }
-    Ok([read(folder, "api")?, read(folder, "signal")?])
+    Ok([read(folder, "api")?, read(folder, "signal")?, read(folder, "relay")?])
 }
 
-/// Whether both programs exist and no source is newer. Without the sources there is nothing to compare with.
+/// Whether all programs exist and no source is newer. Without the sources there is nothing to compare with.
 fn is_current(workspace: &Path, folder: &Path) -> bool {
     let sources = SOURCES.iter().filter_map(|source| newest(&workspace.join(source))).max();
-    let programs = ["api", "signal"].map(|name| modified(&folder.join(name)));
+    let programs = PROGRAMS.map(|name| modified(&folder.join(name)));
     programs.iter().all(|built| built.is_some_and(|built| sources.is_none_or(|changed| changed <= built)))
 }
 
@@ -63,14 +73,14 @@ fn build(workspace: &Path, folder: &Path) -> Result<(), ResourceError> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // With the deployer among the packages, cargo chooses the features with which its dependencies were built.
     cargo.current_dir(workspace).args(["build", "--quiet", "--package", "peersync-deploy", "--package"]);
-    cargo.args(["peersync-runtime", "--bin", "api", "--bin", "signal"]);
+    cargo.args(["peersync-runtime", "--bins"]);
     cargo.args(["--profile", profile]).arg("--target-dir").arg(target);
     let status = cargo.status().map_err(|error| failed("failed to start cargo for the server programs", error))?;
     if !status.success() {
         return Err(failed("failed to build the server programs", format!("cargo ended with {status}")));
     }
     // Cargo leaves the date of a program as it is if none of its sources has really changed; they would look newer.
-    for name in ["api", "signal"] {
+    for name in PROGRAMS {
         let file = fs::File::options().append(true).open(folder.join(name));
         let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
         touched.map_err(|error| failed("failed to find a server program that was just built", error))?;
@@ -110,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A checkout with one source, and a folder with both programs that is this much newer or older.
+    /// A checkout with one source, and a folder with all programs that is this much newer or older.
     fn built(program_age: Option<Duration>) -> (tempfile::TempDir, PathBuf, PathBuf) {
         let temporary = tempfile::tempdir().unwrap();
         let (workspace, folder) = (temporary.path().join("checkout"), temporary.path().join("target/release"));
@@ -118,7 +128,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let source = workspace.join("crates/server/src/lib.rs");
         fs::write(&source, "").unwrap();
-        for name in ["api", "signal"] {
+        for name in PROGRAMS {
             let Some(age) = program_age else { continue };
             fs::write(folder.join(name), name).unwrap();
             let date = modified(&source).unwrap() - age;

@@ -46,11 +46,21 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
     }
 }
 
-/// Returns the TURN servers of the configuration.
+/// Returns the TURN servers of the configuration. Those of the relay in this process are added once it listens.
 fn turn(config: &Config) -> TurnSettings {
-    let urls = config.turn.urls.clone();
-    let provider = if urls.is_empty() { TurnProvider::None } else { TurnProvider::Own };
-    TurnSettings { provider, urls, ..TurnSettings::default() }
+    let provider = match config.turn_provider() {
+        _ if has_relay(config) => TurnProvider::Host,
+        peersync_config::TurnProvider::Own => TurnProvider::Own,
+        peersync_config::TurnProvider::Cloudflare => TurnProvider::Cloudflare,
+        peersync_config::TurnProvider::Host | peersync_config::TurnProvider::None => TurnProvider::None,
+    };
+    TurnSettings { provider, urls: config.turn.urls.clone(), stun: config.turn.stun.clone(), ..TurnSettings::default() }
+}
+
+/// Returns whether the relay runs in this process: in place of that on the host, and also if the stack has none because
+/// its ingress has no inbound port.
+pub fn has_relay(config: &Config) -> bool {
+    config.turn_provider() == peersync_config::TurnProvider::Host || config.lacks_relay()
 }
 
 /// Returns the configuration of a stack in an AWS emulator: its functions send mail to the sink, and its pages are at
@@ -76,16 +86,20 @@ pub fn secrets(config: &Config) -> Secrets {
         origin_key: Some(Secret::new(random_key())),
         ticket_key: Some(Secret::new(random_key())),
         turn_secret: turn_secret(config),
+        turn_key_id: given(config.turn.key_id.as_ref()),
+        turn_api_token: given(config.turn.api_token.as_ref()),
         ..Secrets::default()
     }
 }
 
 /// Returns the secret of the TURN servers that the configuration names, or a new one for the relay of this run.
 fn turn_secret(config: &Config) -> Option<Secret> {
-    if config.turn.urls.is_empty() {
-        return Some(Secret::new(random_key()));
-    }
-    config.turn.secret.as_ref().and_then(|secret| secret.value()).map(Secret::new)
+    if has_relay(config) { Some(Secret::new(random_key())) } else { given(config.turn.secret.as_ref()) }
+}
+
+/// Returns a secret of the configuration, if its variable is set.
+fn given(secret: Option<&peersync_config::Secret>) -> Option<Secret> {
+    secret.and_then(|secret| secret.value()).map(Secret::new)
 }
 
 /// Returns 32 random bytes in base64url, the format of the stack's generated secrets.

@@ -11,6 +11,7 @@ use peersync_server::secrets::LiveSecrets;
 use super::LocalError;
 use super::announce::network_address;
 use super::options::Options;
+use super::programs::has_relay;
 
 /// The port of TURN (RFC 8656, section 18.6). If it is taken, the system chooses another one.
 pub const RELAY_PORT: u16 = 3478;
@@ -29,12 +30,12 @@ pub struct Sockets {
     pub place: String,
 }
 
-/// Opens the relay's sockets, unless the configuration names other TURN servers.
+/// Opens the relay's sockets, unless the configuration chooses another provider.
 ///
 /// # Errors
 /// A port that was asked for cannot be used.
 pub fn listen(options: &Options) -> Result<Option<Sockets>, LocalError> {
-    if !options.config.turn.urls.is_empty() {
+    if !has_relay(&options.config) {
         return Ok(None);
     }
     let host = options.relay_host.unwrap_or(options.host);

@@ -60,7 +60,7 @@ pub async fn run(
     let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
     let mut settings = programs::settings(&options.config, &url, smtp_port);
     let relay = relay::listen(&options)?;
-    settings.turn_urls.extend(relay.iter().flat_map(|sockets| sockets.urls.clone()));
+    settings.turn.urls.extend(relay.iter().flat_map(|sockets| sockets.urls.clone()));
     settings.allowed_origins.extend(other_origins(&options, network, address.port()));
     let mut backend = backend::start(&options, folder.as_ref(), settings, &stop).await?;
     backend.parts.extend(relay.iter().map(|sockets| Part::embedded("Relay", &sockets.place)));

@@ -26,6 +26,7 @@ static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| Artifacts {
     pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
     api: Program { name: "api", ..Program::default() },
     signal: Program { name: "signal", ..Program::default() },
+    relay: Program { name: "relay", ..Program::default() },
     routes: vec![Route { method: "GET", path: "/me".to_owned(), function: "login" }],
 });
 

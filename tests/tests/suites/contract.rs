@@ -109,6 +109,14 @@ static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| {
             package_md5: "f4f4c788b6be2df60284135743009850",
             package_sha256: "G1XPAJ9OWovGSeztHXnTvGtDmKWADjUCKT29RmQuA/o=",
         },
+        relay: Program {
+            name: "relay",
+            elf: b"a relay",
+            elf_sha256: "26072321aa04b5a61017137090a9dad64945df18d296a01902e28c1e1762203c",
+            package: b"a relay",
+            package_md5: "4d815d6cb1a0038b481f3d0935b8995b",
+            package_sha256: "JgcjIaoEtaYQFxNwkKna1klF3xjSlqAZAuKMHhdiIDw=",
+        },
         routes: vec![
             route("GET", "/friends", "friends"),
             route("DELETE", "/friends/{email}", "friends"),

@@ -1,0 +1,257 @@
+//! The relay as a process, as systemd starts and ends it, with a Parameter Store and a database.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the test's failure"
+)]
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::routing::post;
+use axum::{Json, Router};
+use peersync_relay::client::{Answer, Ask, Asker, channel_data};
+use peersync_server::turn_credentials::{TurnHolder, turn_credentials};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// The secret in the Parameter Store.
+const SECRET: &str = "the secret of the relay";
+/// How long something may take.
+const SOON: Duration = Duration::from_secs(30);
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+}
+
+/// A Parameter Store with the relay's secret, or without.
+async fn parameter_store(secret: Option<&'static str>) -> String {
+    let answer = move |body: String| async move {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let names: Vec<&str> = request["Names"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let expected = ["turn-secret", "turn-secret-previous"].map(|name| format!("/peersync/peersync-test/{name}"));
+        assert_eq!(names, expected, "it reads nothing else");
+        let found = secret.map(
+            |value| json!({ "Name": expected[0], "Type": "SecureString", "Value": value, "LastModifiedDate": now() }),
+        );
+        Json(json!({ "Parameters": found.into_iter().collect::<Vec<_>>(), "InvalidParameters": [] }))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    url
+}
+
+/// A database with the table of what expires.
+struct Database(SocketAddr);
+
+impl Database {
+    async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let database = Self(listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let table = json!({
+            "TableName": "peersync-test-Ephemeral", "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{ "AttributeName": "key", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "key", "KeyType": "HASH" }],
+        });
+        database.call("CreateTable", &table).await;
+        database
+    }
+
+    async fn call(&self, operation: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             X-Amz-Target: DynamoDB_20120810.{operation}\r\n\
+             X-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+            self.0,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.0).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    /// Returns the bytes of all months.
+    async fn relayed(&self) -> Option<u64> {
+        let found = self.call("Scan", &json!({ "TableName": "peersync-test-Ephemeral" })).await;
+        let items = found["Items"].as_array().unwrap();
+        assert!(items.iter().all(|item| item["key"]["S"].as_str().unwrap().starts_with("relay-usage#20")), "{found}");
+        items.first().map(|item| item["bytes"]["N"].as_str().unwrap().parse().unwrap())
+    }
+}
+
+/// The program.
+struct Program {
+    child: Child,
+    log: Lines<BufReader<ChildStdout>>,
+    port: u16,
+}
+
+impl Program {
+    /// Starts it with these variables beside the usual ones.
+    async fn start(parameters: &str, database: &Database, variables: &[(&str, &str)]) -> Self {
+        // Free at this moment for TCP, and hardly ever taken for UDP.
+        let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
+        command.env_clear().envs([
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_ENDPOINT_URL_SSM", parameters),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &format!("http://{}", database.0)),
+            ("PEERSYNC_STACK", "peersync-test"),
+            ("SITE_URL", "https://call.example"),
+            ("RELAY_ADDRESS", "192.0.2.1"),
+            ("RELAY_UDP_PORTS", &port.to_string()),
+            ("RELAY_TCP_PORTS", &port.to_string()),
+        ]);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let log = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, log, port }
+    }
+
+    /// Returns the next line of the log with this message.
+    async fn logged(&mut self, message: &str) -> Value {
+        let found = async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                let line: Value = serde_json::from_str(&line).unwrap();
+                if line["message"] == message {
+                    return line;
+                }
+            }
+            panic!("the program ended before it logged {message:?}")
+        };
+        timeout(SOON, found).await.expect("a line in time")
+    }
+
+    async fn client(&self) -> UdpSocket {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(("127.0.0.1", self.port)).await.unwrap();
+        socket
+    }
+
+    /// Ends it as systemd does, and returns its last account of the traffic.
+    async fn end(mut self) -> Value {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        let last = self.logged("usage").await;
+        assert!(timeout(SOON, self.child.wait()).await.unwrap().unwrap().success());
+        last
+    }
+}
+
+fn asker(secret: &str, name: &str) -> Asker {
+    let given = turn_credentials(secret, now(), &TurnHolder::User(name));
+    Asker::new(&given.username, given.password.reveal())
+}
+
+async fn ask(socket: &UdpSocket, asker: &mut Asker, ask: &Ask) -> Answer {
+    let mut packet = [0; 2048];
+    let mut answer = Answer::default();
+    for _ in 0..3 {
+        socket.send(&asker.ask(ask)).await.unwrap();
+        let size = timeout(SOON, socket.recv(&mut packet)).await.unwrap().unwrap();
+        answer = asker.read(&packet[..size]).unwrap();
+        // A nonce of a relay that has ended is stale.
+        if !matches!(answer.code(), Some(401 | 438)) {
+            break;
+        }
+    }
+    answer
+}
+
+#[tokio::test]
+async fn relay_passes_data_on_and_the_traffic_of_the_month_outlives_it() {
+    let (parameters, database) = (parameter_store(Some(SECRET)).await, Database::start().await);
+    let mut program = Program::start(&parameters, &database, &[]).await;
+    let first = program.logged("usage").await;
+    assert_eq!(
+        (&first["target"], &first["relayed_bytes"], &first["budget_spent"]),
+        (&json!("relay"), &json!(0), &json!(0))
+    );
+    let (ada, bob) = (program.client().await, program.client().await);
+    let (mut as_ada, mut as_bob) = (asker(SECRET, "ada@example.org"), asker(SECRET, "bob@example.org"));
+    let at_ada = ask(&ada, &mut as_ada, &Ask::Allocate(None)).await.relayed.unwrap();
+    let at_bob = ask(&bob, &mut as_bob, &Ask::Allocate(None)).await.relayed.unwrap();
+    assert_eq!(at_ada.ip().to_string(), "192.0.2.1");
+    assert_eq!(ask(&ada, &mut as_ada, &Ask::Channel(0x4000, at_bob)).await.refused, None);
+    assert_eq!(ask(&bob, &mut as_bob, &Ask::Channel(0x4000, at_ada)).await.refused, None);
+    let packet = channel_data(0x4000, &[7; 1000]);
+    ada.send(&packet).await.unwrap();
+    let mut received = [0; 2048];
+    let size = timeout(SOON, bob.recv(&mut received)).await.unwrap().unwrap();
+    assert_eq!(received[..size], packet);
+    let foreign =
+        ask(&program.client().await, &mut asker("another secret", "eve@example.org"), &Ask::Allocate(None)).await;
+    assert_eq!(foreign.code(), Some(401));
+    let last = program.end().await;
+    assert_eq!((&last["allocations"], &last["relayed_bytes"], &last["refused"]), (&json!(2), &json!(1032), &json!(1)));
+    assert_eq!(database.relayed().await, Some(1032));
+
+    // What was relayed before counts: with a budget of less, the next one refuses.
+    let mut program = Program::start(&parameters, &database, &[("RELAY_MONTHLY_GB", "0")]).await;
+    assert_eq!(program.logged("usage").await["budget_spent"], json!(1));
+    let refused = ask(&program.client().await, &mut as_ada, &Ask::Allocate(None)).await.refused;
+    assert_eq!(refused, Some((508, "The relay's traffic of this month is used up".to_owned())));
+    program.end().await;
+    assert_eq!(database.relayed().await, Some(1032));
+}
+
+#[tokio::test]
+async fn log_names_nobody_and_strangers_cannot_fill_it() {
+    let (parameters, database) = (parameter_store(Some(SECRET)).await, Database::start().await);
+    let mut program = Program::start(&parameters, &database, &[]).await;
+    program.logged("usage").await;
+    let stranger = program.client().await;
+    for n in 0..200_u8 {
+        let mut packet = Asker::new("", "").ask(&Ask::Binding);
+        packet[usize::from(n) % 20] ^= 0xff;
+        stranger.send(&packet).await.unwrap();
+    }
+    let mut as_ada = asker(SECRET, "ada@example.org");
+    assert!(ask(&program.client().await, &mut as_ada, &Ask::Allocate(None)).await.relayed.is_some());
+    // Nothing but the account comes after the first one.
+    let id = program.child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let mut rest = Vec::new();
+    while let Some(line) = program.log.next_line().await.unwrap() {
+        rest.push(line);
+    }
+    assert_eq!(rest.len(), 2, "{rest:?}");
+    let text = rest.join("\n");
+    for personal in ["ada@", "127.0.0.1", SECRET] {
+        assert!(!text.contains(personal), "{personal} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn without_its_secret_it_says_what_to_do() {
+    let (parameters, database) = (parameter_store(None).await, Database::start().await);
+    let mut program = Program::start(&parameters, &database, &[]).await;
+    let line = program.logged("the relay cannot start").await;
+    assert!(line["error"].as_str().unwrap().contains("turn-secret"), "{line}");
+    assert!(!timeout(SOON, program.child.wait()).await.unwrap().unwrap().success());
+}
+
+#[tokio::test]
+async fn relay_goes_on_without_the_database() {
+    let parameters = parameter_store(Some(SECRET)).await;
+    let nowhere = Database(StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let mut program = Program::start(&parameters, &nowhere, &[]).await;
+    program.logged("listening").await;
+    let mut as_ada = asker(SECRET, "ada@example.org");
+    assert!(ask(&program.client().await, &mut as_ada, &Ask::Allocate(None)).await.relayed.is_some());
+}
