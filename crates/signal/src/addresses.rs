@@ -11,14 +11,7 @@ use peersync_server::client_address::Network;
 /// Connections by address.
 #[derive(Debug, Default)]
 pub struct Addresses {
-    counts: Mutex<HashMap<Network, Count>>,
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    all: usize,
-    /// Those that have not said `hello` yet.
-    greeting: usize,
+    counts: Mutex<HashMap<Network, usize>>,
 }
 
 /// One of the connections that an address may have, released on drop.
@@ -27,53 +20,36 @@ pub struct ConnectionSlot {
     addresses: Arc<Addresses>,
     /// `None` for this machine itself, which is not counted.
     network: Option<Network>,
-    greeting: bool,
 }
 
 impl Addresses {
-    /// Takes a slot for a new connection, or returns `None` if the address has `all` connections already, or `greeting`
-    /// that have not said `hello`.
-    pub fn enter(self: &Arc<Self>, address: IpAddr, all: usize, greeting: usize) -> Option<ConnectionSlot> {
+    /// Takes a slot for a new connection, or returns `None` if the address has `all` connections already.
+    pub fn enter(self: &Arc<Self>, address: IpAddr, all: usize) -> Option<ConnectionSlot> {
         let addresses = Arc::clone(self);
         if address.is_loopback() {
-            return Some(ConnectionSlot { addresses, network: None, greeting: false });
+            return Some(ConnectionSlot { addresses, network: None });
         }
         let network = Network::of(address);
         let mut counts = self.counts.lock();
         let count = counts.entry(network).or_default();
-        if count.all >= all || count.greeting >= greeting {
+        if *count >= all {
             return None;
         }
-        count.all += 1;
-        count.greeting += 1;
+        *count += 1;
         drop(counts);
-        Some(ConnectionSlot { addresses, network: Some(network), greeting: true })
-    }
-}
-
-impl ConnectionSlot {
-    /// Records that the client has said `hello`.
-    pub fn greeted(&mut self) {
-        if std::mem::take(&mut self.greeting) {
-            self.change(|count| count.greeting = count.greeting.saturating_sub(1));
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Count)) {
-        let Some(network) = self.network else { return };
-        if let Entry::Occupied(mut entry) = self.addresses.counts.lock().entry(network) {
-            change(entry.get_mut());
-            if entry.get().all == 0 {
-                entry.remove();
-            }
-        }
+        Some(ConnectionSlot { addresses, network: Some(network) })
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.greeted();
-        self.change(|count| count.all = count.all.saturating_sub(1));
+        let Some(network) = self.network else { return };
+        if let Entry::Occupied(mut entry) = self.addresses.counts.lock().entry(network) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 }
 
@@ -84,7 +60,7 @@ mod tests {
     #[test]
     fn ipv6_neighbours_share_their_slots() {
         let addresses = Arc::new(Addresses::default());
-        let enter = |address: &str| addresses.enter(address.parse().unwrap(), 2, 2);
+        let enter = |address: &str| addresses.enter(address.parse().unwrap(), 2);
         let (first, second) = (enter("2001:db8:1:2::1").unwrap(), enter("2001:db8:1:2:ffff::9").unwrap());
         assert!(enter("2001:db8:1:2::3").is_none());
         assert!(enter("2001:db8:1:3::1").is_some());
@@ -95,15 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn connections_without_hello_have_fewer_slots() {
+    fn loopback_is_not_counted() {
         let addresses = Arc::new(Addresses::default());
-        let enter = || addresses.enter("192.0.2.1".parse().unwrap(), 10, 1);
-        let mut first = enter().unwrap();
-        assert!(enter().is_none());
-        first.greeted();
-        let second = enter().unwrap();
-        drop((first, second));
-        assert!(addresses.counts.lock().is_empty());
-        assert!((0..100).all(|_| addresses.enter("127.0.0.1".parse().unwrap(), 0, 0).is_some()));
+        assert!((0..100).all(|_| addresses.enter("127.0.0.1".parse().unwrap(), 0).is_some()));
     }
 }

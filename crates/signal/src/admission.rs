@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::addresses::ConnectionSlot;
+use crate::greetings::Greeting;
 use crate::keys::Ingress;
 use crate::shared::Shared;
 
@@ -33,6 +34,17 @@ impl OpenSlot {
 #[derive(Debug)]
 pub struct Seat(Arc<Shared>);
 
+/// What an admitted connection holds.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Its place among all connections.
+    pub seat: Seat,
+    /// Its place among those of its address.
+    pub slot: ConnectionSlot,
+    /// Its place among those without `hello`.
+    pub greeting: Greeting,
+}
+
 /// Checks everything that an upgrade needs besides its handshake.
 ///
 /// # Errors
@@ -41,7 +53,7 @@ pub async fn admit(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
     peer: SocketAddr,
-) -> Result<(Seat, ConnectionSlot), Refusal> {
+) -> Result<Admitted, Refusal> {
     let from_edge = shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? == Ingress::Edge;
     let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
     if !origin.is_some_and(|origin| shared.settings.allows_origin(origin)) {
@@ -52,9 +64,10 @@ pub async fn admit(
     }
     let seat = Seat::take(shared).ok_or(Refusal::Full)?;
     let address = client_address(headers, Some(peer.ip()), from_edge).unwrap_or(peer.ip());
-    let (all, greeting) = (shared.limits.per_address, shared.limits.greeting_per_address);
-    let slot = shared.addresses.enter(address, all, greeting).ok_or(Refusal::Address)?;
-    Ok((seat, slot))
+    let limits = &shared.limits;
+    let slot = shared.addresses.enter(address, limits.per_address).ok_or(Refusal::Address)?;
+    let greeting = shared.greetings.enter(address, limits.greeting_per_address, limits.greeting);
+    Ok(Admitted { seat, slot, greeting })
 }
 
 impl Seat {

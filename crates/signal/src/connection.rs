@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use self::farewell::{CloseReason, farewell, reason};
 use self::requests::{Found, Lookup};
-use crate::addresses::ConnectionSlot;
+use crate::greetings::Greeting;
 use crate::outbox::{EndRequest, Work};
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use crate::session::Session;
@@ -60,10 +60,9 @@ struct Client {
 }
 
 /// Serves a client from the upgrade to the close.
-pub async fn serve(shared: Arc<Shared>, mut socket: Socket, mut slot: ConnectionSlot) {
+pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting) {
     let number = shared.next_number();
-    let greeted = greeting::session(&shared, &mut socket, number).await;
-    slot.greeted();
+    let greeted = greeting::session(&shared, &mut socket, number, greeting).await;
     let (session, resumed) = match greeted {
         Ok(greeted) => greeted,
         Err(end) => {
@@ -171,7 +170,9 @@ impl Connection {
         let Client { shared, session, number, .. } = &self.client;
         shared.metrics.closed(reason(&end));
         match &end {
-            CloseReason::Lost | CloseReason::Close(..) => shared.hub.lock().lose(session.peer, *number, shared.now()),
+            CloseReason::Lost | CloseReason::Displaced | CloseReason::Close(..) => {
+                shared.hub.lock().lose(session.peer, *number, shared.now())
+            }
             // Unless another connection has taken the session over.
             CloseReason::Bye | CloseReason::Finish(..) => {
                 let mut hub = shared.hub.lock();

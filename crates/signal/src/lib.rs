@@ -19,6 +19,7 @@ mod bounds;
 mod connection;
 mod directory;
 mod drain;
+mod greetings;
 mod heartbeat;
 mod hub;
 mod ids;

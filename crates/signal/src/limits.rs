@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The limits of one client, one address and the whole server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The timeout from the upgrade to the client's `hello` (Nextcloud's signaling: 2 s).
+    /// The timeout from the upgrade to the client's `hello`. A satellite or a busy phone network needs 2 to 3 s for a
+    /// round trip, and as much again if a packet is lost.
     pub hello: Duration,
     /// The interval between pings of the server, also sent in `welcome` (LiveKit, Galene: 10 s).
     pub heartbeat: Duration,
@@ -47,8 +48,11 @@ pub struct Limits {
     /// The maximum number of connections from one address: an IPv4 address, or an IPv6 network of 64 bits. Loopback is
     /// not counted.
     pub per_address: usize,
-    /// The maximum number of connections from one address before their `hello`.
+    /// The maximum number of connections from one address before their `hello`; then the oldest gives way.
     pub greeting_per_address: usize,
+    /// The maximum number of connections before their `hello`; then the oldest gives way. After a restart all clients
+    /// come back within seconds, and each needs a round trip.
+    pub greeting: usize,
     /// The maximum number of people who wait outside a locked room.
     pub knocking: usize,
     /// The maximum number of friends that one session rings at the same time.
@@ -72,7 +76,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            hello: Duration::from_secs(2),
+            hello: Duration::from_secs(10),
             heartbeat: Duration::from_secs(10),
             dead: Duration::from_secs(30),
             write: Duration::from_secs(5),
@@ -93,6 +97,7 @@ impl Default for Limits {
             sessions_per_user: 20,
             per_address: 200,
             greeting_per_address: 32,
+            greeting: 5000,
             knocking: 8,
             rings_from: 4,
             rings_to: 8,

@@ -13,7 +13,7 @@ use peersync_server::client_address::{FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS}
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
 
-use crate::admission::OpenSlot;
+use crate::admission::{Admitted, OpenSlot};
 use crate::limits::Limits;
 use crate::shared::{Parts, Shared};
 use crate::{admission, connection};
@@ -63,21 +63,22 @@ async fn upgrade(
     headers: HeaderMap,
     handshake: Handshake,
 ) -> Response {
-    let (seat, connection_slot) = match admission::admit(&shared, &headers, peer).await {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            shared.metrics.refused(refusal.reason());
-            return refusal.into_response();
-        }
-    };
+    let Admitted { seat, slot: address_slot, greeting } =
+        match admission::admit(&shared, &headers, peer).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                shared.metrics.refused(refusal.reason());
+                return refusal.into_response();
+            }
+        };
     shared.metrics.upgraded.inc();
     let (response, upgrade) = handshake.accept();
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let socket = Socket::new(upgraded, shared.limits.message_bytes);
-            connection::serve(shared, socket, connection_slot).await;
+            connection::serve(shared, socket, greeting).await;
         }
-        drop((seat, slot));
+        drop((seat, address_slot, slot));
     });
     response
 }

@@ -11,6 +11,7 @@ use peersync_server::store::Store;
 use crate::addresses::Addresses;
 use crate::bounds::Bounds;
 use crate::directory::Directory;
+use crate::greetings::Greetings;
 use crate::heartbeat::Wheel;
 use crate::hub::Hub;
 use crate::keys::Keys;
@@ -44,6 +45,7 @@ pub struct Shared {
     pub(crate) directory: Directory,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) greetings: Arc<Greetings>,
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) connections: AtomicUsize,
     numbers: AtomicU64,
@@ -68,6 +70,7 @@ impl Shared {
             directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
             metrics,
             addresses: Arc::default(),
+            greetings: Arc::default(),
             bounds,
             connections: AtomicUsize::new(0),
             // In an outbox 0 means no connection.

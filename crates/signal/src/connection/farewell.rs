@@ -18,6 +18,9 @@ pub enum CloseReason {
     Lost,
     /// The client said `bye`. The session ends.
     Bye,
+    /// It had not said `hello`, and newer connections took its place. It is dropped at once, so that silent connections
+    /// never exceed their bound.
+    Displaced,
     /// We close it with this code and a last error. A session waits to be resumed.
     Close(u16, Option<Refused>),
     /// We close it with this code and a last error. The session ends.
@@ -27,6 +30,7 @@ pub enum CloseReason {
 /// Sends the last error and a close frame, and lets the client read them.
 pub async fn farewell(socket: &mut Socket, end: CloseReason) {
     let (code, refused) = match end {
+        CloseReason::Displaced => return,
         CloseReason::Lost | CloseReason::Bye => (close::BYE, None),
         CloseReason::Close(code, refused) => (code, refused),
         CloseReason::Finish(code, refused) => (code, Some(refused)),
@@ -71,6 +75,7 @@ pub fn reason(end: &CloseReason) -> &'static str {
     match end {
         CloseReason::Lost => "lost",
         CloseReason::Bye => "bye",
+        CloseReason::Displaced => "displaced",
         CloseReason::Close(code, _) | CloseReason::Finish(code, _) => match *code {
             close::NO_HELLO => "no hello",
             close::TICKET => "ticket",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 use super::farewell::CloseReason;
+use crate::greetings::Greeting;
 use crate::ids::ResumeKey;
 use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
 use crate::relay::{self, Incoming};
@@ -17,9 +18,19 @@ use peersync_websocket::{Frame, Socket};
 /// Waits for the `hello` of connection `number`. Returns its session, and whether it was resumed.
 ///
 /// # Errors
-/// No valid `hello` came in time, or the ticket was refused.
-pub async fn session(shared: &Shared, socket: &mut Socket, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
-    match timeout(shared.limits.hello, hello(socket)).await {
+/// No valid `hello` came in time, the connection had to give way to newer ones, or the ticket was refused.
+pub async fn session(
+    shared: &Shared,
+    socket: &mut Socket,
+    number: u64,
+    mut place: Greeting,
+) -> Result<(Arc<Session>, bool), CloseReason> {
+    let hello = tokio::select! {
+        hello = timeout(shared.limits.hello, hello(socket)) => hello,
+        () = place.displaced() => return Err(CloseReason::Displaced),
+    };
+    drop(place);
+    match hello {
         Ok(hello) => greet(shared, hello?, number).await,
         Err(_) => {
             Err(CloseReason::Close(close::NO_HELLO, Some(Refused(ErrorCode::HelloExpected, "no hello came in time"))))

@@ -76,27 +76,46 @@ async fn ticket_is_accepted_once_within_a_minute_and_only_from_this_stack() {
     }
 }
 
+/// Connects from this address, without `hello`.
+async fn connect_from(world: &World, viewer: &str) -> Result<Client, Error> {
+    let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
+    Client::connect_with(world.address, &headers).await
+}
+
 #[tokio::test]
 async fn connections_per_address_are_limited() {
-    let limits = Limits { per_address: 3, greeting_per_address: 2, ..Limits::default() };
-    let world = World::with(limits).await;
-    let connect = |viewer: &'static str| {
-        let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
-        async move { Client::connect_with(world.address, &headers).await }
-    };
-    let refused = async |viewer: &'static str| {
-        let Err(Error::Http(response)) = connect(viewer).await else { panic!("{viewer} came in") };
-        assert_eq!(response.status(), 429);
-    };
-    let (mut one, mut two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
-    refused("2001:db8::3:1000").await;
+    let world = World::with(Limits { per_address: 2, ..Limits::default() }).await;
+    let connect = |viewer| connect_from(&world, viewer);
+    let (one, _two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
+    let Err(Error::Http(response)) = connect("2001:db8::3:1000").await else { panic!("it came in") };
+    assert_eq!(response.status(), 429);
     let _neighbour = connect("2001:db8:0:1::1:1000").await.unwrap();
-    for client in [&mut one, &mut two] {
+    drop(one);
+    while connect("2001:db8::3:1000").await.is_err() {}
+}
+
+#[tokio::test]
+async fn oldest_connection_without_hello_gives_way() {
+    let limits = Limits { greeting_per_address: 2, greeting: 3, ..Limits::default() };
+    let world = World::with(limits).await;
+    let connect = async |viewer: &str| connect_from(&world, viewer).await.unwrap();
+    let (mut first, mut second) = (connect("192.0.2.1:1000").await, connect("192.0.2.1:1001").await);
+    let mut third = connect("192.0.2.1:1002").await;
+    assert_eq!(first.came().await, Came::Gone, "its network has too many");
+    let mut fourth = connect("192.0.2.2:1000").await;
+    let mut fifth = connect("192.0.2.3:1000").await;
+    assert_eq!(second.came().await, Came::Gone, "all together are too many");
+    for client in [&mut third, &mut fourth, &mut fifth] {
         client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
         client.welcomed().await;
     }
-    let _three = connect("2001:db8::3:1000").await.unwrap();
-    refused("2001:db8::4:1000").await;
+    // Whoever has said hello gives way to nobody.
+    for number in 0..5 {
+        connect(&format!("192.0.2.1:200{number}")).await;
+    }
+    for client in [&mut third, &mut fourth, &mut fifth] {
+        client.settle().await;
+    }
 }
 
 #[tokio::test]
