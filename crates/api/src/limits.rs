@@ -47,6 +47,10 @@ pub struct Limits {
     pub rooms: Limit,
     /// Tickets for one client address. 300 a minute: every reconnection needs one, and an office shares an address.
     pub tickets: Limit,
+    /// Reports of failed connections from one client address. 20 an hour.
+    pub reports: Limit,
+    /// Reports that are logged. 300 an hour; a larger failure is visible in them, and the log stays small.
+    pub reports_in_all: Limit,
 }
 
 impl Default for Limits {
@@ -64,6 +68,8 @@ impl Default for Limits {
             friend_mail_per_address: limit("ask-mail", 10, DAY),
             rooms: limit("room", 60, HOUR),
             tickets: limit("ticket", 300, MINUTE),
+            reports: limit("report", 20, HOUR),
+            reports_in_all: limit("reports", 300, HOUR),
         }
     }
 }

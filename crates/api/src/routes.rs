@@ -25,6 +25,7 @@ mod login;
 mod logout;
 mod me;
 mod remove_friend;
+mod reports;
 mod respond_friend_request;
 mod room;
 mod send_friend_request;
@@ -58,7 +59,7 @@ routes! {
     signup: signup, health;
     login: login, verify, logout, me, change_me, delete_me;
     friends: users, send_friend_request, respond_friend_request, friends, remove_friend, friend_requests, block;
-    rooms: create_room, room, ticket;
+    rooms: create_room, room, ticket, reports;
 }
 
 /// Returns all routes. Each path belongs to one function, which answers `OPTIONS` on it too.

@@ -304,3 +304,79 @@ pub struct IceServer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
+
+/// `POST /reports`: guests need `room`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ReportRequest {
+    /// What stood in the way.
+    pub failure: Failure,
+    /// What the caller's own browser has.
+    #[serde(default)]
+    pub local: Reach,
+    /// What the other one's has.
+    #[serde(default)]
+    pub remote: Reach,
+    /// Id of the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+}
+
+/// Declares an enum whose values have the same name in JSON and in the log.
+macro_rules! words {
+    ($(#[$about:meta])* $kind:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+        pub enum $kind {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+        }
+
+        impl $kind {
+            /// The name, as in JSON.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Why there is no connection.
+    Failure {
+        /// The other browser sent no description.
+        NoAnswer = "no_answer",
+        /// The caller's browser found no address of its own.
+        NoAddresses = "no_addresses",
+        /// The relay's traffic of the month is used up.
+        RelayBudget = "relay_budget",
+        /// There is no STUN or TURN server.
+        NoRelay = "no_relay",
+        /// The caller reaches no STUN or TURN server.
+        NoWayOut = "no_way_out",
+        /// The other one reaches none.
+        TheirNetwork = "their_network",
+        /// Both reach one, and nothing gets through.
+        Blocked = "blocked",
+        /// The API answers, but the WebSocket is refused.
+        SocketRefused = "socket_refused",
+        /// The WebSocket opens, but no welcome comes in time.
+        ServerSlow = "server_slow",
+    }
+}
+
+words! {
+    /// The farthest-reaching kind of ICE candidate of one side.
+    #[derive(Default)]
+    Reach {
+        /// None.
+        #[default]
+        None = "none",
+        /// Addresses of its own.
+        Host = "host",
+        /// Addresses that a STUN server has seen.
+        Srflx = "srflx",
+        /// Addresses of a relay.
+        Relay = "relay",
+    }
+}

@@ -14,6 +14,7 @@ mod emailjs;
 mod enumeration;
 mod friends;
 mod interleavings;
+mod reports;
 mod requests;
 mod roles;
 mod rooms;

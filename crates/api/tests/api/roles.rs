@@ -104,6 +104,10 @@ async fn role_of_rooms_allows_exactly_its_calls() {
     assert_eq!(ada.post("/ticket", json!({ "room": id })).await.0, StatusCode::OK);
     let mut guest = world.browser();
     assert_eq!(guest.post("/ticket", json!({ "room": id, "name": "Gus" })).await.0, StatusCode::OK);
+    let report = json!({ "failure": "blocked", "room": id });
+    for caller in [&mut ada, &mut guest] {
+        assert_eq!(caller.post("/reports", report.clone()).await.0, StatusCode::NO_CONTENT);
+    }
     same(&world, "rooms");
 }
 
