@@ -1,6 +1,7 @@
 //! The whole product on a laptop in one process: DynamoDB, the API, signaling, mail, and an edge that emulates
 //! CloudFront.
 
+mod addresses;
 pub mod announce;
 pub mod backend;
 pub mod certificate;

@@ -105,8 +105,20 @@ impl Product {
 
     /// Sends a request, with the session's cookie if one is given.
     pub async fn call(&self, method: &str, path: &str, cookie: &str, body: Option<Value>) -> Answer {
+        self.call_at(&client(), self.url(), method, (path, cookie), body).await
+    }
+
+    /// Like [`Product::call`], at another address of the product and with a client that trusts it.
+    pub async fn call_at(
+        &self,
+        client: &reqwest::Client,
+        site: &str,
+        method: &str,
+        (path, cookie): (&str, &str),
+        body: Option<Value>,
+    ) -> Answer {
         let method = method.parse().expect("a method");
-        let mut request = client().request(method, format!("{}{path}", self.url())).header("origin", self.url());
+        let mut request = client.request(method, format!("{site}{path}")).header("origin", site);
         if !cookie.is_empty() {
             request = request.header("cookie", cookie);
         }

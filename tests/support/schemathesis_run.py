@@ -56,7 +56,7 @@ def sign_in(base, name):
     letter = next(text for message in messages if email in (text := json.dumps(message)))
     token = re.search(r"#token=([\w-]+)", letter)[1]
     _, headers = call(base, "/api/login/verify", {"token": token, "match": mailed["match"]})
-    return re.search(r"__Host-session=([\w-]+)", " ".join(headers.get_all("Set-Cookie")))[1]
+    return re.search(r"(?:__Host-|peersync-)session=([\w-]+)", " ".join(headers.get_all("Set-Cookie")))[1]
 
 
 def runs(base, folder):

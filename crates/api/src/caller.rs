@@ -9,11 +9,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use peersync_server::client_address::{EdgeProof, Network, client_address, edge_proof};
 use peersync_server::secrets::Secret;
+use peersync_server::settings::Settings;
+use peersync_server::site::Site;
 
 use crate::mail::Language;
 
 /// The cookie of a browser that requested a sign-in mail.
-const BROWSER_COOKIE: &str = "__Host-asked";
+const BROWSER_COOKIE: Cookie = Cookie { secure: "__Host-asked", plain: "peersync-asked" };
 /// Its lifetime in seconds: that of the mail.
 const BROWSER_SECONDS: i64 = 15 * 60;
 
@@ -25,22 +27,28 @@ pub struct SourceAddress(pub IpAddr);
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
+/// The names of a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    /// The name over HTTPS. The prefix makes browsers require `Secure`, this host only and `Path=/`.
+    pub secure: &'static str,
+    /// The name over plain HTTP, which only `local` serves. There no browser keeps a `Secure` cookie from another
+    /// computer, and Safari not even one from `localhost`.
+    pub plain: &'static str,
+}
+
 /// The cookies that the response will set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SetCookies(Arc<Mutex<Vec<HeaderValue>>>);
 
 impl SetCookies {
     /// Sets a cookie that no script can read, and that the browser does not send with a POST from another site.
-    pub(crate) fn set(&self, name: &str, value: &str, seconds: i64) {
-        let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax");
+    fn set(&self, cookie: Cookie, secure: bool, value: &str, seconds: i64) {
+        let (name, only) = if secure { (cookie.secure, "; Secure") } else { (cookie.plain, "") };
+        let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{only}; SameSite=Lax");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             self.lock().push(cookie);
         }
-    }
-
-    /// Removes a cookie.
-    pub(crate) fn clear(&self, name: &str) {
-        self.set(name, "", 0);
     }
 
     /// Moves them into the response headers.
@@ -62,6 +70,8 @@ pub struct Caller {
     headers: HeaderMap,
     source: Option<IpAddr>,
     cookies: SetCookies,
+    /// The site that the request reached; always set by the guard.
+    site: Option<Site>,
 }
 
 impl Caller {
@@ -70,16 +80,37 @@ impl Caller {
             headers: parts.headers.clone(),
             source: parts.extensions.get::<SourceAddress>().map(|source| source.0),
             cookies: parts.extensions.get::<SetCookies>().cloned().unwrap_or_default(),
+            site: parts.extensions.get::<Site>().cloned(),
         }
     }
 
-    /// Returns the cookies that the response will set.
-    pub(crate) fn set_cookies(&self) -> &SetCookies {
-        &self.cookies
+    /// Returns the site that the request reached, with which links in mails begin.
+    pub fn site(&self, settings: &Settings) -> Site {
+        Site::of(settings, self.site.as_ref())
     }
 
-    /// Returns a cookie's value if it has the form of ours: 43 characters of base64url.
-    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+    /// Sets a cookie in the caller's browser.
+    pub(crate) fn set_cookie(&self, cookie: Cookie, value: &str, seconds: i64) {
+        self.cookies.set(cookie, self.is_secure(), value, seconds);
+    }
+
+    /// Removes a cookie from the caller's browser.
+    pub(crate) fn clear_cookie(&self, cookie: Cookie) {
+        self.set_cookie(cookie, "", 0);
+    }
+
+    fn is_secure(&self) -> bool {
+        self.site.as_ref().is_none_or(Site::is_https)
+    }
+
+    /// Returns a cookie's value if it has the form of ours: 43 characters of base64url. Over HTTPS only the name with the
+    /// prefix counts, because the others can be set by anybody in the network.
+    pub(crate) fn cookie(&self, cookie: Cookie) -> Option<String> {
+        let plain = if self.is_secure() { None } else { self.named(cookie.plain) };
+        plain.or_else(|| self.named(cookie.secure))
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
         let headers = self.headers.get_all(header::COOKIE);
         let mut pairs = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
         let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
@@ -94,12 +125,12 @@ impl Caller {
 
     /// Marks this browser as one that requested a mail.
     pub fn set_browser_mark(&self, value: &str) {
-        self.cookies.set(BROWSER_COOKIE, value, BROWSER_SECONDS);
+        self.set_cookie(BROWSER_COOKIE, value, BROWSER_SECONDS);
     }
 
     /// Removes the mark.
     pub fn clear_browser_mark(&self) {
-        self.cookies.clear(BROWSER_COOKIE);
+        self.clear_cookie(BROWSER_COOKIE);
     }
 
     /// Returns the language of mails that this caller causes.
@@ -145,6 +176,7 @@ mod tests {
             headers: headers(&[("cookie", cookie)]),
             source: None,
             cookies: SetCookies::default(),
+            site: None,
         };
         assert_eq!(of(&format!("x=1; __Host-asked={value}")).browser_mark(), Some(value.clone()));
         for cookie in [
@@ -155,6 +187,29 @@ mod tests {
             &format!("__Host-asked={value}é"),
         ] {
             assert_eq!(of(cookie).browser_mark(), None, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn only_plain_http_has_cookies_that_are_not_secure() {
+        let (strict, plain) = ("a".repeat(43), "b".repeat(43));
+        let cookie = format!("__Host-asked={strict}; peersync-asked={plain}");
+        for (origin, mark, name) in [
+            (
+                "https://192.168.1.7:8080",
+                &strict,
+                "__Host-asked=c; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax",
+            ),
+            ("http://192.168.1.7:8080", &plain, "peersync-asked=c; Path=/; Max-Age=900; HttpOnly; SameSite=Lax"),
+        ] {
+            let headers = headers(&[("cookie", &cookie)]);
+            let site = Some(Site::new(origin));
+            let caller = Caller { headers, source: None, cookies: SetCookies::default(), site };
+            assert_eq!(caller.browser_mark().as_ref(), Some(mark), "{origin}");
+            caller.set_browser_mark("c");
+            let mut set = HeaderMap::new();
+            caller.cookies.move_into(&mut set);
+            assert_eq!(set.get(header::SET_COOKIE).unwrap(), name, "{origin}");
         }
     }
 }

@@ -21,7 +21,7 @@ struct Document;
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(Paths::openapi());
-    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE.secure)));
     document.components.get_or_insert_default().add_security_scheme("session", cookie);
     for (path, item) in &mut document.paths.paths {
         name_operations(path, item);

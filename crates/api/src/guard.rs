@@ -13,7 +13,7 @@ use crate::caller::{RequestId, SetCookies};
 use crate::error::{ApiError, ApiResult};
 use crate::routes::routes;
 use crate::state::State;
-use peersync_server::settings::Settings;
+use peersync_server::site::Site;
 
 /// How long a browser may cache the response to a preflight, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
@@ -27,8 +27,11 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
     let origin = request.headers().get(header::ORIGIN).cloned();
     let cookies = SetCookies::default();
     request.extensions_mut().insert(cookies.clone());
+    let site = Site::of(state.settings(), request.extensions().get());
+    request.extensions_mut().insert(site.clone());
+    let allows = |origin: &str| site.allows(state.settings(), origin);
     let answer = async {
-        let mut response = match check(state.settings(), request.method(), request.headers()) {
+        let mut response = match check(allows, request.method(), request.headers()) {
             Err(error) => error.into_response(),
             Ok(()) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => futures::join!(next.run(request), state.refresh_secrets()).0,
@@ -38,7 +41,7 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, methods_of(route));
         }
-        finish(state.settings(), origin.as_ref(), &method, response.headers_mut());
+        finish(allows, origin.as_ref(), &method, response.headers_mut());
         cookies.move_into(response.headers_mut());
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
@@ -50,29 +53,26 @@ pub(crate) async fn guard(state: State, mut request: Request, next: Next) -> Res
 
 /// Checks the origin. Browsers send it with every request that changes state. A request without one does not come from
 /// a page, unless `sec-fetch-site` says that it does.
-fn check(settings: &Settings, method: &Method, headers: &HeaderMap) -> ApiResult<()> {
+fn check(allows: impl Fn(&str) -> bool, method: &Method, headers: &HeaderMap) -> ApiResult<()> {
     if *method == Method::GET || *method == Method::HEAD {
         return Ok(());
     }
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("null"));
     let allowed = match text(header::ORIGIN) {
-        Some(origin) => settings.allows_origin(origin),
+        Some(origin) => allows(origin),
         None => matches!(text(HeaderName::from_static("sec-fetch-site")), None | Some("same-origin" | "none")),
     };
     if allowed { Ok(()) } else { Err(ApiError::origin()) }
 }
 
 /// Sets the headers of every response.
-fn finish(settings: &Settings, origin: Option<&HeaderValue>, method: &Method, headers: &mut HeaderMap) {
+fn finish(allows: impl Fn(&str) -> bool, origin: Option<&HeaderValue>, method: &Method, headers: &mut HeaderMap) {
     let mut set = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     set(header::CACHE_CONTROL, "no-store");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::VARY, "origin");
-    let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(|origin| settings.allows_origin(origin)))
-    else {
-        return;
-    };
+    let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(allows)) else { return };
     set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
     set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after, x-request-id");
     if *method == Method::OPTIONS {

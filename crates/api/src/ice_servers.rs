@@ -19,13 +19,13 @@ pub(crate) struct IceServers {
 
 /// Returns the servers for the bearer of a ticket. Without a TURN server, or if it cannot be used at present, these are
 /// the STUN servers alone.
-pub(crate) async fn ice_servers(state: &State, secrets: &Secrets, bearer: &Bearer) -> IceServers {
-    let (turn, now) = (&state.settings().turn, state.now());
+pub(crate) async fn ice_servers(state: &State, turn: &TurnSettings, secrets: &Secrets, bearer: &Bearer) -> IceServers {
+    let now = state.now();
     let Some(holder) = turn_holder(bearer) else { return stun_alone(turn) };
     match turn.provider {
         TurnProvider::None => stun_alone(turn),
         TurnProvider::Host | TurnProvider::Own => shared(turn, secrets, &holder, now),
-        TurnProvider::Cloudflare => cloudflare(state, secrets, now).await,
+        TurnProvider::Cloudflare => cloudflare(state, turn, secrets, now).await,
     }
 }
 
@@ -49,8 +49,7 @@ fn shared(turn: &TurnSettings, secrets: &Secrets, holder: &TurnHolder<'_>, now: 
     servers
 }
 
-async fn cloudflare(state: &State, secrets: &Secrets, now: i64) -> IceServers {
-    let turn = &state.settings().turn;
+async fn cloudflare(state: &State, turn: &TurnSettings, secrets: &Secrets, now: i64) -> IceServers {
     let (Some(key_id), Some(api_token)) = (&secrets.turn_key_id, &secrets.turn_api_token) else {
         tracing::error!("the key of Cloudflare's TURN is missing; `peersync-deploy up` brings it");
         return stun_alone(turn);

@@ -20,7 +20,7 @@ mod state;
 mod throttle;
 pub mod types;
 
-pub use caller::{RequestId, SourceAddress};
+pub use caller::{Cookie, RequestId, SourceAddress};
 pub use document::{document, document_json};
 pub use error::{ApiError, ApiResult};
 pub use limits::{Limit, Limits};

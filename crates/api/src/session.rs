@@ -3,13 +3,13 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Cookie};
 use crate::error::{ApiError, ApiResult};
 use crate::state::State;
 use peersync_server::store::{Session, User};
 
-/// The session's cookie. Its prefix makes browsers require `Secure`, this host only and `Path=/`.
-pub const SESSION_COOKIE: &str = "__Host-session";
+/// The session's cookie.
+pub const SESSION_COOKIE: Cookie = Cookie { secure: "__Host-session", plain: "peersync-session" };
 /// The lifetime of a session after its last use, in seconds.
 const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 /// A session is extended at most once in this many seconds, so that not every request writes.
@@ -39,7 +39,7 @@ impl SignedIn {
         }
         let end = now + SESSION_SECONDS;
         if session.expires_at + EXTEND_AFTER < end && state.store().extend_session(&token, end, now).await? {
-            caller.set_cookies().set(SESSION_COOKIE, &token, SESSION_SECONDS);
+            caller.set_cookie(SESSION_COOKIE, &token, SESSION_SECONDS);
         }
         Ok(Some(Self { user, token }))
     }
@@ -56,7 +56,7 @@ impl SignedIn {
             expires_at: now + SESSION_SECONDS,
         };
         let token = state.store().create_session(&session, now).await?;
-        caller.set_cookies().set(SESSION_COOKIE, &token, SESSION_SECONDS);
+        caller.set_cookie(SESSION_COOKIE, &token, SESSION_SECONDS);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ pub mod routes;
 pub mod secret;
 pub mod secrets;
 pub mod settings;
+pub mod site;
 pub mod store;
 pub mod tickets;
 pub mod turn_credentials;

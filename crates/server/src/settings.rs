@@ -39,7 +39,8 @@ pub struct Settings {
     pub function: Function,
     /// The names of the tables.
     pub tables: Tables,
-    /// The URL of the pages, without a trailing slash. Links in mails begin with it, never with data of a request.
+    /// The URL of the pages, without a trailing slash. Links in mails begin with it or, in `local`, with the
+    /// [`Site`](crate::site::Site) that the edge has determined, never with data of a request.
     pub site_url: String,
     /// The URL of the API, without a trailing slash.
     pub api_base_url: String,

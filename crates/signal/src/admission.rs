@@ -9,6 +9,7 @@ use axum::http::header::{ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use peersync_server::client_address::client_address;
+use peersync_server::site::Site;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -45,18 +46,20 @@ pub struct Admitted {
     pub greeting: Greeting,
 }
 
-/// Checks everything that an upgrade needs besides its handshake.
+/// Checks everything that an upgrade needs besides its handshake. `site` is the one that it reached, if the edge knows it.
 ///
 /// # Errors
 /// The reason why it is refused.
 pub async fn admit(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
+    site: Option<&Site>,
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
     let from_edge = shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? == Ingress::Edge;
     let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
-    if !origin.is_some_and(|origin| shared.settings.allows_origin(origin)) {
+    let site = Site::of(&shared.settings, site);
+    if !origin.is_some_and(|origin| site.allows(&shared.settings, origin)) {
         return Err(Refusal::Origin);
     }
     if shared.is_draining() {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use peersync_server::client_address::{FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
 
@@ -60,11 +61,12 @@ async fn upgrade(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     slot: Option<Extension<OpenSlot>>,
+    site: Option<Extension<Site>>,
     headers: HeaderMap,
     handshake: Handshake,
 ) -> Response {
     let Admitted { seat, slot: address_slot, greeting } =
-        match admission::admit(&shared, &headers, peer).await {
+        match admission::admit(&shared, &headers, site.as_deref(), peer).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 shared.metrics.refused(refusal.reason());

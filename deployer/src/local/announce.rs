@@ -2,7 +2,6 @@
 //! missing.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use qrcode::QrCode;
@@ -30,8 +29,8 @@ impl Part {
 pub struct Ready {
     /// The URL of the pages on this computer.
     pub url: String,
-    /// The URL of the pages in the network, if they are reachable from there.
-    pub network_url: Option<String>,
+    /// The URLs of the pages in the network, the most likely one first; empty if they are not reachable from there.
+    pub network_urls: Vec<String>,
     /// Whether the pages are served over HTTPS.
     pub https: bool,
     /// How long the start took.
@@ -53,8 +52,10 @@ impl Ready {
         let mut text = format!("PeerSync is ready after {:.1} s\n\n", self.elapsed.as_secs_f64());
         line(&mut text, "Pages", &self.url);
         line(&mut text, "Mailbox", &self.mailbox());
-        if let Some(url) = &self.network_url {
-            line(&mut text, "Network", url);
+        for (position, url) in self.network_urls.iter().enumerate() {
+            line(&mut text, if position == 0 { "Network" } else { "" }, url);
+        }
+        if let Some(url) = self.network_urls.first() {
             if !self.https {
                 line(&mut text, "", "cameras work there only over HTTPS: start with --https");
             }
@@ -83,7 +84,8 @@ impl Ready {
             "event": "ready",
             "url": self.url,
             "mailbox": self.mailbox(),
-            "network_url": self.network_url,
+            "network_url": self.network_urls.first(),
+            "network_urls": self.network_urls,
             "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
             "parts": parts,
             "missing": self.missing,
@@ -102,22 +104,14 @@ fn qr_code(url: &str) -> Option<String> {
     Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-/// Returns this computer's address in its network, which the system would choose for outgoing traffic. Nothing is sent:
-/// a UDP socket only looks up the route, here to an address reserved for documentation (RFC 5737).
-pub fn network_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
-    socket.connect(("192.0.2.1", 9)).ok()?;
-    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_unspecified())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ready(network_url: Option<&str>, https: bool) -> Ready {
+    fn ready(network_urls: &[&str], https: bool) -> Ready {
         Ready {
             url: "http://localhost:8080".to_owned(),
-            network_url: network_url.map(str::to_owned),
+            network_urls: network_urls.iter().map(|url| (*url).to_owned()).collect(),
             https,
             elapsed: Duration::from_millis(340),
             parts: vec![Part::embedded("DynamoDB", "in this process, data in .peersync")],
@@ -127,7 +121,7 @@ mod tests {
 
     #[test]
     fn text_names_pages_mailbox_and_parts() {
-        let text = ready(None, false).text();
+        let text = ready(&[], false).text();
         for expected in ["http://localhost:8080\n", "http://localhost:8080/_mail\n", "data in .peersync", "Missing"] {
             assert!(text.contains(expected), "{text}");
         }
@@ -135,16 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn network_url_comes_with_a_qr_code_and_a_camera_warning() {
-        let text = ready(Some("http://192.168.1.7:8080"), false).text();
+    fn network_urls_come_with_a_qr_code_and_a_camera_warning() {
+        let text = ready(&["http://192.168.1.7:8080", "http://10.0.0.5:8080"], false).text();
+        assert!(text.contains("Network    http://192.168.1.7:8080\n             http://10.0.0.5:8080\n"), "{text}");
         assert!(text.contains("--https") && text.contains('█'), "{text}");
-        assert!(!ready(Some("https://192.168.1.7:8080"), true).text().contains("--https"));
+        assert!(!ready(&["https://192.168.1.7:8080"], true).text().contains("--https"));
     }
 
     #[test]
     fn json_is_one_event() {
-        let event = ready(None, false).event();
+        let event = ready(&["http://192.168.1.7:8080"], false).event();
         assert_eq!(event.get("event"), Some(&Value::from("ready")));
+        assert_eq!(event.get("network_url"), Some(&Value::from("http://192.168.1.7:8080")));
+        assert_eq!(event.get("network_urls"), Some(&json!(["http://192.168.1.7:8080"])));
         assert_eq!(event.get("mailbox"), Some(&Value::from("http://localhost:8080/_mail")));
         assert!(!event.to_string().contains('\n'));
     }

@@ -5,12 +5,14 @@ mod listen;
 mod pages;
 mod reload;
 mod requests;
+mod site;
 mod wire;
 
 pub use conditions::{Conditions, Settings};
 pub use listen::{Listening, serve};
 pub use pages::{Pages, Source};
 pub use reload::Reload;
+pub use site::host_text;
 
 use std::sync::Arc;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONNECTION, HOST, ORIGIN, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use peersync_server::site::Site;
 use tracing::warn;
 
 use super::LocalError;
@@ -23,13 +24,15 @@ struct Gateway {
     client: reqwest::Client,
     /// `{endpoint}/restapis/{id}/{stage}/_user_request_`, as in LocalStack and MiniStack.
     base: String,
+    /// The origin of the pages that the functions know.
+    site_url: HeaderValue,
 }
 
 /// Returns the routes of the API, all of which are forwarded.
 ///
 /// # Errors
 /// Fails if the HTTP client cannot be created.
-pub fn router(endpoint_url: &str, api_id: &str, stage: &str) -> Result<Router, LocalError> {
+pub fn router(endpoint_url: &str, api_id: &str, stage: &str, site_url: &str) -> Result<Router, LocalError> {
     let client = reqwest::Client::builder()
         .timeout(DEADLINE)
         .redirect(reqwest::redirect::Policy::none())
@@ -37,7 +40,8 @@ pub fn router(endpoint_url: &str, api_id: &str, stage: &str) -> Result<Router, L
         .build()
         .map_err(|error| LocalError::part("the gateway client", error))?;
     let base = format!("{}/restapis/{api_id}/{stage}/_user_request_", endpoint_url.trim_end_matches('/'));
-    Ok(Router::new().fallback(forward).with_state(Gateway { client, base }))
+    let site_url = site_url.parse().map_err(|error| LocalError::part("the gateway client", error))?;
+    Ok(Router::new().fallback(forward).with_state(Gateway { client, base, site_url }))
 }
 
 async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -59,7 +63,12 @@ enum Refusal {
 
 impl Gateway {
     async fn forward(&self, request: Request) -> Result<Response, Refusal> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // The functions know the pages by one origin only; the edge has verified this one.
+        let site = parts.extensions.get::<Site>().map(Site::origin);
+        if site.is_some_and(|site| parts.headers.get(ORIGIN).is_some_and(|origin| origin == site)) {
+            parts.headers.insert(ORIGIN, self.site_url.clone());
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let body = to_bytes(body, BODY).await.map_err(|_| Refusal::TooLong)?;
         let answer = self
@@ -99,8 +108,9 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let echo = |method: Method, uri: Uri, headers: HeaderMap, body: String| async move {
-            let cookie = headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
-            (StatusCode::ACCEPTED, [("set-cookie", "a=b")], format!("{method} {uri} {cookie} {body}"))
+            let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
+            let text = format!("{method} {uri} {} {} {body}", value("cookie"), value("origin"));
+            (StatusCode::ACCEPTED, [("set-cookie", "a=b")], text)
         };
         let stand_in = Router::new().fallback(echo);
         tokio::spawn(async move { axum::serve(listener, stand_in).await });
@@ -110,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn method_path_query_headers_and_body_are_forwarded() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let router = router(&upstream().await, "abc", "api").unwrap();
+        let router = router(&upstream().await, "abc", "api", "http://localhost:8080").unwrap();
         let request = Request::builder()
             .method("POST")
             .uri("/users?query=a%20b")
@@ -122,7 +132,23 @@ mod tests {
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         assert_eq!(response.headers().get("set-cookie").unwrap(), "a=b");
         let text = to_bytes(response.into_body(), BODY).await.unwrap();
-        assert_eq!(text, "POST /restapis/abc/api/_user_request_/users?query=a%20b c=d {}");
+        assert_eq!(text, "POST /restapis/abc/api/_user_request_/users?query=a%20b c=d - {}");
+    }
+
+    #[tokio::test]
+    async fn functions_get_the_origin_that_they_know_from_our_own_pages_only() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let router = router(&upstream().await, "abc", "api", "http://localhost:8080").unwrap();
+        for (origin, forwarded) in
+            [("http://192.168.1.7:8080", "http://localhost:8080"), ("http://evil.example", "http://evil.example")]
+        {
+            let request = Request::builder().uri("/me").header("origin", origin);
+            let mut request = request.body(Body::empty()).unwrap();
+            request.extensions_mut().insert(Site::new("http://192.168.1.7:8080"));
+            let body = router.clone().oneshot(request).await.unwrap().into_body();
+            let text = to_bytes(body, BODY).await.unwrap();
+            assert_eq!(text, format!("GET /restapis/abc/api/_user_request_/me - {forwarded} "));
+        }
     }
 
     #[tokio::test]
@@ -131,7 +157,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let router = router(&format!("http://{address}"), "abc", "api").unwrap();
+        let router = router(&format!("http://{address}"), "abc", "api", "http://localhost:8080").unwrap();
         let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
         assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::BAD_GATEWAY);
     }

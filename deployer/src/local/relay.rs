@@ -1,6 +1,6 @@
 //! The relay of calls that cannot go directly, in this process.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
 
 use super::LocalError;
-use super::announce::network_address;
+use super::edge::host_text;
 use super::options::Options;
 use super::programs::has_relay;
 
@@ -24,17 +24,31 @@ pub struct Sockets {
     listeners: Listeners,
     /// The address of which allocations get ports.
     address: Ipv4Addr,
-    /// What browsers are told: the URLs of the TURN servers.
-    pub urls: Vec<String>,
+    /// Its own host, if it is not that of the pages.
+    host: Option<IpAddr>,
+    udp: Vec<u16>,
+    tcp: Vec<u16>,
     /// What people are told.
     pub place: String,
 }
 
-/// Opens the relay's sockets, unless the configuration chooses another provider.
+impl Sockets {
+    /// Returns what browsers are told: the URLs of the TURN servers, on the host of the pages unless the relay has one of
+    /// its own.
+    pub fn urls(&self, pages: &str) -> Vec<String> {
+        let host = self.host.map_or_else(|| pages.to_owned(), host_text);
+        let url = |protocol: &str, port: &u16| format!("turn:{host}:{port}?transport={protocol}");
+        let udp = self.udp.iter().map(|port| url("udp", port));
+        udp.chain(self.tcp.iter().map(|port| url("tcp", port))).collect()
+    }
+}
+
+/// Opens the relay's sockets, unless the configuration chooses another provider. `network` has the addresses at which
+/// others reach this computer.
 ///
 /// # Errors
 /// A port that was asked for cannot be used.
-pub fn listen(options: &Options) -> Result<Option<Sockets>, LocalError> {
+pub fn listen(options: &Options, network: &[IpAddr]) -> Result<Option<Sockets>, LocalError> {
     if !has_relay(&options.config) {
         return Ok(None);
     }
@@ -43,48 +57,53 @@ pub fn listen(options: &Options) -> Result<Option<Sockets>, LocalError> {
         [] => open(host, &[RELAY_PORT]).or_else(|_| open(host, &[0])),
         ports => open(host, ports),
     };
-    let listeners = listeners.map_err(|error| LocalError::part("the relay", error))?;
     let failed = |error| LocalError::part("the relay", error);
-    let (udp, tcp) = (listeners.udp_addresses().map_err(failed)?, listeners.tcp_addresses().map_err(failed)?);
-    let reached = reached(host);
-    let urls = urls(reached, &udp, &tcp);
-    let ports: Vec<String> = tcp.iter().map(|address| address.port().to_string()).collect();
-    let place = format!("in this process, UDP and TCP {reached} port {}", ports.join(" and "));
-    let address = if let IpAddr::V4(address) = reached { address } else { DUMMY };
-    Ok(Some(Sockets { listeners, address, urls, place }))
+    let listeners = listeners.map_err(failed)?;
+    let (udp, tcp) =
+        (ports(&listeners.udp_addresses().map_err(failed)?), ports(&listeners.tcp_addresses().map_err(failed)?));
+    let names: Vec<String> = tcp.iter().map(u16::to_string).collect();
+    let place = format!("in this process, UDP and TCP port {}", names.join(" and "));
+    Ok(Some(Sockets { listeners, address: relayed(host, network), host: options.relay_host, udp, tcp, place }))
+}
+
+/// Returns the address of allocations: that of the host, or one of the computer's.
+fn relayed(host: IpAddr, network: &[IpAddr]) -> Ipv4Addr {
+    let named = Some(host).filter(|host| !host.is_unspecified());
+    let addresses = named.iter().chain(network.iter().filter(|_| named.is_none()));
+    let mut v4 = addresses.filter_map(|address| if let IpAddr::V4(v4) = address { Some(*v4) } else { None });
+    v4.next().unwrap_or(if host.is_unspecified() && network.is_empty() { Ipv4Addr::LOCALHOST } else { DUMMY })
+}
+
+fn ports(addresses: &[SocketAddr]) -> Vec<u16> {
+    let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
+    ports.dedup();
+    ports
+}
+
+/// Returns the addresses to listen on: an unspecified IPv6 address means both families, as it does for the pages.
+fn hosts(host: IpAddr) -> Vec<IpAddr> {
+    if host == Ipv6Addr::UNSPECIFIED { vec![host, Ipv4Addr::UNSPECIFIED.into()] } else { vec![host] }
 }
 
 /// Opens the first port for UDP, and all for TCP. With port 0 both get the same free one.
 fn open(host: IpAddr, ports: &[u16]) -> std::io::Result<Listeners> {
-    let addresses: Vec<SocketAddr> = ports.iter().map(|port| SocketAddr::new(host, *port)).collect();
-    let first = addresses.get(..1).unwrap_or_default();
+    let on = |ports: &[u16]| -> Vec<SocketAddr> {
+        let all = ports.iter().flat_map(|port| hosts(host).into_iter().map(|host| SocketAddr::new(host, *port)));
+        all.collect()
+    };
+    let open = |ports: &[u16]| bind(&on(ports.get(..1).unwrap_or_default()), &on(ports), &[]);
     if ports != [0] {
-        return bind(first, &addresses, &[]);
+        return open(ports);
     }
     // A port that is free for TCP may be taken for UDP. Another attempt gets another one.
     (0..ATTEMPTS)
-        .map(|_| {
-            let free = std::net::TcpListener::bind(SocketAddr::new(host, 0))?.local_addr()?;
-            bind(&[free], &[free], &[])
-        })
+        .map(|_| open(&[std::net::TcpListener::bind(SocketAddr::new(host, 0))?.local_addr()?.port()]))
         .find(Result::is_ok)
-        .unwrap_or_else(|| bind(first, &addresses, &[]))
+        .unwrap_or_else(|| open(ports))
 }
 
 /// The number of attempts to find a port that is free for both protocols.
 const ATTEMPTS: u32 = 10;
-
-/// Returns the address at which others reach this one.
-fn reached(host: IpAddr) -> IpAddr {
-    if host.is_unspecified() { network_address().unwrap_or(Ipv4Addr::LOCALHOST.into()) } else { host }
-}
-
-fn urls(host: IpAddr, udp: &[SocketAddr], tcp: &[SocketAddr]) -> Vec<String> {
-    let url = |protocol: &str, address: &SocketAddr| {
-        format!("turn:{}?transport={protocol}", SocketAddr::new(host, address.port()))
-    };
-    udp.iter().map(|address| url("udp", address)).chain(tcp.iter().map(|address| url("tcp", address))).collect()
-}
 
 /// Serves on the sockets, until the result is dropped.
 ///
@@ -102,18 +121,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_name_the_address_that_others_reach_and_the_ports_that_were_opened() {
-        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let urls =
-            urls("fd00::1".parse().unwrap(), &[address("[::]:3478")], &[address("[::]:3478"), address("[::]:443")]);
-        assert_eq!(
-            urls,
-            [
-                "turn:[fd00::1]:3478?transport=udp",
-                "turn:[fd00::1]:3478?transport=tcp",
-                "turn:[fd00::1]:443?transport=tcp"
-            ]
-        );
+    fn allocations_get_ports_of_an_address_of_the_computer() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let network = [address("fd00::2"), address("192.168.1.7")];
+        for (host, network, expected) in [
+            ("10.0.0.5", &network[..], "10.0.0.5"),
+            ("0.0.0.0", &network, "192.168.1.7"),
+            ("::", &network, "192.168.1.7"),
+            ("0.0.0.0", &[], "127.0.0.1"),
+            ("fd00::2", &network, "192.0.0.8"),
+            ("::", &network[..1], "192.0.0.8"),
+        ] {
+            assert_eq!(relayed(address(host), network).to_string(), expected, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn urls_are_on_the_host_of_the_pages_unless_the_relay_has_its_own() {
+        let sockets = |host| {
+            let listeners = Listeners::default();
+            let (udp, tcp) = (vec![3478], vec![3478, 443]);
+            Sockets { listeners, address: DUMMY, host, udp, tcp, place: String::new() }
+        };
+        let urls = |host: &str| {
+            ["3478?transport=udp", "3478?transport=tcp", "443?transport=tcp"].map(|end| format!("turn:{host}:{end}"))
+        };
+        assert_eq!(sockets(None).urls("localhost"), urls("localhost"));
+        assert_eq!(sockets(Some("fd00::1".parse().unwrap())).urls("localhost"), urls("[fd00::1]"));
     }
 
     #[tokio::test]

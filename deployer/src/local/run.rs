@@ -1,6 +1,6 @@
 //! `local` itself: starts every part in order, announces the URLs, and stops all parts within a second.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::announce::{self, Part, Ready};
+use super::addresses;
+use super::announce::{Part, Ready};
 use super::backend::{self, Backend};
 use super::database::DataFolder;
-use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams};
+use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams, host_text};
 use super::options::Options;
 use super::seed::{self, Person};
-use super::{LocalError, certificate, programs, relay};
+use super::{LocalError, certificate::Certificates, programs, relay};
 
 /// How long signaling may take to close its connections after Ctrl-C; with the edge's own grace, everything ends within
 /// a second.
@@ -46,22 +47,26 @@ pub async fn run(
     let mut folder = options.data.as_deref().map(DataFolder::open).transpose()?;
     let listener = listen(options.host, options.port).await?;
     let address = listener.local_addr().map_err(|error| LocalError::part("the edge", error))?;
-    let url = url(options.https, "localhost", address.port());
+    let url_of = {
+        let (https, port) = (options.https, address.port());
+        move |host: IpAddr| url(https, &host_text(host), port)
+    };
+    let url = own_url(&options, address.port());
     if let Some(folder) = &mut folder {
         // The text is only for the error message of the next process; the lock works without it.
         let _ = folder.sign(&url);
     }
-    let network = (!options.host.is_loopback()).then(announce::network_address).flatten();
+    let network = addresses::reachable(options.host);
     let tls = match options.https {
-        true => Some(certificate::acceptor(folder.as_ref().map(DataFolder::path), &certificate::names(network))?),
+        true => Some(Arc::new(Certificates::new(folder.as_ref().map(DataFolder::path), &network)?)),
         false => None,
     };
     let mailbox = Arc::new(Mailbox::default());
     let smtp_port = start_mail(options.endpoint.is_some(), &mailbox, &stop).await?;
     let mut settings = programs::settings(&options.config, &url, smtp_port);
-    let relay = relay::listen(&options)?;
-    settings.turn.urls.extend(relay.iter().flat_map(|sockets| sockets.urls.clone()));
-    settings.allowed_origins.extend(other_origins(&options, network, address.port()));
+    let relay = relay::listen(&options, &network)?;
+    settings.turn.urls.extend(relay.iter().flat_map(|sockets| sockets.urls(&own_host(&options))));
+    settings.allowed_origins.extend(loopback_origins(&options, address.port()));
     let mut backend = backend::start(&options, folder.as_ref(), settings, &stop).await?;
     backend.parts.extend(relay.iter().map(|sockets| Part::embedded("Relay", &sockets.place)));
     let _relay = relay.map(|sockets| relay::serve(sockets, Arc::clone(&backend.secrets))).transpose()?;
@@ -75,10 +80,13 @@ pub async fn run(
     let timer = Arc::clone(&conditions);
     let until = stop.clone();
     tokio::spawn(async move { timer.run(until).await });
+    if !network.is_empty() {
+        tokio::spawn(addresses::watch(options.host, network.clone(), url_of, stop.clone()));
+    }
     let serving = tokio::spawn(edge::serve(listener, Listening { app, tls, conditions }, stop.clone()));
     tell(&Announcement {
         ready: Ready {
-            network_url: network.map(|ip| self::url(options.https, &host_text(ip), address.port())),
+            network_urls: network.iter().copied().map(url_of).collect(),
             url,
             https: options.https,
             elapsed: started.elapsed(),
@@ -102,22 +110,30 @@ async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, LocalError> {
     })
 }
 
-/// Returns the other origins under which browsers reach the same pages.
-fn other_origins(options: &Options, network: Option<IpAddr>, port: u16) -> Vec<String> {
-    let hosts = ["127.0.0.1".to_owned(), "[::1]".to_owned()].into_iter().chain(network.map(host_text));
-    hosts.map(|host| url(options.https, &host, port)).collect()
+/// Returns the URL that this computer itself uses.
+fn own_url(options: &Options, port: u16) -> String {
+    url(options.https, &own_host(options), port)
+}
+
+/// Returns the host in that URL: `localhost`, unless `local` listens elsewhere.
+fn own_host(options: &Options) -> String {
+    let localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    match options.host {
+        host if localhost.contains(&host) || host.is_unspecified() => "localhost".to_owned(),
+        host => host_text(host),
+    }
+}
+
+/// Returns the other origins of this computer's own pages. A page at an address in the network is allowed where it asks
+/// at its own address, see [`edge`].
+fn loopback_origins(options: &Options, port: u16) -> impl Iterator<Item = String> {
+    let https = options.https;
+    ["localhost", "127.0.0.1", "[::1]"].into_iter().map(move |host| url(https, host, port))
 }
 
 fn url(https: bool, host: &str, port: u16) -> String {
     let scheme = if https { "https" } else { "http" };
     format!("{scheme}://{host}:{port}")
-}
-
-fn host_text(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    }
 }
 
 /// Starts the sink and returns its port.

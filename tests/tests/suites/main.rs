@@ -1,6 +1,7 @@
 //! The deployer against emulators of AWS. One program, because it takes its time to link; each module is a suite.
 //!
 
+mod addresses;
 mod adopting;
 mod attributes;
 mod behaviours;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::texts::{Language, LetterTexts};
 use crate::email_address::Email;
-use peersync_server::settings::Settings;
+use peersync_server::site::Site;
 use peersync_server::store::SignIn;
 
 /// A letter, ready to be sent.
@@ -69,41 +69,41 @@ struct Content<'a> {
 
 impl Letter {
     /// Returns a letter with a sign-in link and a code.
-    pub fn sign_in(language: Language, settings: &Settings, to: &Email, sign_in: &SignIn) -> Self {
+    pub fn sign_in(language: Language, site: &Site, to: &Email, sign_in: &SignIn) -> Self {
         let texts = language.texts();
         let content = Content {
             kind: "sign-in",
             name: "",
-            link: format!("{}/login.html#token={}", settings.site_url, sign_in.token),
+            link: format!("{}/login.html#token={}", site.origin(), sign_in.token),
             before_code: texts.code,
             code: &sign_in.code,
             unsolicited: false,
         };
-        Self::write(language, settings, to, &texts.sign_in, content)
+        Self::write(language, site, to, &texts.sign_in, content)
     }
 
     /// Returns a letter to an address without an account with which somebody tried to sign in.
-    pub fn no_account(language: Language, settings: &Settings, to: &Email) -> Self {
-        let link = format!("{}/signup.html", settings.site_url);
+    pub fn no_account(language: Language, site: &Site, to: &Email) -> Self {
+        let link = format!("{}/signup.html", site.origin());
         let content = Content { kind: "no-account", name: "", link, before_code: "", code: "", unsolicited: false };
-        Self::write(language, settings, to, &language.texts().no_account, content)
+        Self::write(language, site, to, &language.texts().no_account, content)
     }
 
     /// Returns a letter about a friend request.
-    pub fn friend_request(language: Language, settings: &Settings, to: &Email, name: &str, token: &str) -> Self {
-        let link = format!("{}/friendre1.html#token={token}&name={}", settings.site_url, percent_encode(name));
+    pub fn friend_request(language: Language, site: &Site, to: &Email, name: &str, token: &str) -> Self {
+        let link = format!("{}/friendre1.html#token={token}&name={}", site.origin(), percent_encode(name));
         let content = Content { kind: "friend-request", name, link, before_code: "", code: "", unsolicited: true };
-        Self::write(language, settings, to, &language.texts().friend_request, content)
+        Self::write(language, site, to, &language.texts().friend_request, content)
     }
 
     /// Returns a letter about a friend request to an address without an account.
-    pub fn invitation(language: Language, settings: &Settings, to: &Email, name: &str) -> Self {
-        let link = format!("{}/signup.html", settings.site_url);
+    pub fn invitation(language: Language, site: &Site, to: &Email, name: &str) -> Self {
+        let link = format!("{}/signup.html", site.origin());
         let content = Content { kind: "invitation", name, link, before_code: "", code: "", unsolicited: true };
-        Self::write(language, settings, to, &language.texts().invitation, content)
+        Self::write(language, site, to, &language.texts().invitation, content)
     }
 
-    fn write(language: Language, settings: &Settings, to: &Email, texts: &LetterTexts, content: Content<'_>) -> Self {
+    fn write(language: Language, site: &Site, to: &Email, texts: &LetterTexts, content: Content<'_>) -> Self {
         let fill = |text: &str| text.replace("{name}", content.name);
         let (subject, intro, reason) = (fill(texts.subject), fill(texts.intro), fill(texts.reason));
         let body = LetterBody {
@@ -116,7 +116,7 @@ impl Letter {
             code: content.code,
             note: texts.note,
             reason: &reason,
-            site: &settings.site_url,
+            site: site.origin(),
         };
         // Writing into a string does not fail; and a letter without a body would still have its subject.
         let (text, html) = (Text(body).render().unwrap_or_default(), Html(body).render().unwrap_or_default());
@@ -149,13 +149,8 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
 
-    pub(in crate::mail) fn settings() -> Settings {
-        Settings::from_variables(|name| match name {
-            "PEERSYNC_STACK" => Some("peersync-test".to_owned()),
-            "SITE_URL" => Some("https://call.example".to_owned()),
-            _ => None,
-        })
-        .unwrap()
+    pub(in crate::mail) fn site() -> Site {
+        Site::new("https://call.example")
     }
 
     fn to() -> Email {
@@ -163,14 +158,14 @@ pub(super) mod tests {
     }
 
     pub(in crate::mail) fn letter() -> Letter {
-        Letter::sign_in(Language::English, &settings(), &to(), &SignIn::random())
+        Letter::sign_in(Language::English, &site(), &to(), &SignIn::random())
     }
 
     #[test]
     fn sign_in_letter_has_link_and_code_but_not_the_number() {
         let sign_in = SignIn { token: "T0".to_owned(), code: "123456".to_owned(), number: 87, ..SignIn::random() };
         for language in [Language::English, Language::German] {
-            let letter = Letter::sign_in(language, &settings(), &to(), &sign_in);
+            let letter = Letter::sign_in(language, &site(), &to(), &sign_in);
             for part in [&letter.text, &letter.html] {
                 assert!(part.contains("https://call.example/login.html#token=T0"), "{part}");
                 assert!(part.contains("123456") && !part.contains("87"), "{part}");
@@ -182,13 +177,13 @@ pub(super) mod tests {
     fn names_are_escaped() {
         let name = "<img src=x onerror=alert(1)>&\"'";
         for letter in [
-            Letter::friend_request(Language::English, &settings(), &to(), name, "T0"),
-            Letter::invitation(Language::German, &settings(), &to(), name),
+            Letter::friend_request(Language::English, &site(), &to(), name, "T0"),
+            Letter::invitation(Language::German, &site(), &to(), name),
         ] {
             assert!(!letter.html.contains("<img"), "{}", letter.html);
             assert!(letter.text.contains(name), "{}", letter.text);
         }
-        let letter = Letter::friend_request(Language::English, &settings(), &to(), "A&B #1", "T0");
+        let letter = Letter::friend_request(Language::English, &site(), &to(), "A&B #1", "T0");
         assert!(letter.text.contains("friendre1.html#token=T0&name=A%26B%20%231\n"), "{}", letter.text);
     }
 
@@ -196,9 +191,9 @@ pub(super) mod tests {
     fn every_placeholder_is_filled() {
         for language in [Language::English, Language::German] {
             for letter in [
-                Letter::no_account(language, &settings(), &to()),
-                Letter::friend_request(language, &settings(), &to(), "Ada", "T0"),
-                Letter::invitation(language, &settings(), &to(), "Ada"),
+                Letter::no_account(language, &site(), &to()),
+                Letter::friend_request(language, &site(), &to(), "Ada", "T0"),
+                Letter::invitation(language, &site(), &to(), "Ada"),
             ] {
                 let all = format!("{}{}{}", letter.subject, letter.text, letter.html);
                 assert!(!all.contains("{name}") && all.contains("https://call.example/"), "{all}");

@@ -52,7 +52,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
     use crate::mail::Language;
-    use crate::mail::letter::tests::{letter, settings};
+    use crate::mail::letter::tests::{letter, site};
 
     fn written(letter: &Letter) -> String {
         String::from_utf8(message(&sender("you@example.org").unwrap(), letter).unwrap().formatted()).unwrap()
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn invitation_has_list_unsubscribe_and_one_subject() {
         let to = crate::email_address::Email::parse("bob@example.org").unwrap();
-        let message = written(&Letter::invitation(Language::German, &settings(), &to, "Ädä"));
+        let message = written(&Letter::invitation(Language::German, &site(), &to, "Ädä"));
         assert!(message.contains("List-Unsubscribe: <mailto:you@example.org?subject=unsubscribe>\r\n"), "{message}");
         assert_eq!(message.matches("Subject:").count(), 1);
         assert!(message.is_ascii(), "{message}");

@@ -23,6 +23,6 @@ pub(crate) async fn handle(state: State, caller: Caller, signed_in: SignedIn) ->
     store.forget(email, state.now()).await?;
     store.delete_user(email).await?;
     store.end_session(&signed_in.token).await?;
-    caller.set_cookies().clear(SESSION_COOKIE);
+    caller.clear_cookie(SESSION_COOKIE);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -29,12 +29,12 @@ pub(crate) async fn handle(
     let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
     state.check_mail_limits(&email, &caller).await?;
     let known = state.store().user(email.as_str()).await?.is_some();
-    let (language, settings) = (caller.language(), state.settings());
+    let (language, site) = (caller.language(), caller.site(state.settings()));
     start_sign_in(&state, &caller, &email, None, |sign_in| {
         if known {
-            Letter::sign_in(language, settings, &email, sign_in)
+            Letter::sign_in(language, &site, &email, sign_in)
         } else {
-            Letter::no_account(language, settings, &email)
+            Letter::no_account(language, &site, &email)
         }
     })
     .await

@@ -28,6 +28,6 @@ pub(crate) async fn handle(
         state.store().end_all_sessions(&signed_in.user.email).await?;
     }
     state.store().end_session(&signed_in.token).await?;
-    caller.set_cookies().clear(SESSION_COOKIE);
+    caller.clear_cookie(SESSION_COOKIE);
     Ok(StatusCode::NO_CONTENT)
 }

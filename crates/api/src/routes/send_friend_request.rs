@@ -100,13 +100,13 @@ async fn tell(
     if !(few && fewer) {
         return Ok(false);
     }
-    let (language, settings, mailer) = (caller.language(), state.settings(), state.mailer().await?);
+    let (language, site, mailer) = (caller.language(), caller.site(state.settings()), state.mailer().await?);
     if blocked {
         return Ok(mailer.pretend().await);
     }
     let letter = match account {
-        Some(_) => Letter::friend_request(language, settings, to, &me.name, &token),
-        None => Letter::invitation(language, settings, to, &me.name),
+        Some(_) => Letter::friend_request(language, &site, to, &me.name, &token),
+        None => Letter::invitation(language, &site, to, &me.name),
     };
     Ok(mailer.send(&letter).await)
 }

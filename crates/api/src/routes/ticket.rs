@@ -43,10 +43,11 @@ pub(crate) async fn handle(
         None => guest(request)?,
     };
     let secrets = state.secrets().await?;
-    let servers = ice_servers(&state, &secrets, &bearer).await;
+    let site = caller.site(state.settings());
+    let servers = ice_servers(&state, &site.turn(state.settings()), &secrets, &bearer).await;
     let keys = secrets.ticket_keys(&state.settings().stack, state.now())?;
     let ticket = keys.issue(bearer, state.now()).map_err(|_| ApiError::unavailable())?;
-    let url = state.settings().signal_url.clone();
+    let url = site.signal_url(state.settings());
     Ok(Json(TicketAnswer { url, ticket, ice_servers: servers.list, ttl: servers.ttl }))
 }
 

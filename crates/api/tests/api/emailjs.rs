@@ -14,7 +14,7 @@ use peersync_server::store::SignIn;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::support::settings;
+use crate::support::site;
 
 /// The responses of the service in order (<https://www.emailjs.com/docs/rest-api/send/>), and the requests it got.
 struct Recorded {
@@ -52,7 +52,7 @@ async fn send(answers: &[(u16, &'static str)]) -> (bool, Vec<Value>) {
     };
     let secrets = Secrets { emailjs_private_key: Some(Secret::new("private")), ..Secrets::default() };
     let to = Email::parse("ada@example.org").unwrap();
-    let letter = Letter::sign_in(Language::English, &settings(), &to, &SignIn::random());
+    let letter = Letter::sign_in(Language::English, &site(), &to, &SignIn::random());
     let sent = Mailer::new(&mail, &secrets, None).send(&letter).await;
     server.abort();
     let requests = std::mem::take(&mut *recorded.requests.lock().unwrap());

@@ -21,7 +21,7 @@ use peersync_server::store::SignIn;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::settings;
+use crate::support::site;
 
 /// A response: the status, and the code if it is an error
 /// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
@@ -63,7 +63,7 @@ async fn send(answers: &[Answer]) -> (bool, Vec<Value>) {
     let from = "Calls <calls@example.org>".to_owned();
     let mail = MailSettings { provider: MailProvider::Ses, from, ..MailSettings::default() };
     let to = Email::parse("ada@example.org").unwrap();
-    let letter = Letter::sign_in(Language::English, &settings(), &to, &SignIn::random());
+    let letter = Letter::sign_in(Language::English, &site(), &to, &SignIn::random());
     let sent = Mailer::new(&mail, &Secrets::default(), Some(&config)).send(&letter).await;
     server.abort();
     let requests = std::mem::take(&mut *recorded.requests.lock().unwrap());

@@ -11,7 +11,7 @@ use peersync_server::settings::{MailProvider, MailSettings, SmtpSettings, SmtpTl
 use peersync_server::store::SignIn;
 use serde_json::Value;
 
-use crate::support::settings;
+use crate::support::site;
 
 pub struct Server {
     child: Child,
@@ -80,7 +80,7 @@ fn mailer(server: &Server, tls: SmtpTls, password: &str, trusted: bool) -> Maile
 
 fn letter(to: &str) -> Letter {
     let to = Email::parse(to).unwrap();
-    Letter::sign_in(Language::German, &settings(), &to, &SignIn::random())
+    Letter::sign_in(Language::German, &site(), &to, &SignIn::random())
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use peersync_api::{Limits, SecretSource, SourceAddress, State, router};
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
+use peersync_server::site::Site;
 use peersync_server::store::{Session, Store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -143,6 +144,10 @@ pub fn settings() -> Settings {
         Some(value.to_owned())
     })
     .unwrap()
+}
+
+pub fn site() -> Site {
+    Site::new(SITE)
 }
 
 pub fn secrets() -> Secrets {

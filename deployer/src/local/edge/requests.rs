@@ -8,7 +8,10 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use peersync_server::site::Site;
 use tracing::{info, warn};
+
+use super::site::{FromThisComputer, is_localhost};
 
 /// The header by which the origins know that a request came through the edge.
 pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-peersync-origin-key");
@@ -73,19 +76,19 @@ pub async fn for_origin(State(origin_key): State<HeaderValue>, mut request: Requ
 /// the mail can sign in as anybody. Host names other than this computer's are refused, because a malicious site could
 /// point its own name here.
 pub async fn only_this_computer(request: Request, next: Next) -> Response {
-    let near = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .is_some_and(|info| info.0.ip().to_canonical().is_loopback());
+    let extensions = request.extensions();
+    let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let near = remote.is_some_and(|remote| remote.is_loopback()) || extensions.get::<FromThisComputer>().is_some();
+    let ours = extensions.get::<Site>().is_some();
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let same_site =
         request.headers().get(HeaderName::from_static("sec-fetch-site")).is_none_or(|site| site != "cross-site");
     let reading = request.method().is_safe();
-    if near && is_this_computer(host) && (reading || same_site) {
+    if near && (ours || is_this_computer(host)) && (reading || same_site) {
         return next.run(request).await;
     }
     let text =
-        "The mailbox and the switches are available only on the computer that runs PeerSync, at http://localhost.\n";
+        "The mailbox and the switches are available only on the computer that runs PeerSync, at its own addresses.\n";
     (StatusCode::FORBIDDEN, text).into_response()
 }
 
@@ -94,7 +97,7 @@ fn is_this_computer(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost")
+    matches!(name, "127.0.0.1" | "[::1]") || is_localhost(name)
 }
 
 #[cfg(test)]
