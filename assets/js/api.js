@@ -30,22 +30,32 @@ export class ApiError extends Error {
 
 const TIME_LIMIT_MS = 15_000;
 
-/** @type {Promise<string> | undefined} */
-let base;
+/** @typedef {{ api?: string, signal?: string }} Config the addresses of the API and of the WebSocket */
 
-/** @returns {Promise<string>} the API's base address; fetched once per page */
-function whereApi() {
-  base ??= findApi().catch((error) => {
-    base = undefined;
+/** @type {Promise<Config> | undefined} */
+let known;
+
+/** @returns {Promise<Config>} fetched once per page */
+function config() {
+  known ??= fetchConfig().catch((error) => {
+    known = undefined;
     throw error;
   });
-  return base;
+  return known;
 }
 
-async function findApi() {
+async function fetchConfig() {
   const response = await fetch("config.json", { credentials: "same-origin" });
   if (!response.ok) throw new Error(`config.json: status ${response.status}`);
-  return (await response.json()).api ?? "/api";
+  return response.json();
+}
+
+/**
+ * If the WebSocket is on the origin of the pages, it is on the one from where this page was opened.
+ * @param {string} [path]
+ */
+function socketUrl(path) {
+  return path?.startsWith("/") ? location.origin.replace("http", "ws") + path : undefined;
 }
 
 /**
@@ -63,7 +73,7 @@ async function call(method, path, body) {
   }
   let response;
   try {
-    response = await fetch((await whereApi()) + path, request);
+    response = await fetch(((await config()).api ?? "/api") + path, request);
   } catch (cause) {
     throw new ApiError(0, "offline", cause instanceof Error ? cause.message : "no answer");
   }
@@ -123,5 +133,10 @@ export const api = {
   /** @param {string} id @returns {Promise<Room>} */
   room: (id) => call("GET", `/room/${part(id)}`),
   /** @param {{ room?: string, name?: string }} [what] @returns {Promise<Ticket>} */
-  ticket: (what = {}) => call("POST", "/ticket", what),
+  ticket: async (what = {}) => {
+    const ticket = await call("POST", "/ticket", what);
+    return { ...ticket, url: socketUrl((await config()).signal) ?? ticket.url };
+  },
+  /** @param {Record<string, string>} what why two people cannot connect, see POST /reports */
+  report: (what) => call("POST", "/reports", what),
 };

@@ -4,7 +4,8 @@
 
 /**
  * @typedef {typeof import("./texts/en/shared.js").default & typeof import("./texts/en/start.js").default
- *   & typeof import("./texts/en/home.js").default & typeof import("./texts/en/call.js").default} Texts
+ *   & typeof import("./texts/en/home.js").default & typeof import("./texts/en/call.js").default
+ *   & typeof import("./texts/en/trouble.js").default} Texts
  * @typedef {keyof Texts} TextKey
  * @typedef {Record<string, string | number>} Values
  */
@@ -24,10 +25,18 @@ export function chooseLanguage(wanted) {
 }
 
 const language = chooseLanguage(navigator.languages);
-const parts = ["shared", PARTS[document.body.dataset.page ?? ""] ?? "start"];
-const loaded = await Promise.all(parts.map((part) => import(`./texts/${language}/${part}.js`)));
 /** @type {Texts} */
-const catalogue = Object.assign({}, ...loaded.map((texts) => texts.default));
+const catalogue = /** @type {any} */ ({});
+
+/**
+ * Loads a part of the texts.
+ * @param {string} part
+ */
+export async function loadTexts(part) {
+  Object.assign(catalogue, (await import(`./texts/${language}/${part}.js`)).default);
+}
+
+await Promise.all(["shared", PARTS[document.body.dataset.page ?? ""] ?? "start"].map(loadTexts));
 
 /**
  * Returns a text with its placeholders filled in: t("friends.call", { name: "Ada" }).

@@ -22,9 +22,9 @@ import { fingerprintOf, Verification } from "./verification.js";
  * @typedef {{ id: string, name: string, email?: string }} Person
  * @typedef {{
  *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,
- *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null,
+ *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null, stuck: null,
  * }} PeerEvents
- *   moved: the person now has another id on the server; bye: they left
+ *   stuck: no way to them has been found for a while; moved: the person now has another id on the server; bye: they left
  * @typedef {{
  *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration,
  *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
@@ -37,6 +37,7 @@ const SAMPLE_MS = 2000;
 /** How long an interruption may last before ICE is restarted. */
 const RESTART_AFTER_MS = 2500;
 const RESTART_EVERY_MS = 8000;
+const STUCK_MS = 15_000;
 
 /** @extends {Emitter<PeerEvents>} */
 export class Peer extends Emitter {
@@ -50,7 +51,7 @@ export class Peer extends Emitter {
   /** Screen of the other side, with its sound. */
   screen = new MediaStream();
   /** @type {Quality} */
-  quality = { level: "connecting", rttMs: 0, lossPercent: 0, relayed: false };
+  quality = { ...judge(FIRST_SAMPLE, FIRST_SAMPLE), level: "connecting" };
   /** Whether the server lists them in the room. */
   listed = true;
   files;
@@ -67,6 +68,10 @@ export class Peer extends Emitter {
   #unsent = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #restarting;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #stuck;
+  /** What the browser reported about STUN and TURN servers. @type {Set<string>} */
+  #errors = new Set();
   #sampling;
 
   /** @param {PeerOptions} options */
@@ -92,6 +97,7 @@ export class Peer extends Emitter {
       this.#attachAll();
     }
     this.#sampling = setInterval(() => void this.#measure(), SAMPLE_MS);
+    this.#beStuck();
   }
 
   get name() {
@@ -137,6 +143,15 @@ export class Peer extends Emitter {
     if (this.status !== "closed") this.#pc.restartIce();
   }
 
+  /** What is known about the ways to them, for a diagnosis. */
+  async evidence() {
+    const pc = this.#pc;
+    return {
+      report: await pc.getStats(), errors: [...this.#errors],
+      servers: pc.getConfiguration().iceServers?.length ?? 0, answered: pc.remoteDescription !== null,
+    };
+  }
+
   /** @param {RTCIceServer[]} iceServers with new credentials */
   setIceServers(iceServers) {
     if (this.status === "closed") return;
@@ -150,6 +165,7 @@ export class Peer extends Emitter {
     if (goodbye) this.send({ type: "bye" });
     clearInterval(this.#sampling);
     clearTimeout(this.#restarting);
+    clearTimeout(this.#stuck);
     this.#negotiation.stop();
     this.#pc.close();
     this.#setStatus("closed");
@@ -159,6 +175,7 @@ export class Peer extends Emitter {
     const pc = this.#pc;
     pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
     pc.addEventListener("iceconnectionstatechange", () => this.#connectionChanged());
+    pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => this.#errors.add(`${errorCode} ${errorText}`));
     this.#channel.on("open", () => {
       this.#tellState();
       void this.verification.start();
@@ -261,10 +278,17 @@ export class Peer extends Emitter {
     this.#restarting = setTimeout(again, delay);
   }
 
+  #beStuck() {
+    clearTimeout(this.#stuck);
+    this.#stuck = setTimeout(() => this.emit("stuck", null), STUCK_MS);
+  }
+
   /** @param {Status} status */
   #setStatus(status) {
     if (this.status === status) return;
     this.status = status;
+    if (status === "interrupted") this.#beStuck();
+    else clearTimeout(this.#stuck);
     if (status === "connected") this.flush();
     if (status === "interrupted") this.#setQuality({ ...this.quality, level: "lost" });
     this.emit("status", status);

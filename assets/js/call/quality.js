@@ -2,16 +2,17 @@
 
 /**
  * @typedef {"good" | "fair" | "poor" | "lost" | "connecting"} Level
- * @typedef {{ level: Level, rttMs: number, lossPercent: number, relayed: boolean }} Quality
+ * @typedef {{ level: Level, rttMs: number, lossPercent: number, relayed: boolean, over: string, downBps: number, upBps: number }} Quality
+ *   over: UDP, TCP or TLS, as far as the browser tells
  * @typedef {{
- *   rttMs: number, relayed: boolean, availableBps: number,
+ *   rttMs: number, relayed: boolean, over: string, availableBps: number, atMs: number, downBytes: number, upBytes: number,
  *   received: number, lost: number, frozenS: number,
  *   sentLoss: number, limitedBy: string,
  * }} Sample values read from one report; counters grow from the start of the connection
  */
 
 /** @type {Sample} */
-const NOTHING = { rttMs: 0, relayed: false, availableBps: 0, received: 0, lost: 0, frozenS: 0, sentLoss: 0, limitedBy: "none" };
+const NOTHING = { rttMs: 0, relayed: false, over: "", availableBps: 0, atMs: 0, downBytes: 0, upBytes: 0, received: 0, lost: 0, frozenS: 0, sentLoss: 0, limitedBy: "none" };
 
 /** @param {unknown} value */
 const number = (value) => typeof value === "number" && Number.isFinite(value) ? value : 0;
@@ -44,6 +45,12 @@ function readPath(sample, byId, pair) {
   if (!pair) return;
   sample.rttMs = Math.round(number(pair.currentRoundTripTime) * 1000);
   sample.availableBps = number(pair.availableOutgoingBitrate);
+  sample.atMs = number(pair.timestamp);
+  sample.downBytes = number(pair.bytesReceived);
+  sample.upBytes = number(pair.bytesSent);
+  // To a relay of ours it is the way to the relay that matters: it may be TLS where the other end has UDP.
+  const near = byId.get(pair.localCandidateId);
+  sample.over = String(near?.relayProtocol ?? near?.protocol ?? "").toUpperCase();
   sample.relayed = [pair.localCandidateId, pair.remoteCandidateId].some((id) => byId.get(id)?.candidateType === "relay");
 }
 
@@ -73,7 +80,13 @@ export function judge(before, now) {
   const frozenS = Math.max(0, now.frozenS - before.frozenS);
   const worst = Math.max(lossPercent, now.sentLoss * 100);
   const above = (/** @type {typeof FAIR} */ limit) => now.rttMs > limit.rttMs || worst > limit.lossPercent || frozenS > limit.frozenS;
-  return { level: above(POOR) ? "poor" : above(FAIR) ? "fair" : "good", rttMs: now.rttMs, lossPercent, relayed: now.relayed };
+  // Another pair, or the first sample: there is nothing to compare with.
+  const seconds = before.atMs > 0 ? (now.atMs - before.atMs) / 1000 : 0;
+  const rate = (/** @type {number} */ bytes) => (seconds > 0 ? Math.max(0, Math.round((bytes * 8) / seconds)) : 0);
+  return {
+    level: above(POOR) ? "poor" : above(FAIR) ? "fair" : "good", rttMs: now.rttMs, lossPercent, relayed: now.relayed, over: now.over,
+    downBps: rate(now.downBytes - before.downBytes), upBps: rate(now.upBytes - before.upBytes),
+  };
 }
 
 export { NOTHING as FIRST_SAMPLE };

@@ -9,16 +9,20 @@ import { Emitter } from "../emitter.js";
  * @typedef {"connecting" | "open" | "waiting" | "closed"} LinkState
  * @typedef {import("../protocol.js").ServerMessage} Message
  * @typedef {import("../protocol.js").ClientMessage} ClientMessage
+ * @typedef {"ticket" | "socket" | "hello"} Stage what an attempt waits for: the API, the WebSocket, or the server's welcome
  * @typedef {{
- *   state: LinkState,
+ *   state: LinkState, late: Stage,
  *   welcome: { peer: string, resumed: boolean },
  *   message: Message,
  *   ticket: Ticket,
  *   refused: { code: string, message: string },
  * }} LinkEvents
+ *   late: there is no session after a while; where the last attempt failed, or where the first one still waits
  */
 
-const HELLO_LIMIT_MS = 8000;
+/** A satellite needs four round trips of 2.5 s until the welcome. */
+const HELLO_LIMIT_MS = 20_000;
+const LATE_MS = 8000;
 /** Codes of errors after which coming back cannot help. @type {Set<string>} */
 const FINAL = new Set(["forbidden", "room_not_found"]);
 
@@ -50,6 +54,12 @@ export class SignalingLink extends Emitter {
   #timer;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #late;
+  /** @type {Stage} */
+  #stage = "ticket";
+  /** @type {Stage | undefined} */
+  #failed;
   #attempt = 0;
   #answered = true;
   /** Distinguishes late answers to an abandoned attempt from those to the current one. */
@@ -68,6 +78,7 @@ export class SignalingLink extends Emitter {
   start() {
     if (this.state !== "closed") return;
     this.#attempt = 0;
+    this.#late = setInterval(() => this.emit("late", this.#failed ?? this.#stage), LATE_MS);
     void this.#connect();
   }
 
@@ -89,7 +100,7 @@ export class SignalingLink extends Emitter {
 
   /** After a sleep the socket may look open but be dead: sends a ping, with a short timeout. */
   probe() {
-    if (this.state === "open") this.#beat(3000);
+    if (this.state === "open") this.#beat(5000);
     else this.hurry();
   }
 
@@ -106,6 +117,7 @@ export class SignalingLink extends Emitter {
   async #connect() {
     this.#generation += 1;
     const mine = this.#generation;
+    this.#stage = "ticket";
     this.#setState("connecting");
     try {
       const ticket = await this.#fetchTicket();
@@ -130,10 +142,12 @@ export class SignalingLink extends Emitter {
    * @param {number} mine
    */
   #open(ticket, mine) {
+    this.#stage = "socket";
     const socket = new WebSocket(ticket.url);
     this.#socket = socket;
     const limit = setTimeout(() => this.#lost(mine), HELLO_LIMIT_MS);
     socket.addEventListener("open", () => {
+      if (mine === this.#generation) this.#stage = "hello";
       socket.send(JSON.stringify({ type: "hello", ticket: ticket.ticket, ...this.#resumeFields() }));
     });
     socket.addEventListener("message", (event) => {
@@ -235,6 +249,7 @@ export class SignalingLink extends Emitter {
   /** @param {number} delay */
   #wait(delay) {
     this.#attempt += 1;
+    this.#failed = this.#stage;
     this.#setState("waiting");
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#connect(), delay);
@@ -257,6 +272,7 @@ export class SignalingLink extends Emitter {
   #setState(state) {
     if (this.state === state) return;
     this.state = state;
+    if (state === "open" || state === "closed") clearInterval(this.#late);
     this.emit("state", state);
   }
 }

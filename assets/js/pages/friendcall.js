@@ -8,7 +8,7 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
 import { CALL_KEY } from "../ui/rings.js";
-import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
+import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 import { problemText } from "../view/devices.js";
 
 /** The call's modules load when it begins, so that the question appears sooner. */
@@ -131,6 +131,8 @@ async function call(user, friend, media) {
   else outgoing = new Outgoing(running, { email: friend.to, name: friend.name, room }, finish);
   running.call.on("gone", () => { if (running.call.peers.length === 0) running.end(); });
   running.call.on("refused", ({ code }) => finish(code === "room_full" ? t("room.full") : t("ring.unavailable")));
+  tellLateness(running.call, (text) => screen.stage.note(text));
+  running.call.on("joined", () => screen.stage.note(""));
   running.call.start();
 }
 

@@ -7,7 +7,7 @@ import { LocalMedia } from "../call/media.js";
 import { cleanLine, LONGEST_NAME, roomOf } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
-import { linkButton, Lobby, setLobbyTitle, showEnded } from "../view/lobby.js";
+import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 
 /** The call's modules load when somebody is about to join, so that the page appears sooner. */
 const loadCall = () => import("../view/running.js");
@@ -92,7 +92,9 @@ async function join({ id, title, name, user, media, lobby }) {
   });
   call.on("knocking", () => { lobby.showStatus(""); showWaiting(true); });
   byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
-  lobby.showStatus(t("home.connecting"));
+  lobby.showStatus(t("lobby.server"));
+  call.on("link", (state) => { if (state === "open") lobby.showStatus(t("lobby.room")); });
+  tellLateness(call, (text) => lobby.showStatus(text));
   call.start();
   await settled;
 }

@@ -1,5 +1,6 @@
 /** Before a call: name, devices, preview and microphone level. Nothing is opened before a click. */
 import { byId, element } from "../dom.js";
+import { t } from "../i18n.js";
 import { LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
 import { DevicePickers, problemText } from "./devices.js";
@@ -47,7 +48,9 @@ export class Lobby {
 
   /** Opens the chosen devices and shows which failed. The click on "join" is the consent. */
   async open() {
+    this.showStatus(t("lobby.devices"));
     this.#tell(await this.#media.open(this.wanted));
+    this.showStatus("");
   }
 
   /** @param {string} text the status below the buttons, which is read out */
@@ -97,6 +100,22 @@ export class Lobby {
     const place = byId("lobby-problem", HTMLElement);
     place.replaceChildren(...(problems.length > 0 ? [element("p", { class: "notice warn", text: problemText(problems) })] : []));
   }
+}
+
+/**
+ * Says why the server does not let us in yet, for as long as it does not.
+ * @param {import("../call/call.js").Call} call
+ * @param {(text: string) => void} show
+ */
+export function tellLateness(call, show) {
+  call.on("late", async (stage) => {
+    let text = t("error.offline");
+    if (stage !== "ticket") {
+      // The API answers, and so do the pages; if not, that is the reason.
+      text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
+    }
+    if (call.link.state !== "open") show(text);
+  });
 }
 
 /** Removes the lobby's contents. The call has its own self-view: two videos with the same name would be ambiguous. */

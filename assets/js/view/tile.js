@@ -1,7 +1,7 @@
 /** One video of the call: a person's camera, or a shared screen. */
 import { element, icon } from "../dom.js";
 import { t } from "../i18n.js";
-import { toast } from "../ui/notices.js";
+import { announce, toast } from "../ui/notices.js";
 import { face } from "../ui/people.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
@@ -49,6 +49,8 @@ export class PersonTile {
   #quality = element("span", { class: "bars", attributes: { role: "img" } });
   #muted = element("span", { class: "tile-muted", attributes: { role: "img" } }, [icon("mic-off")]);
   #status = element("p", { class: "tile-status" });
+  /** Why there is no connection, if that is known. */
+  #trouble = "";
   /** @type {Array<() => void>} */
   #ends;
 
@@ -64,6 +66,7 @@ export class PersonTile {
     ]);
     this.#ends = [
       peer.on("remote", () => this.#show()), peer.on("status", () => this.#show()), peer.on("quality", () => this.#showQuality()),
+      peer.on("stuck", () => void this.#explain()),
     ];
     this.#show();
     this.#showQuality();
@@ -80,12 +83,24 @@ export class PersonTile {
     this.node.remove();
   }
 
+  async #explain() {
+    try {
+      this.#trouble = await (await import("./trouble.js")).peerTrouble(this.#peer);
+      this.#show();
+      announce(this.#status.textContent ?? "");
+    } catch (error) {
+      // The server is away too, and the page says so.
+      console.debug("trouble:", error);
+    }
+  }
+
   #show() {
     const { remote, status, name } = this.#peer;
+    if (status === "connected") this.#trouble = "";
     this.node.dataset.off = String(!remote.camera);
     this.node.dataset.status = status;
     this.#muted.hidden = remote.microphone;
-    this.#status.textContent = status === "connecting" ? t("call.connecting", { name }) : status === "interrupted" ? t("call.reconnecting", { name }) : "";
+    this.#status.textContent = this.#trouble || (status === "connecting" ? t("call.connecting", { name }) : status === "interrupted" ? t("call.reconnecting", { name }) : "");
     this.#status.hidden = this.#status.textContent === "";
   }
 
@@ -102,9 +117,13 @@ export function qualityDetail(quality) {
   const words = t(`quality.${quality.level}`);
   if (quality.level === "connecting" || quality.level === "lost") return words;
   return t("quality.detail", {
-    quality: words, rtt: quality.rttMs, loss: quality.lossPercent, path: t(quality.relayed ? "quality.relayed" : "quality.direct"),
+    quality: words, path: t(quality.relayed ? "quality.relayed" : "quality.direct"), over: quality.over || "?",
+    rtt: quality.rttMs, loss: quality.lossPercent, down: rate(quality.downBps), up: rate(quality.upBps),
   });
 }
+
+/** @param {number} bitsPerSecond */
+const rate = (bitsPerSecond) => `${Math.round(bitsPerSecond / 1000)} kbit/s`;
 
 export class ScreenTile {
   node;

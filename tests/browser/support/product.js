@@ -19,6 +19,8 @@ export class Product {
   url = "";
   /** Where each part runs. @type {Record<string, string>} */
   parts = {};
+  /** The addresses of the pages in the network, if it listens there. @type {string[]} */
+  networkUrls = [];
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
   #folder;
@@ -38,14 +40,16 @@ export class Product {
   }
 
   /**
-   * @param {{ config?: string, environment?: Record<string, string>, endpoint?: string, published?: boolean }} [options] its
-   * peersync.toml, its secrets, the AWS emulator that it uses, and whether to serve the published pages built into the
-   * program; with an emulator that is always so, because they come from the bucket
+   * @param {{
+   *   config?: string, environment?: Record<string, string>, endpoint?: string, published?: boolean, flags?: string[],
+   * }} [options] its peersync.toml, its secrets, the AWS emulator that it uses, whether to serve the published pages built
+   *   into the program (with an emulator that is always so, because they come from the bucket), and more flags
    */
-  static async start({ config = "", environment = {}, endpoint, published = false } = {}) {
+  static async start({ config = "", environment = {}, endpoint, published = false, flags = [] } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "peersync-browser-"));
     await writeFile(join(folder, "peersync.toml"), config);
     const where = endpoint ? ["--endpoint-url", endpoint] : ["--embedded", ...(ASSETS && !published ? ["--assets", ASSETS] : [])];
+    where.push(...flags);
     // Fake credentials: whoever runs the tests may have real ones.
     /** @type {Record<string, string>} */
     const account = endpoint ? { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-central-1" } : {};
@@ -61,7 +65,7 @@ export class Product {
     this.#process = started;
     let told = "";
     started.stderr?.on("data", (text) => { told = (told + text).slice(-4000); });
-    /** @type {Promise<{ url: string, parts: Record<string, string> }>} */
+    /** @type {Promise<{ url: string, parts: Record<string, string>, network_urls: string[] }>} */
     const ready = new Promise((resolve, reject) => {
       createInterface({ input: /** @type {import("node:stream").Readable} */ (started.stdout) }).on("line", (line) => {
         const event = JSON.parse(line);
@@ -70,7 +74,7 @@ export class Product {
       started.once("error", reject);
       started.once("exit", (code) => reject(new Error(`local ended with ${code}:\n${told}`)));
     });
-    ({ url: this.url, parts: this.parts } = await ready);
+    ({ url: this.url, parts: this.parts, network_urls: this.networkUrls } = await ready);
     this.#port = Number(new URL(this.url).port);
   }
 

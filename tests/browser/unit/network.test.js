@@ -5,6 +5,7 @@ import { expiresAt, refreshIn } from "../../../assets/js/call/ice.js";
 import { loudness, troubleOf } from "../../../assets/js/call/media.js";
 import { backoff } from "../../../assets/js/call/signaling.js";
 import { FIRST_SAMPLE, judge, readSample } from "../../../assets/js/call/quality.js";
+import { diagnose } from "../../../assets/js/call/diagnosis.js";
 
 /** @param {Partial<import("../../../assets/js/call/quality.js").Sample>} changes */
 const sample = (changes) => ({ ...FIRST_SAMPLE, ...changes });
@@ -27,14 +28,47 @@ test("only changes since the last sample count", () => {
 test("a browser's report is read even if fields are missing", () => {
   const report = new Map(Object.entries({
     T: { id: "T", type: "transport", selectedCandidatePairId: "P" },
-    P: { id: "P", type: "candidate-pair", currentRoundTripTime: 0.12, availableOutgoingBitrate: 5e5, localCandidateId: "L", remoteCandidateId: "R" },
-    L: { id: "L", type: "local-candidate", candidateType: "relay" },
+    P: { id: "P", type: "candidate-pair", timestamp: 5000, currentRoundTripTime: 0.12, availableOutgoingBitrate: 5e5, bytesReceived: 9, bytesSent: 8, localCandidateId: "L", remoteCandidateId: "R" },
+    L: { id: "L", type: "local-candidate", candidateType: "relay", protocol: "udp", relayProtocol: "tls" },
     V: { id: "V", type: "inbound-rtp", kind: "video", packetsReceived: 10, packetsLost: -2, totalFreezesDuration: 1 },
     A: { id: "A", type: "inbound-rtp", kind: "audio", packetsReceived: 5, packetsLost: 1 },
     O: { id: "O", type: "remote-inbound-rtp", fractionLost: 0.25 },
   }));
-  assert.deepEqual(readSample(report), { rttMs: 120, relayed: true, availableBps: 5e5, received: 15, lost: 1, frozenS: 1, sentLoss: 0.25, limitedBy: "none" });
+  assert.deepEqual(readSample(report), {
+    rttMs: 120, relayed: true, over: "TLS", availableBps: 5e5, atMs: 5000, downBytes: 9, upBytes: 8,
+    received: 15, lost: 1, frozenS: 1, sentLoss: 0.25, limitedBy: "none",
+  });
   assert.deepEqual(readSample(new Map()), FIRST_SAMPLE);
+});
+
+test("rates are bits per second between two samples, and nothing without two", () => {
+  const before = sample({ atMs: 1000, downBytes: 1000, upBytes: 500, over: "UDP" });
+  const now = judge(before, sample({ atMs: 3000, downBytes: 251_000, upBytes: 25_500, over: "UDP" }));
+  assert.deepEqual([now.downBps, now.upBps, now.over], [1_000_000, 100_000, "UDP"]);
+  for (const first of [FIRST_SAMPLE, sample({ atMs: 3000 }), sample({ atMs: 1000, downBytes: 9e9, upBytes: 9e9 })]) {
+    assert.deepEqual([judge(first, sample({ atMs: 3000, downBytes: 1000 })).downBps, judge(first, sample({ atMs: 3000 })).upBps], [0, 0]);
+  }
+});
+
+test("a diagnosis says which side lacks what", () => {
+  const side = (/** @type {string} */ type, /** @type {string[]} */ kinds) => kinds.map((candidateType) => ({ type, candidateType }));
+  /**
+   * @param {string[]} local
+   * @param {string[]} remote
+   * @param {object} [other]
+   */
+  const of = (local, remote, other = {}) => diagnose({
+    report: [...side("local-candidate", local), ...side("remote-candidate", remote), { type: "transport" }], errors: [], servers: 1, answered: true, ...other,
+  });
+  const budget = { errors: ["701 STUN allocate request timed out.", "508 The relay's traffic of this month is used up"] };
+  assert.equal(of(["host"], [], { answered: false }).failure, "no_answer");
+  assert.equal(of([], ["host"]).failure, "no_addresses");
+  assert.equal(of(["host", "srflx"], ["host"], budget).failure, "relay_budget");
+  assert.equal(of(["host"], ["host"], { servers: 0 }).failure, "no_relay");
+  assert.equal(of(["host"], ["relay"]).failure, "no_way_out");
+  assert.equal(of(["host", "relay"], []).failure, "their_network");
+  assert.deepEqual(of(["host", "srflx"], ["host"]), { failure: "their_network", local: "srflx", remote: "host" });
+  assert.deepEqual(of(["host", "prflx", "relay"], ["srflx"]), { failure: "blocked", local: "relay", remote: "srflx" });
 });
 
 test("a bad network lowers quality step by step only if it lasts, down to the lowest", () => {
