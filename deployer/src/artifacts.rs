@@ -120,7 +120,7 @@ mod tests {
 
     use peersync_config::{Config, StageName};
     use peersync_engine::diff::DIGEST_TAG;
-    use peersync_engine::{Outputs, Tags, digest};
+    use peersync_engine::{Address, Outputs, Tags, digest};
     use peersync_resources::{catalog, kinds::s3_objects};
 
     use super::*;
@@ -166,5 +166,24 @@ mod tests {
         let tags = Tags::from([(DIGEST_TAG.to_owned(), digest)]);
         let size = s3_objects::TAGS_METADATA.len() + s3_objects::encoded(&tags).len();
         assert!(size <= 2 * 1024, "{size} bytes");
+    }
+
+    /// Parameter Store allows 4,096 characters in a parameter without charges: the digests of what has no tags are kept
+    /// there.
+    #[tokio::test]
+    async fn digests_of_what_cannot_carry_tags_fit_into_a_parameter() {
+        let stage = "a".repeat(20).parse::<StageName>().expect("a stage's longest name").to_string();
+        let stack = stack_for_tests(Config { stage, ..Config::default() }).await;
+        let graph = catalog::graph(&stack).expect("the graph has no cycle");
+        let resources = graph.order().iter().filter_map(|address| graph.resource(address));
+        let untagged = resources.filter(|one| !one.taggable() && *one.address() != s3_objects::address());
+        let entry = |address: &Address, fields: usize| {
+            let digest = "x".repeat(digest::length(fields));
+            format!("\"{address}\":\"{digest}\",").len()
+        };
+        let sizes: Vec<usize> =
+            untagged.map(|one| entry(one.address(), one.desired(&Outputs::default()).len())).collect();
+        let size: usize = sizes.iter().sum();
+        assert!(sizes.len() > 10 && size < 4_096, "{size} characters for {} digests", sizes.len());
     }
 }

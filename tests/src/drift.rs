@@ -222,3 +222,26 @@ pub async fn cors(stage: &Stage) {
     let call = stage.clients.s3.put_bucket_cors().bucket(stage.bucket()).cors_configuration(rules);
     call.send().await.expect("the rules can be set");
 }
+
+/// Lets everybody read the bucket.
+pub async fn public_bucket(stage: &Stage) {
+    let bucket = stage.bucket();
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}"#
+    );
+    let call = stage.clients.s3.put_bucket_policy().bucket(bucket).policy(policy);
+    call.send().await.expect("the policy can be replaced");
+}
+
+/// Removes all graphs of the dashboard.
+pub async fn empty_dashboard(stage: &Stage) {
+    let cloudwatch = &stage.clients.cloudwatch;
+    let name = format!("{}-{REGION}-stack", stage.stack());
+    let body = cloudwatch.get_dashboard().dashboard_name(&name).send().await.expect("the stack has one");
+    let body: serde_json::Value =
+        serde_json::from_str(body.dashboard_body().unwrap_or_default()).expect("the dashboard is JSON");
+    let widgets = body["widgets"].as_array().cloned().unwrap_or_default();
+    let texts: Vec<_> = widgets.into_iter().filter(|widget| widget["type"] == "text").collect();
+    let body = serde_json::json!({ "widgets": texts }).to_string();
+    cloudwatch.put_dashboard().dashboard_name(name).dashboard_body(body).send().await.expect("it can be replaced");
+}

@@ -43,7 +43,7 @@ pub enum Reason {
     Both,
     /// The field follows from another resource, which is created or replaced.
     Consequence,
-    /// The reason is unknown, because the resource carries no digest.
+    /// The reason is unknown, because the resource has no digest.
     Unknown,
 }
 

@@ -41,6 +41,11 @@ pub fn encode(fields: &Fields) -> Option<String> {
     Some(digest)
 }
 
+/// Returns the length of the digest of so many fields, in characters.
+pub fn length(fields: usize) -> usize {
+    PREFIX.len() + fields * (NAME_WIDTH + WIDTH)
+}
+
 /// Returns the hash of a field's name. Those of one resource must differ.
 pub fn name_hash(name: &str) -> String {
     short_hash(name, "", NAME_WIDTH)

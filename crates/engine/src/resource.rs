@@ -46,10 +46,16 @@ pub trait Resource: Send + Sync {
         true
     }
 
-    /// Returns whether it can carry tags. Those that can get the stack's tags and the digest at creation. The others
-    /// get at most the digest, if they have a place for it and show it among their tags.
+    /// Returns whether it can carry tags. Those that can get the stack's tags and the digest at creation. The others get
+    /// the digest alone.
     fn taggable(&self) -> bool {
         true
+    }
+
+    /// Returns whether it keeps the digest that it is given, and shows it among its tags. For one that does not, nobody
+    /// can tell who changed it.
+    fn keeps_digest(&self) -> bool {
+        self.taggable()
     }
 
     /// Returns the fields that cannot be changed in place, each with the reason.

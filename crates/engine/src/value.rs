@@ -119,7 +119,7 @@ pub struct Live {
     pub id: String,
     /// Its fields, under the names of the desired ones.
     pub fields: LiveFields,
-    /// Its tags; `None` for kinds that cannot be tagged.
+    /// Its tags; for kinds that cannot be tagged at most the digest that is kept for them.
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether it is managed by the stack.
     pub ownership: Ownership,

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use peersync_engine::{Graph, GraphError};
 
+use crate::digests::DigestStore;
 use crate::kinds::{KINDS, Kind};
 use crate::permission::Permission;
 use crate::stack::Stack;
 
-/// Returns the graph of all resources of the stack, except those of services that the endpoint lacks.
+/// Returns the graph of all resources of the stack, except those of services that the endpoint lacks. Each of them keeps
+/// the digest of what was last applied, those that cannot carry tags in a parameter.
 ///
 /// # Errors
 /// Invalid dependencies between the resources.
 pub fn graph(stack: &Arc<Stack>) -> Result<Graph, GraphError> {
-    let graph = Graph::new(KINDS.iter().flat_map(|kind| (kind.instances)(stack)).collect())?;
+    let digests = DigestStore::new(stack);
+    let resources = KINDS.iter().flat_map(|kind| (kind.instances)(stack)).map(|resource| digests.keep_for(resource));
+    let graph = Graph::new(resources.collect())?;
     if stack.clients.absent.is_empty() {
         return Ok(graph);
     }

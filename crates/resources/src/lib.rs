@@ -6,6 +6,7 @@
 
 mod artifacts;
 pub mod catalog;
+mod digests;
 pub mod kinds;
 pub mod pages;
 pub mod permission;

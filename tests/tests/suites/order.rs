@@ -76,6 +76,8 @@ order! {
     host_log_group_before_instance: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
     signal_program_before_instance: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
     security_group_before_instance: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
+    digests_before_what_they_record: All, |call| of(call, "PutParameter", "/digests") && of(call, "PutParameter", "Tags"),
+        ["CreateOriginAccessControl", "CreateResponseHeadersPolicy", "PutMetricFilter"];
     instance_before_dashboard: All, |call| call.operation == "RunInstances", ["PutDashboard"];
 }
 

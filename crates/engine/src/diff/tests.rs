@@ -249,15 +249,19 @@ fn with_other_live(field: Option<LiveField>) -> LiveFields {
     [other].into_iter().chain(field.map(|field| ("x".to_owned(), field))).collect()
 }
 
+/// The same holds for what carries tags and for what only has its digest kept somewhere.
 #[test]
 fn reasons_of_changed_fields() {
     for (what, applied, live, wanted, expected) in field_rows() {
-        let live_tags = Some(recorded(&Tags::new(), &with_other(applied)));
-        let live = Live { fields: with_other_live(live), tags: live_tags, ..Live::default() };
+        let live_tags = recorded(&Tags::new(), &with_other(applied));
+        let live = Live { fields: with_other_live(live), tags: Some(live_tags.clone()), ..Live::default() };
         let fields = with_other(Some(wanted));
-        let mut wanted_tags = tags(&[]);
-        wanted_tags.insert(RECORD_TAG.to_owned(), tag_record::encode(&Tags::new()));
+        let wanted_tags = Tags::from([(RECORD_TAG.to_owned(), tag_record::encode(&Tags::new()))]);
         assert_eq!(lines(&compare(&live, &fields, &wanted_tags)), expected, "{what}");
+
+        let digest_alone = live_tags.into_iter().filter(|(key, _)| key == DIGEST_TAG).collect();
+        let live = Live { tags: Some(digest_alone), ..live };
+        assert_eq!(lines(&compare(&live, &fields, &Tags::new())), expected, "{what}, without tags");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What everybody shares who reads or writes the stack's secrets in Parameter Store: their names, the form of generated
+//! What everybody shares who reads or writes the stack's parameters in Parameter Store: their names, the form of generated
 //! keys, and the previous value of a key that is being changed.
 
 use aws_sdk_ssm::types::{ParameterType, Tag};
@@ -15,6 +15,10 @@ use peersync_server::secrets::PREVIOUS;
 pub(super) const KIND_NAME: &str = "ssm_parameter";
 /// The key by which the edge proves itself.
 pub const ORIGIN_KEY: &str = "origin-key";
+/// The digests of the resources that cannot carry tags. They are no secret.
+pub const DIGESTS: &str = "digests";
+/// The value of [`DIGESTS`] while nothing was recorded yet.
+pub const NO_DIGESTS: &str = "{}";
 /// The key that signs tickets.
 pub const TICKET_KEY: &str = "ticket-key";
 /// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
@@ -22,14 +26,14 @@ const KEY_BYTES: usize = 32;
 /// The error codes of a parameter that exists already.
 pub(super) const EXISTS: &[&str] = &["ParameterAlreadyExists"];
 
-/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`
-/// or `origin-key`. Generated keys have the secret output `value`.
+/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`,
+/// `origin-key` or `digests`. Generated keys have the secret output `value`.
 pub fn address(part: &str) -> Address {
     Address::new(KIND_NAME, part)
 }
 
 /// Returns the name of a parameter.
-pub(super) fn name(stack: &Stack, part: &str) -> String {
+pub(crate) fn name(stack: &Stack, part: &str) -> String {
     format!("{}/{part}", stack.parameter_prefix())
 }
 

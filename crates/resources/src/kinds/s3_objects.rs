@@ -106,6 +106,10 @@ impl Resource for Objects {
         false
     }
 
+    fn keeps_digest(&self) -> bool {
+        true
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (contents, listed, config) =
             futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.head(CONFIG_KEY));

@@ -1,4 +1,5 @@
-//! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once.
+//! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once. One more
+//! parameter is no secret: it holds the digests of the resources that cannot carry tags.
 //!
 //! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
 //! hand, is not drift. While a key changes, a second parameter holds the previous one; for the origin key that is a
@@ -12,7 +13,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 
-use super::parameter_store::{self, EXISTS, KIND_NAME, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous};
+use super::parameter_store::{
+    self, DIGESTS, EXISTS, KIND_NAME, NO_DIGESTS, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous,
+};
 use super::{Kind, cloudfront_distribution, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
@@ -53,6 +56,8 @@ enum Source {
     /// It is the previous value of the origin key, which no plan creates: it is deleted once the edge no longer sends
     /// it.
     Previous,
+    /// The deployer writes the digests into it, so that no plan compares it.
+    Digests,
 }
 
 struct Parameter {
@@ -63,7 +68,7 @@ struct Parameter {
 }
 
 /// Returns the names of the parameters with the source of each value. Parameter Store reads at most ten with one call.
-fn parts() -> [(&'static str, Source); 7] {
+fn parts() -> [(&'static str, Source); 8] {
     [
         ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
         ("emailjs-private-key", Source::Configured("private_key under [mail.emailjs]", emailjs_key)),
@@ -72,6 +77,7 @@ fn parts() -> [(&'static str, Source); 7] {
         (TICKET_KEY, Source::Generated),
         (ORIGIN_KEY, Source::Generated),
         ("origin-key-previous", Source::Previous),
+        (DIGESTS, Source::Digests),
     ]
 }
 
@@ -88,6 +94,14 @@ async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceErro
     let names = parts().map(|(part, _)| name(stack, part)).to_vec();
     let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(decrypted);
     Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
+}
+
+/// Returns the digests of the resources that cannot carry tags, as they are stored; `None` if the parameter does not
+/// exist. The call is the one that reads all parameters.
+pub(crate) async fn digests(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
+    let found = reads.get(NAME, find(stack, true)).await?;
+    let name = name(stack, DIGESTS);
+    Ok(found.into_iter().find(|found| found.name() == Some(&name)).and_then(|found| found.value))
 }
 
 fn smtp_password(config: &Config) -> Option<&Secret> {
@@ -134,7 +148,7 @@ impl Resource for Parameter {
     fn enabled(&self) -> bool {
         match self.source {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
-            Source::Generated => true,
+            Source::Generated | Source::Digests => true,
             Source::Previous => false,
         }
     }
@@ -153,10 +167,11 @@ impl Resource for Parameter {
         };
         let Some(tags) = tags else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
-        let fields = LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
+        let fields = || LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {
-            Source::Configured(..) => fields.with(VALUE, LiveField::secret(value)),
-            Source::Generated | Source::Previous => fields.with(FORM, form(value)),
+            Source::Configured(..) => fields().with(VALUE, LiveField::secret(value)),
+            Source::Generated | Source::Previous => fields().with(FORM, form(value)),
+            Source::Digests => LiveFields::new(),
         };
         Ok(Some(Live {
             id: self.name.clone(),
@@ -168,7 +183,7 @@ impl Resource for Parameter {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let fields = Fields::new().with(TYPE, ParameterType::SecureString.as_str());
+        let fields = Fields::new().with(TYPE, self.parameter_type().as_str());
         match self.source {
             Source::Configured(_, secret) => {
                 let secret = secret(&self.stack.config);
@@ -176,6 +191,8 @@ impl Resource for Parameter {
                 fields.with(VALUE, secret.and_then(Secret::value).map_or_else(not_given, Field::secret))
             }
             Source::Generated | Source::Previous => fields.with(FORM, KEY_FORM),
+            // Whatever is in it: what is missing is recorded again, and secrets are in none of the digests.
+            Source::Digests => Fields::new(),
         }
     }
 
@@ -183,7 +200,7 @@ impl Resource for Parameter {
         let ssm = &self.stack.clients.ssm;
         let value = self.value().await?;
         let tags = sdk_tags!(try Tag, context.tags).context("failed to create the parameter")?;
-        let call = ssm.put_parameter().name(&self.name).value(&value).r#type(ParameterType::SecureString);
+        let call = ssm.put_parameter().name(&self.name).value(&value).r#type(self.parameter_type());
         let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
         let exists: &[&str] = rule!("parameter-create-survives-lost-answer", EXISTS);
         if answer.found(exists, "failed to create the parameter")?.is_some() {
@@ -234,7 +251,7 @@ impl Resource for Parameter {
         let call = self.stack.clients.ssm.delete_parameters().names(&live.id);
         let call = match self.source {
             Source::Generated => call.names(previous(&live.id)),
-            Source::Configured(..) => call,
+            Source::Configured(..) | Source::Digests => call,
             Source::Previous => {
                 cloudfront_distribution::until_deployed(&self.stack, progress).await?;
                 call
@@ -257,6 +274,13 @@ impl Parameter {
         read_tags(&self.stack.clients, &self.name).await
     }
 
+    fn parameter_type(&self) -> ParameterType {
+        match self.source {
+            Source::Configured(..) | Source::Generated | Source::Previous => ParameterType::SecureString,
+            Source::Digests => ParameterType::String,
+        }
+    }
+
     /// Returns the value of a new parameter.
     ///
     /// # Errors
@@ -268,6 +292,7 @@ impl Parameter {
                 let sent = if self.address.name == ORIGIN_KEY { self.sent_key().await? } else { None };
                 Ok(sent.unwrap_or_else(new_key))
             }
+            Source::Digests => Ok(NO_DIGESTS.to_owned()),
             Source::Configured(field, secret) => {
                 let secret = secret(&self.stack.config);
                 secret.and_then(Secret::value).map(str::to_owned).ok_or_else(|| {
@@ -293,7 +318,7 @@ impl Parameter {
         let outputs = OutputMap::new().with("name", &self.name);
         match self.source {
             Source::Generated => outputs.with_secret("value", value),
-            Source::Configured(..) | Source::Previous => outputs,
+            Source::Configured(..) | Source::Previous | Source::Digests => outputs,
         }
     }
 }

@@ -41,12 +41,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn configured_key(name: &str) -> Option<&'static str> {
     secrets().find(|(known, _)| *known == name).and_then(|(_, source)| match source {
         Source::Configured(key, _) => Some(key),
-        Source::Generated | Source::Previous => None,
+        Source::Generated | Source::Previous | Source::Digests => None,
     })
 }
 
 fn secrets() -> impl Iterator<Item = (&'static str, Source)> {
-    parts().into_iter().filter(|(_, source)| !matches!(source, Source::Previous))
+    parts().into_iter().filter(|(_, source)| !matches!(source, Source::Previous | Source::Digests))
 }
 
 /// Returns all secrets with their ages. Their values are not decrypted.
@@ -64,7 +64,7 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
                 let enabled = variable.is_some();
                 (Origin::Environment { variable }, enabled)
             }
-            Source::Generated | Source::Previous => (Origin::Generated, true),
+            Source::Generated | Source::Previous | Source::Digests => (Origin::Generated, true),
         };
         let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
         SecretState { name: part, origin, enabled, written }

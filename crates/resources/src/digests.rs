@@ -1,0 +1,271 @@
+//! The digests of what cannot carry tags, such as routes or a bucket's policy: all of them in one parameter of the stack,
+//! by address.
+//!
+//! They serve the same purpose as the tag `peersync:digest` of the others: a plan tells by them who changed what. Nothing
+//! is found by them, and nothing is lost with them but that. Whatever has no entry gets one from the next `up`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use crate::kinds::{parameter_store, ssm_parameter};
+use crate::stack::Stack;
+use peersync_aws::Context as _;
+use peersync_engine::diff::DIGEST_TAG;
+use peersync_engine::{
+    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads, Tags, rule,
+};
+
+/// The digests by the addresses of their resources.
+type Digests = BTreeMap<String, String>;
+
+/// The place of the digests of one stack.
+pub(crate) struct DigestStore {
+    stack: Arc<Stack>,
+    /// Held while an entry is written, because every write replaces all of them. Other runs are kept away by the lease.
+    writing: Mutex<()>,
+}
+
+impl DigestStore {
+    /// Creates the place of this stack's digests.
+    pub(crate) fn new(stack: &Arc<Stack>) -> Arc<Self> {
+        Arc::new(Self { stack: stack.clone(), writing: Mutex::new(()) })
+    }
+
+    /// Returns the resource with its digest among its tags, if it has no place of its own for it.
+    pub(crate) fn keep_for(self: &Arc<Self>, inner: Arc<dyn Resource>) -> Arc<dyn Resource> {
+        let is_absent = self.stack.clients.absent.contains_key("ssm");
+        if inner.keeps_digest() || is_absent { inner } else { Arc::new(Recorded { inner, store: self.clone() }) }
+    }
+
+    /// Returns the digest of a resource as its only tag; `None` at an emulator without parameters.
+    async fn tags(&self, reads: &SharedReads, address: &Address) -> Result<Option<Tags>, ResourceError> {
+        let text = match ssm_parameter::digests(&self.stack, reads).await {
+            Err(error) if self.is_lacking(&error) => return Ok(None),
+            text => text?,
+        };
+        let digest = parse(text.as_deref()).remove(&address.to_string());
+        Ok(Some(digest.map(|digest| (DIGEST_TAG.to_owned(), digest)).into_iter().collect()))
+    }
+
+    /// Records the digest of a resource that was created or changed.
+    async fn record(&self, address: &Address, digest: &str) -> Result<(), ResourceError> {
+        let _one_at_a_time = rule!("digests-are-written-one-at-a-time", Some(self.writing.lock().await));
+        match self.write(address, digest).await {
+            Err(error) if self.is_lacking(&error) => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn write(&self, address: &Address, digest: &str) -> Result<(), ResourceError> {
+        let (ssm, name) = (&self.stack.clients.ssm, parameter_store::name(&self.stack, parameter_store::DIGESTS));
+        let answer = ssm.get_parameter().name(&name).with_decryption(true).send().await;
+        let parameter = answer.context("failed to read the digests")?.parameter;
+        let mut digests = parse(parameter.and_then(|parameter| parameter.value).as_deref());
+        digests.insert(address.to_string(), digest.to_owned());
+        let call = ssm.put_parameter().name(&name).value(text(&digests)).overwrite(true);
+        call.description(self.stack.mark()).send().await.context("failed to record what was applied").map(|_| ())
+    }
+
+    /// Returns whether an emulator does not offer parameters. One on this computer may also answer what AWS never would.
+    fn is_lacking(&self, error: &ResourceError) -> bool {
+        let clients = &self.stack.clients;
+        clients.lack(error) || (clients.emulated && error.failure == Failure::Other)
+    }
+}
+
+/// A resource whose digest is kept in the parameter.
+struct Recorded {
+    inner: Arc<dyn Resource>,
+    store: Arc<DigestStore>,
+}
+
+impl Recorded {
+    async fn record(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        match context.tags.get(DIGEST_TAG) {
+            Some(digest) => self.store.record(self.inner.address(), digest).await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for Recorded {
+    fn address(&self) -> &Address {
+        self.inner.address()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.inner.name()
+    }
+
+    fn highlights(&self) -> &'static [FieldName] {
+        self.inner.highlights()
+    }
+
+    fn dependencies(&self) -> Vec<Address> {
+        let digests =
+            rule!("digests-before-what-they-record", Some(parameter_store::address(parameter_store::DIGESTS)));
+        self.inner.dependencies().into_iter().chain(digests).collect()
+    }
+
+    fn enabled(&self) -> bool {
+        self.inner.enabled()
+    }
+
+    fn taggable(&self) -> bool {
+        self.inner.taggable()
+    }
+
+    fn keeps_digest(&self) -> bool {
+        true
+    }
+
+    fn replace_on(&self) -> &'static [(FieldName, &'static str)] {
+        self.inner.replace_on()
+    }
+
+    fn refuse_on(&self) -> &'static [(FieldName, &'static str)] {
+        self.inner.refuse_on()
+    }
+
+    fn create_before_destroy(&self) -> bool {
+        self.inner.create_before_destroy()
+    }
+
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let (live, tags) = futures::join!(self.inner.observe(reads), self.store.tags(reads, self.inner.address()));
+        let Some(live) = live? else { return Ok(None) };
+        Ok(Some(Live { tags: tags?, ..live }))
+    }
+
+    fn desired(&self, outputs: &Outputs) -> Fields {
+        self.inner.desired(outputs)
+    }
+
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        let outputs = self.inner.create(context).await?;
+        self.record(context).await?;
+        Ok(outputs)
+    }
+
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
+        let outputs =
+            if changes.fields() { self.inner.update(context, live, changes).await? } else { live.outputs.clone() };
+        self.record(context).await?;
+        Ok(outputs)
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        self.inner.delete(progress, live).await
+    }
+
+    async fn retire(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        self.inner.retire(progress, live).await
+    }
+}
+
+/// Reads the value of the parameter. What is not in its form records nothing.
+fn parse(text: Option<&str>) -> Digests {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Returns the value of the parameter.
+fn text(digests: &Digests) -> String {
+    serde_json::json!(digests).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peersync_config::Config;
+    use peersync_engine::diff::compare;
+    use peersync_engine::{Field, LiveField, Reason, digest};
+    use serde_json::json;
+
+    #[test]
+    fn value_that_was_changed_by_hand_records_nothing() {
+        let digests = Digests::from([("api_routes.api".to_owned(), "2.abcdefghi".to_owned())]);
+        assert_eq!(parse(Some(&text(&digests))), digests);
+        for other in [None, Some(parameter_store::NO_DIGESTS), Some(""), Some("theirs"), Some("[1]"), Some("{\"a\":1}")]
+        {
+            assert!(parse(other).is_empty(), "{other:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_resource_keeps_its_digest() {
+        let stack = Stack::for_tests(Config::default()).await;
+        let graph = crate::catalog::graph(&stack).expect("the resources form a graph");
+        let resources = graph.order().iter().filter_map(|address| graph.resource(address));
+        let without: Vec<_> =
+            resources.filter(|one| !one.keeps_digest()).map(|one| one.address().to_string()).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+
+    /// Returns every resource of the graph that cannot carry tags, with its desired fields.
+    async fn untagged() -> Vec<(Address, Fields)> {
+        let stack = Stack::for_tests(Config::default()).await;
+        let graph = crate::catalog::graph(&stack).expect("the resources form a graph");
+        let mut outputs = Outputs::default();
+        for address in graph.order() {
+            let of_this = ["id", "arn"].map(|name| (name, format!("{name} of {address}")));
+            let of_this = of_this.into_iter().fold(OutputMap::new(), |all, (name, value)| all.with(name, value));
+            outputs.insert(address.clone(), of_this);
+        }
+        let resources = graph.order().iter().filter_map(|address| graph.resource(address));
+        let untagged = resources.filter(|one| !one.taggable());
+        untagged.map(|one| (one.address().clone(), one.desired(&outputs))).collect()
+    }
+
+    /// Returns the reasons for the first field, if `applied` was applied last, `live` is in AWS and `wanted` is desired.
+    fn reasons(name: &str, applied: Option<&Fields>, live: &Fields, wanted: &Fields) -> Vec<Reason> {
+        let digest = applied.map(|fields| digest::encode(fields).expect("every field is known"));
+        let tags: Tags = digest.map(|digest| (DIGEST_TAG.to_owned(), digest)).into_iter().collect();
+        let actual = live.iter().filter_map(|(name, field)| match field {
+            Field::Known(value) => Some((name.clone(), LiveField::Known(value.clone()))),
+            _ => None,
+        });
+        let live = Live { fields: actual.collect(), tags: Some(tags), ..Live::default() };
+        let changes = compare(&live, wanted, &Tags::new());
+        changes.iter().filter(|change| change.field == name).map(|change| change.reason).collect()
+    }
+
+    #[tokio::test]
+    async fn plan_tells_who_changed_what_cannot_carry_tags() {
+        let untagged = untagged().await;
+        let kinds: std::collections::BTreeSet<&str> = untagged.iter().map(|(address, _)| address.kind).collect();
+        assert_eq!(kinds.len(), 9, "{kinds:?}");
+        for (address, desired) in untagged {
+            let name = desired.keys().next().cloned().unwrap_or_default();
+            let with = |value: &str| {
+                let mut fields = desired.clone();
+                fields.insert(name.clone(), Field::Known(json!(value)));
+                fields
+            };
+            let mut before = desired.clone();
+            before.remove(&name);
+            let (theirs, newer) = (with("theirs"), with("newer"));
+            let rows = [
+                ("nothing changed", Some(&desired), &desired, &desired, None),
+                ("the configuration", Some(&desired), &desired, &newer, Some(Reason::Configuration)),
+                ("somebody in AWS", Some(&desired), &theirs, &desired, Some(Reason::Drift)),
+                ("both", Some(&desired), &theirs, &newer, Some(Reason::Both)),
+                ("a version without the field", Some(&before), &theirs, &desired, Some(Reason::Configuration)),
+                ("a version without digests", None, &theirs, &desired, Some(Reason::Unknown)),
+            ];
+            for (what, applied, live, wanted, expected) in rows {
+                let reasons = reasons(&name, applied, live, wanted);
+                assert_eq!(reasons, Vec::from_iter(expected), "{address}, {name}: {what}");
+            }
+        }
+    }
+}
