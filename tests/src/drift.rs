@@ -223,11 +223,11 @@ pub async fn cors(stage: &Stage) {
     call.send().await.expect("the rules can be set");
 }
 
-/// Lets everybody read the bucket.
-pub async fn public_bucket(stage: &Stage) {
+/// Lets every distribution of AWS read the bucket.
+pub async fn open_bucket(stage: &Stage) {
     let bucket = stage.bucket();
     let policy = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}"#
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"cloudfront.amazonaws.com"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}"#
     );
     let call = stage.clients.s3.put_bucket_policy().bucket(bucket).policy(policy);
     call.send().await.expect("the policy can be replaced");

@@ -284,8 +284,8 @@ async fn drift_of_running_host_is_fixed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_of_bucket_policy_and_dashboard_is_fixed() {
     let stage = up().await;
-    drift::public_bucket(&stage).await;
-    expect_drift(&stage, "a public bucket", "s3_bucket_policy.site", "update").await;
+    drift::open_bucket(&stage).await;
+    expect_drift(&stage, "a bucket for every distribution", "s3_bucket_policy.site", "update").await;
     drift::empty_dashboard(&stage).await;
     expect_drift(&stage, "a dashboard without graphs", "dashboard.stack", "update").await;
 }
