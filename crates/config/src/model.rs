@@ -82,13 +82,23 @@ pub struct StackSettings {
     pub expires: Option<Expiry>,
     /// Refuses `down` and `teardown` while it is true.
     pub protect: bool,
+    /// ARN of the policy that is the permissions boundary of every role. If omitted, the roles get none.
+    #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/([!-~]+/)?[A-Za-z0-9+=,.@_-]{1,128}$", "patternErrorMessage" = "write the ARN of an IAM policy, \"arn:aws:iam::123456789012:policy/boundary\""))]
+    pub permissions_boundary: Option<String>,
     /// Tags for every resource, in addition to PeerSync's own.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Default for StackSettings {
     fn default() -> Self {
-        Self { name: "peersync".to_owned(), region: None, expires: None, protect: false, tags: BTreeMap::new() }
+        Self {
+            name: "peersync".to_owned(),
+            region: None,
+            expires: None,
+            protect: false,
+            permissions_boundary: None,
+            tags: BTreeMap::new(),
+        }
     }
 }
 

@@ -102,6 +102,37 @@ fn malformed_values_explain_the_form() {
 }
 
 #[test]
+fn permissions_boundary_is_the_arn_of_a_policy() {
+    let of = |value: &str| problems(&format!("[stack]\npermissions_boundary = \"{value}\"\n"));
+    for arn in [
+        "arn:aws:iam::123456789012:policy/boundary",
+        "arn:aws-cn:iam::aws:policy/job-function/Support+User",
+        "arn:aws:iam::123456789012:policy/a/path/to/it",
+    ] {
+        assert_eq!(of(arn), "no problem", "{arn}");
+    }
+    for other in [
+        "",
+        "boundary",
+        "arn:aws:iam::123456789012:role/boundary",
+        "arn:aws:iam::1:policy/boundary",
+        "arn:aws:iam::aws:policy/",
+    ] {
+        assert_ne!(of(other), "no problem", "{other}");
+    }
+    assert_snapshot!(of("arn:aws:iam::123456789012:role/boundary"), @r#"
+      × invalid value
+       ╭─[peersync.toml:2:24]
+     1 │ [stack]
+     2 │ permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
+       ·                        ────────────────────┬────────────────────
+       ·                                            ╰── this does not have the required form
+       ╰────
+      help: write the ARN of an IAM policy, "arn:aws:iam::123456789012:policy/boundary"
+    "#);
+}
+
+#[test]
 fn invalid_combinations_explain_what_is_missing() {
     assert_snapshot!(problems(
         "[stack]\nprotect = true\nexpires = \"48h\"\n\n[site]\ndomain = \"call.example.org\"\n\n[signaling]\ningress = \"direct\"\ninstance_type = \"t4g.micro\"\n\n[mail]\nprovider = \"smtp\"\n\n[turn]\nurls = [\"turn:turn.example.org:3478\"]\n\n[stack.tags]\n\"peersync:stack\" = \"mine\"\n"

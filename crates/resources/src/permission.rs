@@ -31,6 +31,11 @@ pub enum Condition {
     /// Like [`Condition::Tagged`], if the resource is of no stack yet. For calls that tag what they create, and are
     /// authorized like calls that tag what exists.
     FirstTagged,
+    /// Like [`Condition::Named`], and if the role has the stack's permissions boundary, should the configuration name one.
+    /// For calls that give a role rights.
+    NamedInBoundary,
+    /// Like [`Condition::Tagged`], and if the request puts the stack's permissions boundary on the role.
+    TaggedInBoundary,
     /// Like [`Condition::Tagged`], as a part of this call to EC2, which creates the resource.
     TaggedBy(&'static str),
     /// If the role is passed to this service.
@@ -67,7 +72,22 @@ impl Condition {
             Self::Tagged => json!({ operator: { of_request: name } }),
             Self::FirstTagged => json!({ operator: { of_request: name }, "Null": { of_resource: "true" } }),
             Self::TaggedBy(call) => json!({ operator: { of_request: name, "ec2:CreateAction": call } }),
+            Self::NamedInBoundary => return Self::Named.to_json(stack).map(|condition| in_boundary(condition, stack)),
+            Self::TaggedInBoundary => {
+                return Self::Tagged.to_json(stack).map(|condition| in_boundary(condition, stack));
+            }
             Self::PassedTo(service) => json!({ "StringEquals": { "iam:PassedToService": service } }),
         })
     }
+}
+
+/// Returns the condition with the permissions boundary, if the configuration names one.
+fn in_boundary(mut condition: Value, stack: &Stack) -> Value {
+    if let (Some(boundary), Some(operators)) = (&stack.config.stack.permissions_boundary, condition.as_object_mut()) {
+        let equals = operators.entry("StringEquals").or_insert_with(|| json!({}));
+        if let Some(keys) = equals.as_object_mut() {
+            keys.insert("iam:PermissionsBoundary".to_owned(), json!(boundary));
+        }
+    }
+    condition
 }

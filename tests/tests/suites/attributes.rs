@@ -144,7 +144,9 @@ async fn every_field_of_a_kind_is_listed() {
     assert_eq!(kinds, KINDS.iter().map(|kind| kind.name).collect(), "every kind is in attributes.toml");
     let clients = clients::of_account(&Emulator::shared().url, &fresh_account()).await;
     let identity = clients.identity().await.unwrap();
-    let config = Config { stage: "test".to_owned(), ..Config::default() };
+    let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+    // Without a value it is no field.
+    config.stack.permissions_boundary = Some("arn:aws:iam::123456789012:policy/boundary".to_owned());
     let stack = Arc::new(Stack::new(config, clients, identity, &ARTIFACTS));
     let fields_of = |kind: &peersync_resources::kinds::Kind| {
         let resources = (kind.instances)(&stack).into_iter();

@@ -5,6 +5,7 @@ mod addresses;
 mod adopting;
 mod attributes;
 mod behaviours;
+mod boundary;
 mod changes;
 mod contract;
 mod crash;

@@ -31,8 +31,11 @@ async fn policy_allows_exactly_the_calls_made() {
     // The account has no role for the gateway's logs and the host starts without its profile, so that both are set.
     let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
-    // A tag that is taken off again.
-    stage.configure("[stack.tags]\nowner = \"Ada\"\n");
+    // A boundary and a tag that are taken off again.
+    stage.configure(
+        "[stack]\npermissions_boundary = \"arn:aws:iam::aws:policy/PowerUserAccess\"\n\
+         [stack.tags]\nowner = \"Ada\"\n",
+    );
     stage.up().await;
     stage.configure("");
     stage.up().await;
@@ -111,7 +114,8 @@ const WITHOUT_TAGS: [(&str, &str); 9] = [
 async fn policy_limits_by_tags_what_iam_can_limit() {
     let stage = Stage::new(Emulator::shared()).await;
     let known = ["policy", "--account", "123456789012", "--region", REGION];
-    for more in [&[][..], &["--for", "teardown"], &["--stages", "pr-*"]] {
+    stage.configure("[stages.bounded.stack]\npermissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\"\n");
+    for more in [&[][..], &["--for", "teardown"], &["--stages", "pr-*"], &["--stage", "bounded"]] {
         let printed = stage.run(&[&known[..], more].concat()).await.expect(0).stdout;
         let found = checked(&printed, "check_conditions.py").await;
         let unlimited: Vec<&str> =

@@ -83,6 +83,8 @@ mod delete_instance_profile;
 
 mod delete_role;
 
+mod delete_role_permissions_boundary;
+
 mod delete_role_policy;
 
 mod detach_role_policy;
@@ -106,6 +108,8 @@ mod list_role_policies;
 mod list_role_tags;
 
 mod list_roles;
+
+mod put_role_permissions_boundary;
 
 mod put_role_policy;
 

@@ -278,6 +278,44 @@ impl From<crate::operation::delete_role::DeleteRoleError> for Error {
         }
     }
 }
+impl<R>
+    From<
+        ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError, R>,
+    > for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError> for Error {
+    fn from(err: crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError) -> Self {
+        match err {
+            crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError::NoSuchEntityException(inner) => {
+                Error::NoSuchEntityException(inner)
+            }
+            crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError::ServiceFailureException(inner) => {
+                Error::ServiceFailureException(inner)
+            }
+            crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError::UnmodifiableEntityException(inner) => {
+                Error::UnmodifiableEntityException(inner)
+            }
+            crate::operation::delete_role_permissions_boundary::DeleteRolePermissionsBoundaryError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_role_policy::DeleteRolePolicyError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -576,6 +614,45 @@ impl From<crate::operation::list_role_tags::ListRoleTagsError> for Error {
             crate::operation::list_role_tags::ListRoleTagsError::NoSuchEntityException(inner) => Error::NoSuchEntityException(inner),
             crate::operation::list_role_tags::ListRoleTagsError::ServiceFailureException(inner) => Error::ServiceFailureException(inner),
             crate::operation::list_role_tags::ListRoleTagsError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError, R>>
+    for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError, R>,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError> for Error {
+    fn from(err: crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError) -> Self {
+        match err {
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::InvalidInputException(inner) => {
+                Error::InvalidInputException(inner)
+            }
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::NoSuchEntityException(inner) => {
+                Error::NoSuchEntityException(inner)
+            }
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::PolicyNotAttachableException(inner) => {
+                Error::PolicyNotAttachableException(inner)
+            }
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::ServiceFailureException(inner) => {
+                Error::ServiceFailureException(inner)
+            }
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::UnmodifiableEntityException(inner) => {
+                Error::UnmodifiableEntityException(inner)
+            }
+            crate::operation::put_role_permissions_boundary::PutRolePermissionsBoundaryError::Unhandled(inner) => Error::Unhandled(inner),
         }
     }
 }

@@ -20,6 +20,9 @@ pub mod delete_instance_profile;
 /// Types for the `DeleteRole` operation.
 pub mod delete_role;
 
+/// Types for the `DeleteRolePermissionsBoundary` operation.
+pub mod delete_role_permissions_boundary;
+
 /// Types for the `DeleteRolePolicy` operation.
 pub mod delete_role_policy;
 
@@ -55,6 +58,9 @@ pub mod list_role_tags;
 
 /// Types for the `ListRoles` operation.
 pub mod list_roles;
+
+/// Types for the `PutRolePermissionsBoundary` operation.
+pub mod put_role_permissions_boundary;
 
 /// Types for the `PutRolePolicy` operation.
 pub mod put_role_policy;

@@ -48,6 +48,10 @@ pub(crate) mod shape_delete_role;
 
 pub(crate) mod shape_delete_role_input;
 
+pub(crate) mod shape_delete_role_permissions_boundary;
+
+pub(crate) mod shape_delete_role_permissions_boundary_input;
+
 pub(crate) mod shape_delete_role_policy;
 
 pub(crate) mod shape_delete_role_policy_input;
@@ -95,6 +99,10 @@ pub(crate) mod shape_list_role_tags_input;
 pub(crate) mod shape_list_roles;
 
 pub(crate) mod shape_list_roles_input;
+
+pub(crate) mod shape_put_role_permissions_boundary;
+
+pub(crate) mod shape_put_role_permissions_boundary_input;
 
 pub(crate) mod shape_put_role_policy;
 

@@ -1,6 +1,9 @@
 //! The IAM roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one
 //! inline policy with the permissions it needs. Any other policy on a role is removed.
 //!
+//! A permissions boundary that the configuration does not name is compared only if the stack has set it: it gives a role
+//! no rights, and an organisation may require its own.
+//!
 //! A new role takes a while to propagate; the resources that use it wait for that.
 
 mod access;
@@ -36,6 +39,9 @@ const DOCUMENT: FieldName = FieldName::new("policy");
 const ATTACHED_POLICIES: FieldName = FieldName::new("attached_policies");
 /// The names of further inline policies, which should be none.
 const OTHER_POLICIES: FieldName = FieldName::new("other_policies");
+
+/// The ARN of the permissions boundary. Absent if the configuration names none.
+const BOUNDARY: FieldName = FieldName::new("permissions_boundary");
 
 /// The name of the only policy of each role.
 const POLICY: &str = "peersync";
@@ -88,13 +94,13 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             &["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
             roles.clone(),
         ),
-        Permission::new(&["iam:CreateRole"], roles.clone()).only(Condition::Tagged),
+        Permission::new(&["iam:CreateRole"], roles.clone()).only(Condition::TaggedInBoundary),
+        Permission::new(&["iam:PutRolePolicy", boundary_call(stack)], roles.clone()).only(Condition::NamedInBoundary),
         Permission::new(
             &[
                 "iam:DeleteRole",
                 "iam:DeleteRolePolicy",
                 "iam:DetachRolePolicy",
-                "iam:PutRolePolicy",
                 "iam:TagRole",
                 "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
@@ -103,6 +109,15 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         )
         .only(Condition::Named),
     ]
+}
+
+/// Returns the call that brings the permissions boundary to what the configuration says. Whoever works under one may not
+/// take it off.
+fn boundary_call(stack: &Stack) -> &'static str {
+    match stack.config.stack.permissions_boundary {
+        Some(_) => "iam:PutRolePermissionsBoundary",
+        None => "iam:DeleteRolePermissionsBoundary",
+    }
 }
 
 /// Returns the permission to give a role to the service that assumes it.
@@ -139,14 +154,18 @@ impl Resource for Role {
         let policy = policy.map_or(Value::Null, |answer| documents::parse(&answer.policy_document));
         let trust = role.assume_role_policy_document.as_deref().map_or(Value::Null, documents::parse);
         let others: Vec<String> = inline?.into_iter().filter(|name| name != POLICY).collect();
+        let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
+        let boundary = boundary.map(|arn| (BOUNDARY.to_string(), arn.into()));
+        let mut fields = LiveFields::new()
+            .with(TRUST, trust)
+            .with(DOCUMENT, policy)
+            .with(ATTACHED_POLICIES, attached?)
+            .with(OTHER_POLICIES, others);
+        fields.extend(boundary);
         let tags: Tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: LiveFields::new()
-                .with(TRUST, trust)
-                .with(DOCUMENT, policy)
-                .with(ATTACHED_POLICIES, attached?)
-                .with(OTHER_POLICIES, others),
+            fields,
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -154,11 +173,15 @@ impl Resource for Role {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        Fields::new()
+        let fields = Fields::new()
             .with(TRUST, documents::trust(self.service))
             .with(DOCUMENT, self.policy.clone())
             .with(ATTACHED_POLICIES, json!([]))
-            .with(OTHER_POLICIES, json!([]))
+            .with(OTHER_POLICIES, json!([]));
+        match self.boundary() {
+            Some(boundary) => fields.with(BOUNDARY, boundary),
+            None => fields,
+        }
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -166,6 +189,7 @@ impl Resource for Role {
         let tags = sdk_tags!(try Tag, context.tags).context(SUMMARY)?;
         let call = self.stack.clients.iam.create_role().role_name(&self.name).set_tags(Some(tags));
         let call = call.assume_role_policy_document(documents::trust(self.service).to_string());
+        let call = call.set_permissions_boundary(self.boundary().map(str::to_owned));
         let answer = call.description(self.stack.mark()).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         answer.found(rule!("iam-role-create-survives-lost-answer", EXISTS), SUMMARY)?;
@@ -180,6 +204,10 @@ impl Resource for Role {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         let iam = &self.stack.clients.iam;
+        if changes.has(BOUNDARY) {
+            // Before the policies, which the caller may write only within the boundary.
+            self.set_boundary().await?;
+        }
         if changes.has(TRUST) {
             let document = documents::trust(self.service).to_string();
             let call = iam.update_assume_role_policy().role_name(&self.name).policy_document(document);
@@ -234,6 +262,21 @@ impl Role {
             call.send().await.context("failed to set the policy of the role").map(|_| ())
         })
         .await
+    }
+
+    /// Returns the ARN of the boundary that the configuration names.
+    fn boundary(&self) -> Option<&str> {
+        self.stack.config.stack.permissions_boundary.as_deref()
+    }
+
+    async fn set_boundary(&self) -> Result<(), ResourceError> {
+        let iam = &self.stack.clients.iam;
+        let Some(boundary) = self.boundary() else {
+            let answer = iam.delete_role_permissions_boundary().role_name(&self.name).send().await;
+            return answer.found(ABSENT, "failed to remove the permissions boundary of the role").map(|_| ());
+        };
+        let call = iam.put_role_permissions_boundary().role_name(&self.name).permissions_boundary(boundary);
+        call.send().await.context("failed to set the permissions boundary of the role").map(|_| ())
     }
 
     /// Returns the ARNs of the managed policies that are attached to the role.

@@ -16,6 +16,8 @@ const REMOVALS: [&str; 7] = ["Delete", "DELETE", "Detach", "Disassociate", "Rele
 /// files of somebody else loses our tags.
 const BEFORE_REMOVALS: [&str; 4] =
     ["cloudfront:UpdateDistribution", "dynamodb:CreateBackup", "dynamodb:Scan", "s3:PutBucketTagging"];
+/// Removals that no removal of a stack needs: a role is deleted with its permissions boundary.
+const OF_UP_ALONE: [&str; 1] = ["iam:DeleteRolePermissionsBoundary"];
 /// Actions on what CloudFront numbers and nobody can tag, so that they cannot be limited to some stages. Only a new
 /// version needs them; without them, such a stack is created again.
 const UNLIMITED: [&str; 2] = ["cloudfront:UpdateOriginAccessControl", "cloudfront:UpdateResponseHeadersPolicy"];
@@ -58,7 +60,8 @@ pub(super) fn reads(action: &str) -> bool {
 }
 
 fn removes(action: &str) -> bool {
-    REMOVALS.iter().any(|verb| has_verb(action, verb)) || BEFORE_REMOVALS.contains(&action)
+    let is_removal = REMOVALS.iter().any(|verb| has_verb(action, verb)) && !OF_UP_ALONE.contains(&action);
+    is_removal || BEFORE_REMOVALS.contains(&action)
 }
 
 fn has_verb(action: &str, verb: &str) -> bool {

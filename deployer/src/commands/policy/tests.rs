@@ -161,6 +161,36 @@ async fn pipeline_cannot_touch_other_stages() {
 }
 
 #[tokio::test]
+async fn roles_get_rights_only_within_the_boundary() {
+    const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
+    let mut config = Config { stage: "pr-*".to_owned(), ..Config::default() };
+    config.stack.permissions_boundary = Some(BOUNDARY.to_owned());
+    let stack = stack_for_tests(config).await;
+    let policy = document(&stack, &permissions(&stack, Purpose::Up));
+    let role = "arn:aws:iam::123456789012:role/peersync-pr-7-eu-central-1-login";
+    let request = |action: &str, boundary: Option<&str>| {
+        let tags = [(OF_RESOURCE, "peersync-pr-7"), (OF_REQUEST, "peersync-pr-7")];
+        let boundary = boundary.map(|boundary| ("iam:PermissionsBoundary", boundary));
+        let context: Vec<(&str, &str)> = tags.into_iter().chain(boundary).collect();
+        Request::new(action, role, &context)
+    };
+    for action in ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"] {
+        assert!(allows(&policy, &request(action, Some(BOUNDARY))), "{action}");
+        for other in [None, Some("arn:aws:iam::aws:policy/AdministratorAccess")] {
+            assert!(!allows(&policy, &request(action, other)), "{action} within {other:?}");
+        }
+    }
+    assert!(!allows(&policy, &request("iam:DeleteRolePermissionsBoundary", Some(BOUNDARY))));
+    let without = self::policy("pr-*", Purpose::Up).await;
+    assert!(
+        allows(&without, &request("iam:DeleteRolePermissionsBoundary", Some(BOUNDARY))),
+        "it was taken out of the file"
+    );
+    let teardown = self::policy(ANY, Purpose::Teardown).await.to_string();
+    assert!(!teardown.contains("PermissionsBoundary"), "a role is deleted with its boundary");
+}
+
+#[tokio::test]
 async fn teardown_may_remove_every_stack_and_nothing_else() {
     let teardown = policy(ANY, Purpose::Teardown).await;
     let account = "arn:aws:ACTION:eu-central-1:123456789012";
