@@ -67,7 +67,7 @@ impl CommandError {
     /// Writes out the commands that the hint names, so that they mean the same stack.
     #[must_use]
     pub fn completed(mut self, invocation: &Invocation) -> Self {
-        self.problem.hint = self.problem.hint.map(|hint| invocation.complete(&hint));
+        self.problem = invocation.completed(self.problem);
         self
     }
 

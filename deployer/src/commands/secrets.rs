@@ -10,7 +10,7 @@ use super::confirm::confirm;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit, lease};
 use crate::cli::{SecretName, SecretsCommand, SecretsRotateArgs};
-use crate::report::{Style, columns};
+use crate::report::{Style, columns, words};
 use peersync_operations::{Rotation, until_stopped};
 use peersync_resources::kinds::ssm_parameter::{self, Origin, SecretState};
 use peersync_resources::stack::Stack;
@@ -151,20 +151,10 @@ fn cells(state: &SecretState, now: SystemTime) -> [String; 3] {
         Origin::Generated => "generated".to_owned(),
     };
     let age = match written_at(state) {
-        Some(moment) => age(now.duration_since(moment).unwrap_or_default()),
+        Some(moment) => words::age(moment, now),
         None => "missing".to_owned(),
     };
     [state.name.to_owned(), source, age]
-}
-
-/// Returns an age in its largest unit: `3 days`.
-fn age(age: Duration) -> String {
-    let seconds = age.as_secs();
-    let (number, unit) = [(86_400, "day"), (3600, "hour"), (60, "minute")]
-        .into_iter()
-        .find(|(unit, _)| seconds >= *unit)
-        .map_or((seconds, "second"), |(unit, name)| (seconds / unit, name));
-    peersync_engine::text::count(usize::try_from(number).unwrap_or(usize::MAX), unit)
 }
 
 #[cfg(test)]
@@ -205,8 +195,8 @@ mod tests {
         let cells: Vec<String> =
             states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now).join(" | ")).collect();
         insta::assert_snapshot!(cells.join("\n"), @r"
-        smtp-pass | from SMTP_PASS | 16 minutes
-        turn-secret | no longer configured | 1 second
+        smtp-pass | from SMTP_PASS | 16 min
+        turn-secret | no longer configured | 1 s
         ticket-key | generated | 5 days
         origin-key | generated | missing
         ");

@@ -1,5 +1,7 @@
 //! Commands in messages, written out so that they work when they are pasted.
 
+use peersync_engine::Problem;
+
 /// The name of this program, as messages begin a command.
 const PROGRAM: &str = "peersync-deploy";
 /// The option that names the stage.
@@ -30,7 +32,7 @@ impl Invocation {
         let mut completed = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             completed.push('`');
-            completed.push_str(&self.completed(part));
+            completed.push_str(&self.with_options(part));
         }
         if self.arguments.is_empty() {
             return completed;
@@ -38,9 +40,14 @@ impl Invocation {
         completed.replace(AGAIN, &format!("run `{}` again", self.again()))
     }
 
+    /// Writes out the commands that the hint of a problem names.
+    pub fn completed(&self, problem: Problem) -> Problem {
+        Problem { hint: problem.hint.map(|hint| self.complete(&hint)), ..problem }
+    }
+
     /// Returns the part of a text between two backquotes with the options, if it is a command of this program without
     /// them.
-    fn completed(&self, part: &str) -> String {
+    fn with_options(&self, part: &str) -> String {
         let names = || self.options.iter().step_by(2);
         let has_options = |rest: &str| rest.split(' ').any(|word| names().any(|name| name == word));
         match part.strip_prefix(PROGRAM).and_then(|rest| rest.strip_prefix(' ')) {

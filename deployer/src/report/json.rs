@@ -1,10 +1,11 @@
 //! Events for programs: one JSON object per line, each with an `event`. The last one is the result.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::invocation::Invocation;
 use super::sink::Sink;
-use peersync_engine::{Event, Reporter};
+use peersync_engine::{Event, Problem, Reporter, ResourceError};
 
 /// A reporter that writes events as JSON lines.
 pub struct Json {
@@ -49,17 +50,26 @@ fn value(event: &Event, invocation: &Invocation) -> Value {
             "event": "failed",
             "address": address,
             "action": action,
-            "error": error_value(error, invocation),
+            "error": ErrorOfResource::new(error, invocation),
         }),
         Event::Skipped { address, because } => json!({ "event": "skipped", "address": address, "because": because }),
         Event::Interrupted { remaining } => json!({ "event": "interrupted", "remaining": remaining }),
     }
 }
 
-/// Returns a resource's error as JSON.
-fn error_value(error: &peersync_engine::ResourceError, invocation: &Invocation) -> Value {
-    let hint = error.hint.as_deref().map(|hint| invocation.complete(hint));
-    json!({ "summary": error.summary, "code": error.code, "causes": error.causes(), "hint": hint })
+/// A resource's error as programs read it.
+#[derive(Serialize)]
+pub(super) struct ErrorOfResource<'a> {
+    #[serde(flatten)]
+    problem: Problem,
+    code: Option<&'a str>,
+}
+
+impl<'a> ErrorOfResource<'a> {
+    /// Returns the error with the commands in its hint written out.
+    pub(super) fn new(error: &'a ResourceError, invocation: &Invocation) -> Self {
+        Self { problem: invocation.completed(error.problem()), code: error.code.as_deref() }
+    }
 }
 
 /// Returns a duration in whole milliseconds.
@@ -74,7 +84,7 @@ mod tests {
 
     use super::super::sink::tests::Written;
     use super::*;
-    use peersync_engine::{Action, Address, ResourceError};
+    use peersync_engine::{Action, Address};
 
     #[test]
     fn events_are_one_json_object_per_line() {

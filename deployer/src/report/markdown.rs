@@ -95,7 +95,7 @@ fn detail(step: &Step) -> String {
         lines.push("# only the tags peersync:digest and peersync:tags change".to_owned());
     }
     let block = lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n");
-    let fence = "`".repeat(longest_run(&block, '`').max(2) + 1);
+    let fence = fence(&block);
     let (mark, verb, address) = (mark(step.action), words::verb(step.action), escaped(&step.address.to_string()));
     format!(
         "\n<details><summary>{mark} {verb} <code>{address}</code></summary>\n\n{fence}diff\n{block}\n{fence}\n\n</details>\n"
@@ -131,9 +131,13 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST_CELL).chain(['…']).collect()
 }
 
-/// Returns the length of the longest run of this character.
-fn longest_run(text: &str, of: char) -> usize {
-    text.split(|letter| letter != of).map(str::len).max().unwrap_or(0)
+/// Returns the backquotes that begin and end a block of code: more of them than anywhere within it.
+fn fence(block: &str) -> String {
+    let mut fence = "```".to_owned();
+    while block.contains(&fence) {
+        fence.push('`');
+    }
+    fence
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::invocation::Invocation;
-use super::json::millis;
+use super::json::{ErrorOfResource, millis};
 use super::problem::render;
 use super::style::Style;
 use super::tally::Retried;
@@ -82,12 +82,6 @@ impl Summary {
         }
     }
 
-    /// Returns a problem with a hint whose commands mean the same stack.
-    fn completed(&self, problem: &Problem) -> Problem {
-        let hint = problem.hint.as_deref().map(|hint| self.invocation.complete(hint));
-        Problem { hint, ..problem.clone() }
-    }
-
     /// Adds how an apply ended.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
@@ -107,21 +101,8 @@ impl Summary {
     pub fn json(&self) -> Value {
         let changes: Vec<Value> =
             self.changes.iter().map(|(address, action)| json!({ "address": address, "action": action })).collect();
-        let failures: Vec<Value> = self
-            .failed
-            .iter()
-            .map(|failed| {
-                let Failed { address, action, error } = failed;
-                json!({
-                    "address": address,
-                    "action": action,
-                    "summary": error.summary,
-                    "code": error.code,
-                    "causes": error.causes(),
-                    "hint": error.hint.as_deref().map(|hint| self.invocation.complete(hint)),
-                })
-            })
-            .collect();
+        let failures: Vec<FailedStep<'_>> =
+            self.failed.iter().map(|failed| FailedStep::new(failed, &self.invocation)).collect();
         let skipped: Vec<Value> = self
             .skipped
             .iter()
@@ -138,7 +119,7 @@ impl Summary {
             "failures": failures,
             "skipped": skipped,
             "remaining": self.remaining,
-            "error": self.trouble.as_ref().map(|trouble| self.completed(trouble)),
+            "error": self.trouble.clone().map(|trouble| self.invocation.completed(trouble)),
             "outputs": outputs,
             "retried": self.retries.iter().map(|retried| u64::from(retried.count)).sum::<u64>(),
             "retries": self.retries,
@@ -162,7 +143,7 @@ impl Summary {
             lines.extend(self.remaining.iter().map(|address| style.yellow(&format!("still exists: {address}"))));
         }
         if let Some(trouble) = &self.trouble {
-            lines.push(render(&self.completed(trouble), style));
+            lines.push(render(&self.invocation.completed(trouble.clone()), style));
         }
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
@@ -186,7 +167,7 @@ impl Summary {
     }
 
     fn failure(&self, failed: &Failed, addresses: &[&Address], style: Style) -> String {
-        let mut problem = self.completed(&failed.error.problem());
+        let mut problem = self.invocation.completed(failed.error.problem());
         problem.summary = format!("{} ({})", problem.summary, text::list(addresses, NAMED));
         render(&problem, style)
     }
@@ -260,6 +241,22 @@ impl Summary {
             format!("  {who}: {}×, last reason: {}", retried.count, retried.reason)
         }));
         lines
+    }
+}
+
+/// A step that failed, as programs read it.
+#[derive(Serialize)]
+struct FailedStep<'a> {
+    address: &'a Address,
+    action: Action,
+    #[serde(flatten)]
+    error: ErrorOfResource<'a>,
+}
+
+impl<'a> FailedStep<'a> {
+    fn new(failed: &'a Failed, invocation: &Invocation) -> Self {
+        let error = ErrorOfResource::new(&failed.error, invocation);
+        Self { address: &failed.address, action: failed.action, error }
     }
 }
 

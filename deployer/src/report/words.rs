@@ -1,6 +1,6 @@
 //! The words that all renderers share.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use peersync_engine::Action;
 
@@ -46,9 +46,25 @@ pub fn elapsed(time: Duration) -> String {
     }
 }
 
+/// Returns how long ago a moment was, in the largest unit of which that has at least two: `119 s`, `27 h`, `10 days`.
+pub fn age(moment: SystemTime, now: SystemTime) -> String {
+    let seconds = now.duration_since(moment).unwrap_or_default().as_secs();
+    let units = [("days", 86_400), ("h", 3_600), ("min", 60)];
+    let unit = units.into_iter().find(|(_, length)| seconds >= 2 * length);
+    unit.map_or_else(|| format!("{seconds} s"), |(name, length)| format!("{} {name}", seconds / length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_have_one_unit() {
+        let then = SystemTime::UNIX_EPOCH;
+        let ages = [5, 119, 7_199, 100_000, 900_000].map(|seconds| age(then, then + Duration::from_secs(seconds)));
+        assert_eq!(ages, ["5 s", "119 s", "119 min", "27 h", "10 days"]);
+        assert_eq!(age(then + Duration::from_secs(9), then), "0 s", "clocks differ");
+    }
 
     #[test]
     fn short_durations_are_more_exact() {
