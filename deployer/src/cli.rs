@@ -1,5 +1,6 @@
 //! The definition of the command line: types only. What the commands do is in `commands`.
 
+pub mod connection;
 mod plan;
 mod policy;
 mod secrets;
@@ -39,10 +40,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "STAGE")]
     pub stage: Option<StageName>,
     /// The AWS region. If omitted: the configuration's, then `AWS_REGION`, then the profile's.
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, value_name = "REGION", value_parser = connection::region)]
     pub region: Option<String>,
     /// The URL of an AWS emulator. If omitted: `AWS_ENDPOINT_URL`.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = connection::endpoint_url)]
     pub endpoint_url: Option<String>,
     /// The output format.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]

@@ -8,6 +8,7 @@ mod model;
 mod nearest;
 mod places;
 mod problem;
+mod region;
 mod rules;
 mod schema;
 mod secret;
@@ -23,7 +24,9 @@ pub use model::{
     Alarms, Api, Config, EmailJs, Ingress, Logs, Mail, MailProvider, Signaling, Site, Smtp, SmtpTls, StackSettings,
     Turn, TurnProvider,
 };
+pub use nearest::nearest;
 pub use problem::{ConfigError, Problem};
+pub use region::is_region;
 pub use schema::schema;
 pub use secret::Secret;
 pub use span::Span;

@@ -34,6 +34,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file's name; `None` if there is no file and everything is default.
     pub file: Option<String>,
+    /// Whether the file has a section for the stage. Without one, the stage has the values of the rest of the file.
+    pub has_section: bool,
     /// The file's text, with everything hidden that may be a secret.
     shown: String,
     places: Places,
@@ -141,7 +143,8 @@ impl File {
         let checked = check(&file);
         let shown = mask(&self.text, Some(&file));
         let (mut problems, mut loaded) = (checked.problems, Vec::new());
-        for stage in choose(named(&file)) {
+        let with_section = named(&file);
+        for stage in choose(with_section.clone()) {
             let table = of_stage(&file, &checked.bad, &stage);
             let places = Places::of(&table);
             match read_stage(table, &stage, self.text.len()) {
@@ -149,7 +152,8 @@ impl File {
                     let unclear = unclear_sections(&checked.bad, &stage);
                     let of_rules = rules::problems(&config, &places).into_iter();
                     problems.extend(of_rules.filter(|problem| !unclear.contains(section(&problem.key))));
-                    loaded.push(Loaded { config, file: self.name.clone(), shown: shown.clone(), places });
+                    let (file, has_section) = (self.name.clone(), with_section.contains(&stage));
+                    loaded.push(Loaded { config, file, has_section, shown: shown.clone(), places });
                 }
                 Err(problem) => problems.push(problem),
             }

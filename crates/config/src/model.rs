@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expiry, Naming, Secret, Span};
+use super::{Expiry, Naming, Secret, Span, region};
 
 pub use turn::{Turn, TurnProvider};
 
@@ -75,7 +75,7 @@ pub struct StackSettings {
     #[schemars(extend("pattern" = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])$", "patternErrorMessage" = "write 2 to 20 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"))]
     pub name: String,
     /// The region. If omitted: `--region`, `AWS_REGION` or the profile's.
-    #[schemars(extend("pattern" = r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "patternErrorMessage" = "write the name of a region, such as \"eu-central-1\""))]
+    #[schemars(extend("pattern" = region::PATTERN, "patternErrorMessage" = "write the name of a region, such as \"eu-central-1\""))]
     pub region: Option<String>,
     /// When `teardown --expired` may remove the stack: a duration, which starts again at each `up`, or a date. If
     /// omitted: never.

@@ -2,7 +2,7 @@
 
 /// Returns the known word that was probably meant: one that differs only in spelling (`memoryMb`, `memory-mb`) or in a
 /// few letters.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = plain(word);
     known
         .map(|candidate| {

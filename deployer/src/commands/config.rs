@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{ConfigCommand, ConfigFormat, ConfigShowArgs};
-use peersync_config::{Config, Loaded};
+use crate::report::Style;
+use peersync_config::{Config, Loaded, StageName, nearest};
 
 /// Runs the command.
 ///
@@ -22,6 +23,10 @@ fn check(context: &Context) -> Result<Exit, CommandError> {
     let stages = peersync_config::load_all(&context.load_options())?;
     let names: Vec<&str> = stages.iter().map(|loaded| loaded.config.stage.as_str()).collect();
     let file = stages.first().and_then(|loaded| loaded.file.as_deref());
+    let warning = stages.split_first().and_then(|(chosen, others)| without_section(context, chosen, others));
+    if let Some(warning) = &warning {
+        warn(context, warning);
+    }
     if context.json() {
         output::event(&json!({ "event": "result", "file": file, "stages": names, "problems": [] }));
     } else {
@@ -32,6 +37,30 @@ fn check(context: &Context) -> Result<Exit, CommandError> {
         output::data(&format!("{file} ({} {})", plural(names.len()), names.join(", ")));
     }
     Ok(Exit::Done)
+}
+
+/// Returns a warning if the stage was named, by `--stage` or the variable, but has no section: that is right for the stage
+/// of a branch, and a mistake for a mistyped one.
+fn without_section(context: &Context, chosen: &Loaded, others: &[Loaded]) -> Option<String> {
+    let stage = context.options.stage.as_ref().filter(|stage| **stage != StageName::default())?;
+    let file = chosen.file.as_deref().filter(|_| !chosen.has_section)?;
+    let known: Vec<&str> = others.iter().map(|loaded| loaded.config.stage.as_str()).collect();
+    let meant = match (nearest(stage.as_str(), known.iter().copied()), known.as_slice()) {
+        (_, []) => "it has none for any stage".to_owned(),
+        (Some(near), _) => format!("did you mean `{near}`? It has sections for {}", known.join(", ")),
+        (None, _) => format!("it has sections for {}", known.join(", ")),
+    };
+    Some(format!(
+        "{file} has no section for the stage {stage}, so that only what holds for every stage applies to it; {meant}"
+    ))
+}
+
+fn warn(context: &Context, text: &str) {
+    if context.json() {
+        output::event(&json!({ "event": "warning", "text": text }));
+    } else {
+        output::note(&format!("{} {text}", Style::of_stderr().yellow("warning:")));
+    }
 }
 
 fn plural(stages: usize) -> &'static str {

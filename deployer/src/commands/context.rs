@@ -8,7 +8,7 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 
 use super::CommandError;
-use crate::cli::{GlobalArgs, OutputFormat};
+use crate::cli::{GlobalArgs, OutputFormat, connection};
 use crate::local::endpoint::Endpoint;
 use crate::report::Invocation;
 use peersync_aws::{Clients, ConnectOptions, Identity};
@@ -18,6 +18,10 @@ use peersync_resources::stack::{Lifetime, Stack};
 
 /// The environment variable that names the stage if `--stage` does not.
 const STAGE_VARIABLE: &str = "PEERSYNC_STAGE";
+/// The environment variables that name the region, in the order in which the SDK reads them.
+const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// The environment variable with the endpoint at which the SDK calls all services.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 /// The longest bucket name that S3 allows, in characters.
 const LONGEST_BUCKET: usize = 63;
 
@@ -58,9 +62,14 @@ impl Context {
     }
 
     /// Returns the endpoint that was named on the command line or in the environment.
-    pub fn named_endpoint(&self) -> Option<String> {
-        let from_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
-        self.options.endpoint_url.clone().or_else(from_environment)
+    ///
+    /// # Errors
+    /// Fails if the variable does not hold a URL: the SDK would ignore it, and call AWS itself.
+    pub fn named_endpoint(&self) -> Result<Option<String>, CommandError> {
+        match &self.options.endpoint_url {
+            Some(url) => Ok(Some(url.clone())),
+            None => variable(&[ENDPOINT_VARIABLE], connection::endpoint_url),
+        }
     }
 
     /// Returns how this program was called.
@@ -111,12 +120,18 @@ impl Context {
     /// Returns how to connect to AWS.
     ///
     /// # Errors
-    /// Fails like [`Context::config`]: the configuration may name the region.
+    /// Fails like [`Context::config`], since the configuration may name the region, and if a variable that counts does not
+    /// hold a region or a URL.
     pub fn connect_options(&self) -> Result<ConnectOptions, CommandError> {
         let region = match &self.options.region {
             Some(region) => Some(region.clone()),
             None => self.config()?.stack.region.clone(),
         };
+        // Both are only checked: the SDK reads them itself.
+        self.named_endpoint()?;
+        if region.is_none() {
+            variable(&REGION_VARIABLES, connection::region)?;
+        }
         Ok(ConnectOptions {
             region,
             endpoint_url: self.options.endpoint_url.clone(),
@@ -127,9 +142,12 @@ impl Context {
     /// Returns the clients of all services, without calling AWS.
     ///
     /// # Errors
-    /// Fails if no region is set or the configuration has problems.
+    /// Fails if no region is set, the configuration has problems, or a setting of the connection is malformed.
     pub async fn clients(&self) -> Result<Clients, CommandError> {
-        Ok(Clients::connect(&self.connect_options()?).await?)
+        let clients = Clients::connect(&self.connect_options()?).await?;
+        // All other sources have been checked.
+        check_profile(&clients.region)?;
+        Ok(clients)
     }
 
     /// Returns the stack in its account. `expires` takes precedence over `stack.expires`.
@@ -175,7 +193,9 @@ impl Context {
             // elsewhere.
             let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
                 .or_else(ProfileFileRegionProvider::new());
-            options.region = Some(chain.region().await.map_or_else(|| region.to_owned(), |region| region.to_string()));
+            let found = chain.region().await.map(|region| region.to_string());
+            found.as_deref().map_or(Ok(()), check_profile)?;
+            options.region = Some(found.unwrap_or_else(|| region.to_owned()));
         }
         let config = self.config()?.clone();
         let clients = Clients::connect(&options).await?;
@@ -186,6 +206,31 @@ impl Context {
         };
         Ok(Arc::new(Stack::new(config, clients, identity, crate::artifacts::without_programs())))
     }
+}
+
+/// Returns the value of the first of these variables that is set.
+///
+/// # Errors
+/// Fails if the value does not have the form that `check` requires.
+fn variable(names: &[&str], check: fn(&str) -> Result<String, String>) -> Result<Option<String>, CommandError> {
+    let Some((name, value)) = names.iter().find_map(|name| Some((*name, std::env::var_os(name)?))) else {
+        return Ok(None);
+    };
+    let value = value.to_string_lossy();
+    check(&value).map(Some).map_err(|expected| {
+        let found = if value.is_empty() { "it is set, but empty".to_owned() } else { format!("it is \"{value}\"") };
+        let error = CommandError::usage(format!("the variable {name} does not have a valid value"));
+        error.caused_by(found).hint(format!("{expected}, or unset it"))
+    })
+}
+
+/// Checks the region that the profile of the AWS settings names.
+fn check_profile(region: &str) -> Result<(), CommandError> {
+    connection::region(region).map(|_| ()).map_err(|expected| {
+        let error = CommandError::usage("the profile of the AWS settings does not name a region");
+        let hint = format!("{expected}, with `aws configure set region`");
+        error.caused_by(format!("its region is \"{region}\"")).hint(hint)
+    })
 }
 
 /// Returns the partition that a region belongs to.

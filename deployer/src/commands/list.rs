@@ -1,6 +1,6 @@
 //! The command `list`: the stacks of the account and region, by what AWS tells about them.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::run::Run;
 use super::{CommandError, Context, Exit};
 use crate::cli::ListArgs;
-use crate::report::{Style, columns};
+use crate::report::{Style, columns, words};
 use peersync_aws::{Clients, ConnectOptions, Context as _};
 use peersync_engine::ResourceError;
 use peersync_operations::{DeployedStack, Health, Overview, find_stacks, overview, until_stopped};
@@ -114,7 +114,7 @@ fn text(entries: &[Entry], account: &str, now: SystemTime, style: Style) -> Stri
 
 fn row(entry: &Entry, now: SystemTime) -> [String; 9] {
     let Entry { region, stack, overview } = entry;
-    let age = stack.created.map(|created| age(now.duration_since(created).unwrap_or_default()));
+    let age = stack.created.map(|created| words::age(created, now));
     let health = match &overview.health {
         Health::Ok => "ok".to_owned(),
         Health::NotWatched => "no alarms set".to_owned(),
@@ -135,16 +135,10 @@ fn row(entry: &Entry, now: SystemTime) -> [String; 9] {
     ]
 }
 
-/// Returns a duration in its largest unit of which it has at least two.
-fn age(age: Duration) -> String {
-    let seconds = age.as_secs();
-    let units = [("days", 86_400), ("h", 3_600), ("min", 60)];
-    let unit = units.into_iter().find(|(_, length)| seconds >= 2 * length);
-    unit.map_or_else(|| format!("{seconds} s"), |(name, length)| format!("{} {name}", seconds / length))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -176,11 +170,5 @@ mod tests {
         a-dev   dev    eu-central-1  2 h  never                 no         0123456789ab  ok                     arn:aws:iam::123456789012:user/ada
         ");
         assert_eq!(text(&[], "123456789012", now, Style::PLAIN), "No stack in account 123456789012.");
-    }
-
-    #[test]
-    fn ages_have_one_unit() {
-        let ages = [5, 119, 7_199, 100_000, 900_000].map(|seconds| age(Duration::from_secs(seconds)));
-        assert_eq!(ages, ["5 s", "119 s", "119 min", "27 h", "10 days"]);
     }
 }

@@ -44,8 +44,12 @@ async fn start(context: &Context, args: &LocalArgs) -> Result<Exit, CommandError
 }
 
 async fn options(context: &Context, args: &LocalArgs) -> Result<Options, CommandError> {
-    let named = context.named_endpoint();
+    let named = context.named_endpoint()?;
     let endpoint = if args.embedded { None } else { endpoint::find(named.as_deref()).await? };
+    if endpoint.is_some() {
+        // Only checked; the emulator is called in the region that the SDK reads.
+        context.connect_options()?;
+    }
     if let (Some(endpoint), None) = (&endpoint, &named) {
         output::note(&format!(
             "Found an emulator at {}: deploying the stack there. Use `--embedded` to ignore it.",

@@ -19,7 +19,7 @@ const PATIENCE: Span = Span(Duration::from_secs(60));
 /// Fails if the emulator refuses, the data is in use, or the user does not confirm.
 pub async fn run(context: &Context, args: &LocalDownArgs) -> Result<Exit, CommandError> {
     let mut exit = Exit::Done;
-    if let Some(endpoint) = endpoint::find(context.named_endpoint().as_deref()).await? {
+    if let Some(endpoint) = endpoint::find(context.named_endpoint()?.as_deref()).await? {
         // The accounts in an emulator are made up, so no backup is needed.
         let args = DownArgs { yes: args.yes, no_backup: true, wait: Some(PATIENCE) };
         exit = down::run(&context.at_emulator(endpoint), &args).await?;

@@ -2,6 +2,9 @@
 //! computer: no AWS settings, an empty home folder and an empty working folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a panic here fails the test")]
 
+mod connection;
+mod policy;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -142,6 +145,34 @@ fn valid_file_passes_the_check() {
 }
 
 #[test]
+fn check_names_the_stage_that_was_probably_meant() {
+    let folder = Folder::with(&format!("{STAGES}[stages.staging.api]\nmemory_mb = 128\n"));
+    assert_snapshot!(folder.seen(&["config", "check", "--stage", "prdo"]), @r"
+    $ peersync-deploy config check --stage prdo
+    exit: 0
+    --- stdout
+    peersync.toml is valid (stages prdo, prod, staging)
+    --- stderr
+    warning: peersync.toml has no section for the stage prdo, so that only what holds for every stage applies to it; did you mean `prod`? It has sections for prod, staging
+    ");
+    assert_snapshot!(folder.seen_with(&["config", "check"], &[("PEERSYNC_STAGE", "pr-7")]), @r"
+    $ peersync-deploy config check
+    exit: 0
+    --- stdout
+    peersync.toml is valid (stages pr-7, prod, staging)
+    --- stderr
+    warning: peersync.toml has no section for the stage pr-7, so that only what holds for every stage applies to it; it has sections for prod, staging
+    ");
+    for silent in
+        [&["config", "check"][..], &["config", "check", "--stage", "dev"], &["config", "check", "--stage", "prod"]]
+    {
+        assert!(folder.run(silent).stderr.is_empty(), "{silent:?}");
+    }
+    let without = Folder::with("[api]\nmemory_mb = 512\n").seen(&["config", "check", "--stage", "prod"]);
+    assert!(without.contains("it has none for any stage"), "{without}");
+}
+
+#[test]
 fn invalid_file_is_rejected() {
     let folder = Folder::with("[api]\nmemory_mbb = 512\n\n[stages.prod.site]\ndomain = \"call.example.org\"\n");
     assert_snapshot!(folder.seen(&["config", "check"]));
@@ -240,71 +271,6 @@ fn graph_as_dot_and_as_json() {
 /// Returns the first group of each match.
 fn found(pattern: &str, text: &str) -> BTreeSet<String> {
     Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
-}
-
-#[test]
-fn policy_is_limited_to_the_stack() {
-    let folder = Folder::empty();
-    const COMMAND: [&str; 7] = ["policy", "--account", "123456789012", "--region", "eu-central-1", "--stage", "prod"];
-    let policy = json(&folder.run(&COMMAND));
-    assert_eq!(policy["Version"], "2012-10-17");
-    let mut all = BTreeSet::new();
-    for statement in policy["Statement"].as_array().unwrap() {
-        assert_eq!(statement["Effect"], "Allow");
-        let actions = texts(&statement["Action"]);
-        let action = Regex::new("^[a-z0-9-]+:[A-Z][A-Za-z*]+$").unwrap();
-        assert!(!actions.is_empty() && actions.iter().all(|text| action.is_match(text)), "{actions:?}");
-        assert!(!actions.iter().any(|action| action.ends_with(":*")), "{actions:?}");
-        for resource in texts(&statement["Resource"]) {
-            // Log groups have our names; only read actions may go beyond them.
-            let own = resource.contains("/peersync-prod-") || resource.contains("/peersync/peersync-prod/");
-            let looks = actions.iter().all(|action| action.starts_with("logs:Describe"));
-            assert!(own || looks || !resource.contains(":log-group:"), "{resource}: {actions:?}");
-        }
-        all.extend(actions);
-    }
-    for action in ["sts:GetCallerIdentity", "logs:CreateLogGroup", "logs:FilterLogEvents"] {
-        assert!(all.contains(action), "{action}");
-    }
-    let part = |number| [&COMMAND[..], &["--part", number]].concat();
-    let parts: Vec<_> = ["1", "2", "3", "4"].iter().map(|number| json(&folder.run(&part(number)))).collect();
-    let of_parts = parts.iter().flat_map(|part| part["Statement"].as_array().unwrap().clone());
-    assert_eq!(of_parts.collect::<Vec<_>>(), *policy["Statement"].as_array().unwrap());
-    assert!(parts.iter().all(|part| part.to_string().len() <= 6_144), "each fits into a managed policy");
-    assert_eq!(folder.run(&part("5")).status.code(), Some(2));
-    assert!(policy.to_string().contains("arn:aws:logs:eu-central-1:123456789012:log-group:/peersync/peersync-prod/*"));
-}
-
-#[test]
-fn policy_for_a_pipeline_takes_a_pattern_of_stages() {
-    let folder = Folder::empty();
-    let policy = |more: &[&str]| {
-        folder.run(&[&["policy", "--account", "123456789012", "--region", "eu-central-1"], more].concat())
-    };
-    let pipeline = json(&policy(&["--stages", "pr-*"])).to_string();
-    assert!(pipeline.contains("table/peersync-pr-*-Users") && !pipeline.contains("peersync-dev"));
-    assert!(pipeline.contains(r#""StringLike":{"aws:ResourceTag/peersync:stack":"peersync-pr-*"}"#));
-    let teardown = json(&policy(&["--for", "teardown"])).to_string();
-    assert!(teardown.contains("table/*-*-Users") && !teardown.contains("CreateTable"));
-    let of_one = json(&policy(&["--for", "teardown", "--stage", "dev"])).to_string();
-    assert!(of_one.contains("table/peersync-dev-Users") && !of_one.contains("table/*"));
-    for wrong in [&["--stages", "prod"][..], &["--stages", "PR-*"], &["--stages", "pr-*", "--stage", "dev"]] {
-        assert_eq!(policy(wrong).status.code(), Some(2), "{wrong:?}");
-    }
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn policy_without_account_and_region_prints_notes() {
-    let output = Folder::empty().run(&["policy"]);
-    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(notes.contains("`--account 123456789012`") && notes.contains("`--region eu-central-1`"), "{notes}");
-    assert!(json(&output)["Statement"].is_array());
-    let china = json(&Folder::empty().run(&["policy", "--account", "123456789012", "--region", "cn-north-1"]));
-    assert!(china.to_string().contains("arn:aws-cn:logs:cn-north-1:"));
 }
 
 #[test]
