@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::leftovers::PARALLEL;
 use peersync_aws::{Clients, Identity};
 use peersync_config::{Config, Naming};
-use peersync_engine::{ResourceError, Tags};
+use peersync_engine::{ResourceError, SharedReads, Tags};
 use peersync_resources::Artifacts;
 use peersync_resources::kinds::{KINDS, Kind, dynamodb_table, log_group, s3_bucket};
 use peersync_resources::search::{Candidate, Scope, Search, with_tags};
@@ -95,12 +95,17 @@ impl DeployedStack {
 /// A resource that carries PeerSync's tags, or whose name tells its stack.
 type Found = (&'static Kind, Candidate);
 
-/// Returns all stacks in the account and region, sorted by name.
+/// Returns all stacks in the account and region, sorted by name. `global` holds what has been read of the account as a
+/// whole, for whoever asks about several regions.
 ///
 /// # Errors
 /// Fails if a service cannot be read, because a stack might be overlooked.
-pub async fn find(clients: &Clients, identity: &Identity) -> Result<Vec<DeployedStack>, ResourceError> {
-    let scope = Scope { clients, identity };
+pub async fn find(
+    clients: &Clients,
+    identity: &Identity,
+    global: &SharedReads,
+) -> Result<Vec<DeployedStack>, ResourceError> {
+    let scope = Scope { clients, identity, global };
     let lists = searched_kinds().map(|(kind, search)| {
         let list = offered(clients, search.candidates(&scope));
         async move { Ok::<_, ResourceError>(list.await?.into_iter().map(move |candidate| (kind, candidate))) }

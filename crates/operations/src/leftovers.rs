@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use peersync_engine::{Address, Failure, Observation, Ownership, ResourceError, Tags};
+use peersync_engine::{Address, Failure, Observation, Ownership, ResourceError, SharedReads, Tags};
 use peersync_resources::Stack;
 use peersync_resources::catalog;
 use peersync_resources::search::{Candidate, Leftover, LeftoverOf, Scope, Search, with_tags};
@@ -67,7 +67,8 @@ impl Leftovers {
 
 /// Returns the ids and tags of the resources of one kind that carry the stack's tags.
 async fn tagged(stack: &Stack, search: &dyn Search) -> Result<Vec<(String, Tags)>, ResourceError> {
-    let scope = Scope { clients: &stack.clients, identity: &stack.identity };
+    let global = SharedReads::default();
+    let scope = Scope { clients: &stack.clients, identity: &stack.identity, global: &global };
     let (scope, name) = (&scope, stack.name());
     let candidates = search.candidates(scope).await?.into_iter();
     let candidates = candidates.filter(|one| one.stack.as_ref().is_none_or(|stack| *stack == name));

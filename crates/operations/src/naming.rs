@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 
 use peersync_config::Naming;
-use peersync_engine::{Ownership, ResourceError};
+use peersync_engine::{Ownership, ResourceError, SharedReads};
 use peersync_resources::Stack;
 use peersync_resources::kinds::{Kind, dynamodb_table, log_group};
 use peersync_resources::search::Scope;
@@ -27,7 +27,7 @@ pub async fn naming(stack: &Stack) -> Result<Naming, ResourceError> {
 async fn exists(stack: &Stack) -> Result<bool, ResourceError> {
     let lasting: [(Kind, String); 2] =
         [(log_group::KIND, log_group::last_name(stack)), (dynamodb_table::KIND, stack.named("Users"))];
-    let scope = Scope { clients: &stack.clients, identity: &stack.identity };
+    let scope = Scope { clients: &stack.clients, identity: &stack.identity, global: &SharedReads::default() };
     let reads = lasting.iter().filter_map(|(kind, id)| Some(kind.search?.tags(&scope, id)));
     let tags = try_join_all(reads).await?;
     Ok(tags.into_iter().flatten().any(|tags| stack.ownership(&tags) == Ownership::Ours))

@@ -24,6 +24,8 @@ pub struct Scope<'a> {
     pub clients: &'a Clients,
     /// The account.
     pub identity: &'a Identity,
+    /// The reads of what is global to the account, so that searches in several regions make them once.
+    pub global: &'a SharedReads,
 }
 
 impl Scope<'_> {

@@ -10,7 +10,7 @@ use super::{CommandError, Context, Exit};
 use crate::cli::ListArgs;
 use crate::report::{Style, columns, words};
 use peersync_aws::{Clients, ConnectOptions, Context as _};
-use peersync_engine::ResourceError;
+use peersync_engine::{ResourceError, SharedReads};
 use peersync_operations::{DeployedStack, Health, Overview, find_stacks, overview, until_stopped};
 
 /// The characters of a build that are shown to people.
@@ -37,8 +37,9 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
         true => until_stopped(&run.interrupt, run.report.attributed(everywhere(context, &clients))).await??,
         false => vec![clients],
     };
+    let global = SharedReads::default();
     let lists = places.iter().map(|clients| async {
-        let stacks = find_stacks(clients, &identity).await?;
+        let stacks = find_stacks(clients, &identity, &global).await?;
         try_join_all(stacks.into_iter().map(|stack| entry(clients, stack))).await
     });
     let found = run.report.attributed(try_join_all(lists));

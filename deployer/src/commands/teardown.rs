@@ -1,7 +1,7 @@
 //! The command `teardown --expired`: removes every expired stack of this account and region, or those of one stage, for
 //! use in scheduled jobs.
 
-use peersync_engine::text;
+use peersync_engine::{SharedReads, text};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -26,7 +26,9 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     let run = Run::new(context);
     let clients = context.clients().await?;
     let identity = until_stopped(&run.interrupt, run.report.attributed(clients.identity())).await??;
-    let found = until_stopped(&run.interrupt, run.report.attributed(find_stacks(&clients, &identity))).await??;
+    let global = SharedReads::default();
+    let search = run.report.attributed(find_stacks(&clients, &identity, &global));
+    let found = until_stopped(&run.interrupt, search).await??;
     let is_named =
         |stack: &DeployedStack| context.named_stage.as_ref().is_none_or(|stage| stage.as_str() == stack.stage);
     let (protected, expired): (Vec<_>, Vec<_>) = found

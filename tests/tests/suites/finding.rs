@@ -107,6 +107,12 @@ async fn list_shows_every_stack_with_its_stage_expiry_protection_and_creator() {
 
     stage.run(&["--stage", "pr-7", "--region", "us-east-1", "up", "--yes", "--no-check"]).await.expect(0);
     assert_eq!(stage.run(&["list"]).await.expect(0).result()["stacks"].as_array().map(Vec::len), Some(2));
+    stage.proxy().log.take();
     let everywhere = stage.run(&["list", "--all-regions"]).await.expect(0).result();
+    let records = stage.proxy().log.take();
+    for global in ["ListRoles", "ListInstanceProfiles", "ListDistributions"] {
+        let number = records.iter().filter(|record| record.operation == global).count();
+        assert_eq!(number, 1, "{global}: the account has one list, whatever the number of regions");
+    }
     assert_eq!(everywhere["stacks"].as_array().map(Vec::len), Some(3), "{everywhere:#}");
 }

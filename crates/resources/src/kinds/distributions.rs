@@ -4,12 +4,12 @@
 use aws_sdk_cloudfront::types::DistributionSummary;
 
 use crate::stack::Stack;
-use peersync_aws::Context as _;
+use peersync_aws::{Clients, Context as _};
 use peersync_engine::{ResourceError, SharedReads};
 
 /// Finds the stack's distribution, see [`choose`].
 pub(super) async fn find(stack: &Stack) -> Result<Option<DistributionSummary>, ResourceError> {
-    Ok(choose(stack, list(stack).await?))
+    Ok(choose(stack, list(&stack.clients).await?))
 }
 
 /// Does the same as of the graph's shared read.
@@ -30,11 +30,12 @@ pub(super) async fn is_used_by_us_alone(
 }
 
 async fn listed(stack: &Stack, reads: &SharedReads) -> Result<Vec<DistributionSummary>, ResourceError> {
-    reads.get("distributions", list(stack)).await
+    reads.get("distributions", list(&stack.clients)).await
 }
 
-async fn list(stack: &Stack) -> Result<Vec<DistributionSummary>, ResourceError> {
-    let pages = stack.clients.cloudfront.list_distributions().into_paginator().send();
+/// Lists the distributions of the account.
+pub(super) async fn list(clients: &Clients) -> Result<Vec<DistributionSummary>, ResourceError> {
+    let pages = clients.cloudfront.list_distributions().into_paginator().send();
     let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the distributions")?;
     Ok(pages.into_iter().filter_map(|page| page.distribution_list?.items).flatten().collect())
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Distribution, NAME};
+use crate::kinds::distributions;
 use crate::search::{Candidate, LeftoverOf, Scope, Search};
 use crate::stack::marked;
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::NotFound as _;
 use peersync_engine::{Address, ResourceError, Tags};
 
 pub(super) struct Distributions;
@@ -16,15 +17,13 @@ pub(super) struct Distributions;
 impl Search for Distributions {
     /// Distributions are global to the account; their tags tell the region.
     async fn candidates(&self, scope: &Scope<'_>) -> Result<Vec<Candidate>, ResourceError> {
-        let pages = scope.clients.cloudfront.list_distributions().into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the distributions")?;
-        let all = pages.into_iter().filter_map(|page| page.distribution_list?.items).flatten();
+        let all = scope.global.get("distributions", distributions::list(scope.clients)).await?;
         let in_our_region = format!(" in {}", scope.clients.region);
         let candidate = |one: aws_sdk_cloudfront::types::DistributionSummary| {
             let stack = marked(&one.comment)?.strip_suffix(&in_our_region)?;
             Some(Candidate::named(one.id, stack))
         };
-        Ok(all.filter_map(candidate).collect())
+        Ok(all.into_iter().filter_map(candidate).collect())
     }
 
     async fn tags(&self, scope: &Scope<'_>, id: &str) -> Result<Option<Tags>, ResourceError> {

@@ -4,7 +4,8 @@ use super::ABSENT;
 use crate::search::{Candidate, Scope, Search};
 use crate::stack::marked;
 use async_trait::async_trait;
-use peersync_aws::{Context as _, NotFound as _};
+use aws_sdk_iam::types::Role;
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
 
 pub(super) struct Roles;
@@ -13,9 +14,8 @@ pub(super) struct Roles;
 impl Search for Roles {
     /// Roles are global to the account; the tags tell the region, and for those of earlier versions the name does.
     async fn candidates(&self, scope: &Scope<'_>) -> Result<Vec<Candidate>, ResourceError> {
-        let roles = scope.clients.iam.list_roles().into_paginator().items().send();
-        let roles = roles.collect::<Result<Vec<_>, _>>().await.context("failed to list the roles")?;
-        let candidate = |role: aws_sdk_iam::types::Role| {
+        let roles = scope.global.get("roles", list(scope.clients)).await?;
+        let candidate = |role: Role| {
             let stack = marked(role.description()?)?;
             let in_our_region = role.role_name.get(stack.len()..)?.starts_with(&format!("-{}-", scope.clients.region));
             let candidate = Candidate::named(role.role_name.clone(), stack).created(Some(&role.create_date));
@@ -33,4 +33,9 @@ impl Search for Roles {
     fn actions(&self) -> &'static [&'static str] {
         &["iam:GetRole", "iam:ListRoles"]
     }
+}
+
+async fn list(clients: &Clients) -> Result<Vec<Role>, ResourceError> {
+    let roles = clients.iam.list_roles().into_paginator().items().send();
+    roles.collect::<Result<Vec<_>, _>>().await.context("failed to list the roles")
 }

@@ -1,10 +1,11 @@
 //! Finds the instance profiles of PeerSync's stacks.
 
 use async_trait::async_trait;
+use aws_sdk_iam::types::InstanceProfile;
 
 use super::ABSENT;
 use crate::search::{Candidate, Scope, Search};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
 
 pub(super) struct Profiles;
@@ -14,10 +15,9 @@ impl Search for Profiles {
     /// Profiles are global to the account and have no description. Only a name that was shortened does not end with the
     /// region and the part; such a profile is found by the stack's own graph.
     async fn candidates(&self, scope: &Scope<'_>) -> Result<Vec<Candidate>, ResourceError> {
-        let profiles = scope.clients.iam.list_instance_profiles().into_paginator().items().send();
-        let profiles = profiles.collect::<Result<Vec<_>, _>>().await.context("failed to list the instance profiles")?;
+        let profiles = scope.global.get("instance profiles", list(scope.clients)).await?;
         let end = format!("-{}-signal", scope.clients.region);
-        let candidate = |profile: aws_sdk_iam::types::InstanceProfile| {
+        let candidate = |profile: InstanceProfile| {
             let stack = profile.instance_profile_name.strip_suffix(&end)?;
             Some(Candidate::named(&profile.instance_profile_name, stack).created(Some(&profile.create_date)))
         };
@@ -34,4 +34,9 @@ impl Search for Profiles {
     fn actions(&self) -> &'static [&'static str] {
         &["iam:GetInstanceProfile", "iam:ListInstanceProfiles"]
     }
+}
+
+async fn list(clients: &Clients) -> Result<Vec<InstanceProfile>, ResourceError> {
+    let profiles = clients.iam.list_instance_profiles().into_paginator().items().send();
+    profiles.collect::<Result<Vec<_>, _>>().await.context("failed to list the instance profiles")
 }
