@@ -10,6 +10,7 @@ mod doctor;
 mod down;
 mod error;
 mod exit;
+mod expiry;
 mod graph;
 mod interrupt;
 mod lease;

@@ -1,6 +1,7 @@
 //! The command line of `plan`.
 
 use clap::{Args, ValueEnum};
+use peersync_config::Expiry;
 
 /// Arguments of `plan`.
 #[derive(Clone, Debug, Default, Args)]
@@ -8,6 +9,9 @@ pub struct PlanArgs {
     /// Exit with status 3 if changes are pending.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Show what `up` would do with the same option.
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<Expiry>,
     /// Show what `up` would do with the same option.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub adopt: Vec<String>,

@@ -117,6 +117,22 @@ impl Context {
         Ok(&loaded.config)
     }
 
+    /// Returns where the region comes from, as people read it: `--region`, `stack.region in peersync.toml`.
+    ///
+    /// # Errors
+    /// Fails like [`Context::loaded`].
+    pub fn region_source(&self) -> Result<String, CommandError> {
+        if self.options.region.is_some() {
+            return Ok("--region".to_owned());
+        }
+        let loaded = self.loaded()?;
+        if let (Some(file), Some(_)) = (&loaded.file, &loaded.config.stack.region) {
+            return Ok(format!("stack.region in {file}"));
+        }
+        let variable = REGION_VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some());
+        Ok(variable.unwrap_or("the AWS profile").to_owned())
+    }
+
     /// Returns how to connect to AWS.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
     let run = Run::new(context);
     let clients = context.clients().await?;
     let identity = until_stopped(&run.interrupt, run.report.attributed(clients.identity())).await??;
+    run.name_place(context, (!args.all_regions).then_some(clients.region.as_str()), &identity)?;
     let places = match args.all_regions {
         true => until_stopped(&run.interrupt, run.report.attributed(everywhere(context, &clients))).await??,
         false => vec![clients],

@@ -1,10 +1,8 @@
 //! The command `plan`: shows what `up` would do, without changing anything.
 
-use std::time::SystemTime;
-
 use super::adopt::adopting;
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit};
+use super::{CommandError, Context, Exit, expiry};
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
 use peersync_operations::DeployError;
@@ -21,10 +19,10 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
             .hint("leave out one of them: the JSON output has the whole plan as data"));
     }
     context.config_with_secrets()?;
-    context.loaded()?.require_future_expiry(SystemTime::now())?;
+    expiry::check(context, args.expires.as_ref())?;
     let run = Run::new(context);
     run.name_configuration(context)?;
-    let stack = adopting(run.filled_stack(context, None).await?, &args.adopt)?;
+    let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
     // A duration starts again with each `up`: the plan mentions that but does not count it.
     let plan = observed.plan(&observed.options_without_renewal(&stack));

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{CommandError, Context, interrupt};
 use crate::artifacts;
 use crate::report::{Audience, Report};
+use peersync_aws::Identity;
 use peersync_config::Expiry;
 use peersync_engine::{Interrupt, Reporter};
 use peersync_operations::{ObservedStack, until_stopped};
@@ -48,6 +49,22 @@ impl Run {
                 None => format!("Configuration: no peersync.toml here, so the defaults; stage {stage}"),
             });
         }
+        Ok(())
+    }
+
+    /// Says where a command looks that works on all stacks of a place, as its first line: a `peersync.toml` that happens to
+    /// be here may name the region.
+    pub(super) fn name_place(
+        &self,
+        context: &Context,
+        region: Option<&str>,
+        identity: &Identity,
+    ) -> Result<(), CommandError> {
+        let account = &identity.account;
+        self.report.note(&match region {
+            Some(region) => format!("Region: {region} (from {}), account {account}", context.region_source()?),
+            None => format!("All regions of account {account}"),
+        });
         Ok(())
     }
 

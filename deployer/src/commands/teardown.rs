@@ -26,6 +26,7 @@ pub async fn run(context: &Context, args: &TeardownArgs) -> Result<Exit, Command
     let run = Run::new(context);
     let clients = context.clients().await?;
     let identity = until_stopped(&run.interrupt, run.report.attributed(clients.identity())).await??;
+    run.name_place(context, Some(&clients.region), &identity)?;
     let global = SharedReads::default();
     let search = run.report.attributed(find_stacks(&clients, &identity, &global));
     let found = until_stopped(&run.interrupt, search).await??;

@@ -6,15 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::adopt::adopting;
 use super::confirm::{can_ask, confirm};
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit, lease};
+use super::{CommandError, Context, Exit, expiry, lease};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
-use peersync_config::Expiry;
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
@@ -27,11 +25,8 @@ use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 /// Fails without changing anything if the configuration has problems, AWS denies access, unmanaged resources are in the
 /// way, another run is changing the stack, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
-    let config = context.config_with_secrets()?;
-    match &args.expires {
-        Some(expires) => check_expiry(expires, config.stack.protect)?,
-        None => context.loaded()?.require_future_expiry(SystemTime::now())?,
-    }
+    context.config_with_secrets()?;
+    expiry::check(context, args.expires.as_ref())?;
     let run = Run::new(context);
     run.name_configuration(context)?;
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
@@ -148,21 +143,6 @@ async fn finish(run: &Run, stack: &Stack, args: &UpArgs, applied: Applied, lost:
     let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
     exit
-}
-
-/// Checks an expiry from the command line as the configuration checks its own.
-fn check_expiry(expires: &Expiry, protect: bool) -> Result<(), CommandError> {
-    if expires.is_past(SystemTime::now()) {
-        return Err(CommandError::usage("the time given with `--expires` has passed")
-            .caused_by(format!("{expires} is in the past"))
-            .hint("give a later time, or a duration such as `--expires 48h`"));
-    }
-    if protect && *expires != Expiry::Never {
-        return Err(CommandError::usage("a protected stage does not expire")
-            .caused_by("`stack.protect` is true, and `--expires` is given")
-            .hint("leave out `--expires`, or set `stack.protect = false`"));
-    }
-    Ok(())
 }
 
 /// Asks before the defaults replace the configuration of a stack that was made with a file, even with `-y`: the file is

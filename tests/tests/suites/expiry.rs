@@ -34,6 +34,19 @@ async fn expiry_is_tagged_on_every_resource_and_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plan_shows_what_up_would_do_with_an_expiry() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let plan = stage.run(&["plan", "--detailed-exitcode", "--expires", "48h"]).await.expect(3);
+    let steps = plan.steps();
+    let is_expiry = |field: &String| field.starts_with("tags.peersync:expires-");
+    assert!(steps.iter().all(|step| step.action == "update" && step.fields.iter().all(is_expiry)), "{steps:#?}");
+    assert!(steps.iter().any(|step| step.address == "s3_bucket.site"), "{steps:#?}");
+    stage.plan(0).await;
+    stage.run(&["plan", "--expires", "2001-01-01"]).await.expect(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn teardown_deletes_only_expired_stacks() {
     let stage = Stage::new(Emulator::shared()).await;
     unmanaged::plant(&stage.clients, &stage.account).await;

@@ -94,6 +94,10 @@ async fn list_shows_every_stack_with_its_stage_expiry_protection_and_creator() {
     stage.configure("[stack]\nprotect = true\n");
     stage.run(&["--stage", "prod", "up", "--yes", "--no-check"]).await.expect(0);
 
+    for command in [&["list"][..], &["teardown", "--expired", "--dry-run"]] {
+        let place = first_note(&stage, command).await;
+        assert!(place.starts_with("Region: eu-central-1 (from AWS_REGION), account "), "{place}");
+    }
     let listed = stage.run(&["list"]).await.expect(0).result();
     let [branch, prod] = listed["stacks"].as_array().expect("a list").as_slice() else { panic!("{listed:#}") };
     assert_eq!((&branch["stack"], &branch["stage"]), (&"peersync-pr-7".into(), &"pr-7".into()), "{branch:#}");
@@ -107,6 +111,9 @@ async fn list_shows_every_stack_with_its_stage_expiry_protection_and_creator() {
 
     stage.run(&["--stage", "pr-7", "--region", "us-east-1", "up", "--yes", "--no-check"]).await.expect(0);
     assert_eq!(stage.run(&["list"]).await.expect(0).result()["stacks"].as_array().map(Vec::len), Some(2));
+    stage.configure("[stack]\nregion = \"us-east-1\"\n");
+    let place = first_note(&stage, &["list"]).await;
+    assert!(place.starts_with("Region: us-east-1 (from stack.region in peersync.toml), account "), "{place}");
     stage.proxy().log.take();
     let everywhere = stage.run(&["list", "--all-regions"]).await.expect(0).result();
     let records = stage.proxy().log.take();
@@ -115,4 +122,10 @@ async fn list_shows_every_stack_with_its_stage_expiry_protection_and_creator() {
         assert_eq!(number, 1, "{global}: the account has one list, whatever the number of regions");
     }
     assert_eq!(everywhere["stacks"].as_array().map(Vec::len), Some(3), "{everywhere:#}");
+}
+
+/// Returns the first line of a command that is no data.
+async fn first_note(stage: &Stage, command: &[&str]) -> String {
+    let run = stage.run(command).await.expect(0);
+    run.events_of("note").first().and_then(|note| note["text"].as_str()).unwrap_or_default().to_owned()
 }
