@@ -77,7 +77,7 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         }),
     ];
     suites.extend(test_programs()?);
-    suites.push(programs("browser", "the pages work in Chromium with `local`", &[Node, Chromium], || {
+    suites.push(programs("browser", "the pages work in Chromium with `local`", &[Node, Chromium, Python], || {
         vec![npm("browser")]
     }));
     suites.push(programs(

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PYTHON } from "./python.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const PYTHON = process.env.PEERSYNC_PYTHON ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "venv/bin/python");
 /** Exits when its standard input closes, which happens however this process ends. */
 const EMULATOR = join(ROOT, "tests/support/emulator.py");
 const PATIENCE_MS = 90_000;
