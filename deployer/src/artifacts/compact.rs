@@ -1,6 +1,7 @@
 //! Removes comments and insignificant white space from scripts and style sheets before they are published: they are a
-//! third of what a page would transfer, and only readers of the repository need them. Nothing else is changed: every
-//! statement stays as it was written, on its own line, so that what a browser reports can be found.
+//! third of what a page would transfer, and only readers of the repository need them. So are semicolons of scripts that
+//! the end of a line implies. Nothing else is changed: every statement stays as it was written, on its own line, so that
+//! what a browser reports can be found.
 
 /// Returns the file as it is published.
 pub fn compact(key: &str, content: &[u8]) -> Vec<u8> {
@@ -17,19 +18,31 @@ enum Language {
     Style,
 }
 
+/// What is open in a script.
+#[derive(Clone, Copy, PartialEq)]
+enum Open {
+    Brace,
+    /// `${`, after whose end a template continues.
+    Template,
+    Parenthesis,
+    /// The parenthesis after `for`, `if` or `while`.
+    Header,
+}
+
 /// Scans a file once, splitting it into tokens only as far as comments require.
 struct Compactor<'a> {
     source: &'a [u8],
     at: usize,
     out: Vec<u8>,
     language: Language,
-    /// The open braces; true for `${`, after whose end a template continues.
-    braces: Vec<bool>,
+    open: Vec<Open>,
+    /// The length of the output at the end of the last header: a semicolon there is an empty statement.
+    header_end: usize,
 }
 
 impl<'a> Compactor<'a> {
     fn new(source: &'a [u8], language: Language) -> Self {
-        Self { source, at: 0, out: Vec::with_capacity(source.len()), language, braces: Vec::new() }
+        Self { source, at: 0, out: Vec::with_capacity(source.len()), language, open: Vec::new(), header_end: 0 }
     }
 
     fn run(mut self) -> Vec<u8> {
@@ -39,8 +52,10 @@ impl<'a> Compactor<'a> {
                 b'`' if self.is_script() => self.template(),
                 _ if self.at_gap() => self.gap(),
                 b'/' if self.is_script() && self.regex_may_begin() => self.regex(),
-                b'{' if self.is_script() => self.open_brace(false),
+                b'{' if self.is_script() => self.open(Open::Brace),
                 b'}' if self.is_script() => self.close_brace(),
+                b'(' if self.is_script() => self.open_parenthesis(),
+                b')' if self.is_script() => self.close_parenthesis(),
                 _ => self.copy(1),
             }
         }
@@ -72,7 +87,7 @@ impl<'a> Compactor<'a> {
     }
 
     /// Replaces white space and comments, however many, by one newline, or, if they contain none, by one space, or by
-    /// nothing next to a character that separates by itself.
+    /// nothing next to a character that separates by itself. A style sheet has no need for lines, and neither has a list.
     fn gap(&mut self) {
         let begin = self.at;
         while self.at_gap() {
@@ -85,10 +100,28 @@ impl<'a> Compactor<'a> {
             }
         }
         let lines = self.source.get(begin..self.at).is_some_and(|gap| gap.contains(&b'\n'));
-        if lines && !self.out.is_empty() {
+        if !lines {
+            if self.needs_space() {
+                self.out.push(b' ');
+            }
+            return;
+        }
+        if self.is_script() {
+            self.drop_semicolon();
+        }
+        let before = if self.is_script() { b",([".as_slice() } else { b"{};,".as_slice() };
+        if self.out.last().is_some_and(|last| !before.contains(last)) {
             self.out.push(b'\n');
-        } else if !lines && self.needs_space() {
-            self.out.push(b' ');
+        }
+    }
+
+    /// Removes the semicolon before a newline if the next line cannot continue the statement (ECMAScript, "Automatic
+    /// Semicolon Insertion"): it begins with a word, a private name or a closing brace.
+    fn drop_semicolon(&mut self) {
+        let ends = self.peek(0).is_some_and(|next| is_of_word(next) || next == b'}' || next == b'#');
+        let of_header = matches!(self.open.last(), Some(Open::Header)) || self.header_end + 1 == self.out.len();
+        if ends && !of_header && matches!(self.out.as_slice(), [.., before, b';'] if !b";{".contains(before)) {
+            self.out.pop();
         }
     }
 
@@ -128,7 +161,7 @@ impl<'a> Compactor<'a> {
         while let Some(byte) = self.peek(0) {
             if self.starts_with(b"${") {
                 self.copy(1);
-                self.open_brace(true);
+                self.open(Open::Template);
                 return;
             }
             self.copy(if byte == b'\\' { 2 } else { 1 });
@@ -138,13 +171,32 @@ impl<'a> Compactor<'a> {
         }
     }
 
-    fn open_brace(&mut self, of_template: bool) {
-        self.braces.push(of_template);
+    fn open(&mut self, what: Open) {
+        self.open.push(what);
         self.copy(1);
     }
 
     fn close_brace(&mut self) {
-        if self.braces.pop() == Some(true) { self.template() } else { self.copy(1) }
+        if self.open.pop() == Some(Open::Template) { self.template() } else { self.copy(1) }
+    }
+
+    fn open_parenthesis(&mut self) {
+        let is_header = [b"for".as_slice(), b"if", b"while", b"await"].contains(&self.last_word());
+        self.open(if is_header { Open::Header } else { Open::Parenthesis });
+    }
+
+    fn close_parenthesis(&mut self) {
+        self.copy(1);
+        if self.open.pop() == Some(Open::Header) {
+            self.header_end = self.out.len();
+        }
+    }
+
+    /// Returns the word at the end of the output, without white space after it.
+    fn last_word(&self) -> &[u8] {
+        let before = self.out.trim_ascii_end();
+        let word = before.iter().rev().take_while(|byte| is_of_word(**byte)).count();
+        before.split_at(before.len() - word).1
     }
 
     /// Returns whether a slash here begins a regular expression, which it does wherever a value may begin.
@@ -152,11 +204,9 @@ impl<'a> Compactor<'a> {
         const BEFORE_VALUES: &[&[u8]] = &[
             b"return", b"typeof", b"case", b"in", b"of", b"delete", b"void", b"throw", b"new", b"do", b"else", b"await",
         ];
-        let before = self.out.trim_ascii_end();
-        let word = before.iter().rev().take_while(|byte| is_of_word(**byte)).count();
-        match before.split_at(before.len() - word) {
-            (_, []) => before.last().is_none_or(|last| !b")]}\"'`".contains(last)),
-            (_, word) => BEFORE_VALUES.contains(&word),
+        match self.last_word() {
+            [] => self.out.trim_ascii_end().last().is_none_or(|last| !b")]}\"'`".contains(last)),
+            word => BEFORE_VALUES.contains(&word),
         }
     }
 
@@ -195,12 +245,31 @@ mod tests {
     #[test]
     fn comments_and_indentation_are_removed() {
         let text = "/** About. */\nimport a from \"./a.js\";\n\n// One line.\nfunction f(/** @type {X} */ x) {\n  return x; // why\n}\n";
-        assert_eq!(script(text), "import a from \"./a.js\";\nfunction f(x){\nreturn x;\n}\n");
-        assert_eq!(style("/* a */\n.a {\n  color: red; /* b */\n}\n"), ".a{\ncolor:red;\n}\n");
+        assert_eq!(script(text), "import a from \"./a.js\"\nfunction f(x){\nreturn x\n}\n");
+        assert_eq!(style("/* a */\n.a {\n  color: red; /* b */\n}\n"), ".a{color:red;}");
         assert_eq!(script("a/**/b\n/*/ not yet */c"), "a b\nc");
         assert_eq!(script("a = b + +c ? .5 : d && e;"), "a=b + +c?.5:d&&e;");
-        assert_eq!(style("@media (a: b) and (c) {\n.a :is(.b, .c) {}"), "@media (a:b) and (c){\n.a :is(.b,.c){}");
+        assert_eq!(style("@media (a: b) and (c) {\n.a :is(.b, .c) {}"), "@media (a:b) and (c){.a :is(.b,.c){}");
         assert_eq!(script("a /* over\nlines */ b"), "a\nb");
+    }
+
+    #[test]
+    fn semicolons_that_a_line_implies_are_removed() {
+        assert_eq!(script("class A {\n  #a;\n  #b = 1;\n  c() { d(); }\n}"), "class A{\n#a\n#b=1\nc(){d();}\n}");
+        assert_eq!(script("f(\n  a,\n  [\n b,\n],\n);\ng();"), "f(a,[b,],)\ng();");
+        for text in [
+            "a;\n(b)",
+            "a;\n[b]",
+            "a;\n`b`",
+            "a;\n+b",
+            "a;\n/b/",
+            "for(;;);\na",
+            "while(f());\na",
+            "for(a=f();\nb;\nc)d;",
+            "\"a;\"\nb",
+        ] {
+            assert_eq!(script(text), text);
+        }
     }
 
     #[test]
