@@ -7,7 +7,7 @@ const noMarkupFromStrings = [
   { selector: "CallExpression[callee.property.name=/^(insertAdjacentHTML|write|setHTMLUnsafe)$/]", message: "Set text from others with textContent." },
 ];
 /** The modules that talk to the server and to other browsers. */
-const transport = ["call/**/*", "api", "emitter", "protocol", "session", "text"].map((name) => `assets/js/${name}.js`);
+const transport = ["call/**/*", "api", "emitter", "protocol", "session", "storage", "text"].map((name) => `assets/js/${name}.js`);
 /** The modules that work on a page. */
 const pages = ["home", "pages", "ui", "view", "dom.js", "i18n.js"];
 const shared = {

@@ -56,6 +56,14 @@ export function element(tag, make = {}, children = []) {
   return node;
 }
 
+let ids = 0;
+
+/** @param {string} what @returns {string} an id that nothing else on the page has */
+export function uniqueId(what) {
+  ids += 1;
+  return `${what}-${ids}`;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

@@ -2,6 +2,7 @@
  * This browser's certificate for calls, kept for a year so that friends can recognise it, and what was compared with
  * friends before. Guests get a new one each time, so nothing links their calls.
  */
+import { keep, kept } from "../storage.js";
 
 const DATABASE = "peersync";
 const STORE = "certificates";
@@ -55,7 +56,7 @@ function request(asked) {
 /** @returns {Record<string, string>} fingerprint by address */
 function compared() {
   try {
-    const found = JSON.parse(localStorage.getItem(COMPARED_KEY) ?? "{}");
+    const found = JSON.parse(kept(COMPARED_KEY) ?? "{}");
     return typeof found === "object" && found !== null ? found : {};
   } catch {
     return {};
@@ -80,5 +81,5 @@ export function recognise(email, fingerprint) {
  * @param {string} fingerprint
  */
 export function rememberCompared(email, fingerprint) {
-  localStorage.setItem(COMPARED_KEY, JSON.stringify({ ...compared(), [email]: fingerprint }));
+  keep(COMPARED_KEY, JSON.stringify({ ...compared(), [email]: fingerprint }));
 }

@@ -3,6 +3,7 @@
  * turned off is released, so that its light goes out.
  */
 import { Emitter } from "../emitter.js";
+import { keep, kept } from "../storage.js";
 
 /**
  * @typedef {import("./layout.js").Role} Role
@@ -101,14 +102,31 @@ export class LocalMedia extends Emitter {
   }
 
   /**
-   * Switches the device during a call. The old one stays in use until the new one is open.
+   * Switches the device during a call. The old one stays in use until the new one is open, unless the system opens only
+   * one at a time, as phones do.
    * @param {Kind} kind
    * @param {string} deviceId
    * @returns {Promise<Problem | undefined>}
    */
   async choose(kind, deviceId) {
     rememberChoice(kind, deviceId);
-    if (!this.#tracks.has(kind)) return undefined;
+    const before = this.#tracks.get(kind);
+    if (!before) return undefined;
+    let trouble = await this.#switch(kind, deviceId);
+    if (trouble !== "busy") return trouble && { kind, trouble };
+    const old = before.getSettings().deviceId ?? "";
+    before.stop();
+    trouble = await this.#switch(kind, deviceId);
+    if (trouble && (await this.#switch(kind, old))) this.#drop(kind);
+    return trouble && { kind, trouble };
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {string} deviceId
+   * @returns {Promise<Trouble | undefined>}
+   */
+  async #switch(kind, deviceId) {
     const exact = { deviceId: { exact: deviceId } };
     try {
       const stream = await navigator.mediaDevices.getUserMedia(kind === "camera" ? { video: { ...VIDEO, ...exact } } : { audio: { ...AUDIO, ...exact } });
@@ -116,7 +134,7 @@ export class LocalMedia extends Emitter {
       if (track) this.#put(kind, track);
       return undefined;
     } catch (error) {
-      return { kind, trouble: troubleOf(error) };
+      return troubleOf(error);
     }
   }
 
@@ -202,7 +220,7 @@ export class LocalMedia extends Emitter {
 /** @returns {{ camera?: string, microphone?: string, speaker?: string }} the device ids chosen before */
 export function choices() {
   try {
-    return JSON.parse(localStorage.getItem(CHOICE_KEY) ?? "{}") ?? {};
+    return JSON.parse(kept(CHOICE_KEY) ?? "{}") ?? {};
   } catch {
     return {};
   }
@@ -213,7 +231,7 @@ export function choices() {
  * @param {string} deviceId
  */
 export function rememberChoice(kind, deviceId) {
-  localStorage.setItem(CHOICE_KEY, JSON.stringify({ ...choices(), [kind]: deviceId }));
+  keep(CHOICE_KEY, JSON.stringify({ ...choices(), [kind]: deviceId }));
 }
 
 /** @type {Record<string, Kind | "speaker">} */

@@ -81,12 +81,13 @@ export class Verification extends Emitter {
 
   /** Starts the exchange; called when the channel is open. */
   async start() {
-    if (this.#begins) this.#send({ type: "commit", hash: hex(await digest(this.#nonce)) });
+    if (this.#begins && crypto.subtle) this.#send({ type: "commit", hash: hex(await digest(this.#nonce)) });
   }
 
   /** @param {WireMessage} message @returns {Promise<void>} */
   async receive(message) {
-    if (this.code.state !== "waiting") return;
+    // Over plain HTTP there is no cryptography, and so no code.
+    if (this.code.state !== "waiting" || !crypto.subtle) return;
     if (message.type === "commit" && !this.#begins && this.#commitment === "") {
       this.#commitment = message.hash;
       this.#send({ type: "nonce", nonce: this.#nonce });

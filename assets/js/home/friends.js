@@ -1,6 +1,6 @@
 /** Friends and requests: two lists that follow the server. */
 import { api } from "../api.js";
-import { button, byId } from "../dom.js";
+import { button, byId, uniqueId } from "../dom.js";
 import { t } from "../i18n.js";
 import { goTo } from "../session.js";
 import { openMenu } from "../ui/menu.js";
@@ -130,7 +130,7 @@ export class FriendList {
 
   /** @param {Friend} request */
   #request({ email, name }) {
-    const id = `request-${crypto.randomUUID()}`;
+    const id = uniqueId("request");
     const answer = (/** @type {"accept" | "reject"} */ action) => () =>
       void this.#change(() => api.respond({ fromEmail: email, action }), t(action === "accept" ? "requests.accepted" : "requests.rejected", { name }));
     const accept = button(t("common.accept"), answer("accept"), { class: "primary" });

@@ -4,6 +4,7 @@ import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { whoAmI } from "../session.js";
 import { LocalMedia } from "../call/media.js";
+import { keep, kept } from "../storage.js";
 import { cleanLine, LONGEST_NAME, roomOf } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
@@ -46,14 +47,14 @@ function enter(id, title, user) {
   const field = byId("name", HTMLInputElement);
   byId("name-field", HTMLElement).hidden = user !== undefined;
   field.required = user === undefined;
-  field.value = user?.name ?? localStorage.getItem(NAME_KEY) ?? "";
+  field.value = user?.name ?? kept(NAME_KEY) ?? "";
   byId("lobby-as", HTMLElement).textContent = user ? t("room.asuser", { name: user.name }) : t("room.asguest");
   setLobbyTitle(title || t("room.title"));
   byId("lobby", HTMLElement).hidden = false;
   const media = new LocalMedia();
   const lobby = new Lobby(media, async (values) => {
     const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
-    if (!user) localStorage.setItem(NAME_KEY, name);
+    if (!user) keep(NAME_KEY, name);
     await lobby.open();
     await join({ id, title: title || t("room.title"), name, user, media, lobby });
   }, loadCall);

@@ -1,5 +1,5 @@
 /** A question with two answers, as a modal dialog. */
-import { button, element } from "../dom.js";
+import { button, element, uniqueId } from "../dom.js";
 import { t } from "../i18n.js";
 
 /**
@@ -8,7 +8,7 @@ import { t } from "../i18n.js";
  */
 export function ask(question) {
   return new Promise((resolve) => {
-    const heading = element("h2", { text: question.title, id: `ask-${crypto.randomUUID()}` });
+    const heading = element("h2", { text: question.title, id: uniqueId("ask") });
     const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": heading.id } }, [heading, element("p", { text: question.text })]);
     let answer = false;
     const give = (/** @type {boolean} */ value) => () => { answer = value; dialog.close(); };

@@ -71,8 +71,8 @@ export class CallScreen {
       call.on("peer", (peer) => this.#add(peer)), call.on("gone", (peer) => this.#remove(peer)),
       call.on("link", (state) => this.#showLink(state)), call.on("locked", (locked) => this.#showLocked(locked, true)),
       call.on("joined", ({ locked }) => this.#showLocked(locked, false)), call.on("knock", (who) => knocks.show(who)),
-      media.on("change", () => this.#showMedia()), media.on("lost", (kind) => toast(t("media.lost", { kind: t(`devices.${kind}`) }), { kind: "warn" })),
-      startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), () => knocks.close(),
+      media.on("change", () => this.#showMedia()), media.on("lost", (kind) => this.#lost(kind)),
+      startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), () => knocks.close(), this.#chat.takeDrops(),
     ];
     for (const peer of call.peers) this.#add(peer);
     this.#ticking = setInterval(() => this.#tick(), 1000);
@@ -161,6 +161,13 @@ export class CallScreen {
   /** @param {import("./controls.js").Action | import("./shortcuts.js").Shortcut} action */
   #act(action) {
     this.#actions[action]();
+  }
+
+  /** @param {import("../call/media.js").Kind} kind */
+  #lost(kind) {
+    toast(t("media.lost", { kind: t(`devices.${kind}`) }), { kind: "warn" });
+    // Whoever loses a headset goes on speaking; who loses a camera may not want to show another picture.
+    if (kind === "microphone") void this.#options.media.open({ microphone: true, camera: false });
   }
 
   async #microphone() {

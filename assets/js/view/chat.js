@@ -10,6 +10,8 @@ import { TransferRow } from "./transfer.js";
 /** @typedef {import("../call/peer.js").Peer} Peer */
 
 const MOST_ENTRIES = 500;
+/** The key code of every key that an input method handles; Safari ends the composition before it tells about Enter. */
+const COMPOSING = 229;
 
 export class Chat {
   node;
@@ -37,7 +39,7 @@ export class Chat {
     ]);
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#send(); });
     this.#field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.#send(); }
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== COMPOSING) { event.preventDefault(); this.#send(); }
     });
     this.node = element("aside", { class: "chat", attributes: { "aria-label": t("chat.title") } }, [
       element("div", { class: "chat-head" }, [
@@ -47,8 +49,24 @@ export class Chat {
     ]);
     this.node.hidden = true;
     this.node.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.toggle(false); } });
-    this.node.addEventListener("dragover", (event) => event.preventDefault());
-    this.node.addEventListener("drop", (event) => { event.preventDefault(); for (const file of event.dataTransfer?.files ?? []) this.#sendFile(file); });
+  }
+
+  /**
+   * Takes files that are dropped anywhere: the browser would open them in place of the call.
+   * @returns {() => void} no longer
+   */
+  takeDrops() {
+    const ends = new AbortController();
+    const { signal } = ends;
+    addEventListener("dragover", (event) => event.preventDefault(), { signal });
+    addEventListener("drop", (event) => {
+      const { files = [] } = event.dataTransfer ?? {};
+      if (files.length === 0) return;
+      event.preventDefault();
+      this.toggle(true);
+      for (const file of files) this.#sendFile(file);
+    }, { signal });
+    return () => ends.abort();
   }
 
   get open() {

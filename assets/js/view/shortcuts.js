@@ -1,6 +1,7 @@
 /** Keyboard shortcuts of a call. They can be turned off, for people who use speech input. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
+import { keep, kept } from "../storage.js";
 
 /** @typedef {"microphone" | "camera" | "screen" | "chat" | "full" | "pip" | "verify" | "help"} Shortcut */
 
@@ -27,14 +28,15 @@ function takesKeys(target) {
 export function startShortcuts(act, talk) {
   let held = false;
   const down = (/** @type {KeyboardEvent} */ event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || takesKeys(event.target) || localStorage.getItem(OFF_KEY) === "off") return;
+    if (event.ctrlKey || event.metaKey || event.altKey || takesKeys(event.target) || kept(OFF_KEY) === "off") return;
     const onButton = event.target instanceof Element && event.target.closest("button, a") !== null;
     if (event.key === " " && !onButton) {
       event.preventDefault();
       if (!event.repeat) { held = true; talk(true); }
       return;
     }
-    const shortcut = KEYS[event.key.toLowerCase()];
+    // A key of another alphabet counts by its place.
+    const shortcut = KEYS[event.key.toLowerCase()] ?? (event.key > "~" ? KEYS[event.code.slice(3).toLowerCase()] : undefined);
     if (!shortcut || event.repeat) return;
     event.preventDefault();
     act(shortcut);
@@ -59,11 +61,8 @@ export function openShortcuts() {
   const title = element("h2", { id: "shortcuts-title", text: t("shortcuts.title") });
   const rows = Object.entries(KEYS).map(([key, shortcut]) => row(key.toUpperCase(), t(`shortcuts.${shortcut}`)));
   const box = element("input", { attributes: { type: "checkbox" } });
-  box.checked = localStorage.getItem(OFF_KEY) !== "off";
-  box.addEventListener("change", () => {
-    if (box.checked) localStorage.removeItem(OFF_KEY);
-    else localStorage.setItem(OFF_KEY, "off");
-  });
+  box.checked = kept(OFF_KEY) !== "off";
+  box.addEventListener("change", () => keep(OFF_KEY, box.checked ? undefined : "off"));
   const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": title.id } }, [
     title,
     element("dl", { class: "keys" }, [...rows, row(t("shortcuts.space"), t("shortcuts.talk"))]),

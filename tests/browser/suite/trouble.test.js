@@ -134,7 +134,7 @@ test("call details say which way it goes, over what, how fast and how much", asy
   await gus.leave();
 });
 
-test("over plain HTTP from another computer: signed in by the code, and in a room", async (context) => {
+test("over plain HTTP from another computer: signed in by the code, and connected to a guest", async (context) => {
   const shared = await Product.start({ flags: ["--host", "0.0.0.0"] });
   try {
     const [site] = shared.networkUrls;
@@ -158,9 +158,14 @@ test("over plain HTTP from another computer: signed in by the code, and in a roo
     await page.waitForURL(/room\.html#/);
     await ada.press("Join room");
     await page.getByText("Nobody else is here yet.").waitFor();
-    // Chromium remarks that it heeds one of the headers only over HTTPS.
-    ada.problems = ada.problems.filter((problem) => !problem.includes("Cross-Origin-Opener-Policy header has been ignored"));
-    await ada.leave();
+    const gus = await Person.arrive(shared, browser, "Gus", { guest: true });
+    await gus.enter(page.url());
+    await Promise.all([ada, gus].map((person) => person.page.locator('.tile[data-status="connected"]').waitFor()));
+    for (const person of [ada, gus]) {
+      // Chromium remarks that it heeds one of the headers only over HTTPS.
+      person.problems = person.problems.filter((problem) => !problem.includes("Cross-Origin-Opener-Policy header has been ignored"));
+      await person.leave();
+    }
   } finally {
     await shared.stop();
   }
