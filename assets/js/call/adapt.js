@@ -14,6 +14,8 @@ export const STEPS = [
   { bitsPerSecond: 150_000, scale: 4, framesPerSecond: 15 },
 ];
 
+/** Of 720p: 320×180. */
+const FIRST_SCALE = 4;
 const BAD_SAMPLES = 2;
 const GOOD_SAMPLES = 5;
 const MOST_PATIENCE = 60;
@@ -64,6 +66,20 @@ function worse(now) {
   const bad = now.bad + 1;
   if (bad < BAD_SAMPLES || now.step >= STEPS.length - 1) return { ...now, good: 0, bad };
   return { step: now.step + 1, good: 0, bad: 0, patience: Math.min(MOST_PATIENCE, now.patience * 2) };
+}
+
+/**
+ * Makes the first pictures small, until a step is applied. Chromium begins with 300 kbit/s and drops the first frames of
+ * anything above 320×240, which takes a quarter of a second and more (InitialFrameDropper in
+ * https://webrtc.googlesource.com/src/+/main/video/video_stream_encoder.cc).
+ * @param {RTCRtpSender} sender of the camera
+ */
+export async function beginSmall(sender) {
+  const parameters = sender.getParameters();
+  const encoding = parameters.encodings?.[0];
+  if (!encoding) return;
+  encoding.scaleResolutionDownBy = FIRST_SCALE;
+  await sender.setParameters(parameters).catch((error) => console.debug("size:", error));
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { Emitter } from "../emitter.js";
 import { bestStep } from "./adapt.js";
+import { connect } from "./connection.js";
 import { refreshIn } from "./ice.js";
 import { Members } from "./members.js";
 import { Peer } from "./peer.js";
@@ -28,6 +29,8 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * }} CallOptions
  */
 
+/** How long a connection to the server is kept for somebody who does not enter. */
+const IDLE_MS = 60_000;
 /** Errors of the server after which we stay outside. @type {Set<string>} */
 const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
 
@@ -39,18 +42,24 @@ export class Call extends Emitter {
   link;
   members;
   #options;
-  /** @type {RTCIceServer[]} */
-  #iceServers = [];
+  /** @type {RTCIceServer[] | undefined} */
+  #iceServers;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refreshing;
   /** @type {Array<() => void>} */
   #ends = [];
+  /** Whether somebody wants to be in the room, and not only prepares for it. */
+  #wanted = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #idle;
+  /** A connection whose offer is made before it is known to whom it goes. @type {import("./connection.js").Connection | undefined} */
+  #ahead;
 
   /** @param {CallOptions} options */
   constructor(options) {
     super();
     this.#options = options;
-    this.link = new SignalingLink(options.fetchTicket);
+    this.link = new SignalingLink(options.fetchTicket, () => (this.#wanted ? [{ type: "join", room: this.room }] : []));
     this.members = new Members((person, initiator) => this.#meet(person, initiator), (peer) => this.#part(peer));
   }
 
@@ -63,26 +72,42 @@ export class Call extends Emitter {
     return [...this.members.peers];
   }
 
-  start() {
+  /** Connects to the server, before it is certain that somebody wants to enter: nobody in the room is told. */
+  connect() {
     const { link } = this;
-    this.#ends = [
-      link.on("ticket", (ticket) => this.#useTicket(ticket)),
-      link.on("welcome", (welcome) => this.#welcomed(welcome.peer, welcome.resumed)),
-      link.on("message", (message) => this.#receive(message)),
-      link.on("state", (state) => this.emit("link", state)),
-      link.on("late", (stage) => this.emit("late", stage)),
-      link.on("refused", (refusal) => this.#refused(refusal)),
-      this.#options.media.on("change", (role) => this.#mediaChanged(role)),
-      watchWaking((why) => this.#woke(why)),
-    ];
+    if (this.#ends.length === 0) {
+      this.#ends = [
+        link.on("ticket", (ticket) => this.#useTicket(ticket)),
+        link.on("welcome", (welcome) => this.#welcomed(welcome.peer, welcome.resumed)),
+        link.on("message", (message) => this.#receive(message)),
+        link.on("state", (state) => this.emit("link", state)),
+        link.on("late", (stage) => this.emit("late", stage)),
+        link.on("refused", (refusal) => this.#refused(refusal)),
+        this.#options.media.on("change", (role) => this.#mediaChanged(role)),
+        watchWaking((why) => this.#woke(why)),
+      ];
+    }
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => link.stop(), IDLE_MS);
     link.start();
+  }
+
+  /** Enters the room. */
+  start() {
+    this.#wanted = true;
+    this.connect();
+    clearTimeout(this.#idle);
+    if (!this.link.send({ type: "join", room: this.room })) this.link.hurry();
+    this.#offerAhead();
   }
 
   /** Leaves, and tells everybody. */
   leave() {
     this.link.send({ type: "leave" });
     for (const end of this.#ends) end();
+    clearTimeout(this.#idle);
     clearTimeout(this.#refreshing);
+    this.#takeAhead()?.pc.close();
     for (const peer of this.peers) this.members.drop(peer);
     this.inside = false;
     this.link.stop();
@@ -110,6 +135,8 @@ export class Call extends Emitter {
   #useTicket(ticket) {
     this.#iceServers = ticket.iceServers;
     for (const peer of this.peers) peer.setIceServers(ticket.iceServers);
+    if (!this.#ahead?.offered) this.#takeAhead()?.pc.close();
+    this.#offerAhead();
     clearTimeout(this.#refreshing);
     const wait = refreshIn(ticket, Date.now());
     if (wait !== undefined) this.#refreshing = setTimeout(() => void this.#refresh(), wait);
@@ -133,7 +160,26 @@ export class Call extends Emitter {
       if (resumed) peer.flush();
       else peer.send({ type: "peer", peer: id });
     }
-    if (!resumed) this.link.send({ type: "join", room: this.room });
+  }
+
+  /** Makes an offer, so that it is ready once the server says who is there. */
+  #offerAhead() {
+    if (this.inside || !this.#iceServers) return;
+    this.#ahead ??= connect(this.#configuration);
+    // Gathering addresses asks the relay for a place, so it waits until somebody wants to enter.
+    if (this.#wanted && !this.#ahead.offered) this.#ahead.offer();
+  }
+
+  #takeAhead() {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead;
+  }
+
+  /** @returns {RTCConfiguration} */
+  get #configuration() {
+    const { certificate } = this.#options;
+    return { iceServers: this.#iceServers ?? [], bundlePolicy: "max-bundle", ...(certificate ? { certificates: [certificate] } : {}) };
   }
 
   /** @param {Message} message */
@@ -170,6 +216,8 @@ export class Call extends Emitter {
     this.inside = true;
     this.locked = message.locked;
     this.members.list(message.peers.map(person));
+    // Nobody was there.
+    this.#takeAhead()?.pc.close();
     this.emit("joined", { locked: this.locked });
   }
 
@@ -214,10 +262,10 @@ export class Call extends Emitter {
    * @param {boolean} initiator
    */
   #meet(who, initiator) {
-    const { media, certificate } = this.#options;
+    const { media } = this.#options;
     const peer = new Peer({
-      person: who, initiator, polite: this.link.peer < who.id,
-      configuration: { iceServers: this.#iceServers, bundlePolicy: "max-bundle", ...(certificate ? { certificates: [certificate] } : {}) },
+      person: who, initiator, polite: this.link.peer < who.id, configuration: this.#configuration,
+      connection: (initiator && this.#takeAhead()) || connect(this.#configuration),
       viaServer: (signal) => peer.listed && this.link.send({ type: "signal", to: peer.person.id, ...signal }),
       track: (role) => media.track(role), state: () => media.state, best: () => bestStep(this.members.peers.size),
     });

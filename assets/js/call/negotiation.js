@@ -25,10 +25,11 @@ export class Negotiation {
 
   /**
    * @param {RTCPeerConnection} pc
-   * @param {{ polite: boolean, initiator: boolean, send: (signal: Signal) => void, beforeAnswer: () => void }} how
+   * @param {{ polite: boolean, initiator: boolean, offered?: Promise<void>, send: (signal: Signal) => void, beforeAnswer: () => void }} how
+   *   offered: an offer that is being made already;
    *   beforeAnswer runs between a remote offer and our answer: the place to attach our tracks
    */
-  constructor(pc, { polite, initiator, send, beforeAnswer }) {
+  constructor(pc, { polite, initiator, offered, send, beforeAnswer }) {
     this.#pc = pc;
     this.#polite = polite;
     this.#mayOffer = initiator;
@@ -39,6 +40,7 @@ export class Negotiation {
       if (candidate) this.#send({ candidate: candidate.toJSON() });
     });
     pc.addEventListener("signalingstatechange", () => this.#watchAnswer());
+    if (offered) void this.#offer(offered);
   }
 
   /** Sends the last local description again, with all candidates known by now; harmless if it did arrive. */
@@ -63,12 +65,14 @@ export class Negotiation {
     }
   }
 
-  async #offer() {
+  /** @param {Promise<void>} [made] */
+  async #offer(made) {
     if (!this.#mayOffer || this.#pc.signalingState === "closed") return;
     try {
       this.#makingOffer = true;
-      await this.#pc.setLocalDescription();
+      await (made ?? this.#pc.setLocalDescription());
       this.resend();
+      this.#watchAnswer();
     } catch (error) {
       if (this.#pc.signalingState === "stable") console.debug("offer:", error);
     } finally {

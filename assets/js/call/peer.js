@@ -5,7 +5,7 @@
  * if it is not, and waits if neither is available.
  */
 import { Emitter } from "../emitter.js";
-import { adapt, applyStep, begin, STEPS } from "./adapt.js";
+import { adapt, applyStep, begin, beginSmall, STEPS } from "./adapt.js";
 import { PeerChannel } from "./wire.js";
 import { Files } from "./files.js";
 import { direction, layOut, sections } from "./layout.js";
@@ -26,7 +26,7 @@ import { fingerprintOf, Verification } from "./verification.js";
  * }} PeerEvents
  *   stuck: no way to them has been found for a while; moved: the person now has another id on the server; bye: they left
  * @typedef {{
- *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration,
+ *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration, connection: import("./connection.js").Connection,
  *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
  *   state: () => import("./wire.js").MediaState, best: () => number,
  * }} PeerOptions
@@ -34,6 +34,8 @@ import { fingerprintOf, Verification } from "./verification.js";
  */
 
 const SAMPLE_MS = 2000;
+/** How long the first pictures are small, see beginSmall(). */
+const SMALL_MS = 300;
 /** How long an interruption may last before ICE is restarted. */
 const RESTART_AFTER_MS = 2500;
 const RESTART_EVERY_MS = 8000;
@@ -70,8 +72,7 @@ export class Peer extends Emitter {
   #restarting;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #stuck;
-  /** What the browser reported about STUN and TURN servers. @type {Set<string>} */
-  #errors = new Set();
+  #errors;
   #sampling;
 
   /** @param {PeerOptions} options */
@@ -80,20 +81,22 @@ export class Peer extends Emitter {
     this.#options = options;
     this.person = options.person;
     this.#adaptation = begin(options.best());
-    this.#pc = new RTCPeerConnection(options.configuration);
-    this.#negotiation = new Negotiation(this.#pc, {
-      polite: options.polite, initiator: options.initiator,
+    const { pc, talk, files, errors, offered } = options.connection;
+    this.#pc = pc;
+    this.#errors = errors;
+    this.#negotiation = new Negotiation(pc, {
+      polite: options.polite, initiator: options.initiator, ...(offered ? { offered } : {}),
       send: (signal) => this.#deliver(signal), beforeAnswer: () => this.#attachAll(),
     });
-    this.#channel = new PeerChannel(this.#pc.createDataChannel("talk", { negotiated: true, id: 0 }));
-    this.files = new Files(this.#pc.createDataChannel("files", { negotiated: true, id: 1 }), (message) => this.send(message));
+    this.#channel = new PeerChannel(talk);
+    this.files = new Files(files, (message) => this.send(message));
     this.verification = new Verification({
       begins: !options.polite, send: (message) => this.send(message),
       fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: fingerprintOf(this.#pc.remoteDescription?.sdp) }),
     });
     this.#listen();
     if (options.initiator) {
-      layOut(this.#pc);
+      if (!offered) layOut(pc);
       this.#attachAll();
     }
     this.#sampling = setInterval(() => void this.#measure(), SAMPLE_MS);
@@ -175,7 +178,6 @@ export class Peer extends Emitter {
     const pc = this.#pc;
     pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
     pc.addEventListener("iceconnectionstatechange", () => this.#connectionChanged());
-    pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => this.#errors.add(`${errorCode} ${errorText}`));
     this.#channel.on("open", () => {
       this.#tellState();
       void this.verification.start();
@@ -245,6 +247,7 @@ export class Peer extends Emitter {
     const wanted = direction(role, track !== null);
     if (transceiver.direction !== wanted) transceiver.direction = wanted;
     if (transceiver.sender.track === track) return;
+    if (role === "camera" && this.#applied < 0) void beginSmall(transceiver.sender);
     transceiver.sender.replaceTrack(track).catch((error) => console.debug("track:", error));
   }
 
@@ -259,23 +262,24 @@ export class Peer extends Emitter {
       clearTimeout(this.#restarting);
       this.#restarting = undefined;
       this.#setStatus("connected");
-    } else if (connectionState === "failed") {
-      this.#interrupted(0);
-    } else if (connectionState === "disconnected" || iceConnectionState === "disconnected") {
-      this.#interrupted(RESTART_AFTER_MS);
+    } else if (connectionState === "failed" || connectionState === "disconnected" || iceConnectionState === "disconnected") {
+      if (this.status !== "connecting") {
+        this.#setStatus("interrupted");
+        this.#restartIn(connectionState === "failed" ? 0 : RESTART_AFTER_MS);
+      } else if (this.#restarting === undefined) {
+        // A relay refuses other addresses than its own at once. Until its own arrive, all pairs have failed.
+        this.#restartIn(RESTART_AFTER_MS);
+      }
     }
   }
 
-  /** @param {number} delay until the first restart, in milliseconds */
-  #interrupted(delay) {
-    this.#setStatus("interrupted");
+  /** @param {number} delay until the first restart of ICE, in milliseconds */
+  #restartIn(delay) {
     clearTimeout(this.#restarting);
-    const again = () => {
-      if (this.status !== "interrupted") return;
-      this.restart();
-      this.#restarting = setTimeout(again, RESTART_EVERY_MS);
-    };
-    this.#restarting = setTimeout(again, delay);
+    this.#restarting = setTimeout(() => {
+      if (this.status !== "connecting" || this.#pc.iceConnectionState !== "checking") this.restart();
+      this.#restartIn(RESTART_EVERY_MS);
+    }, delay);
   }
 
   #beStuck() {
@@ -289,7 +293,10 @@ export class Peer extends Emitter {
     this.status = status;
     if (status === "interrupted") this.#beStuck();
     else clearTimeout(this.#stuck);
-    if (status === "connected") this.flush();
+    if (status === "connected") {
+      this.flush();
+      setTimeout(() => void this.#applyStep(), SMALL_MS);
+    }
     if (status === "interrupted") this.#setQuality({ ...this.quality, level: "lost" });
     this.emit("status", status);
   }
@@ -312,6 +319,10 @@ export class Peer extends Emitter {
   /** @param {import("./quality.js").Sample} sample */
   async #adapt(sample) {
     this.#adaptation = adapt(this.#adaptation, sample, this.#options.best());
+    await this.#applyStep();
+  }
+
+  async #applyStep() {
     const { step } = this.#adaptation;
     const sender = sections(this.#pc).get("camera")?.sender;
     if (step === this.#applied || !sender?.track) return;

@@ -66,13 +66,19 @@ export class SignalingLink extends Emitter {
   #generation = 0;
   /** Number of the last server message seen, for a resume without loss or duplicate. */
   #seen = 0;
-  /** @type {() => Promise<Ticket>} */
   #fetchTicket;
+  #opening;
+  /** Whether what opens a session was sent with hello. */
+  #opened = false;
 
-  /** @param {() => Promise<Ticket>} fetchTicket asks the API for a fresh one-use ticket */
-  constructor(fetchTicket) {
+  /**
+   * @param {() => Promise<Ticket>} fetchTicket asks the API for a fresh one-use ticket
+   * @param {() => ClientMessage[]} [opening] what to send in each new session; it does not wait for the welcome
+   */
+  constructor(fetchTicket, opening = () => []) {
     super();
     this.#fetchTicket = fetchTicket;
+    this.#opening = opening;
   }
 
   start() {
@@ -148,7 +154,11 @@ export class SignalingLink extends Emitter {
     const limit = setTimeout(() => this.#lost(mine), HELLO_LIMIT_MS);
     socket.addEventListener("open", () => {
       if (mine === this.#generation) this.#stage = "hello";
-      socket.send(JSON.stringify({ type: "hello", ticket: ticket.ticket, ...this.#resumeFields() }));
+      // With a session to resume, it is not known yet whether a new one has to be opened.
+      const opening = this.#resume ? [] : this.#opening();
+      this.#opened = opening.length > 0;
+      const hello = { type: "hello", ticket: ticket.ticket, ...this.#resumeFields() };
+      for (const message of [hello, ...opening]) socket.send(JSON.stringify(message));
     });
     socket.addEventListener("message", (event) => {
       if (mine !== this.#generation || typeof event.data !== "string") return;
@@ -209,6 +219,8 @@ export class SignalingLink extends Emitter {
     this.#heartbeat = setInterval(() => this.#beat(), message.heartbeat_s * 1000);
     this.#setState("open");
     this.emit("welcome", { peer: this.peer, resumed });
+    if (!resumed && !this.#opened) for (const first of this.#opening()) this.send(first);
+    this.#opened = true;
   }
 
   /**

@@ -13,6 +13,9 @@ import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../vi
 /** The call's modules load when somebody is about to join, so that the page appears sooner. */
 const loadCall = () => import("../view/running.js");
 const NAME_KEY = "peersync.guest";
+/** How long nobody types before the name is taken for complete. */
+const TYPED_MS = 400;
+/** @typedef {import("../view/running.js").Running} Running */
 /** @type {Record<string, import("../i18n.js").TextKey>} */
 const REFUSALS = { room_full: "room.full", not_admitted: "room.refused", room_not_found: "room.gone", not_found: "room.gone" };
 
@@ -52,26 +55,58 @@ function enter(id, title, user) {
   setLobbyTitle(title || t("room.title"));
   byId("lobby", HTMLElement).hidden = false;
   const media = new LocalMedia();
+  /** What was prepared for a name. @type {{ name: string, running: Promise<Running> } | undefined} */
+  let ahead;
+  const prepare = (/** @type {string} */ name) => {
+    if (ahead?.name === name) return ahead.running;
+    void ahead?.running.then((other) => other.discard(), () => undefined);
+    const running = begin({ id, title: title || t("room.title"), name, user, media, onEnd: (ended) => { lobby.close(); left(ended, user); } });
+    running.catch(() => { ahead = undefined; });
+    ahead = { name, running };
+    return running;
+  };
+  /** What takes time and needs no consent is done before the click. */
+  const prepareSoon = async () => {
+    const name = user?.name ?? cleanLine(field.value, LONGEST_NAME);
+    await (name ? prepare(name) : loadCall());
+  };
   const lobby = new Lobby(media, async (values) => {
     const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
     if (!user) keep(NAME_KEY, name);
-    await lobby.open();
-    await join({ id, title: title || t("room.title"), name, user, media, lobby });
-  }, loadCall);
+    const [running] = await Promise.all([prepare(name), lobby.open()]);
+    ahead = undefined;
+    await join(running, lobby);
+  }, prepareSoon);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let typing;
+  field.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => void prepareSoon().catch(() => undefined), TYPED_MS);
+  });
 }
 
 /**
- * @param {{ id: string, title: string, name: string, user: import("../api.js").User | undefined,
- *   media: LocalMedia, lobby: Lobby }} what
+ * Connects to the server, but does not enter the room yet.
+ * @param {{ id: string, title: string, name: string, user: import("../api.js").User | undefined, media: LocalMedia,
+ *   onEnd: (running: Running) => void }} what
+ * @returns {Promise<Running>}
  */
-async function join({ id, title, name, user, media, lobby }) {
+async function begin({ id, title, name, user, media, onEnd }) {
   const { Running } = await loadCall();
   const running = await Running.prepare({
     room: id, title, name, user, media, link: `${location.origin}${location.pathname}#${id}`,
     fetchTicket: () => api.ticket(user ? { room: id } : { room: id, name }),
-    nameOf: (email) => email,
-    onEnd: (ended) => { lobby.close(); left(ended, user); },
+    nameOf: (email) => email, onEnd,
   });
+  running.call.connect();
+  return running;
+}
+
+/**
+ * @param {Running} running
+ * @param {Lobby} lobby
+ */
+async function join(running, lobby) {
   const { call } = running;
   /** @type {Promise<void>} */
   const settled = new Promise((resolve) => {
@@ -111,7 +146,7 @@ function showWaiting(waiting) {
 }
 
 /**
- * @param {import("../view/running.js").Running} running
+ * @param {Running} running
  * @param {import("../api.js").User | undefined} user
  */
 function left(running, user) {

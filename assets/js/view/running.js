@@ -60,10 +60,15 @@ export class Running {
     return this.screen;
   }
 
-  /** Leaves, releases the devices, and notifies the page. */
-  end() {
+  /** Ends what was only prepared. */
+  discard() {
     removeEventListener("pagehide", this.#bye);
     this.#goodbye();
+  }
+
+  /** Leaves, releases the devices, and notifies the page. */
+  end() {
+    this.discard();
     this.#awake?.();
     this.#options.media.stop();
     this.screen?.close();
