@@ -23,6 +23,7 @@ export class Lobby {
   #measuring;
   /** @type {Array<() => void>} */
   #ends = [];
+  #closed = false;
 
   /**
    * @param {LocalMedia} media
@@ -53,12 +54,14 @@ export class Lobby {
     this.showStatus("");
   }
 
-  /** @param {string} text the status below the buttons, which is read out */
+  /** @param {string} text the status below the buttons, which is read out; nothing once the call has taken the lobby's place */
   showStatus(text) {
+    if (this.#closed) return;
     byId("lobby-status", HTMLElement).textContent = text;
   }
 
   close() {
+    this.#closed = true;
     for (const end of this.#ends) end();
     this.#pickers.close();
     clearInterval(this.#measuring);
