@@ -9,6 +9,28 @@ const LONGEST_PATIENCE_MS = 15_000;
 
 /** @typedef {{ description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit }} Signal */
 
+/**
+ * Returns the side of the connection's DTLS that we have had since the first answer, which alone decides it.
+ * @param {Pick<RTCPeerConnection, "currentLocalDescription" | "currentRemoteDescription">} pc
+ * @returns {"active" | "passive" | undefined} undefined before the first answer
+ */
+export function roleOf({ currentLocalDescription: ours, currentRemoteDescription: theirs }) {
+  const role = (/** @type {RTCSessionDescription | null} */ description) => /^a=setup:(active|passive)\r?$/m.exec(description?.sdp ?? "")?.[1];
+  const [local, remote] = [role(ours), role(theirs)];
+  if (!local && !remote) return undefined;
+  return local === "active" || remote === "passive" ? "active" : "passive";
+}
+
+/**
+ * Returns an offer that leaves no choice of the side. Firefox chooses again if ICE is restarted, which Chromium refuses
+ * ("Failed to set SSL role"): the connection would be lost.
+ * @param {string} sdp
+ * @param {"active" | "passive" | undefined} role
+ */
+export function withRole(sdp, role) {
+  return role ? sdp.replaceAll(/^a=setup:actpass(?=\r?$)/gm, `a=setup:${role}`) : sdp;
+}
+
 export class Negotiation {
   #pc;
   #polite;
@@ -46,7 +68,9 @@ export class Negotiation {
   /** Sends the last local description again, with all candidates known by now; harmless if it did arrive. */
   resend() {
     const { localDescription: local, signalingState } = this.#pc;
-    if (local && signalingState !== "closed") this.#send({ description: { type: local.type, sdp: local.sdp } });
+    if (!local || signalingState === "closed") return;
+    const sdp = local.type === "offer" ? withRole(local.sdp, roleOf(this.#pc)) : local.sdp;
+    this.#send({ description: { type: local.type, sdp } });
   }
 
   /** Whether an answer from the other side is outstanding. */
