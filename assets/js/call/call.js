@@ -271,9 +271,18 @@ export class Call extends Emitter {
     });
     peer.on("moved", (id) => this.members.moved(peer, id));
     peer.on("bye", () => this.members.drop(peer));
-    peer.on("status", () => this.members.watch(peer));
+    peer.on("status", (status) => {
+      this.members.watch(peer);
+      if (status === "interrupted") this.#doubt();
+    });
     this.emit("peer", peer);
     return peer;
+  }
+
+  /** Nothing comes from somebody. If nothing comes from anybody, it is our network, and the server is lost as well. */
+  #doubt() {
+    if (this.peers.every((peer) => peer.status === "interrupted")) this.link.renew();
+    else this.link.probe();
   }
 
   /** @param {Peer} peer */
@@ -289,7 +298,8 @@ export class Call extends Emitter {
 
   /** @param {"online" | "network" | "slept"} why */
   #woke(why) {
-    this.link.probe();
+    if (why === "slept") this.link.probe();
+    else this.link.renew();
     for (const peer of this.peers) {
       if (why !== "slept" || peer.status !== "connected") peer.restart();
     }

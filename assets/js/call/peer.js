@@ -10,6 +10,7 @@ import { PeerChannel } from "./wire.js";
 import { Files } from "./files.js";
 import { direction, layOut, sections } from "./layout.js";
 import { Negotiation } from "./negotiation.js";
+import { LOOK_MS, newestStamp, Pulse, receivedBytes } from "./pulse.js";
 import { FIRST_SAMPLE, judge, readSample } from "./quality.js";
 import { fingerprintOf, Verification } from "./verification.js";
 
@@ -36,9 +37,19 @@ import { fingerprintOf, Verification } from "./verification.js";
 const SAMPLE_MS = 2000;
 /** How long the first pictures are small, see beginSmall(). */
 const SMALL_MS = 300;
-/** How long an interruption may last before ICE is restarted. */
-const RESTART_AFTER_MS = 2500;
-const RESTART_EVERY_MS = 8000;
+/** How long a restart of ICE may take before the next one, during an interruption; the last interval repeats. */
+const ROUNDS_MS = [2000, 4000, 8000];
+/** How long the polite side leaves the first restart to the other one: two at once cost time. */
+const POLITE_MS = 1000;
+/** How long signals take the way over the server after one has come from there. */
+const BY_SERVER_MS = 3000;
+/** @type {Set<RTCPeerConnectionState>} */
+const LOST = new Set(["failed", "disconnected"]);
+/**
+ * How long all pairs of addresses may have failed before the first connection: a relay refuses addresses other than its
+ * own at once, and until its own arrive there are no others.
+ */
+const CONNECTING_MS = 2500;
 const STUCK_MS = 15_000;
 
 /** @extends {Emitter<PeerEvents>} */
@@ -68,10 +79,17 @@ export class Peer extends Emitter {
   #applied = -1;
   /** Whether a signal could be sent neither way. */
   #unsent = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #restarting;
+  /** The number of restarts of ICE during this interruption, and when the next one is due. */
+  #rounds = 0;
+  #due = 0;
+  /** Until when the data channel is not relied on. */
+  #byServer = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #stuck;
+  #pulse = new Pulse();
+  /** The bytes that had arrived when nothing seemed to arrive any more. */
+  #bytes = -1;
+  #looking;
   #errors;
   #sampling;
 
@@ -100,6 +118,7 @@ export class Peer extends Emitter {
       this.#attachAll();
     }
     this.#sampling = setInterval(() => void this.#measure(), SAMPLE_MS);
+    this.#looking = setInterval(() => void this.#look(), LOOK_MS);
     this.#beStuck();
   }
 
@@ -122,9 +141,10 @@ export class Peer extends Emitter {
     return this.#channel.send(message);
   }
 
-  /** @param {Signal} signal that came over the server */
+  /** @param {Signal} signal that came over the server: the other side has a reason not to take the data channel */
   receive(signal) {
-    void this.#negotiation.receive(signal);
+    if ("description" in signal) this.#byServer = performance.now() + BY_SERVER_MS;
+    void this.#negotiate(signal);
   }
 
   /** Call this when what we send in that role changed. @param {Role} role */
@@ -143,7 +163,9 @@ export class Peer extends Emitter {
 
   /** Restarts ICE after a change of network; media continues over the old path for as long as it works. */
   restart() {
-    if (this.status !== "closed") this.#pc.restartIce();
+    if (this.status === "closed") return;
+    this.#byServer = performance.now() + BY_SERVER_MS;
+    this.#begin();
   }
 
   /** What is known about the ways to them, for a diagnosis. */
@@ -167,7 +189,7 @@ export class Peer extends Emitter {
     if (this.status === "closed") return;
     if (goodbye) this.send({ type: "bye" });
     clearInterval(this.#sampling);
-    clearTimeout(this.#restarting);
+    clearInterval(this.#looking);
     clearTimeout(this.#stuck);
     this.#negotiation.stop();
     this.#pc.close();
@@ -194,7 +216,7 @@ export class Peer extends Emitter {
     switch (message.type) {
       case "description":
       case "candidate":
-        void this.#negotiation.receive(message);
+        void this.#negotiate(message);
         return;
       case "state":
         this.remote = { microphone: message.microphone, camera: message.camera, screen: message.screen };
@@ -224,8 +246,10 @@ export class Peer extends Emitter {
     const message = "description" in signal
       ? { type: /** @type {const} */ ("description"), description: signal.description }
       : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
+    const doubtful = performance.now() < this.#byServer;
+    if (doubtful && this.#options.viaServer(signal)) return;
     if (this.reachable && this.send(message)) return;
-    if (this.#options.viaServer(signal)) return;
+    if (!doubtful && this.#options.viaServer(signal)) return;
     // Neither way works right now. flush() sends the whole description, candidates included.
     this.#unsent = true;
   }
@@ -259,27 +283,55 @@ export class Peer extends Emitter {
     const { connectionState, iceConnectionState } = this.#pc;
     if (connectionState === "closed") return;
     if (connectionState === "connected" && iceConnectionState !== "disconnected") {
-      clearTimeout(this.#restarting);
-      this.#restarting = undefined;
       this.#setStatus("connected");
-    } else if (connectionState === "failed" || connectionState === "disconnected" || iceConnectionState === "disconnected") {
-      if (this.status !== "connecting") {
-        this.#setStatus("interrupted");
-        this.#restartIn(connectionState === "failed" ? 0 : RESTART_AFTER_MS);
-      } else if (this.#restarting === undefined) {
-        // A relay refuses other addresses than its own at once. Until its own arrive, all pairs have failed.
-        this.#restartIn(RESTART_AFTER_MS);
-      }
+    } else if (LOST.has(connectionState) || iceConnectionState === "disconnected") {
+      if (this.status === "connecting") this.#due ||= performance.now() + CONNECTING_MS;
+      else this.#interrupted();
     }
   }
 
-  /** @param {number} delay until the first restart of ICE, in milliseconds */
-  #restartIn(delay) {
-    clearTimeout(this.#restarting);
-    this.#restarting = setTimeout(() => {
-      if (this.status !== "connecting" || this.#pc.iceConnectionState !== "checking") this.restart();
-      this.#restartIn(RESTART_EVERY_MS);
-    }, delay);
+  #interrupted() {
+    if (this.status === "interrupted") return;
+    this.#rounds = 0;
+    this.#due = Math.max(this.#due, performance.now() + (this.#options.polite ? POLITE_MS : 0));
+    this.#setStatus("interrupted");
+  }
+
+  /** Begins a restart of ICE, or repeats the offer that is not answered yet. */
+  #begin() {
+    this.#wait();
+    if (this.#negotiation.waiting) this.#negotiation.resend();
+    else this.#pc.restartIce();
+  }
+
+  /** Gives the restart that has begun its time. */
+  #wait() {
+    this.#due = performance.now() + (ROUNDS_MS[Math.min(this.#rounds, ROUNDS_MS.length - 1)] ?? 0);
+    this.#rounds += 1;
+  }
+
+  /** @param {Signal} signal */
+  async #negotiate(signal) {
+    if ("description" in signal && signal.description.type === "offer") this.#wait();
+    await this.#negotiation.receive(signal);
+  }
+
+  /** Notices an interruption as soon as nothing arrives any more, and looks for another way until something does. */
+  async #look() {
+    const flow = this.#pulse.read(newestStamp(this.#pc), performance.now());
+    const due = performance.now() >= this.#due;
+    if (this.status === "connecting" && due && LOST.has(this.#pc.connectionState)) this.#begin();
+    if (this.status === "interrupted") {
+      if (flow === "flowing") this.#connectionChanged();
+      else if (due) this.#begin();
+    }
+    if (this.status !== "connected" || flow !== "silent") {
+      this.#bytes = -1;
+      return;
+    }
+    const bytes = await receivedBytes(this.#pc);
+    if (this.status === "connected" && bytes === this.#bytes && this.remote.microphone) this.#interrupted();
+    this.#bytes = bytes;
   }
 
   #beStuck() {
