@@ -24,7 +24,7 @@ const WARM_CALL: Duration = Duration::from_millis(2);
 async fn main() -> ExitCode {
     let (starts, calls) = (number("--starts", 21), number("--calls", 300));
     let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
-    let [api, _] = artifacts::programs(|| {}).expect("the deployer carries its programs");
+    let [api, ..] = artifacts::programs(|| {}).expect("the deployer carries its programs");
     let program = unpacked(&folder, api.elf);
     let zip = api.package.len();
     // Each has its own store, so that the rate limits of one do not affect the other.

@@ -161,7 +161,7 @@ fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
     // Byte 18 of an ELF file holds the machine: 183 is aarch64.
     const MACHINE: usize = 18;
     let mut bytes = fs::read(program()).unwrap();
-    let [api, _] = artifacts::programs(|| {}).expect("the deployer carries its programs");
+    let [api, ..] = artifacts::programs(|| {}).expect("the deployer carries its programs");
     let beginning = &api.elf[..BEGINNING];
     let places: Vec<usize> = bytes
         .windows(BEGINNING)
