@@ -20,7 +20,7 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * @typedef {import("../protocol.js").Member} Member
  * @typedef {import("./signaling.js").Ticket} Ticket
  * @typedef {{
- *   link: import("./signaling.js").LinkState, late: import("./signaling.js").Stage, joined: { locked: boolean }, locked: boolean,
+ *   link: import("./signaling.js").LinkState, late: import("./signaling.js").LinkEvents["late"], joined: { locked: boolean }, locked: boolean,
  *   peer: Peer, gone: Peer, knock: Person, knocking: null, refused: { code: string, message: string }, message: Message,
  * }} CallEvents
  *   link: the connection to the server; late: it does not come about; refused: we were not let in; message: about something else, such as rings
@@ -81,7 +81,7 @@ export class Call extends Emitter {
         link.on("welcome", (welcome) => this.#welcomed(welcome.peer, welcome.resumed)),
         link.on("message", (message) => this.#receive(message)),
         link.on("state", (state) => this.emit("link", state)),
-        link.on("late", (stage) => this.emit("late", stage)),
+        link.on("late", (how) => this.emit("late", how)),
         link.on("refused", (refusal) => this.#refused(refusal)),
         this.#options.media.on("change", (role) => this.#mediaChanged(role)),
         watchWaking((why) => this.#woke(why)),

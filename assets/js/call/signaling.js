@@ -11,13 +11,14 @@ import { Emitter } from "../emitter.js";
  * @typedef {import("../protocol.js").ClientMessage} ClientMessage
  * @typedef {"ticket" | "socket" | "hello"} Stage what an attempt waits for: the API, the WebSocket, or the server's welcome
  * @typedef {{
- *   state: LinkState, late: Stage,
+ *   state: LinkState, late: { stage: Stage, error: unknown },
  *   welcome: { peer: string, resumed: boolean },
  *   message: Message,
  *   ticket: Ticket,
  *   refused: { code: string, message: string },
  * }} LinkEvents
- *   late: there is no session after a while; where the last attempt failed, or where the first one still waits
+ *   late: there is no session after a while; where the last attempt failed, or where the first one still waits, and the
+ *   last error of the API
  */
 
 /** A satellite needs four round trips of 2.5 s until the welcome. */
@@ -60,6 +61,8 @@ export class SignalingLink extends Emitter {
   #stage = "ticket";
   /** @type {Stage | undefined} */
   #failed;
+  /** @type {unknown} */
+  #error;
   #attempt = 0;
   #answered = true;
   /** Distinguishes late answers to an abandoned attempt from those to the current one. */
@@ -84,7 +87,7 @@ export class SignalingLink extends Emitter {
   start() {
     if (this.state !== "closed") return;
     this.#attempt = 0;
-    this.#late = setInterval(() => this.emit("late", this.#failed ?? this.#stage), LATE_MS);
+    this.#late = setInterval(() => this.emit("late", { stage: this.#failed ?? this.#stage, error: this.#error }), LATE_MS);
     void this.#connect();
   }
 
@@ -142,6 +145,7 @@ export class SignalingLink extends Emitter {
       this.#open(ticket, mine);
     } catch (error) {
       if (mine !== this.#generation) return;
+      this.#error = error;
       const { status = 0, code = "offline", message = "" } = /** @type {any} */ (error) ?? {};
       if (status >= 400 && status < 500 && status !== 429 && status !== 408) {
         this.#drop();

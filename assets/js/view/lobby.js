@@ -3,6 +3,7 @@ import { byId, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
+import { errorText } from "../ui/problems.js";
 import { DevicePickers, problemText } from "./devices.js";
 
 const LEVEL_MS = 80;
@@ -111,8 +112,8 @@ export class Lobby {
  * @param {(text: string) => void} show
  */
 export function tellLateness(call, show) {
-  call.on("late", async (stage) => {
-    let text = t("error.offline");
+  call.on("late", async ({ stage, error }) => {
+    let text = error ? errorText(error) : t("error.offline");
     if (stage !== "ticket") {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);

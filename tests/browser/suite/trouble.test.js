@@ -90,6 +90,18 @@ test("the server is away: the lobby says so, and lets everybody in once it is ba
   await fragile.stop();
 });
 
+test("the server refuses for a while: the lobby says how long", async () => {
+  const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  await gus.page.route("**/api/ticket", (route) => route.fulfill({
+    status: 429, headers: { "retry-after": "40" }, contentType: "application/json", body: '{"error":{"code":"slow_down","message":"x"}}',
+  }));
+  await join(gus, await host.makeRoom());
+  await gus.page.getByText("Too many attempts. Try again in 40 seconds.").waitFor();
+  await gus.page.unroute("**/api/ticket");
+  await gus.page.locator(".call").waitFor();
+  await gus.leave();
+});
+
 test("a round trip of 2.5 seconds: both get in and see each other", async () => {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
@@ -132,6 +144,31 @@ test("call details say which way it goes, over what, how fast and how much", asy
   await host.page.getByRole("dialog").getByText(/: direct over UDP, \d+ ms, [\d.]+ % lost, [1-9]\d* kbit\/s in, [1-9]\d* kbit\/s out/).waitFor();
   await host.page.keyboard.press("Escape");
   await gus.leave();
+});
+
+test("a phone in the network and the computer at localhost, over HTTPS, see each other", async (context) => {
+  const shared = await Product.start({ flags: ["--host", "0.0.0.0", "--https"] });
+  try {
+    const [site] = shared.networkUrls;
+    if (!site) {
+      context.skip("this computer is in no network");
+      return;
+    }
+    // Nobody has signed the certificate.
+    const [ada, phone] = await Promise.all(["Ada", "Gus"].map((name) => Person.arrive(shared, browser, name, { guest: true, ignoreHTTPSErrors: true })));
+    assert.ok(ada && phone);
+    ada.email = "ada@example.org";
+    await ada.post("/signup", { name: "Ada", email: ada.email });
+    const [mail] = await (await ada.context.request.get(`${shared.url}/_mail/messages.json`)).json();
+    await ada.post("/login/verify", { email: ada.email, code: /^\s*(\d{6})\s*$/m.exec(mail.text)?.[1] });
+    const link = await ada.makeRoom();
+    await ada.enter(link);
+    await phone.enter(link.replace(shared.url, site));
+    await meet(ada, phone);
+    await Promise.all([ada.leave(), phone.leave()]);
+  } finally {
+    await shared.stop();
+  }
 });
 
 test("over plain HTTP from another computer: signed in by the code, and connected to a guest", async (context) => {
