@@ -1,6 +1,9 @@
 //! What a route of the API is, for those that serve it and those that deploy it. The table itself is in the API's
 //! crate.
 
+/// The target of the log lines about connections that could not be made, by which the dashboard finds them.
+pub const REPORTS_TARGET: &str = "reports";
+
 /// One route of the API.
 ///
 /// Its path has no `/api` prefix: that is the name of the gateway's stage. A segment in braces is a parameter, in the

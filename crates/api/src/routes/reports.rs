@@ -11,6 +11,7 @@ use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, ReportRequest};
+use peersync_server::routes::REPORTS_TARGET;
 
 /// Reports that a connection could not be made. Of many reports only a sample is kept.
 #[utoipa::path(
@@ -32,7 +33,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(report): Body<Repo
     }
     if state.within_limit(limits.reports_in_all, "").await? {
         let (failure, local, remote) = (report.failure.name(), report.local.name(), report.remote.name());
-        tracing::info!(target: "reports", failure, local, remote, guest, "no connection");
+        tracing::info!(target: REPORTS_TARGET, failure, local, remote, guest, "no connection");
     }
     Ok(StatusCode::NO_CONTENT)
 }

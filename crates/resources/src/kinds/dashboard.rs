@@ -1,4 +1,5 @@
-//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, and errors in the logs.
+//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, errors in the logs, and what
+//! browsers reported about connections that could not be made.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
     Progress, Resource, ResourceError, SharedReads, rule,
 };
+use peersync_server::routes::REPORTS_TARGET;
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
@@ -174,7 +176,28 @@ impl Dashboard {
                 json!(["AWS/EC2", "NetworkOut", "InstanceId", host]),
             ]),
             self.graph(16, 13, "Errors in the logs", "Sum", logged),
+            self.reports(),
         ] }))
+    }
+
+    /// Returns the list of failed connections by reason, from the log of the function that takes the reports. CloudWatch
+    /// puts it at the next free position.
+    fn reports(&self) -> Value {
+        let query = format!(
+            "SOURCE '{}' | filter target = '{REPORTS_TARGET}' | stats count(*) as reports by fields.failure",
+            self.stack.function_log_group("rooms")
+        );
+        json!({
+            "type": "log",
+            "width": 8,
+            "height": 6,
+            "properties": {
+                "title": "Failed connections, as browsers report them",
+                "region": self.stack.clients.region,
+                "view": "table",
+                "query": query,
+            },
+        })
     }
 
     fn graph(&self, x: u32, y: u32, title: &str, statistic: &str, metrics: Vec<Value>) -> Value {
