@@ -6,13 +6,13 @@ const SHORTEST_MS = 30_000;
 const LONGEST_MS = 12 * 3600 * 1000;
 
 /**
- * TURN's REST convention puts the expiry time, in epoch seconds, at the front of the user name
- * (draft-uberti-behave-turn-rest).
+ * TURN's REST convention puts the expiry time, in epoch seconds, and a colon at the front of the user name
+ * (draft-uberti-behave-turn-rest). Other names may begin with digits too, such as Cloudflare's.
  * @param {RTCIceServer[]} servers
  * @returns {number | undefined} epoch milliseconds; undefined if no server needs credentials
  */
 export function expiresAt(servers) {
-  const ends = servers.filter((server) => server.credential !== undefined).map((server) => Number(/^\d+/.exec(server.username ?? "")?.[0]) * 1000);
+  const ends = servers.filter((server) => server.credential !== undefined).map((server) => Number(/^(\d+):/.exec(server.username ?? "")?.[1]) * 1000);
   const known = ends.filter((end) => end > 0);
   return known.length > 0 ? Math.min(...known) : undefined;
 }

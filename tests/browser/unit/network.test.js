@@ -109,6 +109,7 @@ test("TURN credentials are renewed before they expire", () => {
   assert.equal(expiresAt(turn("1700003600:ada")), 1_700_003_600_000);
   assert.equal(refreshIn({ iceServers: turn("1700003600:ada") }, now), 2_880_000);
   assert.equal(refreshIn({ iceServers: turn("ada"), ttl: 600 }, now), 480_000);
+  assert.equal(refreshIn({ iceServers: turn("63e2b5d759f8eb9f"), ttl: 600 }, now), 480_000, "digits without a colon are no time");
   assert.equal(refreshIn({ iceServers: turn("1600000000:ada") }, now), 30_000);
   assert.equal(refreshIn({ iceServers: [{ urls: "stun:x" }] }, now), undefined);
 });
