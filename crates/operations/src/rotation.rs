@@ -22,7 +22,7 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Checks whether a generated key of the stack, `ticket-key` or `origin-key`, can be rotated now.
+    /// Checks whether a generated key of the stack, `ticket-key`, `turn-secret` or `origin-key`, can be rotated now.
     ///
     /// # Errors
     /// The key does not exist, is unmanaged, or the distribution that sends it has pending changes of another kind,

@@ -46,7 +46,7 @@ mod dashboard;
 mod distributions;
 pub mod dynamodb_table;
 mod ec2;
-mod elastic_ip;
+pub mod elastic_ip;
 pub mod iam_role;
 pub mod instance_profile;
 mod invalidation;
@@ -63,7 +63,7 @@ mod s3_bucket_policy;
 pub mod s3_objects;
 pub mod s3_program;
 mod security_group;
-mod signal_instance;
+pub mod signal_instance;
 pub mod ssm_parameter;
 
 use std::sync::Arc;

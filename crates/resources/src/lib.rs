@@ -10,10 +10,12 @@ mod digests;
 pub mod kinds;
 pub mod pages;
 pub mod permission;
+mod relay;
 mod runtime_environment;
 pub mod search;
 pub mod security_headers;
 pub mod stack;
 
 pub use artifacts::{Artifacts, Page, Program, check_program};
+pub use relay::Relay;
 pub use stack::Stack;

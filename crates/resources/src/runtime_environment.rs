@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::kinds::cloudfront_distribution;
+use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
-use peersync_config::{Ingress, MailProvider, SmtpTls};
+use peersync_config::{Ingress, MailProvider, SmtpTls, TurnProvider};
 use peersync_engine::Outputs;
 
 /// The origins of Cloudflare's quick tunnels. Cloudflare chooses a new name at each start.
@@ -71,12 +71,38 @@ impl Stack {
         Some(owned(environment))
     }
 
-    /// Returns the environment of the functions, without secrets; `None` until the URL of the pages is known.
+    /// Returns the name under which browsers reach the relay on the host, if it has one; `None` until that is known. A
+    /// name, and not an address, lets networks that have only IPv6 translate it.
+    pub fn relay_host(&self, outputs: &Outputs) -> Option<String> {
+        match (self.config.signaling.ingress, &self.config.signaling.domain) {
+            (Ingress::Direct, Some(domain)) => Some(domain.clone()),
+            _ => outputs.get(&elastic_ip::address(), "dns").map(str::to_owned),
+        }
+    }
+
+    /// Returns the environment of the functions, without secrets; `None` until the URL of the pages and, for the relay,
+    /// the name of the host are known.
     pub fn function_environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let mut environment = self.runtime_environment(outputs)?;
-        let own = self.mail_environment().into_iter().chain([("TURN_URLS", self.config.turn.urls.join(","))]);
+        let own = self.mail_environment().into_iter().chain(self.turn_environment(outputs)?);
         environment.extend(owned(own.filter(|(_, value)| !value.is_empty())));
         Some(environment)
+    }
+
+    fn turn_environment(&self, outputs: &Outputs) -> Option<[(&'static str, String); 3]> {
+        let named = self.config.stun_urls();
+        let (provider, urls, stun) = match self.config.turn_provider() {
+            TurnProvider::Host => {
+                let (host, relay) = (self.relay_host(outputs)?, self.relay());
+                let urls = relay.as_ref().map(|relay| relay.turn_urls(&host)).unwrap_or_default();
+                let own = relay.map(|relay| relay.stun_urls(&host)).unwrap_or_default();
+                ("host", urls, if named.is_empty() { own } else { named })
+            }
+            TurnProvider::Own => ("own", self.config.turn.urls.clone(), named),
+            TurnProvider::Cloudflare => ("cloudflare", Vec::new(), named),
+            TurnProvider::None => ("none", Vec::new(), named),
+        };
+        Some([("TURN_PROVIDER", provider.to_owned()), ("TURN_URLS", urls.join(",")), ("STUN_URLS", stun.join(","))])
     }
 
     fn mail_environment(&self) -> Vec<(&'static str, String)> {
@@ -115,4 +141,51 @@ impl Stack {
 
 fn owned(variables: impl IntoIterator<Item = (&'static str, String)>) -> BTreeMap<String, String> {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peersync_config::Config;
+    use peersync_engine::OutputMap;
+
+    async fn turn(change: impl FnOnce(&mut Config)) -> [String; 3] {
+        let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+        change(&mut config);
+        let mut outputs = Outputs::default();
+        outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
+        outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
+        let environment = Stack::for_tests(config).await.function_environment(&outputs).unwrap_or_default();
+        ["TURN_PROVIDER", "TURN_URLS", "STUN_URLS"].map(|name| environment.get(name).cloned().unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn functions_know_the_servers_of_each_provider() {
+        let host = turn(|_| {}).await;
+        let urls = "turn:ec2.example:3478?transport=udp,turn:ec2.example:3478?transport=tcp,\
+                    turn:ec2.example:443?transport=tcp";
+        assert_eq!(host, ["host", urls, "stun:ec2.example:3478"]);
+        let direct = turn(|config| {
+            config.signaling.ingress = Ingress::Direct;
+            config.signaling.domain = Some("signal.example.org".to_owned());
+            config.turn.stun = vec!["stun:stun.example.org".to_owned()];
+        });
+        let [_, urls, stun] = direct.await;
+        assert!(urls.ends_with(",turns:signal.example.org:5349?transport=tcp"), "{urls}");
+        assert_eq!(stun, "stun:stun.example.org");
+        let own = turn(|config| config.turn.urls = vec!["turn:turn.example.org".to_owned()]).await;
+        assert_eq!(own, ["own", "turn:turn.example.org", ""]);
+        let cloudflare = turn(|config| config.signaling.ingress = Ingress::Cloudflare).await;
+        assert_eq!(cloudflare, ["none", "", "stun:stun.cloudflare.com:3478"]);
+        let managed = turn(|config| config.turn.provider = Some(TurnProvider::Cloudflare)).await;
+        assert_eq!(managed, ["cloudflare", "", ""]);
+    }
+
+    #[tokio::test]
+    async fn environment_is_unknown_until_the_host_has_a_name() {
+        let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+        let mut outputs = Outputs::default();
+        outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
+        assert_eq!(stack.function_environment(&outputs), None);
+    }
 }

@@ -43,7 +43,7 @@ pub const RELAY_USAGE: &str = "relay-usage#";
 
 /// The relay counts what it has relayed in a month, so that a restart does not forget it.
 const RELAY: &[TableAccess] =
-    &[TableAccess { table: "Ephemeral", actions: &["GetItem", "UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
+    &[TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
 
 /// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`), of the signaling server
 /// (`signal`) or of the relay (`relay`); empty for any other name.

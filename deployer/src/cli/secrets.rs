@@ -38,8 +38,12 @@ pub enum SecretName {
     SmtpPass,
     /// EmailJS's private key, from the environment.
     EmailjsPrivateKey,
-    /// The secret shared with the TURN server, from the environment.
+    /// The key that signs TURN credentials: generated for the relay on the host, from the environment for your own server.
     TurnSecret,
+    /// The id of the key of Cloudflare's TURN, from the environment.
+    TurnKeyId,
+    /// The API token of that key, from the environment.
+    TurnApiToken,
     /// The token of the Cloudflare Tunnel, from the environment.
     TunnelToken,
     /// The generated key that signs tickets for the signaling server.
@@ -55,6 +59,8 @@ impl SecretName {
             Self::SmtpPass => "smtp-pass",
             Self::EmailjsPrivateKey => "emailjs-private-key",
             Self::TurnSecret => "turn-secret",
+            Self::TurnKeyId => "turn-key-id",
+            Self::TurnApiToken => "turn-api-token",
             Self::TunnelToken => "tunnel-token",
             Self::TicketKey => "ticket-key",
             Self::OriginKey => "origin-key",

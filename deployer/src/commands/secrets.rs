@@ -48,7 +48,7 @@ async fn list(context: &Context) -> Result<Exit, CommandError> {
 
 async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, CommandError> {
     let name = args.name.as_str();
-    if let Some(key) = ssm_parameter::configured_key(name) {
+    if let Some(key) = ssm_parameter::configured_key(context.config()?, name) {
         return Err(configured(name, key));
     }
     let run = Run::new(context);
@@ -106,6 +106,10 @@ fn configured(name: &str, key: &str) -> CommandError {
 fn consequence(name: SecretName) -> &'static str {
     match name {
         SecretName::OriginKey => "The old one is no longer sent, and no longer accepted after another ten minutes.",
+        SecretName::TurnSecret => {
+            "The new one signs within two minutes; the old one is accepted for 70 minutes, longer than what it has signed is \
+             valid."
+        }
         _ => "The new one signs within two minutes; the old one is accepted for ten minutes.",
     }
 }
@@ -166,9 +170,10 @@ mod tests {
     fn every_secret_can_be_named() {
         let named: Vec<&str> = SecretName::value_variants().iter().map(|name| name.as_str()).collect();
         assert_eq!(named, ssm_parameter::names().collect::<Vec<_>>());
-        let is_generated = |name: &&str| ssm_parameter::configured_key(name).is_none();
+        let config = peersync_config::Config::default();
+        let is_generated = |name: &&str| ssm_parameter::configured_key(&config, name).is_none();
         let generated: Vec<&str> = named.into_iter().filter(is_generated).collect();
-        assert_eq!(generated, ["ticket-key", "origin-key"]);
+        assert_eq!(generated, ["turn-secret", "ticket-key", "origin-key"]);
     }
 
     #[test]

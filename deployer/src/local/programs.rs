@@ -77,6 +77,10 @@ pub fn configuration(config: &Config, settings: &Settings) -> Config {
         user: None,
         password: None,
     };
+    if config.turn_provider() == peersync_config::TurnProvider::Host {
+        // The host in an emulator runs nothing.
+        config.turn.provider = Some(peersync_config::TurnProvider::None);
+    }
     config
 }
 

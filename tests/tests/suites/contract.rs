@@ -62,9 +62,6 @@ from = "PeerSync <peersync@example.org>"
 host = "smtp.example.org"
 user = "peersync@example.org"
 password = { env = "PATH" }
-[turn]
-urls = ["turn:turn.example.org:3478"]
-secret = { env = "PATH" }
 [alarms]
 topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
@@ -82,6 +79,10 @@ service_id = "service"
 template_id = "template"
 public_key = "public"
 private_key = { env = "PATH" }
+[turn]
+provider = "cloudflare"
+key_id = { env = "PATH" }
+api_token = { env = "PATH" }
 "#;
 
 /// Small artifacts: the programs are never run.

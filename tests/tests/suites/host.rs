@@ -1,10 +1,11 @@
-//! The signaling host starts from its user data: its files, its script with the real AWS CLI, its program.
+//! The signaling host starts from its user data: its files, its script with the real AWS CLI, its programs.
 //!
 //! The folders of the host are below a temporary folder, and systemd and dnf are replaced by recorders.
 //! Region and credentials come from the metadata service, version 2, as on a real host.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -90,16 +91,28 @@ impl Host {
         self.command(&self.run[0]).args(&self.run[1..]).spawn().unwrap()
     }
 
-    /// Starts the program as its unit does, on a port of its own.
-    fn start(&self) -> Child {
-        let environment = fs::read_to_string(self.root.path().join("etc/peersync/signal.env")).unwrap();
-        let mut command = self.command(self.program());
+    /// Starts a program as its unit does, on ports of its own.
+    fn start(&self, name: &str) -> Child {
+        let environment = fs::read_to_string(self.root.path().join(format!("etc/peersync/{name}.env"))).unwrap();
+        let mut command = self.command(self.program(name));
         command.envs(environment.lines().map(variable)).env("LISTEN", "127.0.0.1:0");
+        let (udp, tcp) = free_ports();
+        command.env("RELAY_UDP_PORTS", udp).env("RELAY_TCP_PORTS", tcp);
         command.spawn().unwrap()
     }
 
-    fn program(&self) -> PathBuf {
-        self.root.path().join("usr/local/bin/peersync-signal")
+    fn program(&self, name: &str) -> PathBuf {
+        self.root.path().join(format!("usr/local/bin/peersync-{name}"))
+    }
+
+    /// Checks that the role of the host allows what was called until now, and returns it.
+    async fn allowed_calls(&self, stage: &Stage) -> BTreeSet<String> {
+        let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
+        let role = format!("{}-{REGION}-signal", stage.stack());
+        let answer = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync").send().await.unwrap();
+        let allowed = named(&decoded(&answer.policy_document));
+        assert!(called.is_subset(&allowed), "{called:?} of {allowed:?}");
+        called
     }
 
     /// Returns the calls of the recorded programs, in order.
@@ -107,6 +120,12 @@ impl Host {
         let text = fs::read_to_string(self.root.path().join("calls")).unwrap_or_default();
         text.lines().map(|line| line.replace(&self.root.path().display().to_string(), "")).collect()
     }
+}
+
+/// A UDP and a TCP port that nobody uses at present.
+fn free_ports() -> (String, String) {
+    let (udp, tcp) = (UdpSocket::bind("0.0.0.0:0").unwrap(), TcpListener::bind("0.0.0.0:0").unwrap());
+    (udp.local_addr().unwrap().port().to_string(), tcp.local_addr().unwrap().port().to_string())
 }
 
 /// The user data of this instance, as moto gives it back.
@@ -170,7 +189,7 @@ async fn stage(emulator: &Emulator) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_downloads_its_program_and_serves() {
+async fn host_downloads_its_programs_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
@@ -182,28 +201,47 @@ async fn host_downloads_its_program_and_serves() {
         [
             "systemctl daemon-reload",
             "systemctl enable --now peersync-signal.service",
+            "systemctl enable --now peersync-relay.service",
             "dnf install -y -q amazon-cloudwatch-agent",
             "amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json",
         ]
     );
-    let unit = fs::read_to_string(host.root.path().join("etc/systemd/system/peersync-signal.service")).unwrap();
-    assert!(unit.contains(&format!("ExecStart={}", host.program().display())), "{unit}");
+    for name in ["signal", "relay"] {
+        let unit = host.root.path().join(format!("etc/systemd/system/peersync-{name}.service"));
+        let unit = fs::read_to_string(unit).unwrap();
+        assert!(unit.contains(&format!("ExecStart={}\n", host.program(name).display())), "{unit}");
+    }
 
-    let mut running = host.start();
+    let mut running = host.start("signal");
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     let listening: Value = serde_json::from_str(&until(&mut lines, "\"listening\"").await).unwrap();
     let address = listening["address"].as_str().unwrap();
     let answer = http::client().get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    let called: BTreeSet<String> = stage.proxy().log.all().iter().flat_map(actions).collect();
-    let role = format!("{}-{REGION}-signal", stage.stack());
-    let answer = stage.clients.iam.get_role_policy().role_name(role).policy_name("peersync").send().await.unwrap();
-    let allowed = named(&decoded(&answer.policy_document));
+    let called = host.allowed_calls(&stage).await;
     assert!(called.contains("s3:GetObject") && called.contains("ssm:GetParameters"), "{called:?}");
-    assert!(called.is_subset(&allowed), "{called:?} of {allowed:?}");
     let kill = Command::new("kill").args(["-TERM", &running.id().unwrap().to_string()]).status().await.unwrap();
     assert!(kill.success());
     assert!(timeout(PATIENCE, running.wait()).await.unwrap().unwrap().success(), "it drains and ends well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relay_starts_with_what_the_role_of_the_host_allows() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = stage(&emulator).await;
+    let host = Host::of(&stage).await;
+    let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+    stage.proxy().log.take();
+    let mut running = host.start("relay");
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let usage: Value = serde_json::from_str(&until(&mut lines, "\"usage\"").await).unwrap();
+    // What the metric filters read.
+    for metric in ["allocations", "relayed_bytes", "refused", "budget_spent"] {
+        assert_eq!((&usage["target"], &usage[metric]), (&Value::from("relay"), &Value::from(0)), "{metric}: {usage}");
+    }
+    let called = host.allowed_calls(&stage).await;
+    assert!(called.contains("ssm:GetParameters") && called.contains("dynamodb:UpdateItem"), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,9 +258,9 @@ async fn program_with_wrong_digest_is_not_installed() {
     let mut installing = host.install();
     let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut lines, "is not the one that this host was made for").await;
-    assert!(!host.program().exists() && host.calls().is_empty(), "{:?}", host.calls());
+    assert!(!host.program("signal").exists() && host.calls().is_empty(), "{:?}", host.calls());
     // It is retried, since the right one may be uploaded later.
     put(ours).await.unwrap();
     until(&mut lines, "peersync: done").await;
-    assert!(host.program().exists());
+    assert!(host.program("signal").exists());
 }

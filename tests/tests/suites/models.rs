@@ -32,7 +32,8 @@ topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 const INGRESSES: [&str; 2] = [
     "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\nacme_email = \"a@example.org\"\n",
     "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\n\
-     tunnel_token = { env = \"TUNNEL_TOKEN\" }\n",
+     tunnel_token = { env = \"TUNNEL_TOKEN\" }\n[turn]\nprovider = \"cloudflare\"\n\
+     key_id = { env = \"TURN_SECRET\" }\napi_token = { env = \"TURN_SECRET\" }\n",
 ];
 
 /// A stage whose requests are recorded.

@@ -75,6 +75,7 @@ order! {
     instance_profile_before_instance: All, |call| call.operation == "AddRoleToInstanceProfile", ["RunInstances"];
     host_log_group_before_instance: All, |call| of(call, "CreateLogGroup", "/signal"), ["RunInstances"];
     signal_program_before_instance: All, |call| uploads(call, "signal.gz"), ["RunInstances"];
+    relay_program_before_instance: All, |call| uploads(call, "relay.gz"), ["RunInstances"];
     security_group_before_instance: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
     digests_before_what_they_record: All, |call| of(call, "PutParameter", "/digests") && of(call, "PutParameter", "Tags"),
         ["CreateOriginAccessControl", "CreateResponseHeadersPolicy", "PutMetricFilter"];

@@ -162,6 +162,30 @@ async fn rotated_ticket_key_is_kept_as_the_previous_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rotated_turn_secret_is_kept_as_the_previous_one_while_the_host_relays() {
+    let folder = TempDir::new().unwrap();
+    let settings = Settings { recording: Some(recording(folder.path())), ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.up().await;
+    let earlier = key_changes(&recording(folder.path())).len();
+    let first = value(&stage, "turn-secret").await.unwrap();
+    let rotated = stage.run(&["secrets", "rotate", "turn-secret", "--yes"]).await.expect(0);
+    let second = value(&stage, "turn-secret").await.unwrap();
+    assert!(second.len() == 43 && second != first);
+    assert_eq!(value(&stage, "turn-secret-previous").await.as_ref(), Some(&first));
+    let changes = key_changes(&recording(folder.path())).split_off(earlier);
+    assert_eq!(changes, ["put turn-secret-previous", "put turn-secret"], "the previous one is never unknown");
+    assert!(!rotated.printed().contains(&first) && !rotated.printed().contains(&second));
+    stage.plan(0).await;
+    stage.configure("[turn]\nprovider = \"none\"\n");
+    stage.up().await;
+    for part in ["turn-secret", "turn-secret-previous"] {
+        assert_eq!(value(&stage, part).await, None, "{part} is deleted with the relay");
+    }
+    stage.plan(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rotated_origin_key_is_sent_once_all_know_it_and_the_previous_one_ends_last() {
     let folder = TempDir::new().unwrap();
     let behaviours = vec![Behaviour::DistributionInProgress];
@@ -247,11 +271,11 @@ async fn list_shows_names_sources_and_ages_but_no_values() {
         .iter()
         .map(|row| (row["name"].as_str().unwrap(), row["source"].as_str().unwrap(), row["exists"].as_bool().unwrap()))
         .collect();
-    let generated = ["ticket-key", "origin-key"].map(|name| (name, "generated", true));
+    let generated = ["turn-secret", "ticket-key", "origin-key"].map(|name| (name, "generated", true));
     assert_eq!(rows, [&[("smtp-pass", "environment", true)][..], &generated].concat());
     assert!(secrets.iter().all(|row| row["age_s"].as_u64().is_some_and(|age| age < 600)), "{secrets:?}");
     assert_eq!(secrets[0]["variable"], "SMTP_PASS");
-    for part in ["smtp-pass", "ticket-key", "origin-key"] {
+    for part in ["smtp-pass", "turn-secret", "ticket-key", "origin-key"] {
         assert!(!list.printed().contains(&value(&stage, part).await.unwrap()), "{part}");
     }
 }

@@ -1,8 +1,10 @@
-//! The alarms: failing or throttled functions, server errors of the API, errors in the logs, and an unhealthy host.
+//! The alarms: failing or throttled functions, server errors of the API, errors in the logs, an unhealthy host, and a relay
+//! whose traffic costs more than expected.
 //!
 //! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
 
 mod search;
+mod watches;
 
 use std::sync::Arc;
 
@@ -13,9 +15,10 @@ use serde_json::json;
 
 pub use self::search::owner;
 use self::search::read_tags;
-use super::{Kind, exchange_tags, metric_filter, rest_api, signal_instance};
+use self::watches::{DimensionValue, RELAY_PARTS, Watch, watches};
+use super::{Kind, exchange_tags, signal_instance};
 use crate::permission::{Condition, Permission};
-use crate::stack::{FUNCTIONS, Stack};
+use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
@@ -37,31 +40,6 @@ const ACTIONS_ENABLED: FieldName = FieldName::new("actions_enabled");
 
 /// The role with which CloudWatch restarts hosts; see "Using Amazon CloudWatch alarms", EC2 actions.
 const SERVICE_ROLE: &str = "aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents";
-
-/// The definition of an alarm.
-#[derive(Clone)]
-struct Watch {
-    /// The last part of the name, such as `signup-errors`.
-    part: String,
-    namespace: String,
-    metric: String,
-    dimension: Option<(&'static str, DimensionValue)>,
-    statistic: Statistic,
-    /// The length of a period in seconds.
-    period: i32,
-    /// The number of consecutive periods that must reach the threshold.
-    periods: i32,
-    threshold: f64,
-    /// What CloudWatch does to the host, `recover` or `reboot`, in addition to notifying the topic.
-    remedy: Option<&'static str>,
-}
-
-#[derive(Clone)]
-enum DimensionValue {
-    Known(String),
-    /// The id of the signaling host, which is known once it exists.
-    SignalInstance,
-}
 
 struct Alarm {
     stack: Arc<Stack>,
@@ -92,61 +70,6 @@ async fn find(stack: &Stack) -> Result<Vec<MetricAlarm>, ResourceError> {
     let pages = call.into_paginator().send();
     let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the alarms")?;
     Ok(pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default()).collect())
-}
-
-fn watches(stack: &Stack) -> Vec<Watch> {
-    let function = |function: &str, part: &str, metric: &str| Watch {
-        part: format!("{function}-{part}"),
-        namespace: "AWS/Lambda".to_owned(),
-        metric: metric.to_owned(),
-        dimension: Some(("FunctionName", DimensionValue::Known(stack.named(function)))),
-        statistic: Statistic::Sum,
-        period: 300,
-        periods: 1,
-        threshold: 5.0,
-        remedy: None,
-    };
-    let host = |part: &str, metric: &str, periods, remedy| Watch {
-        part: part.to_owned(),
-        namespace: "AWS/EC2".to_owned(),
-        metric: metric.to_owned(),
-        dimension: Some(("InstanceId", DimensionValue::SignalInstance)),
-        statistic: Statistic::Maximum,
-        period: 60,
-        periods,
-        threshold: 1.0,
-        remedy: Some(remedy),
-    };
-    let logged = |part: &str| Watch {
-        part: format!("{part}-log-errors"),
-        namespace: metric_filter::namespace(stack),
-        metric: metric_filter::metric(part),
-        dimension: None,
-        statistic: Statistic::Sum,
-        period: 300,
-        periods: 1,
-        threshold: 5.0,
-        remedy: None,
-    };
-    let api = Watch {
-        part: "api-5xx".to_owned(),
-        namespace: "AWS/ApiGateway".to_owned(),
-        metric: "5XXError".to_owned(),
-        dimension: Some(("ApiName", DimensionValue::Known(rest_api::name(stack)))),
-        ..function("api", "5xx", "5XXError")
-    };
-    FUNCTIONS
-        .into_iter()
-        .flat_map(|name| [function(name, "errors", "Errors"), function(name, "throttles", "Throttles")])
-        .chain([
-            api,
-            // After different numbers of periods, so that the two actions do not conflict ("Create alarms to stop,
-            // terminate, reboot, or recover an EC2 instance", CloudWatch user guide).
-            host("signal-system", "StatusCheckFailed_System", 2, "recover"),
-            host("signal-instance", "StatusCheckFailed_Instance", 3, "reboot"),
-        ])
-        .chain(metric_filter::PARTS.map(logged))
-        .collect()
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -189,7 +112,8 @@ impl Resource for Alarm {
     }
 
     fn enabled(&self) -> bool {
-        self.stack.config.alarms.enabled
+        let is_of_relay = RELAY_PARTS.contains(&self.watch.part.as_str());
+        self.stack.config.alarms.enabled && (!is_of_relay || self.stack.relay().is_some())
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {

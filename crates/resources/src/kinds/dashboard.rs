@@ -1,5 +1,5 @@
-//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, errors in the logs, and what
-//! browsers reported about connections that could not be made.
+//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, errors in the logs, what
+//! browsers reported about connections that could not be made, and the relay.
 
 use std::sync::Arc;
 
@@ -160,7 +160,7 @@ impl Dashboard {
         if let Some(heading) = heading.as_object_mut() {
             heading.insert("properties".to_owned(), json!({ "markdown": stack.global_mark() }));
         }
-        Some(json!({ "widgets": [
+        let mut widgets = vec![
             heading,
             self.graph(0, 1, "Requests", "Sum", vec![gateway("Count")]),
             self.graph(8, 1, "API errors", "Sum", vec![gateway("4XXError"), gateway("5XXError")]),
@@ -168,16 +168,46 @@ impl Dashboard {
             self.graph(0, 7, "Functions: errors", "Sum", functions("Errors")),
             self.graph(8, 7, "Functions: time, p99", "p99", functions("Duration")),
             self.graph(16, 7, "Functions: held back", "Sum", functions("Throttles")),
-            self.graph(0, 13, "Signaling host: CPU", "Average", vec![
-                json!(["AWS/EC2", "CPUUtilization", "InstanceId", host]),
-            ]),
-            self.graph(8, 13, "Signaling host: network", "Sum", vec![
-                json!(["AWS/EC2", "NetworkIn", "InstanceId", host]),
-                json!(["AWS/EC2", "NetworkOut", "InstanceId", host]),
-            ]),
+            self.graph(
+                0,
+                13,
+                "Signaling host: CPU",
+                "Average",
+                vec![json!(["AWS/EC2", "CPUUtilization", "InstanceId", host])],
+            ),
+            self.graph(
+                8,
+                13,
+                "Signaling host: network",
+                "Sum",
+                vec![
+                    json!(["AWS/EC2", "NetworkIn", "InstanceId", host]),
+                    json!(["AWS/EC2", "NetworkOut", "InstanceId", host]),
+                ],
+            ),
             self.graph(16, 13, "Errors in the logs", "Sum", logged),
             self.reports(),
-        ] }))
+        ];
+        if stack.relay().is_some() {
+            widgets.extend(self.of_relay());
+        }
+        Some(json!({ "widgets": widgets }))
+    }
+
+    /// Returns the graphs of the relay.
+    fn of_relay(&self) -> [Value; 3] {
+        let metric = |name: &str| json!([metric_filter::namespace(&self.stack), name]);
+        [
+            self.graph(0, 19, "Relay: clients", "Maximum", vec![metric(metric_filter::RELAY_ALLOCATIONS)]),
+            self.graph(8, 19, "Relay: bytes", "Sum", vec![metric(metric_filter::RELAY_BYTES)]),
+            self.graph(
+                16,
+                19,
+                "Relay: refused",
+                "Sum",
+                vec![metric(metric_filter::RELAY_REFUSED), metric(metric_filter::RELAY_BUDGET_SPENT)],
+            ),
+        ]
     }
 
     /// Returns the list of failed connections by reason, from the log of the function that takes the reports. CloudWatch
@@ -237,6 +267,22 @@ fn mark_of(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peersync_config::{Config, TurnProvider};
+    use peersync_engine::OutputMap;
+
+    #[tokio::test]
+    async fn relay_is_shown_if_the_host_has_one() {
+        for (provider, is_shown) in [(TurnProvider::Host, true), (TurnProvider::None, false)] {
+            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+            config.turn.provider = Some(provider);
+            let stack = Stack::for_tests(config).await;
+            let dashboard = Dashboard { stack, address: Address::new(NAME, "stack") };
+            let mut outputs = Outputs::default();
+            outputs.insert(signal_instance::address(), OutputMap::new().with("id", "i-1"));
+            let body = dashboard.body(&outputs).unwrap_or_default().to_string();
+            assert_eq!(body.contains(metric_filter::RELAY_BYTES), is_shown, "{provider:?}: {body}");
+        }
+    }
 
     #[test]
     fn mark_is_the_first_text_widget() {

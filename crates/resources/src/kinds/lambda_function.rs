@@ -13,7 +13,8 @@ use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
 use serde_json::json;
 
 use super::{
-    Kind, cloudfront_distribution, dynamodb_table, exchange_tags, iam_role, log_group, s3_program, ssm_parameter,
+    Kind, cloudfront_distribution, dynamodb_table, elastic_ip, exchange_tags, iam_role, log_group, s3_program,
+    ssm_parameter,
 };
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
@@ -118,6 +119,8 @@ impl Resource for Function {
             rule!("lambda-after-log-group", Some(log_group::address(self.function))),
             // Its domain is in the environment.
             rule!("lambda-after-distribution", Some(cloudfront_distribution::address())),
+            // The name of the relay is in the environment.
+            rule!("lambda-after-elastic-ip", Some(elastic_ip::address())),
             // Lambda copies the program from the bucket.
             rule!("lambda-after-program", Some(s3_program::address(s3_program::API))),
         ];
@@ -127,7 +130,7 @@ impl Resource for Function {
             needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
         });
         rule!("lambda-after-ssm-parameter" => {
-            needed.extend(["origin-key", "ticket-key"].map(ssm_parameter::address));
+            needed.extend(["origin-key", "ticket-key", "turn-secret"].map(ssm_parameter::address));
         });
         needed
     }

@@ -25,6 +25,7 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("instance_profile", "iam_role", "it contains the role, and blocks its deletion"),
     ("lambda_function", "cloudfront_distribution", "the URL of the pages is in its environment"),
     ("lambda_function", "dynamodb_table", "it accesses them from its first request on"),
+    ("lambda_function", "elastic_ip", "the name of the relay is in its environment"),
     ("lambda_function", "iam_role", "Lambda rejects a role that does not exist"),
     ("lambda_function", "log_group", "a late log line would re-create the group without retention"),
     ("lambda_function", "s3_program", "Lambda copies the program from the bucket"),

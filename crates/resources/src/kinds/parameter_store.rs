@@ -21,13 +21,16 @@ pub const DIGESTS: &str = "digests";
 pub const NO_DIGESTS: &str = "{}";
 /// The key that signs tickets.
 pub const TICKET_KEY: &str = "ticket-key";
+/// The secret that the API shares with the relay on the host, or with a TURN server of the owner's.
+pub const TURN_SECRET: &str = "turn-secret";
 /// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
 const KEY_BYTES: usize = 32;
 /// The error codes of a parameter that exists already.
 pub(super) const EXISTS: &[&str] = &["ParameterAlreadyExists"];
 
-/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `tunnel-token`, `ticket-key`,
-/// `origin-key` or `digests`. Generated keys have the secret output `value`.
+/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `turn-key-id`,
+/// `turn-api-token`, `tunnel-token`, `ticket-key`, `origin-key` or `digests`. Generated keys have the secret output
+/// `value`.
 pub fn address(part: &str) -> Address {
     Address::new(KIND_NAME, part)
 }
@@ -40,6 +43,11 @@ pub(crate) fn name(stack: &Stack, part: &str) -> String {
 /// Returns the name of the parameter with the previous value of a key, from the name of that with the current one.
 pub fn previous(part: &str) -> String {
     format!("{part}{PREVIOUS}")
+}
+
+/// Returns whether a generated key has a parameter with its previous value after a rotation.
+pub(super) fn has_previous(part: &str) -> bool {
+    [ORIGIN_KEY, TICKET_KEY, TURN_SECRET].contains(&part)
 }
 
 /// Returns a new key.

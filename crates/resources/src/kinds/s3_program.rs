@@ -1,4 +1,4 @@
-//! The server programs in the bucket: the functions are created from one, and the host downloads the other. Nobody else
+//! The server programs in the bucket: the functions are created from one, and the host downloads the others. Nobody else
 //! may read them.
 //!
 //! All functions share one upload.
@@ -31,6 +31,8 @@ const SHA256: FieldName = FieldName::new("sha256");
 
 /// The key of the compressed signaling program.
 pub const SIGNAL_KEY: &str = "programs/signal.gz";
+/// The key of the compressed relay.
+pub const RELAY_KEY: &str = "programs/relay.gz";
 /// The key of the archive from which Lambda creates the functions.
 pub const API_KEY: &str = "programs/api.zip";
 /// The metadata with the SHA-256 of the program in hexadecimal.
@@ -40,11 +42,14 @@ const SHA256_METADATA: &str = "sha256";
 pub const API: &str = "api";
 /// The name of the signaling program in addresses.
 pub const SIGNAL: &str = "signal";
+/// The name of the relay in addresses.
+pub const RELAY: &str = "relay";
 
-/// The names of the programs with their keys in the bucket.
-const UPLOADS: [(&str, &str); 2] = [(API, API_KEY), (SIGNAL, SIGNAL_KEY)];
+/// The names of the programs with their keys in the bucket. The relay is among them even if the host does not run it, so
+/// that a change of the provider need not delete anything.
+const UPLOADS: [(&str, &str); 3] = [(API, API_KEY), (SIGNAL, SIGNAL_KEY), (RELAY, RELAY_KEY)];
 
-/// Returns the address of a program: `api` or `signal`.
+/// Returns the address of a program: `api`, `signal` or `relay`.
 pub fn address(program: &str) -> Address {
     Address::new(NAME, program)
 }
@@ -57,6 +62,7 @@ pub fn program<'a>(stack: &'a Stack, address: &Address) -> Option<&'a Program> {
     match address.name.as_str() {
         API => Some(&stack.artifacts.api),
         SIGNAL => Some(&stack.artifacts.signal),
+        RELAY => Some(&stack.artifacts.relay),
         _ => None,
     }
 }
@@ -161,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn address_maps_to_its_program() {
         let stack = Stack::for_tests(peersync_config::Config::default()).await;
-        for name in [API, SIGNAL] {
+        for name in [API, SIGNAL, RELAY] {
             assert_eq!(program(&stack, &address(name)).map(|program| program.name), Some(name));
         }
         assert!(program(&stack, &Address::new("s3_objects", SIGNAL)).is_none());

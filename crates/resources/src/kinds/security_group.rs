@@ -1,4 +1,5 @@
-//! The security group of the signaling host. Inbound traffic is limited to that of the ingress, without SSH.
+//! The security group of the signaling host. Inbound traffic is limited to that of the ingress and of the relay, without
+//! SSH.
 
 mod rules;
 mod search;
@@ -110,7 +111,8 @@ impl Resource for SecurityGroup {
 
     fn desired(&self, _: &Outputs) -> Fields {
         let ingress = self.stack.config.signaling.ingress;
-        Fields::new().with(INBOUND, json!(rules::inbound(ingress))).with(OUTBOUND, json!(rules::outbound(ingress)))
+        let inbound = rules::inbound(ingress, self.stack.relay().as_ref());
+        Fields::new().with(INBOUND, json!(inbound)).with(OUTBOUND, json!(rules::outbound(ingress)))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -212,7 +214,8 @@ impl SecurityGroup {
         let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
         let ingress = self.stack.config.signaling.ingress;
-        let inbound = difference(rules::parse(current.ip_permissions(), &names), rules::inbound_rules(ingress));
+        let wanted = rules::inbound_rules(ingress, self.stack.relay().as_ref());
+        let inbound = difference(rules::parse(current.ip_permissions(), &names), wanted);
         let outbound =
             difference(rules::parse(current.ip_permissions_egress(), &names), rules::outbound_rules(ingress));
         let calls = rules::Calls { ec2: &self.stack.clients.ec2, group: id, names: &names };

@@ -4,6 +4,7 @@
 //! new host is created first and takes over the address; then the old one is terminated.
 
 mod launch;
+mod relay_files;
 mod search;
 mod user_data;
 mod views;
@@ -131,7 +132,8 @@ impl Resource for SignalInstance {
             rule!("signal-instance-after-elastic-ip", Some(elastic_ip::address())),
             rule!("signal-instance-after-instance-profile", Some(instance_profile::address())),
             rule!("signal-instance-after-log-group", Some(log_group::address("signal"))),
-            rule!("signal-instance-after-program", Some(s3_program::address("signal"))),
+            rule!("signal-instance-after-program", Some(s3_program::address(s3_program::SIGNAL))),
+            rule!("signal-instance-after-relay-program", Some(s3_program::address(s3_program::RELAY))),
             rule!("signal-instance-after-security-group", Some(security_group::address())),
         ]
         .into_iter()
@@ -179,7 +181,7 @@ impl Resource for SignalInstance {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let signaling = &self.stack.config.signaling;
-        let user_data = user_data::build(&self.stack, outputs, self.stack.artifacts.signal.elf_sha256);
+        let user_data = user_data::build(&self.stack, outputs);
         let user_data = user_data.map(|text| user_data::parts(&text));
         let group = outputs.get(&security_group::address(), "id").map(|id| json!([id]));
         let elastic_ip = match signaling.ingress {
@@ -199,8 +201,9 @@ impl Resource for SignalInstance {
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        let user_data = user_data::build(&self.stack, context.outputs, self.stack.artifacts.signal.elf_sha256)
-            .ok_or_else(|| ResourceError::new("the URL of the pages is not known when the host is created"))?;
+        let user_data = user_data::build(&self.stack, context.outputs).ok_or_else(|| {
+            ResourceError::new("the URL of the pages or the address is not known when the host is created")
+        })?;
         let older = find_all(&self.stack).await?;
         let request = launch::LaunchRequest {
             stack: &self.stack,

@@ -7,20 +7,22 @@
 
 mod search;
 mod secrets;
+mod source;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTagging, Tag};
 
+use self::source::{PARTS, Source, source};
 use super::parameter_store::{
-    self, DIGESTS, EXISTS, KIND_NAME, NO_DIGESTS, ORIGIN_KEY, TICKET_KEY, is_key, name, new_key, previous,
+    self, DIGESTS, EXISTS, KIND_NAME, NO_DIGESTS, ORIGIN_KEY, has_previous, is_key, name, new_key, previous,
 };
 use super::{Kind, cloudfront_distribution, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
-use peersync_config::{Config, Ingress, MailProvider, Secret};
+use peersync_config::Secret;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
     Progress, Resource, ResourceError, SharedReads, Tags, rule,
@@ -46,20 +48,6 @@ const OTHER_FORM: &str = "changed by hand";
 /// The error codes for a parameter that does not exist.
 const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
 
-/// The source of a parameter's value.
-#[derive(Clone, Copy)]
-enum Source {
-    /// An environment variable, if the configuration names one; with the configuration key for messages.
-    Configured(&'static str, fn(&Config) -> Option<&Secret>),
-    /// The deployer generates it.
-    Generated,
-    /// It is the previous value of the origin key, which no plan creates: it is deleted once the edge no longer sends
-    /// it.
-    Previous,
-    /// The deployer writes the digests into it, so that no plan compares it.
-    Digests,
-}
-
 struct Parameter {
     stack: Arc<Stack>,
     address: Address,
@@ -67,31 +55,17 @@ struct Parameter {
     source: Source,
 }
 
-/// Returns the names of the parameters with the source of each value. Parameter Store reads at most ten with one call.
-fn parts() -> [(&'static str, Source); 8] {
-    [
-        ("smtp-pass", Source::Configured("password under [mail.smtp]", smtp_password)),
-        ("emailjs-private-key", Source::Configured("private_key under [mail.emailjs]", emailjs_key)),
-        ("turn-secret", Source::Configured("secret under [turn]", |config| config.turn.secret.as_ref())),
-        ("tunnel-token", Source::Configured("tunnel_token under [signaling]", tunnel_token)),
-        (TICKET_KEY, Source::Generated),
-        (ORIGIN_KEY, Source::Generated),
-        ("origin-key-previous", Source::Previous),
-        (DIGESTS, Source::Digests),
-    ]
-}
-
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let resource = |(part, source)| {
-        let (address, name) = (address(part), name(stack, part));
+    let resource = |part| {
+        let (address, name, source) = (address(part), name(stack, part), source(&stack.config, part));
         Arc::new(Parameter { stack: stack.clone(), address, name, source }) as Arc<dyn Resource>
     };
-    parts().into_iter().map(resource).collect()
+    PARTS.into_iter().map(resource).collect()
 }
 
 /// Reads all parameters with one call, which accepts up to ten names and ignores those that do not exist.
 async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceError> {
-    let names = parts().map(|(part, _)| name(stack, part)).to_vec();
+    let names = PARTS.map(|part| name(stack, part)).to_vec();
     let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(decrypted);
     Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
 }
@@ -102,18 +76,6 @@ pub(crate) async fn digests(stack: &Stack, reads: &SharedReads) -> Result<Option
     let found = reads.get(NAME, find(stack, true)).await?;
     let name = name(stack, DIGESTS);
     Ok(found.into_iter().find(|found| found.name() == Some(&name)).and_then(|found| found.value))
-}
-
-fn smtp_password(config: &Config) -> Option<&Secret> {
-    config.mail.smtp.password.as_ref().filter(|_| config.mail.provider == MailProvider::Smtp)
-}
-
-fn emailjs_key(config: &Config) -> Option<&Secret> {
-    config.mail.emailjs.private_key.as_ref().filter(|_| config.mail.provider == MailProvider::Emailjs)
-}
-
-fn tunnel_token(config: &Config) -> Option<&Secret> {
-    config.signaling.tunnel_token.as_ref().filter(|_| config.signaling.ingress == Ingress::Cloudflare)
 }
 
 /// What is read from the distribution is among the permissions of its kind: an emulator without CloudFront still offers
@@ -248,15 +210,14 @@ impl Resource for Parameter {
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
         // This call ignores names that do not exist.
-        let call = self.stack.clients.ssm.delete_parameters().names(&live.id);
-        let call = match self.source {
-            Source::Generated => call.names(previous(&live.id)),
-            Source::Configured(..) | Source::Digests => call,
-            Source::Previous => {
-                cloudfront_distribution::until_deployed(&self.stack, progress).await?;
-                call
-            }
-        };
+        let mut names = vec![live.id.clone()];
+        if has_previous(&self.address.name) {
+            names.push(previous(&live.id));
+        }
+        if matches!(self.source, Source::Previous) {
+            cloudfront_distribution::until_deployed(&self.stack, progress).await?;
+        }
+        let call = self.stack.clients.ssm.delete_parameters().set_names(Some(names));
         call.send().await.context("failed to delete the parameter").map(|_| ())
     }
 }
@@ -335,18 +296,42 @@ fn form(value: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::parameter_store::TURN_SECRET;
+    use peersync_config::{Config, TurnProvider};
     use peersync_server::secrets::PREVIOUS;
 
     #[test]
     fn one_call_reads_all_parameters() {
-        assert!(parts().len() <= 10);
+        assert!(PARTS.len() <= 10);
     }
 
     #[test]
     fn previous_key_belongs_to_a_generated_one() {
-        for (part, _) in parts().iter().filter(|(_, source)| matches!(source, Source::Previous)) {
+        let config = Config::default();
+        for part in PARTS.iter().filter(|part| matches!(source(&config, part), Source::Previous)) {
             let key = part.strip_suffix(PREVIOUS).unwrap_or_default();
-            assert!(names().any(|name| name == key) && configured_key(key).is_none(), "{part}");
+            assert!(names().any(|name| name == key) && configured_key(&config, key).is_none(), "{part}");
+        }
+    }
+
+    #[test]
+    fn keys_that_keep_their_previous_value_are_the_generated_ones() {
+        let config = Config::default();
+        let generated = PARTS.into_iter().filter(|part| matches!(source(&config, part), Source::Generated));
+        assert!(generated.clone().all(has_previous) && generated.count() == 3);
+    }
+
+    #[test]
+    fn turn_secret_is_generated_for_the_relay_of_the_host_only() {
+        let mut config = Config::default();
+        assert!(matches!(source(&config, TURN_SECRET), Source::Generated));
+        config.turn.secret = Some(Secret::from_env("TURN_SECRET"));
+        for (provider, is_enabled) in
+            [(TurnProvider::Own, true), (TurnProvider::Cloudflare, false), (TurnProvider::None, false)]
+        {
+            config.turn.provider = Some(provider);
+            let Source::Configured(_, secret) = source(&config, TURN_SECRET) else { panic!("{provider:?}") };
+            assert_eq!(secret(&config).is_some(), is_enabled, "{provider:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{get_number, number, text};
 use super::{Store, StoreError, failed};
+use crate::access::RELAY_USAGE;
 
 /// How long the traffic of a month is kept after it was last added to, in seconds: so that the last month can be looked
 /// up.
@@ -21,7 +22,7 @@ impl Store {
             .client()
             .update_item()
             .table_name(&self.tables.ephemeral)
-            .key("key", text(format!("relay-usage#{}", month(now))))
+            .key("key", text(format!("{RELAY_USAGE}{}", month(now))))
             .update_expression("ADD bytes :bytes SET expiresAt = :end")
             .expression_attribute_values(":bytes", number(i64::try_from(bytes).unwrap_or(i64::MAX)))
             .expression_attribute_values(":end", number(now.saturating_add(KEPT_SECONDS)))

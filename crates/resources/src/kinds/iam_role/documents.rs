@@ -26,7 +26,7 @@ pub(super) fn trust(service: &str) -> Value {
 
 /// Returns the policy of a function.
 pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
-    let mut statements = of_program(stack, function);
+    let mut statements = of_programs(stack, &[function]);
     statements.push(logs(stack, &stack.function_log_group(function)));
     if function_permissions(&stack.config, function).ses {
         statements.push(allow("Mail", &[RAW_MAIL], vec![stack.arn("ses", "identity/*")]));
@@ -34,13 +34,17 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
     document(statements)
 }
 
-/// Returns the policy of the signaling host: the access of the program, downloading the program, writing its log, and
-/// Session Manager.
+/// Returns the policy of the signaling host: the access of its programs, downloading them, writing their logs, and Session
+/// Manager.
 pub(super) fn of_host(stack: &Stack) -> Value {
-    let mut statements = of_program(stack, "signal");
+    let signal = ("signal", s3_program::SIGNAL_KEY);
+    let relay = stack.relay().map(|_| ("relay", s3_program::RELAY_KEY));
+    let (names, keys): (Vec<_>, Vec<_>) = [signal].into_iter().chain(relay).unzip();
+    let mut statements = of_programs(stack, &names);
     statements.push(logs(stack, &stack.log_group("signal")));
-    let program = format!("{}/{}", s3_bucket::bucket_arn(stack), s3_program::SIGNAL_KEY);
-    statements.push(allow("Program", &["s3:GetObject"], vec![program]));
+    let bucket = s3_bucket::bucket_arn(stack);
+    let programs = keys.into_iter().map(|key| format!("{bucket}/{key}")).collect();
+    statements.push(allow("Program", &["s3:GetObject"], programs));
     // AWS supports nothing narrower for these. AmazonSSMManagedInstanceCore would let the host read every parameter.
     let session = [
         "ssm:UpdateInstanceInformation",
@@ -68,12 +72,14 @@ pub(super) fn of_gateway() -> Value {
     document(vec![allow("Logs", &actions, vec!["*".to_owned()])])
 }
 
-/// Returns the statements for the tables and parameters of a program.
-fn of_program(stack: &Stack, function: &str) -> Vec<Value> {
-    let access = function_permissions(&stack.config, function);
-    let mut statements: Vec<Value> = access.tables.iter().map(|table| dynamodb(stack, table)).collect();
+/// Returns the statements for the tables and parameters of programs with the same role.
+fn of_programs(stack: &Stack, programs: &[&str]) -> Vec<Value> {
+    let access: Vec<_> = programs.iter().map(|program| function_permissions(&stack.config, program)).collect();
+    let tables = access.iter().flat_map(|access| access.tables);
+    let mut statements: Vec<Value> = tables.map(|table| dynamodb(stack, table)).collect();
     let prefix = stack.parameter_prefix();
-    let parameters = access.parameters.iter().map(|name| stack.arn("ssm", &format!("parameter{prefix}/{name}")));
+    let parameters = access.iter().flat_map(|access| &access.parameters);
+    let parameters = parameters.map(|name| stack.arn("ssm", &format!("parameter{prefix}/{name}")));
     statements.push(allow("Secrets", &["ssm:GetParameters"], parameters.collect()));
     statements
 }
@@ -81,6 +87,15 @@ fn of_program(stack: &Stack, function: &str) -> Vec<Value> {
 fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
     let actions: Vec<String> = access.actions.iter().map(|action| format!("dynamodb:{action}")).collect();
     let arn = table_arn(stack, access.table);
+    if let Some(keys) = access.keys {
+        let mut statement = allow(&format!("{}Keys", access.table), &actions, vec![arn]);
+        // "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide.
+        let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{keys}*")] } });
+        if let Some(statement) = statement.as_object_mut() {
+            statement.insert("Condition".to_owned(), leading);
+        }
+        return statement;
+    }
     if access.index {
         allow(&format!("{}Index", access.table), &actions, vec![format!("{arn}/index/{INDEX}")])
     } else {
@@ -115,9 +130,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is the test's failure")]
     use serde_json::{Value, json};
 
-    use super::{of_function, parse, trust};
+    use super::{of_function, of_host, parse, trust};
     use crate::stack::Stack;
-    use peersync_config::{Config, MailProvider};
+    use peersync_config::{Config, MailProvider, TurnProvider};
 
     #[tokio::test]
     async fn function_policy_allows_index_queries_and_raw_mail_only() {
@@ -134,6 +149,26 @@ mod tests {
         assert_eq!(named("UsersIndex")["Action"], json!(["dynamodb:Query"]));
         assert!(named("UserConnections")["Action"].as_array().unwrap().contains(&Value::from("dynamodb:Query")));
         assert_eq!(named("Mail")["Action"], json!(["ses:SendRawEmail"]));
+    }
+
+    #[tokio::test]
+    async fn host_may_count_relayed_traffic_and_write_nothing_else() {
+        let mut config = Config::default();
+        let with = of_host(&*Stack::for_tests(config.clone()).await);
+        config.turn.provider = Some(TurnProvider::None);
+        let without = of_host(&*Stack::for_tests(config).await);
+        let writing = |policy: &Value| {
+            let statements = policy["Statement"].as_array().unwrap().clone();
+            let writes = |statement: &Value| statement["Action"].to_string().contains("UpdateItem");
+            statements.into_iter().filter(writes).collect::<Vec<_>>()
+        };
+        assert_eq!(writing(&without), Vec::<Value>::new());
+        let counting = writing(&with);
+        assert_eq!(counting.len(), 1);
+        let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["relay-usage#*"] } });
+        assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeys"), &leading));
+        assert!(with.to_string().contains("/programs/relay.gz") && with.to_string().contains("/turn-secret-previous"));
+        assert!(!without.to_string().contains("relay") && !without.to_string().contains("turn-secret"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 
+use crate::relay::Relay;
 use peersync_aws::NotFound as _;
 use peersync_config::Ingress;
 use peersync_engine::{ResourceError, rule};
@@ -80,13 +81,19 @@ fn anybody(protocol: &str, port: i32) -> [Rule; 2] {
     })
 }
 
-/// Returns the desired inbound rules.
-pub(super) fn inbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
-    match ingress {
+/// Returns the desired inbound rules: those of the ingress, and those of the relay, if the host has one.
+pub(super) fn inbound_rules(ingress: Ingress, relay: Option<&Relay>) -> BTreeSet<Rule> {
+    let mut rules: BTreeSet<Rule> = match ingress {
         Ingress::Cloudfront => [rule("tcp", SIGNAL_PORT, Peer::CloudFront)].into(),
         Ingress::Direct => anybody("tcp", HTTP).into_iter().chain(anybody("tcp", HTTPS)).collect(),
         Ingress::Cloudflare => BTreeSet::new(),
+    };
+    if let Some(relay) = relay {
+        let tcp = relay.tcp.iter().chain(relay.tls).map(|port| ("tcp", *port));
+        let ports = relay.udp.iter().map(|port| ("udp", *port)).chain(tcp);
+        rules.extend(ports.flat_map(|(protocol, port)| anybody(protocol, port.into())));
     }
+    rules
 }
 
 /// Returns the desired outbound rules. DNS, time and metadata need none, because security groups do not filter AWS's
@@ -98,8 +105,8 @@ pub(super) fn outbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
 }
 
 /// Returns the desired inbound rules as text, for display and comparison.
-pub(super) fn inbound(ingress: Ingress) -> BTreeSet<String> {
-    inbound_rules(ingress).iter().map(Rule::to_string).collect()
+pub(super) fn inbound(ingress: Ingress, relay: Option<&Relay>) -> BTreeSet<String> {
+    inbound_rules(ingress, relay).iter().map(Rule::to_string).collect()
 }
 
 /// Returns the desired outbound rules as text, for display and comparison.
@@ -219,10 +226,19 @@ mod tests {
 
     #[test]
     fn inbound_rules_allow_only_the_ingress() {
-        assert_eq!(inbound(Ingress::Cloudfront), ["tcp 8080 CloudFront".to_owned()].into());
-        assert!(inbound(Ingress::Cloudflare).is_empty());
-        assert!(inbound(Ingress::Direct).contains("tcp 443 ::/0"));
+        assert_eq!(inbound(Ingress::Cloudfront, None), ["tcp 8080 CloudFront".to_owned()].into());
+        assert!(inbound(Ingress::Cloudflare, None).is_empty());
+        assert!(inbound(Ingress::Direct, None).contains("tcp 443 ::/0"));
         assert!(!outbound(Ingress::Cloudfront).contains("everything 0.0.0.0/0"));
+    }
+
+    #[test]
+    fn ports_of_the_relay_are_open_to_everybody() {
+        let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349] };
+        let with: BTreeSet<String> = inbound(Ingress::Cloudfront, Some(&relay));
+        let added: Vec<String> = with.difference(&inbound(Ingress::Cloudfront, None)).cloned().collect();
+        let ports = ["tcp 3478", "tcp 443", "tcp 5349", "udp 3478"];
+        assert_eq!(added, ports.map(|port| ["0.0.0.0/0", "::/0"].map(|range| format!("{port} {range}"))).concat());
     }
 
     #[test]
@@ -243,7 +259,9 @@ mod tests {
                         .build(),
                 );
                 let calls = Calls { ec2: &client, group: "sg-1", names: &names };
-                let wanted: BTreeSet<Rule> = inbound_rules(ingress).union(&outbound_rules(ingress)).cloned().collect();
+                let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349] };
+                let inbound = inbound_rules(ingress, Some(&relay));
+                let wanted: BTreeSet<Rule> = inbound.union(&outbound_rules(ingress)).cloned().collect();
                 let sent: Vec<IpPermission> = wanted.iter().map(|rule| calls.permission(rule)).collect();
                 assert_eq!(parse(&sent, &names), wanted);
             }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::user_data;
-use crate::kinds::cloudfront_distribution;
+use super::{relay_files, user_data};
+use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
-use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, SmtpTls};
+use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, SmtpTls, TurnProvider};
 use peersync_engine::{OutputMap, Outputs};
 
 /// EC2's limit for user data in bytes, before base64 encoding.
@@ -32,7 +32,8 @@ fn built(stack: &Stack) -> String {
     let mut outputs = Outputs::default();
     let domain = OutputMap::new().with("domain", "d111.cloudfront.net");
     outputs.insert(cloudfront_distribution::address(), domain);
-    user_data::build(stack, &outputs, &"0".repeat(64)).unwrap()
+    outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1"));
+    user_data::build(stack, &outputs).unwrap()
 }
 
 #[tokio::test]
@@ -76,7 +77,7 @@ fn run(tool: &str, arguments: &[&str], name: &str, text: &str) -> Option<(bool, 
 #[tokio::test]
 async fn user_data_is_unknown_until_the_site_url_is_known() {
     let stack = stack(Ingress::Cloudfront).await;
-    assert_eq!(user_data::build(&stack, &Outputs::default(), "0"), None);
+    assert_eq!(user_data::build(&stack, &Outputs::default()), None);
 }
 
 #[tokio::test]
@@ -109,9 +110,11 @@ async fn environment_file_is_complete_and_values_are_escaped() {
 }
 
 #[tokio::test]
-async fn settings_of_mail_and_relay_do_not_reach_the_host() {
+async fn settings_of_mail_and_of_another_relay_do_not_reach_the_host() {
     for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
-        let before = user_data(ingress).await;
+        let mut without_relay = stack(ingress).await.config.clone();
+        without_relay.turn.provider = Some(TurnProvider::None);
+        let before = built(&*Stack::for_tests(without_relay).await);
         for provider in [MailProvider::None, MailProvider::Smtp, MailProvider::Emailjs, MailProvider::Ses] {
             let mut config = stack(ingress).await.config.clone();
             let secret = |name: &str| Some(Secret::from_env(name));
@@ -132,6 +135,7 @@ async fn settings_of_mail_and_relay_do_not_reach_the_host() {
             };
             config.turn.urls = vec!["turn:turn.example.org".to_owned()];
             config.turn.secret = secret("TURN_SECRET");
+            config.turn.provider = Some(TurnProvider::Own);
             assert_eq!(built(&*Stack::for_tests(config).await), before, "{ingress:?} {provider:?}");
         }
     }
@@ -151,10 +155,86 @@ async fn program_behind_a_proxy_listens_on_loopback_only() {
 }
 
 #[test]
-fn install_script_passes_shellcheck() {
-    if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
-        assert!(clean, "{output}");
+fn scripts_pass_shellcheck() {
+    for (name, script) in [("install.sh", user_data::INSTALL), ("relay-certificate.sh", relay_files::CERTIFICATE)] {
+        if let Some((clean, output)) = run("shellcheck", &[], name, script) {
+            assert!(clean, "{output}");
+        }
     }
+}
+
+#[tokio::test]
+async fn relay_listens_on_what_the_ingress_leaves_free() {
+    let environment = |user_data: &str| content(user_data, "/etc/peersync/relay.env").unwrap();
+    let (cloudfront, direct) = (user_data(Ingress::Cloudfront).await, user_data(Ingress::Direct).await);
+    for line in [
+        "EPHEMERAL_TABLE=\"peersync-test-Ephemeral\"",
+        "PARAMETER_PREFIX=\"/peersync/peersync-test\"",
+        "PEERSYNC_STACK=\"peersync-test\"",
+        "RELAY_ADDRESS=\"192.0.2.1\"",
+        "RELAY_MONTHLY_GB=\"100\"",
+        "RELAY_TCP_PORTS=\"3478,443\"",
+        "RELAY_UDP_PORTS=\"3478\"",
+    ] {
+        let environment = environment(&cloudfront);
+        assert!(environment.lines().any(|found| found == line), "{line} is missing in\n{environment}");
+    }
+    let low_port = "/etc/systemd/system/peersync-relay.service.d/low-port.conf";
+    assert!(content(&cloudfront, low_port).is_some() && content(&direct, low_port).is_none());
+    assert!(environment(&direct).contains("RELAY_TCP_PORTS=\"3478\"\n"), "{}", environment(&direct));
+    let unit = content(&direct, "/etc/systemd/system/peersync-certificate.service").unwrap();
+    assert!(unit.contains("relay-certificate signal.example.org\n"), "{unit}");
+    assert!(content(&cloudfront, "/etc/systemd/system/peersync-certificate.timer").is_none());
+    let tls = stack(Ingress::Direct).await.relay().unwrap().tls;
+    assert!(relay_files::TLS.contains(&format!("RELAY_TLS_PORTS={} ", tls[0])));
+}
+
+/// The script, with its folders in a temporary one, and a recorder in place of systemctl.
+#[test]
+fn relay_gets_the_certificate_once_and_after_each_renewal() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        std::fs::write(path(name), text).unwrap();
+    };
+    let folders = [
+        ("/var/lib/private/caddy/caddy/certificates", "caddy"),
+        ("/var/lib/private/peersync-relay", "own"),
+        ("/etc/systemd/system/peersync-relay.service.d", "unit"),
+        ("/etc/peersync/relay-tls.conf", "tls.conf"),
+        ("systemctl ", "calls"),
+    ];
+    let script = folders.iter().fold(relay_files::CERTIFICATE.to_owned(), |script, (from, name)| {
+        let own = path(name).display().to_string();
+        script.replace(from, &if *name == "calls" { format!("echo >>{own} ") } else { own })
+    });
+    write("script", &script);
+    write("tls.conf", relay_files::TLS);
+    let runs = || {
+        let status = Command::new("bash").arg(path("script")).arg("signal.example.org").status().unwrap();
+        assert!(status.success());
+        let calls = std::fs::read_to_string(path("calls")).unwrap_or_default().lines().count();
+        (std::fs::read_to_string(path("own/certificate.pem")).ok(), calls)
+    };
+    assert_eq!(runs(), (None, 0), "Caddy has none yet");
+    let (certificate, key) = ("caddy/acme/signal.example.org/signal.example.org.crt", "signal.example.org.key");
+    write(certificate, "first");
+    write(&format!("caddy/acme/signal.example.org/{key}"), "key");
+    for _ in 0..2 {
+        assert_eq!(runs(), (Some("first".to_owned()), 2), "it is restarted once, with its new settings");
+    }
+    assert!(path("unit/tls.conf").exists() && path("own/key.pem").exists());
+    write(certificate, "second");
+    assert_eq!(runs(), (Some("second".to_owned()), 2), "it reads a renewed one by itself");
+}
+
+#[tokio::test]
+async fn host_without_relay_has_nothing_of_it() {
+    let user_data = user_data(Ingress::Cloudflare).await;
+    assert!(content(&user_data, "/etc/peersync/relay.env").is_none());
+    assert!(content(&user_data, "/etc/systemd/system/peersync-relay.service").is_none());
+    assert!(!content(&user_data, "/etc/peersync/logs.json").unwrap().contains("relay"));
 }
 
 #[test]
@@ -182,14 +262,18 @@ fn units_that_watch_the_token_are_valid() {
 
 #[test]
 fn systemd_units_are_valid_and_sandboxed() {
+    let low_port = relay_files::UNIT.replace("\n[Install]", &format!("{}\n[Install]", relay_files::LOW_PORT));
     for (name, unit, most) in [
         ("peersync-signal.service", user_data::UNIT, 2.0),
+        ("peersync-relay.service", relay_files::UNIT, 2.0),
+        ("peersync-relay.service", low_port.as_str(), 3.0),
         ("caddy.service", user_data::CADDY_UNIT, 4.0),
         ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
     ] {
         // The host's programs are not installed here, but `systemd-analyze` must find them.
-        let unit =
-            unit.replace("/usr/local/bin/caddy", "/bin/true").replace("/usr/local/bin/peersync-signal", "/bin/true");
+        let unit = ["caddy", "peersync-signal", "peersync-relay"]
+            .iter()
+            .fold(unit.to_owned(), |unit, program| unit.replace(&format!("/usr/local/bin/{program}"), "/bin/true"));
         if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
             assert!(valid && !output.contains("Unknown"), "{name}: {output}");
         }

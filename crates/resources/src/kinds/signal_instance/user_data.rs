@@ -1,13 +1,14 @@
-//! The user data of the host, as cloud-config: files, and the script that downloads the program at the first boot.
+//! The user data of the host, as cloud-config: files, and the script that downloads the programs at the first boot.
 //!
-//! It contains no secrets, because everybody who may describe the instance can read it. The program reads its secrets
-//! itself, and again while it runs. Nor does it contain what only the functions need, such as the settings of mail: each
+//! It contains no secrets, because everybody who may describe the instance can read it. The programs read their secrets
+//! themselves, and again while they run. Nor does it contain what only the functions need, such as the settings of mail: each
 //! change of it replaces the host.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::relay_files;
 use crate::kinds::s3_program;
 use crate::stack::Stack;
 use peersync_config::Ingress;
@@ -41,10 +42,15 @@ pub(super) fn parts(text: &str) -> Value {
 /// The file into which the program writes the token of the tunnel. It is below the program's state directory.
 pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
 
-/// Builds the user data; `None` until the URL of the pages is known.
-pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> Option<String> {
+/// Builds the user data; `None` until the URL of the pages and, for the relay, the address of the host are known.
+pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let ingress = stack.config.signaling.ingress;
     let mut environment = stack.runtime_environment(outputs)?;
+    let relay = stack.relay();
+    let relay_files = match &relay {
+        Some(relay) => relay_files::files(stack, relay, outputs, &environment)?,
+        None => Vec::new(),
+    };
     // If a proxy runs on the host, only that proxy must be able to reach the program.
     let listen = if ingress == Ingress::Cloudfront { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
     environment.insert("LISTEN".to_owned(), listen.to_owned());
@@ -67,25 +73,28 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs, program_sha256: &str) -> O
         files.push(file("/etc/systemd/system/peersync-tunnel.path", "0644", TUNNEL_PATH_UNIT));
         files.push(file("/etc/systemd/system/peersync-tunnel.service", "0644", TUNNEL_UNIT));
     }
+    files.extend(relay_files);
     let ingress = match ingress {
         Ingress::Cloudfront => "cloudfront",
         Ingress::Cloudflare => "cloudflare",
         Ingress::Direct => "direct",
     };
-    let install =
-        json!(["/usr/local/lib/peersync/install", stack.clients.region, stack.bucket(), program_sha256, ingress,]);
-    debug_assert!(INSTALL.contains(s3_program::SIGNAL_KEY), "the script must download the uploaded key");
+    let (region, bucket, artifacts) = (&stack.clients.region, stack.bucket(), stack.artifacts);
+    let mut install = vec!["/usr/local/lib/peersync/install", region, &bucket, ingress, artifacts.signal.elf_sha256];
+    install.extend(relay.map(|_| artifacts.relay.elf_sha256));
+    let is_downloaded = |key: &str| INSTALL.contains(key);
+    debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
     let config = json!({ "write_files": files, "runcmd": [install] });
     // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
     Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
 }
 
-fn file(path: &str, permissions: &str, content: &str) -> Value {
+pub(super) fn file(path: &str, permissions: &str, content: &str) -> Value {
     json!({ "path": path, "owner": "root:root", "permissions": permissions, "content": content })
 }
 
 /// Formats variables for systemd's `EnvironmentFile`. Values are quoted, so that only backslash and quote are special.
-fn environment_file(environment: &BTreeMap<String, String>) -> String {
+pub(super) fn environment_file(environment: &BTreeMap<String, String>) -> String {
     let line = |(name, value): (&String, &String)| {
         let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\""))
@@ -93,16 +102,21 @@ fn environment_file(environment: &BTreeMap<String, String>) -> String {
     environment.iter().map(line).collect()
 }
 
-/// Returns the configuration of the log agent, which may write to the log group but not create it.
+/// Returns the configuration of the log agent: each program has a stream of the same log group. The agent may write to
+/// the log group but not create it.
 fn log_agent(stack: &Stack) -> String {
-    let file = json!({
-        "file_path": "/var/log/peersync-signal.log",
-        "log_group_name": stack.log_group("signal"),
-        "log_stream_name": "{instance_id}",
-    });
+    let file = |program: &str, stream: &str| {
+        json!({
+            "file_path": format!("/var/log/peersync-{program}.log"),
+            "log_group_name": stack.log_group("signal"),
+            "log_stream_name": stream,
+        })
+    };
+    let relay = stack.relay().map(|_| file("relay", "{instance_id}-relay"));
+    let files: Vec<Value> = [file("signal", "{instance_id}")].into_iter().chain(relay).collect();
     json!({
         "agent": { "run_as_user": "root" },
-        "logs": { "logs_collected": { "files": { "collect_list": [file] } } },
+        "logs": { "logs_collected": { "files": { "collect_list": files } } },
     })
     .to_string()
 }
@@ -132,6 +146,6 @@ fn caddyfile(stack: &Stack) -> String {
 }
 
 /// Removes characters that are special to Caddy. Domains and email addresses contain none of them.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || ".-@+_".contains(*c)).collect()
 }

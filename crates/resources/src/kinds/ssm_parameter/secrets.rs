@@ -1,9 +1,12 @@
 //! The parameters as people see them: secrets with a name, an origin and an age, some of which can be rotated.
 
-use super::{ORIGIN_KEY, Source, cloudfront_distribution, find, is_key, name, new_key, parameter_store, parts};
+use super::{
+    DIGESTS, ORIGIN_KEY, PARTS, Source, cloudfront_distribution, find, is_key, name, new_key, parameter_store, source,
+};
 use crate::stack::Stack;
 use aws_sdk_ssm::types::ParameterType;
 use peersync_aws::Context as _;
+use peersync_config::Config;
 use peersync_engine::{OutputMap, ResourceError, Tags};
 
 /// Where the value of a secret comes from.
@@ -33,20 +36,17 @@ pub struct SecretState {
 
 /// Returns the names of all secrets.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    secrets().map(|(name, _)| name)
+    let others = [parameter_store::previous(ORIGIN_KEY), DIGESTS.to_owned()];
+    PARTS.into_iter().filter(move |part| !others.iter().any(|other| other == part))
 }
 
 /// Returns the key of the configuration that names the variable with this secret, such as `password under
 /// [mail.smtp]`; `None` if the deployer generates the secret.
-pub fn configured_key(name: &str) -> Option<&'static str> {
-    secrets().find(|(known, _)| *known == name).and_then(|(_, source)| match source {
+pub fn configured_key(config: &Config, name: &str) -> Option<&'static str> {
+    match source(config, name) {
         Source::Configured(key, _) => Some(key),
         Source::Generated | Source::Previous | Source::Digests => None,
-    })
-}
-
-fn secrets() -> impl Iterator<Item = (&'static str, Source)> {
-    parts().into_iter().filter(|(_, source)| !matches!(source, Source::Previous | Source::Digests))
+    }
 }
 
 /// Returns all secrets with their ages. Their values are not decrypted.
@@ -55,10 +55,10 @@ fn secrets() -> impl Iterator<Item = (&'static str, Source)> {
 /// They cannot be read.
 pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
     let found = find(stack, false).await?;
-    let state = |(part, source): (&'static str, Source)| {
+    let state = |part: &'static str| {
         let parameter_name = name(stack, part);
         let parameter = found.iter().find(|found| found.name() == Some(&parameter_name));
-        let (origin, enabled) = match source {
+        let (origin, enabled) = match source(&stack.config, part) {
             Source::Configured(_, secret) => {
                 let variable = secret(&stack.config).map(|secret| secret.env.clone());
                 let enabled = variable.is_some();
@@ -69,11 +69,11 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
         let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
         SecretState { name: part, origin, enabled, written }
     };
-    Ok(secrets().map(state).collect())
+    Ok(names().map(state).collect())
 }
 
 /// Gives a generated key a new value and keeps the previous one, which stays valid: that of the ticket key for ten
-/// minutes, that of the origin key until the distribution sends the new one. Returns the outputs of the parameter.
+/// minutes, that of the TURN secret for more than an hour, that of the origin key until the distribution sends the new one. Returns the outputs of the parameter.
 ///
 /// # Errors
 /// The parameter cannot be read or written.

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Puts the PeerSync signaling program on its host and starts it. Run once, by cloud-init.
+# Puts the PeerSync programs on their host and starts them. Run once, by cloud-init.
 #
-# Usage: install REGION BUCKET SHA256 INGRESS
+# Usage: install REGION BUCKET INGRESS SIGNAL_SHA256 [RELAY_SHA256]
 set -euo pipefail
 
-region=$1 bucket=$2 sha256=$3 ingress=$4
+region=$1 bucket=$2 ingress=$3 signal_sha256=$4 relay_sha256=${5:-}
 
 # TLS for ingress "direct", and what stands between a tunnel and the program for ingress "cloudflare".
 caddy_version=2.10.2
@@ -31,16 +31,19 @@ persist() {
   return 1
 }
 
+# Usage: fetch_program KEY SHA256
 fetch_program() {
-  local fetched=/usr/local/bin/.peersync-signal.new
-  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/programs/signal.gz" - | gunzip >"$fetched" || return 1
+  local key=$1 sha256=$2 program
+  program=$(basename "$key" .gz)
+  local fetched=/usr/local/bin/.peersync-$program.new
+  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/$key" - | gunzip >"$fetched" || return 1
   if ! echo "$sha256  $fetched" | sha256sum --check --status; then
-    say "the program in the bucket is not the one that this host was made for"
+    say "the program $program in the bucket is not the one that this host was made for"
     rm -f "$fetched"
     return 1
   fi
   chmod 0755 "$fetched"
-  mv "$fetched" /usr/local/bin/peersync-signal
+  mv "$fetched" "/usr/local/bin/peersync-$program"
 }
 
 # Generates the key by which the proxy proves itself to the program, in a file that only root reads.
@@ -68,16 +71,24 @@ fetch_cloudflared() {
   mv "$fetched" /usr/local/bin/cloudflared
 }
 
-persist fetch_program
+persist fetch_program programs/signal.gz "$signal_sha256"
 if [ "$ingress" != cloudfront ]; then
   generate_proxy_key
 fi
 systemctl daemon-reload
 systemctl enable --now peersync-signal.service
 
+# Without it, calls that find a direct way still work.
+if [ -n "$relay_sha256" ] && persist fetch_program programs/relay.gz "$relay_sha256"; then
+  systemctl enable --now peersync-relay.service
+fi
+
 if [ "$ingress" != cloudfront ]; then
   persist fetch_caddy
   systemctl enable --now caddy.service
+fi
+if [ -n "$relay_sha256" ] && [ "$ingress" = direct ]; then
+  systemctl enable --now peersync-certificate.timer
 fi
 if [ "$ingress" = cloudflare ]; then
   persist fetch_cloudflared

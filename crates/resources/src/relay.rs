@@ -1,0 +1,89 @@
+//! The relay on the signaling host: its ports, and the URLs under which browsers reach it. It depends on the ingress what
+//! the host has free.
+
+use crate::stack::Stack;
+use peersync_config::{Ingress, TurnProvider};
+
+/// The port of STUN and TURN over UDP and TCP (RFC 8656, section 3.1).
+const PORT: u16 = 3478;
+/// The port of TURN over TLS (RFC 8656, section 3.1).
+const TLS_PORT: u16 = 5349;
+/// HTTPS: many networks let nothing else out.
+const HTTPS: u16 = 443;
+
+/// The relay of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// The UDP ports.
+    pub udp: &'static [u16],
+    /// The TCP ports without TLS.
+    pub tcp: &'static [u16],
+    /// The TCP ports with TLS, for which the host has a certificate.
+    pub tls: &'static [u16],
+}
+
+impl Relay {
+    /// Returns the URLs of the TURN servers, the fastest way first.
+    pub fn turn_urls(&self, host: &str) -> Vec<String> {
+        let urls = |scheme: &str, ports: &[u16], transport: &str| -> Vec<String> {
+            ports.iter().map(|port| format!("{scheme}:{host}:{port}?transport={transport}")).collect()
+        };
+        [urls("turn", self.udp, "udp"), urls("turn", self.tcp, "tcp"), urls("turns", self.tls, "tcp")].concat()
+    }
+
+    /// Returns the URLs of the STUN servers. One way suffices: STUN over TCP tells no address that others can use.
+    pub fn stun_urls(&self, host: &str) -> Vec<String> {
+        self.udp.iter().map(|port| format!("stun:{host}:{port}")).collect()
+    }
+
+    /// Returns whether it listens on a port that only root may open without a capability.
+    pub fn has_low_port(&self) -> bool {
+        self.tcp.iter().chain(self.tls).chain(self.udp).any(|port| *port < 1024)
+    }
+}
+
+impl Stack {
+    /// Returns the relay on the host; `None` if the configuration wants none.
+    pub fn relay(&self) -> Option<Relay> {
+        if self.config.turn_provider() != TurnProvider::Host {
+            return None;
+        }
+        match self.config.signaling.ingress {
+            // CloudFront reaches the signaling server on its own port, and the host has no certificate.
+            Ingress::Cloudfront => Some(Relay { udp: &[PORT], tcp: &[PORT, HTTPS], tls: &[] }),
+            // The proxy in front of the signaling server has port 443 and the certificate.
+            Ingress::Direct => Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[TLS_PORT] }),
+            // No inbound port is open; the configuration is refused.
+            Ingress::Cloudflare => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peersync_config::Config;
+
+    async fn relay(ingress: Ingress, provider: Option<TurnProvider>) -> Option<Relay> {
+        let mut config = Config::default();
+        config.signaling.ingress = ingress;
+        config.turn.provider = provider;
+        Stack::for_tests(config).await.relay()
+    }
+
+    #[tokio::test]
+    async fn browsers_are_told_the_ways_that_the_ingress_leaves_free() {
+        let urls = |relay: Option<Relay>| relay.map(|relay| (relay.stun_urls("h"), relay.turn_urls("h")));
+        let stun = vec!["stun:h:3478".to_owned()];
+        let (udp, tcp) = ("turn:h:3478?transport=udp", "turn:h:3478?transport=tcp");
+        let turn = |last: &str| [udp, tcp, last].map(str::to_owned).to_vec();
+        let of_cloudfront = urls(relay(Ingress::Cloudfront, None).await);
+        assert_eq!(of_cloudfront, Some((stun.clone(), turn("turn:h:443?transport=tcp"))));
+        let direct = urls(relay(Ingress::Direct, Some(TurnProvider::Host)).await);
+        assert_eq!(direct, Some((stun, turn("turns:h:5349?transport=tcp"))));
+        for provider in [TurnProvider::Own, TurnProvider::Cloudflare, TurnProvider::None] {
+            assert_eq!(relay(Ingress::Cloudfront, Some(provider)).await, None, "{provider:?}");
+        }
+        assert_eq!(relay(Ingress::Cloudflare, None).await, None);
+    }
+}
