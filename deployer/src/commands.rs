@@ -22,6 +22,7 @@ pub mod output;
 mod outputs;
 mod plan;
 mod policy;
+mod relay;
 mod run;
 mod secrets;
 mod status;

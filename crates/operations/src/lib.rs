@@ -13,6 +13,7 @@ mod naming;
 mod observed_stack;
 mod overview;
 mod places;
+mod relay_probe;
 mod removal;
 mod rotation;
 
@@ -26,5 +27,6 @@ pub use naming::naming;
 pub use observed_stack::ObservedStack;
 pub use overview::{Health, Overview, overview};
 pub use places::places;
+pub use relay_probe::{RelayAnswer, probe_relay};
 pub use removal::{Removal, Removed};
 pub use rotation::Rotation;

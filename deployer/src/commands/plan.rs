@@ -2,7 +2,7 @@
 
 use super::adopt::adopting;
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit, expiry};
+use super::{CommandError, Context, Exit, expiry, relay};
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
 use peersync_operations::DeployError;
@@ -36,6 +36,9 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
         run.report.note(&format!("The stack expires at {present}; `up` extends that to {renewed}."));
     }
     let pending = !plan.is_empty();
+    if let Some(note) = relay::note(&stack.config) {
+        run.report.note(&note);
+    }
     let mut summary =
         Summary::new("plan", stack.name(), if pending { Status::ChangesPending } else { Status::NothingToDo });
     summary.changes = plan.pending().map(|step| (step.address.clone(), step.action)).collect();

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
+use super::relay::RelayHealth;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
 use crate::report::Style;
 use peersync_engine::{Action, Address, Plan, Reason, Step, text};
-use peersync_operations::{DeployError, ObservedStack};
+use peersync_operations::{DeployError, ObservedStack, until_stopped};
 
 /// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,9 +61,11 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
         run.report
             .event(&json!({ "event": "resource", "address": row.address, "state": row.state, "detail": row.detail }));
     }
+    let relay = until_stopped(&run.interrupt, RelayHealth::ask(&stack, &observed.outputs())).await?;
     let style = run.report.style();
     run.report.data(&if observed.is_deployed() {
-        text(&heading(&stack), &rows, expires_at.as_deref(), style)
+        let relay = relay.as_ref().map(|relay| format!("\nRelay: {}.", relay.text())).unwrap_or_default();
+        text(&heading(&stack), &rows, expires_at.as_deref(), style) + &relay
     } else {
         text_without_stack(&heading(&stack), &rows, style)
     });
@@ -76,6 +79,7 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
         "stack": stack.name(),
         "deployed": observed.is_deployed(),
         "expires_at": expires_at,
+        "relay": relay.map(|relay| relay.json()),
         "counts": counts(&rows),
         "resources": rows,
         "elapsed_ms": run.report.elapsed_ms(),

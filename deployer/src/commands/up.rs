@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::adopt::adopting;
 use super::confirm::{can_ask, confirm};
 use super::run::{Run, heading};
-use super::{CommandError, Context, Exit, expiry, lease};
+use super::{CommandError, Context, Exit, expiry, lease, relay};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
@@ -91,6 +91,9 @@ impl Change {
         let warnings = refuse(unsuitable, stack.clients.endpoint_url.is_some())?;
         run.report.plan(&heading(stack), &self.plan);
         warnings.iter().for_each(|warning| run.report.warning(warning));
+        if let Some(note) = relay::note(&stack.config) {
+            run.report.note(&note);
+        }
         Ok(())
     }
 

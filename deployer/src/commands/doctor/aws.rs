@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{Check, Checklist};
 use crate::commands::Context;
+use crate::commands::relay::RelayHealth;
 use peersync_aws::Clients;
-use peersync_engine::{Address, Failure, Observation, Reporter, ResourceError, Silent, observe};
+use peersync_engine::{Address, Failure, Observation, Outputs, Reporter, ResourceError, Silent, observe};
 use peersync_resources::stack::Stack;
 
 /// How long the endpoint may take to answer.
@@ -47,9 +48,32 @@ pub(super) async fn checks(context: &Context, list: &mut Checklist) {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);
             let observation = observe(&graph, &reporter).await;
             permissions(&observation).into_iter().for_each(|check| list.add(check));
+            if let Some(health) = RelayHealth::ask(&stack, &outputs(&observation)).await {
+                list.add(relay(&health));
+            }
         }
         Err(error) => list.add(Check::from_error("permissions", &error.into())),
     }
+}
+
+fn outputs(observation: &Observation) -> Outputs {
+    let mut outputs = Outputs::default();
+    for (address, live) in &observation.live {
+        if let Some(live) = live {
+            outputs.insert(address.clone(), live.outputs.clone());
+        }
+    }
+    outputs
+}
+
+/// Checks whether the relay of the deployed stack answers this computer.
+fn relay(health: &RelayHealth) -> Check {
+    if health.is_good() {
+        return Check::ok("relay", health.text());
+    }
+    let hint = "check whether this network lets UDP and TCP out to these ports, and `peersync-deploy logs signal`; a new \
+                host needs a few minutes";
+    Check::warn("relay", health.text(), hint)
 }
 
 fn no_credentials_in_time() -> Check {

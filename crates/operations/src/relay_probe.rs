@@ -1,0 +1,157 @@
+//! Asks the relay on the host for an answer: a binding request of STUN (RFC 8489), by UDP and by TCP. It needs no
+//! credentials and leaves nothing behind.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use peersync_resources::Relay;
+use rand::random;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::time::timeout;
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(3);
+/// The time before a request by UDP is repeated (RFC 8489, section 6.2.1).
+const REPEAT: Duration = Duration::from_millis(500);
+/// The length of the header of a message, in bytes.
+const HEADER: usize = 20;
+/// The longest answer that is read, in bytes.
+const LONGEST: usize = 548;
+/// The type of a binding request.
+const REQUEST: u16 = 0x0001;
+/// The type of the answer.
+const SUCCESS: u16 = 0x0101;
+/// The number by which messages of STUN are recognised.
+const COOKIE: u32 = 0x2112_A442;
+
+/// A way to the relay, and what came of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayAnswer {
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+    /// The port.
+    pub port: u16,
+    /// How long the answer took, or why there was none.
+    pub answered: Result<Duration, String>,
+}
+
+/// Sends a binding request to each port without TLS of the relay at `host`, all at once.
+pub async fn probe_relay(host: &str, relay: &Relay) -> Vec<RelayAnswer> {
+    let tcp = relay.tcp.iter().map(|port| ("tcp", *port));
+    let ways = relay.udp.iter().map(|port| ("udp", *port)).chain(tcp);
+    join_all(ways.map(|(transport, port)| async move {
+        let begun = Instant::now();
+        let asked = async { if transport == "udp" { udp(host, port).await } else { tcp_once(host, port).await } };
+        let answered = match timeout(DEADLINE, asked).await {
+            Ok(Ok(())) => Ok(begun.elapsed()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+        };
+        RelayAnswer { transport, port, answered }
+    }))
+    .await
+}
+
+/// Repeats the request until an answer comes, since packets can be lost.
+async fn udp(host: &str, port: u16) -> io::Result<()> {
+    let address = lookup_host((host, port)).await?.next().ok_or(io::ErrorKind::NotFound)?;
+    let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(address).await?;
+    let transaction = random::<[u8; 12]>();
+    let mut answer = [0; LONGEST];
+    loop {
+        socket.send(&request(transaction)).await?;
+        if let Ok(received) = timeout(REPEAT, socket.recv(&mut answer)).await
+            && is_answer(answer.get(..received?).unwrap_or_default(), transaction)
+        {
+            return Ok(());
+        }
+    }
+}
+
+async fn tcp_once(host: &str, port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect((host, port)).await?;
+    let transaction = random::<[u8; 12]>();
+    stream.write_all(&request(transaction)).await?;
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header).await?;
+    if is_answer(&header, transaction) { Ok(()) } else { Err(io::Error::other("the answer is none of STUN")) }
+}
+
+fn request(transaction: [u8; 12]) -> Vec<u8> {
+    let length = 0_u16;
+    [&REQUEST.to_be_bytes()[..], &length.to_be_bytes(), &COOKIE.to_be_bytes(), &transaction].concat()
+}
+
+fn is_answer(message: &[u8], transaction: [u8; 12]) -> bool {
+    message.get(..2) == Some(&SUCCESS.to_be_bytes())
+        && message.get(4..8) == Some(&COOKIE.to_be_bytes())
+        && message.get(8..HEADER) == Some(&transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::net::Ipv4Addr;
+
+    use peersync_relay::{Authority, Grant, Limits, Settings, bind, serve};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Authority for Nobody {
+        fn grant(&self, _: &str) -> Option<Grant> {
+            None
+        }
+    }
+
+    async fn probe(udp: u16, tcp: u16) -> Vec<RelayAnswer> {
+        let relay = Relay { udp: Box::leak(Box::new([udp])), tcp: Box::leak(Box::new([tcp])), tls: &[] };
+        probe_relay("127.0.0.1", &relay).await
+    }
+
+    #[tokio::test]
+    async fn relay_answers_by_udp_and_tcp() {
+        let any = [(Ipv4Addr::LOCALHOST, 0).into()];
+        let listeners = bind(&any, &any, &[]).unwrap();
+        let (udp, tcp) = (listeners.udp_addresses().unwrap(), listeners.tcp_addresses().unwrap());
+        let settings = Settings { realm: "test".to_owned(), address: Ipv4Addr::LOCALHOST, limits: Limits::default() };
+        let relay = peersync_relay::Relay::new(settings, Nobody, Instant::now());
+        let _running = serve(relay, listeners, None).unwrap();
+        for (udp, tcp) in udp.iter().zip(&tcp) {
+            let answers = probe(udp.port(), tcp.port()).await;
+            assert!(answers.len() == 2 && answers.iter().all(|one| one.answered.is_ok()), "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn way_without_answer_says_why() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (udp, tcp) = (silent.local_addr().unwrap().port(), closed.local_addr().unwrap().port());
+        drop(closed);
+        let answers = probe(udp, tcp).await;
+        let reasons: Vec<String> = answers.into_iter().filter_map(|one| one.answered.err()).collect();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons.iter().any(|reason| reason == "no answer within 3 s"), "{reasons:?}");
+        assert!(reasons.iter().any(|reason| reason.contains("refused")), "{reasons:?}");
+    }
+
+    #[tokio::test]
+    async fn server_of_another_protocol_is_no_relay() {
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = other.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = other.accept().await {
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            }
+        });
+        let answered = tcp_once("127.0.0.1", port).await;
+        assert!(answered.is_err_and(|error| error.to_string().contains("none of STUN")));
+    }
+}
