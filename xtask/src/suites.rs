@@ -147,6 +147,8 @@ fn tool(name: &str) -> Option<Tool> {
         "localstack" => Some(Tool::LocalStack),
         "node" => Some(Tool::Node),
         "chromium" => Some(Tool::Chromium),
+        "firefox" => Some(Tool::Firefox),
+        "namespaces" => Some(Tool::Namespaces),
         "redis" => Some(Tool::Redis),
         "coturn" => Some(Tool::Coturn),
         "objdump" => Some(Tool::Objdump),

@@ -23,6 +23,10 @@ pub enum Tool {
     Node,
     /// A Chromium.
     Chromium,
+    /// A Firefox with support for long.
+    Firefox,
+    /// Network namespaces of the test's own, which need root, and nftables.
+    Namespaces,
     /// shellcheck.
     Shellcheck,
     /// cloud-init, for its schema check.
@@ -53,11 +57,13 @@ impl Tool {
             Self::LocalStack => localstack(),
             Self::Node => node_packages(),
             Self::Chromium => debian(&["chromium"], "chromium", "Chromium (or set CHROMIUM to its path)"),
+            Self::Firefox => debian(&["firefox-esr"], "firefox-esr", "Firefox"),
+            Self::Namespaces => namespaces(),
             Self::Shellcheck => debian(&["shellcheck"], "shellcheck", "shellcheck"),
             Self::CloudInit => debian(&["cloud-init"], "cloud-init", "cloud-init"),
             Self::Objdump => debian(&["objdump"], "binutils", "objdump (binutils)"),
             Self::Redis => debian(&["redis-server"], "redis-server", "redis-server"),
-            Self::Coturn => debian(&["turnserver"], "coturn", "coturn"),
+            Self::Coturn => debian(&["turnserver", "turnutils_uclient"], "coturn", "coturn"),
             Self::Machete => machete(),
         }
     }
@@ -182,6 +188,14 @@ fn quiet(command: &mut Command) -> bool {
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn namespaces() -> Result<(), Error> {
+    if !is_root() {
+        return Err(Error::Missing("network namespaces need root: run `sudo cargo xtask test --only networks`".to_owned()));
+    }
+    debian(&["ip"], "iproute2", "ip (iproute2)")?;
+    debian(&["nft"], "nftables", "nft (nftables)")
 }
 
 /// Returns the path of cargo-machete, once [`Tool::Machete`] is prepared.

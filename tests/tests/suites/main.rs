@@ -25,6 +25,7 @@ mod localstack;
 mod meanwhile;
 mod models;
 mod moto;
+mod networks;
 mod operating;
 mod order;
 mod policy;
