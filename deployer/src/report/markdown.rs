@@ -92,7 +92,7 @@ fn detail(step: &Step) -> String {
         }
     }
     if lines.is_empty() {
-        lines.push("# only the tags peersync:digest and peersync:tags change".to_owned());
+        lines.push(format!("# {}", words::ONLY_RECORDS));
     }
     let block = lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n");
     let fence = fence(&block);

@@ -98,8 +98,7 @@ fn step(step: &Step, style: Style) -> Vec<String> {
 fn changed_fields(step: &Step, style: Style) -> Vec<String> {
     let lines: Vec<String> = step.changes.shown().flat_map(|change| field(step, change, style)).collect();
     if lines.is_empty() {
-        let only = "only the tags peersync:digest and peersync:tags change, which record what was last applied";
-        return vec![style.dim(&format!("      {only}"))];
+        return vec![style.dim(&format!("      {}", words::ONLY_RECORDS))];
     }
     lines
 }

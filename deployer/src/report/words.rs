@@ -4,6 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use peersync_engine::Action;
 
+/// Said of a change in which nothing but the digest differs, or the record of the tags: an earlier version wrote none, or
+/// somebody has removed it.
+pub const ONLY_RECORDS: &str = "only the record of what was last applied changes";
+
 /// Returns what is being done, such as `creating`.
 pub fn doing(action: Action) -> &'static str {
     match action {
