@@ -192,7 +192,9 @@ fn is_root() -> bool {
 
 fn namespaces() -> Result<(), Error> {
     if !is_root() {
-        return Err(Error::Missing("network namespaces need root: run `sudo cargo xtask test --only networks`".to_owned()));
+        return Err(Error::Missing(
+            "network namespaces need root: run `sudo cargo xtask test --only networks`".to_owned(),
+        ));
     }
     debian(&["ip"], "iproute2", "ip (iproute2)")?;
     debian(&["nft"], "nftables", "nft (nftables)")

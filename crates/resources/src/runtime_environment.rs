@@ -92,6 +92,8 @@ impl Stack {
     fn turn_environment(&self, outputs: &Outputs) -> Option<[(&'static str, String); 3]> {
         let named = self.config.stun_urls();
         let (provider, urls, stun) = match self.config.turn_provider() {
+            // The relay of `local`, in place of that on the host.
+            TurnProvider::Host if !self.config.turn.urls.is_empty() => ("host", self.config.turn.urls.clone(), named),
             TurnProvider::Host => {
                 let (host, relay) = (self.relay_host(outputs)?, self.relay());
                 let urls = relay.as_ref().map(|relay| relay.turn_urls(&host)).unwrap_or_default();

@@ -179,6 +179,9 @@ async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Setting
         let kept = kept.map_err(|error| LocalError::part("the secrets", error))?;
         secrets.origin_key = kept.origin_key.or(secrets.origin_key);
         secrets.ticket_key = kept.ticket_key.or(secrets.ticket_key);
+        secrets.turn_secret = kept.turn_secret.or(secrets.turn_secret);
+        secrets.turn_secret_previous = kept.turn_secret_previous;
+        secrets.turn_secret_previous_written = kept.turn_secret_previous_written;
         secrets.ticket_key_previous = kept.ticket_key_previous;
         secrets.ticket_key_previous_written = kept.ticket_key_previous_written;
     }

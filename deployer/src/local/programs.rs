@@ -9,6 +9,7 @@ use peersync_server::settings::{
 };
 
 use peersync_config::Config;
+use peersync_server::site::Site;
 
 /// The sender of local mail. The domain is reserved and reaches nobody (RFC 6761).
 const SENDER: &str = "PeerSync <peersync@localhost>";
@@ -63,11 +64,15 @@ pub fn has_relay(config: &Config) -> bool {
     config.turn_provider() == peersync_config::TurnProvider::Host || config.lacks_relay()
 }
 
-/// Returns the configuration of a stack in an AWS emulator: its functions send mail to the sink, and its pages are at
-/// the edge.
+/// Returns the configuration of a stack in an AWS emulator: its functions send mail to the sink, its pages are at the edge,
+/// and the relay is the one in this process.
 pub fn configuration(config: &Config, settings: &Settings) -> Config {
     let mut config = config.clone();
     config.site_url = Some(settings.site_url.clone());
+    if settings.turn.provider == TurnProvider::Host {
+        config.turn.provider = Some(peersync_config::TurnProvider::Host);
+        config.turn.urls = Site::of(settings, None).turn(settings).urls;
+    }
     config.mail.provider = peersync_config::MailProvider::Smtp;
     config.mail.from = Some(SENDER.to_owned());
     config.mail.smtp = peersync_config::Smtp {
