@@ -65,6 +65,8 @@ function enter(id, title, user) {
     ahead = { name, running };
     return running;
   };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let typing;
   /** What takes time and needs no consent is done before the click. */
   const prepareSoon = async () => {
     const name = user?.name ?? cleanLine(field.value, LONGEST_NAME);
@@ -73,12 +75,11 @@ function enter(id, title, user) {
   const lobby = new Lobby(media, async (values) => {
     const name = user?.name ?? cleanLine(values.name, LONGEST_NAME);
     if (!user) keep(NAME_KEY, name);
+    clearTimeout(typing);
     const [running] = await Promise.all([prepare(name), lobby.open()]);
     ahead = undefined;
     await join(running, lobby);
   }, prepareSoon);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let typing;
   field.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => void prepareSoon().catch(() => undefined), TYPED_MS);
