@@ -130,7 +130,8 @@ async function join(running, lobby) {
   call.on("knocking", () => { lobby.showStatus(""); showWaiting(true); });
   byId("waiting-stop", HTMLButtonElement).onclick = () => location.reload();
   lobby.showStatus(t("lobby.server"));
-  call.on("link", (state) => { if (state === "open") lobby.showStatus(t("lobby.room")); });
+  // The lobby is gone once we are inside, where the link may open again.
+  call.on("link", (state) => { if (state === "open" && !running.screen) lobby.showStatus(t("lobby.room")); });
   tellLateness(call, (text) => lobby.showStatus(text));
   call.start();
   await settled;

@@ -99,7 +99,7 @@ test("signaling is cut: nothing freezes, the page says so, the session resumes",
     for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await sharesAndIsSeen(gus);
     await product.network({});
-    for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();
+    await Promise.all([host, gus].map(({ page }) => page.getByText("Connected to the server again.").waitFor()));
   });
   assert.equal(await host.page.locator(".tile").count(), 1);
   await gus.leave();
@@ -114,7 +114,7 @@ test("the server is killed and restarts without sessions: nothing freezes, a lat
     for (const { page } of [host, gus]) await page.getByText("The server is unreachable. Your call goes on.").waitFor();
     await pause(2000);
     await product.restart();
-    for (const { page } of [host, gus]) await page.getByText("Connected to the server again.").waitFor();
+    await Promise.all([host, gus].map(({ page }) => page.getByText("Connected to the server again.").waitFor()));
     await pause(2500);
   });
   assert.deepEqual(await connections(), made, "the old connections are kept");
