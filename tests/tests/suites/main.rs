@@ -30,5 +30,6 @@ mod operating;
 mod order;
 mod policy;
 mod proxy;
+mod relay;
 mod secrets;
 mod tags;
