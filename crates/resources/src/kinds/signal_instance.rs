@@ -3,6 +3,7 @@
 //! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
 //! new host is created first and takes over the address; then the old one is terminated.
 
+mod files;
 mod launch;
 mod relay_files;
 mod search;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::user_data::{environment_file, file, plain};
+use super::files::{environment_file, file, plain};
 use crate::kinds::elastic_ip;
 use crate::relay::Relay;
 use crate::stack::Stack;

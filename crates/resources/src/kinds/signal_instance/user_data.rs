@@ -1,13 +1,12 @@
 //! The user data of the host, as cloud-config: files, and the script that downloads the programs at the first boot.
 //!
 //! It contains no secrets, because everybody who may describe the instance can read it. The programs read their secrets
-//! themselves, and again while they run. Nor does it contain what only the functions need, such as the settings of mail: each
-//! change of it replaces the host.
-
-use std::collections::BTreeMap;
+//! themselves, and again while they run. Nor does it contain what only the functions need, such as the settings of mail:
+//! each change of it replaces the host.
 
 use serde_json::{Value, json};
 
+use super::files::{environment_file, file, plain};
 use super::relay_files;
 use crate::kinds::s3_program;
 use crate::stack::Stack;
@@ -89,19 +88,6 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
 }
 
-pub(super) fn file(path: &str, permissions: &str, content: &str) -> Value {
-    json!({ "path": path, "owner": "root:root", "permissions": permissions, "content": content })
-}
-
-/// Formats variables for systemd's `EnvironmentFile`. Values are quoted, so that only backslash and quote are special.
-pub(super) fn environment_file(environment: &BTreeMap<String, String>) -> String {
-    let line = |(name, value): (&String, &String)| {
-        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\""))
-    };
-    environment.iter().map(line).collect()
-}
-
 /// Returns the configuration of the log agent: each program has a stream of the same log group. The agent may write to
 /// the log group but not create it.
 fn log_agent(stack: &Stack) -> String {
@@ -143,9 +129,4 @@ fn caddyfile(stack: &Stack) -> String {
         email = email.unwrap_or_default(),
         listen = if signaling.ingress == Ingress::Cloudflare { listen.to_owned() } else { plain(listen) },
     )
-}
-
-/// Removes characters that are special to Caddy. Domains and email addresses contain none of them.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || ".-@+_".contains(*c)).collect()
 }
