@@ -107,8 +107,8 @@ fn consequence(name: SecretName) -> &'static str {
     match name {
         SecretName::OriginKey => "The old one is no longer sent, and no longer accepted after another ten minutes.",
         SecretName::TurnSecret => {
-            "The new one signs within two minutes; the old one is accepted for 70 minutes, longer than what it has signed is \
-             valid."
+            "The new one signs within two minutes; the old one is accepted for 70 minutes, until all that it has signed \
+             has expired."
         }
         _ => "The new one signs within two minutes; the old one is accepted for ten minutes.",
     }

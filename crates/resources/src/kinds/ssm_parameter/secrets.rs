@@ -73,7 +73,8 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
 }
 
 /// Gives a generated key a new value and keeps the previous one, which stays valid: that of the ticket key for ten
-/// minutes, that of the TURN secret for more than an hour, that of the origin key until the distribution sends the new one. Returns the outputs of the parameter.
+/// minutes, that of the TURN secret for more than an hour, that of the origin key until the distribution sends the new
+/// one. Returns the outputs of the parameter.
 ///
 /// # Errors
 /// The parameter cannot be read or written.
