@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use crate::kinds::{parameter_store, ssm_parameter};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
+use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::diff::DIGEST_TAG;
 use peersync_engine::{
     Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, OutputMap, Outputs, Progress, Resource,
@@ -25,14 +26,15 @@ type Digests = BTreeMap<String, String>;
 /// The place of the digests of one stack.
 pub(crate) struct DigestStore {
     stack: Arc<Stack>,
-    /// Held while an entry is written, because every write replaces all of them. Other runs are kept away by the lease.
-    writing: Mutex<()>,
+    /// What this run has written; `None` before its first write. The lock is held during a write, because every write replaces
+    /// all entries. Other runs are kept away by the lease.
+    written: Mutex<Option<Digests>>,
 }
 
 impl DigestStore {
     /// Creates the place of this stack's digests.
     pub(crate) fn new(stack: &Arc<Stack>) -> Arc<Self> {
-        Arc::new(Self { stack: stack.clone(), writing: Mutex::new(()) })
+        Arc::new(Self { stack: stack.clone(), written: Mutex::new(None) })
     }
 
     /// Returns the resource with its digest among its tags, if it has no place of its own for it.
@@ -52,22 +54,38 @@ impl DigestStore {
     }
 
     /// Records the digest of a resource that was created or changed.
-    async fn record(&self, address: &Address, digest: &str) -> Result<(), ResourceError> {
-        let _one_at_a_time = rule!("digests-are-written-one-at-a-time", Some(self.writing.lock().await));
-        match self.write(address, digest).await {
+    async fn record(&self, progress: &Progress, address: &Address, digest: &str) -> Result<(), ResourceError> {
+        match self.write(progress, address, digest).await {
             Err(error) if self.is_lacking(&error) => Ok(()),
             result => result,
         }
     }
 
-    async fn write(&self, address: &Address, digest: &str) -> Result<(), ResourceError> {
-        let (ssm, name) = (&self.stack.clients.ssm, parameter_store::name(&self.stack, parameter_store::DIGESTS));
-        let answer = ssm.get_parameter().name(&name).with_decryption(true).send().await;
-        let parameter = answer.context("failed to read the digests")?.parameter;
-        let mut digests = parse(parameter.and_then(|parameter| parameter.value).as_deref());
+    async fn write(&self, progress: &Progress, address: &Address, digest: &str) -> Result<(), ResourceError> {
+        let mut written = self.written.lock().await;
+        let digests = match written.as_mut() {
+            Some(digests) => digests,
+            None => written.insert(self.read(progress).await?),
+        };
         digests.insert(address.to_string(), digest.to_owned());
-        let call = ssm.put_parameter().name(&name).value(text(&digests)).overwrite(true);
+        let call = self.stack.clients.ssm.put_parameter().name(self.name()).value(text(digests)).overwrite(true);
         call.description(self.stack.mark()).send().await.context("failed to record what was applied").map(|_| ())
+    }
+
+    /// Reads what earlier runs have recorded.
+    async fn read(&self, progress: &Progress) -> Result<Digests, ResourceError> {
+        // The next call may not find a new parameter.
+        let is_transient =
+            |error: &ResourceError| rule!("digests-visible-after-create", error.is(ssm_parameter::ABSENT));
+        let parameter = while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let call = self.stack.clients.ssm.get_parameter().name(self.name()).with_decryption(true);
+            call.send().await.context("failed to read the digests")
+        });
+        Ok(parse(parameter.await?.parameter.and_then(|parameter| parameter.value).as_deref()))
+    }
+
+    fn name(&self) -> String {
+        parameter_store::name(&self.stack, parameter_store::DIGESTS)
     }
 
     /// Returns whether an emulator does not offer parameters. One on this computer may also answer what AWS never would.
@@ -86,7 +104,7 @@ struct Recorded {
 impl Recorded {
     async fn record(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         match context.tags.get(DIGEST_TAG) {
-            Some(digest) => self.store.record(self.inner.address(), digest).await,
+            Some(digest) => self.store.record(context.progress, self.inner.address(), digest).await,
             None => Ok(()),
         }
     }

@@ -46,7 +46,7 @@ const KEY_FORM: &str = "a random key";
 /// The value of the field `form` if the parameter does not hold a key.
 const OTHER_FORM: &str = "changed by hand";
 /// The error codes for a parameter that does not exist.
-const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
+pub(crate) const ABSENT: &[&str] = &["ParameterNotFound", "InvalidResourceId"];
 
 struct Parameter {
     stack: Arc<Stack>,

@@ -52,6 +52,8 @@ fn created(call: &Call, answer: &Answer) -> Vec<String> {
         ("iam", "CreateRole") => call.parameter("RoleName").into_iter().collect(),
         ("iam", "CreateInstanceProfile") => call.parameter("InstanceProfileName").into_iter().collect(),
         ("dynamodb", "CreateTable") => call.json_text("TableName").into_iter().collect(),
+        // With this, it writes to one that exists already.
+        ("ssm", "PutParameter") if call.json("Overwrite") == Some(true.into()) => Vec::new(),
         ("ssm", "PutParameter") => call.json_text("Name").into_iter().collect(),
         ("ec2", "RunInstances") => all("instanceId"),
         ("ec2", "CreateSecurityGroup") => all("groupId"),
