@@ -229,6 +229,17 @@ mod tests {
         assert!(without.is_empty(), "{without:?}");
     }
 
+    #[tokio::test]
+    async fn emulator_without_parameters_does_without_digests() {
+        let mut stack = Stack::clone(&*Stack::for_tests(Config::default()).await);
+        stack.clients.absent.insert("ssm", "the endpoint does not list it".to_owned());
+        let graph = crate::catalog::graph(&Arc::new(stack)).expect("the resources form a graph");
+        let resources = || graph.order().iter().filter_map(|address| graph.resource(address));
+        assert!(resources().any(|one| !one.keeps_digest()));
+        let digests = parameter_store::address(parameter_store::DIGESTS);
+        assert!(resources().all(|one| !one.dependencies().contains(&digests)));
+    }
+
     /// Returns every resource of the graph that cannot carry tags, with its desired fields.
     async fn untagged() -> Vec<(Address, Fields)> {
         let stack = Stack::for_tests(Config::default()).await;
