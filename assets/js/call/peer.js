@@ -37,19 +37,14 @@ import { fingerprintOf, Verification } from "./verification.js";
 const SAMPLE_MS = 2000;
 /** How long the first pictures are small, see beginSmall(). */
 const SMALL_MS = 300;
+/** How long a connection that has failed before it ever came about waits for more candidates. */
+const FIRST_ROUND_MS = 2500;
 /** How long a restart of ICE may take before the next one, during an interruption; the last interval repeats. */
 const ROUNDS_MS = [2000, 4000, 8000];
 /** How long the polite side leaves the first restart to the other one: two at once cost time. */
 const POLITE_MS = 1000;
 /** How long signals take the way over the server after one has come from there. */
 const BY_SERVER_MS = 3000;
-/** @type {Set<RTCPeerConnectionState>} */
-const LOST = new Set(["failed", "disconnected"]);
-/**
- * How long all pairs of addresses may have failed before the first connection: a relay refuses addresses other than its
- * own at once, and until its own arrive there are no others.
- */
-const CONNECTING_MS = 2500;
 const STUCK_MS = 15_000;
 
 /** @extends {Emitter<PeerEvents>} */
@@ -79,6 +74,8 @@ export class Peer extends Emitter {
   #applied = -1;
   /** Whether a signal could be sent neither way. */
   #unsent = false;
+  /** Whether the way is lost, or was not found so far. */
+  #lost = false;
   /** The number of restarts of ICE during this interruption, and when the next one is due. */
   #rounds = 0;
   #due = 0;
@@ -283,18 +280,21 @@ export class Peer extends Emitter {
     const { connectionState, iceConnectionState } = this.#pc;
     if (connectionState === "closed") return;
     if (connectionState === "connected" && iceConnectionState !== "disconnected") {
+      this.#lost = false;
       this.#setStatus("connected");
-    } else if (LOST.has(connectionState) || iceConnectionState === "disconnected") {
-      if (this.status === "connecting") this.#due ||= performance.now() + CONNECTING_MS;
-      else this.#interrupted();
+    } else if (["failed", "disconnected"].includes(connectionState) || iceConnectionState === "disconnected") {
+      this.#interrupted();
     }
   }
 
   #interrupted() {
-    if (this.status === "interrupted") return;
+    if (this.#lost) return;
+    this.#lost = true;
     this.#rounds = 0;
-    this.#due = Math.max(this.#due, performance.now() + (this.#options.polite ? POLITE_MS : 0));
-    this.#setStatus("interrupted");
+    // A relay refuses other addresses than its own at once. Until its own arrive, all pairs have failed.
+    const first = this.status === "connecting" ? FIRST_ROUND_MS : this.#options.polite ? POLITE_MS : 0;
+    this.#due = Math.max(this.#due, performance.now() + first);
+    if (this.status !== "connecting") this.#setStatus("interrupted");
   }
 
   /** Begins a restart of ICE, or repeats the offer that is not answered yet. */
@@ -319,11 +319,10 @@ export class Peer extends Emitter {
   /** Notices an interruption as soon as nothing arrives any more, and looks for another way until something does. */
   async #look() {
     const flow = this.#pulse.read(newestStamp(this.#pc), performance.now());
-    const due = performance.now() >= this.#due;
-    if (this.status === "connecting" && due && LOST.has(this.#pc.connectionState)) this.#begin();
-    if (this.status === "interrupted") {
+    if (this.#lost) {
+      const checking = this.status === "connecting" && this.#pc.iceConnectionState === "checking";
       if (flow === "flowing") this.#connectionChanged();
-      else if (due) this.#begin();
+      else if (performance.now() >= this.#due && !checking) this.#begin();
     }
     if (this.status !== "connected" || flow !== "silent") {
       this.#bytes = -1;
