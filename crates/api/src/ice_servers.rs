@@ -64,12 +64,14 @@ async fn cloudflare(state: &State, turn: &TurnSettings, secrets: &Secrets, now: 
     IceServers { list, ttl: fetched.expires - now }
 }
 
-/// Returns the STUN servers: those of the settings, or else the TURN servers, each of which answers STUN too. No other is
-/// added: a public one would be a third party that learns who calls.
+/// Returns the STUN servers: those of the settings, or else the TURN servers that take UDP, which answer STUN too. Where
+/// only TCP is taken, browsers would wait ten seconds for an answer. No other is added: a public one would be a third party
+/// that learns who calls.
 fn stun_alone(turn: &TurnSettings) -> IceServers {
     let answering = turn.urls.iter().filter_map(|url| {
-        let host = url.strip_prefix("turn:")?.split('?').next()?;
-        Some(format!("stun:{host}"))
+        let server = url.strip_prefix("turn:")?;
+        let (host, transport) = server.split_once('?').unwrap_or((server, ""));
+        (transport != "transport=tcp").then(|| format!("stun:{host}"))
     });
     let mut urls: Vec<String> = if turn.stun.is_empty() { answering.collect() } else { turn.stun.clone() };
     urls.dedup();
@@ -99,8 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn each_turn_server_is_also_a_stun_server() {
-        let urls = ["turn:t.example:3478?transport=udp", "turn:t.example:3478?transport=tcp", "turns:t.example:5349"];
+    fn each_turn_server_that_takes_udp_is_also_a_stun_server() {
+        let urls = [
+            "turn:t.example:3478?transport=udp",
+            "turn:t.example:3478?transport=tcp",
+            "turn:t.example:443?transport=tcp",
+            "turns:t.example:5349?transport=tcp",
+        ];
         let servers = shared(&turn(&urls, &[]), &secrets(), &USER, 0);
         assert_eq!(stun_of(&servers), ["stun:t.example:3478"]);
         assert!(servers.list.iter().any(|server| server.username.is_some() && server.urls == urls));
