@@ -33,7 +33,8 @@ export function watch() {
 }
 
 /**
- * Returns every open connection: the frames decoded so far, and the selected candidate pair.
+ * Returns every open connection to somebody: the frames decoded so far, and the selected candidate pair. The pages prepare
+ * further ones for whoever comes next.
  * @returns {Promise<Connection[]>}
  */
 export async function connections() {
@@ -43,7 +44,7 @@ export async function connections() {
     type: candidate.candidateType, protocol: candidate.protocol ?? "", relayProtocol: candidate.relayProtocol ?? "",
     url: candidate.url ?? "", address: candidate.address ?? "",
   };
-  return Promise.all(all.filter(({ connectionState }) => connectionState !== "closed").map(async (connection) => {
+  return Promise.all(all.filter(({ connectionState, remoteDescription }) => connectionState !== "closed" && remoteDescription).map(async (connection) => {
     const report = await connection.getStats();
     let frames = 0;
     /** @type {any} */
