@@ -1,6 +1,12 @@
 //! The relay as clients and attackers see it: without sockets, where time is a number, and with them.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is the test's failure"
+)]
 
 mod allocations;
 mod bounds;
