@@ -18,11 +18,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::join;
 
-use self::lab::{Lab, LetsOut, Nat, SERVER, SERVER_V6, Speaks, Uplink};
+use self::lab::{Lab, LetsOut, Nat, PAGES, SERVER, SERVER_V6, Speaks, Uplink};
 use self::pair::Pair;
 use self::person::Browser::{Chromium, Firefox};
 use self::person::{Person, Way};
-use self::product::{PAGES, Service};
+use self::product::Service;
 use self::relay::SeparateRelay;
 
 const CABLE: Uplink = Uplink::Cable { mtu: 1500 };

@@ -15,6 +15,8 @@ use super::namespace::{Namespace, cable};
 
 /// The address of the server.
 pub const SERVER: &str = "203.0.113.10";
+/// The port of the pages on it.
+pub const PAGES: u16 = 8443;
 /// The IPv6 address of the server.
 pub const SERVER_V6: &str = "2001:db8:0:1::10";
 
@@ -183,7 +185,7 @@ fn rules(outside: &str, nat: Nat, lets_out: LetsOut) -> String {
         LetsOut::Only443 => {
             format!(
                 "iifname \"lan\" tcp dport != {{ 443, {} }} drop\n    iifname \"lan\" meta l4proto != tcp drop",
-                super::product::PAGES
+                PAGES
             )
         }
     };

@@ -10,12 +10,9 @@ use peersync_tests::product::Product;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::lab::{Lab, SERVER};
+use super::lab::{Lab, PAGES, SERVER};
 use super::namespace::Namespace;
 use super::relay::{SECRET, SeparateRelay};
-
-/// The port of the pages.
-pub const PAGES: u16 = 8443;
 
 /// The product, reachable from everywhere in the lab.
 #[derive(Debug)]
