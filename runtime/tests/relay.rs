@@ -161,13 +161,15 @@ fn asker(secret: &str, name: &str) -> Asker {
 async fn ask(socket: &UdpSocket, asker: &mut Asker, ask: &Ask) -> Answer {
     let mut packet = [0; 2048];
     let mut answer = Answer::default();
-    for _ in 0..3 {
+    for attempt in 0..3 {
         socket.send(&asker.ask(ask)).await.unwrap();
         let size = timeout(SOON, socket.recv(&mut packet)).await.unwrap().unwrap();
         answer = asker.read(&packet[..size]).unwrap();
         // A nonce of a relay that has ended is stale.
-        if !matches!(answer.code(), Some(401 | 438)) {
-            break;
+        match answer.code() {
+            Some(438) => {}
+            Some(401) if attempt == 0 => {}
+            _ => break,
         }
     }
     answer

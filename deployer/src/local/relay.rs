@@ -97,7 +97,11 @@ fn open(host: IpAddr, ports: &[u16]) -> std::io::Result<Listeners> {
     }
     // A port that is free for TCP may be taken for UDP. Another attempt gets another one.
     (0..ATTEMPTS)
-        .map(|_| open(&[std::net::TcpListener::bind(SocketAddr::new(host, 0))?.local_addr()?.port()]))
+        .map(|_| {
+            // Closed again at once.
+            let free = std::net::TcpListener::bind(SocketAddr::new(host, 0)).and_then(|found| found.local_addr())?;
+            open(&[free.port()])
+        })
         .find(Result::is_ok)
         .unwrap_or_else(|| open(ports))
 }
