@@ -117,7 +117,7 @@ mod tests {
     fn invalid_values_are_named() {
         for (name, value) in [
             ("RELAY_ADDRESS", "2001:db8::1"),
-            ("RELAY_UDP_PORTS", "3478,"),
+            ("RELAY_UDP_PORTS", "3478;443"),
             ("RELAY_TCP_PORTS", "0"),
             ("RELAY_TLS_PORTS", "70000"),
             ("RELAY_MONTHLY_GB", "-1"),
