@@ -44,7 +44,8 @@ export async function connections() {
     type: candidate.candidateType, protocol: candidate.protocol ?? "", relayProtocol: candidate.relayProtocol ?? "",
     url: candidate.url ?? "", address: candidate.address ?? "",
   };
-  return Promise.all(all.filter(({ connectionState, remoteDescription }) => connectionState !== "closed" && remoteDescription).map(async (connection) => {
+  /** @param {RTCPeerConnection} connection */
+  const read = async (connection) => {
     const report = await connection.getStats();
     let frames = 0;
     /** @type {any} */
@@ -59,7 +60,11 @@ export async function connections() {
       state: connection.connectionState, frames,
       local: end(pair && report.get(pair.localCandidateId)) ?? null, remote: end(pair && report.get(pair.remoteCandidateId)) ?? null,
     };
-  }));
+  };
+  // Firefox refuses descriptions and statistics of a closed connection.
+  const open = all.filter((connection) => connection.connectionState !== "closed" && connection.remoteDescription);
+  const found = await Promise.all(open.map((connection) => read(connection).catch(() => undefined)));
+  return found.filter((one) => one !== undefined);
 }
 
 /** Starts to note the longest time without a new picture of anybody. */
@@ -76,8 +81,10 @@ export function watchPictures() {
     busy = true;
     let moved = false;
     for (const connection of own.connections) {
+      if (connection.connectionState === "closed") continue;
       let frames = 0;
-      (await connection.getStats()).forEach((/** @type {any} */ entry) => { if (entry.type === "inbound-rtp") frames += entry.framesDecoded ?? 0; });
+      const report = await connection.getStats().catch(() => new Map());
+      report.forEach((/** @type {any} */ entry) => { if (entry.type === "inbound-rtp") frames += entry.framesDecoded ?? 0; });
       moved ||= frames > (counted.get(connection) ?? 0);
       counted.set(connection, frames);
     }
