@@ -291,7 +291,7 @@ export class Call extends Emitter {
     this.emit("gone", peer);
   }
 
-  /** @param {import("./layout.js").Role} role */
+  /** @param {import("./connection.js").Role} role */
   #mediaChanged(role) {
     for (const peer of this.peers) peer.update(role);
   }

@@ -1,5 +1,8 @@
-/** A connection before it is known to whom. */
-import { layOut } from "./layout.js";
+/**
+ * What every connection consists of: two data channels and four media sections, always the same in the same order:
+ * microphone, camera, screen, sound of the screen. So both sides know what each track is without a message, and two who
+ * start sharing at once cannot end up with different sections.
+ */
 
 /**
  * @typedef {{
@@ -8,7 +11,53 @@ import { layOut } from "./layout.js";
  *   errors: what the browser reported about STUN and TURN servers; offer: makes an offer; offered: settles once it is made
  */
 
+/** @typedef {"microphone" | "camera" | "screen" | "screenSound"} Role */
+
+/** @type {ReadonlyArray<{ role: Role, kind: "audio" | "video" }>} */
+export const SECTIONS = [
+  { role: "microphone", kind: "audio" },
+  { role: "camera", kind: "video" },
+  { role: "screen", kind: "video" },
+  { role: "screenSound", kind: "audio" },
+];
+
+/** Microphone and camera can be switched without renegotiation; the screen is negotiated when it is shared. */
+const ALWAYS = new Set(["microphone", "camera"]);
+
 /**
+ * Returns the direction of a section, by whether we send something in it.
+ * @param {Role} role
+ * @param {boolean} sending
+ * @returns {RTCRtpTransceiverDirection}
+ */
+export function direction(role, sending) {
+  return sending || ALWAYS.has(role) ? "sendrecv" : "recvonly";
+}
+
+/**
+ * Creates the sections, which the newcomer does.
+ * @param {RTCPeerConnection} pc
+ */
+export function layOut(pc) {
+  for (const { role, kind } of SECTIONS) pc.addTransceiver(kind, { direction: direction(role, false) });
+}
+
+/**
+ * @param {RTCPeerConnection} pc
+ * @returns {Map<Role, RTCRtpTransceiver>} those that exist so far
+ */
+export function sections(pc) {
+  const found = new Map();
+  const transceivers = pc.getTransceivers();
+  SECTIONS.forEach(({ role, kind }, index) => {
+    const transceiver = transceivers[index];
+    if (transceiver?.receiver.track.kind === kind) found.set(role, transceiver);
+  });
+  return found;
+}
+
+/**
+ * Makes a connection, maybe before it is known to whom.
  * @param {RTCConfiguration} configuration
  * @returns {Connection}
  */

@@ -6,7 +6,7 @@ import { Emitter } from "../emitter.js";
 import { keep, kept } from "../storage.js";
 
 /**
- * @typedef {import("./layout.js").Role} Role
+ * @typedef {import("./connection.js").Role} Role
  * @typedef {"camera" | "microphone"} Kind
  * @typedef {"refused" | "none" | "busy" | "insecure" | "unknown"} Trouble
  * @typedef {{ kind: Kind, trouble: Trouble }} Problem

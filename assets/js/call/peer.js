@@ -8,14 +8,13 @@ import { Emitter } from "../emitter.js";
 import { adapt, applyStep, begin, beginSmall, STEPS } from "./adapt.js";
 import { PeerChannel } from "./wire.js";
 import { Files } from "./files.js";
-import { direction, layOut, sections } from "./layout.js";
+import { direction, layOut, sections } from "./connection.js";
 import { Negotiation } from "./negotiation.js";
-import { LOOK_MS, newestStamp, Pulse, receivedBytes } from "./pulse.js";
-import { FIRST_SAMPLE, judge, readSample } from "./quality.js";
+import { FIRST_SAMPLE, judge, LOOK_MS, newestStamp, Pulse, readSample, receivedBytes } from "./quality.js";
 import { fingerprintOf, Verification } from "./verification.js";
 
 /**
- * @typedef {import("./layout.js").Role} Role
+ * @typedef {import("./connection.js").Role} Role
  * @typedef {import("./negotiation.js").Signal} Signal
  * @typedef {import("./wire.js").WireMessage} WireMessage
  * @typedef {import("./quality.js").Quality} Quality

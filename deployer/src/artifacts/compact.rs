@@ -1,7 +1,7 @@
 //! Removes comments and insignificant white space from scripts and style sheets before they are published: they are a
 //! third of what a page would transfer, and only readers of the repository need them. So are semicolons of scripts that
-//! the end of a line implies. Nothing else is changed: every statement stays as it was written, on its own line, so that
-//! what a browser reports can be found.
+//! the end of a line implies, and private names, which nothing outside of their class sees, are short. Nothing else is
+//! changed: every statement stays as it was written, on its own line, so that what a browser reports can be found.
 
 /// Returns the file as it is published.
 pub fn compact(key: &str, content: &[u8]) -> Vec<u8> {
@@ -38,11 +38,21 @@ struct Compactor<'a> {
     open: Vec<Open>,
     /// The length of the output at the end of the last header: a semicolon there is an empty statement.
     header_end: usize,
+    /// The private names in the order of their appearance.
+    private_names: Vec<&'a [u8]>,
 }
 
 impl<'a> Compactor<'a> {
     fn new(source: &'a [u8], language: Language) -> Self {
-        Self { source, at: 0, out: Vec::with_capacity(source.len()), language, open: Vec::new(), header_end: 0 }
+        Self {
+            source,
+            at: 0,
+            out: Vec::with_capacity(source.len()),
+            language,
+            open: Vec::new(),
+            header_end: 0,
+            private_names: Vec::new(),
+        }
     }
 
     fn run(mut self) -> Vec<u8> {
@@ -52,6 +62,7 @@ impl<'a> Compactor<'a> {
                 b'`' if self.is_script() => self.template(),
                 _ if self.at_gap() => self.gap(),
                 b'/' if self.is_script() && self.regex_may_begin() => self.regex(),
+                b'#' if self.is_script() => self.private_name(),
                 b'{' if self.is_script() => self.open(Open::Brace),
                 b'}' if self.is_script() => self.close_brace(),
                 b'(' if self.is_script() => self.open_parenthesis(),
@@ -171,6 +182,22 @@ impl<'a> Compactor<'a> {
         }
     }
 
+    /// Writes the name that has this number among those of the file: a letter, and beyond the alphabet a number.
+    fn private_name(&mut self) {
+        let rest = self.source.get(self.at + 1..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_of_word(**byte)).count();
+        let name = rest.get(..length).unwrap_or_default();
+        let known = self.private_names.iter().position(|known| *known == name);
+        let number = known.unwrap_or(self.private_names.len());
+        if known.is_none() {
+            self.private_names.push(name);
+        }
+        let letter = char::from(b'a' + u8::try_from(number % 26).unwrap_or_default());
+        let round = if number < 26 { String::new() } else { (number / 26).to_string() };
+        self.out.extend(format!("#{letter}{round}").into_bytes());
+        self.at += 1 + length;
+    }
+
     fn open(&mut self, what: Open) {
         self.open.push(what);
         self.copy(1);
@@ -255,7 +282,7 @@ mod tests {
 
     #[test]
     fn semicolons_that_a_line_implies_are_removed() {
-        assert_eq!(script("class A {\n  #a;\n  #b = 1;\n  c() { d(); }\n}"), "class A{\n#a\n#b=1\nc(){d();}\n}");
+        assert_eq!(script("class A {\n  #x;\n  #y = 1;\n  c() { d(); }\n}"), "class A{\n#a\n#b=1\nc(){d();}\n}");
         assert_eq!(script("f(\n  a,\n  [\n b,\n],\n);\ng();"), "f(a,[b,],)\ng();");
         for text in [
             "a;\n(b)",
@@ -270,6 +297,19 @@ mod tests {
         ] {
             assert_eq!(script(text), text);
         }
+    }
+
+    #[test]
+    fn private_names_are_short_and_distinct() {
+        assert_eq!(
+            script("class A{#one=1;#two(){return this.#one+\"#one\";}}"),
+            "class A{#a=1;#b(){return this.#a+\"#one\";}}"
+        );
+        let fields: String = (0..60).map(|number| format!("#field{number};")).collect();
+        let published = script(&fields);
+        let names: std::collections::BTreeSet<&str> = published.split(';').filter(|name| !name.is_empty()).collect();
+        assert_eq!(names.len(), 60, "{published}");
+        assert_eq!(script("a in b;`#c${this.#d}`;/#e/.test(f)"), "a in b;`#c${this.#a}`;/#e/.test(f)");
     }
 
     #[test]

@@ -33,10 +33,19 @@ async function files(ending) {
   })));
 }
 
-/** Returns a script's syntax tree, without source positions. @param {string} script */
+/** Returns a script's syntax tree, without source positions; private names are numbered. @param {string} script */
 function meaning(script) {
   const tree = parse(script, { ecmaVersion: "latest", sourceType: "module" });
-  return JSON.stringify(tree, (key, value) => (key === "start" || key === "end" ? undefined : value instanceof RegExp ? String(value) : value));
+  /** @type {string[]} */
+  const names = [];
+  return JSON.stringify(tree, (key, value) => {
+    if (key === "start" || key === "end") return undefined;
+    if (value?.type === "PrivateIdentifier") {
+      if (!names.includes(value.name)) names.push(value.name);
+      return `#${names.indexOf(value.name)}`;
+    }
+    return value instanceof RegExp ? String(value) : value;
+  });
 }
 
 test("published scripts equal their sources without the comments", async () => {

@@ -1,7 +1,7 @@
 /** When a connection counts as silent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pulse } from "../../../assets/js/call/pulse.js";
+import { Pulse } from "../../../assets/js/call/quality.js";
 
 test("nothing is known of a connection on which nothing has arrived", () => {
   const pulse = new Pulse();
