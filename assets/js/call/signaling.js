@@ -87,7 +87,6 @@ export class SignalingLink extends Emitter {
   start() {
     if (this.state !== "closed") return;
     this.#attempt = 0;
-    this.#late = setInterval(() => this.emit("late", { stage: this.#failed ?? this.#stage, error: this.#error }), LATE_MS);
     void this.#connect();
   }
 
@@ -298,7 +297,12 @@ export class SignalingLink extends Emitter {
   #setState(state) {
     if (this.state === state) return;
     this.state = state;
-    if (state === "open" || state === "closed") clearInterval(this.#late);
+    if (state === "open" || state === "closed") {
+      clearInterval(this.#late);
+      this.#late = this.#failed = this.#error = undefined;
+    } else {
+      this.#late ??= setInterval(() => this.emit("late", { stage: this.#failed ?? this.#stage, error: this.#error }), LATE_MS);
+    }
     this.emit("state", state);
   }
 }

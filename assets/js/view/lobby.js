@@ -113,12 +113,13 @@ export class Lobby {
  */
 export function tellLateness(call, show) {
   call.on("late", async ({ stage, error }) => {
+    if (call.inside) return;
     let text = error ? errorText(error) : t("error.offline");
     if (stage !== "ticket") {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
     }
-    if (call.link.state !== "open") show(text);
+    if (call.link.state !== "open" && !call.inside) show(text);
   });
 }
 
