@@ -60,7 +60,7 @@ fn publish(folder: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
 /// that does so.
 fn embedded(folder: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
     let [api, signal, relay] = ["api", "signal", "relay"].map(|name| program(folder, out, name));
-    Ok(format!("Programs::Embedded {{ api: {}, signal: {}, relay: {} }}", api?, signal?, relay?))
+    Ok(format!("Programs::Embedded(&[{}, {}, {}])", api?, signal?, relay?))
 }
 
 fn program(folder: &Path, out: &Path, name: &str) -> Result<String, Box<dyn Error>> {

@@ -23,7 +23,7 @@ static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
 enum Programs {
     /// Inside this program, which is a release.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
-    Embedded { api: Program, signal: Program, relay: Program },
+    Embedded(&'static [Program; 3]),
     /// Built on demand from the checkout in this folder.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
     Development(&'static str),
@@ -38,7 +38,7 @@ static PROGRAMS: Programs = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 /// A development build cannot build or read them.
 pub fn programs(building: impl FnOnce()) -> Result<[Program; 3], ResourceError> {
     match &PROGRAMS {
-        Programs::Embedded { api, signal, relay } => Ok([*api, *signal, *relay]),
+        Programs::Embedded(programs) => Ok(**programs),
         Programs::Development(workspace) => development::programs(Path::new(workspace), building),
     }
 }
