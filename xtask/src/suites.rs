@@ -13,8 +13,8 @@ use crate::tidy;
 use crate::tools::{self, Tool};
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
-/// The number of end-to-end tests that run at a time, unless their module has its own.
-const THREADS: u8 = 2;
+/// The number of end-to-end tests that run at a time, unless their module has its own. They mostly wait.
+const THREADS: u8 = 4;
 /// The deadline of a suite, unless it has its own.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 
