@@ -1,23 +1,9 @@
 /** What people do that no page asked them to: other keyboards, files beside the target, browsers that keep nothing. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { guestInCall, meet } from "../support/calls.js";
-import { launch } from "../support/chromium.js";
+import { browser, host, product } from "../support/host.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-/** @type {Person} */
-let host;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-  host = await Person.arrive(product, browser, "Hanna");
-});
-after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
 test("a file dropped beside the chat is sent, and the call goes on", async () => {
   const gus = await guestInCall(product, browser, host);

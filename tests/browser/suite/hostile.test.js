@@ -1,27 +1,13 @@
 /** Hostile input from others: names, chat lines and files are only ever shown as text. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { launch } from "../support/chromium.js";
+import { test } from "node:test";
+import { browser, host, product } from "../support/host.js";
 import { seesAndHears } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
 
 const MARKUP = "<img src=x onerror=\"document.title='owned'\">";
 const TURNED = "Gus\u202egnp.exe\u2066";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-/** @type {Person} */
-let host;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-  host = await Person.arrive(product, browser, "Hanna");
-});
-after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
 /** Checks that nothing became an element, ran as a script, or broke the page's layout. */
 async function unharmed() {

@@ -1,29 +1,15 @@
 /** A call survives the loss of the server, negotiation collisions, and network problems. */
 import assert from "node:assert/strict";
 import { availableParallelism, loadavg } from "node:os";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { guestInCall, meet } from "../support/calls.js";
-import { launch } from "../support/chromium.js";
+import { browser, host, product } from "../support/host.js";
 import { pause, received, seesAndHears, stall, until } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
 
 const COLLISIONS = 50;
 /** Longer than a video at 15 frames a second may pause without counting as frozen. */
 const STALL_MS = 150;
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-/** @type {Person} */
-let host;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-  host = await Person.arrive(product, browser, "Hanna");
-});
-after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
 /** Returns a guest who is in a call with the host. @param {(gus: Person) => Promise<unknown>} [prepare] */
 const inCall = (prepare) => guestInCall(product, browser, host, prepare);

@@ -1,23 +1,9 @@
 /** Rooms: guests by a link, three people, lock and knock, joining without devices, keyboard. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch } from "../support/chromium.js";
+import { test } from "node:test";
+import { browser, host, product } from "../support/host.js";
 import { received, seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-/** @type {Person} */
-let host;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-  host = await Person.arrive(product, browser, "Hanna");
-});
-after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
 /** @param {string} name */
 const guest = (name) => Person.arrive(product, browser, name, { guest: true });

@@ -1,23 +1,10 @@
 /** What people are told if the server or the other person cannot be reached, and how they get in over slow networks. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { meet } from "../support/calls.js";
-import { launch } from "../support/chromium.js";
+import { browser, host, product } from "../support/host.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-/** @type {Person} */
-let host;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-  host = await Person.arrive(product, browser, "Hanna");
-});
-after(async () => { await host?.leave(); await browser?.close(); await product?.stop(); });
 
 /** Runs in the page: the WebSocket is refused until `window.proxyOff` is set, as by a proxy that does not know it. */
 function behindProxy() {
