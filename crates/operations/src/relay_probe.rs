@@ -5,8 +5,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use peersync_relay::client::{Ask, Asker, is_answer};
 use peersync_resources::Relay;
-use rand::random;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
@@ -19,12 +19,6 @@ const REPEAT: Duration = Duration::from_millis(500);
 const HEADER: usize = 20;
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 548;
-/// The type of a binding request.
-const REQUEST: u16 = 0x0001;
-/// The type of the answer.
-const SUCCESS: u16 = 0x0101;
-/// The number by which messages of STUN are recognised.
-const COOKIE: u32 = 0x2112_A442;
 
 /// A way to the relay, and what came of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +54,12 @@ async fn udp(host: &str, port: u16) -> io::Result<()> {
     let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(local).await?;
     socket.connect(address).await?;
-    let transaction = random::<[u8; 12]>();
+    let request = request();
     let mut answer = [0; LONGEST];
     loop {
-        socket.send(&request(transaction)).await?;
+        socket.send(&request).await?;
         if let Ok(received) = timeout(REPEAT, socket.recv(&mut answer)).await
-            && is_answer(answer.get(..received?).unwrap_or_default(), transaction)
+            && is_answer(answer.get(..received?).unwrap_or_default(), &request)
         {
             return Ok(());
         }
@@ -74,22 +68,24 @@ async fn udp(host: &str, port: u16) -> io::Result<()> {
 
 async fn tcp_once(host: &str, port: u16) -> io::Result<()> {
     let mut stream = TcpStream::connect((host, port)).await?;
-    let transaction = random::<[u8; 12]>();
-    stream.write_all(&request(transaction)).await?;
-    let mut header = [0; HEADER];
-    stream.read_exact(&mut header).await?;
-    if is_answer(&header, transaction) { Ok(()) } else { Err(io::Error::other("the answer is none of STUN")) }
+    let request = request();
+    stream.write_all(&request).await?;
+    let other = || io::Error::other("the answer is none of STUN");
+    let mut answer = vec![0; HEADER];
+    stream.read_exact(&mut answer).await?;
+    // The length of what follows the header (RFC 8489, section 5).
+    let length = answer.get(2..4).and_then(|length| length.try_into().ok()).map_or(0, u16::from_be_bytes);
+    let whole = HEADER + usize::from(length);
+    if whole > LONGEST {
+        return Err(other());
+    }
+    answer.resize(whole, 0);
+    stream.read_exact(answer.get_mut(HEADER..).unwrap_or_default()).await?;
+    if is_answer(&answer, &request) { Ok(()) } else { Err(other()) }
 }
 
-fn request(transaction: [u8; 12]) -> Vec<u8> {
-    let length = 0_u16;
-    [&REQUEST.to_be_bytes()[..], &length.to_be_bytes(), &COOKIE.to_be_bytes(), &transaction].concat()
-}
-
-fn is_answer(message: &[u8], transaction: [u8; 12]) -> bool {
-    message.get(..2) == Some(&SUCCESS.to_be_bytes())
-        && message.get(4..8) == Some(&COOKIE.to_be_bytes())
-        && message.get(8..HEADER) == Some(&transaction)
+fn request() -> Vec<u8> {
+    Asker::new("", "").ask(&Ask::Binding)
 }
 
 #[cfg(test)]

@@ -190,15 +190,14 @@ impl Allocations {
         true
     }
 
-    /// Removes all that have expired, and returns their clients.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Client> {
+    /// Removes all that have expired.
+    pub(crate) fn expire(&mut self, now: Instant) {
         let over = |allocation: &&Allocation| now >= allocation.expires;
         let expired: Vec<Client> =
             self.slots.iter().flatten().filter(over).map(|allocation| allocation.client).collect();
         for client in &expired {
             self.remove(client);
         }
-        expired
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use stun_types::attribute::{AttributeWrite, ErrorCode, MessageIntegrity, Nonce, Realm, Username, XorMappedAddress};
 use stun_types::message::{
-    BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageWrite as _, MessageWriteExt as _,
-    MessageWriteVec, Method, TransactionId,
+    BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass, MessageType, MessageWrite as _,
+    MessageWriteExt as _, MessageWriteVec, Method, TransactionId,
 };
 use stun_types::prelude::AttributeStaticType as _;
 use turn_types::attribute::{ChannelNumber, Data, Lifetime, RequestedTransport, XorPeerAddress, XorRelayedAddress};
@@ -99,8 +99,7 @@ impl Asker {
 
     /// Writes a request of any kind with these attributes.
     pub fn signed(&self, method: Method, transaction: TransactionId, attributes: &[&dyn AttributeWrite]) -> Vec<u8> {
-        let kind =
-            stun_types::message::MessageType::from_class_method(stun_types::message::MessageClass::Request, method);
+        let kind = MessageType::from_class_method(MessageClass::Request, method);
         let mut request = Message::builder(kind, transaction, MessageWriteVec::with_capacity(256));
         for attribute in attributes {
             let _ = request.add_attribute(*attribute);
@@ -144,6 +143,14 @@ impl Asker {
         let realm = self.challenge.as_ref().map(|(realm, _)| realm.as_str());
         realm.is_some_and(|realm| answer.validate_integrity(&self.credentials(realm).into()).is_ok())
     }
+}
+
+/// Returns whether a packet is the successful answer to this request.
+pub fn is_answer(packet: &[u8], request: &[u8]) -> bool {
+    let (Ok(packet), Ok(request)) = (Message::from_bytes(packet), Message::from_bytes(request)) else { return false };
+    packet.has_class(MessageClass::Success)
+        && packet.method() == request.method()
+        && packet.transaction_id() == request.transaction_id()
 }
 
 /// Writes data for a peer as a message, which needs no channel.

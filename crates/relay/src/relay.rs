@@ -86,9 +86,9 @@ impl<A: Authority> Relay<A> {
         }
     }
 
-    /// Ends what has expired, and returns the clients that had it. To be called every second.
-    pub fn tick(&mut self, now: Instant) -> Vec<Client> {
-        self.allocations.expire(now)
+    /// Ends what has expired. To be called every second.
+    pub fn tick(&mut self, now: Instant) {
+        self.allocations.expire(now);
     }
 
     /// Ends what a client has whose connection is closed.
