@@ -7,10 +7,12 @@ use std::process::Command;
 use crate::error::{At as _, Error};
 use crate::process::line;
 
-/// Returns the root of the checkout.
+/// Returns the root of the checkout. `cargo run` tells where it is now; the folder in which this program was compiled may
+/// be another one, since cargo takes what it built for a checkout that was moved, or that shares a target folder.
 pub fn root() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_path_buf()
+    let own =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    own.parent().unwrap_or(&own).to_path_buf()
 }
 
 /// Returns the folder that cargo builds into.
