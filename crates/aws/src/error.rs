@@ -10,28 +10,9 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 
+use super::advice::advise;
 use super::write_guard::WriteRefused;
 use peersync_engine::{Failure, ResourceError};
-
-/// Error codes for credentials that AWS does not accept, or no longer accepts.
-const CREDENTIAL_CODES: &[&str] = &[
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "AuthFailure",
-    "RequestExpired",
-];
-
-/// Error codes for missing permissions.
-const DENIED_CODES: &[&str] =
-    &["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"];
-
-/// Error codes that AWS emulators return for operations that they do not implement.
-const NOT_OFFERED_CODES: &[&str] = &["NotImplemented", "InvalidAction", "UnknownOperationException", "UnknownService"];
 
 /// Adds the purpose of a call to its error.
 pub trait Context<T> {
@@ -96,7 +77,9 @@ where
     let converted = ResourceError::new(summary).code(code).caused_by(Cause(cause_text(error)));
     match error {
         SdkError::ServiceError(_) if is_not_offered(error) => converted.failure(Failure::NotOffered),
-        SdkError::ServiceError(_) => classify(converted, code.unwrap_or_default()),
+        SdkError::ServiceError(service) => {
+            advise(converted, code.unwrap_or_default(), service.err().message().unwrap_or_default())
+        }
         SdkError::DispatchFailure(failure) if has_cause::<WriteRefused>(failure) => {
             converted.hint("run the command again: it continues where it stopped")
         }
@@ -131,22 +114,6 @@ fn is_not_offered<E: ProvideErrorMetadata, R: 'static>(error: &SdkError<E, R>) -
         Some(501) => true,
         Some(404 | 405) => code_of(error).is_none(),
         _ => false,
-    }
-}
-
-fn classify(error: ResourceError, code: &str) -> ResourceError {
-    if CREDENTIAL_CODES.contains(&code) {
-        error.failure(Failure::Credentials).hint(
-            "the credentials are expired or wrong: run `aws sso login`, or correct AWS_PROFILE or AWS_ACCESS_KEY_ID",
-        )
-    } else if DENIED_CODES.contains(&code) {
-        error
-            .failure(Failure::Denied)
-            .hint("give your role the permissions that `peersync-deploy policy` prints, then run the command again")
-    } else if NOT_OFFERED_CODES.contains(&code) {
-        error.failure(Failure::NotOffered)
-    } else {
-        error
     }
 }
 

@@ -1,5 +1,6 @@
 //! Access to AWS, shared by all resources: clients, errors, retries, and the lease without which nothing is changed.
 
+mod advice;
 mod clients;
 mod error;
 pub mod lease;

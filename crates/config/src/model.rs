@@ -121,6 +121,8 @@ pub struct Site {
     /// Days after which old versions of pages are deleted.
     #[schemars(range(min = 1, max = 3650))]
     pub old_version_days: i32,
+    /// Whether browsers that have seen a page insist on HTTPS for every subdomain of its domain too, for two years.
+    pub hsts_subdomains: bool,
 }
 
 impl Default for Site {
@@ -131,6 +133,7 @@ impl Default for Site {
             certificate_arn: None,
             price_class: "PriceClass_100".to_owned(),
             old_version_days: 30,
+            hsts_subdomains: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use peersync_aws::retry::{Schedule, until};
+use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{Progress, ResourceError, rule};
 use peersync_resources::kinds::dynamodb_table;
@@ -18,6 +18,8 @@ use peersync_resources::stack::Stack;
 
 /// The tables with users' data. The third table holds only what expires by itself within a month.
 const TABLES: [&str; 2] = ["Users", "UserConnections"];
+/// The error codes for a table whose backups are being enabled, or that is being changed.
+const BUSY: &[&str] = &["ContinuousBackupsUnavailableException", "TableInUseException", "BackupInUseException"];
 /// The folder for backup files, in the current folder.
 const FOLDER: &str = "peersync-backups";
 
@@ -115,8 +117,10 @@ async fn keep(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> 
 async fn on_demand(stack: &Stack, table: &str, moment: &str, progress: &Progress) -> Result<String, ResourceError> {
     let dynamodb = &stack.clients.dynamodb;
     let name = format!("{table}-{moment}");
-    let answer = dynamodb.create_backup().table_name(table).backup_name(name).send().await;
-    let details = answer.context("failed to back up a table")?.backup_details;
+    let call = dynamodb.create_backup().table_name(table).backup_name(name);
+    let is_transient = |error: &ResourceError| rule!("backup-while-busy", error.is(BUSY));
+    let create = || async { call.clone().send().await.context("failed to back up a table") };
+    let details = while_failing(progress, Schedule::STATE, is_transient, create).await?.backup_details;
     let arn = details.map(|details| details.backup_arn).unwrap_or_default();
     until(progress, Schedule::STATE, "the backup to become available", || async {
         let answer = dynamodb.describe_backup().backup_arn(&arn).send().await.context("failed to read a backup")?;

@@ -39,6 +39,8 @@ pub enum Behaviour {
     TableInProgress,
     /// A function is Pending or being updated for a while and refuses changes; once, another client's comes first.
     FunctionInProgress,
+    /// The last update of a function has failed, until the next one.
+    FailedUpdate,
     /// A distribution is InProgress for a while; one that is enabled or in progress cannot be deleted.
     DistributionInProgress,
     /// What a distribution uses cannot be deleted.
@@ -67,7 +69,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -77,6 +79,7 @@ impl Behaviour {
         Self::BackupInProgress,
         Self::TableInProgress,
         Self::FunctionInProgress,
+        Self::FailedUpdate,
         Self::DistributionInProgress,
         Self::AccessControlInUse,
         Self::NotFoundAfterCreate,
@@ -102,6 +105,7 @@ impl Behaviour {
             Self::BackupInProgress => Box::new(dynamodb::BackupInProgress::new(times.table)),
             Self::TableInProgress => Box::new(dynamodb::TableInProgress::new(times.table)),
             Self::FunctionInProgress => Box::new(lambda::FunctionInProgress::new(times.function)),
+            Self::FailedUpdate => Box::new(lambda::FailedUpdate::default()),
             Self::DistributionInProgress => Box::new(cloudfront::DistributionInProgress::new(times.distribution)),
             Self::AccessControlInUse => Box::new(cloudfront::InUse::default()),
             Self::NotFoundAfterCreate => Box::new(fresh::NotFoundAfterCreate::new(times.fresh)),

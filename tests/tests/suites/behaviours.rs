@@ -81,6 +81,7 @@ behaviours! {
     backups_in_progress: BackupInProgress;
     tables_in_progress: TableInProgress;
     functions_in_progress: FunctionInProgress;
+    update_of_a_function_after_a_failed_one: FailedUpdate;
     distribution_in_progress: DistributionInProgress;
     access_control_in_use: AccessControlInUse;
     not_found_right_after_creation: NotFoundAfterCreate;

@@ -4,6 +4,7 @@
 //! its tags. Only its removal waits until a change is deployed.
 
 mod config;
+mod errors;
 mod key_change;
 mod removal;
 mod search;

@@ -177,13 +177,17 @@ impl Resource for Function {
     ) -> Result<OutputMap, ResourceError> {
         if changes.has_any(CONFIGURATION) {
             rule!("lambda-settled-before-update" => {
-                self.wait_until_settled(context.progress).await?;
+                self.wait_until_idle(context.progress).await?;
             });
             self.put_configuration(context).await?;
         }
         if changes.has_any(CODE) {
             rule!("lambda-settings-before-code" => {
-                self.wait_until_settled(context.progress).await?;
+                if changes.has_any(CONFIGURATION) {
+                    self.wait_until_settled(context.progress).await?;
+                } else {
+                    self.wait_until_idle(context.progress).await?;
+                }
             });
             self.put_code(context).await?;
         }

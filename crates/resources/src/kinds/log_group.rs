@@ -10,6 +10,7 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 use super::{Kind, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
@@ -23,6 +24,8 @@ const NAME: &str = "log_group";
 const RETENTION_DAYS: FieldName = FieldName::new("retention_days");
 /// The error codes for a group that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
+/// The error codes for a group that has just been created, or that somebody else is changing.
+pub(super) const BUSY: &[&str] = &["ResourceNotFoundException", "OperationAbortedException"];
 
 /// Returns the address of a log group; `part` is a function's name, `signal` or `api-access`.
 pub fn address(part: &str) -> Address {
@@ -134,7 +137,7 @@ impl Resource for LogGroup {
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         let exists: &[&str] = rule!("log-group-create-survives-lost-answer", &["ResourceAlreadyExistsException"]);
         answer.found(exists, "failed to create the log group")?;
-        self.put_retention().await?;
+        self.put_retention(context.progress).await?;
         Ok(self.outputs())
     }
 
@@ -145,7 +148,7 @@ impl Resource for LogGroup {
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
         if changes.has(RETENTION_DAYS) {
-            self.put_retention().await?;
+            self.put_retention(context.progress).await?;
         }
         let logs = &self.stack.clients.logs;
         let remove = |keys| async {
@@ -195,9 +198,13 @@ impl LogGroup {
         self.stack.config.logs.retention_days
     }
 
-    async fn put_retention(&self) -> Result<(), ResourceError> {
+    async fn put_retention(&self, progress: &Progress) -> Result<(), ResourceError> {
         let call = self.stack.clients.logs.put_retention_policy().log_group_name(&self.name);
-        let answer = call.retention_in_days(self.retention()).send().await;
-        answer.context("failed to set the retention of the log group").map(|_| ())
+        let call = call.retention_in_days(self.retention());
+        let is_transient = |error: &ResourceError| rule!("retention-of-new-log-group", error.is(BUSY));
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            call.clone().send().await.context("failed to set the retention of the log group").map(|_| ())
+        })
+        .await
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{Kind, log_group};
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
+use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress, Resource,
@@ -166,14 +167,19 @@ impl Resource for MetricFilters {
         self.filters.iter().map(|filter| (filter.field.clone(), view(filter))).collect()
     }
 
-    async fn create(&self, _: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        try_join_all(self.filters.iter().map(|filter| self.put(filter))).await?;
+    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
+        try_join_all(self.filters.iter().map(|filter| self.put(filter, context.progress))).await?;
         Ok(OutputMap::new())
     }
 
-    async fn update(&self, _: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<OutputMap, ResourceError> {
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
         let changed = self.filters.iter().filter(|filter| changes.has_named(&filter.field));
-        try_join_all(changed.map(|filter| self.put(filter))).await?;
+        try_join_all(changed.map(|filter| self.put(filter, context.progress))).await?;
         Ok(live.outputs.clone())
     }
 
@@ -208,7 +214,7 @@ impl MetricFilters {
         Ok(found.found(ABSENT, "failed to list the metric filters")?.unwrap_or_default())
     }
 
-    async fn put(&self, filter: &Filter) -> Result<(), ResourceError> {
+    async fn put(&self, filter: &Filter, progress: &Progress) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to set a metric filter";
         let transformation = MetricTransformation::builder()
             .metric_namespace(namespace(&self.stack))
@@ -219,7 +225,12 @@ impl MetricFilters {
             .context(SUMMARY)?;
         let call = self.stack.clients.logs.put_metric_filter().log_group_name(&filter.group);
         let call = call.filter_name(self.filter_name(filter)).filter_pattern(filter.pattern);
-        call.metric_transformations(transformation).send().await.context(SUMMARY).map(|_| ())
+        let call = call.metric_transformations(transformation);
+        let is_transient = |error: &ResourceError| rule!("metric-filter-of-new-log-group", error.is(log_group::BUSY));
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            call.clone().send().await.context(SUMMARY).map(|_| ())
+        })
+        .await
     }
 }
 

@@ -214,7 +214,7 @@ impl HeadersPolicy {
             .context(SUMMARY)?;
         let transport = ResponseHeadersPolicyStrictTransportSecurity::builder()
             .r#override(true)
-            .include_subdomains(true)
+            .include_subdomains(self.stack.config.site.hsts_subdomains)
             .preload(false)
             .access_control_max_age_sec(headers::STRICT_TRANSPORT_MAX_AGE_SECONDS)
             .build()

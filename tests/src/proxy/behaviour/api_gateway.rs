@@ -76,9 +76,14 @@ impl Behave for Concurrent {
             return None;
         }
         let api = call.segment(1)?;
-        let message = "Unable to complete operation due to concurrent modification. Please try again later.";
         let first = lock(&self.met).insert((call.operation.clone(), Some(api)));
-        first.then(|| Answer::error(call, 409, "ConflictException", message))
+        let (status, code, message) = if call.operation == "CreateDeployment" {
+            (400, "BadRequestException", "There is already an update in progress for this API")
+        } else {
+            let message = "Unable to complete operation due to concurrent modification. Please try again later.";
+            (409, "ConflictException", message)
+        };
+        first.then(|| Answer::error(call, status, code, message))
     }
 }
 
@@ -133,7 +138,20 @@ struct LogRoleMoments {
     roles: Propagation,
     /// When the account got its role, by that.
     account: Moments,
+    /// The number of refusals.
+    refused: usize,
 }
+
+impl LogRoleMoments {
+    /// Returns one of AWS's two texts for the same state, in turn.
+    fn alternate(&mut self, first: &'static str, second: &'static str) -> &'static str {
+        self.refused += 1;
+        if self.refused % 2 == 1 { first } else { second }
+    }
+}
+
+/// API Gateway tries a role by writing with it.
+const CANNOT_WRITE: &str = "API Gateway could not successfully write to CloudWatch Logs using the ARN specified";
 
 const ACCOUNT: &str = "account";
 
@@ -155,13 +173,18 @@ impl Behave for LogRole {
         if let Some(role) = role_of(call).filter(|role| !role.is_empty()) {
             let role = super::last_part(&role);
             let known = moments.roles.is_known(role, self.role_time);
-            let message = "The role ARN does not have required permissions configured. Please grant trust permission \
-                           for API Gateway and add the required role policy.";
+            let message = moments.alternate(
+                "The role ARN does not have required permissions configured. Please grant trust permission for API \
+                 Gateway and add the required role policy.",
+                CANNOT_WRITE,
+            );
             return (!known).then(|| Answer::error(call, 400, "BadRequestException", message));
         }
         let logs = call.is("apigateway", "UpdateStage") && call.text().contains("/accessLogSettings");
         let ready = moments.account.knows(ACCOUNT) && !moments.account.within(ACCOUNT, self.account_time);
-        let message = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+        let without = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+        // Which part of API Gateway answers decides how far the news has come.
+        let message = if moments.account.knows(ACCOUNT) { moments.alternate(without, CANNOT_WRITE) } else { without };
         (logs && !ready).then(|| Answer::error(call, 400, "BadRequestException", message))
     }
 

@@ -1,5 +1,6 @@
 //! Tables, which take time, and their backups, which take more.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -39,19 +40,33 @@ impl Behave for BackupsUnavailable {
     }
 }
 
-/// Backups that take a while.
+/// Backups that take a while, and are refused at first.
 pub(super) struct BackupInProgress {
     time: Duration,
     made: Mutex<Moments>,
+    refused: Mutex<HashMap<String, usize>>,
 }
 
 impl BackupInProgress {
     pub(super) fn new(time: Duration) -> Self {
-        Self { time, made: Mutex::default() }
+        Self { time, made: Mutex::default(), refused: Mutex::default() }
     }
 }
 
 impl Behave for BackupInProgress {
+    fn before(&self, call: &Call) -> Option<Answer> {
+        let table = call.json_text("TableName").filter(|_| call.is("dynamodb", "CreateBackup"))?;
+        let mut refused = lock(&self.refused);
+        let count = refused.entry(table.clone()).or_default();
+        *count += 1;
+        let (code, message) = match *count {
+            1 => ("ContinuousBackupsUnavailableException", "Backups are being enabled for the table"),
+            2 => ("TableInUseException", "Table is being updated"),
+            _ => return None,
+        };
+        Some(Answer::error(call, 400, code, &format!("{message}: {table}. Please retry later")))
+    }
+
     fn after(&self, call: &Call, answer: &mut Answer) {
         let Some(mut body) = answer.json().filter(|_| answer.ok() && call.service == "dynamodb") else { return };
         let details = match call.operation.as_str() {

@@ -20,8 +20,8 @@ impl NotFoundAfterCreate {
 
     /// Returns whether the resource of the call was created a moment ago.
     fn is_fresh(&self, call: &Call) -> bool {
-        // A group and an address are first used long after their creation, because the host comes last.
-        let late = ["RunInstances", "AssociateAddress"].contains(&call.operation.as_str());
+        // These are first used long after their creation, because others come first.
+        let late = ["RunInstances", "AssociateAddress", "PutMetricFilter"].contains(&call.operation.as_str());
         let time = if late { self.time * 10 } else { self.time };
         let created = lock(&self.created);
         subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), time))
@@ -59,6 +59,7 @@ fn created(call: &Call, answer: &Answer) -> Vec<String> {
         ("ec2", "CreateSecurityGroup") => all("groupId"),
         ("ec2", "AllocateAddress") => all("allocationId"),
         ("lambda", "CreateFunction") => call.json_text("FunctionName").into_iter().collect(),
+        ("logs", "CreateLogGroup") => call.json_text("logGroupName").into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -72,6 +73,7 @@ fn subjects(call: &Call) -> Vec<String> {
             let table = call.json_text("TableName").or_else(|| call.json_text("ResourceArn"));
             table.map(|table| last_part(&table).to_owned()).into_iter().collect()
         }
+        "logs" => call.json_text("logGroupName").into_iter().collect(),
         "ssm" => call.json_text("Name").or_else(|| call.json_text("ResourceId")).into_iter().collect(),
         _ => call.parameters().into_iter().map(|(_, value)| value).collect(),
     }
@@ -104,6 +106,9 @@ fn not_found(call: &Call) -> Option<(u16, &'static str)> {
         ("ec2", "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupEgress" | "RunInstances") => {
             Some((400, "InvalidGroup.NotFound"))
         }
+        // The creation is still going on somewhere.
+        ("logs", "PutRetentionPolicy") => Some((400, "OperationAbortedException")),
+        ("logs", "PutMetricFilter") => Some((400, "ResourceNotFoundException")),
         ("ec2", "AssociateAddress") => Some((400, "InvalidAllocationID.NotFound")),
         _ => None,
     }

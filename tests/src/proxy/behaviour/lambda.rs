@@ -86,6 +86,35 @@ impl Behave for FunctionInProgress {
     }
 }
 
+/// Functions whose last update has failed. Lambda continues with the version before, and accepts the next update
+/// ("Lambda function states", Lambda developer guide).
+#[derive(Default)]
+pub(super) struct FailedUpdate {
+    failed: Mutex<HashSet<String>>,
+}
+
+impl Behave for FailedUpdate {
+    fn after(&self, call: &Call, answer: &mut Answer) {
+        let Some(function) = function_of(call).filter(|_| call.service == "lambda" && answer.ok()) else { return };
+        let mut failed = lock(&self.failed);
+        match call.operation.as_str() {
+            "CreateFunction" => _ = failed.insert(function),
+            "UpdateFunctionCode" | "UpdateFunctionConfiguration" => _ = failed.remove(&function),
+            "GetFunctionConfiguration" if failed.contains(&function) => {
+                let Some(mut body) = answer.json() else { return };
+                let Some(fields) = body.as_object_mut() else { return };
+                fields.insert("LastUpdateStatus".to_owned(), Value::from("Failed"));
+                fields.insert(
+                    "LastUpdateStatusReason".to_owned(),
+                    Value::from("The image or its key is not accessible."),
+                );
+                answer.set_body(body.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A last log line of a function after its log group was deleted: Lambda re-creates the group.
 #[derive(Default)]
 pub(super) struct LateLog {

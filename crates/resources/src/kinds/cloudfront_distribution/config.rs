@@ -1,15 +1,16 @@
 //! The desired configuration of the distribution in the SDK's types, and a view of it for comparison and display.
 
 use aws_sdk_cloudfront::types::{
-    Aliases, AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, CustomErrorResponses, CustomHeaders,
-    CustomOriginConfig, DefaultCacheBehavior, DistributionConfig, FunctionAssociations, HttpVersion,
-    LambdaFunctionAssociations, Method, MinimumProtocolVersion, Origin, OriginCustomHeader, OriginProtocolPolicy,
-    OriginSslProtocols, Origins as SdkOrigins, PriceClass, S3OriginConfig, SslProtocol, SslSupportMethod,
-    ViewerCertificate, ViewerProtocolPolicy,
+    Aliases, AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, CustomHeaders, CustomOriginConfig,
+    DefaultCacheBehavior, DistributionConfig, FunctionAssociations, HttpVersion, LambdaFunctionAssociations, Method,
+    MinimumProtocolVersion, Origin, OriginCustomHeader, OriginProtocolPolicy, OriginSslProtocols,
+    Origins as SdkOrigins, PriceClass, S3OriginConfig, SslProtocol, SslSupportMethod, ViewerCertificate,
+    ViewerProtocolPolicy,
 };
 use aws_smithy_types::error::operation::BuildError;
 use serde_json::{Value, json};
 
+use super::errors;
 use crate::kinds::distributions::bucket_domain;
 use crate::stack::Stack;
 use peersync_aws::Context as _;
@@ -28,8 +29,8 @@ pub(super) const ORIGINS: FieldName = FieldName::new("origins");
 pub(super) const PAGES: FieldName = FieldName::new("pages");
 /// The cache behaviours of all other paths.
 const BEHAVIORS: FieldName = FieldName::new("behaviors");
-/// The number of custom error pages, which is 0.
-const ERROR_PAGES: FieldName = FieldName::new("error_pages");
+/// What is done with errors of the servers, by status.
+const ERRORS: FieldName = FieldName::new("errors");
 pub(super) const PRICE_CLASS: FieldName = FieldName::new("price_class");
 /// The certificate and its minimum version of TLS.
 const CERTIFICATE: FieldName = FieldName::new("certificate");
@@ -75,8 +76,7 @@ pub(super) struct Origins {
     pub(super) signal: Option<String>,
 }
 
-/// Builds the configuration, without a caller reference. It has no custom error pages, because they would replace the
-/// API's error responses too.
+/// Builds the configuration, without a caller reference.
 pub(super) fn build(stack: &Stack, origins: &Origins, origin_key: &str) -> Result<DistributionConfig, ResourceError> {
     build_unchecked(stack, origins, origin_key).context("failed to build the configuration of the distribution")
 }
@@ -108,7 +108,7 @@ fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result
         .cache_behaviors(counted(behaviors, |count, items| {
             CacheBehaviors::builder().quantity(count).set_items(items).build()
         })?)
-        .custom_error_responses(CustomErrorResponses::builder().quantity(0).build()?)
+        .custom_error_responses(errors::build()?)
         .price_class(PriceClass::from(site.price_class.as_str()))
         .viewer_certificate(certificate(site.domain.is_some(), site.certificate_arn.as_deref()))
         .http_version(HttpVersion::Http2and3)
@@ -247,7 +247,6 @@ pub(super) fn views<T: From<Value>>(config: &DistributionConfig) -> FieldMap<T> 
     let mut origins = config.origins.as_ref().map(|origins| origins.items.clone()).unwrap_or_default();
     origins.sort_by(|first, second| first.id.cmp(&second.id));
     let behaviors = config.cache_behaviors.as_ref().and_then(|all| all.items.as_deref()).unwrap_or_default();
-    let errors = config.custom_error_responses.as_ref().map_or(0, |errors| errors.quantity);
     FieldMap::new()
         .with(COMMENT, json!(config.comment))
         .with(ENABLED, json!(config.enabled))
@@ -256,7 +255,7 @@ pub(super) fn views<T: From<Value>>(config: &DistributionConfig) -> FieldMap<T> 
         .with(ORIGINS, Value::from_iter(origins.iter().map(origin_view)))
         .with(PAGES, json!(config.default_cache_behavior.as_ref().map(pages_view)))
         .with(BEHAVIORS, Value::from_iter(behaviors.iter().map(behavior_view)))
-        .with(ERROR_PAGES, json!(errors))
+        .with(ERRORS, errors::view(config.custom_error_responses.as_ref()))
         .with(PRICE_CLASS, json!(config.price_class.as_ref().map(PriceClass::as_str)))
         .with(CERTIFICATE, certificate_view(config.viewer_certificate.as_ref()))
         .with(HTTP_VERSION, json!(config.http_version.as_ref().map(|version| version.as_str().to_lowercase())))

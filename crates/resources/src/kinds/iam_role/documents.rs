@@ -29,9 +29,15 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
     let mut statements = of_programs(stack, &[function]);
     statements.push(logs(stack, &stack.function_log_group(function)));
     if function_permissions(&stack.config, function).ses {
-        statements.push(allow("Mail", &[RAW_MAIL], vec![stack.arn("ses", "identity/*")]));
+        statements.push(allow("Mail", &[RAW_MAIL], identities(stack)));
     }
     document(statements)
+}
+
+/// Returns what SES checks for a mail: the identity of its sender, and the configuration set that somebody may have made
+/// the default of that identity.
+fn identities(stack: &Stack) -> Vec<String> {
+    ["identity/*", "configuration-set/*"].map(|name| stack.arn("ses", name)).into()
 }
 
 /// Returns the policy of the signaling host: the access of its programs, downloading them, writing their logs, and Session

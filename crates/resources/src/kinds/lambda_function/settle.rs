@@ -89,20 +89,31 @@ impl Function {
         .await
     }
 
-    /// Waits until no change is in progress. A function without a status is still being created.
+    /// Waits until this run's change is done.
+    ///
+    /// # Errors
+    /// Lambda could not apply it, and continues with the settings from before.
     pub(super) async fn wait_until_settled(&self, progress: &Progress) -> Result<(), ResourceError> {
+        match self.wait_until_idle(progress).await? {
+            None => Ok(()),
+            Some(reason) => Err(ResourceError::new("Lambda failed to update the function").caused_by(reason)),
+        }
+    }
+
+    /// Waits until no change is in progress, and returns why the last one failed, if it did: the next one may fix that.
+    /// A function without a status is still being created.
+    pub(super) async fn wait_until_idle(&self, progress: &Progress) -> Result<Option<String>, ResourceError> {
         until(progress, Schedule::STATE, "the function to finish its update", || async {
             let call = self.stack.clients.lambda.get_function_configuration().function_name(&self.name);
             let function = call.send().await.context("failed to read the function")?;
             let is_pending = rule!("lambda-pending-is-busy", function.state == Some(State::Pending));
             match function.last_update_status {
                 Some(LastUpdateStatus::Failed) => {
-                    let reason = function.last_update_status_reason.unwrap_or_default();
-                    Err(ResourceError::new("Lambda failed to update the function").caused_by(reason))
+                    Ok(Some(Some(function.last_update_status_reason.unwrap_or_default())))
                 }
-                Some(LastUpdateStatus::Successful) if !is_pending => Ok(Some(())),
+                Some(LastUpdateStatus::Successful) if !is_pending => Ok(Some(None)),
                 Some(_) => Ok(None),
-                None => Ok(rule!("lambda-without-status-is-busy", None, without: Some(()))),
+                None => Ok(rule!("lambda-without-status-is-busy", None, without: Some(None))),
             }
         })
         .await

@@ -35,8 +35,16 @@ impl QuotaRetry for Progress {
 
 fn is_transient(error: &ResourceError) -> bool {
     let is_quota = error.is(&["TooManyRequestsException", "LimitExceededException", "ThrottlingException"]);
-    let is_concurrent = error.is(&["ConflictException"]) && error.mentions("concurrent");
-    rule!("api-quota-is-transient", is_quota) || rule!("api-change-while-busy", is_concurrent)
+    rule!("api-quota-is-transient", is_quota) || rule!("api-change-while-busy", is_busy(error))
+}
+
+/// Returns whether another change of the same API is in progress. The second and third text follow a change of the API
+/// itself (Terraform's provider, issue 45905).
+fn is_busy(error: &ResourceError) -> bool {
+    let mentions = |text: &&str| error.mentions(text);
+    (error.is(&["ConflictException"]) && error.mentions("concurrent"))
+        || (error.is(&["ConflictException", "BadRequestException"])
+            && ["already an update in progress", "apiStatus is UPDATING"].iter().any(mentions))
 }
 
 #[cfg(test)]
@@ -53,6 +61,9 @@ mod tests {
             "ConflictException",
             "Unable to complete operation due to concurrent modification"
         )));
+        for text in ["There is already an update in progress", "Cannot update while apiStatus is UPDATING"] {
+            assert!(is_transient(&error("BadRequestException", text)), "{text}");
+        }
         assert!(!is_transient(&error(
             "ConflictException",
             "Another resource with the same parent already has this name"
