@@ -57,10 +57,12 @@ async fn tables_are_created_one_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_is_in_progress_for_a_while() {
+async fn backup_is_refused_at_first_and_in_progress_for_a_while() {
     let (_proxy, clients) = with(Behaviour::BackupInProgress).await;
     table(&clients).await;
-    let backup = clients.dynamodb.create_backup().table_name("table").backup_name("backup").send().await.unwrap();
+    let create = async || coded!(clients.dynamodb.create_backup().table_name("table").backup_name("backup").send());
+    let (backup, refused) = until_ok(create).await;
+    assert_eq!(refused, ["ContinuousBackupsUnavailableException", "TableInUseException"]);
     let details = backup.backup_details().unwrap();
     assert_eq!(details.backup_status().as_str(), "CREATING");
     let available = async || {
