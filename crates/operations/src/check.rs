@@ -1,13 +1,14 @@
-//! Checks that what was deployed answers: the page and the API.
+//! Checks that what was deployed answers: the page, the API and, through the edge, the signaling server.
 
 use std::time::Duration;
 
-use futures::future::try_join;
+use futures::future::try_join_all;
 
 use super::DeployError;
 use super::places::{distribution, gateway_url, site_page};
 use parking_lot::Mutex;
 use peersync_aws::retry::{Schedule, until};
+use peersync_config::Ingress;
 use peersync_engine::error::innermost_cause;
 use peersync_engine::{Outputs, Progress};
 use peersync_resources::stack::Stack;
@@ -16,6 +17,8 @@ use peersync_resources::stack::Stack;
 const API_DEADLINE: Duration = Duration::from_secs(120);
 /// How long the page may take: a new distribution reaches the edge within 3 to 10 minutes.
 const EDGE_DEADLINE: Duration = Duration::from_secs(15 * 60);
+/// How long the signaling server may take: a new host has installed its programs after one to three minutes.
+const SIGNALING_DEADLINE: Duration = Duration::from_secs(10 * 60);
 /// How long an AWS emulator may take, in which everything is ready at once.
 const EMULATOR_DEADLINE: Duration = Duration::from_secs(30);
 /// How long one request may take.
@@ -29,10 +32,13 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 struct Target {
     url: String,
     deadline: Duration,
-    hint: &'static str,
+    hint: String,
+    /// Whether a refusal is an answer: the signaling server refuses whoever is no page of ours, and only the edge and the
+    /// gateway say that nobody is behind them.
+    refusal_counts: bool,
 }
 
-/// Requests the page and `/health` until both answer, and returns their URLs. What the target does not offer is not
+/// Requests the page, `/health` and `/ws` until all answer, and returns their URLs. What the target does not offer is not
 /// requested.
 ///
 /// # Errors
@@ -44,40 +50,54 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
         let error = peersync_engine::ResourceError::new("failed to prepare the check").caused_by(error);
         DeployError::Call(error.hint("skip it with `--no-check`"))
     })?;
-    let page = page(stack, outputs);
-    let api = gateway_url(stack, outputs).map(|url| Target {
-        url: format!("{url}/health"),
-        deadline: if stack.clients.endpoint_url.is_some() { EMULATOR_DEADLINE } else { API_DEADLINE },
-        hint: "check `peersync-deploy logs login` and `peersync-deploy status`",
-    });
-    let (page, api) = try_join(answers(&client, page, progress), answers(&client, api, progress)).await?;
-    Ok(page.into_iter().chain(api).collect())
+    let targets = [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten();
+    try_join_all(targets.map(|target| answers(&client, target, progress))).await
 }
 
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     if let Some(url) = site_page(stack, outputs) {
-        let hint = "check `peersync-deploy status` and the bucket in the emulator";
-        return Some(Target { url, deadline: EMULATOR_DEADLINE, hint });
+        let hint = "check `peersync-deploy status` and the bucket in the emulator".to_owned();
+        return Some(Target { url, deadline: EMULATOR_DEADLINE, hint, refusal_counts: false });
     }
     Some(Target {
         url: format!("https://{}/", distribution(outputs)?),
         deadline: EDGE_DEADLINE,
         hint: "a new distribution can take longer: open the URL again later; `peersync-deploy status` shows the \
-               distribution",
+               distribution"
+            .to_owned(),
+        refusal_counts: false,
     })
 }
 
-async fn answers(
-    client: &reqwest::Client,
-    target: Option<Target>,
-    progress: &Progress,
-) -> Result<Option<String>, DeployError> {
-    let Some(Target { url, deadline, hint }) = target else { return Ok(None) };
+fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
+    let url = format!("{}/health", gateway_url(stack, outputs)?);
+    let function =
+        stack.artifacts.routes.iter().find(|route| route.path == "/health").map_or("signup", |route| route.function);
+    let deadline = if stack.clients.endpoint_url.is_some() { EMULATOR_DEADLINE } else { API_DEADLINE };
+    let hint = format!("check `peersync-deploy logs {function}` and `peersync-deploy status`");
+    Some(Target { url, deadline, hint, refusal_counts: false })
+}
+
+/// Returns the WebSocket behind the edge. With another ingress, its domain may lead to the host only once the owner knows
+/// the host's address; in an emulator, nothing runs on a host.
+fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
+    let edge = stack.config.signaling.ingress == Ingress::Cloudfront && stack.clients.endpoint_url.is_none();
+    let domain = distribution(outputs).filter(|_| edge)?;
+    Some(Target {
+        url: format!("https://{domain}/ws"),
+        deadline: SIGNALING_DEADLINE,
+        hint: "check `peersync-deploy logs signal`, which has the installation of the host too".to_owned(),
+        refusal_counts: true,
+    })
+}
+
+async fn answers(client: &reqwest::Client, target: Target, progress: &Progress) -> Result<String, DeployError> {
+    let Target { url, deadline, hint, refusal_counts } = target;
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
     let last = Mutex::new(String::new());
     let reason = format!("{url} to answer");
     let answered = until(progress, schedule, &reason, || async {
-        match ask(client, &url).await {
+        match ask(client, &url, refusal_counts).await {
             Ok(()) => Ok(Some(())),
             Err(reason) => {
                 *last.lock() = reason;
@@ -86,15 +106,65 @@ async fn answers(
         }
     });
     match answered.await {
-        Ok(()) => Ok(Some(url)),
-        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), hint: hint.to_owned() }),
+        Ok(()) => Ok(url),
+        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), hint }),
     }
 }
 
-async fn ask(client: &reqwest::Client, url: &str) -> Result<(), String> {
+async fn ask(client: &reqwest::Client, url: &str, refusal_counts: bool) -> Result<(), String> {
     match client.get(url).send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
+        Ok(answer) if refusal_counts && answer.status().is_client_error() => Ok(()),
         Ok(answer) => Err(format!("the answer has HTTP status {}", answer.status())),
         Err(error) => Err(innermost_cause(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use peersync_engine::Silent;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Starts a server that answers with these statuses, one after the other, and returns its URL.
+    async fn server(statuses: &'static [&'static str]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/ws", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for status in statuses {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                _ = stream.read(&mut [0; 1024]).await.unwrap();
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        url
+    }
+
+    async fn outcome(statuses: &'static [&'static str], refusal_counts: bool) -> Result<String, DeployError> {
+        let url = server(statuses).await;
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let target = Target { url, deadline: Duration::from_millis(600), hint: String::new(), refusal_counts };
+        answers(&reqwest::Client::new(), target, &progress).await
+    }
+
+    #[tokio::test]
+    async fn edge_that_reaches_no_signaling_server_is_no_answer() {
+        let error = outcome(&["502 Bad Gateway", "504 Gateway Timeout"], true).await.unwrap_err();
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn refusal_by_the_signaling_server_is_an_answer() {
+        outcome(&["502 Bad Gateway", "403 Forbidden"], true).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn refusal_of_a_page_is_no_answer() {
+        outcome(&["403 Forbidden", "403 Forbidden"], false).await.unwrap_err();
     }
 }
