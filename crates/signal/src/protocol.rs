@@ -201,6 +201,9 @@ pub enum ServerMessage {
         /// Its address, for friends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         email: Option<String>,
+        /// Whether it has no account, so that its name is whatever it typed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guest: bool,
     },
     /// The room was locked or opened.
     RoomLock {
@@ -240,6 +243,9 @@ pub struct Member {
     /// The address, sent only to accepted friends and the user's own tabs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Whether the member has no account, so that the name is whatever was typed. Told to everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 /// Why a message was refused.

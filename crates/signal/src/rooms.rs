@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::RoomRecord;
 use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
-use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
+use crate::protocol::{Done, ErrorCode, Member, Refused, ServerMessage};
 use crate::relay::Relay;
 use crate::session::Session;
 
@@ -209,8 +209,8 @@ impl HubState {
     }
 
     fn knock(&self, seen_by: &Session, session: &Session, id: &str) -> ServerMessage {
-        let member = session.as_member(self.knows(seen_by, session));
-        ServerMessage::Knock { room: id.to_owned(), peer: member.peer, name: member.name, email: member.email }
+        let Member { peer, name, email, guest } = session.as_member(self.knows(seen_by, session));
+        ServerMessage::Knock { room: id.to_owned(), peer, name, email, guest }
     }
 
     /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not

@@ -67,7 +67,8 @@ impl Session {
     /// Returns the session as another one sees it. `known` is true for friends and the user's own sessions.
     pub fn as_member(&self, known: bool) -> Member {
         let email = self.who.email.as_ref().filter(|_| known).map(|email| email.to_string());
-        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email }
+        let guest = self.who.email.is_none();
+        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest }
     }
 
     /// Records that a frame was received.
