@@ -21,12 +21,15 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * @typedef {import("./signaling.js").Ticket} Ticket
  * @typedef {{
  *   link: import("./signaling.js").LinkState, late: import("./signaling.js").LinkEvents["late"], joined: { locked: boolean }, locked: boolean,
- *   peer: Peer, gone: Peer, knock: Person, knocking: null, refused: { code: string, message: string }, message: Message,
+ *   peer: Peer, gone: Peer, knock: Person, door: string, knocking: null, refused: { code: string, message: string }, message: Message,
  * }} CallEvents
- *   link: the connection to the server; late: it does not come about; refused: we were not let in; message: about something else, such as rings
+ *   link: the connection to the server; late: it does not come about; door: nobody with that id knocks any more;
+ *   refused: we were not let in; message: about something else, such as rings
  * @typedef {{
- *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate,
+ *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate, signedIn: boolean,
+ *   expects?: (person: Person) => boolean,
  * }} CallOptions
+ *   expects: whether somebody gets pictures, sound and messages without being asked about; by default everybody does
  */
 
 /** How long a connection to the server is kept for somebody who does not enter. */
@@ -70,6 +73,11 @@ export class Call extends Emitter {
   /** @returns {Peer[]} */
   get peers() {
     return [...this.members.peers];
+  }
+
+  /** Those who get what we send. @returns {Peer[]} */
+  get audience() {
+    return this.peers.filter(({ approved }) => approved);
   }
 
   /** Connects to the server, before it is certain that somebody wants to enter: nobody in the room is told. */
@@ -128,7 +136,7 @@ export class Call extends Emitter {
 
   /** @param {string} text @returns {number} the number of people it was sent to */
   chat(text) {
-    return this.peers.filter((peer) => peer.send({ type: "chat", text })).length;
+    return this.audience.filter((peer) => peer.send({ type: "chat", text })).length;
   }
 
   /** @param {Ticket} ticket */
@@ -189,16 +197,18 @@ export class Call extends Emitter {
         this.#joined(message);
         return;
       case "peer-joined":
-        this.members.add(person(message), false);
+        this.members.add(this.#person(message), false);
+        this.emit("door", message.peer);
         return;
       case "peer-left":
         this.members.left(message.peer);
+        this.emit("door", message.peer);
         return;
       case "signal":
         this.#signal(message);
         return;
       case "knock":
-        this.#knock(person(message));
+        this.#knock(this.#person(message));
         return;
       case "room-lock":
         this.#setLocked(message.locked);
@@ -211,11 +221,21 @@ export class Call extends Emitter {
     }
   }
 
+  /**
+   * Cleans a name that came from somebody else: one line, no hidden characters, never empty.
+   * @param {Member} member
+   * @returns {Person}
+   */
+  #person({ peer, name, email, guest }) {
+    const kind = email ? "friend" : guest ? "guest" : this.#options.signedIn ? "stranger" : "unknown";
+    return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", kind, number: 1, ...(email ? { email } : {}) };
+  }
+
   /** @param {import("../protocol.js").Joined} message */
   #joined(message) {
     this.inside = true;
     this.locked = message.locked;
-    this.members.list(message.peers.map(person));
+    this.members.list(message.peers.map((peer) => this.#person(peer)));
     // Nobody was there.
     this.#takeAhead()?.pc.close();
     this.emit("joined", { locked: this.locked });
@@ -234,7 +254,7 @@ export class Call extends Emitter {
     // Our own knock was forwarded.
     if (who.id === this.link.peer) this.emit("knocking", null);
     // Somebody we are already connected to lost the server and came back: let them in.
-    else if (this.peers.some((peer) => peer.person.id === who.id)) this.admit(who.id, true);
+    else if (this.members.owner(who)) this.admit(who.id, true);
     else this.emit("knock", who);
   }
 
@@ -262,9 +282,10 @@ export class Call extends Emitter {
    * @param {boolean} initiator
    */
   #meet(who, initiator) {
-    const { media } = this.#options;
+    const { media, expects } = this.#options;
+    const person = { ...who, number: unusedNumber(who, this.peers) };
     const peer = new Peer({
-      person: who, initiator, polite: this.link.peer < who.id, configuration: this.#configuration,
+      person, initiator, approved: expects?.(who) ?? true, polite: this.link.peer < who.id, configuration: this.#configuration,
       connection: (initiator && this.#takeAhead()) || connect(this.#configuration),
       viaServer: (signal) => peer.listed && this.link.send({ type: "signal", to: peer.person.id, ...signal }),
       track: (role) => media.track(role), state: () => media.state, best: () => bestStep(this.members.peers.size),
@@ -307,10 +328,13 @@ export class Call extends Emitter {
 }
 
 /**
- * Cleans a name that came from somebody else: one line, no hidden characters, never empty.
- * @param {Member} member
- * @returns {Person}
+ * Returns a number that tells apart people whom nothing else does: 1, or more if somebody present has it.
+ * @param {Person} who
+ * @param {Peer[]} peers
  */
-function person({ peer, name, email }) {
-  return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", ...(email ? { email } : {}) };
+function unusedNumber({ name, kind }, peers) {
+  const used = peers.map(({ person }) => person).filter((one) => one.name === name && one.kind === kind).map(({ number }) => number);
+  let number = 1;
+  while (used.includes(number)) number += 1;
+  return number;
 }

@@ -1,9 +1,9 @@
 /** A question with two answers, as a modal dialog. */
 import { button, element, uniqueId } from "../dom.js";
-import { t } from "../i18n.js";
 
 /**
- * @param {{ title: string, text: string, yes: string, no?: string, danger?: boolean }} question
+ * @param {{ title: string, text: string, yes: string, no: string, danger?: boolean, until?: AbortSignal }} question until: it is
+ *   no longer a question
  * @returns {Promise<boolean>} false also when it is closed by Escape
  */
 export function ask(question) {
@@ -14,9 +14,10 @@ export function ask(question) {
     const give = (/** @type {boolean} */ value) => () => { answer = value; dialog.close(); };
     dialog.append(element("div", { class: "row" }, [
       button(question.yes, give(true), { class: question.danger ? "danger" : "primary" }),
-      button(question.no ?? t("common.cancel"), give(false)),
+      button(question.no, give(false)),
     ]));
     dialog.addEventListener("close", () => { dialog.remove(); resolve(answer); });
+    question.until?.addEventListener("abort", give(false));
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -3,6 +3,8 @@ import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 
 const SHOWN_MS = 7000;
+/** How many messages are shown at once: the oldest give way. */
+const MOST = 5;
 
 /** @type {Map<string, HTMLElement>} */
 const regions = new Map();
@@ -39,19 +41,26 @@ export function announce(text) {
 }
 
 /**
- * @param {string} text
- * @param {{ kind?: "info" | "warn" | "bad", keep?: boolean, action?: { text: string, run: () => void } }} [how]
+ * @param {string | ((count: number) => string)} text
+ * @param {{ kind?: "info" | "warn" | "bad", keep?: boolean, action?: { text: string, run: () => void }, key?: string }} [how]
+ *   key: messages of the same one are one message, whose text is told how many they are
  * @returns {() => void} takes it away
  */
 export function toast(text, how = {}) {
   const place = region("toasts", "toasts", "status");
-  const note = element("div", { class: `toast ${how.kind ?? "info"}` }, [element("p", { text })]);
+  const notes = [...place.children].flatMap((one) => (one instanceof HTMLElement && !one.classList.contains("knock") ? [one] : []));
+  const same = how.key ? notes.find((one) => one.dataset.key === how.key) : undefined;
+  const count = Number(same?.dataset.count ?? 0) + 1;
+  const note = element("div", { class: `toast ${how.kind ?? "info"}`, data: { key: how.key ?? "", count: String(count) } }, [
+    element("p", { text: typeof text === "string" ? text : text(count) }),
+  ]);
   const remove = () => note.remove();
   if (how.action) {
     const { action } = how;
     note.append(button(action.text, () => { remove(); action.run(); }, { class: "small" }));
   }
   note.append(button(t("common.dismiss"), remove, { class: "plain round", icon: "close", iconOnly: true }));
+  (same ?? (notes.length < MOST ? undefined : notes[0]))?.remove();
   place.append(note);
   if (!how.keep) setTimeout(remove, SHOWN_MS);
   return remove;

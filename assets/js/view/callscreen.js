@@ -3,6 +3,7 @@ import { button, element, icon } from "../dom.js";
 import { duration, t } from "../i18n.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
+import { named } from "../ui/people.js";
 import { play } from "../ui/attention.js";
 import { Chat } from "./chat.js";
 import { Controls } from "./controls.js";
@@ -70,7 +71,7 @@ export class CallScreen {
     this.#ends = [
       call.on("peer", (peer) => this.#add(peer)), call.on("gone", (peer) => this.#remove(peer)),
       call.on("link", (state) => this.#showLink(state)), call.on("locked", (locked) => this.#showLocked(locked, true)),
-      call.on("joined", ({ locked }) => this.#showLocked(locked, false)), call.on("knock", (who) => knocks.show(who)),
+      call.on("joined", ({ locked }) => this.#showLocked(locked, false)),
       media.on("change", () => this.#showMedia()), media.on("lost", (kind) => this.#lost(kind)),
       startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), () => knocks.close(), this.#chat.takeDrops(),
     ];
@@ -112,7 +113,7 @@ export class CallScreen {
     });
     peer.on("weak", (weak) => { if (weak) toast(t("call.weak"), { kind: "warn" }); });
     play("joined");
-    announce(t("call.joined", { name: peer.name }));
+    announce(t("call.joined", { name: named(peer.person) }));
   }
 
   /** @param {Peer} peer */
@@ -120,8 +121,9 @@ export class CallScreen {
     this.stage.remove(peer);
     play("left");
     // Between friends the call is then over, and the page itself says so.
-    if (this.#options.link) toast(t("call.left", { name: peer.name }));
-    else announce(t("call.left", { name: peer.name }));
+    const text = t("call.left", { name: named(peer.person) });
+    if (this.#options.link) toast(text);
+    else announce(text);
   }
 
   /** @param {import("../call/signaling.js").LinkState} state */
@@ -176,14 +178,14 @@ export class CallScreen {
       media.mute(!media.muted);
     } else {
       media.muted = false;
-      this.#tellProblems(await media.open({ microphone: true, camera: false }));
+      await this.#tellProblems(await media.open({ microphone: true, camera: false }));
     }
   }
 
   async #camera() {
     const { media } = this.#options;
     if (media.track("camera")) media.closeCamera();
-    else this.#tellProblems(await media.open({ microphone: false, camera: true }));
+    else await this.#tellProblems(await media.open({ microphone: false, camera: true }));
   }
 
   async #screen() {
@@ -201,8 +203,8 @@ export class CallScreen {
   }
 
   /** @param {import("../call/media.js").Problem[]} problems */
-  #tellProblems(problems) {
-    if (problems.length > 0) toast(problemText(problems), { kind: "warn", keep: true });
+  async #tellProblems(problems) {
+    if (problems.length > 0) toast(await problemText(problems), { kind: "warn", keep: true });
   }
 
   /** @param {boolean} talking */

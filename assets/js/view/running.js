@@ -11,7 +11,7 @@ import { removeLobby } from "./lobby.js";
  *   room: string, title: string, name: string, user: import("../api.js").User | undefined, link?: string,
  *   media: import("../call/media.js").LocalMedia, fetchTicket: () => Promise<import("../api.js").Ticket>,
  *   nameOf: (email: string) => string, onEnd: (running: Running) => void,
- *   onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
+ *   expects?: import("../call/call.js").CallOptions["expects"], onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
  * }} RunningOptions
  *   onLeaving: called while messages to the server can still be sent;
  *   onMessage: sees messages that are not about the room first; true if it handled the message
@@ -32,8 +32,8 @@ export class Running {
    */
   constructor(options, certificate) {
     this.#options = options;
-    const { room, media, fetchTicket } = options;
-    this.call = new Call({ room, media, fetchTicket, ...(certificate ? { certificate } : {}) });
+    const { room, media, fetchTicket, expects, user } = options;
+    this.call = new Call({ room, media, fetchTicket, signedIn: user !== undefined, ...(certificate ? { certificate } : {}), ...(expects ? { expects } : {}) });
     const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
     this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
     addEventListener("pagehide", this.#bye);
