@@ -86,7 +86,10 @@ export class FriendList {
     const online = this.#isOnline(friend);
     const call = button(t("friends.call", { name: friend.name }), () => callFriend(friend), { class: "primary round", icon: "phone", iconOnly: true });
     const more = button(t("friends.more", { name: friend.name }), () => this.#menu(friend, more), { class: "plain round", icon: "more", iconOnly: true });
-    const row = personRow({ ...friend, detail: t(online ? "friends.online" : "friends.offline") }, [call, more]);
+    const state = t(online ? "friends.online" : "friends.offline");
+    // Only the address tells apart two of the same name.
+    const twins = this.#friends.filter(({ name }) => name === friend.name).length > 1;
+    const row = personRow({ ...friend, detail: twins ? `${friend.email} · ${state}` : state }, [call, more]);
     row.dataset.email = friend.email;
     row.querySelector(".face")?.setAttribute("data-online", String(online));
     return row;
