@@ -73,7 +73,7 @@ async function answer(action, which) {
 
 /** @param {unknown} error */
 function failed(error) {
-  if (error instanceof ApiError && OVER.has(error.code)) finish(t("request.over"), errorText(error));
+  if (error instanceof ApiError && OVER.has(error.code)) finish(t("request.over"), t("request.over.more"));
   else showProblem(errorText(error));
 }
 

@@ -12,13 +12,13 @@ export function ask(question) {
     const dialog = element("dialog", { class: "dialog", attributes: { "aria-labelledby": heading.id } }, [heading, element("p", { text: question.text })]);
     let answer = false;
     const give = (/** @type {boolean} */ value) => () => { answer = value; dialog.close(); };
-    dialog.append(element("div", { class: "row" }, [
-      button(question.yes, give(true), { class: question.danger ? "danger" : "primary" }),
-      button(question.no, give(false)),
-    ]));
+    const no = button(question.no, give(false));
+    dialog.append(element("div", { class: "row" }, [button(question.yes, give(true), { class: question.danger ? "danger" : "primary" }), no]));
     dialog.addEventListener("close", () => { dialog.remove(); resolve(answer); });
     question.until?.addEventListener("abort", give(false));
     document.body.append(dialog);
     dialog.showModal();
+    // Enter or a space typed just then must not answer.
+    if (question.danger) no.focus();
   });
 }

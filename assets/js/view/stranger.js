@@ -23,7 +23,7 @@ export async function askAbout(call, peer, friend) {
   const yes = await ask({
     title: t("trouble.stranger", { name: friend.name }),
     text: t("trouble.stranger.more", { other: email ? `${peer.name} (${email})` : named(peer.person), name: friend.name, email: friend.to }),
-    yes: t("trouble.stranger.yes"), no: t(alone ? "call.leave" : "trouble.stranger.no"), until: gone.signal,
+    yes: t("trouble.stranger.yes"), no: t(alone ? "call.leave" : "trouble.stranger.no"), danger: true, until: gone.signal,
   });
   end();
   if (gone.signal.aborted) return true;

@@ -124,6 +124,13 @@ test("forty-five missed calls of one friend are one message, and of forty-five f
   await told(bob, calls((id) => `ada${id}@example.org`));
   assert.ok(await bob.page.locator(".toast").count() <= 5);
   await fits(bob);
+  // Neither is a count lost with a message that gave way, nor does it outlive its dismissal.
+  await told(bob, calls(() => "ada@example.org").slice(0, 2));
+  const many = bob.page.locator(".toast").filter({ hasText: /You missed 4\d calls/ });
+  await many.getByText("You missed 46 calls from Ada.").waitFor();
+  await many.getByRole("button", { name: "Dismiss" }).click();
+  await told(bob, calls(() => "ada@example.org").slice(0, 2));
+  assert.equal(await many.count(), 0);
   await bob.leave();
 });
 

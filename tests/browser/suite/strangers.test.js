@@ -60,6 +60,7 @@ test("a link that names somebody else asks in the name of whom the server knows"
     await ada.page.goto("about:blank");
     await ada.open(link);
     await ada.page.getByRole("heading", { name: "Nothing to answer" }).waitFor();
+    await ada.page.getByText("This friend request was answered already").waitFor();
     assert.equal(await ada.page.getByRole("button", { name: "Accept" }).count(), 0);
   }
   await ada.leave();

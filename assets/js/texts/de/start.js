@@ -42,6 +42,7 @@ export default {
   "request.from": "{name} möchte dich mit PeerSync anrufen.",
   "request.means": "Freunde können einander anrufen und sehen, wann der andere online ist. Das lässt sich jederzeit ändern.",
   "request.over": "Nichts zu beantworten",
+  "request.over.more": "Diese Anfrage wurde schon beantwortet oder zurückgezogen, oder der Link ist abgelaufen.",
   "request.broken": "Dieser Link ist unvollständig. Öffne ihn noch einmal aus der E-Mail.",
   "request.accepted": "Ihr seid jetzt befreundet",
   "request.accepted.more": "Melde dich an, um anzurufen.",

@@ -41,6 +41,7 @@ export default {
   "request.means": "Friends can ring each other and see when the other is online. You can undo this at any time.",
   "request.broken": "This link is incomplete. Open it again from the email.",
   "request.over": "Nothing to answer",
+  "request.over.more": "This friend request was answered already, or taken back, or its link has expired.",
   "request.accepted": "You are now friends",
   "request.accepted.more": "Sign in to call each other.",
   "request.rejected": "Request rejected",
