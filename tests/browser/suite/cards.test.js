@@ -4,28 +4,7 @@ import { test } from "node:test";
 import { browser, host, product } from "../support/host.js";
 import { ring } from "../support/calls.js";
 import { Person } from "../support/people.js";
-
-/** Runs in the page: keeps its WebSockets, so that a test can say what the server says. */
-function keepSockets() {
-  const own = /** @type {any} */ (window);
-  const Native = WebSocket;
-  window.WebSocket = class extends Native {
-    /** @param {string | URL} url */
-    constructor(url) {
-      super(url);
-      own.socket = this;
-    }
-  };
-}
-
-/**
- * Lets the page receive messages as if the server had sent them: more than its limits let through.
- * @param {Person} person
- * @param {unknown[]} messages
- */
-const told = (person, messages) => person.page.evaluate((all) => {
-  for (const one of all) /** @type {any} */ (window).socket.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(one) }));
-}, messages);
+import { keepSockets, told } from "../support/sockets.js";
 
 const knocks = (/** @type {Person} */ person) => person.page.getByRole("group", { name: /knocks/ });
 
