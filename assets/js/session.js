@@ -2,6 +2,8 @@
 import { api, ApiError } from "./api.js";
 
 const ASKED_KEY = "peersync.asked";
+/** What a click on one page consented to on the next: a call with somebody, with camera and microphone. */
+export const CALL_KEY = "peersync.call";
 
 /** @returns {Promise<import("./api.js").User | undefined>} undefined if nobody is signed in */
 export async function whoAmI() {

@@ -5,12 +5,11 @@
 import { Emitter } from "../emitter.js";
 import { bestStep } from "./adapt.js";
 import { connect } from "./connection.js";
-import { refreshIn } from "./ice.js";
 import { Members } from "./members.js";
 import { Peer } from "./peer.js";
+import { refreshIn, watchWaking } from "./renewal.js";
 import { SignalingLink } from "./signaling.js";
 import { readCandidate, readDescription } from "./wire.js";
-import { watchWaking } from "./waking.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
 
 /**

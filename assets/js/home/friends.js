@@ -2,13 +2,11 @@
 import { api } from "../api.js";
 import { button, byId, uniqueId } from "../dom.js";
 import { t } from "../i18n.js";
-import { goTo } from "../session.js";
+import { CALL_KEY, goTo } from "../session.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
 import { personRow } from "../ui/people.js";
 import { errorText } from "../ui/problems.js";
-
-const CALL_KEY = "peersync.call";
 
 /** @typedef {import("../api.js").Friend} Friend */
 

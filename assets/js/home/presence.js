@@ -4,7 +4,7 @@ import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { requireUser } from "../session.js";
 import { SignalingLink } from "../call/signaling.js";
-import { watchWaking } from "../call/waking.js";
+import { watchWaking } from "../call/renewal.js";
 import { Rings } from "../ui/rings.js";
 
 /** @type {Record<import("../call/signaling.js").LinkState, import("../i18n.js").TextKey>} */

@@ -2,12 +2,11 @@
 import { api, ApiError } from "../api.js";
 import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
-import { requireUser } from "../session.js";
+import { CALL_KEY, requireUser } from "../session.js";
 import { LocalMedia } from "../call/media.js";
 import { cleanLine, LONGEST_NAME, sameAddress } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
-import { CALL_KEY } from "../ui/rings.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 import { problemText } from "../view/devices.js";
 

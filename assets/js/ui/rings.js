@@ -1,14 +1,13 @@
 /** Incoming calls: a dialog with sound, on every connected page. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
-import { goTo } from "../session.js";
+import { CALL_KEY, goTo } from "../session.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
 import { attract, loop, notify } from "./attention.js";
 import { Callers } from "./callers.js";
 import { toast } from "./notices.js";
 import { face } from "./people.js";
 
-export const CALL_KEY = "peersync.call";
 /** The server ends a ring; this limit applies if the server went away meanwhile. */
 const LONGEST_RING_MS = 60_000;
 

@@ -1,4 +1,4 @@
-/** People who knock at the locked room: anybody inside may let them in. */
+/** People who knock at the locked room: anybody inside may let them in. Loaded when the first one does. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { Callers } from "../ui/callers.js";
@@ -19,19 +19,20 @@ export class Knocks {
   /** @param {import("../call/call.js").Call} call */
   constructor(call) {
     this.#call = call;
-    call.on("knock", (who) => this.#knock(who));
-    call.on("door", (id) => { this.#callers.end(id); });
-    // The server now tells who still knocks.
-    call.on("joined", () => this.#callers.clear());
   }
 
   /** Removes all cards. */
-  close() {
+  clear() {
     this.#callers.clear();
   }
 
+  /** @param {string} id of somebody who does not knock any more */
+  left(id) {
+    this.#callers.end(id);
+  }
+
   /** @param {Person} who */
-  #knock(who) {
+  knock(who) {
     // Nothing tells apart two guests of the same name: they share a card, which says how many they are.
     const key = who.email ?? `${who.kind} ${who.name}`;
     this.#people.set(key, who);

@@ -2,7 +2,6 @@
 import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
-import { Rings } from "../ui/rings.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
 
@@ -22,6 +21,8 @@ export class Running {
   /** @type {CallScreen | undefined} */
   screen;
   #options;
+  /** Incoming calls, once there is one. @type {Promise<import("../ui/rings.js").Rings> | undefined} */
+  #rings;
   /** @type {(() => void) | undefined} */
   #awake;
   #bye = () => this.#goodbye();
@@ -34,8 +35,7 @@ export class Running {
     this.#options = options;
     const { room, media, fetchTicket, expects, user } = options;
     this.call = new Call({ room, media, fetchTicket, signedIn: user !== undefined, ...(certificate ? { certificate } : {}), ...(expects ? { expects } : {}) });
-    const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
-    this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
+    this.call.on("message", (message) => { if (!options.onMessage?.(message)) void this.#ring(message); });
     addEventListener("pagehide", this.#bye);
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
@@ -46,6 +46,18 @@ export class Running {
    */
   static async prepare(options) {
     return new Running(options, options.user ? await ownCertificate(options.user.email) : undefined);
+  }
+
+  /** @param {import("../call/signaling.js").Message} message that may be about a ring */
+  async #ring(message) {
+    const { user, nameOf } = this.#options;
+    if (user && message.type === "rung") this.#rings ??= import("../ui/rings.js").then(({ Rings }) => new Rings(this.call.link, nameOf, { inCall: true }));
+    try {
+      (await this.#rings)?.receive(message);
+    } catch (error) {
+      console.debug("rings:", error);
+      this.#rings = undefined;
+    }
   }
 
   /** Shows the call screen, once. */
