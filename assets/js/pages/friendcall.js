@@ -130,7 +130,7 @@ async function call(user, friend, media) {
   if (friend.room) screen.stage.setEmpty(t("call.connecting", { name: friend.name }), "", []);
   else outgoing = new Outgoing(running, { email: friend.to, name: friend.name, room }, finish);
   running.call.on("gone", () => { if (running.call.peers.length === 0) running.end(); });
-  running.call.on("refused", ({ code }) => finish(code === "room_full" ? t("room.full") : t("ring.unavailable")));
+  running.call.on("refused", ({ code }) => finish(t(code === "room_full" ? "room.full" : code === "room_not_found" ? "room.gone" : "ring.unavailable")));
   tellLateness(running.call, (text) => screen.stage.note(text));
   running.call.on("joined", () => screen.stage.note(""));
   running.call.start();

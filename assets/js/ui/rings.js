@@ -48,6 +48,9 @@ export class Rings {
       case "rejected":
         this.#close(message.room, false);
         return true;
+      case "error":
+        if (message.about === "accept" && message.code !== "ring_over") toast(t("ring.unavailable"), { kind: "warn" });
+        return false;
       default:
         return false;
     }

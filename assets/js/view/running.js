@@ -2,6 +2,7 @@
 import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
+import { signIn } from "../session.js";
 import { Rings } from "../ui/rings.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
@@ -36,6 +37,7 @@ export class Running {
     this.call = new Call({ room, media, fetchTicket, ...(certificate ? { certificate } : {}) });
     const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
     this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
+    this.call.on("refused", ({ code }) => { if (code === "signed_out") signIn(true); });
     addEventListener("pagehide", this.#bye);
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
