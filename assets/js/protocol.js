@@ -4,8 +4,9 @@
  *
  * The server's messages carry a `seq` that grows by one within a session, except `welcome`, `draining`, `pong` and
  * errors before `welcome`, which belong to one connection. Close codes: 1009 message larger than 64 KiB, 1012 the
- * server restarts, 4000 no hello in time, 4001 ticket refused, 4002 session resumed on another connection, 4003
- * nothing received for 30 s, 4004 too many sessions, 4008 reader too slow, 4029 far too many messages.
+ * server restarts, 1013 its database does not answer, 4000 no hello in time, 4001 ticket refused, 4002 session resumed on
+ * another connection, 4003 nothing received for 30 s, 4004 too many sessions, 4005 signed out, 4008 reader too
+ * slow, 4029 far too many messages.
  */
 
 /**
@@ -58,7 +59,7 @@
  *
  * @typedef {"bad_message" | "hello_expected" | "ticket_invalid" | "ticket_expired" | "ticket_used" | "too_large"
  *   | "rate_limited" | "too_slow" | "too_many" | "forbidden" | "room_not_found" | "room_full" | "not_in_room"
- *   | "no_such_peer" | "not_admitted" | "not_friends" | "ring_over" | "directory_unavailable"} ErrorCode
+ *   | "no_such_peer" | "not_admitted" | "not_friends" | "ring_over" | "directory_unavailable" | "signed_out"} ErrorCode
  */
 
 export {};

@@ -35,6 +35,10 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
 const IDLE_MS = 60_000;
 /** Errors of the server after which we stay outside. @type {Set<string>} */
 const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
+/** Refusals that end a running call: the room, or being signed in, is over for everybody. @type {Set<string>} */
+const OVER = new Set(["room_not_found", "signed_out"]);
+/** How long we wait before we ask again, if the server's database does not answer. */
+const AGAIN_MS = 3000;
 
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
@@ -265,15 +269,18 @@ export class Call extends Emitter {
 
   /** @param {import("../protocol.js").Refusal} message */
   #error(message) {
-    const entering = message.about === "join" || message.code === "not_admitted";
-    if (entering && NOT_IN.has(message.code)) this.#refused(message);
+    const { about, code } = message;
+    if (about === "join" && code === "directory_unavailable") {
+      setTimeout(() => this.link.send({ type: "join", room: this.room }), AGAIN_MS);
+      this.emit("late", { stage: "directory", error: undefined });
+    } else if ((about ?? "join") === "join" && NOT_IN.has(code)) this.#refused(message);
     else this.emit("message", message);
   }
 
   /** @param {{ code: string, message: string }} refusal */
   #refused(refusal) {
-    // A running call does not end because the server refuses us.
-    if (!this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
+    // Otherwise a running call does not end because the server refuses us.
+    if (OVER.has(refusal.code) || !this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
   }
 
   /**

@@ -134,7 +134,7 @@ async function call(user, friend, media) {
   running.call.on("peer", async (peer) => {
     if (!peer.approved && !(await (await import("../view/stranger.js")).askAbout(running.call, peer, friend))) running.end();
   });
-  running.call.on("refused", ({ code }) => finish(code === "room_full" ? t("room.full") : t("ring.unavailable")));
+  running.call.on("refused", ({ code }) => finish(t(code === "room_full" ? "room.full" : code === "room_not_found" ? "room.gone" : "ring.unavailable")));
   tellLateness(running.call, (text) => screen.stage.note(text));
   running.call.on("joined", () => screen.stage.note(""));
   running.call.start();

@@ -53,6 +53,9 @@ export class Rings {
       case "rejected":
         this.#refuse(this.#callers.end(message.room));
         return true;
+      case "error":
+        if (message.about === "accept" && message.code !== "ring_over") toast(t("ring.unavailable"), { kind: "warn" });
+        return false;
       default:
         return false;
     }

@@ -115,12 +115,12 @@ export class Lobby {
 export function tellLateness(call, show) {
   call.on("late", async ({ stage, error }) => {
     if (call.inside) return;
-    let text = error ? errorText(error) : t("error.offline");
-    if (stage !== "ticket") {
+    let text = error ? errorText(error) : t(stage === "directory" ? "error.unavailable" : "error.offline");
+    if (stage === "socket" || stage === "hello") {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
     }
-    if (call.link.state !== "open" && !call.inside) show(text);
+    if (!call.inside && (stage === "directory" || call.link.state !== "open")) show(text);
   });
 }
 

@@ -2,6 +2,7 @@
 import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
+import { signIn } from "../session.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
 
@@ -36,6 +37,7 @@ export class Running {
     const { room, media, fetchTicket, expects, user } = options;
     this.call = new Call({ room, media, fetchTicket, signedIn: user !== undefined, ...(certificate ? { certificate } : {}), ...(expects ? { expects } : {}) });
     this.call.on("message", (message) => { if (!options.onMessage?.(message)) void this.#ring(message); });
+    this.call.on("refused", ({ code }) => { if (code === "signed_out") signIn(true); });
     addEventListener("pagehide", this.#bye);
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }

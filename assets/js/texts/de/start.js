@@ -26,6 +26,7 @@ export default {
   "signup.have": "Schon ein Konto?",
   "login.title": "Willkommen zurück",
   "login.lead": "Du bekommst einen Link und einen Code per E-Mail. Kein Passwort zum Vergessen.",
+  "login.out": "Du wurdest abgemeldet. Melde dich wieder an, um fortzufahren.",
   "login.send": "Link zuschicken",
   "login.new": "Neu hier?",
   "login.confirm": "Noch ein Klick",

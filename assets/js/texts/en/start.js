@@ -24,6 +24,7 @@ export default {
   "signup.have": "Already have an account?",
   "login.title": "Welcome back",
   "login.lead": "We email you a link and a code. No password to forget.",
+  "login.out": "You were signed out. Sign in again to go on.",
   "login.send": "Email me a link",
   "login.new": "New here?",
   "login.confirm": "One more step",

@@ -94,7 +94,9 @@ fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
     let actions: Vec<String> = access.actions.iter().map(|action| format!("dynamodb:{action}")).collect();
     let arn = table_arn(stack, access.table);
     if let Some(keys) = access.keys {
-        let mut statement = allow(&format!("{}Keys", access.table), &actions, vec![arn]);
+        // A policy's statements have different ids, which consist of letters and digits.
+        let prefix: String = keys.chars().filter(char::is_ascii_alphanumeric).collect();
+        let mut statement = allow(&format!("{}Keys{prefix}", access.table), &actions, vec![arn]);
         // "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide.
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{keys}*")] } });
         if let Some(statement) = statement.as_object_mut() {
@@ -172,7 +174,7 @@ mod tests {
         let counting = writing(&with);
         assert_eq!(counting.len(), 1);
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["relay-usage#*"] } });
-        assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeys"), &leading));
+        assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeysrelayusage"), &leading));
         assert!(with.to_string().contains("/programs/relay.gz") && with.to_string().contains("/turn-secret-previous"));
         assert!(!without.to_string().contains("relay") && !without.to_string().contains("turn-secret"));
     }
