@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
-use peersync_server::settings::{Settings, Tables};
+use peersync_server::settings::{Entrance, Settings, Tables};
 use peersync_server::store::Store;
 use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use peersync_signal::{Limits, Parts, Server, bind, serve};
@@ -121,14 +121,16 @@ impl World {
     }
 
     pub async fn with_secrets(database: Database, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
-        let mut settings = Settings::from_variables(|name| match name {
-            "PEERSYNC_STACK" => Some(STACK.into()),
-            "SITE_URL" => Some(ORIGIN.into()),
-            "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
-            _ => None,
-        })
-        .unwrap();
-        settings.room_capacity = capacity;
+        Self::with_settings(database, limits, Settings { room_capacity: capacity, ..settings() }, secrets)
+    }
+
+    /// A server behind something that tells it the addresses of clients.
+    pub async fn behind(entrance: Entrance, limits: Limits) -> Self {
+        let settings = Settings { entrance, ..settings() };
+        Self::with_settings(Database::start().await, limits, settings, Arc::new(LiveSecrets::fixed(secrets())))
+    }
+
+    fn with_settings(database: Database, limits: Limits, settings: Settings, secrets: Arc<LiveSecrets>) -> Self {
         let keys = keys();
         let server = Server::new(Parts {
             secrets,
@@ -168,6 +170,16 @@ impl World {
         client.join(room).await;
         client
     }
+}
+
+fn settings() -> Settings {
+    Settings::from_variables(|name| match name {
+        "PEERSYNC_STACK" => Some(STACK.into()),
+        "SITE_URL" => Some(ORIGIN.into()),
+        "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
+        _ => None,
+    })
+    .unwrap()
 }
 
 /// The secrets as they are at the start of a test.
