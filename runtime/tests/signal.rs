@@ -228,7 +228,7 @@ async fn changed_parameters_reach_the_running_process() {
     let ssm = serve_parameters(Arc::clone(&parameters)).await;
     let file = std::env::temp_dir().join(format!("peersync-signal-{}.env", std::process::id()));
     let mut command = command(&ssm, &ssm);
-    command.env("TUNNEL_FILE", &file).env("PROXY_KEY", EDGE_KEY);
+    command.env("TUNNEL_FILE", &file).env("ENTRANCE", "tunnel");
     let (child, address, log) = start(command).await;
     let until_written = async |token: &str| {
         let line = format!("TUNNEL_TOKEN=\"{token}\"\n");

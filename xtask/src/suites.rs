@@ -152,6 +152,7 @@ fn tool(name: &str) -> Option<Tool> {
         "redis" => Some(Tool::Redis),
         "coturn" => Some(Tool::Coturn),
         "objdump" => Some(Tool::Objdump),
+        "pebble" => Some(Tool::Pebble),
         _ => None,
     }
 }
@@ -174,6 +175,7 @@ pub fn environment(command: &mut Command) {
     if std::env::var_os("PEERSYNC_PYTHON").is_none() && python.exists() {
         command.env("PEERSYNC_PYTHON", python);
     }
+    command.env("PEBBLE", tools::pebble_program());
     if let Some(chromium) = tools::chromium() {
         command.env("CHROMIUM", chromium);
     }

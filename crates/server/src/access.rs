@@ -55,6 +55,13 @@ pub const RELAY_USAGE: &str = "relay-usage#";
 const RELAY: &[TableAccess] =
     &[TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
 
+/// The parameter with the account at the authority that issues the host's certificate, without the stack's prefix.
+pub const ACME_ACCOUNT: &str = "acme-account";
+/// The parameter with the host's certificate and its key, without the stack's prefix.
+pub const ACME_CERTIFICATE: &str = "acme-certificate";
+/// The value of both while the host has kept nothing: a parameter cannot be empty.
+pub const NOTHING_KEPT: &str = "none";
+
 /// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`), of the signaling server
 /// (`signal`) or of the relay (`relay`); empty for any other name.
 pub fn tables(program: &str) -> &'static [TableAccess] {

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use peersync_server::client_address::{FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
 use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::shared::{Parts, Shared};
 use crate::{admission, connection, withdrawals};
 
 /// Headers that only a proxy sets: a request with one of them did not originate on this machine.
-const FORWARDED: [&str; 4] = [FORWARDED_FOR, "cf-connecting-ip", VIEWER_ADDRESS, ORIGIN_KEY];
+const FORWARDED: [&str; 4] = [FORWARDED_FOR, CONNECTING_IP, VIEWER_ADDRESS, ORIGIN_KEY];
 
 /// The signaling server; clones are the same one.
 #[derive(Clone, Debug)]

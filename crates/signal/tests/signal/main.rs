@@ -13,6 +13,7 @@ mod client;
 mod directory;
 mod drain;
 mod entrance;
+mod entrances;
 mod model;
 mod pressure;
 mod resume;

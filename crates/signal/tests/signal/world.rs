@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
-use peersync_server::settings::{Settings, Tables};
+use peersync_server::settings::{Entrance, Settings, Tables};
 use peersync_server::store::Store;
 use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use peersync_signal::{Limits, Parts, Server, bind, serve};
@@ -157,22 +157,23 @@ impl World {
 
     /// A second server with the same database.
     pub async fn beside(other: &Self, limits: Limits) -> Self {
-        Self::of(Arc::clone(&other.database), limits, 4, Arc::new(LiveSecrets::fixed(secrets()))).await
+        let secrets = Arc::new(LiveSecrets::fixed(secrets()));
+        Self::with_settings(Arc::clone(&other.database), limits, settings(), secrets)
     }
 
     pub async fn with_secrets(database: Database, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
-        Self::of(Arc::new(database), limits, capacity, secrets).await
+        let settings = Settings { room_capacity: capacity, ..settings() };
+        Self::with_settings(Arc::new(database), limits, settings, secrets)
     }
 
-    async fn of(database: Arc<Database>, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
-        let mut settings = Settings::from_variables(|name| match name {
-            "PEERSYNC_STACK" => Some(STACK.into()),
-            "SITE_URL" => Some(ORIGIN.into()),
-            "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
-            _ => None,
-        })
-        .unwrap();
-        settings.room_capacity = capacity;
+    /// A server behind something that tells it the addresses of clients.
+    pub async fn behind(entrance: Entrance, limits: Limits) -> Self {
+        let settings = Settings { entrance, ..settings() };
+        let database = Arc::new(Database::start().await);
+        Self::with_settings(database, limits, settings, Arc::new(LiveSecrets::fixed(secrets())))
+    }
+
+    fn with_settings(database: Arc<Database>, limits: Limits, settings: Settings, secrets: Arc<LiveSecrets>) -> Self {
         let keys = keys();
         let server = Server::new(Parts {
             secrets,
@@ -218,6 +219,16 @@ impl World {
         client.join(room).await;
         client
     }
+}
+
+fn settings() -> Settings {
+    Settings::from_variables(|name| match name {
+        "PEERSYNC_STACK" => Some(STACK.into()),
+        "SITE_URL" => Some(ORIGIN.into()),
+        "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
+        _ => None,
+    })
+    .unwrap()
 }
 
 /// The secrets as they are at the start of a test.
