@@ -10,8 +10,8 @@ region=$1 bucket=$2 ingress=$3 signal_sha256=$4 relay_sha256=${5:-}
 caddy_version=2.10.2
 caddy_sha512=747df7ee74de188485157a383633a1a963fd9233b71fbb4a69ddcbcc589ce4e2cc82dacf5dbbe136cb51d17e14c59daeb5d9bc92487610b0f3b93680b2646546
 # The tunnel for ingress "cloudflare".
-cloudflared_version=2025.6.0
-cloudflared_sha256=173276e3370f366493fb818ebe33cca23a9601d721ca3c03085b3f838eaf3ca9
+cloudflared_version=2026.10.0
+cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db
 
 say() {
   echo "peersync: $*"
