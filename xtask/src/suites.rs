@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{At as _, Error};
 use crate::tidy;
 use crate::tools::{self, Tool};
+use crate::versions;
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
 /// The number of end-to-end tests that run at a time, unless their module has its own. They mostly wait.
@@ -52,6 +53,7 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         programs("fmt", "the Rust code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
         check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
         check("paths", "no file contains a path of one machine", &[], checks::machine_paths),
+        check("versions", "no advisory warns of a locked or pinned version", &[], versions::findings),
         programs("shell", "shell scripts pass shellcheck", &[Shellcheck], checks::shellcheck),
         programs("licences", "licences, sources and duplicates of dependencies match deny.toml", &[Python], || {
             vec![deny(&["licenses", "bans", "sources"])]

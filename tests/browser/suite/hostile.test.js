@@ -33,6 +33,21 @@ for (const name of [MARKUP, TURNED]) {
   });
 }
 
+test("a member with markup for a name, in the requests, the search and a link", async () => {
+  const gus = await Person.arrive(product, browser, MARKUP);
+  await gus.post("/send-friend-request", { toEmail: host.email });
+  await host.page.goto(`${product.url}/home.html`);
+  await host.page.getByText(MARKUP).first().waitFor();
+  await unharmed();
+  await host.page.getByRole("searchbox", { name: "Find people" }).fill(gus.email);
+  await host.page.getByText(gus.email).first().waitFor();
+  await unharmed();
+  await host.page.goto(`${product.url}/friendre1.html#from=${encodeURIComponent(gus.email)}&name=${encodeURIComponent(MARKUP)}`);
+  await host.page.getByRole("button", { name: "Accept" }).first().waitFor();
+  await unharmed();
+  await gus.leave();
+});
+
 test("chat lines: markup, direction overrides, 10,000 characters, and invalid messages", async () => {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });

@@ -7,8 +7,8 @@ set -euo pipefail
 region=$1 bucket=$2 ingress=$3 signal_sha256=$4 relay_sha256=${5:-}
 
 # The tunnel for ingress "cloudflare".
-cloudflared_version=2025.6.0
-cloudflared_sha256=173276e3370f366493fb818ebe33cca23a9601d721ca3c03085b3f838eaf3ca9
+cloudflared_version=2026.10.0
+cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db
 
 say() {
   echo "peersync: $*"
