@@ -120,6 +120,8 @@ export const api = {
   requestFriend: (whom) => call("POST", "/send-friend-request", whom),
   /** @param {{ action: "accept" | "reject", fromEmail?: string, token?: string }} answer */
   respond: (answer) => call("POST", "/respond-friend-request", answer),
+  /** @param {string} token of a mailed link @returns {Promise<{ email: string, name: string }>} who asks */
+  look: (token) => call("POST", "/look-friend-request", { token }),
   /** @returns {Promise<Friend[]>} */
   friends: async () => (await call("GET", "/friends")).friends,
   /** @returns {Promise<Friend[]>} */

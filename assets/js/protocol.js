@@ -4,8 +4,9 @@
  *
  * The server's messages carry a `seq` that grows by one within a session, except `welcome`, `draining`, `pong` and
  * errors before `welcome`, which belong to one connection. Close codes: 1009 message larger than 64 KiB, 1012 the
- * server restarts, 4000 no hello in time, 4001 ticket refused, 4002 session resumed on another connection, 4003
- * nothing received for 30 s, 4004 too many sessions, 4008 reader too slow, 4029 far too many messages.
+ * server restarts, 1013 its database does not answer, 4000 no hello in time, 4001 ticket refused, 4002 session resumed on
+ * another connection, 4003 nothing received for 30 s, 4004 too many sessions, 4005 signed out, 4008 reader too
+ * slow, 4029 far too many messages.
  */
 
 /**
@@ -32,10 +33,10 @@
 /**
  * Messages to the browser.
  *
- * @typedef {{ peer: string, name: string, email?: string }} Member the address is told to friends only
+ * @typedef {{ peer: string, name: string, email?: string, guest?: boolean }} Member the address is told to friends only; guest: no account, so the name is whatever they typed
  * @typedef {{ type: "welcome", peer: string, resume: string, heartbeat_s: number, resumed: boolean }} Welcome
  * @typedef {{ type: "joined", room: string, peers: Member[], locked: boolean }} Joined
- * @typedef {{ type: "peer-joined", peer: string, name: string, email?: string }} PeerJoined
+ * @typedef {{ type: "peer-joined", peer: string, name: string, email?: string, guest?: boolean }} PeerJoined
  * @typedef {{ type: "peer-left", peer: string }} PeerLeft left the room, or stopped knocking
  * @typedef {{ type: "signal", from: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} Signal
  * @typedef {{ type: "ringing", to: string, room: string, online: boolean }} Ringing
@@ -44,7 +45,7 @@
  * @typedef {{ type: "rejected", room: string, from?: string, peer?: string }} Rejected
  * @typedef {{ type: "missed", room: string, from?: string, to?: string }} Missed
  * @typedef {{ type: "presence", email: string, online: boolean }} Presence
- * @typedef {{ type: "knock", room: string, peer: string, name: string, email?: string }} Knock with our own `peer`: our knock was passed on
+ * @typedef {{ type: "knock", room: string, peer: string, name: string, email?: string, guest?: boolean }} Knock with our own `peer`: our knock was passed on
  * @typedef {{ type: "room-lock", room: string, locked: boolean, by: string }} RoomLock
  * @typedef {{ type: "draining", retry_ms: number }} Draining
  * @typedef {{ type: "error", code: ErrorCode, message: string, about?: string }} Refusal
@@ -58,7 +59,7 @@
  *
  * @typedef {"bad_message" | "hello_expected" | "ticket_invalid" | "ticket_expired" | "ticket_used" | "too_large"
  *   | "rate_limited" | "too_slow" | "too_many" | "forbidden" | "room_not_found" | "room_full" | "not_in_room"
- *   | "no_such_peer" | "not_admitted" | "not_friends" | "ring_over" | "directory_unavailable"} ErrorCode
+ *   | "no_such_peer" | "not_admitted" | "not_friends" | "ring_over" | "directory_unavailable" | "signed_out"} ErrorCode
  */
 
 export {};

@@ -51,6 +51,25 @@ export function safeFileName(value) {
 }
 
 /**
+ * Returns whether two email addresses are one. Case does not matter, nor whether a domain is written in Unicode.
+ * @param {string} one
+ * @param {string} other
+ */
+export function sameAddress(one, other) {
+  return canonical(one) === canonical(other);
+}
+
+/** @param {string} address */
+function canonical(address) {
+  const domain = address.lastIndexOf("@") + 1;
+  try {
+    return address.slice(0, domain).toLowerCase() + new URL(`http://${address.slice(domain)}`).hostname;
+  } catch {
+    return address.toLowerCase();
+  }
+}
+
+/**
  * @param {number} bytes
  * @returns {string} such as "3.2 MB" or "5 bytes", in the reader's number format
  */

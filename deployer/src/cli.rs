@@ -254,6 +254,9 @@ pub struct LocalArgs {
     /// Ports of the relay: all accept TCP, the first one UDP too. If omitted: 3478, or a free one if that is taken.
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     pub relay_port: Vec<u16>,
+    /// Open the mailbox only with the URL that is printed, for tunnels that are not HTTP, such as `ssh -R`.
+    #[arg(long)]
+    pub private_mail: bool,
     /// Discard all data on exit.
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,

@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
 use futures::{SinkExt as _, StreamExt as _, stream};
@@ -42,9 +43,18 @@ async fn parameter_store() -> String {
     serve_parameters(Arc::new(Mutex::new(BTreeMap::from([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)])))).await
 }
 
-/// A Parameter Store with these parameters, all of them written now.
+/// A Parameter Store with these parameters, all of them written now. It is also a database in which every room exists.
 async fn serve_parameters(parameters: Parameters) -> String {
-    let answer = move |body: String| async move {
+    let answer = move |headers: HeaderMap, body: String| async move {
+        match headers["x-amz-target"].to_str().unwrap() {
+            "DynamoDB_20120810.GetItem" => {
+                let room = json!({ "name": { "S": "r" }, "owner": { "S": "ada@example.org" },
+                    "createdAt": { "N": "0" }, "expiresAt": { "N": "9999999999" } });
+                return Json(json!({ "Item": room }));
+            }
+            "DynamoDB_20120810.BatchGetItem" => return Json(json!({ "Responses": {} })),
+            _ => {}
+        }
         let request: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(request["WithDecryption"], true);
         let parameters = parameters.lock().unwrap().clone();
@@ -116,7 +126,14 @@ async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) ->
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut socket, _) = client_async(request, stream).await.unwrap();
     let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());
-    let bearer = Bearer { subject, name: "Somebody".into(), guest: true, room: Some(room.into()) };
+    let bearer = Bearer {
+        subject,
+        name: "Somebody".into(),
+        guest: true,
+        generation: None,
+        session: None,
+        room: Some(room.into()),
+    };
     let ticket = keys.issue(bearer, now()).unwrap();
     socket.send(Message::text(json!({ "type": "hello", "ticket": ticket }).to_string())).await.unwrap();
     assert_eq!(next(&mut socket).await, Came::Message("welcome".into()));
@@ -149,7 +166,6 @@ async fn next(socket: &mut WebSocketStream<TcpStream>) -> Came {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
     let ssm = parameter_store().await;
-    // Guests in the room of their ticket need no database.
     let (mut child, address, log) = start(command(&ssm, &ssm)).await;
     let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
     let clients: Vec<_> = stream::iter(0..CLIENTS)
@@ -212,7 +228,7 @@ async fn changed_parameters_reach_the_running_process() {
     let ssm = serve_parameters(Arc::clone(&parameters)).await;
     let file = std::env::temp_dir().join(format!("peersync-signal-{}.env", std::process::id()));
     let mut command = command(&ssm, &ssm);
-    command.env("TUNNEL_FILE", &file).env("PROXY_KEY", EDGE_KEY);
+    command.env("TUNNEL_FILE", &file).env("ENTRANCE", "tunnel");
     let (child, address, log) = start(command).await;
     let until_written = async |token: &str| {
         let line = format!("TUNNEL_TOKEN=\"{token}\"\n");

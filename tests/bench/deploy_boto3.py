@@ -27,6 +27,7 @@ ROUTES = [
     ("DELETE", "me", "login"),
     ("GET", "users", "friends"),
     ("POST", "send-friend-request", "friends"),
+    ("POST", "look-friend-request", "friends"),
     ("POST", "respond-friend-request", "friends"),
     ("GET", "friends", "friends"),
     ("GET", "friend-requests", "friends"),

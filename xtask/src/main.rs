@@ -1,5 +1,5 @@
-//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `dist`, `bench`, `trim-sdk` and
-//! `try`.
+//! Developer commands: `cargo xtask test`, `tidy`, `new-resource`, `new-route`, `rules`, `versions`, `dist`, `bench`,
+//! `trim-sdk` and `try`.
 
 mod bench;
 mod dist;
@@ -15,6 +15,7 @@ mod tools;
 mod totals;
 mod trim_sdk;
 mod try_it;
+mod versions;
 mod workspace;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     NewRoute(skeleton::NewRoute),
     /// Switch off the deployer's rules of waiting and order one by one, and check that a test fails without each.
     Rules(rules::Options),
+    /// Check that no advisory warns of a version in Cargo.lock or of a program that a host fetches.
+    Versions(versions::Options),
     /// Build the release: the deployer with the server programs for Amazon Linux 2023 inside.
     Dist,
     /// Run a benchmark and print its numbers.
@@ -92,6 +95,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::NewResource(new) => new.run().map(|()| ExitCode::SUCCESS),
         Command::NewRoute(new) => new.run().map(|()| ExitCode::SUCCESS),
         Command::Rules(options) => rules::run(&options),
+        Command::Versions(options) => versions::run(&options),
         Command::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Command::Bench { what, arguments } => bench::run(what, &arguments),
         Command::TrimSdk => trim_sdk::run().map(|()| ExitCode::SUCCESS),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{At as _, Error};
 use crate::tidy;
 use crate::tools::{self, Tool};
+use crate::versions;
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
 /// The number of end-to-end tests that run at a time, unless their module has its own. They mostly wait.
@@ -52,6 +53,7 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         programs("fmt", "the Rust code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
         check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
         check("paths", "no file contains a path of one machine", &[], checks::machine_paths),
+        check("versions", "no advisory warns of a locked or pinned version", &[], versions::findings),
         programs("shell", "shell scripts pass shellcheck", &[Shellcheck], checks::shellcheck),
         programs("licences", "licences, sources and duplicates of dependencies match deny.toml", &[Python], || {
             vec![deny(&["licenses", "bans", "sources"])]
@@ -152,6 +154,7 @@ fn tool(name: &str) -> Option<Tool> {
         "redis" => Some(Tool::Redis),
         "coturn" => Some(Tool::Coturn),
         "objdump" => Some(Tool::Objdump),
+        "pebble" => Some(Tool::Pebble),
         _ => None,
     }
 }
@@ -174,6 +177,7 @@ pub fn environment(command: &mut Command) {
     if std::env::var_os("PEERSYNC_PYTHON").is_none() && python.exists() {
         command.env("PEERSYNC_PYTHON", python);
     }
+    command.env("PEBBLE", tools::pebble_program());
     if let Some(chromium) = tools::chromium() {
         command.env("CHROMIUM", chromium);
     }

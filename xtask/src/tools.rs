@@ -12,6 +12,9 @@ use crate::workspace::{ci, on_path, root, target};
 /// The version of cargo-machete that is installed if the machine has none.
 const MACHETE: &str = "0.9.2";
 
+/// The version of Pebble that is installed if the machine has none.
+const PEBBLE: &str = "2.10.3";
+
 /// A tool that a suite needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -39,6 +42,8 @@ pub enum Tool {
     Coturn,
     /// cargo-machete.
     Machete,
+    /// Pebble, the certificate authority for tests of Let's Encrypt.
+    Pebble,
 }
 
 impl Tool {
@@ -65,6 +70,7 @@ impl Tool {
             Self::Redis => debian(&["redis-server"], "redis-server", "redis-server"),
             Self::Coturn => debian(&["turnserver", "turnutils_uclient"], "coturn", "coturn"),
             Self::Machete => machete(),
+            Self::Pebble => pebble(),
         }
     }
 }
@@ -216,4 +222,25 @@ fn machete() -> Result<(), Error> {
     command.args(["install", "--quiet", "--locked", "--version", MACHETE, "--root"]).arg(&tools).arg("cargo-machete");
     run(command.env("CARGO_TARGET_DIR", tools.join("build")))
         .map_err(|_| Error::Missing("cargo-machete cannot be installed: run `cargo install cargo-machete`".to_owned()))
+}
+
+/// Returns the path of Pebble, once [`Tool::Pebble`] is prepared.
+pub fn pebble_program() -> PathBuf {
+    target().join("tools").join(format!("pebble-{PEBBLE}/pebble"))
+}
+
+fn pebble() -> Result<(), Error> {
+    let (program, missing) = (pebble_program(), "Go, which builds Pebble, is missing: install golang");
+    if program.exists() {
+        return Ok(());
+    }
+    let usual = PathBuf::from("/usr/local/go/bin/go");
+    let go = on_path("go").or_else(|| Some(usual).filter(|go| go.is_file()));
+    let go = go.ok_or_else(|| Error::Missing(missing.to_owned()))?;
+    eprintln!("installing Pebble {PEBBLE}");
+    let module = format!("github.com/letsencrypt/pebble/v2/cmd/pebble@v{PEBBLE}");
+    let mut command = Command::new(go);
+    command.args(["install", &module]).env("GOFLAGS", "-mod=mod");
+    run(command.env("GOBIN", program.parent().unwrap_or(&program)))
+        .map_err(|_| Error::Missing(format!("Pebble cannot be built: `go install {module}` fails")))
 }

@@ -5,12 +5,11 @@
 import { Emitter } from "../emitter.js";
 import { bestStep } from "./adapt.js";
 import { connect } from "./connection.js";
-import { refreshIn } from "./ice.js";
 import { Members } from "./members.js";
 import { Peer } from "./peer.js";
+import { refreshIn, watchWaking } from "./renewal.js";
 import { SignalingLink } from "./signaling.js";
 import { readCandidate, readDescription } from "./wire.js";
-import { watchWaking } from "./waking.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
 
 /**
@@ -21,18 +20,25 @@ import { cleanLine, LONGEST_NAME } from "../text.js";
  * @typedef {import("./signaling.js").Ticket} Ticket
  * @typedef {{
  *   link: import("./signaling.js").LinkState, late: import("./signaling.js").LinkEvents["late"], joined: { locked: boolean }, locked: boolean,
- *   peer: Peer, gone: Peer, knock: Person, knocking: null, refused: { code: string, message: string }, message: Message,
+ *   peer: Peer, gone: Peer, knock: Person, door: string, knocking: null, refused: { code: string, message: string }, message: Message,
  * }} CallEvents
- *   link: the connection to the server; late: it does not come about; refused: we were not let in; message: about something else, such as rings
+ *   link: the connection to the server; late: it does not come about; door: nobody with that id knocks any more;
+ *   refused: we were not let in; message: about something else, such as rings
  * @typedef {{
- *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate,
+ *   room: string, fetchTicket: () => Promise<Ticket>, media: LocalMedia, certificate?: RTCCertificate, signedIn: boolean,
+ *   expects?: (person: Person) => boolean,
  * }} CallOptions
+ *   expects: whether somebody gets pictures, sound and messages without being asked about; by default everybody does
  */
 
 /** How long a connection to the server is kept for somebody who does not enter. */
 const IDLE_MS = 60_000;
 /** Errors of the server after which we stay outside. @type {Set<string>} */
 const NOT_IN = new Set(["room_full", "room_not_found", "not_admitted", "forbidden", "too_many"]);
+/** Refusals that end a running call: the room, or being signed in, is over for everybody. @type {Set<string>} */
+const OVER = new Set(["room_not_found", "signed_out"]);
+/** How long we wait before we ask again, if the server's database does not answer. */
+const AGAIN_MS = 3000;
 
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
@@ -70,6 +76,11 @@ export class Call extends Emitter {
   /** @returns {Peer[]} */
   get peers() {
     return [...this.members.peers];
+  }
+
+  /** Those who get what we send. @returns {Peer[]} */
+  get audience() {
+    return this.peers.filter(({ approved }) => approved);
   }
 
   /** Connects to the server, before it is certain that somebody wants to enter: nobody in the room is told. */
@@ -128,7 +139,7 @@ export class Call extends Emitter {
 
   /** @param {string} text @returns {number} the number of people it was sent to */
   chat(text) {
-    return this.peers.filter((peer) => peer.send({ type: "chat", text })).length;
+    return this.audience.filter((peer) => peer.send({ type: "chat", text })).length;
   }
 
   /** @param {Ticket} ticket */
@@ -189,16 +200,18 @@ export class Call extends Emitter {
         this.#joined(message);
         return;
       case "peer-joined":
-        this.members.add(person(message), false);
+        this.members.add(this.#person(message), false);
+        this.emit("door", message.peer);
         return;
       case "peer-left":
         this.members.left(message.peer);
+        this.emit("door", message.peer);
         return;
       case "signal":
         this.#signal(message);
         return;
       case "knock":
-        this.#knock(person(message));
+        this.#knock(this.#person(message));
         return;
       case "room-lock":
         this.#setLocked(message.locked);
@@ -211,11 +224,21 @@ export class Call extends Emitter {
     }
   }
 
+  /**
+   * Cleans a name that came from somebody else: one line, no hidden characters, never empty.
+   * @param {Member} member
+   * @returns {Person}
+   */
+  #person({ peer, name, email, guest }) {
+    const kind = email ? "friend" : guest ? "guest" : this.#options.signedIn ? "stranger" : "unknown";
+    return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", kind, number: 1, ...(email ? { email } : {}) };
+  }
+
   /** @param {import("../protocol.js").Joined} message */
   #joined(message) {
     this.inside = true;
     this.locked = message.locked;
-    this.members.list(message.peers.map(person));
+    this.members.list(message.peers.map((peer) => this.#person(peer)));
     // Nobody was there.
     this.#takeAhead()?.pc.close();
     this.emit("joined", { locked: this.locked });
@@ -234,7 +257,7 @@ export class Call extends Emitter {
     // Our own knock was forwarded.
     if (who.id === this.link.peer) this.emit("knocking", null);
     // Somebody we are already connected to lost the server and came back: let them in.
-    else if (this.peers.some((peer) => peer.person.id === who.id)) this.admit(who.id, true);
+    else if (this.members.owner(who)) this.admit(who.id, true);
     else this.emit("knock", who);
   }
 
@@ -246,15 +269,18 @@ export class Call extends Emitter {
 
   /** @param {import("../protocol.js").Refusal} message */
   #error(message) {
-    const entering = message.about === "join" || message.code === "not_admitted";
-    if (entering && NOT_IN.has(message.code)) this.#refused(message);
+    const { about, code } = message;
+    if (about === "join" && code === "directory_unavailable") {
+      setTimeout(() => this.link.send({ type: "join", room: this.room }), AGAIN_MS);
+      this.emit("late", { stage: "directory", error: undefined });
+    } else if ((about ?? "join") === "join" && NOT_IN.has(code)) this.#refused(message);
     else this.emit("message", message);
   }
 
   /** @param {{ code: string, message: string }} refusal */
   #refused(refusal) {
-    // A running call does not end because the server refuses us.
-    if (!this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
+    // Otherwise a running call does not end because the server refuses us.
+    if (OVER.has(refusal.code) || !this.peers.some((peer) => peer.status === "connected")) this.emit("refused", refusal);
   }
 
   /**
@@ -262,9 +288,10 @@ export class Call extends Emitter {
    * @param {boolean} initiator
    */
   #meet(who, initiator) {
-    const { media } = this.#options;
+    const { media, expects } = this.#options;
+    const person = { ...who, number: unusedNumber(who, this.peers) };
     const peer = new Peer({
-      person: who, initiator, polite: this.link.peer < who.id, configuration: this.#configuration,
+      person, initiator, approved: expects?.(who) ?? true, polite: this.link.peer < who.id, configuration: this.#configuration,
       connection: (initiator && this.#takeAhead()) || connect(this.#configuration),
       viaServer: (signal) => peer.listed && this.link.send({ type: "signal", to: peer.person.id, ...signal }),
       track: (role) => media.track(role), state: () => media.state, best: () => bestStep(this.members.peers.size),
@@ -307,10 +334,13 @@ export class Call extends Emitter {
 }
 
 /**
- * Cleans a name that came from somebody else: one line, no hidden characters, never empty.
- * @param {Member} member
- * @returns {Person}
+ * Returns a number that tells apart people whom nothing else does: 1, or more if somebody present has it.
+ * @param {Person} who
+ * @param {Peer[]} peers
  */
-function person({ peer, name, email }) {
-  return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", ...(email ? { email } : {}) };
+function unusedNumber({ name, kind }, peers) {
+  const used = peers.map(({ person }) => person).filter((one) => one.name === name && one.kind === kind).map(({ number }) => number);
+  let number = 1;
+  while (used.includes(number)) number += 1;
+  return number;
 }

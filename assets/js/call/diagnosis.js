@@ -33,6 +33,15 @@ export function diagnose({ report, errors, servers, answered }) {
 }
 
 /**
+ * @param {import("./connection.js").Connection} connection
+ * @returns {Promise<Evidence>}
+ */
+export async function evidence({ pc, errors }) {
+  const servers = pc.getConfiguration().iceServers?.length ?? 0;
+  return { report: await pc.getStats(), errors: [...errors], servers, answered: pc.remoteDescription !== null };
+}
+
+/**
  * @param {Evidence["report"]} report
  * @param {string} side
  * @returns {Reach}

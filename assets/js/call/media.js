@@ -15,7 +15,9 @@ import { keep, kept } from "../storage.js";
 const CHOICE_KEY = "peersync.devices";
 const VIDEO = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
 const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-const SCREEN = { video: { frameRate: { ideal: 15, max: 30 } }, audio: true, systemAudio: "include", selfBrowserSurface: "exclude", surfaceSwitching: "include" };
+/** Sound of a screen is music rather than speech, and must not bring the others' own voices back to them. */
+const SCREEN_AUDIO = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, restrictOwnAudio: true };
+const SCREEN = { video: { frameRate: { ideal: 15, max: 30 } }, audio: SCREEN_AUDIO, systemAudio: "include", selfBrowserSurface: "exclude", surfaceSwitching: "include" };
 
 /**
  * @param {unknown} error of getUserMedia
@@ -54,10 +56,15 @@ export class LocalMedia extends Emitter {
   /** @returns {import("./wire.js").MediaState} */
   get state() {
     return {
-      microphone: this.#tracks.has("microphone") && !this.muted,
-      camera: this.#tracks.has("camera"),
+      microphone: this.#live("microphone") && !this.muted,
+      camera: this.#live("camera"),
       screen: this.#tracks.has("screen"),
     };
+  }
+
+  /** Whether something comes out of that device: the system silences it during a phone call. @param {Kind} kind */
+  #live(kind) {
+    return this.#tracks.get(kind)?.muted === false;
   }
 
   /**
@@ -193,6 +200,9 @@ export class LocalMedia extends Emitter {
     track.addEventListener("ended", () => {
       if (this.#tracks.get(role) === track) this.#ended(role);
     });
+    for (const event of ["mute", "unmute"]) {
+      track.addEventListener(event, () => { if (this.#tracks.get(role) === track) this.emit("change", role); });
+    }
     before?.stop();
     this.emit("change", role);
   }

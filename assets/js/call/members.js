@@ -2,8 +2,11 @@
  * Who is in the room according to the server, matched with our connections.
  *
  * After a server outage people come back with new ids, although their connections never broke. They tell each other
- * their new ids over the data channel; we connect to an unknown id only if nobody claims it.
+ * their new ids over the data channel; we connect to an unknown id only if nobody claims it. Anybody can claim anything, so
+ * a claim counts only if the server knows the id by the same name and address, and only until the id sends a description
+ * with another certificate: that is somebody else, who gets a connection of their own.
  */
+import { fingerprintOf } from "./verification.js";
 
 /**
  * @typedef {import("./peer.js").Peer} Peer
@@ -23,6 +26,8 @@ export class Members {
   peers = new Set();
   /** @type {Map<string, Stranger>} */
   #strangers = new Map();
+  /** The ids that somebody announced as theirs. @type {Map<Peer, string>} */
+  #claims = new Map();
   #meet;
   #remove;
 
@@ -46,10 +51,9 @@ export class Members {
    * @param {boolean} initiator whether we make the first offer: we came later
    */
   add(person, initiator) {
-    const known = [...this.peers].find((peer) => peer.person.id === person.id);
+    const known = this.owner(person);
     if (known) {
-      known.listed = true;
-      known.flush();
+      this.#recognise(known, person);
       return;
     }
     if (this.#strangers.has(person.id)) return;
@@ -67,11 +71,30 @@ export class Members {
     this.#strangers.delete(id);
     // Their old connection, if it is dead already, must not remain beside the new one.
     for (const peer of [...this.peers]) {
-      if (!peer.listed && peer.status !== "connected" && peer.name === stranger.person.name) this.drop(peer);
+      if (!peer.listed && peer.status !== "connected" && isSame(peer.person, stranger.person)) this.drop(peer);
     }
     const peer = this.#meet(stranger.person, stranger.initiator);
     this.peers.add(peer);
     for (const signal of stranger.signals) peer.receive(signal);
+  }
+
+  /**
+   * Returns who has that id at the server, or credibly claims to have it.
+   * @param {Person} person as the server describes them
+   * @returns {Peer | undefined}
+   */
+  owner(person) {
+    return [...this.peers].find((peer) => peer.person.id === person.id || (this.#claims.get(peer) === person.id && isSame(peer.person, person)));
+  }
+
+  /**
+   * @param {Peer} peer
+   * @param {Person} person as the server describes them
+   */
+  #recognise(peer, person) {
+    peer.person = { ...peer.person, id: person.id };
+    peer.listed = true;
+    peer.flush();
   }
 
   /**
@@ -81,14 +104,29 @@ export class Members {
    */
   moved(peer, id) {
     if (peer.person.id === id || this.find(id)) return;
-    peer.person = { ...peer.person, id };
+    this.#claims.set(peer, id);
     const stranger = this.#strangers.get(id);
-    if (!stranger) return;
+    if (!stranger || this.owner(stranger.person) !== peer) return;
     clearTimeout(stranger.timer);
     this.#strangers.delete(id);
-    peer.listed = true;
-    for (const signal of stranger.signals) peer.receive(signal);
-    peer.flush();
+    this.#recognise(peer, stranger.person);
+    for (const signal of stranger.signals) this.signal(id, signal);
+  }
+
+  /**
+   * Somebody claimed the id of another one, who turns up.
+   * @param {Peer} peer
+   * @param {Signal} signal of the other one
+   */
+  #disown(peer, signal) {
+    const { person } = peer;
+    peer.person = { ...person, id: "" };
+    this.#claims.delete(peer);
+    peer.listed = false;
+    this.watch(peer);
+    const other = this.#meet(person, false);
+    this.peers.add(other);
+    other.receive(signal);
   }
 
   /** @param {string} id that the server no longer lists */
@@ -130,7 +168,8 @@ export class Members {
   signal(id, signal) {
     const peer = this.find(id) ?? [...this.peers].find((one) => one.person.id === id);
     if (peer) {
-      peer.receive(signal);
+      if (this.#claims.get(peer) === id && "description" in signal && fingerprintOf(signal.description.sdp) !== peer.fingerprint) this.#disown(peer, signal);
+      else peer.receive(signal);
       return;
     }
     const stranger = this.#strangers.get(id);
@@ -139,6 +178,15 @@ export class Members {
 
   /** @param {Peer} peer */
   drop(peer) {
+    this.#claims.delete(peer);
     if (this.peers.delete(peer)) this.#remove(peer);
   }
+}
+
+/**
+ * @param {Person} one
+ * @param {Person} other
+ */
+function isSame(one, other) {
+  return one.name === other.name && one.email === other.email && one.kind === other.kind;
 }

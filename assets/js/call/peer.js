@@ -19,14 +19,16 @@ import { fingerprintOf, Verification } from "./verification.js";
  * @typedef {import("./wire.js").WireMessage} WireMessage
  * @typedef {import("./quality.js").Quality} Quality
  * @typedef {"connecting" | "connected" | "interrupted" | "closed"} Status
- * @typedef {{ id: string, name: string, email?: string }} Person
+ * @typedef {{ id: string, name: string, email?: string, kind: "friend" | "guest" | "stranger" | "unknown", number: number }} Person
+ *   all of it told by the server, for which only friends have an address; stranger: a user who is no friend; unknown: a user,
+ *   seen by a guest; number: tells apart two of the same name and kind
  * @typedef {{
  *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,
  *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null, stuck: null,
  * }} PeerEvents
  *   stuck: no way to them has been found for a while; moved: the person now has another id on the server; bye: they left
  * @typedef {{
- *   person: Person, polite: boolean, initiator: boolean, configuration: RTCConfiguration, connection: import("./connection.js").Connection,
+ *   person: Person, approved: boolean, polite: boolean, initiator: boolean, configuration: RTCConfiguration, connection: import("./connection.js").Connection,
  *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
  *   state: () => import("./wire.js").MediaState, best: () => number,
  * }} PeerOptions
@@ -61,6 +63,8 @@ export class Peer extends Emitter {
   quality = { ...judge(FIRST_SAMPLE, FIRST_SAMPLE), level: "connecting" };
   /** Whether the server lists them in the room. */
   listed = true;
+  /** Whether they get what we send. */
+  approved;
   files;
   verification;
   #options;
@@ -86,7 +90,6 @@ export class Peer extends Emitter {
   /** The bytes that had arrived when nothing seemed to arrive any more. */
   #bytes = -1;
   #looking;
-  #errors;
   #sampling;
 
   /** @param {PeerOptions} options */
@@ -94,10 +97,10 @@ export class Peer extends Emitter {
     super();
     this.#options = options;
     this.person = options.person;
+    this.approved = options.approved;
     this.#adaptation = begin(options.best());
-    const { pc, talk, files, errors, offered } = options.connection;
+    const { pc, talk, files, offered } = options.connection;
     this.#pc = pc;
-    this.#errors = errors;
     this.#negotiation = new Negotiation(pc, {
       polite: options.polite, initiator: options.initiator, ...(offered ? { offered } : {}),
       send: (signal) => this.#deliver(signal), beforeAnswer: () => this.#attachAll(),
@@ -106,7 +109,7 @@ export class Peer extends Emitter {
     this.files = new Files(files, (message) => this.send(message));
     this.verification = new Verification({
       begins: !options.polite, send: (message) => this.send(message),
-      fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: fingerprintOf(this.#pc.remoteDescription?.sdp) }),
+      fingerprints: () => ({ ours: fingerprintOf(this.#pc.localDescription?.sdp), theirs: this.fingerprint }),
     });
     this.#listen();
     if (options.initiator) {
@@ -127,11 +130,6 @@ export class Peer extends Emitter {
     return sections(this.#pc).get("microphone")?.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
   }
 
-  /** Whether messages reach them without the server. */
-  get reachable() {
-    return this.#channel.open && this.status === "connected";
-  }
-
   /** @param {WireMessage} message @returns {boolean} */
   send(message) {
     return this.#channel.send(message);
@@ -150,6 +148,19 @@ export class Peer extends Emitter {
     this.#tellState();
   }
 
+  /** Sends them what we send to the others. */
+  approve() {
+    this.approved = true;
+    this.#attachAll();
+    this.#tellState();
+    this.emit("remote", this.remote);
+  }
+
+  /** The fingerprint of their certificate, as far as it is known. */
+  get fingerprint() {
+    return fingerprintOf(this.#pc.remoteDescription?.sdp);
+  }
+
   /** Sends what was waiting, when the server is back or has given us a new id. */
   flush() {
     if (!this.#unsent && !this.#negotiation.waiting) return;
@@ -164,13 +175,9 @@ export class Peer extends Emitter {
     this.#begin();
   }
 
-  /** What is known about the ways to them, for a diagnosis. */
-  async evidence() {
-    const pc = this.#pc;
-    return {
-      report: await pc.getStats(), errors: [...this.#errors],
-      servers: pc.getConfiguration().iceServers?.length ?? 0, answered: pc.remoteDescription !== null,
-    };
+  /** For a diagnosis of the ways to them. */
+  get connection() {
+    return this.#options.connection;
   }
 
   /** @param {RTCIceServer[]} iceServers with new credentials */
@@ -244,7 +251,7 @@ export class Peer extends Emitter {
       : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
     const doubtful = performance.now() < this.#byServer;
     if (doubtful && this.#options.viaServer(signal)) return;
-    if (this.reachable && this.send(message)) return;
+    if (this.status === "connected" && this.send(message)) return;
     if (!doubtful && this.#options.viaServer(signal)) return;
     // Neither way works right now. flush() sends the whole description, candidates included.
     this.#unsent = true;
@@ -263,7 +270,7 @@ export class Peer extends Emitter {
    * @param {RTCRtpTransceiver} transceiver
    */
   #attach(role, transceiver) {
-    const track = this.#options.track(role) ?? null;
+    const track = (this.approved && this.#options.track(role)) || null;
     const wanted = direction(role, track !== null);
     if (transceiver.direction !== wanted) transceiver.direction = wanted;
     if (transceiver.sender.track === track) return;
@@ -272,7 +279,7 @@ export class Peer extends Emitter {
   }
 
   #tellState() {
-    this.send({ type: "state", ...this.#options.state() });
+    this.send({ type: "state", ...(this.approved ? this.#options.state() : { microphone: false, camera: false, screen: false }) });
   }
 
   #connectionChanged() {

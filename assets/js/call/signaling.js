@@ -9,7 +9,8 @@ import { Emitter } from "../emitter.js";
  * @typedef {"connecting" | "open" | "waiting" | "closed"} LinkState
  * @typedef {import("../protocol.js").ServerMessage} Message
  * @typedef {import("../protocol.js").ClientMessage} ClientMessage
- * @typedef {"ticket" | "socket" | "hello"} Stage what an attempt waits for: the API, the WebSocket, or the server's welcome
+ * @typedef {"ticket" | "socket" | "hello" | "directory"} Stage what an attempt waits for: the API, the WebSocket, the
+ *   server's welcome, or its database
  * @typedef {{
  *   state: LinkState, late: { stage: Stage, error: unknown },
  *   welcome: { peer: string, resumed: boolean },
@@ -25,7 +26,7 @@ import { Emitter } from "../emitter.js";
 const HELLO_LIMIT_MS = 20_000;
 const LATE_MS = 8000;
 /** Codes of errors after which coming back cannot help. @type {Set<string>} */
-const FINAL = new Set(["forbidden", "room_not_found"]);
+const FINAL = new Set(["forbidden", "room_not_found", "signed_out"]);
 
 /** The wait before reconnecting: it grows up to a limit, with jitter so that clients do not all return at once. */
 const FIRST_MS = 500;
@@ -212,7 +213,7 @@ export class SignalingLink extends Emitter {
         this.#wait(message.retry_ms);
         return;
       case "error":
-        if (this.state === "connecting") this.#helloRefused(message, mine);
+        if (this.state === "connecting" || message.code === "signed_out") this.#helloRefused(message, mine);
         else this.emit("message", message);
         return;
       default:

@@ -34,7 +34,7 @@ export function startAccount(user, onChange) {
   });
   byId("everywhere", HTMLButtonElement).addEventListener("click", () => void leave(() => api.logout({ everywhere: true })));
   byId("delete", HTMLButtonElement).addEventListener("click", async () => {
-    if (await ask({ title: t("account.delete.title"), text: t("account.delete.text"), yes: t("account.delete.yes"), danger: true })) {
+    if (await ask({ title: t("account.delete.title"), text: t("account.delete.text"), yes: t("account.delete.yes"), no: t("common.cancel"), danger: true })) {
       await leave(() => api.deleteMe());
     }
   });

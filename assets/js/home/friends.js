@@ -2,13 +2,11 @@
 import { api } from "../api.js";
 import { button, byId, uniqueId } from "../dom.js";
 import { t } from "../i18n.js";
-import { goTo } from "../session.js";
+import { CALL_KEY, goTo } from "../session.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
 import { personRow } from "../ui/people.js";
 import { errorText } from "../ui/problems.js";
-
-const CALL_KEY = "peersync.call";
 
 /** @typedef {import("../api.js").Friend} Friend */
 
@@ -86,7 +84,10 @@ export class FriendList {
     const online = this.#isOnline(friend);
     const call = button(t("friends.call", { name: friend.name }), () => callFriend(friend), { class: "primary round", icon: "phone", iconOnly: true });
     const more = button(t("friends.more", { name: friend.name }), () => this.#menu(friend, more), { class: "plain round", icon: "more", iconOnly: true });
-    const row = personRow({ ...friend, detail: t(online ? "friends.online" : "friends.offline") }, [call, more]);
+    const state = t(online ? "friends.online" : "friends.offline");
+    // Only the address tells apart two of the same name.
+    const twins = this.#friends.filter(({ name }) => name === friend.name).length > 1;
+    const row = personRow({ ...friend, detail: twins ? `${friend.email} · ${state}` : state }, [call, more]);
     row.dataset.email = friend.email;
     row.querySelector(".face")?.setAttribute("data-online", String(online));
     return row;

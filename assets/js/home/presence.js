@@ -2,9 +2,9 @@
 import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";
-import { requireUser } from "../session.js";
+import { requireUser, signIn } from "../session.js";
 import { SignalingLink } from "../call/signaling.js";
-import { watchWaking } from "../call/waking.js";
+import { watchWaking } from "../call/renewal.js";
 import { Rings } from "../ui/rings.js";
 
 /** @type {Record<import("../call/signaling.js").LinkState, import("../i18n.js").TextKey>} */
@@ -22,6 +22,11 @@ export class Presence {
     this.#friends = friends;
   }
 
+  /** Goes offline. */
+  stop() {
+    this.#link.stop();
+  }
+
   start() {
     const place = byId("presence", HTMLElement);
     const rings = new Rings(this.#link, (email) => this.#friends.nameOf(email));
@@ -35,7 +40,7 @@ export class Presence {
       else rings.receive(message);
     });
     this.#link.on("welcome", () => setTimeout(() => { if (this.#friends.incomplete) this.#friends.onChanged(); }, SETTLED_MS));
-    this.#link.on("refused", () => void requireUser());
+    this.#link.on("refused", ({ code }) => { if (code === "signed_out") signIn(true); else void requireUser(); });
     this.#friends.onChanged = () => { this.#link.send({ type: "friends-changed" }); };
     watchWaking(() => { this.#link.probe(); void this.#friends.reload(); });
     // A page in the back-forward cache is not reachable; once restored, it is.

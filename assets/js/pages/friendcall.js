@@ -2,12 +2,11 @@
 import { api, ApiError } from "../api.js";
 import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
-import { requireUser } from "../session.js";
+import { CALL_KEY, requireUser } from "../session.js";
 import { LocalMedia } from "../call/media.js";
-import { cleanLine, LONGEST_NAME } from "../text.js";
+import { cleanLine, LONGEST_NAME, sameAddress } from "../text.js";
 import { prepareNotices, toast } from "../ui/notices.js";
 import { errorText } from "../ui/problems.js";
-import { CALL_KEY } from "../ui/rings.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 import { problemText } from "../view/devices.js";
 
@@ -15,10 +14,11 @@ import { problemText } from "../view/devices.js";
 const loadCall = () => Promise.all([import("../view/running.js"), import("../view/outgoing.js")]);
 /** A click older than this no longer counts as consent to camera and microphone: the page was restored, not opened. */
 const CONSENT_MS = 60_000;
+const LONGEST_ADDRESS = 254;
 
 /**
  * @typedef {import("../api.js").User} User
- * @typedef {{ to: string, name: string, room?: string }} Whom room: of the caller, if we accepted a ring
+ * @typedef {{ to: string, name: string, room?: string }} Whom name: never from the address; room: of the caller, if we accepted a ring
  */
 
 export async function start() {
@@ -27,18 +27,26 @@ export async function start() {
   if (consent) void loadCall();
   const user = await requireUser();
   if (!user) return;
-  if (!whom.to && !whom.room) {
+  if (!whom.to) {
     location.replace("home.html");
     return;
   }
-  const name = whom.name || (await friendName(whom.to));
-  const friend = { ...whom, name: cleanLine(name, LONGEST_NAME) || whom.to };
-  if (consent) await begin(user, friend);
-  else ready(user, friend);
+  if (consent) {
+    await begin(user, whom);
+    return;
+  }
+  try {
+    const friend = (await api.friends()).find(({ email }) => sameAddress(email, whom.to));
+    if (friend) ready(user, { ...whom, to: friend.email, name: cleanLine(friend.name, LONGEST_NAME) || friend.email });
+    else over(whom, t("ring.notfriends"), false, t("ring.notfriends.more", { email: cleanLine(whom.to, LONGEST_ADDRESS) }));
+  } catch (error) {
+    showEnded({ title: errorText(error), actions: [button(t("common.again"), () => location.reload(), { class: "primary" })] });
+  }
 }
 
 /**
- * Returns whom the address names, and whether a click on the previous page just consented. Consent counts once.
+ * Returns whom the address names, and whether a click on the previous page just consented. Consent counts once. The name
+ * of somebody who was clicked on comes from that page, which had it from the server.
  * @returns {{ whom: Whom, consent: boolean }}
  */
 function asked() {
@@ -53,17 +61,8 @@ function asked() {
     note = undefined;
   }
   sessionStorage.removeItem(CALL_KEY);
-  const same = note !== undefined && note.to === to && note.room === room;
-  return { whom: { to, name: same ? note?.name ?? "" : "", ...(room ? { room } : {}) }, consent: same && Date.now() - (note?.at ?? 0) < CONSENT_MS };
-}
-
-/** @param {string} email */
-async function friendName(email) {
-  try {
-    return (await api.friends()).find((friend) => friend.email === email)?.name ?? email;
-  } catch {
-    return email;
-  }
+  const consent = note !== undefined && note.to === to && note.room === room && Date.now() - (note.at ?? 0) < CONSENT_MS;
+  return { whom: { to, name: (consent && cleanLine(note?.name, LONGEST_NAME)) || to, ...(room ? { room } : {}) }, consent };
 }
 
 /**
@@ -92,7 +91,7 @@ function ready(user, friend) {
 async function begin(user, friend) {
   const media = new LocalMedia();
   const problems = await media.open({ camera: true, microphone: true });
-  if (problems.length > 0) toast(problemText(problems), { kind: "warn", keep: true });
+  if (problems.length > 0) void problemText(problems).then((text) => toast(text, { kind: "warn", keep: true }));
   await call(user, friend, media);
 }
 
@@ -118,6 +117,7 @@ async function call(user, friend, media) {
   const running = await Running.prepare({
     room, title: friend.name, name: user.name, user, media,
     fetchTicket: () => api.ticket({ room: String(room) }), nameOf: (email) => (email === friend.to ? friend.name : email),
+    expects: ({ email = "" }) => sameAddress(email, friend.to),
     onMessage: (message) => outgoing?.receive(message) ?? false,
     onLeaving: () => outgoing?.stop(),
     onEnd: (ended) => {
@@ -129,8 +129,12 @@ async function call(user, friend, media) {
   const screen = running.show();
   if (friend.room) screen.stage.setEmpty(t("call.connecting", { name: friend.name }), "", []);
   else outgoing = new Outgoing(running, { email: friend.to, name: friend.name, room }, finish);
-  running.call.on("gone", () => { if (running.call.peers.length === 0) running.end(); });
-  running.call.on("refused", ({ code }) => finish(code === "room_full" ? t("room.full") : t("ring.unavailable")));
+  // Others than the friend may come and go.
+  running.call.on("gone", (peer) => { if (peer.approved && running.call.peers.length === 0) running.end(); });
+  running.call.on("peer", async (peer) => {
+    if (!peer.approved && !(await (await import("../view/stranger.js")).askAbout(running.call, peer, friend))) running.end();
+  });
+  running.call.on("refused", ({ code }) => finish(t(code === "room_full" ? "room.full" : code === "room_not_found" ? "room.gone" : "ring.unavailable")));
   tellLateness(running.call, (text) => screen.stage.note(text));
   running.call.on("joined", () => screen.stage.note(""));
   running.call.start();

@@ -20,8 +20,8 @@ export async function start() {
   startAccount(user, showUser);
   startSearch(() => void friends.reload());
   startRooms(user);
-  byId("signout", HTMLButtonElement).addEventListener("click", () => void signOut());
   const presence = new Presence(friends);
+  byId("signout", HTMLButtonElement).addEventListener("click", () => { presence.stop(); void signOut(); });
   presence.start();
   await friends.reload();
 }

@@ -1,7 +1,8 @@
 /** Signing in: requesting an email, and the page that its link opens. */
 import { api, ApiError } from "../api.js";
 import { byId } from "../dom.js";
-import { nextPage, recallAsked } from "../session.js";
+import { t } from "../i18n.js";
+import { nextPage, recallAsked } from "../asked.js";
 import { onSubmit } from "../ui/form.js";
 import { finishSignIn, showSent } from "../ui/mailed.js";
 
@@ -11,6 +12,7 @@ export function start() {
     confirm(token);
     return;
   }
+  if (new URLSearchParams(location.search).has("out")) byId("lead", HTMLElement).textContent = t("login.out");
   onSubmit(byId("login-form", HTMLFormElement), async (values) => {
     const email = values.email ?? "";
     showSent(email, await api.login(email), nextPage(location.search));

@@ -1,7 +1,7 @@
 /** Creating an account. */
 import { api } from "../api.js";
 import { byId } from "../dom.js";
-import { nextPage } from "../session.js";
+import { nextPage } from "../asked.js";
 import { onSubmit } from "../ui/form.js";
 import { showSent } from "../ui/mailed.js";
 

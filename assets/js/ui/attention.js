@@ -4,13 +4,17 @@
  */
 
 const BLINK_MS = 1000;
+/** The title of the page itself, and how many want to change it. */
+let title = "";
+let wanting = 0;
 
 /**
  * @param {string} text
  * @returns {() => void} restores the title and closes the notification
  */
 export function attract(text) {
-  const title = document.title;
+  if (wanting === 0) title = document.title;
+  wanting += 1;
   let shown = false;
   const timer = setInterval(() => {
     shown = !shown;
@@ -20,6 +24,7 @@ export function attract(text) {
   const notification = notify(text);
   return () => {
     clearInterval(timer);
+    wanting -= 1;
     document.title = title;
     notification?.close();
   };

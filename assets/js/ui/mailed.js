@@ -2,7 +2,8 @@
 import { api } from "../api.js";
 import { byId, element } from "../dom.js";
 import { t } from "../i18n.js";
-import { forgetAsked, goTo, rememberAsked } from "../session.js";
+import { forgetAsked, rememberAsked } from "../asked.js";
+import { goTo } from "../session.js";
 import { onSubmit } from "./form.js";
 
 /**

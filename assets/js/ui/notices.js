@@ -3,6 +3,10 @@ import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 
 const SHOWN_MS = 7000;
+/** How many messages are shown at once: the oldest give way. */
+const MOST = 5;
+/** How many messages each key has had since the user dismissed one. @type {Map<string, number>} */
+const counts = new Map();
 
 /** @type {Map<string, HTMLElement>} */
 const regions = new Map();
@@ -39,19 +43,26 @@ export function announce(text) {
 }
 
 /**
- * @param {string} text
- * @param {{ kind?: "info" | "warn" | "bad", keep?: boolean, action?: { text: string, run: () => void } }} [how]
+ * @param {string | ((count: number) => string)} text
+ * @param {{ kind?: "info" | "warn" | "bad", keep?: boolean, action?: { text: string, run: () => void }, key?: string }} [how]
+ *   key: messages of the same one are one message, whose text is told how many they are
  * @returns {() => void} takes it away
  */
 export function toast(text, how = {}) {
   const place = region("toasts", "toasts", "status");
-  const note = element("div", { class: `toast ${how.kind ?? "info"}` }, [element("p", { text })]);
+  const notes = [...place.children].flatMap((one) => (one instanceof HTMLElement && !one.classList.contains("knock") ? [one] : []));
+  const { key = "" } = how;
+  const same = key ? notes.find((one) => one.dataset.key === key) : undefined;
+  const count = (counts.get(key) ?? 0) + 1;
+  if (key) counts.set(key, count);
+  const note = element("div", { class: `toast ${how.kind ?? "info"}`, data: { key } }, [element("p", { text: typeof text === "string" ? text : text(count) })]);
   const remove = () => note.remove();
   if (how.action) {
     const { action } = how;
     note.append(button(action.text, () => { remove(); action.run(); }, { class: "small" }));
   }
-  note.append(button(t("common.dismiss"), remove, { class: "plain round", icon: "close", iconOnly: true }));
+  note.append(button(t("common.dismiss"), () => { counts.delete(key); remove(); }, { class: "plain round", icon: "close", iconOnly: true }));
+  (same ?? (notes.length < MOST ? undefined : notes[0]))?.remove();
   place.append(note);
   if (!how.keep) setTimeout(remove, SHOWN_MS);
   return remove;

@@ -1,5 +1,6 @@
-/** A person in a list: avatar, name, a second line and actions. */
+/** People as they are shown: avatar, name, what is known about them, and rows of lists. */
 import { element } from "../dom.js";
+import { t } from "../i18n.js";
 
 const TONES = 6;
 
@@ -24,6 +25,22 @@ export function dressFace(node, name, key = name) {
   let sum = 0;
   for (const character of key) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
   node.dataset.tone = String(sum % TONES);
+}
+
+/**
+ * Returns what is said beside the name of somebody in a call: that anybody may have chosen it, and what tells them apart from
+ * others of that name. Nothing beside that of a friend.
+ * @param {import("../call/peer.js").Person} person
+ */
+export function mark({ kind, email, number }) {
+  const words = kind === "guest" || kind === "stranger" ? t(`who.${kind}`) : number > 1 ? email ?? "" : "";
+  return number > 1 && !email ? `${words} ${number}`.trim() : words;
+}
+
+/** @param {import("../call/peer.js").Person} person @returns {string} the name with its mark, for a sentence */
+export function named(person) {
+  const words = mark(person);
+  return words ? `${person.name} (${words})` : person.name;
 }
 
 /** @param {string} name */

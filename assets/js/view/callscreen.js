@@ -3,10 +3,10 @@ import { button, element, icon } from "../dom.js";
 import { duration, t } from "../i18n.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
+import { named } from "../ui/people.js";
 import { play } from "../ui/attention.js";
 import { Chat } from "./chat.js";
 import { Controls } from "./controls.js";
-import { Knocks } from "./knocks.js";
 import { openDevices, problemText } from "./devices.js";
 import { openShortcuts, startShortcuts } from "./shortcuts.js";
 import { exitFullScreen, Stage, toggleFullScreen, togglePictureInPicture } from "./stage.js";
@@ -37,6 +37,8 @@ export class CallScreen {
   /** @type {Array<() => void>} */
   #ends;
   #wasLost = false;
+  /** @type {Promise<import("./knocks.js").Knocks> | undefined} */
+  #knocks;
   /** What each button and each key does. */
   #actions = {
     microphone: () => void this.#microphone(),
@@ -66,13 +68,13 @@ export class CallScreen {
     this.node = element("section", { class: "call", attributes: { "aria-label": options.title } }, [
       element("div", { class: "call-main" }, [top, this.stage.node, this.#controls.node]), this.#chat.node,
     ]);
-    const knocks = new Knocks(call);
     this.#ends = [
       call.on("peer", (peer) => this.#add(peer)), call.on("gone", (peer) => this.#remove(peer)),
       call.on("link", (state) => this.#showLink(state)), call.on("locked", (locked) => this.#showLocked(locked, true)),
-      call.on("joined", ({ locked }) => this.#showLocked(locked, false)), call.on("knock", (who) => knocks.show(who)),
+      call.on("joined", ({ locked }) => this.#joined(locked)),
       media.on("change", () => this.#showMedia()), media.on("lost", (kind) => this.#lost(kind)),
-      startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), () => knocks.close(), this.#chat.takeDrops(),
+      startShortcuts((action) => this.#act(action), (talking) => this.#talk(talking)), this.#chat.takeDrops(),
+      call.on("knock", (who) => this.#door((knocks) => knocks.knock(who), true)), call.on("door", (id) => this.#door((knocks) => knocks.left(id))),
     ];
     for (const peer of call.peers) this.#add(peer);
     this.#ticking = setInterval(() => this.#tick(), 1000);
@@ -81,10 +83,26 @@ export class CallScreen {
     if (options.link) this.#invite();
   }
 
+  /**
+   * Deals with people at the door, one thing after the other, once somebody has knocked.
+   * @param {(knocks: import("./knocks.js").Knocks) => void} what
+   * @param {boolean} [knock] whether somebody knocks
+   */
+  async #door(what, knock = false) {
+    if (knock) this.#knocks ??= import("./knocks.js").then(({ Knocks }) => new Knocks(this.#options.call));
+    try {
+      if (this.#knocks) what(await this.#knocks);
+    } catch (error) {
+      console.debug("knocks:", error);
+      this.#knocks = undefined;
+    }
+  }
+
   /** Removes the screen; whoever began the call ends it. */
   close() {
     clearInterval(this.#ticking);
     for (const end of this.#ends) end();
+    void this.#door((knocks) => knocks.clear());
     this.stage.close();
     for (const dialog of document.querySelectorAll("dialog[open]")) if (dialog instanceof HTMLDialogElement) dialog.close();
     exitFullScreen();
@@ -112,7 +130,7 @@ export class CallScreen {
     });
     peer.on("weak", (weak) => { if (weak) toast(t("call.weak"), { kind: "warn" }); });
     play("joined");
-    announce(t("call.joined", { name: peer.name }));
+    announce(t("call.joined", { name: named(peer.person) }));
   }
 
   /** @param {Peer} peer */
@@ -120,8 +138,9 @@ export class CallScreen {
     this.stage.remove(peer);
     play("left");
     // Between friends the call is then over, and the page itself says so.
-    if (this.#options.link) toast(t("call.left", { name: peer.name }));
-    else announce(t("call.left", { name: peer.name }));
+    const text = t("call.left", { name: named(peer.person) });
+    if (this.#options.link) toast(text);
+    else announce(text);
   }
 
   /** @param {import("../call/signaling.js").LinkState} state */
@@ -135,6 +154,13 @@ export class CallScreen {
       this.#wasLost = true;
       this.#status.textContent = t("call.server.lost");
     }
+  }
+
+  /** @param {boolean} locked */
+  #joined(locked) {
+    this.#showLocked(locked, false);
+    // The server now tells who still knocks.
+    void this.#door((knocks) => knocks.clear());
   }
 
   /**
@@ -176,14 +202,14 @@ export class CallScreen {
       media.mute(!media.muted);
     } else {
       media.muted = false;
-      this.#tellProblems(await media.open({ microphone: true, camera: false }));
+      await this.#tellProblems(await media.open({ microphone: true, camera: false }));
     }
   }
 
   async #camera() {
     const { media } = this.#options;
     if (media.track("camera")) media.closeCamera();
-    else this.#tellProblems(await media.open({ microphone: false, camera: true }));
+    else await this.#tellProblems(await media.open({ microphone: false, camera: true }));
   }
 
   async #screen() {
@@ -201,8 +227,8 @@ export class CallScreen {
   }
 
   /** @param {import("../call/media.js").Problem[]} problems */
-  #tellProblems(problems) {
-    if (problems.length > 0) toast(problemText(problems), { kind: "warn", keep: true });
+  async #tellProblems(problems) {
+    if (problems.length > 0) toast(await problemText(problems), { kind: "warn", keep: true });
   }
 
   /** @param {boolean} talking */

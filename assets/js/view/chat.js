@@ -3,6 +3,7 @@ import { button, element, icon } from "../dom.js";
 import { clockTime, t } from "../i18n.js";
 import { announce, toast } from "../ui/notices.js";
 import { play } from "../ui/attention.js";
+import { named } from "../ui/people.js";
 import { LARGEST_FILE, LONGEST_CHAT } from "../call/wire.js";
 import { cleanText, fileSize, safeFileName } from "../text.js";
 import { TransferRow } from "./transfer.js";
@@ -88,8 +89,8 @@ export class Chat {
   add(peer) {
     this.#transfers.set(peer, new Map());
     peer.on("chat", (text) => {
-      this.#line(peer.name, text, false);
-      this.#arrived(t("chat.new", { name: peer.name, text: [...text].slice(0, 200).join("") }));
+      this.#line(named(peer.person), text, false);
+      this.#arrived(t("chat.new", { name: named(peer.person), text: [...text].slice(0, 200).join("") }));
     });
     peer.on("transfer", (transfer) => this.#transfer(peer, transfer));
   }
@@ -120,7 +121,7 @@ export class Chat {
       toast(t("file.large", { size: fileSize(LARGEST_FILE) }), { kind: "warn" });
       return;
     }
-    const offered = this.#call.peers.map((peer) => ({ peer, transfer: peer.files.offer(file) })).filter(({ transfer }) => transfer);
+    const offered = this.#call.audience.map((peer) => ({ peer, transfer: peer.files.offer(file) })).filter(({ transfer }) => transfer);
     if (offered.length === 0) toast(t("chat.nobody"), { kind: "warn" });
     for (const { peer, transfer } of offered) if (transfer) this.#transfer(peer, transfer);
   }
@@ -139,8 +140,8 @@ export class Chat {
     }
     const row = new TransferRow(peer, transfer);
     rows?.set(key, row);
-    this.#entry(transfer.incoming ? peer.name : t("call.you"), row.node, !transfer.incoming);
-    if (transfer.incoming) this.#arrived(t("file.offer", { name: peer.name, file: safeFileName(transfer.name), size: fileSize(transfer.size) }));
+    this.#entry(transfer.incoming ? named(peer.person) : t("call.you"), row.node, !transfer.incoming);
+    if (transfer.incoming) this.#arrived(t("file.offer", { name: named(peer.person), file: safeFileName(transfer.name), size: fileSize(transfer.size) }));
   }
 
   /**

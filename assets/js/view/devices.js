@@ -1,4 +1,4 @@
-/** Choosing camera, microphone and speaker, in the lobby and during a call; and what to do if there is none. */
+/** Choosing camera, microphone and speaker, in the lobby and during a call. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { choices, listDevices, rememberChoice } from "../call/media.js";
@@ -6,6 +6,7 @@ import { toast } from "../ui/notices.js";
 
 /**
  * @typedef {import("../call/media.js").LocalMedia} LocalMedia
+ * @typedef {import("../call/media.js").Problem} Problem
  * @typedef {"camera" | "microphone" | "speaker"} Kind
  */
 
@@ -76,7 +77,7 @@ export class DevicePickers {
       return;
     }
     const problem = await this.#media.choose(kind, id);
-    if (problem) toast(problemText([problem]), { kind: "warn" });
+    if (problem) toast(await problemText([problem]), { kind: "warn" });
   }
 }
 
@@ -97,25 +98,14 @@ export async function openDevices(media, onSpeaker) {
 }
 
 /**
- * @param {string} userAgent
- * @returns {"firefox" | "safari" | "chrome"}
+ * @param {Problem[]} problems at least one
+ * @returns {Promise<string>} what to do about them
  */
-export function browserKind(userAgent) {
-  if (/firefox|fxios/i.test(userAgent)) return "firefox";
-  if (/chrom(e|ium)|crios|edg/i.test(userAgent)) return "chrome";
-  return /safari/i.test(userAgent) ? "safari" : "chrome";
-}
-
-/**
- * @param {import("../call/media.js").Problem[]} problems one or two
- * @param {string} [userAgent]
- * @returns {string}
- */
-export function problemText(problems, userAgent = navigator.userAgent) {
-  const troubles = new Set(problems.map(({ trouble }) => trouble));
-  if (troubles.has("refused")) return `${t("media.refused")} ${t(`media.refused.${browserKind(userAgent)}`)}`;
-  if (troubles.has("insecure")) return t("media.insecure");
-  if (troubles.has("busy") || troubles.has("unknown")) return t("media.busy");
-  if (problems.length > 1) return t("media.none");
-  return t(problems[0]?.kind === "camera" ? "media.nocamera" : "media.nomicrophone");
+export async function problemText(problems) {
+  try {
+    return (await import("./trouble.js")).deviceTrouble(problems);
+  } catch {
+    // The server is away too.
+    return t("error.unknown");
+  }
 }

@@ -51,7 +51,7 @@ export class Lobby {
   /** Opens the chosen devices and shows which failed. The click on "join" is the consent. */
   async open() {
     this.showStatus(t("lobby.devices"));
-    this.#tell(await this.#media.open(this.wanted));
+    void this.#tell(await this.#media.open(this.wanted));
     this.showStatus("");
   }
 
@@ -84,7 +84,7 @@ export class Lobby {
     if (!camera) this.#media.closeCamera();
     if (!this.#media.track("camera") && !this.#media.track("microphone")) return;
     if (microphone !== !this.#media.muted) this.#media.mute(!microphone);
-    this.#tell(await this.#media.open({ camera, microphone }));
+    void this.#tell(await this.#media.open({ camera, microphone }));
   }
 
   #show() {
@@ -100,9 +100,10 @@ export class Lobby {
   }
 
   /** @param {import("../call/media.js").Problem[]} problems */
-  #tell(problems) {
+  async #tell(problems) {
     const place = byId("lobby-problem", HTMLElement);
-    place.replaceChildren(...(problems.length > 0 ? [element("p", { class: "notice warn", text: problemText(problems) })] : []));
+    place.replaceChildren();
+    if (problems.length > 0) place.append(element("p", { class: "notice warn", text: await problemText(problems) }));
   }
 }
 
@@ -114,12 +115,12 @@ export class Lobby {
 export function tellLateness(call, show) {
   call.on("late", async ({ stage, error }) => {
     if (call.inside) return;
-    let text = error ? errorText(error) : t("error.offline");
-    if (stage !== "ticket") {
+    let text = error ? errorText(error) : t(stage === "directory" ? "error.unavailable" : "error.offline");
+    if (stage === "socket" || stage === "hello") {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
     }
-    if (call.link.state !== "open" && !call.inside) show(text);
+    if (!call.inside && (stage === "directory" || call.link.state !== "open")) show(text);
   });
 }
 

@@ -34,7 +34,7 @@ export class Outgoing {
     announce(text);
     // Also after losing the server while ringing: it rings once per room, however often it is asked.
     running.call.on("joined", () => { if (this.#ringing) running.call.link.send({ type: "ring", to: friend.email, room: friend.room }); });
-    running.call.on("peer", () => this.#answered());
+    running.call.on("peer", (peer) => { if (peer.approved) this.#answered(); });
   }
 
   /** @param {import("../call/signaling.js").Message} message @returns {boolean} whether it was about this ring */

@@ -2,7 +2,7 @@
 import { byId } from "../dom.js";
 import { Call } from "../call/call.js";
 import { ownCertificate } from "../call/identity.js";
-import { Rings } from "../ui/rings.js";
+import { signIn } from "../session.js";
 import { CallScreen } from "./callscreen.js";
 import { removeLobby } from "./lobby.js";
 
@@ -11,7 +11,7 @@ import { removeLobby } from "./lobby.js";
  *   room: string, title: string, name: string, user: import("../api.js").User | undefined, link?: string,
  *   media: import("../call/media.js").LocalMedia, fetchTicket: () => Promise<import("../api.js").Ticket>,
  *   nameOf: (email: string) => string, onEnd: (running: Running) => void,
- *   onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
+ *   expects?: import("../call/call.js").CallOptions["expects"], onMessage?: (message: import("../call/signaling.js").Message) => boolean, onLeaving?: () => void,
  * }} RunningOptions
  *   onLeaving: called while messages to the server can still be sent;
  *   onMessage: sees messages that are not about the room first; true if it handled the message
@@ -22,6 +22,8 @@ export class Running {
   /** @type {CallScreen | undefined} */
   screen;
   #options;
+  /** Incoming calls, once there is one. @type {Promise<import("../ui/rings.js").Rings> | undefined} */
+  #rings;
   /** @type {(() => void) | undefined} */
   #awake;
   #bye = () => this.#goodbye();
@@ -32,10 +34,10 @@ export class Running {
    */
   constructor(options, certificate) {
     this.#options = options;
-    const { room, media, fetchTicket } = options;
-    this.call = new Call({ room, media, fetchTicket, ...(certificate ? { certificate } : {}) });
-    const rings = options.user ? new Rings(this.call.link, options.nameOf, { inCall: true }) : undefined;
-    this.call.on("message", (message) => { if (!options.onMessage?.(message)) rings?.receive(message); });
+    const { room, media, fetchTicket, expects, user } = options;
+    this.call = new Call({ room, media, fetchTicket, signedIn: user !== undefined, ...(certificate ? { certificate } : {}), ...(expects ? { expects } : {}) });
+    this.call.on("message", (message) => { if (!options.onMessage?.(message)) void this.#ring(message); });
+    this.call.on("refused", ({ code }) => { if (code === "signed_out") signIn(true); });
     addEventListener("pagehide", this.#bye);
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
@@ -46,6 +48,18 @@ export class Running {
    */
   static async prepare(options) {
     return new Running(options, options.user ? await ownCertificate(options.user.email) : undefined);
+  }
+
+  /** @param {import("../call/signaling.js").Message} message that may be about a ring */
+  async #ring(message) {
+    const { user, nameOf } = this.#options;
+    if (user && message.type === "rung") this.#rings ??= import("../ui/rings.js").then(({ Rings }) => new Rings(this.call.link, nameOf, { inCall: true }));
+    try {
+      (await this.#rings)?.receive(message);
+    } catch (error) {
+      console.debug("rings:", error);
+      this.#rings = undefined;
+    }
   }
 
   /** Shows the call screen, once. */

@@ -2,7 +2,7 @@
 import { element, icon } from "../dom.js";
 import { t } from "../i18n.js";
 import { announce, toast } from "../ui/notices.js";
-import { face } from "../ui/people.js";
+import { face, mark } from "../ui/people.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
 
@@ -62,7 +62,7 @@ export class PersonTile {
     this.#quality.append(icon("signal"));
     this.node = element("li", { class: "tile", data: { off: "true" } }, [
       this.video, face(peer.name, peer.person.email ?? peer.name), this.#status,
-      element("div", { class: "caption" }, [this.#muted, element("span", { class: "tile-name", text: peer.name, attributes: { dir: "auto" } }), this.#quality]),
+      element("div", { class: "caption" }, [this.#muted, element("span", { class: "tile-name", text: peer.name, attributes: { dir: "auto" } }), marked(peer), this.#quality]),
     ]);
     this.#ends = [
       peer.on("remote", () => this.#show()), peer.on("status", () => this.#show()), peer.on("quality", () => this.#showQuality()),
@@ -95,12 +95,12 @@ export class PersonTile {
   }
 
   #show() {
-    const { remote, status, name } = this.#peer;
+    const { remote, status, name, approved } = this.#peer;
     if (status === "connected") this.#trouble = "";
     this.node.dataset.off = String(!remote.camera);
     this.node.dataset.status = status;
     this.#muted.hidden = remote.microphone;
-    this.#status.textContent = this.#trouble || (status === "connecting" ? t("call.connecting", { name }) : status === "interrupted" ? t("call.reconnecting", { name }) : "");
+    this.#status.textContent = this.#trouble || (status === "connecting" ? t("call.connecting", { name }) : status === "interrupted" ? t("call.reconnecting", { name }) : approved ? "" : t("who.unsent"));
     this.#status.hidden = this.#status.textContent === "";
   }
 
@@ -122,6 +122,9 @@ export function qualityDetail(quality) {
   });
 }
 
+/** What is known about the person, beside the name. @param {Peer} peer */
+const marked = ({ person }) => element("span", { class: "mark-of", text: mark(person) });
+
 /** @param {number} bitsPerSecond */
 const rate = (bitsPerSecond) => `${Math.round(bitsPerSecond / 1000)} kbit/s`;
 
@@ -134,7 +137,7 @@ export class ScreenTile {
     const label = t("call.screen", { name: peer.name });
     this.video = player(label, peer.screen);
     const name = element("span", { class: "tile-name", text: label, attributes: { dir: "auto" } });
-    this.node = element("li", { class: "tile screen" }, [this.video, element("div", { class: "caption" }, [icon("screen"), name])]);
+    this.node = element("li", { class: "tile screen" }, [this.video, element("div", { class: "caption" }, [icon("screen"), name, marked(peer)])]);
   }
 
   remove() {

@@ -1,7 +1,7 @@
 /** Says in words what stands in the way of a call, and reports it to the site's owner. Loaded only when something does. */
 import { api } from "../api.js";
 import { loadTexts, t } from "../i18n.js";
-import { diagnose } from "../call/diagnosis.js";
+import { diagnose, evidence } from "../call/diagnosis.js";
 import { roomOf } from "../text.js";
 
 await loadTexts("trouble");
@@ -23,9 +23,33 @@ export function serverTrouble(stage) {
  * @returns {Promise<string>}
  */
 export async function peerTrouble(peer) {
-  const found = diagnose(await peer.evidence());
+  const found = diagnose(await evidence(peer.connection));
   report(found);
   return t("trouble.peer", { name: peer.name, why: t(`trouble.${found.failure}`) });
+}
+
+/**
+ * @param {string} userAgent
+ * @returns {"firefox" | "safari" | "chrome"}
+ */
+function browserKind(userAgent) {
+  if (/firefox|fxios/i.test(userAgent)) return "firefox";
+  if (/chrom(e|ium)|crios|edg/i.test(userAgent)) return "chrome";
+  return /safari/i.test(userAgent) ? "safari" : "chrome";
+}
+
+/**
+ * @param {import("../call/media.js").Problem[]} problems one or two
+ * @param {string} [userAgent]
+ * @returns {string}
+ */
+export function deviceTrouble(problems, userAgent = navigator.userAgent) {
+  const troubles = new Set(problems.map(({ trouble }) => trouble));
+  if (troubles.has("refused")) return `${t("media.refused")} ${t(`media.refused.${browserKind(userAgent)}`)}`;
+  if (troubles.has("insecure")) return t("media.insecure");
+  if (troubles.has("busy") || troubles.has("unknown")) return t("media.busy");
+  if (problems.length > 1) return t("media.none");
+  return t(problems[0]?.kind === "camera" ? "media.nocamera" : "media.nomicrophone");
 }
 
 /**

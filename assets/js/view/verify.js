@@ -4,6 +4,7 @@ import { t } from "../i18n.js";
 import { recognise, rememberCompared } from "../call/identity.js";
 import { EMOJI } from "../call/verification.js";
 import { toast } from "../ui/notices.js";
+import { named } from "../ui/people.js";
 import { qualityDetail } from "./tile.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
@@ -39,7 +40,7 @@ export function openVerify(peers) {
  */
 function codeOf(peer, again) {
   const { name } = peer;
-  const head = element("h3", { text: t("verify.with", { name }), attributes: { dir: "auto" } });
+  const head = element("h3", { text: t("verify.with", { name: named(peer.person) }), attributes: { dir: "auto" } });
   const { code, theirs } = peer.verification;
   if (code.state === "waiting") return [head, element("p", { text: t("verify.waiting") })];
   if (code.state === "broken") return [head, element("p", { class: "problem", text: t("verify.broken", { name }) })];

@@ -132,7 +132,8 @@ mod tests {
     fn traffic_counts_for_the_user_or_for_the_guests_of_a_room() {
         let bearer = |guest, room: Option<&str>| {
             let room = room.map(str::to_owned);
-            Bearer { subject: "ada@example.org".to_owned(), name: "Ada".to_owned(), guest, room }
+            let (subject, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
+            Bearer { subject, name, guest, generation: None, session: None, room }
         };
         assert_eq!(turn_holder(&bearer(false, Some("R"))), Some(USER));
         assert_eq!(turn_holder(&bearer(true, Some("R"))), Some(TurnHolder::Room("R")));

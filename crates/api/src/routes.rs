@@ -23,6 +23,7 @@ mod friends;
 mod health;
 mod login;
 mod logout;
+mod look_friend_request;
 mod me;
 mod remove_friend;
 mod reports;
@@ -58,7 +59,8 @@ macro_rules! routes {
 routes! {
     signup: signup, health;
     login: login, verify, logout, me, change_me, delete_me;
-    friends: users, send_friend_request, respond_friend_request, friends, remove_friend, friend_requests, block;
+    friends: users, send_friend_request, look_friend_request, respond_friend_request, friends, remove_friend,
+        friend_requests, block;
     rooms: create_room, room, ticket, reports;
 }
 

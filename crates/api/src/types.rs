@@ -188,6 +188,22 @@ pub struct FriendAnswer {
     pub action: Action,
 }
 
+/// `POST /look-friend-request`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct FriendLook {
+    /// From the mailed link.
+    pub token: String,
+}
+
+/// Who sent a friend request.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Asker {
+    /// Address.
+    pub email: String,
+    /// Name.
+    pub name: String,
+}
+
 /// What to do about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -1,24 +1,30 @@
 //! A small SMTP server on loopback: accepts every message for everybody and puts it into the mailbox.
 //!
-//! With it, mail takes the same path as in AWS, through the API's SMTP transport, up to the network.
+//! With it, mail takes the same path as in AWS, through the API's SMTP transport, up to the network. Its port is open to
+//! everything on this computer, also to pages in a browser, so whoever does not speak SMTP from the first line on is cut
+//! off.
 
 use std::io;
 use std::slice::Iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peersync_places::{Place, Places};
 use smtp_proto::request::receiver::{DataReceiver, RequestReceiver};
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Error, Request};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{Mailbox, parse};
 
-/// The maximum number of connections; further ones wait.
+/// The maximum number of connections, beyond which the longest silent one gives way.
 const CONNECTIONS: usize = 32;
+/// The maximum number of broken or misplaced commands of a connection; ours sends none.
+const ERRORS: usize = 10;
+/// The pause after an error of the listener, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(10);
 /// The longest message in bytes, as announced by SIZE; ours have a few kilobytes.
 const MESSAGE_BYTES: usize = 1024 * 1024;
 /// The maximum number of recipients of one message; RFC 5321 requires at least 100.
@@ -35,19 +41,23 @@ pub struct Sink {
 
 /// Serves until `stop`. A failed connection does not end it.
 pub async fn serve(listener: TcpListener, sink: Sink, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS, CONNECTIONS);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let Ok((stream, permit)) = accepted else { continue };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let Some((place, displaced)) = places.enter(address.ip()) else { continue };
         let (sink, stop) = (sink.clone(), stop.clone());
         tokio::spawn(async move {
-            let _permit = permit;
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = converse(stream, sink) => if let Err(error) = ended {
+                () = displaced.wait() => debug!(target: "mail", "a silent SMTP connection gave way to another"),
+                ended = Session::new(stream, sink, Some(place)).run() => if let Err(error) = ended {
                     debug!(target: "mail", %error, "an SMTP connection ended");
                 },
             }
@@ -55,21 +65,12 @@ pub async fn serve(listener: TcpListener, sink: Sink, stop: CancellationToken) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
 /// Speaks SMTP with one client until it leaves.
 ///
 /// # Errors
 /// The connection failed, or the client was silent for five minutes.
 pub async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, sink: Sink) -> io::Result<()> {
-    Session { stream, sink, sender: None, recipients: Vec::new() }.run().await
+    Session::new(stream, sink, None).run().await
 }
 
 /// What the session does after a command, besides answering.
@@ -82,12 +83,23 @@ enum Next {
 struct Session<S> {
     stream: S,
     sink: Sink,
+    /// The connection's place among all, if they are bounded.
+    place: Option<Place>,
+    /// Whether the client has said who it is. Until then, whatever else it says ends the connection: a page in a browser
+    /// can send a request here whose body are SMTP commands, but the first line is HTTP's.
+    greeted: bool,
+    /// The number of broken and misplaced commands so far.
+    errors: usize,
     /// The envelope's sender; without it, RCPT and DATA are out of order.
     sender: Option<String>,
     recipients: Vec<String>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    fn new(stream: S, sink: Sink, place: Option<Place>) -> Self {
+        Self { stream, sink, place, greeted: false, errors: 0, sender: None, recipients: Vec::new() }
+    }
+
     async fn run(mut self) -> io::Result<()> {
         self.answer("220 localhost PeerSync local mailbox").await?;
         let mut requests = RequestReceiver::default();
@@ -97,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         loop {
             let read = tokio::time::timeout(IDLE, self.stream.read(&mut buffer)).await??;
             let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            self.place.iter().for_each(Place::heard);
             let mut bytes = bytes.iter();
             while !bytes.as_slice().is_empty() {
                 if let Some((receiver, body)) = &mut message {
@@ -128,12 +141,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.answer("500 5.5.2 line too long").await?;
                 return Ok(Next::Quit);
             }
-            Err(_) => {
-                self.answer("500 5.5.1 command not recognized").await?;
-                return Ok(Next::Commands);
-            }
+            Err(_) => return self.refuse("500 5.5.1 command not recognized").await,
         };
+        match request {
+            Request::Ehlo { .. } | Request::Helo { .. } => self.greeted = true,
+            Request::Quit => {}
+            _ if !self.greeted => return self.refuse("503 5.5.1 EHLO is required first").await,
+            _ => {}
+        }
         self.obey(request).await
+    }
+
+    /// Refuses a command, and ends the connection if the client does not speak SMTP.
+    async fn refuse(&mut self, answer: &str) -> io::Result<Next> {
+        self.errors += 1;
+        self.answer(answer).await?;
+        if self.greeted && self.errors < ERRORS {
+            return Ok(Next::Commands);
+        }
+        self.answer("421 4.7.0 goodbye").await?;
+        Ok(Next::Quit)
     }
 
     async fn obey(&mut self, request: Request<String>) -> io::Result<Next> {
@@ -157,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.answer("250 2.1.0 OK").await?;
             }
             Request::Rcpt { to } => self.recipient(to.address).await?,
-            Request::Data if self.recipients.is_empty() => self.answer("503 5.5.1 RCPT TO is required first").await?,
+            Request::Data if self.recipients.is_empty() => {
+                return self.refuse("503 5.5.1 RCPT TO is required first").await;
+            }
             Request::Data => {
                 self.answer("354 end the message with a dot on its own line").await?;
                 return Ok(Next::Data);
@@ -171,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.answer("221 2.0.0 goodbye").await?;
                 return Ok(Next::Quit);
             }
-            other => self.answer(&format!("502 5.5.1 {} is not implemented", other.name())).await?,
+            other => return self.refuse(&format!("502 5.5.1 {} is not implemented", other.name())).await,
         }
         Ok(Next::Commands)
     }

@@ -1,15 +1,20 @@
-//! Asks the relay on the host for an answer: a binding request of STUN (RFC 8489), by UDP and by TCP. It needs no
+//! Asks the relay on the host for an answer: a binding request of STUN (RFC 8489), by UDP, TCP and TLS. It needs no
 //! credentials and leaves nothing behind.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use peersync_relay::client::{Ask, Asker, is_answer};
 use peersync_resources::Relay;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -23,7 +28,7 @@ const LONGEST: usize = 548;
 /// A way to the relay, and what came of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayAnswer {
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
     /// The port.
     pub port: u16,
@@ -31,13 +36,22 @@ pub struct RelayAnswer {
     pub answered: Result<Duration, String>,
 }
 
-/// Sends a binding request to each port without TLS of the relay at `host`, all at once.
+/// Sends a binding request to each port of the relay at `host`, all at once. With TLS, the certificate must be one that
+/// this computer trusts.
 pub async fn probe_relay(host: &str, relay: &Relay) -> Vec<RelayAnswer> {
-    let tcp = relay.tcp.iter().map(|port| ("tcp", *port));
-    let ways = relay.udp.iter().map(|port| ("udp", *port)).chain(tcp);
+    let of = |transport: &'static str, ports: &'static [u16]| ports.iter().map(move |port| (transport, *port));
+    let tcp = of("tcp", relay.tcp).chain(of("tcp", relay.shared));
+    let tls = of("tls", relay.tls).chain(of("tls", relay.shared));
+    let ways = of("udp", relay.udp).chain(tcp).chain(tls);
     join_all(ways.map(|(transport, port)| async move {
         let begun = Instant::now();
-        let asked = async { if transport == "udp" { udp(host, port).await } else { tcp_once(host, port).await } };
+        let asked = async {
+            match transport {
+                "udp" => udp(host, port).await,
+                "tcp" => ask(TcpStream::connect((host, port)).await?).await,
+                _ => tls_once(host, port).await,
+            }
+        };
         let answered = match timeout(DEADLINE, asked).await {
             Ok(Ok(())) => Ok(begun.elapsed()),
             Ok(Err(error)) => Err(error.to_string()),
@@ -66,8 +80,20 @@ async fn udp(host: &str, port: u16) -> io::Result<()> {
     }
 }
 
-async fn tcp_once(host: &str, port: u16) -> io::Result<()> {
-    let mut stream = TcpStream::connect((host, port)).await?;
+async fn tls_once(host: &str, port: u16) -> io::Result<()> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = TcpStream::connect((host, port)).await?;
+    ask(TlsConnector::from(Arc::new(config)).connect(name, stream).await?).await
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let request = request();
     stream.write_all(&request).await?;
     let other = || io::Error::other("the answer is none of STUN");
@@ -93,7 +119,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use std::net::Ipv4Addr;
 
-    use peersync_relay::{Authority, Grant, Limits, Settings, bind, serve};
+    use peersync_relay::{Authority, Grant, Limits, Settings, TlsSettings, bind, serve};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -107,8 +135,8 @@ mod tests {
     }
 
     async fn probe(udp: u16, tcp: u16) -> Vec<RelayAnswer> {
-        let relay = Relay { udp: Box::leak(Box::new([udp])), tcp: Box::leak(Box::new([tcp])), tls: &[] };
-        probe_relay("127.0.0.1", &relay).await
+        let port = |port: u16| &*Box::leak(Box::new([port]));
+        probe_relay("127.0.0.1", &Relay { udp: port(udp), tcp: port(tcp), tls: &[], shared: &[] }).await
     }
 
     #[tokio::test]
@@ -147,7 +175,25 @@ mod tests {
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
             }
         });
-        let answered = tcp_once("127.0.0.1", port).await;
+        let answered = ask(TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await;
         assert!(answered.is_err_and(|error| error.to_string().contains("none of STUN")));
+    }
+    #[tokio::test]
+    async fn certificate_that_is_not_trusted_is_a_way_that_is_closed() {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+        let certified = CertifiedKey::from_der(vec![signed.cert.der().clone()], key, &ring::default_provider());
+        let certificates = Arc::new(SingleCertAndKey::from(certified.unwrap()));
+        let listeners = bind(&[], &[], &[]).unwrap().share(&[(Ipv4Addr::LOCALHOST, 0).into()]).unwrap();
+        let port = listeners.shared_addresses().unwrap().first().unwrap().port();
+        let settings = Settings { realm: "test".to_owned(), address: Ipv4Addr::LOCALHOST, limits: Limits::default() };
+        let relay = peersync_relay::Relay::new(settings, Nobody, Instant::now());
+        let tls = TlsSettings { certificates, signal: (Ipv4Addr::LOCALHOST, port).into() };
+        let _running = serve(relay, listeners, Some(tls)).unwrap();
+        let shared = &*Box::leak(Box::new([port]));
+        let answers = probe_relay("localhost", &Relay { udp: &[], tcp: &[], tls: &[], shared }).await;
+        let of = |transport: &str| answers.iter().find(|one| one.transport == transport).unwrap().answered.clone();
+        assert!(answers.len() == 2 && of("tcp").is_ok(), "{answers:?}");
+        assert!(of("tls").unwrap_err().contains("certificate"), "{answers:?}");
     }
 }

@@ -8,12 +8,12 @@ use peersync_server::turn_credentials::{Holder, HolderKind, check_username, pass
 
 use crate::relay::{Authority, Grant};
 
-/// The maximum number of allocations of a user: five devices or tabs, each in a full room of eight with three
-/// allocations for each other person (UDP, TCP 3478, TCP 443).
-const PER_USER: usize = 105;
+/// The maximum number of allocations of a user: five devices or tabs, each in a full room of eight with four
+/// allocations for each other person (UDP, TCP 3478, TCP 443, and TLS 443 on a host with a certificate).
+const PER_USER: usize = 140;
 /// The maximum number of allocations of all guests of a room: seven of them, each as a user's tab above, and as many
 /// again from before they changed networks, until those expire.
-const PER_ROOM: usize = 294;
+const PER_ROOM: usize = 392;
 
 /// The authority of a stack.
 #[derive(Debug)]

@@ -30,5 +30,5 @@ pub use authority::StackAuthority;
 pub use counters::{Counters, Refused};
 pub use limits::Limits;
 pub use relay::{Authority, Grant, Relay, Settings};
-pub use server::{Certificate, CertificateError, Listeners, Running, bind, serve};
+pub use server::{Listeners, Running, TlsSettings, bind, serve};
 pub use usage::Usage;

@@ -5,8 +5,8 @@
 //! relay into a source of 24 KB/s at most. *A holder of credentials* (a user, or a room for its guests) gets the allocations
 //! that its [`Grant`](crate::Grant) says and, whatever it has, no more than an eighth of all from one address. *An
 //! office* behind one address has 512 allocations: a browser takes three for each other person in the room (UDP, TCP
-//! 3478, TCP 443), so 56 people in calls of four. *The host* carries 4096 allocations of less than a kilobyte each, 2048
-//! connections, and 200 Mbit/s.
+//! 3478, TCP 443), and a fourth on a host with a certificate (TLS 443), so 42 people in calls of four. *The host* carries
+//! 4096 allocations of less than a kilobyte each, 2048 connections, and 200 Mbit/s.
 
 use std::time::Duration;
 
@@ -52,12 +52,36 @@ pub struct Limits {
     pub idle_per_address: usize,
     /// How long a connection may be without an allocation.
     pub idle: Duration,
+    /// The maximum number of connections to port 443 that have not shown what they are, for which they have as long as
+    /// `idle`. Each takes some 10 KB. After a restart all clients come back at once.
+    pub undecided: usize,
+    /// The maximum number of those from one site: an IPv4 address, or an IPv6 network of 48 bits.
+    pub undecided_per_site: usize,
+    /// How many handshakes of TLS one address may begin at port 443 per second. Each takes some 0.2 ms of a core.
+    pub handshakes_rate: u32,
+    /// How many it may begin at once. After a restart an office comes back at once.
+    pub handshakes_burst: u32,
+    /// The maximum number of connections to port 443 that are passed on to the signaling server.
+    pub passed: usize,
+    /// The maximum number of those from one address: what the signaling server admits, and some that it refuses.
+    pub passed_per_address: usize,
     /// How long a write to a connection may block before it is closed.
     pub write: Duration,
     /// The maximum number of packets that wait for one connection. Further ones are dropped, as a network would.
     pub queue: usize,
     /// The maximum size of a message on a connection, in bytes.
     pub message_bytes: usize,
+}
+
+impl Limits {
+    /// Bounds the connections by the number of files that the system allows for them. If TLS is ended here, half of it is
+    /// for what is passed on, with two files for each connection, and a quarter for what has not shown what it is.
+    pub fn share_files(&mut self, files: usize, ends_tls: bool) {
+        let relayed = if ends_tls { files / 4 } else { files };
+        self.connections = self.connections.min(relayed.max(100));
+        self.undecided = self.undecided.min((files / 4).max(100));
+        self.passed = self.passed.min((files / 4).max(100));
+    }
 }
 
 impl Default for Limits {
@@ -82,6 +106,12 @@ impl Default for Limits {
             connections: 2048,
             idle_per_address: 64,
             idle: Duration::from_secs(10),
+            undecided: 4096,
+            undecided_per_site: 512,
+            handshakes_rate: 20,
+            handshakes_burst: 400,
+            passed: 16_384,
+            passed_per_address: 256,
             write: Duration::from_secs(5),
             queue: 256,
             message_bytes: 16 * 1024,

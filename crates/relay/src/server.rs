@@ -1,8 +1,11 @@
-//! Connects a [`Relay`] to the network: UDP sockets, and connections by TCP and TLS.
+//! Connects a [`Relay`] to the network: UDP sockets, connections by TCP and TLS, and the port that it shares with the
+//! signaling server.
 
-mod certificate;
 mod datagrams;
+mod front;
+mod pass;
 mod streams;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,13 +17,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::rustls::{self, server::ResolvesServerCert};
 
+use self::front::Front;
 use self::streams::{Streams, accept};
+use self::tls::Tls;
 use crate::allocations::{Client, Path};
 use crate::counters::Counters;
 use crate::relay::{Authority, Relay};
-
-pub use self::certificate::{Certificate, CertificateError};
 
 /// What the kernel may hold for a UDP socket, in bytes: 40 ms of 200 Mbit/s. The kernel may grant less.
 const SOCKET_BUFFER: usize = 1_000_000;
@@ -35,6 +39,7 @@ pub struct Listeners {
     udp: Vec<UdpSocket>,
     tcp: Vec<TcpListener>,
     tls: Vec<TcpListener>,
+    shared: Vec<TcpListener>,
 }
 
 /// Opens the sockets for these addresses. An IPv6 address takes no packets of IPv4 clients: name both. With port 0 the
@@ -43,18 +48,23 @@ pub struct Listeners {
 /// # Errors
 /// An address cannot be used; the error names it.
 pub fn bind(udp: &[SocketAddr], tcp: &[SocketAddr], tls: &[SocketAddr]) -> io::Result<Listeners> {
-    let named = |protocol: &str, address: &SocketAddr, error: io::Error| {
-        io::Error::new(error.kind(), format!("{protocol} {address}: {error}"))
-    };
-    let stream = |address: &SocketAddr| listen(address).map_err(|error| named("TCP", address, error));
     Ok(Listeners {
         udp: udp
             .iter()
-            .map(|address| datagram(address).map_err(|error| named("UDP", address, error)))
+            .map(|address| datagram(address).map_err(|error| named("UDP", address, &error)))
             .collect::<io::Result<_>>()?,
         tcp: tcp.iter().map(stream).collect::<io::Result<_>>()?,
         tls: tls.iter().map(stream).collect::<io::Result<_>>()?,
+        shared: Vec::new(),
     })
+}
+
+fn named(protocol: &str, address: &SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{protocol} {address}: {error}"))
+}
+
+fn stream(address: &SocketAddr) -> io::Result<TcpListener> {
+    listen(address).map_err(|error| named("TCP", address, &error))
 }
 
 fn datagram(address: &SocketAddr) -> io::Result<UdpSocket> {
@@ -83,6 +93,23 @@ fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Listeners {
+    /// Opens the sockets too that the relay shares with the signaling server; see [`TlsSettings::signal`].
+    ///
+    /// # Errors
+    /// An address cannot be used; the error names it.
+    pub fn share(mut self, addresses: &[SocketAddr]) -> io::Result<Self> {
+        self.shared = addresses.iter().map(stream).collect::<io::Result<_>>()?;
+        Ok(self)
+    }
+
+    /// Returns the addresses that are shared with the signaling server.
+    ///
+    /// # Errors
+    /// The system does not tell them.
+    pub fn shared_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.shared.iter().map(TcpListener::local_addr).collect()
+    }
+
     /// Returns the addresses of the UDP sockets.
     ///
     /// # Errors
@@ -160,17 +187,29 @@ impl<A: Authority> Running<A> {
     }
 }
 
-/// Serves on these sockets, until the result is dropped. Without a certificate, connections to the addresses for TLS are
-/// refused. Must be called in a tokio runtime.
+/// What the relay needs for TLS.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// Where the certificate of each connection comes from. If that asks for a challenge of a certificate authority (by
+    /// its protocols), it gets what comes from here too, and nothing else.
+    pub certificates: Arc<dyn ResolvesServerCert>,
+    /// The signaling server on this host, which gets what is HTTP on a shared port, behind a
+    /// [PROXY header](peersync_server::proxy_protocol).
+    pub signal: SocketAddr,
+}
+
+/// Serves on these sockets, until the result is dropped. Without settings for TLS, connections to the addresses for TLS
+/// and to the shared ones are refused. Must be called in a tokio runtime.
 ///
 /// # Errors
-/// TLS cannot use the certificate.
+/// TLS does not support its own defaults.
 pub fn serve<A: Authority>(
     relay: Relay<A>,
     listeners: Listeners,
-    certificate: Option<Certificate>,
-) -> Result<Running<A>, CertificateError> {
-    let streams = Streams::new(relay.limits());
+    tls: Option<TlsSettings>,
+) -> Result<Running<A>, rustls::Error> {
+    let limits = relay.limits().clone();
+    let streams = Streams::new(&limits);
     let shared = Arc::new(Shared { relay: Mutex::new(relay), udp: listeners.udp, streams });
     let mut tasks = JoinSet::new();
     for index in 0..shared.udp.len() {
@@ -179,10 +218,14 @@ pub fn serve<A: Authority>(
     for listener in listeners.tcp {
         tasks.spawn(accept(Arc::clone(&shared), listener, None));
     }
-    if let Some(certificate) = certificate.map(Arc::new) {
-        tasks.spawn(Arc::clone(&certificate).follow());
+    if let Some(settings) = tls {
+        let tls = Tls::new(&settings.certificates)?;
         for listener in listeners.tls {
-            tasks.spawn(accept(Arc::clone(&shared), listener, Some(certificate.acceptor()?)));
+            tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
+        }
+        let front = Arc::new(Front::new(tls, settings.signal, &limits));
+        for listener in listeners.shared {
+            tasks.spawn(front::accept(Arc::clone(&shared), listener, Arc::clone(&front)));
         }
     }
     tasks.spawn(tick(Arc::clone(&shared)));

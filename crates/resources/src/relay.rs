@@ -18,8 +18,11 @@ pub struct Relay {
     pub udp: &'static [u16],
     /// The TCP ports without TLS.
     pub tcp: &'static [u16],
-    /// The TCP ports with TLS, for which the host has a certificate.
+    /// The TCP ports with TLS, for which the host has a certificate. Browsers are told of the shared one alone: a network
+    /// that lets these out and not that is not known, and each way costs every call a connection.
     pub tls: &'static [u16],
+    /// The TCP ports with and without TLS, which the relay shares with the signaling server.
+    pub shared: &'static [u16],
 }
 
 impl Relay {
@@ -28,7 +31,8 @@ impl Relay {
         let urls = |scheme: &str, ports: &[u16], transport: &str| -> Vec<String> {
             ports.iter().map(|port| format!("{scheme}:{host}:{port}?transport={transport}")).collect()
         };
-        [urls("turn", self.udp, "udp"), urls("turn", self.tcp, "tcp"), urls("turns", self.tls, "tcp")].concat()
+        let (plain, encrypted) = (urls("turn", self.shared, "tcp"), urls("turns", self.shared, "tcp"));
+        [urls("turn", self.udp, "udp"), urls("turn", self.tcp, "tcp"), plain, encrypted].concat()
     }
 
     /// Returns the URLs of the STUN servers. One way suffices: STUN over TCP tells no address that others can use.
@@ -36,9 +40,14 @@ impl Relay {
         self.udp.iter().map(|port| format!("stun:{host}:{port}")).collect()
     }
 
+    /// Returns the TCP ports, of which some take TLS too.
+    pub fn all_tcp(&self) -> impl Iterator<Item = u16> {
+        self.tcp.iter().chain(self.shared).chain(self.tls).copied()
+    }
+
     /// Returns whether it listens on a port that only root may open without a capability.
     pub fn has_low_port(&self) -> bool {
-        self.tcp.iter().chain(self.tls).chain(self.udp).any(|port| *port < 1024)
+        self.all_tcp().chain(self.udp.iter().copied()).any(|port| port < 1024)
     }
 }
 
@@ -50,12 +59,17 @@ impl Stack {
         }
         match self.config.signaling.ingress {
             // CloudFront reaches the signaling server on its own port, and the host has no certificate.
-            Ingress::Cloudfront => Some(Relay { udp: &[PORT], tcp: &[PORT, HTTPS], tls: &[] }),
-            // The proxy in front of the signaling server has port 443 and the certificate.
-            Ingress::Direct => Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[TLS_PORT] }),
+            Ingress::Cloudfront => Some(Relay { udp: &[PORT], tcp: &[PORT, HTTPS], tls: &[], shared: &[] }),
+            // The relay ends TLS, and passes on what is for the signaling server.
+            Ingress::Direct => Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[TLS_PORT], shared: &[HTTPS] }),
             // No inbound port is open; the configuration is refused.
             Ingress::Cloudflare => None,
         }
+    }
+
+    /// Returns whether the host runs the program `relay`: to relay, or only to end TLS in front of the signaling server.
+    pub fn runs_relay(&self) -> bool {
+        self.relay().is_some() || self.config.signaling.ingress == Ingress::Direct
     }
 }
 
@@ -76,11 +90,12 @@ mod tests {
         let urls = |relay: Option<Relay>| relay.map(|relay| (relay.stun_urls("h"), relay.turn_urls("h")));
         let stun = vec!["stun:h:3478".to_owned()];
         let (udp, tcp) = ("turn:h:3478?transport=udp", "turn:h:3478?transport=tcp");
-        let turn = |last: &str| [udp, tcp, last].map(str::to_owned).to_vec();
+        let web = "turn:h:443?transport=tcp";
         let of_cloudfront = urls(relay(Ingress::Cloudfront, None).await);
-        assert_eq!(of_cloudfront, Some((stun.clone(), turn("turn:h:443?transport=tcp"))));
+        assert_eq!(of_cloudfront, Some((stun.clone(), [udp, tcp, web].map(str::to_owned).to_vec())));
         let direct = urls(relay(Ingress::Direct, Some(TurnProvider::Host)).await);
-        assert_eq!(direct, Some((stun, turn("turns:h:5349?transport=tcp"))));
+        let of_direct = [udp, tcp, web, "turns:h:443?transport=tcp"].map(str::to_owned).to_vec();
+        assert_eq!(direct, Some((stun, of_direct)));
         for provider in [TurnProvider::Own, TurnProvider::Cloudflare, TurnProvider::None] {
             assert_eq!(relay(Ingress::Cloudfront, Some(provider)).await, None, "{provider:?}");
         }

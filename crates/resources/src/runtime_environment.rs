@@ -173,7 +173,10 @@ mod tests {
             config.turn.stun = vec!["stun:stun.example.org".to_owned()];
         });
         let [_, urls, stun] = direct.await;
-        assert!(urls.ends_with(",turns:signal.example.org:5349?transport=tcp"), "{urls}");
+        assert!(
+            urls.ends_with(",turn:signal.example.org:443?transport=tcp,turns:signal.example.org:443?transport=tcp"),
+            "{urls}"
+        );
         assert_eq!(stun, "stun:stun.example.org");
         let own = turn(|config| config.turn.urls = vec!["turn:turn.example.org".to_owned()]).await;
         assert_eq!(own, ["own", "turn:turn.example.org", ""]);

@@ -18,7 +18,7 @@ const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAcces
     TableAccess { table, actions, index: false, keys: None }
 }
 
-const SIGNUP: &[TableAccess] = &[on("Users", &["PutItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
+const SIGNUP: &[TableAccess] = &[on("Users", &["GetItem", "UpdateItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
 
 const LOGIN: &[TableAccess] = &[
     on("Users", &["GetItem", "UpdateItem", "DeleteItem"]),
@@ -35,8 +35,18 @@ const FRIENDS: &[TableAccess] = &[
 
 const ROOMS: &[TableAccess] = &[on("Users", &["GetItem"]), on("Ephemeral", &["GetItem", "PutItem", "UpdateItem"])];
 
-/// The signaling server reads rooms and friendships.
-const SIGNAL: &[TableAccess] = &[on("UserConnections", &["GetItem", "Query"]), on("Ephemeral", &["GetItem"])];
+/// What the partition keys of rooms begin with.
+pub const ROOM: &str = "room#";
+/// What the partition keys of notices begin with.
+pub const NOTICES: &str = "notices#";
+
+/// The signaling server reads accounts, friendships, rooms, and notices of changes.
+const SIGNAL: &[TableAccess] = &[
+    on("Users", &["GetItem", "BatchGetItem"]),
+    on("UserConnections", &["GetItem", "BatchGetItem", "Query"]),
+    TableAccess { table: "Ephemeral", actions: &["GetItem"], index: false, keys: Some(ROOM) },
+    TableAccess { table: "Ephemeral", actions: &["BatchGetItem"], index: false, keys: Some(NOTICES) },
+];
 
 /// What the partition keys of the relay's counters begin with: one item for each month, with the bytes that were relayed.
 pub const RELAY_USAGE: &str = "relay-usage#";
@@ -44,6 +54,13 @@ pub const RELAY_USAGE: &str = "relay-usage#";
 /// The relay counts what it has relayed in a month, so that a restart does not forget it.
 const RELAY: &[TableAccess] =
     &[TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
+
+/// The parameter with the account at the authority that issues the host's certificate, without the stack's prefix.
+pub const ACME_ACCOUNT: &str = "acme-account";
+/// The parameter with the host's certificate and its key, without the stack's prefix.
+pub const ACME_CERTIFICATE: &str = "acme-certificate";
+/// The value of both while the host has kept nothing: a parameter cannot be empty.
+pub const NOTHING_KEPT: &str = "none";
 
 /// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`), of the signaling server
 /// (`signal`) or of the relay (`relay`); empty for any other name.

@@ -18,6 +18,9 @@ const CALL_DEADLINE: Duration = Duration::from_secs(5);
 /// The number of attempts per call, including the first.
 const ATTEMPTS: u32 = 4;
 
+/// What [`error_code`] returns if the service could not be reached.
+pub const NO_CONNECTION: &str = "no connection";
+
 /// Returns the configuration of a Lambda function: region and credentials are in its environment, no other source is
 /// tried.
 ///
@@ -86,7 +89,7 @@ pub fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String 
     match error {
         SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "timed out",
-        SdkError::DispatchFailure(_) => "no connection",
+        SdkError::DispatchFailure(_) => NO_CONNECTION,
         SdkError::ResponseError(_) => "unreadable response",
         _ => "error without a code",
     }

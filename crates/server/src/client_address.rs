@@ -1,4 +1,4 @@
-//! The address of a client, behind an edge (CloudFront, the proxy of the host, or the edge of `local`) or without one.
+//! The address of a client, behind an edge (CloudFront or the edge of `local`), a tunnel, or without either.
 //!
 //! Headers count only if the edge has proved itself by [`ORIGIN_KEY`]: anybody can send them otherwise.
 
@@ -14,6 +14,9 @@ pub const ORIGIN_KEY: &str = "x-peersync-origin-key";
 /// CloudFront's header with the viewer's address and port
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html>).
 pub const VIEWER_ADDRESS: &str = "cloudfront-viewer-address";
+/// Cloudflare's header with the client's address, which a client cannot set itself
+/// (<https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip>).
+pub const CONNECTING_IP: &str = "cf-connecting-ip";
 /// The header to which every proxy appends the address that it got the request from.
 pub const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -43,6 +46,13 @@ pub fn edge_proof(headers: &HeaderMap, keys: &[&Secret]) -> EdgeProof {
 pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, from_edge: bool) -> Option<IpAddr> {
     let stated = if from_edge { viewer(headers).or_else(|| forwarded(headers)) } else { None };
     stated.or(peer).map(|address| address.to_canonical())
+}
+
+/// Returns the client's address as the Cloudflare Tunnel of this host says; `None` if a request did not come through it.
+pub fn tunnelled_address(headers: &HeaderMap) -> Option<IpAddr> {
+    let mut values = headers.get_all(CONNECTING_IP).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    parse(value.to_str().ok()?).map(|address| address.to_canonical())
 }
 
 /// An IPv6 address is followed by a colon and the port too, with or without brackets.

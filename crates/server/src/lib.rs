@@ -6,6 +6,7 @@ pub mod access;
 pub mod aws;
 pub mod client_address;
 pub mod clock;
+pub mod proxy_protocol;
 pub mod routes;
 pub mod secret;
 pub mod secrets;

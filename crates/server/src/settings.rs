@@ -7,9 +7,7 @@ mod turn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::secret::Secret;
-
-pub use relay::{Files, RelaySettings};
+pub use relay::{RelaySettings, RelayTls, TurnPorts};
 pub use turn::{CLOUDFLARE_URL, TurnProvider, TurnSettings};
 
 /// Why the environment is not usable.
@@ -58,9 +56,8 @@ pub struct Settings {
     pub room_capacity: u32,
     /// The address on which the signaling server listens. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// The key by which the proxy of the host proves itself to the signaling server, if the host has a proxy. The host
-    /// generates it, and it takes the place of the origin key.
-    pub proxy_key: Option<Secret>,
+    /// What is in front of the signaling server. Default [`Entrance::Edge`].
+    pub entrance: Entrance,
     /// The file into which the signaling server writes the token of the Cloudflare Tunnel, if the host has one.
     pub tunnel_file: Option<PathBuf>,
 }
@@ -115,6 +112,31 @@ impl Function {
             "signal" => Self::Signal,
             "relay" => Self::Relay,
             "all" => Self::All,
+            _ => return None,
+        })
+    }
+}
+
+/// What is in front of the signaling server, and so who tells it the address of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// CloudFront or the edge of `local`, which prove themselves by the origin key. Without such a key, nothing.
+    #[default]
+    Edge,
+    /// The relay on this host, which ends TLS and puts a PROXY header in front of each connection. The server listens on
+    /// loopback alone.
+    Relay,
+    /// A Cloudflare Tunnel from this host, through which all requests carry Cloudflare's header with the client's
+    /// address. The server listens on loopback alone.
+    Tunnel,
+}
+
+impl Entrance {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "edge" => Self::Edge,
+            "relay" => Self::Relay,
+            "tunnel" => Self::Tunnel,
             _ => return None,
         })
     }
@@ -262,7 +284,7 @@ impl Settings {
                 ([0, 0, 0, 0], 8080).into(),
                 |text| text.parse().ok(),
             )?,
-            proxy_key: variables.get("PROXY_KEY").map(Secret::new),
+            entrance: variables.parsed("ENTRANCE", "one of edge, relay, tunnel", Entrance::Edge, Entrance::parse)?,
             tunnel_file: variables.get("TUNNEL_FILE").map(PathBuf::from),
             stack,
             site_url,
@@ -378,6 +400,7 @@ mod tests {
             ("SMTP_TLS", "maybe"),
             ("PEERSYNC_FUNCTION", "x"),
             ("TURN_PROVIDER", "twilio"),
+            ("ENTRANCE", "back-door"),
         ] {
             let error = read(&[base[0], base[1], (name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

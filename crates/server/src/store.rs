@@ -7,6 +7,7 @@ mod counters;
 mod friend_tokens;
 mod friendship;
 mod item;
+mod notices;
 mod relay_usage;
 mod rooms;
 mod sessions;
@@ -19,8 +20,9 @@ pub use counters::Counted;
 pub use friend_tokens::FriendToken;
 pub use friendship::{Operation, Outcome, Pair, Status, transition};
 pub use item::random_token;
+pub use notices::{NEW_SECONDS, NOTICE_SECONDS, Notice};
 pub use rooms::Room;
-pub use sessions::Session;
+pub use sessions::{Session, session_id};
 pub use sign_in::{CodeCheck, SignIn};
 pub use users::User;
 
@@ -30,6 +32,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
+use crate::aws::NO_CONNECTION;
 use crate::settings::Tables;
 
 /// Why an operation on the database failed.
@@ -46,6 +49,13 @@ pub enum StoreError {
     /// Concurrent changes to the same items won every attempt.
     #[error("too many concurrent changes to the same items")]
     Busy,
+}
+
+impl StoreError {
+    /// Returns whether the database itself is unreachable, whatever was asked.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Call { code, .. } if code == NO_CONNECTION)
+    }
 }
 
 /// The database. The client is created at the first use, because creating it loads the system's root certificates.

@@ -28,6 +28,12 @@ pub struct Claims {
     /// Whether the bearer has no account.
     #[serde(default)]
     pub guest: bool,
+    /// The generation of the user's account when it was issued. Guests have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// The sign-in session by which it was issued, as [`crate::store::session_id`] names it. Guests have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// The room for which the API issued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
@@ -48,6 +54,10 @@ pub struct Bearer {
     pub name: String,
     /// See [`Claims::guest`].
     pub guest: bool,
+    /// See [`Claims::generation`].
+    pub generation: Option<String>,
+    /// See [`Claims::session`].
+    pub session: Option<String>,
     /// See [`Claims::room`].
     pub room: Option<String>,
 }
@@ -120,6 +130,8 @@ impl TicketKeys {
             sub: bearer.subject,
             name: bearer.name,
             guest: bearer.guest,
+            generation: bearer.generation,
+            session: bearer.session,
             room: bearer.room,
             jti: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()),
             iat: now,
@@ -201,7 +213,8 @@ mod tests {
     }
 
     fn ada() -> Bearer {
-        Bearer { subject: "ada@example.org".to_owned(), name: "Ada".to_owned(), guest: false, room: None }
+        let (subject, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
+        Bearer { subject, name, guest: false, generation: None, session: None, room: None }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::http::header::{ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use peersync_server::client_address::client_address;
+use peersync_server::client_address::{client_address, tunnelled_address};
 use peersync_server::site::Site;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -56,7 +56,10 @@ pub async fn admit(
     site: Option<&Site>,
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
-    let from_edge = shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? == Ingress::Edge;
+    let address = match shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? {
+        Ingress::Tunnel => tunnelled_address(headers).ok_or(Refusal::Edge)?,
+        ingress => client_address(headers, Some(peer.ip()), ingress == Ingress::Edge).unwrap_or(peer.ip()),
+    };
     let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
     let site = Site::of(&shared.settings, site);
     if !origin.is_some_and(|origin| site.allows(&shared.settings, origin)) {
@@ -66,7 +69,6 @@ pub async fn admit(
         return Err(Refusal::Draining);
     }
     let seat = Seat::take(shared).ok_or(Refusal::Full)?;
-    let address = client_address(headers, Some(peer.ip()), from_edge).unwrap_or(peer.ip());
     let limits = &shared.limits;
     let slot = shared.addresses.enter(address, limits.per_address).ok_or(Refusal::Address)?;
     let greeting = shared.greetings.enter(address, limits.greeting_per_address, limits.greeting);

@@ -3,6 +3,7 @@
 mod farewell;
 mod greeting;
 mod requests;
+mod standing;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 
 use self::farewell::{CloseReason, farewell, reason};
 use self::requests::{Found, Lookup};
+use self::standing::SIGNED_OUT;
 use crate::greetings::Greeting;
 use crate::outbox::{EndRequest, Work};
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
@@ -92,7 +94,7 @@ impl Connection {
         self.client.look_up_friends();
         loop {
             match poll_fn(|context| self.poll_event(context)).await? {
-                Event::Found(found) => self.client.found(found),
+                Event::Found(found) => self.client.found(found)?,
                 Event::Work(work) => self.work(work).await?,
                 Event::Frames(Some(Answer::Now(frame))) => self.write(false, &frame).await?,
                 Event::Frames(Some(Answer::Last(frame))) => self.write(true, &frame).await?,
@@ -139,6 +141,7 @@ impl Connection {
             Work::End(EndRequest::Over) => Err(CloseReason::Close(close::REPLACED, None)),
             Work::End(EndRequest::Restart) => Err(CloseReason::Close(close::RESTART, None)),
             Work::End(EndRequest::Dead) => Err(CloseReason::Close(close::DEAD, None)),
+            Work::End(EndRequest::SignedOut) => Err(CloseReason::Finish(close::SIGNED_OUT, SIGNED_OUT)),
             Work::End(EndRequest::TooSlow) => Err(CloseReason::Finish(
                 close::TOO_SLOW,
                 Refused(ErrorCode::TooSlow, "messages for you piled up and were lost; connect again"),

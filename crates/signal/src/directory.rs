@@ -1,27 +1,29 @@
-//! Friends and rooms in DynamoDB, behind a cache of a few seconds. After a failure look-ups fail at once for a few
-//! seconds, so that nobody waits for the database twice.
+//! Accounts, friends and rooms in DynamoDB, behind a cache of a few seconds.
+
+mod cache;
+mod calls;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-use tokio::time::Instant;
-use tracing::warn;
-
+use self::cache::Cache;
+use self::calls::Calls;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use peersync_server::clock::Clock;
-use peersync_server::store::{Status, Store, StoreError};
+use peersync_server::store::{Notice, Status, Store, User};
 
-/// The maximum number of cached results of each kind.
-const CACHED: usize = 10_000;
+/// How often a look-up is repeated if what it found may have changed meanwhile.
+const TRIES: usize = 5;
 
 /// The addresses of a user's accepted friends.
 pub type Friends = Arc<HashSet<Arc<str>>>;
 
-/// DynamoDB is unavailable.
+/// The generation of an account, `None` if it does not exist or is being deleted.
+pub type Generation = Option<Arc<str>>;
+
+/// DynamoDB is unavailable, or did not answer this user's look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away;
 
@@ -32,6 +34,8 @@ pub struct RoomRecord {
     pub owner: Arc<str>,
     /// Whether it was created locked.
     pub locked: bool,
+    /// When it ends, in seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// The database behind a cache.
@@ -40,12 +44,13 @@ pub struct Directory {
     store: Arc<Store>,
     clock: Clock,
     limits: Arc<Limits>,
-    metrics: Arc<Metrics>,
+    calls: Calls,
+    accounts: Cache<Arc<str>, Generation>,
     friends: Cache<Arc<str>, Friends>,
     pairs: Cache<(Arc<str>, Arc<str>), bool>,
     rooms: Cache<Arc<str>, Option<RoomRecord>>,
-    /// Until when look-ups fail without a call.
-    retry_at: Mutex<Option<Instant>>,
+    /// Counts the changes that were noticed. What was looked up before the latest one may be outdated.
+    changes: AtomicU64,
 }
 
 impl Directory {
@@ -54,28 +59,50 @@ impl Directory {
         Self {
             store,
             clock: Clock::default(),
+            calls: Calls::new(Arc::clone(&limits), metrics),
             limits,
-            metrics,
+            accounts: Cache::default(),
             friends: Cache::default(),
             pairs: Cache::default(),
             rooms: Cache::default(),
-            retry_at: Mutex::new(None),
+            changes: AtomicU64::new(0),
         }
     }
 
-    /// Returns the accepted friends of a user.
+    /// Returns the generation of an account.
     ///
     /// # Errors
     /// DynamoDB is unavailable.
-    pub async fn friends(&self, user: Arc<str>) -> Result<Friends, Away> {
-        if let Some(known) = self.friends.get(&user, self.limits.directory_cache) {
+    pub async fn generation(&self, user: &Arc<str>) -> Result<Generation, Away> {
+        if let Some(known) = self.accounts.get(user, self.limits.account_cache) {
             return Ok(known);
         }
-        let rows = self.query(self.store.connections(&user)).await?;
-        let accepted = rows.into_iter().filter(|row| row.status == Status::Accepted);
-        let friends = Friends::new(accepted.take(self.limits.friends).map(|row| row.target.into()).collect());
-        self.friends.put(user, Arc::clone(&friends), self.limits.directory_cache);
-        Ok(friends)
+        let changes = self.changes();
+        let generation = self.calls.call(user, self.store.user(user)).await?.and_then(generation);
+        if changes == self.changes() {
+            self.accounts.put(Arc::clone(user), generation.clone(), self.limits.account_cache);
+        }
+        Ok(generation)
+    }
+
+    /// Returns the accepted friends of a user, and the number of [`Self::changes`] at that time.
+    ///
+    /// # Errors
+    /// DynamoDB is unavailable.
+    pub async fn friends(&self, user: Arc<str>) -> Result<(Friends, u64), Away> {
+        for _ in 0..TRIES {
+            let changes = self.changes();
+            if let Some(known) = self.friends.get(&user, self.limits.directory_cache) {
+                return Ok((known, changes));
+            }
+            let friends = self.calls.call(&user, self.store.friends(&user, self.limits.friends)).await?;
+            let friends = Friends::new(friends.into_iter().map(Into::into).collect());
+            if changes == self.changes() {
+                self.friends.put(user, Arc::clone(&friends), self.limits.directory_cache);
+                return Ok((friends, changes));
+            }
+        }
+        Err(Away)
     }
 
     /// Returns whether `callee` has accepted `caller` as a friend, by the callee's row.
@@ -87,91 +114,85 @@ impl Directory {
         if let Some(known) = self.pairs.get(&pair, self.limits.directory_cache) {
             return Ok(known);
         }
-        let row = self.query(self.store.connection(&pair.0, &pair.1)).await?;
+        let changes = self.changes();
+        let row = self.calls.call(&pair.1, self.store.connection(&pair.0, &pair.1)).await?;
         let friends = row.is_some_and(|row| row.status == Status::Accepted);
-        self.pairs.put(pair, friends, self.limits.directory_cache);
+        if changes == self.changes() {
+            self.pairs.put(pair, friends, self.limits.directory_cache);
+        }
         Ok(friends)
     }
 
-    /// Returns the room, if it exists.
+    /// Returns the room, unless it does not exist or has ended. `who` asks.
     ///
     /// # Errors
     /// DynamoDB is unavailable.
-    pub async fn room(&self, id: Arc<str>) -> Result<Option<RoomRecord>, Away> {
+    pub async fn room(&self, who: &Arc<str>, id: Arc<str>) -> Result<Option<RoomRecord>, Away> {
+        let now = self.clock.now();
         if let Some(known) = self.rooms.get(&id, self.limits.directory_cache) {
-            return Ok(known);
+            return Ok(known.filter(|record| record.expires_at > now));
         }
-        let room = self.query(self.store.room(&id, self.clock.now())).await?;
-        let record = room.map(|room| RoomRecord { owner: room.owner.into(), locked: room.locked });
+        let room = self.calls.call(who, self.store.room(&id, now)).await?;
+        let record =
+            room.map(|room| RoomRecord { owner: room.owner.into(), locked: room.locked, expires_at: room.expires_at });
         self.rooms.put(id, record.clone(), self.limits.directory_cache);
         Ok(record)
+    }
+
+    /// Returns what has changed since `since`, in seconds since 1970. It also shows whether DynamoDB is available.
+    ///
+    /// # Errors
+    /// DynamoDB is unavailable.
+    pub async fn notices(&self, since: i64) -> Result<Vec<Notice>, Away> {
+        self.calls.probe(self.store.notices(since, self.clock.now())).await
+    }
+
+    /// Returns the generations of accounts, as they are now. Accounts that do not exist are left out.
+    ///
+    /// # Errors
+    /// DynamoDB is unavailable.
+    pub async fn generations(&self, users: &[String]) -> Result<HashMap<String, Arc<str>>, Away> {
+        let users = self.calls.probe(self.store.users(users)).await?;
+        Ok(users.into_iter().filter_map(|(email, user)| Some((email, generation(user)?))).collect())
+    }
+
+    /// Returns which of these pairs are friends now.
+    ///
+    /// # Errors
+    /// DynamoDB is unavailable.
+    pub async fn friendships(&self, pairs: &[(String, String)]) -> Result<HashSet<(String, String)>, Away> {
+        self.calls.probe(self.store.friendships(pairs)).await
+    }
+
+    /// Returns the number of changes that were noticed so far.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Removes what these notices concern from the cache.
+    pub fn forget(&self, notices: &[Notice]) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for notice in notices {
+            match notice {
+                Notice::Session(..) => {}
+                Notice::Account(email) => self.accounts.forget(&email.as_str().into()),
+                Notice::Friendship(one, other) => {
+                    let (one, other): (Arc<str>, Arc<str>) = (one.as_str().into(), other.as_str().into());
+                    self.friends.forget(&one);
+                    self.friends.forget(&other);
+                    self.pairs.forget(&(Arc::clone(&one), Arc::clone(&other)));
+                    self.pairs.forget(&(other, one));
+                }
+            }
+        }
     }
 
     /// Removes a user's friends from the cache.
     pub fn forget_friends(&self, user: &Arc<str>) {
         self.friends.forget(user);
     }
-
-    async fn query<T>(&self, query: impl Future<Output = Result<T, StoreError>>) -> Result<T, Away> {
-        if self.retry_at.lock().is_some_and(|until| Instant::now() < until) {
-            return Err(Away);
-        }
-        let error = match tokio::time::timeout(self.limits.directory, query).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "timed out".to_owned(),
-        };
-        self.metrics.directory_errors.inc();
-        warn!(target: "signal", error, "friends and rooms cannot be looked up in DynamoDB; current calls and rooms continue");
-        *self.retry_at.lock() = Some(Instant::now() + self.limits.directory_retry);
-        Err(Away)
-    }
 }
 
-#[derive(Debug)]
-struct Cache<K, V> {
-    entries: Mutex<HashMap<K, (Instant, V)>>,
-}
-
-impl<K, V> Default for Cache<K, V> {
-    fn default() -> Self {
-        Self { entries: Mutex::default() }
-    }
-}
-
-impl<K: Eq + Hash, V: Clone> Cache<K, V> {
-    fn get(&self, key: &K, age: Duration) -> Option<V> {
-        self.entries.lock().get(key).filter(|(since, _)| since.elapsed() < age).map(|(_, value)| value.clone())
-    }
-
-    fn put(&self, key: K, value: V, age: Duration) {
-        let mut entries = self.entries.lock();
-        if entries.len() >= CACHED {
-            entries.retain(|_, (since, _)| since.elapsed() < age);
-        }
-        if entries.len() < CACHED {
-            entries.insert(key, (Instant::now(), value));
-        }
-    }
-
-    fn forget(&self, key: &K) {
-        self.entries.lock().remove(key);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cache_expires_and_is_bounded() {
-        let cache = Cache::default();
-        cache.put(1, "a", Duration::from_secs(60));
-        assert_eq!(cache.get(&1, Duration::from_secs(60)), Some("a"));
-        assert_eq!(cache.get(&1, Duration::ZERO), None);
-        cache.forget(&1);
-        assert_eq!(cache.get(&1, Duration::from_secs(60)), None);
-        (0..2 * CACHED).for_each(|key| cache.put(key, "b", Duration::from_secs(60)));
-        assert_eq!(cache.entries.lock().len(), CACHED);
-    }
+fn generation(user: User) -> Generation {
+    (!user.deleting).then(|| user.generation.into())
 }

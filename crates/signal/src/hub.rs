@@ -1,11 +1,12 @@
 //! What sessions share, behind one lock that is held for microseconds and never across an await. Rooms, rings and
 //! presence have a file each. This one has what they have in common: sessions begin, are lost, are resumed, and end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use peersync_server::tickets::TICKET_SECONDS;
 
 use crate::bounds::Bounds;
 use crate::ids::{PeerId, ResumeKey};
@@ -36,7 +37,11 @@ pub struct HubState {
     pub(crate) sessions: HashMap<PeerId, Entry>,
     pub(crate) users: HashMap<Arc<str>, User>,
     pub(crate) rooms: HashMap<Arc<str>, Room>,
+    /// When each room ends, in seconds since 1970.
+    pub(crate) room_ends: BTreeSet<(i64, Arc<str>)>,
     pub(crate) rings: Rings,
+    /// Sign-in sessions that have ended, and until when their tickets could be used, in seconds since 1970.
+    ended_sign_ins: HashMap<Arc<str>, i64>,
     /// Sessions without a connection, the one lost first at the front.
     lost: VecDeque<(Duration, PeerId)>,
     bounds: Arc<Bounds>,
@@ -73,7 +78,9 @@ impl Hub {
             sessions: HashMap::new(),
             users: HashMap::new(),
             rooms: HashMap::new(),
+            room_ends: BTreeSet::new(),
             rings: Rings::default(),
+            ended_sign_ins: HashMap::new(),
             lost: VecDeque::new(),
             bounds,
         };
@@ -124,7 +131,9 @@ impl HubState {
     /// whose key is right but that cannot be resumed ends.
     pub fn resume(&mut self, key: ResumeKey, who: &Identity, owner: u64, seen: Option<u64>) -> Option<Arc<Session>> {
         let entry = self.sessions.get_mut(&key.peer)?;
-        if entry.session.key != key || entry.session.who.email != who.email || entry.session.who.room != who.room {
+        let before = &entry.session.who;
+        let same = before.email == who.email && before.generation == who.generation && before.room == who.room;
+        if entry.session.key != key || !same {
             return None;
         }
         if !entry.session.outbox.resume(owner, seen) {
@@ -156,6 +165,35 @@ impl HubState {
         let Some(entry) = self.sessions.remove(&peer) else { return };
         entry.session.outbox.end(EndRequest::Over);
         self.went_offline(&entry.session);
+    }
+
+    /// Ends the sessions of a user that do not belong to this generation of the account; all of them without one.
+    pub fn sign_out(&mut self, email: &str, generation: Option<&Arc<str>>) {
+        let other = |who: &Identity| generation.is_none() || who.generation.as_ref() != generation;
+        self.end_sessions(email, other);
+    }
+
+    /// Ends the sessions of a user that were begun with this sign-in session, at `unix` seconds since 1970, and refuses
+    /// those to come.
+    pub fn end_sign_in(&mut self, email: &str, id: &str, unix: i64) {
+        self.ended_sign_ins.retain(|_, until| *until > unix);
+        self.ended_sign_ins.insert(id.into(), unix + TICKET_SECONDS);
+        self.end_sessions(email, |who| who.sign_in.as_deref() == Some(id));
+    }
+
+    /// Returns whether the sign-in session of this client has ended.
+    pub fn has_signed_out(&self, who: &Identity) -> bool {
+        who.sign_in.as_ref().is_some_and(|id| self.ended_sign_ins.contains_key(id))
+    }
+
+    fn end_sessions(&mut self, email: &str, which: impl Fn(&Identity) -> bool) {
+        let sessions = self.users.get(email).map(|user| user.sessions.clone()).unwrap_or_default();
+        for peer in sessions {
+            if let Some(session) = self.session(peer).filter(|session| which(&session.who)) {
+                session.outbox.end(EndRequest::SignedOut);
+                self.end(peer);
+            }
+        }
     }
 
     /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be

@@ -6,15 +6,18 @@ use axum::http::HeaderMap;
 use peersync_server::client_address::{EdgeProof, edge_proof};
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
-use peersync_server::settings::Settings;
+use peersync_server::settings::{Entrance, Settings};
 use peersync_server::tickets::{Claims, TicketError};
 
 /// How a request reached the server, and so which source of the client's address counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ingress {
-    /// Through CloudFront, the proxy of the host, or the edge of `local`, which has proved itself.
+    /// Through CloudFront or the edge of `local`, which has proved itself.
     Edge,
-    /// Directly from the network. Only without any key.
+    /// Through the Cloudflare Tunnel of the host.
+    Tunnel,
+    /// Directly from the network, or through the relay of the host, which says whose connection it is. Without either,
+    /// only if there is no key.
     Direct,
 }
 
@@ -22,8 +25,7 @@ pub(crate) enum Ingress {
 #[derive(Debug)]
 pub(crate) struct Keys {
     secrets: Arc<LiveSecrets>,
-    /// See [`Settings::proxy_key`].
-    proxy_key: Option<Secret>,
+    entrance: Entrance,
     /// The issuer of tickets: the stack's name.
     issuer: String,
     clock: Clock,
@@ -32,13 +34,12 @@ pub(crate) struct Keys {
 impl Keys {
     /// Returns the keys among these secrets, which must have been read.
     pub(crate) fn new(settings: &Settings, secrets: Arc<LiveSecrets>) -> Self {
-        let (proxy_key, issuer) = (settings.proxy_key.clone(), settings.stack.clone());
-        Self { secrets, proxy_key, issuer, clock: Clock::default() }
+        Self { secrets, entrance: settings.entrance, issuer: settings.stack.clone(), clock: Clock::default() }
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests(issuer: &str, secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
-        Self { secrets, proxy_key: None, issuer: issuer.to_owned(), clock }
+        Self { secrets, entrance: Entrance::Edge, issuer: issuer.to_owned(), clock }
     }
 
     /// Returns the seconds since 1970.
@@ -49,8 +50,10 @@ impl Keys {
     /// Returns how a request reached the server; `None` if an edge is in front of it and the request did not come
     /// through that.
     pub(crate) async fn ingress(&self, headers: &HeaderMap) -> Option<Ingress> {
-        if let Some(key) = &self.proxy_key {
-            return ingress(headers, &[key]).ok();
+        match self.entrance {
+            Entrance::Edge => {}
+            Entrance::Relay => return Some(Ingress::Direct),
+            Entrance::Tunnel => return Some(Ingress::Tunnel),
         }
         let secrets = self.secrets.known()?;
         match ingress(headers, &secrets.origin_keys(self.now())) {

@@ -7,7 +7,7 @@
 //! [`server`] has the HTTP routes, `admission` decides which upgrades become connections. Each connection is a task in
 //! `connection`, which reads its client through [`peersync_websocket`] and writes what waits in the session's `outbox`.
 //! `hub` holds what sessions share, a state machine behind one lock that never waits: rooms, rings, presence.
-//! `directory` queries DynamoDB. A session outlives its connection by thirty seconds, so that a call survives a change
+//! `directory` queries DynamoDB, `withdrawals` ends what somebody has withdrawn there. A session outlives its connection by thirty seconds, so that a call survives a change
 //! of network.
 //!
 //! Sessions live in this process only. After a restart clients get a new session and join their room again; media is
@@ -34,6 +34,7 @@ mod rooms;
 mod session;
 mod shared;
 mod tickets;
+mod withdrawals;
 
 pub mod limits;
 pub mod protocol;

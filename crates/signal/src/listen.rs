@@ -1,4 +1,4 @@
-//! Accepting connections, when nothing but the network is in front of the server.
+//! Accepting connections, when nothing but the network or the relay of the host is in front of the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use peersync_server::accept::{Accepted, accept};
+use peersync_server::proxy_protocol;
+use peersync_server::settings::Entrance;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 use tracing::warn;
 
@@ -44,14 +47,28 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves until it is dropped. During a drain it keeps accepting, and the server refuses.
 pub async fn serve(server: Server, listener: TcpListener) {
     let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
-    let router = server.router();
+    let (router, entrance) = (server.router(), server.shared.settings.entrance);
     loop {
         match accept(&listener, &slots).await {
             Ok(Accepted { stream, address, slot }) => {
-                tokio::spawn(answer(stream, address, router.clone(), OpenSlot::new(slot)));
+                tokio::spawn(admit(entrance, stream, address, router.clone(), OpenSlot::new(slot)));
             }
             Err(error) => warn!(target: "signal", %error, "a connection could not be accepted"),
         }
+    }
+}
+
+/// Learns whose connection it is, and answers it.
+async fn admit(entrance: Entrance, mut stream: TcpStream, address: SocketAddr, router: Router, slot: OpenSlot) {
+    let client = match entrance {
+        Entrance::Edge | Entrance::Tunnel => Some(address),
+        Entrance::Relay => match timeout(HEAD_DEADLINE, proxy_protocol::read(&mut stream)).await {
+            Ok(Ok(client)) => Some(client.unwrap_or(address)),
+            _ => None,
+        },
+    };
+    if let Some(client) = client {
+        answer(stream, client, router, slot).await;
     }
 }
 

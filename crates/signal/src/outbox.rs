@@ -30,6 +30,8 @@ pub enum EndRequest {
     TooSlow,
     /// The session has ended.
     Over,
+    /// The user has signed out, or the account was deleted. The session has ended.
+    SignedOut,
 }
 
 /// The next task of the connection.
@@ -80,7 +82,7 @@ struct Queue {
 
 impl Queue {
     fn is_over(&self) -> bool {
-        matches!(self.ending, Some(EndRequest::TooSlow | EndRequest::Over))
+        matches!(self.ending, Some(EndRequest::TooSlow | EndRequest::Over | EndRequest::SignedOut))
     }
 
     /// Returns the length of the frame that begins at this byte.
@@ -139,10 +141,8 @@ impl Outbox {
             return Poll::Ready(Work::Replaced);
         }
         match state.ending {
-            Some(ending @ (EndRequest::TooSlow | EndRequest::Dead | EndRequest::Over)) => {
-                return Poll::Ready(Work::End(ending));
-            }
             Some(EndRequest::Restart) | None => {}
+            Some(ending) => return Poll::Ready(Work::End(ending)),
         }
         if state.waiting > 0 {
             return Poll::Ready(Work::Write);

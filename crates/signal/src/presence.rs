@@ -46,12 +46,53 @@ impl HubState {
     pub fn befriend(&mut self, email: &Arc<str>, friends: &Friends) {
         let Some(user) = self.users.get_mut(email) else { return };
         let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
-        for (now, then, online) in [(friends, &before, true), (&before, friends, false)] {
-            for friend in now.difference(then).filter(|friend| self.is_online(friend)) {
-                self.tell_user(email, &presence(friend, online));
-                self.tell_user(friend, &presence(email, online));
+        for friend in friends.difference(&before) {
+            self.learn(friend, email, true);
+            if self.is_online(friend) {
+                self.tell_user(email, &presence(friend, true));
+                self.tell_user(friend, &presence(email, true));
             }
         }
+        for friend in before.difference(friends) {
+            let news = self.learn(friend, email, false);
+            self.separate(email, friend);
+            if self.is_online(friend) {
+                self.tell_user(email, &presence(friend, false));
+            }
+            if news {
+                self.tell_user(friend, &presence(email, false));
+            }
+        }
+    }
+
+    /// Sets whether two users are friends, and tells each of them if that is news. To somebody who was a friend, the
+    /// other one goes offline as always, whatever the reason.
+    pub fn set_friendship(&mut self, one: &Arc<str>, other: &Arc<str>, friends: bool) {
+        if !friends {
+            self.separate(one, other);
+        }
+        for (user, friend) in [(one, other), (other, one)] {
+            if self.learn(user, friend, friends) && self.is_online(friend) {
+                self.tell_user(user, &presence(friend, friends));
+            }
+        }
+    }
+
+    /// Adds `friend` to the friends of a user, or removes it. Returns whether that is a change. Friends that were not
+    /// looked up yet stay unknown.
+    fn learn(&mut self, user: &str, friend: &Arc<str>, friends: bool) -> bool {
+        let most = self.limits.friends;
+        let Some(known) = self.users.get_mut(user).and_then(|user| user.friends.as_mut()) else { return false };
+        if known.contains(friend) == friends || (friends && known.len() >= most) {
+            return false;
+        }
+        let known = Arc::make_mut(known);
+        if friends { known.insert(Arc::clone(friend)) } else { known.remove(friend) }
+    }
+
+    /// Returns the addresses of all users who are online.
+    pub fn online_users(&self) -> Vec<Arc<str>> {
+        self.users.keys().cloned().collect()
     }
 
     /// Returns whether the friends of this user are known.
@@ -70,7 +111,8 @@ impl HubState {
                 .is_some_and(|friends| friends.contains(other))
     }
 
-    fn is_online(&self, email: &str) -> bool {
+    /// Returns whether the user has a session.
+    pub fn is_online(&self, email: &str) -> bool {
         self.users.contains_key(email)
     }
 }

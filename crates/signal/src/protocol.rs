@@ -201,6 +201,9 @@ pub enum ServerMessage {
         /// Its address, for friends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         email: Option<String>,
+        /// Whether it has no account, so that its name is whatever it typed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guest: bool,
     },
     /// The room was locked or opened.
     RoomLock {
@@ -240,6 +243,9 @@ pub struct Member {
     /// The address, sent only to accepted friends and the user's own tabs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Whether the member has no account, so that the name is whatever was typed. Told to everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 /// Why a message was refused.
@@ -252,7 +258,7 @@ pub enum ErrorCode {
     HelloExpected,
     /// The ticket was not issued by this stack.
     TicketInvalid,
-    /// The ticket is older than a minute.
+    /// The ticket is older than a minute, or than the server.
     TicketExpired,
     /// The ticket was already used.
     TicketUsed,
@@ -280,8 +286,10 @@ pub enum ErrorCode {
     NotFriends,
     /// The ring was answered, cancelled or timed out.
     RingOver,
-    /// Friends cannot be looked up at the moment. Current calls and rooms continue.
+    /// Accounts, friends and rooms cannot be looked up at the moment. Current calls and rooms continue.
     DirectoryUnavailable,
+    /// The user has signed out, here or everywhere, or the account was deleted.
+    SignedOut,
 }
 
 /// Why a request was refused: the code, and the message for people.
@@ -303,6 +311,8 @@ pub mod close {
     pub const UNSUPPORTED: u16 = 1003;
     /// A message had more than 64 KiB.
     pub const TOO_LARGE: u16 = 1009;
+    /// The account cannot be looked up at the moment.
+    pub const TRY_LATER: u16 = 1013;
     /// The server is shutting down; `draining` told the client when to reconnect.
     pub const RESTART: u16 = 1012;
     /// No `hello` came in time, or another message came first.
@@ -315,6 +325,8 @@ pub mod close {
     pub const DEAD: u16 = 4003;
     /// The user or the server has too many sessions.
     pub const TOO_MANY: u16 = 4004;
+    /// The user has signed out, or the account was deleted. The session has ended.
+    pub const SIGNED_OUT: u16 = 4005;
     /// The client reads too slowly. The session has ended.
     pub const TOO_SLOW: u16 = 4008;
     /// The client sent far too many messages.

@@ -25,6 +25,9 @@ pub struct Rings {
 struct Ring {
     number: u64,
     room: Arc<str>,
+    /// Whether the callee does not hear it, because the two are no longer friends. The callers hear that it was missed
+    /// once its time is over, as if nobody had been there.
+    silent: bool,
     /// The callers: several if members of the same room ring the same friend.
     callers: Vec<PeerId>,
     /// The first caller's address and name.
@@ -36,6 +39,15 @@ impl Rings {
     /// Returns the number of rings.
     pub fn len(&self) -> usize {
         self.by_callee.values().map(Vec::len).sum()
+    }
+
+    /// Returns the rings that this callee hears.
+    fn audible(&self, callee: &str) -> impl Iterator<Item = &Ring> {
+        self.by_callee.get(callee).into_iter().flatten().filter(|ring| !ring.silent)
+    }
+
+    fn get_mut(&mut self, callee: &str, number: u64) -> Option<&mut Ring> {
+        self.by_callee.get_mut(callee)?.iter_mut().find(|ring| ring.number == number)
     }
 
     fn take(&mut self, callee: &str, which: impl Fn(&Ring) -> bool) -> Option<Ring> {
@@ -73,18 +85,18 @@ impl HubState {
             return Err(many);
         }
         let rings = self.rings.by_callee.entry(Arc::clone(&callee)).or_default();
-        if let Some(ring) = rings.iter_mut().find(|ring| ring.room == room) {
+        if let Some(ring) = rings.iter_mut().find(|ring| ring.room == room && !ring.silent) {
             if !again {
                 ring.callers.push(caller.peer);
             }
         } else {
-            if rings.len() >= self.limits.rings_to {
+            if rings.iter().filter(|ring| !ring.silent).count() >= self.limits.rings_to {
                 return Err(many);
             }
             self.rings.last += 1;
             let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
-            let ring =
-                Ring { number, room: Arc::clone(&room), callers: vec![caller.peer], from: Arc::clone(from), name };
+            let (from, callers) = (Arc::clone(from), vec![caller.peer]);
+            let ring = Ring { number, room: Arc::clone(&room), silent: false, callers, from, name };
             let message = ring.rung();
             rings.push(ring);
             self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(&callee), number));
@@ -164,17 +176,56 @@ impl HubState {
         }
     }
 
+    /// Ends the rings between two users who are no longer friends, for the one who is rung.
+    pub(crate) fn separate(&mut self, one: &Arc<str>, other: &Arc<str>) {
+        for (callee, caller) in [(one, other), (other, one)] {
+            let numbers: Vec<_> = self.rings.audible(callee).map(|ring| ring.number).collect();
+            for number in numbers {
+                self.silence(callee, caller, number);
+            }
+        }
+    }
+
+    /// Removes the sessions of `caller` from a ring, which continues for the others.
+    fn silence(&mut self, callee: &Arc<str>, caller: &Arc<str>, number: u64) {
+        let is_caller =
+            |peer: &PeerId| self.session(*peer).is_some_and(|session| session.who.email.as_ref() == Some(caller));
+        let Some(ring) = self.rings.audible(callee).find(|ring| ring.number == number) else { return };
+        let (gone, left): (Vec<_>, Vec<_>) = ring.callers.iter().copied().partition(is_caller);
+        if gone.is_empty() {
+            return;
+        }
+        let next = left.first().and_then(|peer| self.session(*peer)).map(|session| session.who.clone());
+        let (room, first) = (ring.room.to_string(), ring.from == *caller);
+        if first {
+            self.missed(callee, ring);
+        }
+        let Some(ring) = self.rings.get_mut(callee, number) else { return };
+        let Some((name, from)) = next.and_then(|who| Some((who.name, who.email?))) else {
+            ring.silent = true;
+            return;
+        };
+        ring.callers = left;
+        if first {
+            (ring.name, ring.from) = (name, from);
+            let rung = ring.rung();
+            self.tell_user(callee, &rung);
+        }
+        self.no_longer_rings(&gone, callee);
+        self.tell_all(&gone, &ServerMessage::Missed { room, from: None, to: Some(callee.to_string()) });
+    }
+
     /// Rings in a tab that was opened after the ring began.
     pub(crate) fn ring_the_newcomer(&self, session: &Session) {
         let rings = session.who.email.as_ref().and_then(|email| self.rings.by_callee.get(email));
-        for ring in rings.into_iter().flatten() {
+        for ring in rings.into_iter().flatten().filter(|ring| !ring.silent) {
             session.send(&ring.rung());
         }
     }
 
     fn answered(&mut self, session: &Session, room: &str) -> Result<(Arc<str>, Ring), Refused> {
         let Some(email) = &session.who.email else { return Err(GUEST) };
-        let ring = self.rings.take(email, |ring| *ring.room == *room).ok_or(OVER)?;
+        let ring = self.rings.take(email, |ring| *ring.room == *room && !ring.silent).ok_or(OVER)?;
         self.no_longer_rings(&ring.callers, email);
         Ok((Arc::clone(email), ring))
     }
@@ -188,6 +239,9 @@ impl HubState {
     }
 
     fn missed(&self, callee: &str, ring: &Ring) {
+        if ring.silent {
+            return;
+        }
         let (room, from) = (ring.room.to_string(), Some(ring.from.to_string()));
         self.tell_user(callee, &ServerMessage::Missed { room, from, to: None });
     }

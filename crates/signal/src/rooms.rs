@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::RoomRecord;
 use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
-use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
+use crate::protocol::{Done, ErrorCode, Member, Refused, ServerMessage};
 use crate::relay::Relay;
 use crate::session::Session;
 
@@ -14,40 +14,40 @@ const NO_SUCH_PEER: Refused = Refused(ErrorCode::NoSuchPeer, "this peer is not i
 const FULL: Refused = Refused(ErrorCode::RoomFull, "the room is full");
 
 /// A room with members. Empty rooms are not kept: the lasting part is in DynamoDB.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Room {
     /// The members in the order in which they joined, including those that wait to be resumed.
     pub(crate) members: Vec<PeerId>,
     knocking: Vec<PeerId>,
     locked: bool,
-    /// The record in DynamoDB, if it was read: its creator may always enter, and it may have been created locked.
-    record: Option<RoomRecord>,
+    /// The record in DynamoDB: its creator may always enter, it may have been created locked, and it ends.
+    record: RoomRecord,
     /// Users who accepted a ring to this room, and need not knock.
     invited: Vec<Arc<str>>,
 }
 
 impl Room {
-    fn new(record: Option<RoomRecord>) -> Self {
-        Self { locked: record.as_ref().is_some_and(|record| record.locked), record, ..Self::default() }
+    fn new(record: RoomRecord) -> Self {
+        Self { members: Vec::new(), knocking: Vec::new(), locked: record.locked, record, invited: Vec::new() }
     }
 
     /// Returns whether this user need not knock.
     fn expects(&self, email: &Arc<str>) -> bool {
-        self.invited.contains(email) || self.record.as_ref().is_some_and(|record| record.owner == *email)
+        self.invited.contains(email) || self.record.owner == *email
     }
 }
 
 impl HubState {
-    /// Returns whether the room is empty, and so must be looked up before it is joined.
-    pub fn is_new(&self, id: &str) -> bool {
-        !self.rooms.contains_key(id)
+    /// Returns the record of a room that somebody is in or knocks at. Any other must be looked up before it is joined.
+    pub fn room_record(&self, id: &str) -> Option<RoomRecord> {
+        self.rooms.get(id).map(|room| room.record.clone())
     }
 
-    /// Enters the room, or knocks if it is locked. The caller must have checked that it exists.
+    /// Enters the room of this record, or knocks if it is locked.
     ///
     /// # Errors
     /// It is full, or too many others knock.
-    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: Option<RoomRecord>) -> Done {
+    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: RoomRecord) -> Done {
         match self.room_state(peer) {
             RoomState::In(room) if room == *id => {
                 self.tell_joined(peer, id);
@@ -59,6 +59,7 @@ impl HubState {
         let Some(session) = self.session(peer).cloned() else { return Ok(()) };
         self.end_ghosts(&session, id);
         let (capacity, knocking) = (self.capacity, self.limits.knocking);
+        self.room_ends.insert((record.expires_at, Arc::clone(id)));
         let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| Room::new(record));
         if room.members.len() >= capacity {
             return Err(FULL);
@@ -74,6 +75,23 @@ impl HubState {
         self.set_room_state(peer, RoomState::Knocking(Arc::clone(id)));
         self.tell_knock(&session, id);
         Ok(())
+    }
+
+    /// Ends the rooms whose time is over, at `unix` seconds since 1970. Everybody in them is told, and outside.
+    pub fn end_rooms(&mut self, unix: i64) {
+        while let Some((end, id)) = self.room_ends.pop_first() {
+            if end > unix {
+                self.room_ends.insert((end, id));
+                return;
+            }
+            let Some(room) = self.rooms.remove(&id) else { continue };
+            let ended = ServerMessage::error(ErrorCode::RoomNotFound, "the room has ended", None);
+            for peer in room.members.into_iter().chain(room.knocking) {
+                self.cancel_rings(peer, None, None);
+                self.set_room_state(peer, RoomState::Outside);
+                self.tell(peer, &ended);
+            }
+        }
     }
 
     /// Leaves the room, or stops knocking.
@@ -178,7 +196,7 @@ impl HubState {
 
     fn enter(&mut self, peer: PeerId, id: &Arc<str>) {
         let Some(session) = self.session(peer).cloned() else { return };
-        let room = self.rooms.entry(Arc::clone(id)).or_default();
+        let Some(room) = self.rooms.get_mut(id) else { return };
         room.knocking.retain(|waiting| *waiting != peer);
         let others = room.members.clone();
         room.members.push(peer);
@@ -209,8 +227,8 @@ impl HubState {
     }
 
     fn knock(&self, seen_by: &Session, session: &Session, id: &str) -> ServerMessage {
-        let member = session.as_member(self.knows(seen_by, session));
-        ServerMessage::Knock { room: id.to_owned(), peer: member.peer, name: member.name, email: member.email }
+        let Member { peer, name, email, guest } = session.as_member(self.knows(seen_by, session));
+        ServerMessage::Knock { room: id.to_owned(), peer, name, email, guest }
     }
 
     /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not
@@ -233,9 +251,10 @@ impl HubState {
     /// enters.
     fn empty(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get_mut(id) else { return };
-        room.locked = room.record.as_ref().is_some_and(|record| record.locked);
+        room.locked = room.record.locked;
         let locked = room.locked;
         if room.knocking.is_empty() {
+            self.room_ends.remove(&(room.record.expires_at, Arc::clone(id)));
             self.rooms.remove(id);
         } else if !locked {
             self.let_all_in(id);

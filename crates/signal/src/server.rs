@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use peersync_server::client_address::{FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
 use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
@@ -17,10 +17,10 @@ use serde_json::json;
 use crate::admission::{Admitted, OpenSlot};
 use crate::limits::Limits;
 use crate::shared::{Parts, Shared};
-use crate::{admission, connection};
+use crate::{admission, connection, withdrawals};
 
 /// Headers that only a proxy sets: a request with one of them did not originate on this machine.
-const FORWARDED: [&str; 4] = [FORWARDED_FOR, "cf-connecting-ip", VIEWER_ADDRESS, ORIGIN_KEY];
+const FORWARDED: [&str; 4] = [FORWARDED_FOR, CONNECTING_IP, VIEWER_ADDRESS, ORIGIN_KEY];
 
 /// The signaling server; clones are the same one.
 #[derive(Clone, Debug)]
@@ -29,10 +29,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Creates a server. Must be called in a Tokio runtime, where it starts the task that keeps the time.
+    /// Creates a server. Must be called in a Tokio runtime, where it starts the tasks that keep the time and
+    /// follow what is withdrawn.
     pub fn new(parts: Parts) -> Self {
         let shared = Arc::new(Shared::new(parts));
         tokio::spawn(keep_time(Arc::downgrade(&shared)));
+        tokio::spawn(withdrawals::follow(Arc::downgrade(&shared)));
         Self { shared }
     }
 
@@ -105,7 +107,7 @@ async fn metrics(
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
-/// Sends pings and ends lost sessions and unanswered rings, in one task for all, as long as the server exists.
+/// Sends pings and ends lost sessions, unanswered rings and expired rooms, in one task for all, as long as the server exists.
 async fn keep_time(shared: Weak<Shared>) {
     let Some(tick) = shared.upgrade().map(|shared| shared.limits.tick) else { return };
     let mut timer = tokio::time::interval(tick);
@@ -114,6 +116,7 @@ async fn keep_time(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.now();
         shared.wheel.tick(now);
+        shared.hub.lock().end_rooms(shared.keys.now());
         while shared.hub.lock().expire(now) {
             tokio::task::yield_now().await;
         }

@@ -15,6 +15,11 @@ use crate::rate_limiter::RateLimiter;
 pub struct Identity {
     /// The address of a signed-in user. Guests have none.
     pub email: Option<Arc<str>>,
+    /// The generation of the user's account when the ticket was issued. Guests have none, nor do tickets of an earlier
+    /// version of the API.
+    pub generation: Option<Arc<str>>,
+    /// The sign-in session by which the ticket was issued. As for the generation, it may be missing.
+    pub sign_in: Option<Arc<str>>,
     /// The name that others see.
     pub name: Arc<str>,
     /// The room for which the ticket was issued.
@@ -64,10 +69,16 @@ impl Session {
         }
     }
 
+    /// Returns on whose account look-ups for this session are: the user's address, or the session's id.
+    pub fn payer(&self) -> Arc<str> {
+        self.who.email.clone().unwrap_or_else(|| self.peer.to_string().into())
+    }
+
     /// Returns the session as another one sees it. `known` is true for friends and the user's own sessions.
     pub fn as_member(&self, known: bool) -> Member {
         let email = self.who.email.as_ref().filter(|_| known).map(|email| email.to_string());
-        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email }
+        let guest = self.who.email.is_none();
+        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest }
     }
 
     /// Records that a frame was received.

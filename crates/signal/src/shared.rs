@@ -62,11 +62,12 @@ impl Shared {
         let metrics = Arc::new(Metrics::default());
         let bounds = Bounds::new(&limits);
         let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
+        let keys = Keys::new(&parts.settings, parts.secrets);
         Self {
-            keys: Keys::new(&parts.settings, parts.secrets),
+            tickets: Tickets::new(keys.now()),
+            keys,
             hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
             wheel: Wheel::new(&limits),
-            tickets: Tickets::default(),
             directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
             metrics,
             addresses: Arc::default(),

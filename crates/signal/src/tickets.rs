@@ -15,11 +15,15 @@ const MAX_TICKET: usize = 4096;
 const MAX_NAME: usize = 64;
 /// The accepted clock skew in seconds, if the issuer's clock is ahead of ours.
 const SKEW: i64 = 30;
+const EXPIRED: Refused =
+    Refused(ErrorCode::TicketExpired, "the ticket is older than a minute, or than this server; ask for a new one");
 
 /// Verifies tickets and remembers those that were used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tickets {
     used: Mutex<Used>,
+    /// When the server started, in seconds since 1970. Earlier tickets may have been used with the server before.
+    started: i64,
 }
 
 /// The ids of used tickets, kept until they expire.
@@ -30,10 +34,15 @@ struct Used {
 }
 
 impl Tickets {
+    /// Returns the tickets of a server that starts now, in seconds since 1970.
+    pub fn new(started: i64) -> Self {
+        Self { used: Mutex::default(), started }
+    }
+
     /// Verifies a ticket and marks it as used.
     ///
     /// # Errors
-    /// It is invalid, expired, or was used before.
+    /// It is invalid, expired, older than the server, or was used before.
     pub async fn admit(&self, ticket: &str, keys: &Keys) -> Result<Identity, Refused> {
         let now = keys.now();
         let invalid = Refused(ErrorCode::TicketInvalid, "the ticket is not valid; ask for a new one");
@@ -42,8 +51,11 @@ impl Tickets {
         }
         let claims = keys.verify(ticket, now).await.map_err(|error| match error {
             TicketError::Invalid | TicketError::UnknownKey => invalid,
-            TicketError::Expired => Refused(ErrorCode::TicketExpired, "the ticket is older than a minute"),
+            TicketError::Expired => EXPIRED,
         })?;
+        if claims.iat < self.started {
+            return Err(EXPIRED);
+        }
         // A ticket that expires after its id is forgotten could be used twice.
         if claims.exp - now > TICKET_SECONDS + SKEW {
             return Err(invalid);
@@ -74,8 +86,10 @@ impl Used {
 
 fn identity(claims: Claims) -> Identity {
     let email = (!claims.guest).then(|| claims.sub.into());
+    let generation = claims.generation.filter(|_| !claims.guest).map(Into::into);
+    let sign_in = claims.session.filter(|_| !claims.guest).map(Into::into);
     let name = claims.name.chars().take(MAX_NAME).collect::<String>().into();
-    Identity { email, name, room: claims.room.map(Into::into) }
+    Identity { email, generation, sign_in, name, room: claims.room.map(Into::into) }
 }
 
 #[cfg(test)]
@@ -92,9 +106,14 @@ mod tests {
     async fn ticket_is_accepted_once_and_forgotten_after_expiry() {
         let secrets = Secrets { ticket_key: Some(Secret::new("A".repeat(43))), ..Secrets::default() };
         let issuer = secrets.ticket_keys("s", 1000).unwrap();
-        let (clock, tickets) = (Clock::fixed(1000), Tickets::default());
+        let (clock, tickets) = (Clock::fixed(1000), Tickets::new(1000));
         let keys = Keys::for_tests("s", Arc::new(LiveSecrets::fixed(secrets)), clock.clone());
-        let bearer = |guest| Bearer { subject: "a@b.c".into(), name: "A".repeat(100), guest, room: Some("r".into()) };
+        let bearer = |guest| {
+            let (name, room) = ("A".repeat(100), Some("r".into()));
+            Bearer { subject: "a@b.c".into(), name, guest, generation: None, session: None, room }
+        };
+        let earlier = issuer.issue(bearer(false), 999).unwrap();
+        assert_eq!(tickets.admit(&earlier, &keys).await.unwrap_err().0, ErrorCode::TicketExpired);
         let ticket = issuer.issue(bearer(false), 1000).unwrap();
         let identity = tickets.admit(&ticket, &keys).await.unwrap();
         assert_eq!((identity.email.as_deref(), identity.name.len()), (Some("a@b.c"), 64));

@@ -66,6 +66,7 @@ async fn options(context: &Context, args: &LocalArgs) -> Result<Options, Command
         https: args.https,
         relay_host: args.relay_host,
         relay_ports: args.relay_port.clone(),
+        private_mail: args.private_mail,
         data: (!args.ephemeral).then(|| data_folder(args.data.as_deref())),
         assets: assets(args.assets.as_deref())?,
         seed: args.seed.is_some(),

@@ -29,6 +29,8 @@ impl Part {
 pub struct Ready {
     /// The URL of the pages on this computer.
     pub url: String,
+    /// The URL of the mailbox, which only this computer can open, with its key if it needs one.
+    pub mailbox: String,
     /// The URLs of the pages in the network, the most likely one first; empty if they are not reachable from there.
     pub network_urls: Vec<String>,
     /// Whether the pages are served over HTTPS.
@@ -42,16 +44,11 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Returns the URL of the mailbox, which only this computer can open.
-    pub fn mailbox(&self) -> String {
-        format!("{}/_mail", self.url)
-    }
-
     /// Returns the text for people.
     pub fn text(&self) -> String {
         let mut text = format!("PeerSync is ready after {:.1} s\n\n", self.elapsed.as_secs_f64());
         line(&mut text, "Pages", &self.url);
-        line(&mut text, "Mailbox", &self.mailbox());
+        line(&mut text, "Mailbox", &self.mailbox);
         for (position, url) in self.network_urls.iter().enumerate() {
             line(&mut text, if position == 0 { "Network" } else { "" }, url);
         }
@@ -83,7 +80,7 @@ impl Ready {
         json!({
             "event": "ready",
             "url": self.url,
-            "mailbox": self.mailbox(),
+            "mailbox": self.mailbox,
             "network_url": self.network_urls.first(),
             "network_urls": self.network_urls,
             "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -111,6 +108,7 @@ mod tests {
     fn ready(network_urls: &[&str], https: bool) -> Ready {
         Ready {
             url: "http://localhost:8080".to_owned(),
+            mailbox: "http://localhost:8080/_mail".to_owned(),
             network_urls: network_urls.iter().map(|url| (*url).to_owned()).collect(),
             https,
             elapsed: Duration::from_millis(340),

@@ -104,8 +104,8 @@ async fn database(
     folder: Option<&DataFolder>,
     stop: &CancellationToken,
 ) -> Result<(aws_sdk_dynamodb::Client, String), LocalError> {
-    let database = LocalDatabase::start(folder, stop.clone()).await?;
-    let stack = database_stack(options.config.clone(), &database.endpoint_url).await?;
+    let database = LocalDatabase::start(folder, stop.clone())?;
+    let stack = database_stack(options.config.clone(), &database)?;
     let interrupt = Interrupt { stop: stop.clone(), ..Interrupt::default() };
     provision(&stack, |address| address.kind == TABLES, interrupt, &options.reporter).await?.complete()?;
     let kept = match folder {

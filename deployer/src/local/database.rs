@@ -1,6 +1,7 @@
-//! DynamoDB on this computer: `dynoxide-rs` on a loopback port, so that the engine and the programs use it like AWS.
-//! Its data is an SQLite file in the data folder, or in memory.
+//! DynamoDB on this computer: `dynoxide-rs` in this process, which the engine and the programs use by the SDK's clients,
+//! like AWS. Its data is an SQLite file in the data folder, or in memory.
 
+mod connector;
 mod folder;
 
 pub use folder::DataFolder;
@@ -9,8 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use connector::InProcess;
 use dynoxide::Database;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -19,35 +24,30 @@ use super::LocalError;
 /// How often expired items are removed. AWS takes up to days; the programs check the expiry themselves.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// The endpoint in the clients' settings. The name is reserved and resolves to nothing (RFC 6761), since no request
+/// leaves the process.
+const ENDPOINT: &str = "http://database.invalid";
+/// The clients' region, unless the environment names one.
+const REGION: &str = "us-east-1";
+
 /// A running database.
 #[derive(Clone)]
 pub struct LocalDatabase {
-    /// Its URL, `http://127.0.0.1:PORT`.
-    pub endpoint_url: String,
     database: Arc<Database>,
 }
 
 impl LocalDatabase {
-    /// Opens the data (`None` for memory) and serves it on a free loopback port until `stop`.
+    /// Opens the data (`None` for memory) and removes expired items until `stop`.
     ///
     /// # Errors
-    /// Fails if the file is damaged or no port is free.
-    pub async fn start(folder: Option<&DataFolder>, stop: CancellationToken) -> Result<Self, LocalError> {
+    /// Fails if the file is damaged.
+    pub fn start(folder: Option<&DataFolder>, stop: CancellationToken) -> Result<Self, LocalError> {
         let database = match folder {
             Some(folder) => open(&folder.database_file())?,
             None => Database::memory().map_err(|error| LocalError::part("the database", error))?,
         };
-        let listener =
-            TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| LocalError::part("the database", error))?;
-        let address = listener.local_addr().map_err(|error| LocalError::part("the database", error))?;
-        let started = Self { endpoint_url: format!("http://{address}"), database: Arc::new(database) };
-        let (server, sweeper) = (started.database.as_ref().clone(), started.clone());
-        let until = stop.clone();
-        tokio::spawn(async move {
-            if let Err(error) = dynoxide::server::serve_with_shutdown(listener, server, until.cancelled_owned()).await {
-                warn!(target: "database", %error, "the database ended");
-            }
-        });
+        let started = Self { database: Arc::new(database) };
+        let sweeper = started.clone();
         tokio::spawn(async move {
             let mut timer = tokio::time::interval(SWEEP);
             while stop.run_until_cancelled(timer.tick()).await.is_some() {
@@ -55,6 +55,21 @@ impl LocalDatabase {
             }
         });
         Ok(started)
+    }
+
+    /// Returns the settings of the SDK's clients, whose requests the database answers in this process.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let connector = SharedHttpConnector::new(InProcess(Arc::clone(&self.database)));
+        let region = std::env::var("AWS_REGION").ok().filter(|region| !region.is_empty());
+        // The SDK signs every request, though nobody checks the signature.
+        let credentials = Credentials::new("local", "local", None, None, "local");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.unwrap_or_else(|| REGION.to_owned())))
+            .endpoint_url(ENDPOINT)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
     }
 
     async fn sweep(&self) {
@@ -99,18 +114,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn database_answers_on_loopback_until_stopped() {
-        let stop = CancellationToken::new();
-        let database = LocalDatabase::start(None, stop.clone()).await.unwrap();
-        let address = database.endpoint_url.strip_prefix("http://").unwrap().to_owned();
-        assert!(tokio::net::TcpStream::connect(&address).await.is_ok());
-        stop.cancel();
-        for _ in 0..100 {
-            if tokio::net::TcpStream::connect(&address).await.is_err() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("it still listens");
+    async fn clients_reach_the_database_without_a_port() {
+        let database = LocalDatabase::start(None, CancellationToken::new()).unwrap();
+        let client = aws_sdk_dynamodb::Client::new(&database.sdk_config());
+        assert_eq!(client.list_tables().send().await.unwrap().table_names(), [] as [String; 0]);
     }
 }

@@ -1,7 +1,10 @@
 //! The edge, which emulates CloudFront: one origin for pages, API and WebSocket.
 
 mod conditions;
+mod held;
+mod inside;
 mod listen;
+mod mail_key;
 mod pages;
 mod reload;
 mod requests;
@@ -10,6 +13,7 @@ mod wire;
 
 pub use conditions::{Conditions, Settings};
 pub use listen::{Listening, serve};
+pub use mail_key::MailKey;
 pub use pages::{Pages, Source};
 pub use reload::Reload;
 pub use site::host_text;
@@ -29,6 +33,8 @@ pub struct Upstreams {
     pub signaling: Router,
     /// The mailbox page.
     pub mailbox: Router,
+    /// The key that opens the mailbox and the switches, if they need one.
+    pub mail_key: Option<MailKey>,
     /// The pages.
     pub pages: Pages,
     /// The reloading of pages, if they are served from a folder.
@@ -42,7 +48,7 @@ pub struct Upstreams {
 /// Returns all routes.
 pub fn router(behind: Upstreams) -> Router {
     let for_origin = middleware::from_fn_with_state(behind.origin_key, requests::for_origin);
-    let only_this_computer = middleware::from_fn(requests::only_this_computer);
+    let only_this_computer = middleware::from_fn_with_state(behind.mail_key, inside::only_this_computer);
     let api = behind.api.layer(middleware::from_fn(requests::with_body));
     let origins = Router::new().nest("/api", api).route("/ws", any_service(behind.signaling)).layer(for_origin);
     let inside = behind.mailbox.merge(network(behind.conditions)).layer(only_this_computer);

@@ -27,6 +27,8 @@ pub struct Options {
     pub relay_ports: Vec<u16>,
     /// Whether to serve the pages over HTTPS.
     pub https: bool,
+    /// Whether the mailbox and the switches need the key that is printed.
+    pub private_mail: bool,
     /// The data folder; `None` keeps nothing.
     pub data: Option<PathBuf>,
     /// The folder of the pages; `None` serves the embedded ones.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use peersync_server::secrets::Secret;
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::{
-    Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables, TurnProvider, TurnSettings,
+    Entrance, Function, MailProvider, MailSettings, Settings, SmtpSettings, SmtpTls, Tables, TurnProvider, TurnSettings,
 };
 
 use peersync_config::Config;
@@ -41,7 +41,7 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
         turn: turn(config),
         room_capacity: config.signaling.room_capacity,
         listen: ([127, 0, 0, 1], 0).into(),
-        proxy_key: None,
+        entrance: Entrance::Edge,
         tunnel_file: None,
         stack,
     }

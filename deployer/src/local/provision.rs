@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::LocalError;
+use super::database::LocalDatabase;
 use super::endpoint::Endpoint;
 use peersync_aws::lease::Holder;
 use peersync_aws::{Clients, ConnectOptions, Identity};
@@ -21,13 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The account of emulators that have none.
 const ACCOUNT: &str = "000000000000";
 
-/// Returns the stack on an endpoint of this computer that has nothing but DynamoDB.
+/// Returns the stack in the database of this process, which has nothing but DynamoDB.
 ///
 /// # Errors
 /// Fails if the clients cannot be created.
-pub async fn database_stack(config: Config, endpoint_url: &str) -> Result<Arc<Stack>, LocalError> {
-    let options = ConnectOptions { region: None, endpoint_url: Some(endpoint_url.to_owned()), emulated: true };
-    let clients = Clients::connect(&options).await.map_err(|error| LocalError::part("the database's client", error))?;
+pub fn database_stack(config: Config, database: &LocalDatabase) -> Result<Arc<Stack>, LocalError> {
+    let clients = Clients::of(&database.sdk_config());
+    let mut clients = clients.map_err(|error| LocalError::part("the database's client", error))?;
+    clients.emulated = true;
     // Nobody else uses the database of this process.
     clients.write_guard.open();
     let identity = Identity { account: ACCOUNT.to_owned(), arn: String::new(), partition: "aws".to_owned() };

@@ -14,7 +14,7 @@ use super::addresses;
 use super::announce::{Part, Ready};
 use super::backend::{self, Backend};
 use super::database::DataFolder;
-use super::edge::{self, Conditions, Listening, Pages, Reload, Source, Upstreams, host_text};
+use super::edge::{self, Conditions, Listening, MailKey, Pages, Reload, Source, Upstreams, host_text};
 use super::options::Options;
 use super::seed::{self, Person};
 use super::{LocalError, certificate::Certificates, programs, relay};
@@ -72,7 +72,10 @@ pub async fn run(
     let _relay = relay.map(|sockets| relay::serve(sockets, Arc::clone(&backend.secrets))).transpose()?;
     let conditions = Arc::new(Conditions::new(options.network));
     let reload = options.assets.as_deref().map(Reload::watch).transpose()?;
-    let app = routes(&options, &backend, &mailbox, &conditions, reload.as_ref());
+    let mail_key = options.private_mail.then(MailKey::random);
+    let mailbox_url = mail_key.as_ref().map_or_else(|| mailbox_at(&url), |key| key.url(&mailbox_at(&url)));
+    let mailbox = (peersync_mailbox::router(mailbox), mail_key);
+    let app = routes(&options, &backend, mailbox, &conditions, reload.as_ref());
     let people = match options.seed {
         true => seed::demo(&backend.api_state).await?,
         false => Vec::new(),
@@ -86,6 +89,7 @@ pub async fn run(
     let serving = tokio::spawn(edge::serve(listener, Listening { app, tls, conditions }, stop.clone()));
     tell(&Announcement {
         ready: Ready {
+            mailbox: mailbox_url,
             network_urls: network.iter().copied().map(url_of).collect(),
             url,
             https: options.https,
@@ -136,6 +140,11 @@ fn url(https: bool, host: &str, port: u16) -> String {
     format!("{scheme}://{host}:{port}")
 }
 
+/// Returns the URL of the mailbox.
+fn mailbox_at(url: &str) -> String {
+    format!("{url}/_mail")
+}
+
 /// Starts the sink and returns its port.
 async fn start_mail(fixed: bool, mailbox: &Arc<Mailbox>, stop: &CancellationToken) -> Result<u16, LocalError> {
     let failed = |error| LocalError::part("the mailbox", error);
@@ -152,7 +161,7 @@ async fn start_mail(fixed: bool, mailbox: &Arc<Mailbox>, stop: &CancellationToke
 fn routes(
     options: &Options,
     backend: &Backend,
-    mailbox: &Arc<Mailbox>,
+    (mailbox, mail_key): (Router, Option<MailKey>),
     conditions: &Arc<Conditions>,
     reload: Option<&Reload>,
 ) -> Router {
@@ -163,7 +172,8 @@ fn routes(
     edge::router(Upstreams {
         api: backend.api.clone(),
         signaling: backend.signaling.router(),
-        mailbox: peersync_mailbox::router(Arc::clone(mailbox)),
+        mailbox,
+        mail_key,
         pages: Pages {
             source,
             config_json: peersync_resources::pages::config_json("/ws", &options.config.stage).into(),

@@ -46,7 +46,8 @@ async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
     }
     for (name, email) in PEOPLE {
         let sign_in = SignIn::random();
-        store.keep_sign_in(email, &sign_in, now).await?;
+        let generation = store.user(email).await?.map(|user| user.generation).unwrap_or_default();
+        store.keep_sign_in(email, &generation, &sign_in, now).await?;
         let link = format!("{}/login.html#token={}", state.settings().site_url, sign_in.token);
         people.push(Person { name, email, link, number: sign_in.number });
     }

@@ -1,19 +1,27 @@
 //! The relay as a program: a STUN and TURN server for calls that cannot go directly. It reads its settings from the
 //! environment, and the secret of its credentials from Parameter Store, again and again while it serves.
+//!
+//! On a host with a name of its own it also ends TLS, keeps the certificate for that, and passes what is HTTP on to the
+//! signaling server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peersync_relay::{Certificate, Limits, Listeners, Relay, Running, Settings as Served, StackAuthority, Usage};
-use peersync_relay::{bind, serve};
+use aws_config::SdkConfig;
+use peersync_certificate::{self as certificate, Certificates, Keeper, Parameters};
+use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Running, Settings as Served, StackAuthority};
+use peersync_relay::{TlsSettings, Usage, bind, serve};
 use peersync_server::aws;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore};
-use peersync_server::settings::{Function, RelaySettings, Settings};
+use peersync_server::settings::{Function, RelaySettings, RelayTls, Settings, TurnPorts};
 use peersync_server::store::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +32,8 @@ const REPORT: Duration = Duration::from_secs(60);
 const OTHER_FILES: usize = 76;
 /// What is logged by default. The parser of STUN warns of each malformed packet, with which strangers could fill the log.
 const LOGGED: &str = "info,stun_types=error,turn_types=error";
+
+type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -38,28 +48,68 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run() -> Result<(), Failure> {
     let mut settings = Settings::from_environment()?;
     settings.function = Function::Relay;
     let own = RelaySettings::from_environment()?;
     let config = aws::from_host().await;
+    let listeners = listen(&own)?;
+    let tls = own.tls.map(|tls| keep_certificate(tls, &config, &settings)).transpose()?;
+    let signals = Signals::new()?;
+    match own.turn {
+        Some(turn) => relay(turn, config, settings, listeners, tls, signals).await,
+        None => end_tls(&settings, listeners, tls, signals).await,
+    }
+}
+
+/// Relays, with the secret of the stack.
+async fn relay(
+    turn: TurnPorts,
+    config: SdkConfig,
+    settings: Settings,
+    listeners: Listeners,
+    tls: Option<TlsSettings>,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let clock = Clock::default();
     let secrets = Arc::new(LiveSecrets::new(ParameterStore::new(config.clone(), settings.clone()), clock.clone()));
     if secrets.current().await?.turn_secrets(clock.now()).is_empty() {
         return Err("the parameter turn-secret does not exist; `peersync-deploy up` creates it".into());
     }
-    let certificate = own.certificate.as_ref().map(|files| Certificate::read(&files.certificate, &files.key));
-    let listeners = listen(&own)?;
-    let served = Served { realm: settings.stack.clone(), address: own.address, limits: limits() };
+    let served = Served { realm: settings.stack.clone(), address: turn.address, limits: limits(tls.is_some()) };
     let authority = StackAuthority::new(Arc::clone(&secrets), clock.clone());
-    let relay = serve(Relay::new(served, authority, Instant::now()), listeners, certificate.transpose()?)?;
+    let relay = serve(Relay::new(served, authority, Instant::now()), listeners, tls)?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
-    let mut usage = Usage::new(store, clock, own.monthly_bytes);
+    let mut usage = Usage::new(store, clock, turn.monthly_bytes);
     info!(target: "relay", version = env!("CARGO_PKG_VERSION"), "listening");
     let following = tokio::spawn(follow(secrets));
-    report_until_told_to_end(&relay, &mut usage).await?;
+    report_until_told_to_end(&relay, &mut usage, &mut signals).await;
     following.abort();
     Ok(())
+}
+
+/// Relays for nobody, and only ends TLS.
+async fn end_tls(
+    settings: &Settings,
+    listeners: Listeners,
+    tls: Option<TlsSettings>,
+    mut signals: Signals,
+) -> Result<(), Failure> {
+    let served = Served { realm: settings.stack.clone(), address: Ipv4Addr::UNSPECIFIED, limits: limits(true) };
+    let _running = serve(Relay::new(served, Nobody, Instant::now()), listeners, tls)?;
+    info!(target: "relay", version = env!("CARGO_PKG_VERSION"), "listening");
+    signals.end().await;
+    info!(target: "relay", "ended");
+    Ok(())
+}
+
+/// Nobody may be relayed.
+struct Nobody;
+
+impl Authority for Nobody {
+    fn grant(&self, _: &str) -> Option<Grant> {
+        None
+    }
 }
 
 /// Opens the ports at all addresses of the host, of both families if it has both.
@@ -71,24 +121,67 @@ fn listen(settings: &RelaySettings) -> std::io::Result<Listeners> {
     let addresses = |ports: &[u16]| -> Vec<SocketAddr> {
         hosts.iter().flat_map(|host| ports.iter().map(|port| SocketAddr::new(*host, *port))).collect()
     };
-    bind(&addresses(&settings.udp_ports), &addresses(&settings.tcp_ports), &addresses(&settings.tls_ports))
+    let (udp, tcp, tls) = match &settings.turn {
+        Some(turn) => (addresses(&turn.udp), addresses(&turn.tcp), addresses(&turn.tls)),
+        None => Default::default(),
+    };
+    let shared = settings.tls.as_ref().map(|tls| addresses(&[tls.shared])).unwrap_or_default();
+    bind(&udp, &tcp, &tls)?.share(&shared)
+}
+
+/// Begins to keep the certificate of the host. Until there is one, TLS is refused.
+fn keep_certificate(tls: RelayTls, config: &SdkConfig, settings: &Settings) -> Result<TlsSettings, Failure> {
+    let mut authority = certificate::Authority::default();
+    if let Some(directory) = tls.directory {
+        authority.directory = directory;
+    }
+    if let Some(file) = &tls.roots {
+        authority.roots = roots(file)?;
+    }
+    let kept = Parameters::new(aws_sdk_ssm::Client::new(config), &settings.parameter_prefix);
+    let wanted = certificate::Settings { domain: tls.domain, port: tls.shared, email: tls.email, authority };
+    let certificates = Arc::new(Certificates::default());
+    let keeper = Keeper::new(wanted, Box::new(kept), Arc::clone(&certificates), Clock::default());
+    tokio::spawn(keeper.keep());
+    Ok(TlsSettings { certificates, signal: tls.signal })
+}
+
+fn roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    found.map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+/// The signals by which the system ends the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Stores and logs the traffic every minute, and once more at the end.
-async fn report_until_told_to_end(relay: &Running<StackAuthority>, usage: &mut Usage) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+async fn report_until_told_to_end(relay: &Running<StackAuthority>, usage: &mut Usage, signals: &mut Signals) {
     let mut minutes = interval(REPORT);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = minutes.tick() => usage.report(relay).await,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = signals.end() => break,
         }
     }
     usage.report(relay).await;
     info!(target: "relay", "ended");
-    Ok(())
 }
 
 /// Reads the secrets at intervals.
@@ -99,14 +192,18 @@ async fn follow(secrets: Arc<LiveSecrets>) {
     }
 }
 
-/// Returns the limits with as many connections as the system allows, up to the default.
-fn limits() -> Limits {
+/// Returns the limits with as many connections as the system allows, up to the default. One that is passed on takes two
+/// files.
+fn limits(ends_tls: bool) -> Limits {
     let mut limits = Limits::default();
-    let needed = u64::try_from(limits.connections + OTHER_FILES).unwrap_or(u64::MAX);
+    let front = if ends_tls { limits.undecided + 2 * limits.passed } else { 0 };
+    let needed = u64::try_from(limits.connections + front + OTHER_FILES).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(needed) {
         Ok(files) if files < needed => {
-            limits.connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(100);
-            warn!(target: "relay", files, connections = limits.connections, "the limit of open files is low; raise LimitNOFILE");
+            let files = usize::try_from(files).unwrap_or(usize::MAX);
+            limits.share_files(files.saturating_sub(OTHER_FILES), ends_tls);
+            let (connections, passed) = (limits.connections, limits.passed);
+            warn!(target: "relay", files, connections, passed, "the limit of open files is low; raise LimitNOFILE");
         }
         Ok(_) => {}
         Err(error) => warn!(target: "relay", %error, "the limit of open files could not be raised"),

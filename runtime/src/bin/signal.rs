@@ -9,7 +9,7 @@ use std::sync::Arc;
 use peersync_server::aws;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
-use peersync_server::settings::{Function, Settings};
+use peersync_server::settings::{Entrance, Function, Settings};
 use peersync_server::store::Store;
 use peersync_signal::{Limits, Parts, Server, bind, serve, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,7 +67,7 @@ async fn read_secrets(source: ParameterStore, settings: &Settings) -> Result<Arc
     let secrets = live.current().await?;
     let now = Clock::default().now();
     secrets.ticket_keys(&settings.stack, now)?;
-    if settings.proxy_key.is_none() && secrets.origin_keys(now).is_empty() {
+    if settings.entrance == Entrance::Edge && secrets.origin_keys(now).is_empty() {
         warn!(target: "signal", "the parameter origin-key does not exist: this port accepts anybody with a ticket");
     }
     Ok(Arc::new(live))

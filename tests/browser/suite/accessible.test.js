@@ -58,7 +58,7 @@ async function check({ page }, state, looks = LOOKS) {
 test("pages before signing in", async () => {
   const ada = await Person.arrive(product, browser, "Ada", { guest: true });
   for (const page of ["index", "signup", "login", "friendre1", "room"]) {
-    await ada.open(`${page}.html${page === "friendre1" ? "#token=x&name=Bob" : ""}`);
+    await ada.open(`${page}.html${page === "friendre1" ? "#token=x" : ""}`);
     await check(ada, page);
   }
   await ada.open("signup.html");
@@ -197,7 +197,9 @@ test("the account deletion dialog, and an answered friend request", async () => 
   const ada = await Person.arrive(product, browser, "Ada");
   const bob = await Person.arrive(product, browser, "Bob");
   await bob.post("/send-friend-request", { toEmail: ada.email });
-  await ada.open(`friendre1.html#from=${encodeURIComponent(bob.email)}&name=Bob`);
+  await ada.open(`friendre1.html#from=${encodeURIComponent(bob.email)}`);
+  await ada.page.getByText("Bob would like to call you on PeerSync.").waitFor();
+  await check(ada, "friendre1-asked");
   await ada.press("Accept");
   await ada.page.getByRole("heading", { name: "You are now friends" }).waitFor();
   await check(ada, "friendre1-done");

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { browser, host, product } from "../support/host.js";
-import { seesAndHears } from "../support/media.js";
+import { seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
+import { keepSockets, say } from "../support/sockets.js";
 
 const MARKUP = "<img src=x onerror=\"document.title='owned'\">";
 const TURNED = "Gus\u202egnp.exe\u2066";
@@ -31,6 +32,21 @@ for (const name of [MARKUP, TURNED]) {
     await gus.leave();
   });
 }
+
+test("a member with markup for a name, in the requests, the search and a link", async () => {
+  const gus = await Person.arrive(product, browser, MARKUP);
+  await gus.post("/send-friend-request", { toEmail: host.email });
+  await host.page.goto(`${product.url}/home.html`);
+  await host.page.getByText(MARKUP).first().waitFor();
+  await unharmed();
+  await host.page.getByRole("searchbox", { name: "Find people" }).fill(gus.email);
+  await host.page.getByText(gus.email).first().waitFor();
+  await unharmed();
+  await host.page.goto(`${product.url}/friendre1.html#from=${encodeURIComponent(gus.email)}&name=${encodeURIComponent(MARKUP)}`);
+  await host.page.getByRole("button", { name: "Accept" }).first().waitFor();
+  await unharmed();
+  await gus.leave();
+});
 
 test("chat lines: markup, direction overrides, 10,000 characters, and invalid messages", async () => {
   const link = await host.makeRoom();
@@ -75,4 +91,34 @@ test("a file with a hostile name is saved under a harmless one, with its content
   await gus.page.getByText(/^Sent:/).waitFor();
   await unharmed();
   await gus.leave();
+});
+
+test("who left the room and claims the id of a newcomer does not keep the newcomer apart, even under the same name", async () => {
+  const link = await host.makeRoom();
+  /** Who joined, in their order. @type {string[]} */
+  const joined = [];
+  host.page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => {
+    const { type, peer } = JSON.parse(String(payload));
+    if (type === "peer-joined") joined.push(peer);
+  }));
+  await host.enter(link);
+  const eve = await Person.arrive(product, browser, "Cy", { guest: true, setUp: keepSockets });
+  await eve.enter(link);
+  await seesAndHears(host, "Cy");
+  // Her page goes on; only the server thinks that she is gone.
+  await say(eve, { type: "leave" });
+  const cy = await Person.arrive(product, browser, "Cy", { guest: true });
+  const entering = cy.enter(link);
+  await until(async () => joined.length > 1, () => "nobody joins");
+  await eve.page.evaluate((peer) => /** @type {any} */ (window).channels.talk.send(JSON.stringify({ type: "peer", peer })), joined[1]);
+  await entering;
+  await seesAndHears(cy, "Hanna");
+  await host.page.locator('video[aria-label="Cy"]').nth(1).waitFor();
+  await cy.press("Chat");
+  await cy.page.getByRole("textbox", { name: "Message" }).fill("It is me");
+  await cy.page.keyboard.press("Enter");
+  await host.press(/^Chat/);
+  await host.page.getByText("It is me", { exact: true }).waitFor();
+  await cy.leave();
+  await eve.leave();
 });

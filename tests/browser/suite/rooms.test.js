@@ -51,19 +51,20 @@ test("a locked room: knock, be refused, be let in", async () => {
   await host.press("More");
   await host.page.getByRole("menuitem", { name: "Lock room" }).click();
   await host.page.getByRole("img", { name: /The room is locked/ }).waitFor();
-  const gus = await guest("Gus");
-  for (const answer of ["Not now", "Let in"]) {
-    await gus.open(link);
-    await gus.page.getByRole("textbox", { name: "Name" }).fill("Gus");
-    await gus.press("Join room");
-    await gus.page.getByText(/You knocked/).waitFor();
-    await gus.page.getByRole("button", { name: "Join room" }).waitFor({ state: "hidden" });
-    await host.page.getByRole("group", { name: /Gus knocks/ }).getByRole("button", { name: answer }).click();
+  const [gil, gus] = await Promise.all([guest("Gil"), guest("Gus")]);
+  for (const [person, answer] of /** @type {const} */ ([[gil, "Not now"], [gus, "Let in"]])) {
+    await person.open(link);
+    await person.page.getByRole("textbox", { name: "Name" }).fill(person.name);
+    await person.press("Join room");
+    await person.page.getByText(/You knocked/).waitFor();
+    await person.page.getByRole("button", { name: "Join room" }).waitFor({ state: "hidden" });
+    await host.page.getByRole("group", { name: `${person.name} knocks` }).getByRole("button", { name: answer }).click();
     if (answer === "Let in") continue;
-    await gus.page.getByText("You were not let in.").waitFor();
-    await gus.page.getByRole("button", { name: "Join room" }).waitFor();
+    await person.page.getByText("You were not let in.").waitFor();
+    await person.page.getByRole("button", { name: "Join room" }).waitFor();
   }
   await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
+  await gil.leave();
   await gus.leave();
 });
 

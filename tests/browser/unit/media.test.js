@@ -7,6 +7,7 @@ import { LocalMedia } from "../../../assets/js/call/media.js";
 class Track extends EventTarget {
   kind = "video";
   enabled = true;
+  muted = false;
   live = true;
 
   /** @param {string} deviceId */
@@ -63,4 +64,19 @@ test("a camera that another program uses leaves the old one on, and is reported"
   assert.deepEqual(await media.choose("camera", "rear"), { kind: "camera", trouble: "busy" });
   assert.equal(camera(media), "front");
   assert.equal(/** @type {any} */ (media.track("camera")).live, true);
+});
+
+test("a device that the system silences, as for a phone call, is told as off until it is back", async () => {
+  phone();
+  const media = new LocalMedia();
+  await media.open({ camera: true, microphone: false });
+  /** @type {boolean[]} */
+  const told = [];
+  media.on("change", () => told.push(media.state.camera));
+  const track = /** @type {any} */ (media.track("camera"));
+  for (const [muted, event] of /** @type {const} */ ([[true, "mute"], [false, "unmute"]])) {
+    track.muted = muted;
+    track.dispatchEvent(new Event(event));
+  }
+  assert.deepEqual(told, [false, true]);
 });

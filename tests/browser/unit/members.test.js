@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { Members } from "../../../assets/js/call/members.js";
 
+const FINGERPRINT = "aa:bb";
+
 /** @param {import("node:test").TestContext} context */
 function room(context) {
   mock.timers.enable({ apis: ["setTimeout"] });
@@ -12,7 +14,7 @@ function room(context) {
   const removed = [];
   const members = new Members((person, initiator) => {
     /** @type {any} */
-    const peer = { person, initiator, name: person.name, listed: true, status: "connected", signals: [], flushed: 0 };
+    const peer = { person, initiator, listed: true, status: "connected", fingerprint: FINGERPRINT, signals: [], flushed: 0 };
     peer.receive = (/** @type {unknown} */ signal) => peer.signals.push(signal);
     peer.flush = () => { peer.flushed += 1; };
     met.push(peer);
@@ -20,13 +22,17 @@ function room(context) {
   }, (peer) => removed.push(peer));
   return { members, met, removed };
 }
-const bob = { id: "b1", name: "Bob" };
-const offer = { description: { type: /** @type {const} */ ("offer"), sdp: "v=0" } };
+/** @param {string} id @param {string} name */
+const guest = (id, name) => ({ id, name, kind: /** @type {const} */ ("guest"), number: 1 });
+/** @param {string} fingerprint of the certificate */
+const offerWith = (fingerprint) => ({ description: { type: /** @type {const} */ ("offer"), sdp: `v=0\r\na=fingerprint:sha-256 ${fingerprint}\r\n` } });
+const bob = guest("b1", "Bob");
+const offer = offerWith(FINGERPRINT);
 
 test("the newcomer makes the offer", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
-  members.add({ id: "c", name: "Cy" }, false);
+  members.add(guest("c", "Cy"), false);
   assert.deepEqual(met.map((peer) => peer.initiator), [true, false]);
 });
 
@@ -36,7 +42,7 @@ test("a connection survives the server forgetting its owner, and is matched to t
   members.list([]);
   mock.timers.tick(60_000);
   assert.equal(removed.length, 0);
-  members.add({ id: "b2", name: "Bob" }, false);
+  members.add(guest("b2", "Bob"), false);
   members.signal("b2", offer);
   assert.equal(met.length, 1);
   members.moved(met[0], "b2");
@@ -51,7 +57,7 @@ test("a new id may be announced before the server lists it", (context) => {
   members.list([bob]);
   members.moved(met[0], "b2");
   members.left("b1");
-  members.add({ id: "b2", name: "Bob" }, false);
+  members.add(guest("b2", "Bob"), false);
   mock.timers.tick(60_000);
   assert.equal(met.length, 1);
   assert.equal(met[0].listed, true);
@@ -61,7 +67,7 @@ test("an unclaimed id is connected after a delay, with the signals received mean
   const { members, met } = room(context);
   members.list([bob]);
   members.list([]);
-  members.add({ id: "c", name: "Cy" }, false);
+  members.add(guest("c", "Cy"), false);
   members.signal("c", offer);
   assert.equal(met.length, 1);
   mock.timers.tick(1500);
@@ -71,7 +77,7 @@ test("an unclaimed id is connected after a delay, with the signals received mean
 
 test("nobody can take over the id of a present member", (context) => {
   const { members, met } = room(context);
-  members.list([bob, { id: "c", name: "Cy" }]);
+  members.list([bob, guest("c", "Cy")]);
   members.moved(met[1], "b1");
   assert.equal(members.find("b1"), met[0]);
 });
@@ -92,8 +98,50 @@ test("signals from unknown ids are not kept forever", (context) => {
   const { members, met } = room(context);
   members.list([bob]);
   members.list([]);
-  members.add({ id: "c", name: "Cy" }, false);
+  members.add(guest("c", "Cy"), false);
   for (let count = 0; count < 1000; count += 1) members.signal("c", offer);
   mock.timers.tick(1500);
   assert.equal(met[1].signals.length, 64);
+});
+
+test("nobody who left can claim the id of a newcomer by another name or address", (context) => {
+  const { members, met } = room(context);
+  members.list([guest("e1", "Eve")]);
+  members.left("e1");
+  const claimed = [guest("c", "Cy"), { ...guest("f", "Eve"), kind: /** @type {const} */ ("friend"), email: "eve@example.org" }];
+  for (const [index, newcomer] of claimed.entries()) {
+    // Before the server lists the newcomer, and after.
+    if (index === 0) members.moved(met[0], newcomer.id);
+    members.add(newcomer, false);
+    members.moved(met[0], newcomer.id);
+    members.signal(newcomer.id, offer);
+    mock.timers.tick(1500);
+    assert.deepEqual(members.find(newcomer.id)?.person, newcomer);
+  }
+  assert.deepEqual(met.map(({ signals }) => signals.length), [0, 1, 1]);
+});
+
+test("a newcomer of the same name, whose id was claimed, gets a connection of their own with the first offer", (context) => {
+  const { members, met } = room(context);
+  members.list([guest("e1", "Cy")]);
+  members.left("e1");
+  members.add(guest("c", "Cy"), false);
+  members.moved(met[0], "c");
+  const theirs = offerWith("cc:dd");
+  members.signal("c", theirs);
+  assert.equal(met.length, 2);
+  assert.equal(members.find("c"), met[1]);
+  assert.deepEqual([met[0].signals, met[1].signals], [[], [theirs]]);
+  assert.equal(met[0].listed, false);
+});
+
+test("a claimed id that sends the same certificate keeps its connection", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  members.left("b1");
+  members.add(guest("b2", "Bob"), false);
+  members.moved(met[0], "b2");
+  members.signal("b2", offer);
+  assert.equal(met.length, 1);
+  assert.deepEqual(met[0].signals, [offer]);
 });

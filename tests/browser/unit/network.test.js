@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adapt, begin, bestStep, STEPS } from "../../../assets/js/call/adapt.js";
-import { expiresAt, refreshIn } from "../../../assets/js/call/ice.js";
+import { expiresAt, refreshIn } from "../../../assets/js/call/renewal.js";
 import { loudness, troubleOf } from "../../../assets/js/call/media.js";
 import { backoff } from "../../../assets/js/call/signaling.js";
 import { FIRST_SAMPLE, judge, readSample } from "../../../assets/js/call/quality.js";

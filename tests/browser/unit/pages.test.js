@@ -45,7 +45,7 @@ test("every marked text of a page is in the catalogue and matches it in English"
 test("every text of the catalogue is used", async () => {
   const scripts = await Promise.all((await readdir(new URL("js/", ASSETS), { recursive: true })).filter((name) => name.endsWith(".js") && !name.startsWith("texts")).map((name) => read(`js/${name}`)));
   const all = [...scripts, ...(await Promise.all(pages.map(read)))].join("\n");
-  const made = /^(error\.|quality\.(good|fair|poor|lost|connecting)$|devices\.(camera|microphone|speaker)$|media\.refused\.|shortcuts\.|trouble\.)/;
+  const made = /^(error\.|quality\.(good|fair|poor|lost|connecting)$|devices\.(camera|microphone|speaker)$|media\.refused\.|shortcuts\.|trouble\.|who\.(guest|stranger)$)/;
   const unused = Object.keys(en).filter((key) => !all.includes(`"${key}"`) && !made.test(key));
   assert.deepEqual(unused, []);
 });

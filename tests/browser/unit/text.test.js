@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanLine, cleanText, fileSize, safeFileName } from "../../../assets/js/text.js";
+import { cleanLine, cleanText, fileSize, safeFileName, sameAddress } from "../../../assets/js/text.js";
 
 test("markup stays text, and characters that reverse or hide text are removed", () => {
   assert.equal(cleanLine("<img src=x onerror=alert(1)>", 64), "<img src=x onerror=alert(1)>");
@@ -42,4 +42,14 @@ test("sizes are formatted for people", () => {
   assert.match(fileSize(0), /^0\b/);
   assert.match(fileSize(3_200_000), /3[.,]2 MB/);
   assert.match(fileSize(999), /999/);
+});
+
+test("an address is the same in any case, and with its domain in Unicode or ASCII; nothing else is", () => {
+  for (const other of ["Ada@Example.org", "ADA@EXAMPLE.ORG"]) assert.ok(sameAddress("ada@example.org", other), other);
+  assert.ok(sameAddress("ada@bücher.example", "Ada@xn--bcher-kva.example"));
+  for (const other of ["", "ada@example.com", "adam@example.org", "example.org", "ada@example.org.evil.example", "eve@evil.example"]) {
+    assert.ok(!sameAddress("ada@example.org", other), other);
+  }
+  // What no domain can be is compared as it is.
+  assert.ok(!sameAddress("ada@a b", "ada@a c"));
 });

@@ -85,6 +85,9 @@ key_id = { env = "PATH" }
 api_token = { env = "PATH" }
 "#;
 
+/// The settings with which the host keeps its certificate.
+const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
+
 /// Small artifacts: the programs are never run.
 static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| {
     let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
@@ -381,7 +384,7 @@ async fn resources_of_other_settings_keep_their_promises() {
     let everything = Walk::new(EVERYTHING).await.wanted();
     let mut seen: BTreeSet<Address> = everything.iter().map(|resource| resource.address().clone()).collect();
     let all: BTreeSet<Address> = walk.graph.order().iter().cloned().collect();
-    seen.extend(walk.walk().await);
+    seen.extend(walk.walk().await.into_iter().chain(Walk::new(DIRECT).await.walk().await));
     seen.extend(NEVER_WANTED.iter().map(|(kind, name, _)| Address::new(kind, *name)));
     assert_eq!(seen, all, "every resource of the graph is walked with one of the configurations");
 }

@@ -6,6 +6,7 @@ mod adopting;
 mod attributes;
 mod behaviours;
 mod boundary;
+mod certificate;
 mod changes;
 mod contract;
 mod crash;

@@ -7,11 +7,13 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use peersync_relay::{Certificate, Limits, Relay, Running, Settings, StackAuthority, bind, serve};
+use peersync_relay::{Limits, Relay, Running, Settings, StackAuthority, TlsSettings, bind, serve};
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::turn_credentials::{TurnHolder, password, turn_credentials};
-use tempfile::TempDir;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
@@ -34,7 +36,6 @@ struct Served {
     udp: SocketAddr,
     tcp: SocketAddr,
     tls: SocketAddr,
-    _certificate: TempDir,
 }
 
 impl Served {
@@ -48,10 +49,8 @@ impl Served {
         let settings = Settings { realm: "test".to_owned(), address: Ipv4Addr::new(192, 0, 2, 1), limits };
         let secrets = Secrets { turn_secret: Some(Secret::new(SECRET)), ..Secrets::default() };
         let authority = StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::default());
-        let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let certificate = certificate(&folder);
-        let relay = serve(Relay::new(settings, authority, Instant::now()), listeners, Some(certificate));
-        Self { relay: relay.expect("the certificate can be used"), udp, tcp, tls, _certificate: folder }
+        let relay = serve(Relay::new(settings, authority, Instant::now()), listeners, Some(tls_settings()));
+        Self { relay: relay.expect("TLS can be used"), udp, tcp, tls }
     }
 
     /// Lets two clients of coturn send each other messages, with the flags that choose the protocol. For each of them it
@@ -95,12 +94,13 @@ impl Served {
     }
 }
 
-fn certificate(folder: &TempDir) -> Certificate {
+/// A certificate for the relay. Nothing is HTTP here, so there is no signaling server.
+fn tls_settings() -> TlsSettings {
     let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, pair.cert.pem()).expect("the certificate can be written");
-    std::fs::write(&key, pair.signing_key.serialize_pem()).expect("the key can be written");
-    Certificate::read(&chain, &key).expect("the certificate can be read")
+    let key = PrivateKeyDer::try_from(pair.signing_key.serialize_der()).expect("a key");
+    let certified = CertifiedKey::from_der(vec![pair.cert.der().clone()], key, &ring::default_provider());
+    let certificate = SingleCertAndKey::from(certified.expect("the two fit together"));
+    TlsSettings { certificates: Arc::new(certificate), signal: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)) }
 }
 
 fn now() -> i64 {

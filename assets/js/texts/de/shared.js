@@ -18,6 +18,7 @@ export default {
   "ring.more": "Beim Annehmen gehen Kamera und Mikrofon an.",
   "ring.busy": "Beim Annehmen endet dein jetziger Anruf.",
   "ring.missed": "Du hast einen Anruf von {name} verpasst.",
+  "ring.missed.many": "Du hast {count} Anrufe von {name} verpasst.",
   "ring.elsewhere": "In einem anderen Fenster angenommen.",
   "ring.unavailable": "Gerade lässt sich nicht anrufen. Versuch es gleich noch einmal.",
   "error.unknown": "Etwas ging schief. Bitte versuch es noch einmal.",
@@ -26,7 +27,7 @@ export default {
   "error.email": "Gib eine E-Mail-Adresse ein, etwa ada@example.org.",
   "error.name": "Gib einen Namen mit 1 bis 64 Zeichen ein.",
   "error.room_not_found": "Diesen Raum gibt es nicht oder nicht mehr.",
-  "error.no_request": "Diese Anfrage gibt es nicht mehr.",
+  "error.no_request": "Diese Anfrage wurde schon beantwortet oder zurückgezogen.",
   "error.unauthorized": "Melde dich zuerst an.",
   "error.unavailable": "Der Server ist beschäftigt. Versuch es gleich noch einmal.",
 };

@@ -16,6 +16,7 @@ export default {
   "ring.more": "Accepting turns your camera and microphone on.",
   "ring.busy": "Accepting ends the call you are in.",
   "ring.missed": "You missed a call from {name}.",
+  "ring.missed.many": "You missed {count} calls from {name}.",
   "ring.elsewhere": "Answered in another window.",
   "ring.unavailable": "Calls cannot be placed right now. Try again in a moment.",
   "error.unknown": "Something went wrong. Please try again.",
@@ -24,7 +25,7 @@ export default {
   "error.email": "Enter an email address like ada@example.org.",
   "error.name": "Enter a name of 1 to 64 characters.",
   "error.room_not_found": "This room does not exist or has expired.",
-  "error.no_request": "This friend request no longer exists.",
+  "error.no_request": "This friend request was answered already, or taken back.",
   "error.unauthorized": "Sign in first.",
   "error.unavailable": "The server is busy. Try again in a moment.",
 };

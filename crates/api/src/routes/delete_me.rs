@@ -19,7 +19,7 @@ use crate::types::ErrorBody;
 )]
 pub(crate) async fn handle(state: State, caller: Caller, signed_in: SignedIn) -> ApiResult<StatusCode> {
     let (store, email) = (state.store(), &signed_in.user.email);
-    store.begin_deletion(email).await?;
+    store.begin_deletion(email, state.now()).await?;
     store.forget(email, state.now()).await?;
     store.delete_user(email).await?;
     store.end_session(&signed_in.token).await?;

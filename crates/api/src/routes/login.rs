@@ -28,9 +28,10 @@ pub(crate) async fn handle(
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
     state.check_mail_limits(&email, &caller).await?;
-    let known = state.store().user(email.as_str()).await?.is_some();
+    let user = state.store().user(email.as_str()).await?;
+    let (known, generation) = (user.is_some(), user.map(|user| user.generation).unwrap_or_default());
     let (language, site) = (caller.language(), caller.site(state.settings()));
-    start_sign_in(&state, &caller, &email, None, |sign_in| {
+    start_sign_in(&state, &caller, (&email, &generation), None, |sign_in| {
         if known {
             Letter::sign_in(language, &site, &email, sign_in)
         } else {
@@ -40,11 +41,12 @@ pub(crate) async fn handle(
     .await
 }
 
-/// Stores a new sign-in and mails it. The token of an unknown address is stored like any other, but never mailed.
+/// Stores a new sign-in for an address and the generation of its account, and mails it. The token of an unknown address is
+/// stored like any other, but never mailed.
 pub(super) async fn start_sign_in(
     state: &State,
     caller: &Caller,
-    email: &Email,
+    (email, generation): (&Email, &str),
     name: Option<&DisplayName>,
     letter: impl FnOnce(&SignIn) -> Letter,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
@@ -53,7 +55,7 @@ pub(super) async fn start_sign_in(
     if let Some(mark) = caller.browser_mark() {
         sign_in.browser_mark = mark;
     }
-    state.store().keep_sign_in(email.as_str(), &sign_in, state.now()).await?;
+    state.store().keep_sign_in(email.as_str(), generation, &sign_in, state.now()).await?;
     let mail_sent = state.mailer().await?.send(&letter(&sign_in)).await;
     caller.set_browser_mark(&sign_in.browser_mark);
     Ok((StatusCode::ACCEPTED, Json(Mailed { number: sign_in.number, mail_sent })))

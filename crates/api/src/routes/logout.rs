@@ -8,6 +8,7 @@ use crate::error::{ApiResult, Refusals};
 use crate::session::{SESSION_COOKIE, SignedIn};
 use crate::state::State;
 use crate::types::{ErrorBody, LogoutRequest};
+use peersync_server::store::{Notice, session_id};
 
 /// Ends this session; with `everywhere` those on all devices.
 #[utoipa::path(
@@ -24,10 +25,13 @@ pub(crate) async fn handle(
     signed_in: SignedIn,
     Body(request): Body<LogoutRequest>,
 ) -> ApiResult<StatusCode> {
+    let (store, SignedIn { user, token }, now) = (state.store(), signed_in, state.now());
     if request.everywhere {
-        state.store().end_all_sessions(&signed_in.user.email).await?;
+        store.end_all_sessions(&user.email, now).await?;
+    } else {
+        store.announce(&Notice::Session(user.email, session_id(&token)), now).await?;
     }
-    state.store().end_session(&signed_in.token).await?;
+    store.end_session(&token).await?;
     caller.clear_cookie(SESSION_COOKIE);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -86,10 +86,10 @@ async fn tell(
     changed: Changed,
     first_today: bool,
 ) -> ApiResult<bool> {
-    let blocked = changed.outcome == Outcome::Keep && changed.before.theirs == Some(Status::Blocked);
-    if !first_today || (changed.outcome == Outcome::Keep && !blocked) {
+    if !first_today || changed.outcome == Outcome::Keep {
         return Ok(false);
     }
+    let blocked = changed.before.theirs == Some(Status::Blocked);
     let limits = state.limits();
     let (few, fewer, account, token) = futures::try_join!(
         state.within_limit(limits.friend_mail_per_address, to.as_str()),

@@ -30,7 +30,8 @@ pub(crate) async fn handle(
     let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
     state.check_mail_limits(&email, &caller).await?;
     state.store().create_user(email.as_str(), name.as_str(), state.now()).await?;
+    let generation = state.store().user(email.as_str()).await?.map(|user| user.generation).unwrap_or_default();
     let site = caller.site(state.settings());
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &email, sign_in);
-    start_sign_in(&state, &caller, &email, Some(&name), letter).await
+    start_sign_in(&state, &caller, (&email, &generation), Some(&name), letter).await
 }

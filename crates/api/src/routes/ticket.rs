@@ -12,6 +12,7 @@ use crate::ice_servers::ice_servers;
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, TicketAnswer, TicketRequest};
+use peersync_server::store::session_id;
 use peersync_server::tickets::Bearer;
 
 /// A ticket for a user, or for a guest of a room.
@@ -31,15 +32,18 @@ pub(crate) async fn handle(
 ) -> ApiResult<Json<TicketAnswer>> {
     let client = state.client(&caller).await?;
     state.check_limit(state.limits().tickets, &client).await?;
-    let user = SignedIn::find(&state, &caller).await?.map(|signed_in| signed_in.user);
-    if user.is_none() && request.room.is_none() {
+    let signed_in = SignedIn::find(&state, &caller).await?;
+    if signed_in.is_none() && request.room.is_none() {
         return Err(ApiError::unauthorized());
     }
     if let Some(room) = &request.room {
         state.store().room(room, state.now()).await?.ok_or_else(ApiError::no_room)?;
     }
-    let bearer = match user {
-        Some(user) => Bearer { subject: user.email, name: user.name, guest: false, room: request.room },
+    let bearer = match signed_in {
+        Some(SignedIn { user, token }) => {
+            let (generation, session) = (Some(user.generation), Some(session_id(&token)));
+            Bearer { subject: user.email, name: user.name, guest: false, generation, session, room: request.room }
+        }
         None => guest(request)?,
     };
     let secrets = state.secrets().await?;
@@ -53,6 +57,13 @@ pub(crate) async fn handle(
 
 fn guest(request: TicketRequest) -> ApiResult<Bearer> {
     let name = DisplayName::parse(request.name.as_deref().unwrap_or_default()).ok_or_else(ApiError::name)?;
-    let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    Ok(Bearer { subject: format!("guest:{id}"), name: name.as_str().to_owned(), guest: true, room: request.room })
+    let subject = format!("guest:{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()));
+    Ok(Bearer {
+        subject,
+        name: name.as_str().to_owned(),
+        guest: true,
+        generation: None,
+        session: None,
+        room: request.room,
+    })
 }

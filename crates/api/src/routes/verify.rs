@@ -25,12 +25,12 @@ use peersync_server::store::CodeCheck;
 pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<VerifyRequest>) -> ApiResult<Json<Me>> {
     let client = state.client(&caller).await?;
     state.check_limit(state.limits().verify_per_client, &client).await?;
-    let proof = match request {
+    let (check, unknown, wrong): (CodeCheck, fn() -> ApiError, fn() -> ApiError) = match request {
         VerifyRequest { token: Some(token), number, .. } => {
             let number = number.map(|number| number.get().ok_or_else(ApiError::number)).transpose()?;
             let mark = caller.browser_mark();
             let check = state.store().use_link(&token, mark.as_deref(), number, state.now()).await?;
-            judge(check, ApiError::token, ApiError::number)
+            (check, ApiError::token, ApiError::number)
         }
         VerifyRequest { email: Some(email), code: Some(code), .. } => {
             let email = Email::parse(&email).ok_or_else(ApiError::email)?;
@@ -40,12 +40,20 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
             }
             state.check_limit(state.limits().codes_per_address, email.as_str()).await?;
             let check = state.store().use_code(email.as_str(), &code, state.now()).await?;
-            judge(check, ApiError::code, ApiError::code)
+            (check, ApiError::code, ApiError::code)
         }
         _ => return Err(ApiError::bad_field("Send token, or email and code.")),
-    }?;
-    let (email, name) = proof;
-    let mut user = state.store().user(&email).await?.ok_or_else(ApiError::token)?;
+    };
+    let (email, name, generation) = match check {
+        CodeCheck::Proved { email, name, generation } => (email, name, generation),
+        CodeCheck::Unknown => return Err(unknown()),
+        CodeCheck::Wrong => return Err(wrong()),
+        CodeCheck::NumberNeeded => return Err(ApiError::number()),
+    };
+    // Signing out everywhere ends mails too, and so does deleting the account that they were for.
+    let user = state.store().user(&email).await?;
+    let user = user.filter(|user| generation.is_none_or(|generation| generation == user.generation));
+    let mut user = user.ok_or_else(unknown)?;
     if let Some(name) = name.filter(|_| user.verified_at.is_none()) {
         user.name = name;
     }
@@ -53,13 +61,4 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
     SignedIn::begin(&state, &caller, &user).await?;
     caller.clear_browser_mark();
     Ok(Json(me(&user)))
-}
-
-fn judge(check: CodeCheck, unknown: fn() -> ApiError, wrong: fn() -> ApiError) -> ApiResult<(String, Option<String>)> {
-    match check {
-        CodeCheck::Proved { email, name } => Ok((email, name)),
-        CodeCheck::Unknown => Err(unknown()),
-        CodeCheck::Wrong => Err(wrong()),
-        CodeCheck::NumberNeeded => Err(ApiError::number()),
-    }
 }

@@ -227,7 +227,7 @@ async fn interrupted_deletion_can_be_repeated() {
     let world = World::new().await;
     let (mut ada, _bob) = (world.member("Ada").await, world.member("Bob").await);
     ada.post("/send-friend-request", json!({ "toEmail": address("bob") })).await;
-    world.state.store().begin_deletion(&address("ada")).await.unwrap();
+    world.state.store().begin_deletion(&address("ada"), world.state.now()).await.unwrap();
     refused(&ada.post("/send-friend-request", json!({ "toEmail": "x@example.org" })).await, 401, "unauthorized");
     assert_eq!(ada.delete("/me").await.0, StatusCode::NO_CONTENT);
     assert_eq!(world.items("UserConnections").await.len(), 0);

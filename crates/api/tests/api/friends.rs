@@ -18,7 +18,7 @@ async fn request_is_mailed_and_accepted() {
     assert_eq!((status, body), (StatusCode::ACCEPTED, json!({ "status": "requested", "mailSent": true })));
     let letter = world.mailbox.only();
     assert_eq!((letter.to.as_str(), letter.kind), ("bob@example.org", "friend-request"));
-    assert_eq!(in_link(&letter, "name"), "Ada");
+    assert!(!letter.text.contains("name="), "{}", letter.text);
     let (_, body) = bob.get("/friend-requests").await;
     assert_eq!(body["requests"][0]["email"], address("ada"));
     assert_eq!(body["requests"][0]["name"], "Ada");
@@ -83,6 +83,43 @@ async fn mailed_link_answers_once_without_signing_in() {
     }
     assert_eq!((world.row("Ada", "Bob").await, world.row("Bob", "Ada").await), (Some("accepted"), Some("accepted")));
     refused(&world.browser().post("/respond-friend-request", accept).await, 400, "token");
+}
+
+#[tokio::test]
+async fn mailed_link_says_who_asks_and_changes_nothing() {
+    let world = World::new().await;
+    let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
+    ada.post("/send-friend-request", to("bob")).await;
+    let look = json!({ "token": in_link(&world.mailbox.only(), "token") });
+    for _ in 0..2 {
+        let answer = world.browser().post("/look-friend-request", look.clone()).await;
+        assert_eq!(answer, (StatusCode::OK, json!({ "email": address("ada"), "name": "Ada" })));
+    }
+    assert_eq!((world.row("Ada", "Bob").await, world.row("Bob", "Ada").await), (Some("requested"), Some("received")));
+    refused(&world.browser().post("/look-friend-request", json!({ "token": "x" })).await, 400, "token");
+
+    // Answered in the application: the link says so, and no longer whose it was.
+    bob.post("/respond-friend-request", json!({ "fromEmail": address("ada"), "action": "reject" })).await;
+    let answer = world.browser().post("/look-friend-request", look).await;
+    assert!(answer.0.is_client_error() && !answer.1.to_string().contains("ada@"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn mailed_link_names_nobody_after_a_block_or_a_deletion() {
+    let world = World::new().await;
+    let (mut ada, mut bob) = (world.member("Ada").await, world.member("Bob").await);
+    let mut eve = world.member("Eve").await;
+    let mut links = Vec::new();
+    for asker in [&mut ada, &mut eve] {
+        asker.post("/send-friend-request", to("bob")).await;
+        links.push(json!({ "token": in_link(&world.mailbox.take()[0], "token") }));
+    }
+    bob.post("/block", json!({ "email": address("ada") })).await;
+    assert_eq!(eve.delete("/me").await.0, StatusCode::NO_CONTENT);
+    for look in links {
+        let answer = world.browser().post("/look-friend-request", look).await;
+        assert!(answer.0.is_client_error(), "{answer:?}");
+    }
 }
 
 #[tokio::test]

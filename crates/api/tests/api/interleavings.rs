@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, World, address, in_link};
 
 const PEOPLE: [&str; 3] = ["Ada", "Bob", "Carl"];
-const AGREEING: [(Option<&str>, Option<&str>); 8] = [
+const AGREEING: [(Option<&str>, Option<&str>); 12] = [
     (None, None),
     (Some("requested"), Some("received")),
     (Some("received"), Some("requested")),
@@ -18,6 +18,10 @@ const AGREEING: [(Option<&str>, Option<&str>); 8] = [
     (Some("blocked"), None),
     (None, Some("blocked")),
     (Some("blocked"), Some("blocked")),
+    (Some("blocked"), Some("requested")),
+    (Some("requested"), Some("blocked")),
+    (Some("blocked"), Some("rejected")),
+    (Some("rejected"), Some("blocked")),
 ];
 
 #[derive(Clone, Copy, Debug)]

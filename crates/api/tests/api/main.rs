@@ -24,3 +24,4 @@ mod ses;
 mod smtp;
 mod support;
 mod turn;
+mod withdrawals;

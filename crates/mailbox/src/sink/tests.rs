@@ -4,6 +4,7 @@ use lettre::message::MultiPart;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 
 use super::*;
 
@@ -103,4 +104,69 @@ async fn stopping_closes_open_connections() {
     assert!(answer(&mut stream).await.starts_with("220"));
     stop.cancel();
     assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+/// Sends all at once, and returns everything that is answered until the connection ends.
+async fn shout(port: u16, text: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    // The connection may end before everything is sent.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        answer.extend_from_slice(&buffer[..read]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+const MAIL: &str =
+    "EHLO me\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nSubject: forged\r\n\r\ntext\r\n.\r\nQUIT\r\n";
+
+#[tokio::test]
+async fn request_of_a_web_page_never_becomes_a_mail() {
+    let (port, mailbox, _stop) = start().await;
+    let length = MAIL.len();
+    let heads = [
+        format!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n".to_owned(),
+        "OPTIONS / HTTP/1.1\r\n\r\n".to_owned(),
+        "NOOP / HTTP/1.1\r\n\r\n".to_owned(),
+        "RSET / HTTP/1.1\r\n\r\n".to_owned(),
+        "\r\n".to_owned(),
+        "\n".to_owned(),
+        "\u{16}\u{3}\u{1}\r\n".to_owned(),
+        format!("POST /{} HTTP/1.1\r\n", "x".repeat(5000)),
+    ];
+    for head in heads {
+        let answer = shout(port, &format!("{head}{MAIL}")).await;
+        assert!(!answer.contains("delivered"), "{head}: {answer}");
+    }
+    assert!(mailbox.all().is_empty());
+    assert!(shout(port, MAIL).await.contains("250 2.0.0 delivered"), "the same by SMTP");
+}
+
+#[tokio::test]
+async fn client_of_only_wrong_commands_is_cut_off() {
+    let (port, _mailbox, _stop) = start().await;
+    let answer = shout(port, &format!("EHLO me\r\n{}", "NONSENSE\r\n".repeat(ERRORS + 5))).await;
+    assert_eq!(answer.matches("500 ").count(), ERRORS, "{answer}");
+}
+
+#[tokio::test]
+async fn silent_connections_delay_no_mail() {
+    let (port, mailbox, _stop) = start().await;
+    let mut silent = Vec::new();
+    for _ in 0..1100 {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    assert!(shout(port, MAIL).await.contains("250 2.0.0 delivered"));
+    assert_eq!(mailbox.all().len(), 1);
+    // The newest are still open: the mail did not wait for their end.
+    for stream in silent.iter_mut().rev().take(CONNECTIONS - 1) {
+        let mut greeting = [0; "220 localhost PeerSync local mailbox\r\n".len()];
+        stream.read_exact(&mut greeting).await.unwrap();
+        let open = stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        assert!(open, "a newer silent connection was closed");
+    }
 }

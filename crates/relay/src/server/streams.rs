@@ -2,27 +2,26 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::Shared;
+use super::tls::Tls;
+use crate::allocations::{Client, Path};
+use crate::data::CHANNEL_HEADER;
+use crate::limits::Limits;
+use crate::relay::Authority;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
-use tokio_rustls::TlsAcceptor;
-
-use super::Shared;
-use crate::allocations::{Client, Path};
-use crate::data::CHANNEL_HEADER;
-use crate::limits::Limits;
-use crate::relay::Authority;
 
 /// The pause after a connection could not be accepted, such as for too many open files.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 /// The size of a message's header (RFC 8489, section 5).
 const MESSAGE_HEADER: usize = 20;
 /// The size of the buffer for reading at first. It grows to a whole message.
@@ -37,18 +36,34 @@ pub(super) struct Streams {
     limits: Limits,
     next: AtomicU64,
     senders: Mutex<HashMap<u64, Sender<Packet>>>,
-    /// The number of connections without an allocation, by network.
-    idle: Mutex<HashMap<IpAddr, usize>>,
+    /// The connections without an allocation.
+    idle: Places,
 }
 
 impl Streams {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limits: limits.clone(), next: AtomicU64::new(0), senders: Mutex::default(), idle: Mutex::default() }
+        let idle = Places::new(limits.idle_per_address);
+        Self { limits: limits.clone(), next: AtomicU64::new(0), senders: Mutex::default(), idle }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns the next connection's number, and the client at its other end.
+    pub(super) fn client(&self, address: SocketAddr) -> (u64, Client) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number, Client { path: Path::Stream(number), address })
     }
 
     /// Returns the number of connections.
     pub(super) fn len(&self) -> usize {
         self.senders.lock().len()
+    }
+
+    /// Returns whether another connection would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.limits.connections
     }
 
     /// Sends a packet to a connection. If too many wait already, it is lost, as in a network.
@@ -59,37 +74,54 @@ impl Streams {
     }
 
     /// Counts a connection without an allocation, unless its network has too many.
-    fn idle(&self, network: IpAddr) -> Option<Idle<'_>> {
-        let mut idle = self.idle.lock();
-        let count = idle.entry(network).or_default();
-        if *count >= self.limits.idle_per_address {
-            return None;
-        }
-        *count += 1;
-        Some(Idle { streams: self, network })
+    pub(super) fn idle(&self, network: IpAddr) -> Option<Place<'_>> {
+        self.idle.take(network)
     }
 }
 
-/// A connection that is counted as one without an allocation.
-struct Idle<'a> {
-    streams: &'a Streams,
+/// As many places for each network.
+pub(super) struct Places {
+    each: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Places {
+    pub(super) fn new(each: usize) -> Self {
+        Self { each, taken: Mutex::default() }
+    }
+
+    /// Takes one of the network's places, unless all are taken.
+    pub(super) fn take(&self, network: IpAddr) -> Option<Place<'_>> {
+        let mut taken = self.taken.lock();
+        let count = taken.entry(network).or_default();
+        if *count >= self.each {
+            return None;
+        }
+        *count += 1;
+        Some(Place { places: self, network })
+    }
+}
+
+/// A place that is free again when this is dropped.
+pub(super) struct Place<'a> {
+    places: &'a Places,
     network: IpAddr,
 }
 
-impl Drop for Idle<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut idle = self.streams.idle.lock();
-        if let Some(count) = idle.get_mut(&self.network) {
+        let mut taken = self.places.taken.lock();
+        if let Some(count) = taken.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                idle.remove(&self.network);
+                taken.remove(&self.network);
             }
         }
     }
 }
 
 /// Accepts connections, and closes at once what is too many.
-pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, tls: Option<Tls>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -97,41 +129,35 @@ pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpLi
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if shared.streams.len() >= shared.streams.limits.connections {
+        if shared.streams.is_full() {
             continue;
         }
-        let number = shared.streams.next.fetch_add(1, Ordering::Relaxed);
-        let client = Client { path: Path::Stream(number), address };
+        let (number, client) = shared.streams.client(address);
         connections.spawn(serve(Arc::clone(&shared), number, client, stream, tls.clone()));
     }
 }
 
-async fn serve<A: Authority>(
-    shared: Arc<Shared<A>>,
-    number: u64,
-    client: Client,
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-) {
+async fn serve<A: Authority>(shared: Arc<Shared<A>>, number: u64, client: Client, stream: TcpStream, tls: Option<Tls>) {
     let Some(idle) = shared.streams.idle(client.network()) else { return };
     // Packets of a call are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
     let _ = match tls {
-        None => Connection::new(&shared, number, client, idle).run(stream).await,
+        None => Connection::new(&shared, number, client, idle).run(stream, Vec::new()).await,
         Some(tls) => match timeout(shared.streams.limits.idle, tls.accept(stream)).await {
-            Ok(Ok(stream)) => Connection::new(&shared, number, client, idle).run(stream).await,
+            Ok(Ok(Some(stream))) => Connection::new(&shared, number, client, idle).run(stream, Vec::new()).await,
             _ => Ok(()),
         },
     };
 }
 
-struct Connection<'a, A: Authority> {
+/// A client of the relay.
+pub(super) struct Connection<'a, A: Authority> {
     shared: &'a Shared<A>,
     client: Client,
     number: u64,
     waiting: Receiver<Packet>,
-    idle: Option<Idle<'a>>,
+    idle: Option<Place<'a>>,
     /// Since when it has no allocation.
     idle_since: Option<Instant>,
     read: Vec<u8>,
@@ -139,14 +165,19 @@ struct Connection<'a, A: Authority> {
 }
 
 impl<'a, A: Authority> Connection<'a, A> {
-    fn new(shared: &'a Shared<A>, number: u64, client: Client, idle: Idle<'a>) -> Self {
+    pub(super) fn new(shared: &'a Shared<A>, number: u64, client: Client, idle: Place<'a>) -> Self {
         let (sender, waiting) = channel(shared.streams.limits.queue);
         shared.streams.senders.lock().insert(number, sender);
         let idle_since = Some(Instant::now());
         Self { shared, client, number, waiting, idle: Some(idle), idle_since, read: Vec::new(), out: Vec::new() }
     }
 
-    async fn run(mut self, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+    /// Serves it until it ends. `first` is what was read of it before.
+    pub(super) async fn run(mut self, stream: impl AsyncRead + AsyncWrite, first: Vec<u8>) -> io::Result<()> {
+        self.read = first;
+        if !self.take() {
+            return Ok(());
+        }
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut seconds = interval(Duration::from_secs(1));
         loop {

@@ -10,7 +10,9 @@
 
 mod allocations;
 mod bounds;
+mod certificates;
 mod data;
+mod front;
 mod hostile;
 mod requests;
 mod sockets;

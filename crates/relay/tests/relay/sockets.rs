@@ -1,53 +1,50 @@
 //! UDP, TCP and TLS over real sockets.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use peersync_relay::client::{Answer, Ask, Asker, channel_data};
-use peersync_relay::{Certificate, Limits, Listeners, Relay, Running, Settings, bind, serve};
+use peersync_relay::{Limits, Listeners, Relay, Running, Settings, TlsSettings, bind, serve};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+use crate::certificates::Certificates;
 use crate::world::{Holders, PASSWORD};
 
 /// How long something may take that happens at once.
-const SOON: Duration = Duration::from_secs(20);
-const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub const SOON: Duration = Duration::from_secs(20);
+pub const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const LOCAL_V6: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
 
-fn start(limits: Limits, listeners: Listeners, certificate: Option<Certificate>) -> Running<Holders> {
+pub fn start(limits: Limits, listeners: Listeners, tls: Option<TlsSettings>) -> Running<Holders> {
     let settings = Settings { realm: "relay.test".to_owned(), address: Ipv4Addr::LOCALHOST, limits };
     let holders = Holders { allocations: 9, ..Holders::default() };
     let relay = Relay::new(settings, holders, std::time::Instant::now());
-    serve(relay, listeners, certificate).unwrap()
+    serve(relay, listeners, tls).unwrap()
 }
 
 /// A way to the relay.
-enum Way {
+pub enum Way {
     Udp(UdpSocket),
     Stream(Box<dyn Stream>),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Way {
-    async fn udp(relay: SocketAddr) -> Self {
+    pub async fn udp(relay: SocketAddr) -> Self {
         let socket = UdpSocket::bind(if relay.is_ipv4() { LOCAL } else { LOCAL_V6 }).await.unwrap();
         socket.connect(relay).await.unwrap();
         Self::Udp(socket)
     }
 
-    async fn tcp(relay: SocketAddr) -> Self {
+    pub async fn tcp(relay: SocketAddr) -> Self {
         Self::Stream(Box::new(TcpStream::connect(relay).await.unwrap()))
     }
 
-    async fn send(&mut self, packet: &[u8]) {
+    pub async fn send(&mut self, packet: &[u8]) {
         match self {
             Self::Udp(socket) => drop(socket.send(packet).await.unwrap()),
             Self::Stream(stream) => stream.write_all(packet).await.unwrap(),
@@ -76,7 +73,7 @@ impl Way {
         timeout(SOON, received).await.expect("a packet")
     }
 
-    async fn ask(&mut self, asker: &mut Asker, ask: &Ask) -> Answer {
+    pub async fn ask(&mut self, asker: &mut Asker, ask: &Ask) -> Answer {
         for _ in 0..2 {
             self.send(&asker.ask(ask)).await;
             let answer = asker.read(&self.receive().await).unwrap();
@@ -88,7 +85,7 @@ impl Way {
     }
 
     /// Returns whether the other side has closed the connection.
-    async fn closed(&mut self) -> bool {
+    pub async fn closed(&mut self) -> bool {
         let Self::Stream(stream) = self else { return false };
         let mut byte = [0];
         !matches!(timeout(SOON, stream.read(&mut byte)).await.expect("the end"), Ok(1..))
@@ -96,7 +93,7 @@ impl Way {
 }
 
 /// Gets two allocations, and sends data both ways.
-async fn exchange(mut a: Way, mut b: Way) {
+pub async fn exchange(mut a: Way, mut b: Way) {
     let (mut ada, mut bob) = (Asker::new("1", PASSWORD), Asker::new("2", PASSWORD));
     let at_a = a.ask(&mut ada, &Ask::Allocate(None)).await.relayed.unwrap();
     let at_b = b.ask(&mut bob, &Ask::Allocate(None)).await.relayed.unwrap();
@@ -132,38 +129,13 @@ async fn every_way_reaches_every_other() {
 }
 
 #[tokio::test]
-async fn tls_reaches_udp_and_a_renewed_certificate_is_not_needed_for_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
-    let signed = rcgen::generate_simple_self_signed(vec!["relay.test".to_owned()]).unwrap();
-    std::fs::write(&chain, signed.cert.pem()).unwrap();
-    std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+async fn tls_reaches_udp() {
     let listeners = bind(&[LOCAL], &[], &[LOCAL]).unwrap();
     let (udp, tls) = (listeners.udp_addresses().unwrap()[0], listeners.tls_addresses().unwrap()[0]);
-    let _running = start(Limits::default(), listeners, Some(Certificate::read(&chain, &key).unwrap()));
-    let mut roots = RootCertStore::empty();
-    roots.add(signed.cert.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("relay.test").unwrap();
-    let stream = TcpStream::connect(tls).await.unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let certificates = Certificates::new();
+    let _running = start(Limits::default(), listeners, Some(certificates.settings(LOCAL)));
+    let stream = certificates.connect(tls, &[]).await.unwrap();
     exchange(Way::Stream(Box::new(stream)), Way::udp(udp).await).await;
-}
-
-#[tokio::test]
-async fn unusable_certificates_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
-    let error = Certificate::read(&chain, &key).unwrap_err().to_string();
-    assert!(error.contains("chain.pem"), "{error}");
-    let [one, other] = ["a", "b"].map(|name| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap());
-    std::fs::write(&chain, one.cert.pem()).unwrap();
-    std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
-    assert!(Certificate::read(&chain, &key).is_err(), "the key of another certificate");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once. One more
-//! parameter is no secret: it holds the digests of the resources that cannot carry tags.
+//! parameter is no secret: it holds the digests of the resources that cannot carry tags. In two others the host keeps its
+//! certificate and what belongs to it, so that the next host has them; they are created here, and never compared.
 //!
 //! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
 //! hand, is not drift. While a key changes, a second parameter holds the previous one; for the origin key that is a
@@ -22,11 +23,12 @@ use super::{Kind, cloudfront_distribution, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
-use peersync_config::Secret;
+use peersync_config::{Ingress, Secret};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
     Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
+use peersync_server::access::NOTHING_KEPT;
 
 pub use self::secrets::{Origin, SecretState, configured_key, names, rotate, states};
 pub use super::parameter_store::address;
@@ -63,15 +65,22 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
     PARTS.into_iter().map(resource).collect()
 }
 
-/// Reads all parameters with one call, which accepts up to ten names and ignores those that do not exist.
+/// The number of names that one call reads at most.
+const AT_ONCE: usize = 10;
+
+/// Reads all parameters with few calls at once. Those that do not exist are ignored.
 async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceError> {
-    let names = PARTS.map(|part| name(stack, part)).to_vec();
-    let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(decrypted);
-    Ok(call.send().await.context("failed to read the parameters")?.parameters.unwrap_or_default())
+    let read = PARTS.chunks(AT_ONCE).map(|parts| async move {
+        let names = parts.iter().map(|part| name(stack, part)).collect();
+        let call = stack.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(decrypted);
+        let answer = call.send().await.context("failed to read the parameters")?;
+        Ok::<_, ResourceError>(answer.parameters.unwrap_or_default())
+    });
+    Ok(futures::future::try_join_all(read).await?.concat())
 }
 
 /// Returns the digests of the resources that cannot carry tags, as they are stored; `None` if the parameter does not
-/// exist. The call is the one that reads all parameters.
+/// exist. The calls are those that read all parameters.
 pub(crate) async fn digests(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
     let found = reads.get(NAME, find(stack, true)).await?;
     let name = name(stack, DIGESTS);
@@ -112,6 +121,7 @@ impl Resource for Parameter {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
             Source::Generated | Source::Digests => true,
             Source::Previous => false,
+            Source::Host => self.stack.config.signaling.ingress == Ingress::Direct,
         }
     }
 
@@ -134,6 +144,7 @@ impl Resource for Parameter {
             Source::Configured(..) => fields().with(VALUE, LiveField::secret(value)),
             Source::Generated | Source::Previous => fields().with(FORM, form(value)),
             Source::Digests => LiveFields::new(),
+            Source::Host => fields(),
         };
         Ok(Some(Live {
             id: self.name.clone(),
@@ -155,6 +166,8 @@ impl Resource for Parameter {
             Source::Generated | Source::Previous => fields.with(FORM, KEY_FORM),
             // Whatever is in it: what is missing is recorded again, and secrets are in none of the digests.
             Source::Digests => Fields::new(),
+            // Whatever is in it: that is the host's.
+            Source::Host => fields,
         }
     }
 
@@ -237,7 +250,7 @@ impl Parameter {
 
     fn parameter_type(&self) -> ParameterType {
         match self.source {
-            Source::Configured(..) | Source::Generated | Source::Previous => ParameterType::SecureString,
+            Source::Configured(..) | Source::Generated | Source::Previous | Source::Host => ParameterType::SecureString,
             Source::Digests => ParameterType::String,
         }
     }
@@ -254,6 +267,7 @@ impl Parameter {
                 Ok(sent.unwrap_or_else(new_key))
             }
             Source::Digests => Ok(NO_DIGESTS.to_owned()),
+            Source::Host => Ok(NOTHING_KEPT.to_owned()),
             Source::Configured(field, secret) => {
                 let secret = secret(&self.stack.config);
                 secret.and_then(Secret::value).map(str::to_owned).ok_or_else(|| {
@@ -278,7 +292,7 @@ impl Parameter {
     fn outputs(&self, value: &str) -> OutputMap {
         let outputs = OutputMap::new().with("name", &self.name);
         match self.source {
-            Source::Generated => outputs.with_secret("value", value),
+            Source::Generated | Source::Host => outputs.with_secret("value", value),
             Source::Configured(..) | Source::Previous | Source::Digests => outputs,
         }
     }
@@ -298,11 +312,15 @@ mod tests {
     use super::*;
     use crate::kinds::parameter_store::TURN_SECRET;
     use peersync_config::{Config, TurnProvider};
+    use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
     use peersync_server::secrets::PREVIOUS;
 
     #[test]
-    fn one_call_reads_all_parameters() {
-        assert!(PARTS.len() <= 10);
+    fn host_keeps_its_certificate_while_it_has_a_name_of_its_own() {
+        for part in [ACME_ACCOUNT, ACME_CERTIFICATE] {
+            assert!(matches!(source(&Config::default(), part), Source::Host), "{part}");
+            assert!(PARTS.contains(&part) && names().all(|name| name != part), "{part}");
+        }
     }
 
     #[test]

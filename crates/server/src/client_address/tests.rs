@@ -54,6 +54,21 @@ fn last_entry_of_the_last_forwarded_line_counts() {
 }
 
 #[test]
+fn tunnel_states_one_address() {
+    let stated =
+        |lines: &[(&'static str, &'static str)]| tunnelled_address(&headers(lines)).map(|found| found.to_string());
+    assert_eq!(stated(&[(CONNECTING_IP, "198.51.100.7"), FORWARDED]).as_deref(), Some("198.51.100.7"));
+    assert_eq!(stated(&[(CONNECTING_IP, "2001:db8::7")]).as_deref(), Some("2001:db8::7"));
+    for other in [
+        &[FORWARDED, VIEWER][..],
+        &[(CONNECTING_IP, "x")],
+        &[(CONNECTING_IP, "192.0.2.1"), (CONNECTING_IP, "192.0.2.2")],
+    ] {
+        assert_eq!(stated(other), None, "{other:?}");
+    }
+}
+
+#[test]
 fn without_peer_and_headers_the_address_is_unknown() {
     assert_eq!(client_address(&headers(&[]), None, true), None);
     assert_eq!(client_address(&headers(&[FORWARDED]), None, false), None);

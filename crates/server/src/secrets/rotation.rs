@@ -171,7 +171,14 @@ mod tests {
     }
 
     fn signed(secrets: &Secrets, now: i64) -> String {
-        let bearer = Bearer { subject: "a@example.org".into(), name: "A".into(), guest: false, room: None };
+        let bearer = Bearer {
+            subject: "a@example.org".into(),
+            name: "A".into(),
+            guest: false,
+            generation: None,
+            session: None,
+            room: None,
+        };
         secrets.ticket_keys("s", now).unwrap().issue(bearer, now).unwrap()
     }
 

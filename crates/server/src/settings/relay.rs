@@ -1,6 +1,6 @@
 //! The settings of the relay, in addition to [`Settings`](super::Settings).
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{SettingError, Variables};
@@ -9,31 +9,50 @@ use super::{SettingError, Variables};
 const GIGABYTE: u64 = 1_000_000_000;
 /// What may be relayed in a month by default, in gigabytes: what AWS gives away, see `turn.monthly_gb`.
 const MONTHLY_GB: u64 = 100;
+/// The port that is shared with the signaling server.
+const HTTPS: u16 = 443;
+/// Where the signaling server listens.
+const SIGNAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
 /// The settings of the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {
+    /// What it relays; `None` if it only ends TLS in front of the signaling server.
+    pub turn: Option<TurnPorts>,
+    /// TLS; `None` if the host has no name of its own.
+    pub tls: Option<RelayTls>,
+}
+
+/// What the relay relays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnPorts {
     /// The host's public address, of which allocations get ports.
     pub address: Ipv4Addr,
     /// The UDP ports. Default 3478.
-    pub udp_ports: Vec<u16>,
+    pub udp: Vec<u16>,
     /// The TCP ports without TLS. Default 3478.
-    pub tcp_ports: Vec<u16>,
+    pub tcp: Vec<u16>,
     /// The TCP ports with TLS. Default none.
-    pub tls_ports: Vec<u16>,
-    /// The files with the certificate and its key, for `tls_ports`.
-    pub certificate: Option<Files>,
+    pub tls: Vec<u16>,
     /// What may be relayed in a month, in bytes. Default 100 GB.
     pub monthly_bytes: u64,
 }
 
-/// The files of a certificate.
+/// The relay's TLS, and the port that it shares with the signaling server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    /// The certificate with its chain, in PEM.
-    pub certificate: PathBuf,
-    /// Its key, in PEM.
-    pub key: PathBuf,
+pub struct RelayTls {
+    /// The name of the host, in lower case.
+    pub domain: String,
+    /// The shared port. Default 443, at which authorities ask for the proof that the name is the host's.
+    pub shared: u16,
+    /// Where the signaling server listens. Default `127.0.0.1:8080`.
+    pub signal: SocketAddr,
+    /// Where the authority may write to, if anywhere.
+    pub email: Option<String>,
+    /// The URL of the authority's directory. Default: Let's Encrypt's.
+    pub directory: Option<String>,
+    /// A file with certificates (PEM) to trust when the authority is asked, instead of the system's.
+    pub roots: Option<PathBuf>,
 }
 
 impl RelaySettings {
@@ -51,34 +70,49 @@ impl RelaySettings {
     /// A variable is missing or invalid.
     pub fn from_variables(look_up: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingError> {
         let variables = Variables(&look_up);
-        let address = variables.required("RELAY_ADDRESS")?;
-        let invalid = SettingError::Invalid { name: "RELAY_ADDRESS", expected: "an IPv4 address" };
-        let gigabytes =
-            variables.parsed("RELAY_MONTHLY_GB", "a number of gigabytes", MONTHLY_GB, |text| text.parse().ok())?;
-        let settings = Self {
-            address: address.parse().map_err(|_| invalid)?,
-            udp_ports: ports(&variables, "RELAY_UDP_PORTS", &[3478])?,
-            tcp_ports: ports(&variables, "RELAY_TCP_PORTS", &[3478])?,
-            tls_ports: ports(&variables, "RELAY_TLS_PORTS", &[])?,
-            certificate: files(&variables),
-            monthly_bytes: gigabytes.saturating_mul(GIGABYTE),
-        };
-        if !settings.tls_ports.is_empty() && settings.certificate.is_none() {
-            return Err(SettingError::Missing("RELAY_CERTIFICATE"));
+        let tls = variables.get("RELAY_DOMAIN").map(|domain| tls(&variables, &domain)).transpose()?;
+        let turn = variables.get("RELAY_ADDRESS").map(|address| turn(&variables, &address)).transpose()?;
+        if turn.is_none() && tls.is_none() {
+            return Err(SettingError::Missing("RELAY_ADDRESS"));
         }
-        Ok(settings)
+        if tls.is_none() && turn.as_ref().is_some_and(|turn| !turn.tls.is_empty()) {
+            return Err(SettingError::Missing("RELAY_DOMAIN"));
+        }
+        Ok(Self { turn, tls })
     }
+}
+
+fn turn(variables: &Variables<'_>, address: &str) -> Result<TurnPorts, SettingError> {
+    let invalid = SettingError::Invalid { name: "RELAY_ADDRESS", expected: "an IPv4 address" };
+    let gigabytes =
+        variables.parsed("RELAY_MONTHLY_GB", "a number of gigabytes", MONTHLY_GB, |text| text.parse().ok())?;
+    Ok(TurnPorts {
+        address: address.parse().map_err(|_| invalid)?,
+        udp: ports(variables, "RELAY_UDP_PORTS", &[3478])?,
+        tcp: ports(variables, "RELAY_TCP_PORTS", &[3478])?,
+        tls: ports(variables, "RELAY_TLS_PORTS", &[])?,
+        monthly_bytes: gigabytes.saturating_mul(GIGABYTE),
+    })
+}
+
+fn tls(variables: &Variables<'_>, domain: &str) -> Result<RelayTls, SettingError> {
+    let (shared, signal) = ("a port", "an address like 127.0.0.1:8080");
+    let port = |text: &str| text.parse().ok().filter(|port| *port > 0);
+    let address = |text: &str| text.parse().ok();
+    Ok(RelayTls {
+        domain: domain.to_ascii_lowercase(),
+        shared: variables.parsed("RELAY_SHARED_PORT", shared, HTTPS, port)?,
+        signal: variables.parsed("RELAY_SIGNAL", signal, SIGNAL.into(), address)?,
+        email: variables.get("RELAY_ACME_EMAIL"),
+        directory: variables.get("RELAY_ACME_DIRECTORY"),
+        roots: variables.get("RELAY_ACME_ROOTS").map(PathBuf::from),
+    })
 }
 
 fn ports(variables: &Variables<'_>, name: &'static str, default: &[u16]) -> Result<Vec<u16>, SettingError> {
     variables.parsed(name, "a list of ports like 3478,443", default.to_vec(), |text| {
         text.split(',').map(|port| port.trim().parse().ok().filter(|port| *port > 0)).collect()
     })
-}
-
-fn files(variables: &Variables<'_>) -> Option<Files> {
-    let path = |name| variables.get(name).map(PathBuf::from);
-    Some(Files { certificate: path("RELAY_CERTIFICATE")?, key: path("RELAY_KEY")? })
 }
 
 #[cfg(test)]
@@ -93,24 +127,39 @@ mod tests {
     #[test]
     fn address_is_the_only_required_variable() {
         let settings = read(&[("RELAY_ADDRESS", "192.0.2.1")]).unwrap();
-        assert_eq!((settings.udp_ports, settings.tcp_ports, settings.tls_ports), (vec![3478], vec![3478], vec![]));
-        assert_eq!(settings.monthly_bytes, 100_000_000_000);
+        let turn = settings.turn.unwrap();
+        assert_eq!((turn.udp, turn.tcp, turn.tls), (vec![3478], vec![3478], vec![]));
+        assert_eq!((turn.monthly_bytes, settings.tls), (100_000_000_000, None));
         assert_eq!(read(&[]), Err(SettingError::Missing("RELAY_ADDRESS")));
     }
 
     #[test]
-    fn ports_and_files_are_read() {
+    fn name_is_all_that_tls_needs_and_suffices_without_turn() {
+        let settings = read(&[("RELAY_DOMAIN", "Signal.Example.org")]).unwrap();
+        let tls = settings.tls.unwrap();
+        assert_eq!(settings.turn, None);
+        assert_eq!((tls.domain.as_str(), tls.shared), ("signal.example.org", 443));
+        assert_eq!((tls.signal, tls.email, tls.directory), ("127.0.0.1:8080".parse().unwrap(), None, None));
+    }
+
+    #[test]
+    fn ports_and_authority_are_read() {
         let settings = read(&[
             ("RELAY_ADDRESS", "192.0.2.1"),
             ("RELAY_TCP_PORTS", "3478, 443"),
             ("RELAY_TLS_PORTS", "5349"),
-            ("RELAY_CERTIFICATE", "/run/c.pem"),
-            ("RELAY_KEY", "/run/k.pem"),
+            ("RELAY_DOMAIN", "a.example"),
+            ("RELAY_SHARED_PORT", "8443"),
+            ("RELAY_ACME_EMAIL", "me@a.example"),
+            ("RELAY_ACME_DIRECTORY", "https://ca.example/dir"),
+            ("RELAY_ACME_ROOTS", "/run/ca.pem"),
             ("RELAY_MONTHLY_GB", "0"),
         ])
         .unwrap();
-        assert_eq!((settings.tcp_ports, settings.tls_ports, settings.monthly_bytes), (vec![3478, 443], vec![5349], 0));
-        assert_eq!(settings.certificate.unwrap().key, PathBuf::from("/run/k.pem"));
+        let (turn, tls) = (settings.turn.unwrap(), settings.tls.unwrap());
+        assert_eq!((turn.tcp, turn.tls, turn.monthly_bytes), (vec![3478, 443], vec![5349], 0));
+        assert_eq!((tls.shared, tls.roots), (8443, Some(PathBuf::from("/run/ca.pem"))));
+        assert_eq!(tls.email.zip(tls.directory), Some(("me@a.example".into(), "https://ca.example/dir".into())));
     }
 
     #[test]
@@ -120,12 +169,15 @@ mod tests {
             ("RELAY_UDP_PORTS", "3478;443"),
             ("RELAY_TCP_PORTS", "0"),
             ("RELAY_TLS_PORTS", "70000"),
+            ("RELAY_SHARED_PORT", "0"),
+            ("RELAY_SIGNAL", "elsewhere"),
             ("RELAY_MONTHLY_GB", "-1"),
         ] {
-            let error = read(&[(name, value), ("RELAY_ADDRESS", "192.0.2.1")]).unwrap_err().to_string();
+            let pairs = [(name, value), ("RELAY_ADDRESS", "192.0.2.1"), ("RELAY_DOMAIN", "a.example")];
+            let error = read(&pairs).unwrap_err().to_string();
             assert!(error.contains(name) && !error.contains(value), "{error}");
         }
         let without = read(&[("RELAY_ADDRESS", "192.0.2.1"), ("RELAY_TLS_PORTS", "5349")]);
-        assert_eq!(without, Err(SettingError::Missing("RELAY_CERTIFICATE")));
+        assert_eq!(without, Err(SettingError::Missing("RELAY_DOMAIN")));
     }
 }

@@ -10,6 +10,7 @@ use super::connections::Connection;
 use super::friend_tokens::FriendToken;
 use super::friendship::{Operation, Outcome, Pair, Status, transition};
 use super::item::{Attributes, number, text};
+use super::notices::Notice;
 use super::{Attempt, Store, StoreError, failed, incomplete};
 
 /// The number of attempts at a change when others change the same rows.
@@ -28,7 +29,7 @@ pub struct Changed {
 
 impl Store {
     /// Applies an operation of `me` on `other` to both rows or to none. Returns `None` if the account of `me` no longer
-    /// exists or `token` was used before.
+    /// exists, `token` was used before, or the request is a later one. Whoever becomes or was a friend gets a notice.
     ///
     /// # Errors
     /// A call failed, or concurrent changes won every attempt.
@@ -42,9 +43,16 @@ impl Store {
     ) -> Result<Option<Changed>, StoreError> {
         for attempt in 0..TRIES {
             let (mine, theirs) = futures::try_join!(self.connection(me, other), self.connection(other, me))?;
-            let status = |row: Option<Connection>| row.map(|row| row.status);
-            let before = Pair { mine: status(mine), theirs: status(theirs) };
+            let before = Pair { mine: status(mine.as_ref()), theirs: status(theirs.as_ref()) };
             let outcome = transition(operation, before);
+            if let Outcome::Change(after) = outcome {
+                if mine.zip(token).is_some_and(|(row, token)| row.timestamp > token.mailed_at) {
+                    return Ok(None);
+                }
+                if [before.mine, after.mine].contains(&Some(Status::Accepted)) {
+                    self.announce(&Notice::friendship(me, other), now).await?;
+                }
+            }
             let written = match (outcome, token) {
                 (Outcome::Change(after), _) => self.write_pair(operation, me, other, before, after, token, now).await?,
                 (Outcome::Keep, Some(token)) => self.spend(token, now).await?,
@@ -151,6 +159,10 @@ impl Store {
     async fn forget_one(&self, user: &str, row: &Connection, now: i64) -> Result<(), StoreError> {
         self.connect(Operation::Forget, user, &row.target, None, now).await.map(|_| ())
     }
+}
+
+fn status(row: Option<&Connection>) -> Option<Status> {
+    row.map(|row| row.status)
 }
 
 /// Returns the pause before the next attempt: 5 to 10 ms at first, up to 80 to 160 ms.

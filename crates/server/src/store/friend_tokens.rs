@@ -1,4 +1,5 @@
-//! The tokens in the links of friend request mails. A link answers its request once, without signing in.
+//! The tokens in the links of friend request mails. A link answers its request once, without signing in. It does not
+//! answer a later request.
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
@@ -15,6 +16,8 @@ pub struct FriendToken {
     pub from: String,
     /// The address of the user who was asked, and answers.
     pub to: String,
+    /// When it was mailed, in seconds since 1970. It does not answer a later request of the same user.
+    pub(super) mailed_at: i64,
     key: String,
 }
 
@@ -45,10 +48,12 @@ impl Store {
         let key = friend_key(token);
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(&key));
         let answer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?;
-        let item = answer.item.filter(|item| get_number(item, "expiresAt").is_some_and(|end| end > now));
-        Ok(item.and_then(|item| {
-            Some(FriendToken { from: get_text(&item, "from")?, to: get_text(&item, "to")?, key: key.clone() })
-        }))
+        let token = answer.item.and_then(|item| {
+            let end = get_number(&item, "expiresAt").filter(|end| *end > now)?;
+            let mailed_at = end - FRIEND_TOKEN_SECONDS;
+            Some(FriendToken { from: get_text(&item, "from")?, to: get_text(&item, "to")?, mailed_at, key })
+        });
+        Ok(token)
     }
 
     /// Returns the token's part of a transaction.

@@ -7,7 +7,10 @@
 //! | `requested` | `received` |
 //! | `accepted` | `accepted` |
 //! | `rejected` | `rejected` |
-//! | `blocked` | none or `blocked` |
+//! | `blocked` | none, `requested`, `rejected` or `blocked` |
+//!
+//! A user who is blocked is not told: what that user sees of the own row changes as it would if the other one had not
+//! answered, or had ended the friendship.
 
 /// What one user's row says about another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,9 +89,12 @@ pub fn transition(operation: Operation, pair: Pair) -> Outcome {
     let change = |mine, theirs| Outcome::Change(Pair { mine, theirs });
     let both = |status| change(Some(status), Some(status));
     let theirs_if_blocked = pair.theirs.filter(|status| *status == Blocked);
+    // A friendship ends and a request of the blocking user is withdrawn, which can happen without a block too.
+    let theirs_if_not_told = pair.theirs.filter(|status| matches!(status, Blocked | Requested | Rejected));
     match (operation, pair.mine, pair.theirs) {
+        (Operation::Ask, None | Some(Rejected | Blocked), Some(Blocked)) => change(Some(Requested), Some(Blocked)),
         (Operation::Ask, _, Some(Blocked)) => Outcome::Keep,
-        (Operation::Ask, Some(Received), _) => both(Accepted),
+        (Operation::Ask, Some(Received), _) | (Operation::Ask, Some(Blocked), Some(Requested)) => both(Accepted),
         (Operation::Ask, Some(Requested | Accepted), _) => Outcome::Keep,
         (Operation::Ask, None | Some(Rejected | Blocked), _) => change(Some(Requested), Some(Received)),
         (Operation::Accept, Some(Received), _) => both(Accepted),
@@ -99,7 +105,7 @@ pub fn transition(operation: Operation, pair: Pair) -> Outcome {
         (Operation::Remove | Operation::Forget, None, _) => Outcome::Keep,
         (Operation::Remove | Operation::Forget, Some(_), _) => change(None, theirs_if_blocked),
         (Operation::Block, Some(Blocked), _) => Outcome::Keep,
-        (Operation::Block, _, _) => change(Some(Blocked), theirs_if_blocked),
+        (Operation::Block, _, _) => change(Some(Blocked), theirs_if_not_told),
     }
 }
 
@@ -108,7 +114,7 @@ mod tests {
     use super::Status::{Accepted, Blocked, Received, Rejected, Requested};
     use super::*;
 
-    const AGREEING: [(Option<Status>, Option<Status>); 8] = [
+    const AGREEING: [(Option<Status>, Option<Status>); 12] = [
         (None, None),
         (Some(Requested), Some(Received)),
         (Some(Received), Some(Requested)),
@@ -117,6 +123,10 @@ mod tests {
         (Some(Blocked), None),
         (None, Some(Blocked)),
         (Some(Blocked), Some(Blocked)),
+        (Some(Blocked), Some(Requested)),
+        (Some(Requested), Some(Blocked)),
+        (Some(Blocked), Some(Rejected)),
+        (Some(Rejected), Some(Blocked)),
     ];
     const OPERATIONS: [Operation; 6] =
         [Operation::Ask, Operation::Accept, Operation::Reject, Operation::Remove, Operation::Block, Operation::Forget];
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn no_operation_overrides_a_block_of_the_other() {
         for operation in OPERATIONS {
-            for mine in [None, Some(Blocked)] {
+            for mine in [None, Some(Blocked), Some(Requested), Some(Rejected)] {
                 if let Outcome::Change(after) = transition(operation, Pair { mine, theirs: Some(Blocked) }) {
                     assert_eq!(after.theirs, Some(Blocked), "{operation:?}");
                 }
@@ -161,7 +171,27 @@ mod tests {
             for operation in OPERATIONS {
                 let outcome = transition(operation, Pair { mine, theirs });
                 let made = matches!(outcome, Outcome::Change(Pair { mine: Some(Accepted), .. }));
-                assert!(!made || mine == Some(Received), "{operation:?} on {mine:?}, {theirs:?}");
+                let asked = mine == Some(Received) || theirs == Some(Requested);
+                assert!(!made || asked, "{operation:?} on {mine:?}, {theirs:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocked_user_sees_the_own_row_change_as_without_the_block() {
+        // What the other side sees if the user who blocked had done nothing.
+        for operation in [Operation::Ask, Operation::Reject, Operation::Remove, Operation::Block] {
+            for mine in [None, Some(Requested), Some(Rejected)] {
+                let theirs = match mine {
+                    Some(Requested) => Some(Received),
+                    other => other,
+                };
+                let after = |theirs| match transition(operation, Pair { mine, theirs }) {
+                    Outcome::Change(after) => Ok(after.mine),
+                    Outcome::Keep => Ok(mine),
+                    Outcome::NoRequest => Err(()),
+                };
+                assert_eq!(after(Some(Blocked)), after(theirs), "{operation:?} on {mine:?}");
             }
         }
     }

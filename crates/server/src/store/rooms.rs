@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{get_flag, get_number, get_text, number, random_id, text};
 use super::{Store, StoreError, failed};
+use crate::access::ROOM;
 
 /// The lifetime of a room in seconds.
 pub const ROOM_SECONDS: i64 = 24 * 3600;
@@ -27,7 +28,7 @@ pub struct Room {
 
 /// Returns whether a text can be a room's id. Anything else needs no query.
 fn can_be_id(id: &str) -> bool {
-    id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    (1..=22).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 impl Store {
@@ -48,7 +49,7 @@ impl Store {
             .client()
             .put_item()
             .table_name(&self.tables.ephemeral)
-            .item("key", text(format!("room#{}", room.id)))
+            .item("key", text(format!("{ROOM}{}", room.id)))
             .item("name", text(&room.name))
             .item("owner", text(&room.owner))
             .item("locked", AttributeValue::Bool(room.locked))
@@ -66,7 +67,7 @@ impl Store {
         if !can_be_id(id) {
             return Ok(None);
         }
-        let key = text(format!("room#{id}"));
+        let key = text(format!("{ROOM}{id}"));
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", key);
         let answer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?;
         let room = answer.item.and_then(|item| {

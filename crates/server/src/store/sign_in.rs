@@ -50,6 +50,8 @@ pub enum CodeCheck {
         email: String,
         /// The name given when an account was requested.
         name: Option<String>,
+        /// The generation of the account when the mail was requested. Mails of an earlier version have none.
+        generation: Option<String>,
     },
     /// It is unknown, used before, or expired.
     Unknown,
@@ -68,11 +70,18 @@ fn code_key(email: &str) -> String {
 }
 
 impl Store {
-    /// Stores a sign-in, so that its link and code can be checked.
+    /// Stores a sign-in, so that its link and code can be checked. `generation` is that of the account, empty without
+    /// one.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn keep_sign_in(&self, email: &str, sign_in: &SignIn, now: i64) -> Result<(), StoreError> {
+    pub async fn keep_sign_in(
+        &self,
+        email: &str,
+        generation: &str,
+        sign_in: &SignIn,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let (key, salt) = (key(&sign_in.token), random_id());
         let item = self
             .client()
@@ -80,6 +89,7 @@ impl Store {
             .table_name(&self.tables.ephemeral)
             .item("key", text(&key))
             .item("email", text(email))
+            .item("generation", text(generation))
             .item("codeHash", text(hash(&format!("{salt}{}", sign_in.code))))
             .item("salt", text(salt))
             .item("number", number(sign_in.number))
@@ -184,8 +194,9 @@ impl Store {
         match call.send().await {
             Ok(answer) => {
                 let item = answer.attributes.unwrap_or_default();
-                let (email, name) = (get_text(&item, "email"), get_text(&item, "name"));
-                Ok(email.map_or(CodeCheck::Unknown, |email| CodeCheck::Proved { email, name }))
+                let Some(email) = get_text(&item, "email") else { return Ok(CodeCheck::Unknown) };
+                let (name, generation) = (get_text(&item, "name"), get_text(&item, "generation"));
+                Ok(CodeCheck::Proved { email, name, generation })
             }
             Err(error) if condition_failed(&error) => Ok(CodeCheck::Unknown),
             Err(error) => Err(failed("DeleteItem")(error)),

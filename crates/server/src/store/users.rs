@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::item::{Attributes, get_flag, get_number, get_text, number, random_id, text};
+use super::notices::Notice;
 use super::{Store, StoreError, condition_failed, failed};
 
 const INDEX: &str = "byName";
 /// The maximum number of keys in one BatchGetItem.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 /// How often the keys that a batch left unprocessed are requested again.
 const BATCH_TRIES: usize = 8;
 
@@ -30,7 +31,8 @@ pub struct User {
     pub created_at: i64,
     /// When its owner first signed in, which verified the address.
     pub verified_at: Option<i64>,
-    /// Changes with "sign out everywhere". Sessions of another generation are invalid.
+    /// Random, and changes with "sign out everywhere". Sessions, sign-in mails and tickets of another generation are
+    /// invalid, those of a deleted account with the same address included.
     pub generation: String,
     /// A random id that identifies the account where its address is masked.
     pub public_id: String,
@@ -75,25 +77,31 @@ impl Store {
     }
 
     /// Creates an account. One whose address is verified stays unchanged. One that nobody ever signed in to gets the
-    /// new name; otherwise whoever typed the address first would choose its owner's name.
+    /// new name; otherwise whoever typed the address first would choose its owner's name. Its generation stays, so that
+    /// nobody else's request invalidates the mail that its owner asked for.
     ///
     /// # Errors
     /// The call failed.
     pub async fn create_user(&self, email: &str, name: &str, now: i64) -> Result<(), StoreError> {
         let call = self
             .client()
-            .put_item()
+            .update_item()
             .table_name(&self.tables.users)
-            .item("email", text(email))
-            .item("name", text(name))
-            .item("createdAt", number(now))
-            .item("generation", text(random_id()))
-            .item("publicId", text(random_id()))
-            .condition_expression("attribute_not_exists(email) OR attribute_not_exists(verifiedAt)");
+            .key("email", text(email))
+            .update_expression(
+                "SET #name = :name, createdAt = if_not_exists(createdAt, :now), \
+                 generation = if_not_exists(generation, :generation), publicId = if_not_exists(publicId, :id)",
+            )
+            .condition_expression("attribute_not_exists(verifiedAt)")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", text(name))
+            .expression_attribute_values(":now", number(now))
+            .expression_attribute_values(":generation", text(random_id()))
+            .expression_attribute_values(":id", text(random_id()));
         match call.send().await {
             Ok(_) => Ok(()),
             Err(error) if condition_failed(&error) => Ok(()),
-            Err(error) => Err(failed("PutItem")(error)),
+            Err(error) => Err(failed("UpdateItem")(error)),
         }
     }
 
@@ -153,22 +161,25 @@ impl Store {
         Ok(())
     }
 
-    /// Invalidates every session of the account.
+    /// Invalidates every session, sign-in mail and ticket of the account, and tells the signaling servers.
     ///
     /// # Errors
-    /// The call failed, or the account does not exist.
-    pub async fn end_all_sessions(&self, email: &str) -> Result<(), StoreError> {
+    /// A call failed, or the account does not exist.
+    pub async fn end_all_sessions(&self, email: &str, now: i64) -> Result<(), StoreError> {
+        self.announce(&Notice::Account(email.to_owned()), now).await?;
         let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
         let call = call.update_expression("SET generation = :new").condition_expression("attribute_exists(email)");
         call.expression_attribute_values(":new", text(random_id())).send().await.map_err(failed("UpdateItem"))?;
         Ok(())
     }
 
-    /// Begins the deletion: the account can no longer be found and gets no new connections.
+    /// Begins the deletion: the account can no longer be found and gets no new connections, and the signaling servers are
+    /// told.
     ///
     /// # Errors
-    /// The call failed, or the account does not exist.
-    pub async fn begin_deletion(&self, email: &str) -> Result<(), StoreError> {
+    /// A call failed, or the account does not exist.
+    pub async fn begin_deletion(&self, email: &str, now: i64) -> Result<(), StoreError> {
+        self.announce(&Notice::Account(email.to_owned()), now).await?;
         let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
         let call = call
             .update_expression("SET deleting = :yes REMOVE searchShard, searchName")
@@ -242,7 +253,7 @@ impl Store {
             if keys.is_empty() {
                 return Ok(items);
             }
-            let request = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let request =
                 request.map_err(|_| StoreError::Call { operation: "BatchGetItem", code: "no keys".to_owned() })?;
             let call = self.client().batch_get_item().request_items(table, request);

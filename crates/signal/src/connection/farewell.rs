@@ -82,6 +82,8 @@ pub fn reason(end: &CloseReason) -> &'static str {
             close::REPLACED => "replaced",
             close::DEAD => "dead",
             close::TOO_MANY => "too many",
+            close::SIGNED_OUT => "signed out",
+            close::TRY_LATER => "try later",
             close::TOO_SLOW => "too slow",
             close::TOO_LARGE => "too large",
             close::FLOOD => "flood",

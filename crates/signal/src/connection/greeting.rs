@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 use super::farewell::CloseReason;
+use super::standing::Standing;
 use crate::greetings::Greeting;
 use crate::ids::ResumeKey;
 use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
@@ -69,16 +70,17 @@ async fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Ar
     let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
     let admitted = shared.tickets.admit(&ticket, &shared.keys).await;
     let who: Identity = admitted.map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
-    let now = shared.now();
-    let mut hub = shared.hub.lock();
     let key = resume.and_then(|key| key.parse::<ResumeKey>().ok());
-    if let Some(session) = key.and_then(|key| hub.resume(key, &who, number, seen)) {
-        session.heard(now);
+    // A session that goes on needs no look-up: it ends by itself once its account signs out.
+    let resumed = key.and_then(|key| shared.hub.lock().resume(key, &who, number, seen));
+    if let Some(session) = resumed {
+        session.heard(shared.now());
         shared.metrics.resumed.inc();
         return Ok((session, true));
     }
-    let session = hub.open(who, number, now).map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;
-    drop(hub);
+    Standing::of(&who, shared).await.admit()?;
+    let opened = shared.hub.lock().open(who, number, shared.now());
+    let session = opened.map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;
     shared.wheel.add(&session);
     Ok((session, false))
 }

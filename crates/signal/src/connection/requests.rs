@@ -7,6 +7,7 @@ use std::time::Duration;
 use peersync_websocket::text_frame;
 
 use super::farewell::CloseReason;
+use super::standing::{AWAY, SIGNED_OUT, Standing};
 use super::{Answer, Client};
 use crate::directory::{Away, Friends, RoomRecord};
 use crate::protocol::{ClientMessage, Done, ErrorCode, Refused, ServerMessage, close};
@@ -16,8 +17,6 @@ use crate::relay::{self, Incoming};
 /// The maximum length in bytes of a room's id or a user's address.
 const MAX_KEY: usize = 254;
 
-const AWAY: Refused =
-    Refused(ErrorCode::DirectoryUnavailable, "friends cannot be looked up at the moment; try again in a few seconds");
 const NOT_FRIENDS: Refused = Refused(ErrorCode::NotFriends, "only accepted friends can be rung");
 const NO_ROOM: Refused = Refused(ErrorCode::RoomNotFound, "there is no such room, or it has ended");
 const GUEST_ROOM: Refused = Refused(ErrorCode::Forbidden, "guests can join the room of their ticket only");
@@ -27,9 +26,27 @@ pub type Lookup = Pin<Box<dyn Future<Output = Found> + Send>>;
 
 /// The result of a look-up.
 pub enum Found {
-    Friends(Result<Friends, Away>),
+    /// The friends, and the number of changes that were noticed before.
+    Friends(Result<(Friends, u64), Away>),
+    /// What a request in the name of the account needs.
+    Request(Standing, Request),
+}
+
+/// A request in the name of the account, with what was looked up for it.
+pub enum Request {
     Ring { to: String, room: String, friends: Result<bool, Away> },
-    Room { id: Arc<str>, room: Result<Option<RoomRecord>, Away> },
+    Join { id: Arc<str>, room: Result<Option<RoomRecord>, Away> },
+    Accept { room: String },
+}
+
+impl Request {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Ring { .. } => "ring",
+            Self::Join { .. } => "join",
+            Self::Accept { .. } => "accept",
+        }
+    }
 }
 
 impl Client {
@@ -94,7 +111,7 @@ impl Client {
                 self.shared.hub.lock().cancel_rings(peer, to.as_deref(), room.as_deref());
                 Ok(())
             }
-            ClientMessage::Accept { room } => self.shared.hub.lock().accept(&self.session, &room),
+            ClientMessage::Accept { room } => self.accept(room),
             ClientMessage::Reject { room } => self.shared.hub.lock().reject(&self.session, &room),
             ClientMessage::RoomLock { locked } => self.shared.hub.lock().lock_room(peer, locked),
             ClientMessage::RoomAdmit { peer: who, admit } => self.shared.hub.lock().admit(peer, &who, admit),
@@ -122,15 +139,24 @@ impl Client {
         if id.is_empty() || id.len() > MAX_KEY {
             return Err(NO_ROOM);
         }
-        let mut hub = self.shared.hub.lock();
-        if has_ticket && !hub.is_new(&id) {
-            return hub.join(self.session.peer, &id, None);
-        }
-        drop(hub);
-        let shared = Arc::clone(&self.shared);
+        let (shared, session) = (Arc::clone(&self.shared), Arc::clone(&self.session));
         self.lookup = Some(Box::pin(async move {
-            let room = shared.directory.room(Arc::clone(&id)).await;
-            Found::Room { id, room }
+            let standing = Standing::of(&session.who, &shared).await;
+            // While somebody is inside, the room is known without the database.
+            let known = shared.hub.lock().room_record(&id);
+            let room = match known {
+                Some(record) => Ok(Some(record)),
+                None => shared.directory.room(&session.payer(), Arc::clone(&id)).await,
+            };
+            Found::Request(standing, Request::Join { id, room })
+        }));
+        Ok(())
+    }
+
+    fn accept(&mut self, room: String) -> Done {
+        let (shared, session) = (Arc::clone(&self.shared), Arc::clone(&self.session));
+        self.lookup = Some(Box::pin(async move {
+            Found::Request(Standing::of(&session.who, &shared).await, Request::Accept { room })
         }));
         Ok(())
     }
@@ -142,10 +168,11 @@ impl Client {
         if to.len() > MAX_KEY || to.is_empty() {
             return Err(NOT_FRIENDS);
         }
-        let shared = Arc::clone(&self.shared);
+        let (shared, session) = (Arc::clone(&self.shared), Arc::clone(&self.session));
         self.lookup = Some(Box::pin(async move {
+            let standing = Standing::of(&session.who, &shared).await;
             let friends = shared.directory.may_ring(caller, to.as_str().into()).await;
-            Found::Ring { to, room, friends }
+            Found::Request(standing, Request::Ring { to, room, friends })
         }));
         Ok(())
     }
@@ -158,38 +185,46 @@ impl Client {
     }
 
     /// Handles the result of a look-up.
-    pub(super) fn found(&mut self, found: Found) {
+    ///
+    /// # Errors
+    /// The account is no longer signed in.
+    pub(super) fn found(&mut self, found: Found) -> Result<(), CloseReason> {
+        match found {
+            // Without a result the user has no presence for now. The next pong tries again.
+            Found::Friends(Err(Away)) => {}
+            Found::Friends(Ok((friends, changes))) => self.befriend(&friends, changes),
+            Found::Request(Standing::SignedOut, _) => return Err(CloseReason::Finish(close::SIGNED_OUT, SIGNED_OUT)),
+            Found::Request(Standing::Unknown, request) => self.answer(Err(AWAY), request.kind()),
+            Found::Request(Standing::Valid, request) => {
+                let kind = request.kind();
+                let done = self.perform(request);
+                self.answer(done, kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the friends, unless a friendship has changed since they were looked up.
+    fn befriend(&mut self, friends: &Friends, changes: u64) {
         let mut hub = self.shared.hub.lock();
-        let (done, kind) = match found {
-            Found::Friends(friends) => {
-                // Without a result the user has no presence for now. The next pong tries again.
-                if let (Ok(friends), Some(email)) = (friends, &self.session.who.email) {
-                    hub.befriend(email, &friends);
-                }
-                return;
-            }
-            Found::Ring { to, room, friends } => {
-                let done = match friends {
-                    Ok(true) => hub.ring(&self.session, &to, &room, self.shared.now()),
-                    Ok(false) => Err(NOT_FRIENDS),
-                    Err(Away) => Err(AWAY),
-                };
-                (done, "ring")
-            }
-            Found::Room { id, room } => {
-                let has_ticket = self.session.who.room.as_ref() == Some(&id);
-                let done = match room {
-                    Ok(None) if !has_ticket => Err(NO_ROOM),
-                    // While DynamoDB is unavailable the API returns no rooms either: the client knows this one from
-                    // before.
-                    Ok(record) => hub.join(self.session.peer, &id, record),
-                    Err(Away) => hub.join(self.session.peer, &id, None),
-                };
-                (done, "join")
-            }
-        };
-        drop(hub);
-        self.answer(done, kind);
+        if changes != self.shared.directory.changes() {
+            drop(hub);
+            self.look_up_friends();
+        } else if let Some(email) = &self.session.who.email {
+            hub.befriend(email, friends);
+        }
+    }
+
+    fn perform(&self, request: Request) -> Done {
+        let mut hub = self.shared.hub.lock();
+        match request {
+            Request::Ring { friends: Err(Away), .. } | Request::Join { room: Err(Away), .. } => Err(AWAY),
+            Request::Ring { friends: Ok(false), .. } => Err(NOT_FRIENDS),
+            Request::Ring { to, room, .. } => hub.ring(&self.session, &to, &room, self.shared.now()),
+            Request::Join { room: Ok(None), .. } => Err(NO_ROOM),
+            Request::Join { id, room: Ok(Some(record)) } => hub.join(self.session.peer, &id, record),
+            Request::Accept { room } => hub.accept(&self.session, &room),
+        }
     }
 
     fn relayed(&self, done: Done) {

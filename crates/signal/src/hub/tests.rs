@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 
 use super::*;
+use crate::directory::RoomRecord;
 use crate::outbox::tests::{waiting_texts, write_all};
 
 const ROOM: &str = "r";
@@ -17,14 +18,15 @@ fn hub() -> Hub {
 }
 
 fn guest(name: &str) -> Identity {
-    Identity { email: None, name: name.into(), room: Some(ROOM.into()) }
+    Identity { email: None, generation: None, sign_in: None, name: name.into(), room: Some(ROOM.into()) }
 }
 
 /// A session in the room.
 fn inside(hub: &Hub, name: &str, owner: u64) -> Arc<Session> {
     let mut state = hub.lock();
     let session = state.open(guest(name), owner, Duration::ZERO).unwrap();
-    state.join(session.peer, &ROOM.into(), None).unwrap();
+    let record = RoomRecord { owner: "owner@example.org".into(), locked: false, expires_at: 1000 };
+    state.join(session.peer, &ROOM.into(), record).unwrap();
     session
 }
 
@@ -86,4 +88,29 @@ fn many_lost_sessions_are_ended_in_batches() {
     assert_eq!(hub.lock().counts().sessions, 1);
     assert!(!hub.lock().expire(seconds(130)));
     assert_eq!(hub.lock().counts().sessions, 0);
+}
+
+#[test]
+fn members_of_a_room_that_ends_are_told_and_outside() {
+    let hub = hub();
+    let (ada, bob) = (inside(&hub, "Ada", 1), inside(&hub, "Bob", 2));
+    written(&ada, 1);
+    written(&bob, 2);
+    hub.lock().end_rooms(999);
+    assert!(types(&ada, 1).is_empty());
+    hub.lock().end_rooms(1000);
+    for (session, owner) in [(&ada, 1), (&bob, 2)] {
+        assert_eq!(types(session, owner), ["\"error\""]);
+        assert_eq!(hub.lock().room_state(session.peer), RoomState::Outside);
+    }
+    let state = hub.lock();
+    assert_eq!((state.counts().rooms, state.room_ends.len()), (0, 0));
+}
+
+#[test]
+fn room_that_is_left_is_forgotten() {
+    let hub = hub();
+    let ada = inside(&hub, "Ada", 1);
+    hub.lock().leave(ada.peer);
+    assert!(hub.lock().room_ends.is_empty());
 }

@@ -48,7 +48,12 @@ impl Client {
         }
         let stream = TcpStream::connect(address).await.unwrap();
         let (socket, _) = client_async(request, stream).await?;
-        Ok(Self { socket, peer: String::new(), resume: String::new(), resumed: false, seen: 0 })
+        Ok(Self::of(socket))
+    }
+
+    /// A client with this connection.
+    pub fn of(socket: WebSocketStream<TcpStream>) -> Self {
+        Self { socket, peer: String::new(), resume: String::new(), resumed: false, seen: 0 }
     }
 
     /// Connects and waits for `welcome`.

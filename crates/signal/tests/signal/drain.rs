@@ -15,7 +15,7 @@ async fn drain_announces_before_close_and_refuses_new_connections() {
     let world = World::with(limits).await;
     let mut clients = Vec::new();
     for number in 0..20 {
-        clients.push(world.inside("Guest", &format!("room {number}")).await);
+        clients.push(world.inside("Guest", &format!("room-{number}")).await);
     }
     let server = world.server.clone();
     let drain = tokio::spawn(async move { server.drain().await });

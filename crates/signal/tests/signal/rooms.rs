@@ -11,7 +11,7 @@ async fn members_get_signals_with_a_sender_that_cannot_be_forged() {
     let world = World::new().await;
     let (mut ada, mut bob) = (world.inside("Ada", "r").await, world.guest("Bob", "r").await);
     let joined = bob.join("r").await;
-    assert_eq!(joined["peers"], json!([{ "peer": ada.peer, "name": "Ada" }]));
+    assert_eq!(joined["peers"], json!([{ "peer": ada.peer, "name": "Ada", "guest": true }]));
     assert_eq!(joined["locked"], false);
     assert_eq!(ada.expect("peer-joined").await["name"], "Bob");
     let offer = json!({ "type": "offer", "sdp": "v=0\r\n\"quoted\" \\ \u{1f600}" });
@@ -102,6 +102,7 @@ async fn addresses_are_sent_to_friends_only() {
     let joined: Vec<_> = messages.iter().filter(|message| message["type"] == "peer-joined").collect();
     assert_eq!(joined[0]["email"], "bob@example.org");
     assert!(joined[1].get("email").is_none());
+    assert!(joined.iter().all(|message| message.get("guest").is_none()), "users are no guests: {joined:?}");
 }
 
 #[tokio::test]
@@ -118,7 +119,7 @@ async fn locked_room_needs_a_knock() {
     };
     let mut bob = knock().await;
     let heard = ada.expect("knock").await;
-    assert_eq!((&heard["peer"], &heard["name"]), (&json!(bob.peer), &json!("Bob")));
+    assert_eq!((&heard["peer"], &heard["name"], &heard["guest"]), (&json!(bob.peer), &json!("Bob"), &json!(true)));
     // A knocking peer can do nothing in the room.
     bob.signal(&ada.peer, "x").await;
     bob.refused("not_in_room").await;

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
-use peersync_server::settings::{Settings, Tables};
+use peersync_server::settings::{Entrance, Settings, Tables};
 use peersync_server::store::Store;
 use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use peersync_signal::{Limits, Parts, Server, bind, serve};
@@ -27,6 +27,8 @@ pub struct Database {
     pub endpoint: String,
     pub client: aws_sdk_dynamodb::Client,
     stop: CancellationToken,
+    /// Whether it answers at first.
+    answers: bool,
     _guard: DropGuard,
 }
 
@@ -34,7 +36,7 @@ pub struct Database {
 pub struct World {
     pub server: Server,
     pub address: SocketAddr,
-    pub database: Database,
+    pub database: Arc<Database>,
     keys: TicketKeys,
     _serving: tokio_util::task::AbortOnDropHandle<()>,
 }
@@ -52,7 +54,8 @@ impl Database {
         create(&client, &tables.user_connections, &[("userEmail", KeyType::Hash), ("targetEmail", KeyType::Range)])
             .await;
         create(&client, &tables.ephemeral, &[("key", KeyType::Hash)]).await;
-        Self { endpoint, client, _guard: stop.clone().drop_guard(), stop }
+        create(&client, &tables.users, &[("email", KeyType::Hash)]).await;
+        Self { endpoint, client, answers: true, _guard: stop.clone().drop_guard(), stop }
     }
 
     /// A database that accepts every request and never responds.
@@ -67,7 +70,12 @@ impl Database {
                 asking.push(asked);
             }
         });
-        Self { client: client(&endpoint), endpoint, _guard: stop.clone().drop_guard(), stop }
+        Self { client: client(&endpoint), endpoint, answers: false, _guard: stop.clone().drop_guard(), stop }
+    }
+
+    /// Replaces the way to the database.
+    pub fn use_endpoint(&mut self, endpoint: &str) {
+        (self.endpoint, self.client) = (endpoint.to_owned(), client(endpoint));
     }
 
     /// Stops the database and waits until it is unreachable.
@@ -96,10 +104,37 @@ impl Database {
         }
     }
 
+    /// The tables as the API uses them.
+    pub fn store(&self) -> Store {
+        Store::new(self.client.clone(), Tables::of(STACK))
+    }
+
     /// Creates a room as the API does, and returns its id.
     pub async fn room(&self, owner: &str, locked: bool) -> String {
-        let store = Store::new(self.client.clone(), Tables::of(STACK));
-        store.create_room("room", owner, locked, now()).await.unwrap().id
+        self.store().create_room("room", owner, locked, now()).await.unwrap().id
+    }
+
+    /// Creates an open room with this id, unless it exists, that ends in `seconds`.
+    pub async fn open_room(&self, id: &str, seconds: i64) {
+        if !self.answers || self.stop.is_cancelled() {
+            return;
+        }
+        let number = |value: i64| AttributeValue::N(value.to_string());
+        let put =
+            self.client.put_item().table_name(Tables::of(STACK).ephemeral).item("key", text(&format!("room#{id}")));
+        let put = put.item("name", text(id)).item("owner", text("owner@example.org"));
+        let put = put.item("createdAt", number(now())).item("expiresAt", number(now() + seconds));
+        let put = put.condition_expression("attribute_not_exists(#key)").expression_attribute_names("#key", "key");
+        let _ = put.send().await;
+    }
+
+    /// Creates an account whose address is verified, and returns its generation.
+    pub async fn account(&self, email: &str) -> String {
+        let store = self.store();
+        store.create_user(email, email, now()).await.unwrap();
+        let user = store.user(email).await.unwrap().unwrap();
+        store.verify_user(&user, now()).await.unwrap();
+        user.generation
     }
 }
 
@@ -120,15 +155,25 @@ impl World {
         Self::with_secrets(database, limits, capacity, Arc::new(LiveSecrets::fixed(secrets()))).await
     }
 
+    /// A second server with the same database.
+    pub async fn beside(other: &Self, limits: Limits) -> Self {
+        let secrets = Arc::new(LiveSecrets::fixed(secrets()));
+        Self::with_settings(Arc::clone(&other.database), limits, settings(), secrets)
+    }
+
     pub async fn with_secrets(database: Database, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
-        let mut settings = Settings::from_variables(|name| match name {
-            "PEERSYNC_STACK" => Some(STACK.into()),
-            "SITE_URL" => Some(ORIGIN.into()),
-            "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
-            _ => None,
-        })
-        .unwrap();
-        settings.room_capacity = capacity;
+        let settings = Settings { room_capacity: capacity, ..settings() };
+        Self::with_settings(Arc::new(database), limits, settings, secrets)
+    }
+
+    /// A server behind something that tells it the addresses of clients.
+    pub async fn behind(entrance: Entrance, limits: Limits) -> Self {
+        let settings = Settings { entrance, ..settings() };
+        let database = Arc::new(Database::start().await);
+        Self::with_settings(database, limits, settings, Arc::new(LiveSecrets::fixed(secrets())))
+    }
+
+    fn with_settings(database: Arc<Database>, limits: Limits, settings: Settings, secrets: Arc<LiveSecrets>) -> Self {
         let keys = keys();
         let server = Server::new(Parts {
             secrets,
@@ -157,8 +202,14 @@ impl World {
         Client::welcome(self.address, &self.ticket(email)).await
     }
 
-    /// A guest, connected.
+    /// A user with an account of this generation, connected.
+    pub async fn member(&self, email: &str, generation: &str) -> Client {
+        Client::welcome(self.address, &self.ticket_of(member(email, generation), 0)).await
+    }
+
+    /// A guest, connected. The room exists.
     pub async fn guest(&self, name: &str, room: &str) -> Client {
+        self.database.open_room(room, 3600).await;
         Client::welcome(self.address, &self.ticket_of(guest(name, room), 0)).await
     }
 
@@ -168,6 +219,16 @@ impl World {
         client.join(room).await;
         client
     }
+}
+
+fn settings() -> Settings {
+    Settings::from_variables(|name| match name {
+        "PEERSYNC_STACK" => Some(STACK.into()),
+        "SITE_URL" => Some(ORIGIN.into()),
+        "ALLOWED_ORIGINS" => Some("http://localhost:3000".into()),
+        _ => None,
+    })
+    .unwrap()
 }
 
 /// The secrets as they are at the start of a test.
@@ -182,12 +243,23 @@ pub fn keys() -> TicketKeys {
 
 pub fn user(email: &str, room: Option<&str>) -> Bearer {
     let name = email.split('@').next().unwrap_or(email).to_owned();
-    Bearer { subject: email.to_owned(), name, guest: false, room: room.map(str::to_owned) }
+    Bearer {
+        subject: email.to_owned(),
+        name,
+        guest: false,
+        generation: None,
+        session: None,
+        room: room.map(str::to_owned),
+    }
+}
+
+pub fn member(email: &str, generation: &str) -> Bearer {
+    Bearer { generation: Some(generation.to_owned()), ..user(email, None) }
 }
 
 pub fn guest(name: &str, room: &str) -> Bearer {
     let subject = format!("guest:{:x}", rand::random::<u64>());
-    Bearer { subject, name: name.to_owned(), guest: true, room: Some(room.to_owned()) }
+    Bearer { subject, name: name.to_owned(), guest: true, generation: None, session: None, room: Some(room.to_owned()) }
 }
 
 pub fn now() -> i64 {

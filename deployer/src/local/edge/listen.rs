@@ -10,15 +10,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::HOST;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use peersync_server::accept::{Accepted, accept};
+use peersync_places::{Displaced, Place, Places};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,12 +26,19 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::conditions::Conditions;
+use super::held::Held;
 use super::site::{FromThisComputer, site};
 use super::wire::{self, Line};
 use crate::local::certificate::Certificates;
 
-/// The maximum number of connections; further ones wait. A laptop's browser windows need a few dozen.
-const CONNECTIONS: usize = 1024;
+/// The maximum number of connections, beyond which the longest silent one gives way. A laptop's browser windows need a
+/// few dozen, and half of the usual 1024 open files remain for everything else.
+const CONNECTIONS: usize = 512;
+/// The maximum number of connections of an address in the network: a browser has at most six to a site, and several
+/// phones may share an address.
+const PER_ADDRESS: usize = 128;
+/// The pause after an error of the listener, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long a client may take to send a complete request head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
 /// How long requests in flight may take after Ctrl-C, so that everything ends within a second.
@@ -42,6 +49,14 @@ const GRACE: Duration = Duration::from_millis(400);
 struct Ends {
     remote: SocketAddr,
     local: SocketAddr,
+}
+
+/// One connection.
+#[derive(Clone)]
+struct Client {
+    ends: Ends,
+    line: Line,
+    place: Arc<Place>,
 }
 
 /// What a connection needs.
@@ -57,15 +72,20 @@ pub struct Listening {
 
 /// Serves until `stop`, then waits for requests in flight for a moment.
 pub async fn serve(listener: TcpListener, listening: Listening, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS, PER_ADDRESS);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let Ok(Accepted { stream, address, slot }) = accepted else { continue };
-        connections.spawn(connection(stream, address, listening.clone(), stop.clone(), slot));
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        // Without a place it is closed at once.
+        let Some((place, displaced)) = places.enter(address.ip()) else { continue };
+        connections.spawn(connection(stream, address, listening.clone(), stop.clone(), (place, displaced)));
     }
     drop(listener);
     // Requests that take longer are cut off: the process ends.
@@ -78,22 +98,35 @@ async fn connection(
     address: SocketAddr,
     listening: Listening,
     stop: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    (place, displaced): (Place, Displaced),
 ) {
     let _ = stream.set_nodelay(true);
-    let line = Line::default();
     let Ok(local) = stream.local_addr() else { return };
     let ends = Ends { remote: address, local };
-    let stream = wire::connect(stream, line.clone(), Arc::clone(&listening.conditions));
-    let ended = match &listening.tls {
-        Some(tls) => match encrypted(tls, stream, local.ip()).await {
-            Ok(stream) => answer(stream, ends, listening.clone(), line, stop).await,
-            Err(error) => Err(error),
-        },
-        None => answer(stream, ends, listening, line, stop).await,
+    let line = Line::default();
+    let (stream, pumps) = wire::connect(stream, line.clone(), Arc::clone(&listening.conditions));
+    let client = Client { ends, line, place: Arc::new(place) };
+    let ended = tokio::select! {
+        ended = serve_one(stream, client, listening, stop) => ended,
+        () = displaced.wait() => {
+            pumps.abort();
+            Err("it was silent for longest, and others came".into())
+        }
     };
     if let Err(error) = ended {
         debug!(target: "edge", %address, %error, "a connection ended");
+    }
+}
+
+async fn serve_one(
+    stream: DuplexStream,
+    client: Client,
+    listening: Listening,
+    stop: CancellationToken,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match listening.tls.clone() {
+        Some(tls) => answer(encrypted(&tls, stream, client.ends.local.ip()).await?, client, listening, stop).await,
+        None => answer(stream, client, listening, stop).await,
     }
 }
 
@@ -108,14 +141,13 @@ async fn encrypted(
 
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ends: Ends,
+    client: Client,
     listening: Listening,
-    line: Line,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let service = service_fn(move |request| {
-        let (listening, line) = (listening.clone(), line.clone());
-        async move { respond(request, ends, listening, &line).await }
+        let (listening, client, busy) = (listening.clone(), client.clone(), client.place.busy());
+        async move { Ok::<_, &str>(Held::response(respond(request, listening, &client).await?, busy)) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -132,10 +164,12 @@ async fn answer(
 
 async fn respond(
     request: hyper::Request<Incoming>,
-    ends: Ends,
     Listening { app, tls, conditions }: Listening,
-    line: &Line,
+    Client { ends, line, .. }: &Client,
 ) -> Result<Response, &'static str> {
+    // A proxy may see the end of such a request elsewhere, if it has a length besides. What follows would then be somebody
+    // else's request, without the headers by which the mailbox knows a proxy. So nothing may follow.
+    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let path = request.uri().path();
     if path == "/ws" {
         line.becomes_signaling();
@@ -157,5 +191,9 @@ async fn respond(
     if ends.remote.ip() == ends.local.ip() {
         request.extensions_mut().insert(FromThisComputer);
     }
-    app.oneshot(request).await.map_err(|never: Infallible| match never {})
+    let Ok(mut response): Result<Response, Infallible> = app.oneshot(request).await;
+    if is_last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

@@ -28,6 +28,7 @@ impl Edge {
             api: Router::new().route("/health", echo),
             signaling: Router::new().route("/ws", getting(|| async { "socket" })),
             mailbox: peersync_mailbox::router(Arc::default()),
+            mail_key: None,
             pages: Pages { source: Source::Folder(folder.path().to_owned()), config_json: "{}".into() },
             reload: None,
             conditions: Arc::new(Conditions::new(Settings::default())),
@@ -146,4 +147,49 @@ async fn connection_survives_a_refusal_before_the_body() {
             rest.push(client.read_u8().await.unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn silent_connections_delay_nobody() {
+    /// More than the listener's places, and than the kernel's queue behind them.
+    const SILENT: usize = 1100;
+    rlimit::increase_nofile_limit(4096).unwrap();
+    let edge = Edge::new();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let conditions = Arc::new(Conditions::new(Settings::default()));
+    tokio::spawn(serve(listener, Listening { app: edge.app.clone(), tls: None, conditions }, stop.clone()));
+    let mut victim = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut silent = Vec::new();
+    for number in 0..SILENT {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+        // The victim's browser keeps its connection, and asks from time to time.
+        if number % 100 == 0 {
+            assert_eq!(ask_over(&mut victim).await, "HTTP/1.1 200 OK");
+        }
+    }
+    assert_eq!(ask_over(&mut victim).await, "HTTP/1.1 200 OK");
+    let mut newcomer = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert_eq!(ask_over(&mut newcomer).await, "HTTP/1.1 200 OK");
+    // They were answered although the last silent ones are still open, and not because their time was over.
+    let open = |stream: &tokio::net::TcpStream| {
+        stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    assert!(silent.iter().rev().take(400).all(open), "a newer silent connection was closed");
+    // The others have given way.
+    for stream in silent.iter_mut().take(SILENT - 600) {
+        assert!(!matches!(stream.read(&mut [0]).await, Ok(1..)));
+    }
+    stop.cancel();
+}
+
+/// Asks for the start page over a connection, and returns the first line of the answer.
+async fn ask_over(stream: &mut tokio::net::TcpStream) -> String {
+    stream.write_all(b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(answer).unwrap().lines().next().unwrap().to_owned()
 }

@@ -4,16 +4,21 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::conditions::Conditions;
 
 /// The size of the buffer between the pump and the server, in bytes.
 const BUFFER: usize = 64 * 1024;
+/// How long the browser may take to read the last answer once the server has closed the connection. After that it is
+/// closed even if the browser stays silent, so that it does not hold an open file for ever.
+const LINGER: Duration = Duration::from_secs(2);
 /// The maximum number of chunks in flight in each direction; beyond it the sender waits, as on a real line.
 const UNDER_WAY: usize = 256;
 
@@ -32,15 +37,20 @@ impl Line {
     }
 }
 
-/// Starts the pumps and returns the stream for the server.
-pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> DuplexStream {
+/// Starts the pumps and returns the stream for the server, and a handle that closes the connection at once.
+pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> (DuplexStream, AbortHandle) {
     let (near, far) = tokio::io::duplex(BUFFER);
-    tokio::spawn(async move {
+    let pumps = tokio::spawn(async move {
         let mut cuts = conditions.cuts();
         let (from_browser, to_browser) = tokio::io::split(stream);
         let (from_server, to_server) = tokio::io::split(far);
         let inwards = pump(from_browser, to_server, line.clone(), Arc::clone(&conditions));
         let outwards = pump(from_server, to_browser, line.clone(), conditions);
+        let outwards = async {
+            outwards.await?;
+            tokio::time::sleep(LINGER).await;
+            io::Result::<()>::Err(io::ErrorKind::TimedOut.into())
+        };
         let cut = async {
             loop {
                 if cuts.changed().await.is_err() {
@@ -52,13 +62,12 @@ pub fn connect(stream: TcpStream, line: Line, conditions: Arc<Conditions>) -> Du
             }
         };
         tokio::select! {
-            // An error in one direction ends both; a plain end waits for the other direction, which may still carry
-            // answers.
+            // An error in one direction ends both; if the browser ends its own, the other may still carry answers.
             _ = async { tokio::try_join!(inwards, outwards) } => {}
             () = cut => {}
         }
     });
-    near
+    (near, pumps.abort_handle())
 }
 
 async fn pump(
@@ -100,8 +109,6 @@ async fn pump(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic here fails the test")]
-    use std::time::Duration;
-
     use tokio::net::TcpListener;
 
     use super::super::conditions::Settings;
@@ -112,7 +119,7 @@ mod tests {
         let browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (line, conditions) = (Line::default(), Arc::new(Conditions::new(settings)));
-        let server = connect(stream, line.clone(), Arc::clone(&conditions));
+        let (server, _) = connect(stream, line.clone(), Arc::clone(&conditions));
         (browser, server, line, conditions)
     }
 
@@ -180,5 +187,19 @@ mod tests {
         let mut answer = String::new();
         browser.read_to_string(&mut answer).await.unwrap();
         assert_eq!((question.as_str(), answer.as_str()), ("question", "answer"));
+    }
+    #[tokio::test]
+    async fn closed_connection_of_a_silent_browser_is_not_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (server, pumps) = connect(stream, Line::default(), Arc::new(Conditions::new(Settings::default())));
+        drop(server);
+        let closed = async {
+            while !pumps.is_finished() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), closed).await.unwrap();
     }
 }

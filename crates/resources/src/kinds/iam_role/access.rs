@@ -46,7 +46,8 @@ fn settings(config: &Config, function: &str) -> Option<Settings> {
     let (ingress, is_host) = (config.signaling.ingress, function == "signal");
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_FUNCTION" => Some(function.to_owned()),
-        "PROXY_KEY" if is_host && ingress != Ingress::Cloudfront => Some("any".to_owned()),
+        "ENTRANCE" if is_host && ingress == Ingress::Direct => Some("relay".to_owned()),
+        "ENTRANCE" if is_host && ingress == Ingress::Cloudflare => Some("tunnel".to_owned()),
         "TUNNEL_FILE" if is_host && ingress == Ingress::Cloudflare => Some("any".to_owned()),
         "MAIL_PROVIDER" => Some(provider.to_owned()),
         "TURN_PROVIDER" => Some(turn.to_owned()),

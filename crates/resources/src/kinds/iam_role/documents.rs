@@ -1,6 +1,7 @@
 //! Builds the policy documents of the roles.
 
-use peersync_server::access::TableAccess;
+use peersync_config::Ingress;
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, TableAccess};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,13 +45,21 @@ fn identities(stack: &Stack) -> Vec<String> {
 /// Manager.
 pub(super) fn of_host(stack: &Stack) -> Value {
     let signal = ("signal", s3_program::SIGNAL_KEY);
-    let relay = stack.relay().map(|_| ("relay", s3_program::RELAY_KEY));
+    let relay = stack.runs_relay().then_some(("relay", s3_program::RELAY_KEY));
     let (names, keys): (Vec<_>, Vec<_>) = [signal].into_iter().chain(relay).unzip();
+    // One that only ends TLS needs neither the secret nor the table.
+    let relays = stack.relay().is_some();
+    let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).collect();
     let mut statements = of_programs(stack, &names);
     statements.push(logs(stack, &stack.log_group("signal")));
     let bucket = s3_bucket::bucket_arn(stack);
     let programs = keys.into_iter().map(|key| format!("{bucket}/{key}")).collect();
     statements.push(allow("Program", &["s3:GetObject"], programs));
+    if stack.config.signaling.ingress == Ingress::Direct {
+        let kept = [ACME_ACCOUNT, ACME_CERTIFICATE];
+        let kept = kept.map(|name| stack.arn("ssm", &format!("parameter{}/{name}", stack.parameter_prefix())));
+        statements.push(allow("Certificate", &["ssm:GetParameters", "ssm:PutParameter"], kept.to_vec()));
+    }
     // AWS supports nothing narrower for these. AmazonSSMManagedInstanceCore would let the host read every parameter.
     let session = [
         "ssm:UpdateInstanceInformation",
@@ -94,7 +103,9 @@ fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
     let actions: Vec<String> = access.actions.iter().map(|action| format!("dynamodb:{action}")).collect();
     let arn = table_arn(stack, access.table);
     if let Some(keys) = access.keys {
-        let mut statement = allow(&format!("{}Keys", access.table), &actions, vec![arn]);
+        // A policy's statements have different ids, which consist of letters and digits.
+        let prefix: String = keys.chars().filter(char::is_ascii_alphanumeric).collect();
+        let mut statement = allow(&format!("{}Keys{prefix}", access.table), &actions, vec![arn]);
         // "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide.
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{keys}*")] } });
         if let Some(statement) = statement.as_object_mut() {
@@ -138,7 +149,7 @@ mod tests {
 
     use super::{of_function, of_host, parse, trust};
     use crate::stack::Stack;
-    use peersync_config::{Config, MailProvider, TurnProvider};
+    use peersync_config::{Config, Ingress, MailProvider, TurnProvider};
 
     #[tokio::test]
     async fn function_policy_allows_index_queries_and_raw_mail_only() {
@@ -172,9 +183,30 @@ mod tests {
         let counting = writing(&with);
         assert_eq!(counting.len(), 1);
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["relay-usage#*"] } });
-        assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeys"), &leading));
+        assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeysrelayusage"), &leading));
         assert!(with.to_string().contains("/programs/relay.gz") && with.to_string().contains("/turn-secret-previous"));
         assert!(!without.to_string().contains("relay") && !without.to_string().contains("turn-secret"));
+    }
+
+    #[tokio::test]
+    async fn host_with_a_name_of_its_own_may_keep_its_certificate_and_write_no_other_parameter() {
+        let mut config = Config::default();
+        let writing = |policy: Value| {
+            let statements = policy["Statement"].as_array().unwrap().clone();
+            let writes = |statement: &Value| statement["Action"].to_string().contains("PutParameter");
+            statements.into_iter().filter(writes).map(|statement| statement["Resource"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(writing(of_host(&*Stack::for_tests(config.clone()).await)), Vec::<Value>::new());
+        config.signaling.ingress = Ingress::Direct;
+        for provider in [TurnProvider::Host, TurnProvider::None] {
+            config.turn.provider = Some(provider);
+            let stack = Stack::for_tests(config.clone()).await;
+            let kept = |name| stack.arn("ssm", &format!("parameter{}/{name}", stack.parameter_prefix()));
+            let policy = of_host(&stack);
+            assert!(policy.to_string().contains("/programs/relay.gz"), "{provider:?}");
+            assert_eq!(policy.to_string().contains("/turn-secret"), provider == TurnProvider::Host);
+            assert_eq!(writing(policy), [json!([kept("acme-account"), kept("acme-certificate")])]);
+        }
     }
 
     #[test]

@@ -18,8 +18,6 @@ pub(super) const CLOUDFRONT_LIST: &str = "com.amazonaws.global.cloudfront.origin
 const SIGNAL_PORT: i32 = 8080;
 /// HTTPS: for AWS's services, packages and Let's Encrypt.
 const HTTPS: i32 = 443;
-/// HTTP: for the challenge of Let's Encrypt, and to redirect to HTTPS.
-const HTTP: i32 = 80;
 /// The port of Cloudflare's edge, over TCP and QUIC.
 const CLOUDFLARE_EDGE: i32 = 7844;
 
@@ -85,11 +83,11 @@ fn anybody(protocol: &str, port: i32) -> [Rule; 2] {
 pub(super) fn inbound_rules(ingress: Ingress, relay: Option<&Relay>) -> BTreeSet<Rule> {
     let mut rules: BTreeSet<Rule> = match ingress {
         Ingress::Cloudfront => [rule("tcp", SIGNAL_PORT, Peer::CloudFront)].into(),
-        Ingress::Direct => anybody("tcp", HTTP).into_iter().chain(anybody("tcp", HTTPS)).collect(),
+        Ingress::Direct => anybody("tcp", HTTPS).into_iter().collect(),
         Ingress::Cloudflare => BTreeSet::new(),
     };
     if let Some(relay) = relay {
-        let tcp = relay.tcp.iter().chain(relay.tls).map(|port| ("tcp", *port));
+        let tcp = relay.all_tcp().map(|port| ("tcp", port));
         let ports = relay.udp.iter().map(|port| ("udp", *port)).chain(tcp);
         rules.extend(ports.flat_map(|(protocol, port)| anybody(protocol, port.into())));
     }
@@ -228,13 +226,13 @@ mod tests {
     fn inbound_rules_allow_only_the_ingress() {
         assert_eq!(inbound(Ingress::Cloudfront, None), ["tcp 8080 CloudFront".to_owned()].into());
         assert!(inbound(Ingress::Cloudflare, None).is_empty());
-        assert!(inbound(Ingress::Direct, None).contains("tcp 443 ::/0"));
+        assert_eq!(inbound(Ingress::Direct, None), ["tcp 443 0.0.0.0/0".to_owned(), "tcp 443 ::/0".to_owned()].into());
         assert!(!outbound(Ingress::Cloudfront).contains("everything 0.0.0.0/0"));
     }
 
     #[test]
     fn ports_of_the_relay_are_open_to_everybody() {
-        let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349] };
+        let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349], shared: &[] };
         let with: BTreeSet<String> = inbound(Ingress::Cloudfront, Some(&relay));
         let added: Vec<String> = with.difference(&inbound(Ingress::Cloudfront, None)).cloned().collect();
         let ports = ["tcp 3478", "tcp 443", "tcp 5349", "udp 3478"];
@@ -259,7 +257,7 @@ mod tests {
                         .build(),
                 );
                 let calls = Calls { ec2: &client, group: "sg-1", names: &names };
-                let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349] };
+                let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349], shared: &[] };
                 let inbound = inbound_rules(ingress, Some(&relay));
                 let wanted: BTreeSet<Rule> = inbound.union(&outbound_rules(ingress)).cloned().collect();
                 let sent: Vec<IpPermission> = wanted.iter().map(|rule| calls.permission(rule)).collect();

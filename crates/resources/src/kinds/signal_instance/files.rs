@@ -17,8 +17,3 @@ pub(super) fn environment_file(environment: &BTreeMap<String, String>) -> String
     };
     environment.iter().map(line).collect()
 }
-
-/// Removes characters that are special to Caddy or systemd. Domains and email addresses contain none of them.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || ".-@+_".contains(*c)).collect()
-}

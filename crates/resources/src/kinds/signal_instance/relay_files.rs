@@ -1,59 +1,52 @@
-//! The files of the relay on the host: its environment, its unit, and how it gets the certificate of the host.
+//! The files of the relay on the host: its environment and its unit.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::files::{environment_file, file, plain};
+use super::files::{environment_file, file};
 use crate::kinds::elastic_ip;
-use crate::relay::Relay;
 use crate::stack::Stack;
+use peersync_config::Ingress;
 use peersync_engine::Outputs;
 
 pub(super) const UNIT: &str = include_str!("host/peersync-relay.service");
 pub(super) const LOW_PORT: &str = include_str!("host/relay-low-port.conf");
-pub(super) const TLS: &str = include_str!("host/relay-tls.conf");
-pub(super) const CERTIFICATE: &str = include_str!("host/relay-certificate.sh");
-pub(super) const CERTIFICATE_UNIT: &str = include_str!("host/peersync-certificate.service");
-pub(super) const CERTIFICATE_TIMER: &str = include_str!("host/peersync-certificate.timer");
 
 /// The variables of the signaling server that the relay needs too.
 const SHARED: [&str; 5] = ["PEERSYNC_STACK", "PEERSYNC_STAGE", "SITE_URL", "EPHEMERAL_TABLE", "PARAMETER_PREFIX"];
 
 /// Returns the files; `None` until the address of the host is known. `environment` is that of the signaling server.
-pub(super) fn files(
-    stack: &Stack,
-    relay: &Relay,
-    outputs: &Outputs,
-    environment: &BTreeMap<String, String>,
-) -> Option<Vec<Value>> {
+pub(super) fn files(stack: &Stack, outputs: &Outputs, environment: &BTreeMap<String, String>) -> Option<Vec<Value>> {
     let mut own: BTreeMap<String, String> = environment.clone();
     own.retain(|name, _| SHARED.contains(&name.as_str()));
-    // Browsers tell this address to each other. A new host has it only once it has taken over, so it cannot ask for it.
-    let address = outputs.get(&elastic_ip::address(), "ip")?;
-    let variables = [
-        ("RELAY_ADDRESS", address.to_owned()),
-        ("RELAY_UDP_PORTS", list(relay.udp)),
-        ("RELAY_TCP_PORTS", list(relay.tcp)),
-        ("RELAY_MONTHLY_GB", stack.config.turn.monthly_gb.to_string()),
-    ];
-    own.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+    let relay = stack.relay();
+    let relayed = relay.as_ref().map(|relay| {
+        // Browsers tell this address to each other. A new host has it only once it has taken over, so it cannot ask for it.
+        Some([
+            ("RELAY_ADDRESS", outputs.get(&elastic_ip::address(), "ip")?.to_owned()),
+            ("RELAY_UDP_PORTS", list(relay.udp)),
+            ("RELAY_TCP_PORTS", list(relay.tcp)),
+            ("RELAY_TLS_PORTS", list(relay.tls)),
+            ("RELAY_MONTHLY_GB", stack.config.turn.monthly_gb.to_string()),
+        ])
+    });
+    let relayed = match relayed {
+        Some(variables) => variables?.to_vec(),
+        None => Vec::new(),
+    };
+    let signaling = &stack.config.signaling;
+    let ends_tls = signaling.ingress == Ingress::Direct;
+    let named = [("RELAY_DOMAIN", &signaling.domain), ("RELAY_ACME_EMAIL", &signaling.acme_email)];
+    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.clone().filter(|_| ends_tls)?)));
+    own.extend(relayed.into_iter().chain(named).map(|(name, value)| (name.to_owned(), value)));
+    own.retain(|_, value| !value.is_empty());
     let mut files = vec![
         file("/etc/peersync/relay.env", "0600", &environment_file(&own)),
         file("/etc/systemd/system/peersync-relay.service", "0644", UNIT),
     ];
-    if relay.has_low_port() {
+    if ends_tls || relay.is_some_and(|relay| relay.has_low_port()) {
         files.push(file("/etc/systemd/system/peersync-relay.service.d/low-port.conf", "0644", LOW_PORT));
-    }
-    if !relay.tls.is_empty() {
-        let domain = plain(stack.config.signaling.domain.as_deref().unwrap_or_default());
-        let unit = CERTIFICATE_UNIT.replace("DOMAIN", &domain);
-        files.extend([
-            file("/etc/peersync/relay-tls.conf", "0644", TLS),
-            file("/usr/local/lib/peersync/relay-certificate", "0755", CERTIFICATE),
-            file("/etc/systemd/system/peersync-certificate.service", "0644", &unit),
-            file("/etc/systemd/system/peersync-certificate.timer", "0644", CERTIFICATE_TIMER),
-        ]);
     }
     Some(files)
 }

@@ -11,6 +11,7 @@ use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
 use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, SmtpTls, TurnProvider};
 use peersync_engine::{OutputMap, Outputs};
+use peersync_server::settings::{Entrance, RelaySettings, Settings};
 
 /// EC2's limit for user data in bytes, before base64 encoding.
 const LIMIT: usize = 16_384;
@@ -39,9 +40,9 @@ fn built(stack: &Stack) -> String {
 #[tokio::test]
 async fn user_data_is_compared_file_by_file() {
     let parts = user_data::parts(&user_data(Ingress::Direct).await);
-    let caddyfile = &parts["/etc/peersync/Caddyfile"];
-    assert!(caddyfile["content"].as_str().is_some_and(|text| text.contains("reverse_proxy")), "{parts:#}");
-    assert_eq!(caddyfile["permissions"], "0644");
+    let environment = &parts["/etc/peersync/relay.env"];
+    assert!(environment["content"].as_str().is_some_and(|text| text.contains("RELAY_DOMAIN=")), "{parts:#}");
+    assert_eq!(environment["permissions"], "0600");
     assert_eq!(parts["runcmd"][0][0], "/usr/local/lib/peersync/install");
     assert!(parts.get("write_files").is_none());
     for other in ["#!/bin/sh\necho", "#cloud-config\n[]", ""] {
@@ -142,24 +143,48 @@ async fn settings_of_mail_and_of_another_relay_do_not_reach_the_host() {
 }
 
 #[tokio::test]
-async fn program_behind_a_proxy_listens_on_loopback_only() {
-    for ingress in [Ingress::Cloudflare, Ingress::Direct] {
+async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
+    for (ingress, listen, entrance) in [
+        (Ingress::Cloudfront, "0.0.0.0:8080", Entrance::Edge),
+        (Ingress::Direct, "127.0.0.1:8080", Entrance::Relay),
+        (Ingress::Cloudflare, "127.0.0.1:8081", Entrance::Tunnel),
+    ] {
         let user_data = user_data(ingress).await;
-        let environment = content(&user_data, "/etc/peersync/signal.env").unwrap();
-        assert!(environment.contains("LISTEN=\"127.0.0.1:8080\""), "{environment}");
-        let proxy = content(&user_data, "/etc/peersync/Caddyfile").unwrap();
-        assert!(proxy.contains("header_up X-Peersync-Origin-Key {$PROXY_KEY}"), "{proxy}");
-        assert_eq!(proxy.matches('{').count(), proxy.matches('}').count(), "{proxy}");
+        let read = Settings::from_variables(variables(&user_data, "/etc/peersync/signal.env")).unwrap();
+        assert_eq!((read.listen.to_string().as_str(), read.entrance), (listen, entrance));
     }
-    assert!(content(&user_data(Ingress::Cloudfront).await, "/etc/peersync/Caddyfile").is_none());
+    // What is in front leads there.
+    let relay = variables(&user_data(Ingress::Direct).await, "/etc/peersync/relay.env");
+    let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
+    assert_eq!((relay.signal.to_string().as_str(), relay.shared), ("127.0.0.1:8080", 443));
+    assert!(user_data::CLOUDFLARED_UNIT.contains("--url http://127.0.0.1:8081;"));
+}
+
+/// Returns the variables of an environment file, as systemd reads them.
+fn variables(user_data: &str, path: &str) -> impl Fn(&'static str) -> Option<String> + use<> {
+    let file = content(user_data, path).unwrap();
+    move |name| {
+        let line = file.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""));
+        line.map(|value| value.trim_end_matches('"').to_owned())
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_downloaded_from_elsewhere_unless_the_ingress_needs_it() {
+    for ingress in [Ingress::Cloudfront, Ingress::Direct] {
+        let user_data = user_data(ingress).await;
+        assert!(
+            !user_data.to_lowercase().contains("caddy") && content(&user_data, "/etc/peersync/Caddyfile").is_none()
+        );
+        assert!(content(&user_data, "/etc/systemd/system/cloudflared.service").is_none());
+    }
+    assert_eq!(user_data::INSTALL.matches("https://").count(), 1, "that of cloudflared");
 }
 
 #[test]
 fn scripts_pass_shellcheck() {
-    for (name, script) in [("install.sh", user_data::INSTALL), ("relay-certificate.sh", relay_files::CERTIFICATE)] {
-        if let Some((clean, output)) = run("shellcheck", &[], name, script) {
-            assert!(clean, "{output}");
-        }
+    if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
+        assert!(clean, "{output}");
     }
 }
 
@@ -180,53 +205,27 @@ async fn relay_listens_on_what_the_ingress_leaves_free() {
         assert!(environment.lines().any(|found| found == line), "{line} is missing in\n{environment}");
     }
     let low_port = "/etc/systemd/system/peersync-relay.service.d/low-port.conf";
-    assert!(content(&cloudfront, low_port).is_some() && content(&direct, low_port).is_none());
-    assert!(environment(&direct).contains("RELAY_TCP_PORTS=\"3478\"\n"), "{}", environment(&direct));
-    let unit = content(&direct, "/etc/systemd/system/peersync-certificate.service").unwrap();
-    assert!(unit.contains("relay-certificate signal.example.org\n"), "{unit}");
-    assert!(content(&cloudfront, "/etc/systemd/system/peersync-certificate.timer").is_none());
-    let tls = stack(Ingress::Direct).await.relay().unwrap().tls;
-    assert!(relay_files::TLS.contains(&format!("RELAY_TLS_PORTS={} ", tls[0])));
+    assert!(content(&cloudfront, low_port).is_some() && content(&direct, low_port).is_some());
+    assert!(!environment(&cloudfront).contains("RELAY_DOMAIN"), "CloudFront has the certificate");
+    let read = RelaySettings::from_variables(variables(&direct, "/etc/peersync/relay.env")).unwrap();
+    let (turn, tls) = (read.turn.unwrap(), read.tls.unwrap());
+    assert_eq!((turn.udp, turn.tcp, turn.tls), (vec![3478], vec![3478], vec![5349]));
+    let wanted = (tls.domain.as_str(), tls.shared, tls.email.as_deref(), tls.directory);
+    assert_eq!(wanted, ("signal.example.org", 443, Some("me@example.org"), None));
 }
 
-/// The script, with its folders in a temporary one, and a recorder in place of systemctl.
-#[test]
-fn relay_gets_the_certificate_once_and_after_each_renewal() {
-    let root = tempfile::tempdir().unwrap();
-    let path = |name: &str| root.path().join(name);
-    let write = |name: &str, text: &str| {
-        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
-        std::fs::write(path(name), text).unwrap();
-    };
-    let folders = [
-        ("/var/lib/private/caddy/caddy/certificates", "caddy"),
-        ("/var/lib/private/peersync-relay", "own"),
-        ("/etc/systemd/system/peersync-relay.service.d", "unit"),
-        ("/etc/peersync/relay-tls.conf", "tls.conf"),
-        ("systemctl ", "calls"),
-    ];
-    let script = folders.iter().fold(relay_files::CERTIFICATE.to_owned(), |script, (from, name)| {
-        let own = path(name).display().to_string();
-        script.replace(from, &if *name == "calls" { format!("echo >>{own} ") } else { own })
-    });
-    write("script", &script);
-    write("tls.conf", relay_files::TLS);
-    let runs = || {
-        let status = Command::new("bash").arg(path("script")).arg("signal.example.org").status().unwrap();
-        assert!(status.success());
-        let calls = std::fs::read_to_string(path("calls")).unwrap_or_default().lines().count();
-        (std::fs::read_to_string(path("own/certificate.pem")).ok(), calls)
-    };
-    assert_eq!(runs(), (None, 0), "Caddy has none yet");
-    let (certificate, key) = ("caddy/acme/signal.example.org/signal.example.org.crt", "signal.example.org.key");
-    write(certificate, "first");
-    write(&format!("caddy/acme/signal.example.org/{key}"), "key");
-    for _ in 0..2 {
-        assert_eq!(runs(), (Some("first".to_owned()), 2), "it is restarted once, with its new settings");
-    }
-    assert!(path("unit/tls.conf").exists() && path("own/key.pem").exists());
-    write(certificate, "second");
-    assert_eq!(runs(), (Some("second".to_owned()), 2), "it reads a renewed one by itself");
+#[tokio::test]
+async fn host_with_a_name_runs_the_relay_for_tls_whoever_relays() {
+    let mut config = stack(Ingress::Direct).await.config.clone();
+    config.turn.provider = Some(TurnProvider::None);
+    let user_data = built(&*Stack::for_tests(config).await);
+    let read = RelaySettings::from_variables(variables(&user_data, "/etc/peersync/relay.env")).unwrap();
+    assert_eq!(read.turn, None);
+    assert_eq!(read.tls.map(|tls| tls.domain).as_deref(), Some("signal.example.org"));
+    assert!(content(&user_data, "/etc/systemd/system/peersync-relay.service.d/low-port.conf").is_some());
+    assert!(content(&user_data, "/etc/peersync/logs.json").unwrap().contains("{instance_id}-relay"));
+    let parts = user_data::parts(&user_data);
+    assert_eq!(parts["runcmd"][0].as_array().map(Vec::len), Some(6), "with the relay's checksum: {parts:#}");
 }
 
 #[tokio::test]
@@ -267,11 +266,10 @@ fn systemd_units_are_valid_and_sandboxed() {
         ("peersync-signal.service", user_data::UNIT, 2.0),
         ("peersync-relay.service", relay_files::UNIT, 2.0),
         ("peersync-relay.service", low_port.as_str(), 3.0),
-        ("caddy.service", user_data::CADDY_UNIT, 4.0),
         ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
     ] {
         // The host's programs are not installed here, but `systemd-analyze` must find them.
-        let unit = ["caddy", "peersync-signal", "peersync-relay"]
+        let unit = ["peersync-signal", "peersync-relay"]
             .iter()
             .fold(unit.to_owned(), |unit, program| unit.replace(&format!("/usr/local/bin/{program}"), "/bin/true"));
         if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::files::{environment_file, file, plain};
+use super::files::{environment_file, file};
 use super::relay_files;
 use crate::kinds::s3_program;
 use crate::stack::Stack;
@@ -14,7 +14,6 @@ use peersync_config::Ingress;
 use peersync_engine::Outputs;
 
 pub(super) const UNIT: &str = include_str!("host/peersync-signal.service");
-pub(super) const CADDY_UNIT: &str = include_str!("host/caddy.service");
 pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service");
 pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.path");
 pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
@@ -45,14 +44,17 @@ pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
 pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let ingress = stack.config.signaling.ingress;
     let mut environment = stack.runtime_environment(outputs)?;
-    let relay = stack.relay();
-    let relay_files = match &relay {
-        Some(relay) => relay_files::files(stack, relay, outputs, &environment)?,
-        None => Vec::new(),
+    let runs_relay = stack.runs_relay();
+    let relay_files = if runs_relay { relay_files::files(stack, outputs, &environment)? } else { Vec::new() };
+    // Where something on the host is in front of the program, nobody else must be able to reach it. Named tunnels lead to
+    // port 8081, by the settings of their owners.
+    let (listen, entrance) = match ingress {
+        Ingress::Cloudfront => ("0.0.0.0:8080", "edge"),
+        Ingress::Direct => ("127.0.0.1:8080", "relay"),
+        Ingress::Cloudflare => ("127.0.0.1:8081", "tunnel"),
     };
-    // If a proxy runs on the host, only that proxy must be able to reach the program.
-    let listen = if ingress == Ingress::Cloudfront { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
-    environment.insert("LISTEN".to_owned(), listen.to_owned());
+    let front = [("LISTEN", listen), ("ENTRANCE", entrance)];
+    environment.extend(front.map(|(name, value)| (name.to_owned(), value.to_owned())));
     if ingress == Ingress::Cloudflare {
         environment.insert("TUNNEL_FILE".to_owned(), TUNNEL_FILE.to_owned());
     }
@@ -63,10 +65,6 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
         file("/usr/local/lib/peersync/install", "0755", INSTALL),
     ];
-    if ingress != Ingress::Cloudfront {
-        files.push(file("/etc/systemd/system/caddy.service", "0644", CADDY_UNIT));
-        files.push(file("/etc/peersync/Caddyfile", "0644", &caddyfile(stack)));
-    }
     if ingress == Ingress::Cloudflare {
         files.push(file("/etc/systemd/system/cloudflared.service", "0644", CLOUDFLARED_UNIT));
         files.push(file("/etc/systemd/system/peersync-tunnel.path", "0644", TUNNEL_PATH_UNIT));
@@ -80,7 +78,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     };
     let (region, bucket, artifacts) = (&stack.clients.region, stack.bucket(), stack.artifacts);
     let mut install = vec!["/usr/local/lib/peersync/install", region, &bucket, ingress, artifacts.signal.elf_sha256];
-    install.extend(relay.map(|_| artifacts.relay.elf_sha256));
+    install.extend(runs_relay.then_some(artifacts.relay.elf_sha256));
     let is_downloaded = |key: &str| INSTALL.contains(key);
     debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
     let config = json!({ "write_files": files, "runcmd": [install] });
@@ -98,35 +96,11 @@ fn log_agent(stack: &Stack) -> String {
             "log_stream_name": stream,
         })
     };
-    let relay = stack.relay().map(|_| file("relay", "{instance_id}-relay"));
+    let relay = stack.runs_relay().then(|| file("relay", "{instance_id}-relay"));
     let files: Vec<Value> = [file("signal", "{instance_id}")].into_iter().chain(relay).collect();
     json!({
         "agent": { "run_as_user": "root" },
         "logs": { "logs_collected": { "files": { "collect_list": files } } },
     })
     .to_string()
-}
-
-/// Returns the configuration of the proxy in front of the program. The proxy adds a key that the host has generated for
-/// the two, so that the program trusts it about the client address. It is not the stack's origin key, because the proxy
-/// would have to be restarted, and drop all connections, whenever that changes.
-fn caddyfile(stack: &Stack) -> String {
-    let signaling = &stack.config.signaling;
-    let (listen, address) = match signaling.ingress {
-        Ingress::Cloudflare => ("http://:8081", "{header.Cf-Connecting-Ip}"),
-        _ => (signaling.domain.as_deref().unwrap_or_default(), "{remote_host}"),
-    };
-    let bind = if signaling.ingress == Ingress::Cloudflare { "    bind 127.0.0.1\n" } else { "" };
-    let email = signaling.acme_email.as_deref().map(|email| format!("    email {}\n", plain(email)));
-    format!(
-        "{{\n    admin off\n{email}}}\n\
-         {listen} {{\n{bind}    @server path /ws /healthz\n    handle @server {{\n\
-         \x20       reverse_proxy 127.0.0.1:8080 {{\n\
-         \x20           header_up X-Peersync-Origin-Key {{$PROXY_KEY}}\n\
-         \x20           header_up X-Forwarded-For {address}\n\
-         \x20           header_up -Cloudfront-Viewer-Address\n\
-         \x20       }}\n    }}\n    handle {{\n        respond 404\n    }}\n}}\n",
-        email = email.unwrap_or_default(),
-        listen = if signaling.ingress == Ingress::Cloudflare { listen.to_owned() } else { plain(listen) },
-    )
 }

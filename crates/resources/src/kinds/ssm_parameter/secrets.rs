@@ -8,6 +8,7 @@ use aws_sdk_ssm::types::ParameterType;
 use peersync_aws::Context as _;
 use peersync_config::Config;
 use peersync_engine::{OutputMap, ResourceError, Tags};
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
 /// Where the value of a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub struct SecretState {
     pub written: Option<i64>,
 }
 
-/// Returns the names of all secrets.
+/// Returns the names of all secrets, except for what the host keeps for itself.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let others = [parameter_store::previous(ORIGIN_KEY), DIGESTS.to_owned()];
+    let others = [&parameter_store::previous(ORIGIN_KEY), DIGESTS, ACME_ACCOUNT, ACME_CERTIFICATE].map(str::to_owned);
     PARTS.into_iter().filter(move |part| !others.iter().any(|other| other == part))
 }
 
@@ -45,7 +46,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn configured_key(config: &Config, name: &str) -> Option<&'static str> {
     match source(config, name) {
         Source::Configured(key, _) => Some(key),
-        Source::Generated | Source::Previous | Source::Digests => None,
+        Source::Generated | Source::Previous | Source::Digests | Source::Host => None,
     }
 }
 
@@ -64,7 +65,7 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
                 let enabled = variable.is_some();
                 (Origin::Environment { variable }, enabled)
             }
-            Source::Generated | Source::Previous | Source::Digests => (Origin::Generated, true),
+            Source::Generated | Source::Previous | Source::Digests | Source::Host => (Origin::Generated, true),
         };
         let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
         SecretState { name: part, origin, enabled, written }

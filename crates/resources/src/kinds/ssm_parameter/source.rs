@@ -2,6 +2,7 @@
 
 use crate::kinds::parameter_store::{DIGESTS, ORIGIN_KEY, TICKET_KEY, TURN_SECRET};
 use peersync_config::{Config, Ingress, MailProvider, Secret, TurnProvider};
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
 /// The source of a parameter's value.
 #[derive(Clone, Copy)]
@@ -15,10 +16,12 @@ pub(super) enum Source {
     Previous,
     /// The deployer writes the digests into it, so that no plan compares it.
     Digests,
+    /// The host keeps something in it, if it has a name of its own: its certificate, and its account at the authority.
+    Host,
 }
 
-/// The names of the parameters. Parameter Store reads at most ten with one call.
-pub(super) const PARTS: [&str; 10] = [
+/// The names of the parameters.
+pub(super) const PARTS: [&str; 12] = [
     "smtp-pass",
     "emailjs-private-key",
     TURN_SECRET,
@@ -29,6 +32,8 @@ pub(super) const PARTS: [&str; 10] = [
     ORIGIN_KEY,
     "origin-key-previous",
     DIGESTS,
+    ACME_ACCOUNT,
+    ACME_CERTIFICATE,
 ];
 
 /// Returns the source of the value of a parameter.
@@ -44,6 +49,7 @@ pub(super) fn source(config: &Config, part: &str) -> Source {
         "tunnel-token" => Source::Configured("tunnel_token under [signaling]", tunnel_token),
         "origin-key-previous" => Source::Previous,
         DIGESTS => Source::Digests,
+        ACME_ACCOUNT | ACME_CERTIFICATE => Source::Host,
         _ => Source::Generated,
     }
 }

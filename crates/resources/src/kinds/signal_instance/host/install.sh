@@ -6,12 +6,9 @@ set -euo pipefail
 
 region=$1 bucket=$2 ingress=$3 signal_sha256=$4 relay_sha256=${5:-}
 
-# TLS for ingress "direct", and what stands between a tunnel and the program for ingress "cloudflare".
-caddy_version=2.10.2
-caddy_sha512=747df7ee74de188485157a383633a1a963fd9233b71fbb4a69ddcbcc589ce4e2cc82dacf5dbbe136cb51d17e14c59daeb5d9bc92487610b0f3b93680b2646546
 # The tunnel for ingress "cloudflare".
-cloudflared_version=2025.6.0
-cloudflared_sha256=173276e3370f366493fb818ebe33cca23a9601d721ca3c03085b3f838eaf3ca9
+cloudflared_version=2026.10.0
+cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db
 
 say() {
   echo "peersync: $*"
@@ -46,22 +43,6 @@ fetch_program() {
   mv "$fetched" "/usr/local/bin/peersync-$program"
 }
 
-# Generates the key by which the proxy proves itself to the program, in a file that only root reads.
-generate_proxy_key() {
-  local key
-  key=$(head -c 32 /dev/urandom | od -An -v -t x1 | tr -d ' \n')
-  (umask 0077 && printf 'PROXY_KEY="%s"\n' "$key" >/etc/peersync/proxy.env)
-}
-
-fetch_caddy() {
-  local archive=/tmp/caddy.tar.gz
-  local source=https://github.com/caddyserver/caddy/releases/download/v$caddy_version
-  curl -fsSL --max-time 120 -o "$archive" "$source/caddy_${caddy_version}_linux_amd64.tar.gz" || return 1
-  echo "$caddy_sha512  $archive" | sha512sum --check --status || return 1
-  tar -xzf "$archive" -C /usr/local/bin caddy
-  rm -f "$archive"
-}
-
 fetch_cloudflared() {
   local fetched=/usr/local/bin/.cloudflared.new
   local source=https://github.com/cloudflare/cloudflared/releases/download/$cloudflared_version
@@ -72,24 +53,18 @@ fetch_cloudflared() {
 }
 
 persist fetch_program programs/signal.gz "$signal_sha256"
-if [ "$ingress" != cloudfront ]; then
-  generate_proxy_key
-fi
 systemctl daemon-reload
 systemctl enable --now peersync-signal.service
 
-# Without it, calls that find a direct way still work.
-if [ -n "$relay_sha256" ] && persist fetch_program programs/relay.gz "$relay_sha256"; then
-  systemctl enable --now peersync-relay.service
+# Without it, calls that find a direct way still work, unless it is the way in.
+if [ -n "$relay_sha256" ]; then
+  if persist fetch_program programs/relay.gz "$relay_sha256"; then
+    systemctl enable --now peersync-relay.service
+  elif [ "$ingress" = direct ]; then
+    exit 1
+  fi
 fi
 
-if [ "$ingress" != cloudfront ]; then
-  persist fetch_caddy
-  systemctl enable --now caddy.service
-fi
-if [ -n "$relay_sha256" ] && [ "$ingress" = direct ]; then
-  systemctl enable --now peersync-certificate.timer
-fi
 if [ "$ingress" = cloudflare ]; then
   persist fetch_cloudflared
   # The program writes it once it has read the token.

@@ -1,0 +1,51 @@
+//! Which certificate a connection is shown.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// The protocol by which an authority asks for the certificate that answers its challenge (RFC 8737, section 6.2).
+pub(crate) const CHALLENGE: &[u8] = b"acme-tls/1";
+
+/// The certificates that are shown at present.
+#[derive(Debug, Default)]
+pub struct Certificates {
+    current: RwLock<Option<Arc<CertifiedKey>>>,
+    challenge: RwLock<Option<Arc<CertifiedKey>>>,
+}
+
+impl Certificates {
+    /// Returns whether there is a certificate for clients.
+    pub fn is_ready(&self) -> bool {
+        self.current.read().is_some()
+    }
+
+    /// Shows clients this certificate from now on.
+    pub(crate) fn show(&self, certificate: CertifiedKey) {
+        *self.current.write() = Some(Arc::new(certificate));
+    }
+
+    /// Shows authorities this certificate, until the result is dropped.
+    pub(crate) fn answer(&self, certificate: CertifiedKey) -> Answer<'_> {
+        *self.challenge.write() = Some(Arc::new(certificate));
+        Answer(self)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked = hello.alpn().is_some_and(|mut protocols| protocols.any(|one| one == CHALLENGE));
+        if asked { self.challenge.read().clone() } else { self.current.read().clone() }
+    }
+}
+
+/// A certificate that is shown to authorities.
+pub(crate) struct Answer<'a>(&'a Certificates);
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        *self.0.challenge.write() = None;
+    }
+}

@@ -1,0 +1,236 @@
+//! The port that is open in every network, 443. Its connections are told apart by their first bytes: TURN, TLS with TURN
+//! in it, and TLS with HTTP in it, which is passed on to the signaling server.
+//!
+//! Everybody can connect, so whatever has not shown what it is has a deadline and a place among few; what is passed on
+//! is bounded by the signaling server, and here by numbers a little above what that admits.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::Shared;
+use super::streams::{Connection, Place, Places};
+use super::tls::Tls;
+use super::{pass, streams};
+use crate::allocations::Client;
+use crate::limits::Limits;
+use crate::rate::SharedBuckets;
+use crate::relay::Authority;
+use peersync_server::proxy_protocol;
+
+/// How much is read before it is decided what a connection inside of TLS is, in bytes.
+const READ: usize = 4096;
+/// What a client gets if the signaling server does not answer: it restarts.
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// What a connection is, by its first byte (RFC 7983, section 7, and the methods of HTTP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Turn,
+    Tls,
+    Http,
+}
+
+impl Kind {
+    fn of(first: u8) -> Option<Self> {
+        match first {
+            0..=3 => Some(Self::Turn),
+            22 => Some(Self::Tls),
+            b'A'..=b'Z' => Some(Self::Http),
+            _ => None,
+        }
+    }
+}
+
+/// The port.
+pub(super) struct Front {
+    tls: Tls,
+    /// The signaling server, which expects a PROXY header.
+    signal: SocketAddr,
+    /// The places of connections that have not shown what they are.
+    undecided: Semaphore,
+    /// The number of those, by site: whoever has many networks must not take all places.
+    by_site: Places,
+    /// How often each network may begin a handshake of TLS.
+    handshakes: Mutex<SharedBuckets>,
+    /// The places of those that are passed on.
+    passed: Semaphore,
+    /// The number of those that are passed on, by network.
+    by_network: Places,
+}
+
+impl Front {
+    pub(super) fn new(tls: Tls, signal: SocketAddr, limits: &Limits) -> Self {
+        Self {
+            tls,
+            signal,
+            undecided: Semaphore::new(limits.undecided),
+            by_site: Places::new(limits.undecided_per_site),
+            handshakes: Mutex::new(SharedBuckets::new(Instant::now(), limits.handshakes_rate, limits.handshakes_burst)),
+            passed: Semaphore::new(limits.passed),
+            by_network: Places::new(limits.passed_per_address),
+        }
+    }
+}
+
+/// Accepts connections, and closes at once what is too many.
+pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, front: Arc<Front>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, address)) = listener.accept().await else {
+            sleep(streams::PAUSE).await;
+            continue;
+        };
+        let (number, client) = shared.streams.client(address);
+        connections.spawn(serve(Arc::clone(&shared), Arc::clone(&front), number, client, stream));
+    }
+}
+
+async fn serve<A: Authority>(
+    shared: Arc<Shared<A>>,
+    front: Arc<Front>,
+    number: u64,
+    client: Client,
+    stream: TcpStream,
+) {
+    let Some(idle) = shared.streams.idle(client.network()) else { return };
+    let undecided = front.by_site.take(site(&client)).zip(front.undecided.try_acquire().ok());
+    let Some(undecided) = undecided else { return };
+    // Packets of a call are small and must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let Ok(Ok(Some(found))) = timeout(shared.streams.limits().idle, decide(&front, &client, stream)).await else {
+        return;
+    };
+    drop(undecided);
+    // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
+    let _ = match found {
+        Found::Turn(stream) => relayed(&shared, number, client, idle, stream, Vec::new()).await,
+        Found::TurnInTls(stream, first) => relayed(&shared, number, client, idle, stream, first).await,
+        Found::Http(stream, first) => {
+            drop(idle);
+            passed(&front, client, stream, &first).await
+        }
+    };
+}
+
+/// A connection that has shown what it is, with what was read of it.
+enum Found {
+    Turn(TcpStream),
+    TurnInTls(Box<TlsStream<TcpStream>>, Vec<u8>),
+    Http(Box<TlsStream<TcpStream>>, Vec<u8>),
+}
+
+/// Finds out what a connection is; `None` if it needs nothing more.
+async fn decide(front: &Front, client: &Client, stream: TcpStream) -> io::Result<Option<Found>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    match Kind::of(first[0]) {
+        Some(Kind::Turn) => return Ok(Some(Found::Turn(stream))),
+        Some(Kind::Tls) => {}
+        // There is no HTTP without TLS at this port.
+        Some(Kind::Http) | None => return Ok(None),
+    }
+    if !front.handshakes.lock().take(Instant::now(), client.network()) {
+        return Ok(None);
+    }
+    let Some(mut stream) = front.tls.accept(stream).await?.map(Box::new) else { return Ok(None) };
+    let mut first = Vec::with_capacity(READ);
+    stream.read_buf(&mut first).await?;
+    Ok(match first.first().copied().and_then(Kind::of) {
+        Some(Kind::Turn) => Some(Found::TurnInTls(stream, first)),
+        Some(Kind::Http) => Some(Found::Http(stream, first)),
+        Some(Kind::Tls) | None => None,
+    })
+}
+
+/// Returns what a subscriber may have in whole: an IPv4 address, or an IPv6 network of 48 bits (RFC 6177).
+fn site(client: &Client) -> IpAddr {
+    match client.network() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !(u128::MAX >> 48)).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+async fn relayed<A: Authority>(
+    shared: &Shared<A>,
+    number: u64,
+    client: Client,
+    idle: Place<'_>,
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
+    first: Vec<u8>,
+) -> io::Result<()> {
+    if shared.streams.is_full() {
+        return Ok(());
+    }
+    Connection::new(shared, number, client, idle).run(stream, first).await
+}
+
+/// Passes a connection on to the signaling server, which is told whose it is before anything that the client has sent.
+async fn passed(front: &Front, client: Client, mut stream: Box<TlsStream<TcpStream>>, first: &[u8]) -> io::Result<()> {
+    let place = front.by_network.take(client.network()).zip(front.passed.try_acquire().ok());
+    let Some(_place) = place else { return refuse(stream).await };
+    let mut signal = match timeout(pass::CONNECT, TcpStream::connect(front.signal)).await {
+        Ok(Ok(signal)) => signal,
+        _ => return refuse(stream).await,
+    };
+    signal.set_nodelay(true)?;
+    let reached = stream.get_ref().0.local_addr()?;
+    signal.write_all(&proxy_protocol::header(client.address, reached)).await?;
+    signal.write_all(first).await?;
+    pass::both_ways(&mut stream, &mut signal).await
+}
+
+async fn refuse(mut stream: Box<TlsStream<TcpStream>>) -> io::Result<()> {
+    timeout(pass::CONNECT, async {
+        stream.write_all(UNAVAILABLE).await?;
+        stream.shutdown().await
+    })
+    .await?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use super::*;
+
+    #[test]
+    fn networks_of_one_subscriber_are_one_site() {
+        let of = |address: &str| {
+            site(&Client { path: crate::allocations::Path::Stream(0), address: address.parse().unwrap() })
+        };
+        assert_eq!(of("[2001:db8:1:2::1]:1"), of("[2001:db8:1:ffff::2]:2"));
+        assert_ne!(of("[2001:db8:1:2::1]:1"), of("[2001:db8:2:2::1]:1"));
+        assert_ne!(of("192.0.2.1:1"), of("192.0.2.2:1"));
+    }
+
+    #[test]
+    fn first_byte_tells_what_a_connection_is() {
+        for (first, kind) in [
+            // A binding request, and an allocation's.
+            (0x00, Some(Kind::Turn)),
+            (0x01, Some(Kind::Turn)),
+            (0x16, Some(Kind::Tls)),
+            (b'G', Some(Kind::Http)),
+            // Data of a channel comes only after an allocation; a TLS alert only after a handshake.
+            (0x40, None),
+            (0x15, None),
+            (b'\r', None),
+            (0x80, None),
+        ] {
+            assert_eq!(Kind::of(first), kind, "{first:#x}");
+        }
+    }
+}
