@@ -13,7 +13,8 @@ static KEYS: LazyLock<TicketKeys> = LazyLock::new(|| {
     TicketKeys::new("fuzz", key, None)
 });
 static TICKET: LazyLock<String> = LazyLock::new(|| {
-    let bearer = Bearer { subject: "ada@example.org".into(), name: "Ada".into(), guest: false, room: None };
+    let (subject, name) = ("ada@example.org".into(), "Ada".into());
+    let bearer = Bearer { subject, name, guest: false, generation: None, session: None, room: None };
     KEYS.issue(bearer, NOW).expect("signing does not fail")
 });
 

@@ -150,18 +150,18 @@ impl Directory {
     /// Returns the generations of accounts, as they are now. Accounts that do not exist are left out.
     ///
     /// # Errors
-    /// DynamoDB is unavailable.
+    /// Some of them cannot be read.
     pub async fn generations(&self, users: &[String]) -> Result<HashMap<String, Arc<str>>, Away> {
-        let users = self.calls.probe(self.store.users(users)).await?;
+        let users = self.calls.together(self.store.users(users)).await?;
         Ok(users.into_iter().filter_map(|(email, user)| Some((email, generation(user)?))).collect())
     }
 
     /// Returns which of these pairs are friends now.
     ///
     /// # Errors
-    /// DynamoDB is unavailable.
+    /// Some of them cannot be read.
     pub async fn friendships(&self, pairs: &[(String, String)]) -> Result<HashSet<(String, String)>, Away> {
-        self.calls.probe(self.store.friendships(pairs)).await
+        self.calls.together(self.store.friendships(pairs)).await
     }
 
     /// Returns the number of changes that were noticed so far.

@@ -23,7 +23,7 @@ impl HubState {
         let user = self.users.entry(Arc::clone(email)).or_default();
         user.sessions.push(session.peer);
         let friends = user.friends.clone();
-        for friend in friends.iter().flat_map(|friends| friends.iter()).filter(|friend| self.is_online(friend)) {
+        for friend in friends.iter().flat_map(|friends| friends.iter()).filter(|friend| self.has_friends(friend)) {
             session.send(&presence(friend, true));
         }
     }
@@ -48,7 +48,7 @@ impl HubState {
         let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
         for friend in friends.difference(&before) {
             self.learn(friend, email, true);
-            if self.is_online(friend) {
+            if self.has_friends(friend) {
                 self.tell_user(email, &presence(friend, true));
                 self.tell_user(friend, &presence(email, true));
             }
@@ -56,7 +56,7 @@ impl HubState {
         for friend in before.difference(friends) {
             let news = self.learn(friend, email, false);
             self.separate(email, friend);
-            if self.is_online(friend) {
+            if self.has_friends(friend) {
                 self.tell_user(email, &presence(friend, false));
             }
             if news {
@@ -72,7 +72,7 @@ impl HubState {
             self.separate(one, other);
         }
         for (user, friend) in [(one, other), (other, one)] {
-            if self.learn(user, friend, friends) && self.is_online(friend) {
+            if self.learn(user, friend, friends) && self.has_friends(friend) {
                 self.tell_user(user, &presence(friend, friends));
             }
         }
@@ -95,7 +95,8 @@ impl HubState {
         self.users.keys().cloned().collect()
     }
 
-    /// Returns whether the friends of this user are known.
+    /// Returns whether the user is online and the friends are known. Nobody is told of a user before that, so that both
+    /// sides are told once.
     pub fn has_friends(&self, email: &str) -> bool {
         self.users.get(email).is_some_and(|user| user.friends.is_some())
     }

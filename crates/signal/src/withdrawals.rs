@@ -1,12 +1,14 @@
-//! Ends what rests on something that was withdrawn: the sessions of an account that signed out or was deleted, the presence and rings between people who are no longer friends.
+//! Ends what rests on something that was withdrawn: the sessions of an account that signed out or was deleted, the presence
+//! and rings between people who are no longer friends.
 //!
 //! The functions write a notice before such a change. Every server reads the notices of the last seconds, and then the
 //! rows that they are about: again and again until a notice is old, because the change follows the notice. After an
-//! outage of DynamoDB it reads the notices since the last time, and if they are no longer kept, everybody's rows.
+//! outage of DynamoDB it reads the notices since the last time, and if they are no longer kept, everybody's rows. Rows
+//! that cannot be read, perhaps because their user keeps them busy, are read again later and delay no others.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
+use futures::future::join_all;
 use peersync_server::store::{NEW_SECONDS, NOTICE_SECONDS, Notice};
 use peersync_server::tickets::TICKET_SECONDS;
 use tokio::time::{MissedTickBehavior, interval};
@@ -17,88 +19,127 @@ use crate::shared::Shared;
 /// The number of users whose rows are read at once if everybody's are.
 const AT_ONCE: usize = 100;
 
+/// What a server knows of the notices.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Until when they were read, in seconds since 1970.
+    read: Option<i64>,
+    /// Those whose rows could not be read.
+    pending: Vec<Notice>,
+}
+
 /// Follows the notices as long as the server exists.
 pub async fn follow(shared: Weak<Shared>) {
     let Some(pause) = shared.upgrade().map(|shared| shared.limits.notices) else { return };
     let mut timer = interval(pause);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Until when the notices were handled.
-    let mut handled = None;
+    let mut progress = Progress::default();
     loop {
         timer.tick().await;
         let Some(shared) = shared.upgrade() else { return };
         if shared.hub.lock().counts().sessions == 0 {
-            handled = None;
-            continue;
+            progress = Progress::default();
+        } else {
+            progress.catch_up(&shared).await;
         }
+    }
+}
+
+impl Progress {
+    /// Handles everything since the last time. Without an answer of DynamoDB, the next time does.
+    async fn catch_up(&mut self, shared: &Shared) {
         let now = shared.keys.now();
         // At first as far back as there are tickets from.
-        let since = handled.unwrap_or(now - TICKET_SECONDS) - NEW_SECONDS;
-        if catch_up(&shared, since, now).await.is_ok() {
-            handled = Some(now);
+        let since = self.read.unwrap_or(now - TICKET_SECONDS) - NEW_SECONDS;
+        if since < now - NOTICE_SECONDS {
+            everybody(shared).await;
+        }
+        let Ok(notices) = shared.directory.notices(since).await else { return };
+        self.read = Some(now);
+        let all = [notices, std::mem::take(&mut self.pending)].concat();
+        if !all.is_empty() {
+            self.pending = handle(shared, all).await;
         }
     }
 }
 
-/// Handles everything since `since`; both in seconds since 1970.
-async fn catch_up(shared: &Shared, since: i64, now: i64) -> Result<(), Away> {
-    if since < now - NOTICE_SECONDS {
-        everybody(shared).await?;
-    }
-    read(shared, since).await
-}
-
-/// Reads the notices, and handles those about users who are here.
-async fn read(shared: &Shared, since: i64) -> Result<(), Away> {
-    let notices = shared.directory.notices(since).await?;
-    if notices.is_empty() {
-        return Ok(());
-    }
+/// Handles those notices that are about users who are here. Returns those whose rows could not be read.
+async fn handle(shared: &Shared, mut notices: Vec<Notice>) -> Vec<Notice> {
     shared.directory.forget(&notices);
-    let (mut accounts, mut pairs) = (Vec::new(), Vec::new());
+    notices.sort();
+    notices.dedup();
     let here = |email: &String| shared.hub.lock().is_online(email);
+    let (mut accounts, mut pairs) = (Vec::new(), Vec::new());
     for notice in notices {
         match notice {
             Notice::Account(email) if here(&email) => accounts.push(email),
-            Notice::Session(email, id) => {
-                shared.hub.lock().end_sign_in(&email, &id, shared.keys.now());
-            }
             Notice::Friendship(one, other) if here(&one) || here(&other) => pairs.push((one, other)),
+            Notice::Session(email, id) => shared.hub.lock().end_sign_in(&email, &id, shared.keys.now()),
             _ => {}
         }
     }
-    check_accounts(shared, &accounts).await?;
-    let friends = if pairs.is_empty() { HashSet::new() } else { shared.directory.friendships(&pairs).await? };
-    for pair in pairs {
-        let friends = friends.contains(&pair);
-        shared.hub.lock().set_friendship(&pair.0.into(), &pair.1.into(), friends);
-    }
-    Ok(())
+    let mut pending = check_accounts(shared, accounts).await;
+    pending.extend(check_pairs(shared, pairs).await);
+    pending
 }
 
 /// Ends the sessions of these users that belong to an earlier generation of their account.
-async fn check_accounts(shared: &Shared, users: &[String]) -> Result<(), Away> {
+async fn check_accounts(shared: &Shared, users: Vec<String>) -> Vec<Notice> {
     if users.is_empty() {
-        return Ok(());
+        return Vec::new();
     }
-    let generations = shared.directory.generations(users).await?;
-    for user in users {
-        shared.hub.lock().sign_out(user, generations.get(user));
+    if let Ok(generations) = shared.directory.generations(&users).await {
+        users.iter().for_each(|user| shared.hub.lock().sign_out(user, generations.get(user)));
+        return Vec::new();
     }
-    Ok(())
+    let one_by_one = users.into_iter().map(|user| async move {
+        match shared.directory.generation(&user.as_str().into()).await {
+            Ok(generation) => {
+                shared.hub.lock().sign_out(&user, generation.as_ref());
+                None
+            }
+            Err(Away) => Some(Notice::Account(user)),
+        }
+    });
+    join_all(one_by_one).await.into_iter().flatten().collect()
+}
+
+/// Ends or begins the friendships of these pairs.
+async fn check_pairs(shared: &Shared, pairs: Vec<(String, String)>) -> Vec<Notice> {
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let set = |pair: &(String, String), friends| {
+        let (one, other): (Arc<str>, Arc<str>) = (pair.0.as_str().into(), pair.1.as_str().into());
+        shared.hub.lock().set_friendship(&one, &other, friends);
+    };
+    if let Ok(friends) = shared.directory.friendships(&pairs).await {
+        pairs.iter().for_each(|pair| set(pair, friends.contains(pair)));
+        return Vec::new();
+    }
+    let one_by_one = pairs.into_iter().map(|pair| async move {
+        match shared.directory.may_ring(pair.0.as_str().into(), pair.1.as_str().into()).await {
+            Ok(friends) => {
+                set(&pair, friends);
+                None
+            }
+            Err(Away) => Some(Notice::friendship(&pair.0, &pair.1)),
+        }
+    });
+    join_all(one_by_one).await.into_iter().flatten().collect()
 }
 
 /// Checks all users and their friends, some at a time.
-async fn everybody(shared: &Shared) -> Result<(), Away> {
+async fn everybody(shared: &Shared) {
     let users = shared.hub.lock().online_users();
     for users in users.chunks(AT_ONCE) {
-        let emails: Vec<_> = users.iter().map(ToString::to_string).collect();
-        check_accounts(shared, &emails).await?;
-        for user in users {
+        check_accounts(shared, users.iter().map(ToString::to_string).collect()).await;
+        let friends = users.iter().map(|user| async move {
             shared.directory.forget_friends(user);
-            let (friends, _) = shared.directory.friends(Arc::clone(user)).await?;
-            shared.hub.lock().befriend(user, &friends);
-        }
+            if let Ok((friends, _)) = shared.directory.friends(Arc::clone(user)).await {
+                shared.hub.lock().befriend(user, &friends);
+            }
+        });
+        join_all(friends).await;
     }
-    Ok(())
 }

@@ -68,8 +68,8 @@ impl Calls {
         Err(Away)
     }
 
-    /// Makes the call by which the server itself follows the database. Its failure pauses everybody, its success
-    /// nobody.
+    /// Makes the call by which the server itself follows the database, and on which no user has an influence. Its failure
+    /// pauses everybody, its success ends that.
     ///
     /// # Errors
     /// DynamoDB is unavailable.
@@ -84,6 +84,14 @@ impl Calls {
         };
         self.unreachable(&error);
         Err(Away)
+    }
+
+    /// Makes a call about several users. Its failure may be due to one of them, so nobody is paused.
+    ///
+    /// # Errors
+    /// DynamoDB did not answer in time or refused the call.
+    pub async fn together<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, Away> {
+        timeout(self.limits.directory, call).await.map_err(|_| Away)?.map_err(|_| Away)
     }
 
     fn is_paused(&self, who: &Arc<str>) -> bool {

@@ -114,3 +114,19 @@ fn room_that_is_left_is_forgotten() {
     hub.lock().leave(ada.peer);
     assert!(hub.lock().room_ends.is_empty());
 }
+
+#[test]
+fn friends_who_come_at_the_same_time_are_told_once() {
+    let hub = hub();
+    let (ada, bob): (Arc<str>, Arc<str>) = ("ada@example.org".into(), "bob@example.org".into());
+    let open = |email: &Arc<str>, owner| {
+        let who = Identity { email: Some(Arc::clone(email)), ..guest("Somebody") };
+        hub.lock().open(who, owner, Duration::ZERO).unwrap()
+    };
+    let (one, other) = (open(&ada, 1), open(&bob, 2));
+    // Both look-ups end only after both have come.
+    for (user, friend) in [(&ada, &bob), (&bob, &ada)] {
+        hub.lock().befriend(user, &Arc::new([Arc::clone(friend)].into()));
+    }
+    assert_eq!((types(&one, 1), types(&other, 2)), (vec!["\"presence\"".to_owned()], vec!["\"presence\"".to_owned()]));
+}

@@ -282,6 +282,27 @@ async fn notices_missed_during_an_outage_are_read_after_it() {
 }
 
 #[tokio::test]
+async fn rows_that_cannot_be_read_delay_no_other_withdrawal() {
+    let (database, gate) = slow_for("mallory@").await;
+    let limits = Limits { directory: Duration::from_millis(200), ..quick() };
+    let world = World::with_database(database, limits, 4).await;
+    let beside = Store::new(gate.beside.clone(), Tables::of(STACK));
+    befriend(&world, ADA, BOB).await;
+    let old = world.database.account(ADA).await;
+    let (mut thief, mut bob) = (world.member(ADA, &old).await, world.user(BOB).await);
+    let (_mallory, _eve) = (world.user("mallory@example.org").await, world.user(EVE).await);
+    until(&mut bob, "presence").await;
+    // The attacker's rows never come, and stand in the same batches as those of the others.
+    for notice in [Notice::Account("mallory@example.org".into()), Notice::friendship("mallory@example.org", EVE)] {
+        beside.announce(&notice, now()).await.unwrap();
+    }
+    beside.connect(Operation::Block, ADA, BOB, None, now()).await.unwrap();
+    assert_eq!(until(&mut bob, "presence").await["online"], false);
+    beside.end_all_sessions(ADA, now()).await.unwrap();
+    assert_eq!(closed(&mut thief).await, (json!("signed_out"), 4005));
+}
+
+#[tokio::test]
 async fn room_ends_for_its_members_and_cannot_be_joined_again() {
     let world = World::with(quick()).await;
     world.database.open_room("short", 2).await;
