@@ -1,7 +1,7 @@
 /** Where the sign-in page leads: only to our own pages, whatever a link says. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextPage } from "../../../assets/js/session.js";
+import { nextPage } from "../../../assets/js/asked.js";
 
 const next = (/** @type {string} */ value) => nextPage(`?next=${encodeURIComponent(value)}`);
 
