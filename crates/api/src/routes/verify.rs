@@ -12,6 +12,9 @@ use crate::state::State;
 use crate::types::{ErrorBody, Me, VerifyRequest};
 use peersync_server::store::CodeCheck;
 
+/// How a proof that does not work is answered.
+type Answer = fn() -> ApiError;
+
 /// Uses up a link's token or a mail's code and begins a session. In another browser than the one that asked, a link
 /// needs the number too.
 #[utoipa::path(
@@ -25,7 +28,7 @@ use peersync_server::store::CodeCheck;
 pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<VerifyRequest>) -> ApiResult<Json<Me>> {
     let client = state.client(&caller).await?;
     state.check_limit(state.limits().verify_per_client, &client).await?;
-    let (check, unknown, wrong): (CodeCheck, fn() -> ApiError, fn() -> ApiError) = match request {
+    let (check, unknown, wrong): (CodeCheck, Answer, Answer) = match request {
         VerifyRequest { token: Some(token), number, .. } => {
             let number = number.map(|number| number.get().ok_or_else(ApiError::number)).transpose()?;
             let mark = caller.browser_mark();

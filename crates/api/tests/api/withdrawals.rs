@@ -102,7 +102,7 @@ async fn signaling_servers_are_told_what_changes() {
     bob.post("/block", json!({ "email": address("eve") })).await;
     assert!(notices(&world).await.is_empty(), "nothing rests on a request, nor on the block of a stranger");
     accept(&mut bob, "ada").await;
-    assert_eq!(notices(&world).await, [pair.clone()]);
+    assert_eq!(notices(&world).await, vec![pair.clone()]);
     for end in ["unfriend", "block"] {
         world.clock.forward(60);
         assert!(notices(&world).await.is_empty());
@@ -112,7 +112,7 @@ async fn signaling_servers_are_told_what_changes() {
                 assert_eq!(bob.post("/block", json!({ "email": address("ada") })).await.0, StatusCode::NO_CONTENT);
             }
         }
-        assert_eq!(notices(&world).await, [pair.clone()], "{end}");
+        assert_eq!(notices(&world).await, vec![pair.clone()], "{end}");
         world.clock.forward(60);
         ask(&mut ada, "bob").await;
         ask(&mut bob, "ada").await;
