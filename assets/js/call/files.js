@@ -10,7 +10,8 @@ const HEADER_BYTES = 4;
 /** The maximum number of bytes buffered in the channel: enough to keep it busy, few enough to cancel at once. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const LOW_WATER_BYTES = 256 * 1024;
-const MOST_OFFERS = 8;
+/** How many files of one person may wait or arrive at once: a folder of pictures. */
+const MOST_OFFERS = 32;
 
 /**
  * @typedef {"offered" | "running" | "done" | "refused" | "broken"} TransferState
@@ -66,13 +67,17 @@ export class Files extends Emitter {
     else this.#change(transfer, "running");
   }
 
-  /** @param {number} id of an incoming offer */
+  /** @param {number} id of an incoming file, which may be arriving already */
   refuse(id) {
-    const transfer = this.#in.get(id);
-    if (transfer?.state !== "offered") return;
+    if (this.#in.get(id)?.state === "done") return;
     this.#send({ type: "file-refuse", id });
-    this.#in.delete(id);
-    this.#change(transfer, "refused");
+    this.#end(this.#in, id, "refused");
+  }
+
+  /** @param {number} id of an outgoing file */
+  cancel(id) {
+    this.#send({ type: "file-cancel", id });
+    this.#end(this.#out, id, "broken");
   }
 
   /** @param {WireMessage} message */
@@ -89,7 +94,6 @@ export class Files extends Emitter {
         return;
       case "file-cancel":
         this.#end(this.#in, message.id, "broken");
-        this.#end(this.#out, message.id, "broken");
         return;
       default:
     }
@@ -114,8 +118,7 @@ export class Files extends Emitter {
     if (transfer?.state !== "offered") return;
     this.#change(transfer, "running");
     this.#sending = this.#sending.then(() => this.#pump(transfer)).catch(() => {
-      this.#send({ type: "file-cancel", id });
-      this.#end(this.#out, id, "broken");
+      this.cancel(id);
     });
   }
 
@@ -156,7 +159,7 @@ export class Files extends Emitter {
     if (transfer?.state !== "running") return;
     const part = frame.slice(HEADER_BYTES);
     if (transfer.bytes + part.byteLength > transfer.size) {
-      this.#send({ type: "file-cancel", id: transfer.id });
+      this.#send({ type: "file-refuse", id: transfer.id });
       this.#end(this.#in, transfer.id, "broken");
       return;
     }

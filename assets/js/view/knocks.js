@@ -47,6 +47,7 @@ export class Knocks {
     const who = this.#people.get(key);
     if (waiting.length === 0) {
       this.#cards.get(key)?.end();
+      this.#people.delete(key);
       return;
     }
     if (!who) return;

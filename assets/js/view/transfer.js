@@ -45,9 +45,12 @@ export class TransferRow {
    * @returns {HTMLElement[]}
    */
   #buttons(transfer, file) {
+    const { files } = this.#peer;
+    if (transfer.state === "running" || (!transfer.incoming && transfer.state === "offered")) {
+      return [button(t("file.cancel"), () => (transfer.incoming ? files.refuse(transfer.id) : files.cancel(transfer.id)), { class: "small" })];
+    }
     if (!transfer.incoming) return [];
     if (transfer.state === "offered") {
-      const { files } = this.#peer;
       return [
         button(t("file.take"), () => files.take(transfer.id), { class: "primary small" }),
         button(t("file.refuse"), () => files.refuse(transfer.id), { class: "small" }),

@@ -193,6 +193,30 @@ test("a locked room, and a browser that refuses the camera", async () => {
   await gus.leave();
 });
 
+test("somebody else in a call with a friend, and a link to nobody's call", async () => {
+  const [ada, bob, eve] = await Promise.all(["Ada", "Bob", "Eve"].map((name) => Person.arrive(product, browser, name)));
+  assert.ok(ada && bob && eve);
+  await ada.befriend(bob);
+  const link = await eve.makeRoom();
+  await eve.enter(link);
+  await ada.open(`friendcall.html#to=${encodeURIComponent(bob.email)}&room=${link.split("#")[1]}`);
+  await ada.press("Join room");
+  const warning = ada.page.getByRole("dialog", { name: "This is not Bob" });
+  await warning.waitFor();
+  // Whoever types on does not agree by accident.
+  assert.ok(await warning.getByRole("button", { name: "Leave" }).evaluate((button) => button === document.activeElement));
+  await check(ada, "stranger");
+  await warning.getByRole("button", { name: "Talk to them" }).click();
+  await seesAndHears(eve, "Ada");
+  await check(ada, "stranger-talking");
+  await ada.press("Leave");
+  await ada.page.goto("about:blank");
+  await ada.open(`friendcall.html#to=${encodeURIComponent(eve.email)}`);
+  await ada.page.getByRole("heading", { name: "You can only call friends." }).waitFor();
+  await check(ada, "no-friend");
+  for (const person of [ada, bob, eve]) await person.leave();
+});
+
 test("the account deletion dialog, and an answered friend request", async () => {
   const ada = await Person.arrive(product, browser, "Ada");
   const bob = await Person.arrive(product, browser, "Bob");

@@ -89,7 +89,7 @@ test("too many offers are declined without notifying the user", async () => {
   let shown = 0;
   other.on("change", () => { shown += 1; });
   for (let id = 1; id <= 50; id += 1) other.receive({ type: "file-offer", id, name: "a", size: 4 });
-  assert.equal(shown, 8);
+  assert.equal(shown, 32);
 });
 
 test("an empty file can be sent, and a closed channel breaks running transfers", async () => {
@@ -103,4 +103,27 @@ test("an empty file can be sent, and a closed channel breaks running transfers",
   const broken = reached(other, "broken");
   b.dispatchEvent(new Event("close"));
   await broken;
+});
+
+test("either side ends a running transfer, and others of the same number go on", async () => {
+  for (const sender of [true, false]) {
+    const { one, other } = pair();
+    // The first of each side have the same number.
+    const [there, here] = [reached(other, "offered"), reached(one, "offered")];
+    one.offer(new File([new Uint8Array(5_000_000)], "a"));
+    other.offer(new File(["hello"], "b"));
+    const [long, short] = [await there, await here];
+    assert.equal(long.id, short.id);
+    const running = reached(one, "running");
+    other.take(long.id);
+    await running;
+    const ends = [reached(one, sender ? "broken" : "refused"), reached(other, sender ? "broken" : "refused")];
+    if (sender) one.cancel(long.id);
+    else other.refuse(long.id);
+    await Promise.all(ends);
+    const done = reached(one, "done");
+    one.take(short.id);
+    assert.equal(await (await done).blob?.text(), "hello");
+    assert.equal(long.blob, undefined);
+  }
 });

@@ -103,6 +103,7 @@ export default {
   "file.here": "{file} ({size}) ist da.",
   "file.take": "Empfangen",
   "file.refuse": "Ablehnen",
+  "file.cancel": "Abbrechen",
   "file.refused": "{file} wurde abgelehnt.",
   "file.broken": "{file} kam nicht ganz an.",
   "file.large": "Dateien bis {size} können gesendet werden.",

@@ -101,6 +101,7 @@ export default {
   "file.here": "{file} ({size}) was received.",
   "file.take": "Receive",
   "file.refuse": "Decline",
+  "file.cancel": "Cancel",
   "file.refused": "{file} was declined.",
   "file.broken": "{file} did not arrive intact.",
   "file.large": "Files of up to {size} can be sent.",

@@ -95,13 +95,10 @@ impl Model {
 
     fn member(&self, of: usize, seen_by: usize) -> Value {
         let mut member = json!({ "peer": self.peers[of], "name": NAMES[of] });
-        if USER_OF[of].is_none() {
-            member["guest"] = true.into();
-        }
-        if let (Some(one), Some(other)) = (USER_OF[of], USER_OF[seen_by])
-            && one.abs_diff(other) < 2
-        {
-            member["email"] = USERS[one].into();
+        match (USER_OF[of], USER_OF[seen_by]) {
+            (None, _) => member["guest"] = true.into(),
+            (Some(one), Some(other)) if one.abs_diff(other) < 2 => member["email"] = USERS[one].into(),
+            _ => {}
         }
         member
     }
