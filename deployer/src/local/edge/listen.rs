@@ -10,8 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::HeaderValue;
-use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use axum::http::header::HOST;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -167,9 +166,6 @@ async fn respond(
     Listening { app, tls, conditions }: Listening,
     Client { ends, line, .. }: &Client,
 ) -> Result<Response, &'static str> {
-    // A proxy may see the end of such a request elsewhere, if it has a length besides. What follows would then be somebody
-    // else's request, without the headers by which the mailbox knows a proxy. So nothing may follow.
-    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let path = request.uri().path();
     if path == "/ws" {
         line.becomes_signaling();
@@ -191,9 +187,5 @@ async fn respond(
     if ends.remote.ip() == ends.local.ip() {
         request.extensions_mut().insert(FromThisComputer);
     }
-    let Ok(mut response): Result<Response, Infallible> = app.oneshot(request).await;
-    if is_last {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
+    app.oneshot(request).await.map_err(|never: Infallible| match never {})
 }
