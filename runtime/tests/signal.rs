@@ -123,6 +123,8 @@ async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) ->
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
     request.headers_mut().insert("x-peersync-origin-key", EDGE_KEY.parse().unwrap());
+    // It counts where a tunnel is in front, and there alone.
+    request.headers_mut().insert("cf-connecting-ip", "192.0.2.1".parse().unwrap());
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut socket, _) = client_async(request, stream).await.unwrap();
     let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());

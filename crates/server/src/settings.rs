@@ -1,12 +1,14 @@
 //! Settings of the programs, read once at the start from environment variables. `local` fills the same structure
 //! directly.
 
+mod entrance;
 mod relay;
 mod turn;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use entrance::Entrance;
 pub use relay::{RelaySettings, RelayTls, TurnPorts};
 pub use turn::{CLOUDFLARE_URL, TurnProvider, TurnSettings};
 
@@ -112,31 +114,6 @@ impl Function {
             "signal" => Self::Signal,
             "relay" => Self::Relay,
             "all" => Self::All,
-            _ => return None,
-        })
-    }
-}
-
-/// What is in front of the signaling server, and so who tells it the address of a client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Entrance {
-    /// CloudFront or the edge of `local`, which prove themselves by the origin key. Without such a key, nothing.
-    #[default]
-    Edge,
-    /// The relay on this host, which ends TLS and puts a PROXY header in front of each connection. The server listens on
-    /// loopback alone.
-    Relay,
-    /// A Cloudflare Tunnel from this host, through which all requests carry Cloudflare's header with the client's
-    /// address. The server listens on loopback alone.
-    Tunnel,
-}
-
-impl Entrance {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "edge" => Self::Edge,
-            "relay" => Self::Relay,
-            "tunnel" => Self::Tunnel,
             _ => return None,
         })
     }

@@ -1,0 +1,26 @@
+//! How requests reach the signaling server.
+
+/// What is in front of the signaling server, and so who tells it the address of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// CloudFront or the edge of `local`, which prove themselves by the origin key. Without such a key, nothing.
+    #[default]
+    Edge,
+    /// The relay on this host, which ends TLS and puts a PROXY header in front of each connection. The server listens on
+    /// loopback alone.
+    Relay,
+    /// A Cloudflare Tunnel from this host, through which all requests carry Cloudflare's header with the client's
+    /// address. The server listens on loopback alone.
+    Tunnel,
+}
+
+impl Entrance {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "edge" => Self::Edge,
+            "relay" => Self::Relay,
+            "tunnel" => Self::Tunnel,
+            _ => return None,
+        })
+    }
+}
