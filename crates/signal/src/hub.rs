@@ -162,8 +162,8 @@ impl HubState {
         Ok(())
     }
 
-    /// Returns the session of `key` for connection `owner` from this network, if everything after `seen` can still be sent. A session
-    /// whose key is right but that cannot be resumed ends.
+    /// Returns the session of `key` for connection `owner` from this network, if everything after `seen` can still be
+    /// sent. A session whose key is right but that cannot be resumed ends.
     pub fn resume(
         &mut self,
         key: ResumeKey,

@@ -9,8 +9,8 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// What the server may use of the 1 GiB of a t3.micro, in bytes. Amazon Linux 2023 has 916 MiB of it for programs and takes
-/// 130 MiB with its services; the agents for logs and sessions take 110 MiB, the relay 60 MiB, and the proxy or tunnel in
-/// front 60 MiB.
+/// 130 MiB with its services; the agents for logs and sessions take 110 MiB, the relay 60 MiB, and a tunnel 60
+/// MiB.
 pub const BUDGET: usize = 556 * MIB;
 
 /// What the kernel needs for one TCP connection without its buffers, in bytes.

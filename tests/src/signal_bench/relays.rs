@@ -69,12 +69,7 @@ impl Relay {
     pub fn start(kind: Kind, references: &References) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let mut command = command(kind, port, references)?;
-        let child = command
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut relay = Self { kind, port, child: child.map_err(|error| error.to_string())? };
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -91,8 +91,9 @@ async fn one_ticket_in_six_sockets_at_once_gets_one_of_them_in() {
 #[tokio::test]
 async fn odd_numbers_of_seen_messages_resume_nothing() {
     let world = World::new().await;
-    for seen in [json!(-1), json!(1.5), json!("1"), json!([1]), json!(u64::MAX), json!(99), json!(1e30)] {
-        let room = format!("r {seen}");
+    let odd = [json!(-1), json!(1.5), json!("1"), json!([1]), json!(u64::MAX), json!(99), json!(1e30)];
+    for (number, seen) in odd.into_iter().enumerate() {
+        let room = format!("r{number}");
         let bob = world.inside("Bob", &room).await;
         let mut eve = Client::connect(world.address).await;
         let ticket = world.ticket_of(guest("Bob", &room), 0);

@@ -251,7 +251,7 @@ async fn burst_of_candidates_passes() {
 async fn guest_cannot_throw_out_a_member_whose_line_stands_still() {
     let world = World::new().await;
     for pause in [500, 2000] {
-        let room = format!("room {pause}");
+        let room = format!("room-{pause}");
         let (mut ada, mut eve) = (world.inside("Ada", &room).await, world.inside("Eve", &room).await);
         let mut cat = world.inside("Cat", &room).await;
         ada.settle().await;
