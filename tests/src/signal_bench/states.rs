@@ -107,8 +107,8 @@ impl World {
     async fn reach(&self, state: State, numbers: std::ops::Range<usize>) -> Result<Vec<Held>, String> {
         let each = |number: usize| async move {
             let room = match state {
-                State::FullRoom => format!("{state:?} {}", number / ROOM),
-                _ => format!("{state:?} {number}"),
+                State::FullRoom => format!("{state:?}-{}", number / ROOM),
+                _ => format!("{state:?}-{number}"),
             };
             self.one(state, number, &room).await
         };
