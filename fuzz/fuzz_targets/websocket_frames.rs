@@ -15,7 +15,7 @@ fn frames(bytes: &[u8], step: usize) -> (Vec<String>, Option<InvalidFrame>) {
         loop {
             match assembly.take(&mut unread, LIMIT) {
                 Ok(Some((length, frame))) => {
-                    frames.extend(frame.map(|frame| format!("{frame:?}")));
+                    frames.push(format!("{frame:?}"));
                     unread.drain(..length);
                 }
                 Ok(None) => break,

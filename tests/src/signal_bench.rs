@@ -12,3 +12,4 @@ pub mod references;
 pub mod relays;
 pub mod report;
 pub mod resting;
+pub mod states;

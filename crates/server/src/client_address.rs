@@ -73,27 +73,47 @@ fn parse(text: &str) -> Option<IpAddr> {
 }
 
 /// What limits count as one client: an IPv4 address, or an IPv6 network of 64 bits, within which a subscriber can
-/// choose addresses at will.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+/// choose addresses at will. Also a wider network that encloses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network {
+    /// Its first address.
+    address: IpAddr,
+    /// The number of bits that all of its addresses have in common.
+    prefix: u8,
+}
 
 impl Network {
     /// Returns the network of an address.
     pub fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX))),
-            address @ IpAddr::V4(_) => address,
-        })
+        match address.to_canonical() {
+            IpAddr::V6(address) => Self::of_ipv6(address, 64),
+            address @ IpAddr::V4(_) => Self { address, prefix: 32 },
+        }
+    }
+
+    /// Returns the wider networks around that of an address, the narrowest first: of IPv6 those of 56 and of 48 bits,
+    /// which providers and hosters give to one customer (RFC 6177). One IPv4 address has none.
+    pub fn enclosing(address: IpAddr) -> impl Iterator<Item = Self> {
+        let wider = match address.to_canonical() {
+            IpAddr::V6(address) => Some([56, 48].map(|prefix| Self::of_ipv6(address, prefix))),
+            IpAddr::V4(_) => None,
+        };
+        wider.into_iter().flatten()
+    }
+
+    fn of_ipv6(address: Ipv6Addr, prefix: u8) -> Self {
+        let bits = u128::from(address) & (u128::MAX << (128 - u32::from(prefix)));
+        Self { address: Ipv6Addr::from(bits).into(), prefix }
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.address {
             IpAddr::V4(address) => address.fmt(formatter),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
-                write!(formatter, "{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                write!(formatter, "{a:x}:{b:x}:{c:x}:{d:x}::/{}", self.prefix)
             }
         }
     }

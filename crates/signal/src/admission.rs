@@ -76,9 +76,11 @@ pub async fn admit(
 }
 
 impl Seat {
+    /// Takes a seat. If all are taken, the oldest connection without `hello` gives up its own; it leaves at once.
     fn take(shared: &Arc<Shared>) -> Option<Self> {
         let seat = Self(Arc::clone(shared));
-        (shared.connections.fetch_add(1, Ordering::SeqCst) < shared.limits.connections).then_some(seat)
+        let free = shared.connections.fetch_add(1, Ordering::SeqCst) < shared.limits.connections;
+        (free || shared.greetings.displace_oldest()).then_some(seat)
     }
 }
 

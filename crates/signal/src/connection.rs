@@ -16,9 +16,10 @@ use tokio::time::timeout;
 
 use self::farewell::{CloseReason, farewell, reason};
 use self::requests::{Found, Lookup};
-use self::standing::SIGNED_OUT;
+use crate::addresses::Account;
 use crate::greetings::Greeting;
 use crate::outbox::{EndRequest, Work};
+use crate::partials::Partial;
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use crate::session::Session;
 use crate::shared::Shared;
@@ -57,14 +58,18 @@ struct Client {
     /// The connection's number. The outbox serves only the latest connection of its session.
     number: u64,
     lookup: Option<Lookup>,
+    /// What it has sent of a message that is incomplete.
+    partial: Partial,
+    /// Whether a message was completed since `partial` was updated.
+    completed: bool,
     /// When the pending ping was sent, in microseconds since 1970; 0 without one.
     pinged: u64,
 }
 
 /// Serves a client from the upgrade to the close.
-pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting) {
+pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting, account: &Arc<Account>) {
     let number = shared.next_number();
-    let greeted = greeting::session(&shared, &mut socket, number, greeting).await;
+    let greeted = greeting::session(&shared, &mut socket, number, greeting, account).await;
     let (session, resumed) = match greeted {
         Ok(greeted) => greeted,
         Err(end) => {
@@ -73,7 +78,9 @@ pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting) 
             return;
         }
     };
-    let client = Client { shared, session, number, lookup: None, pinged: 0 };
+    socket.set_limit(shared.limits.message_bytes);
+    let partial = shared.partials.of(number, account.widest().network);
+    let client = Client { shared, session, number, lookup: None, partial, completed: false, pinged: 0 };
     let mut connection = Connection { socket, client };
     let end = match connection.run(resumed).await {
         Err(end) => end,
@@ -120,6 +127,9 @@ impl Connection {
         // Frames of one read count as received at the same time.
         let mut now = None;
         let frames = socket.poll_frames(context, |frame| client.frame(frame, &mut now));
+        if frames.is_ready() {
+            client.has_read(socket.held());
+        }
         frames.map(|frames| Ok(Event::Frames(frames?.transpose()?)))
     }
 
@@ -137,32 +147,24 @@ impl Connection {
                 self.client.shared.count_notified();
                 Ok(())
             }
-            Work::Replaced => Err(CloseReason::Close(close::REPLACED, None)),
-            Work::End(EndRequest::Over) => Err(CloseReason::Close(close::REPLACED, None)),
-            Work::End(EndRequest::Restart) => Err(CloseReason::Close(close::RESTART, None)),
-            Work::End(EndRequest::Dead) => Err(CloseReason::Close(close::DEAD, None)),
-            Work::End(EndRequest::SignedOut) => Err(CloseReason::Finish(close::SIGNED_OUT, SIGNED_OUT)),
-            Work::End(EndRequest::TooSlow) => Err(CloseReason::Finish(
-                close::TOO_SLOW,
-                Refused(ErrorCode::TooSlow, "messages for you piled up and were lost; connect again"),
-            )),
+            Work::End(end) => Err(end.into()),
         }
     }
 
     /// Writes what waits, if `waiting` is true, and then frames of this connection.
     async fn write(&mut self, waiting: bool, frames: &[u8]) -> Result<(), CloseReason> {
-        let Self { socket, client } = self;
-        let limit = client.shared.limits.write;
+        let Self { socket, client: Client { shared, session, number, .. } } = self;
+        let (limit, session) = (shared.limits.write, &**session);
         let mut more = waiting;
         while more {
-            more = in_time(limit, socket.write_from(&mut client.session.outbox.writer(client.number))).await?;
+            more = in_time(limit, session, *number, socket.write_from(&mut session.outbox.writer(*number))).await?;
         }
         // After half a frame the client would misread anything else. Another connection has taken over, so this one
         // closes.
         if frames.is_empty() || !socket.may_write() {
             return Ok(());
         }
-        in_time(limit, socket.write(frames)).await
+        in_time(limit, session, *number, socket.write(frames)).await
     }
 
     async fn finish(mut self, end: CloseReason) {
@@ -198,13 +200,17 @@ impl Client {
         }
     }
 
+    /// Records that bytes were received, of which `held` are kept.
+    fn has_read(&mut self, held: usize) {
+        let now = self.shared.now();
+        self.session.heard(now);
+        self.partial.hold(&self.session, held, std::mem::take(&mut self.completed), now);
+    }
+
     /// Handles one frame, received at `now` if set. Breaks if something must be done before the next frame.
     fn frame(&mut self, frame: Frame<'_>, now: &mut Option<Duration>) -> ControlFlow<Result<Answer, CloseReason>> {
-        let now = *now.get_or_insert_with(|| {
-            let now = self.shared.now();
-            self.session.heard(now);
-            now
-        });
+        let now = *now.get_or_insert_with(|| self.shared.now());
+        self.completed |= matches!(frame, Frame::Text(_) | Frame::Binary);
         let answer = match frame {
             Frame::Text(text) => self.text(text, now),
             Frame::Ping(payload) => {
@@ -215,6 +221,7 @@ impl Client {
                 Ok(None)
             }
             Frame::Pong(payload) => self.within_rate(payload.len(), now).map(|_| None),
+            Frame::Fragment => self.within_rate(0, now).map(|_| None),
             Frame::Binary => Err(CloseReason::Close(close::UNSUPPORTED, None)),
             Frame::Close(Some(GOING_AWAY)) => Err(CloseReason::Bye),
             Frame::Close(_) => Err(CloseReason::Lost),
@@ -246,14 +253,23 @@ impl Client {
     }
 }
 
-/// Limits the time of a write: a client that does not read blocks it.
-async fn in_time<T>(limit: Duration, writing: impl Future<Output = std::io::Result<T>>) -> Result<T, CloseReason> {
-    match timeout(limit, writing).await {
-        Ok(written) => written.map_err(|_| CloseReason::Lost),
-        Err(_) => {
-            let slow = Refused(ErrorCode::TooSlow, "your connection accepts no more bytes; connect again");
-            Err(CloseReason::Close(close::TOO_SLOW, Some(slow)))
-        }
+/// Limits the time of a write: a client that does not read blocks it. What ends connection `number` ends the write too.
+async fn in_time<T>(
+    limit: Duration,
+    session: &Session,
+    number: u64,
+    writing: impl Future<Output = std::io::Result<T>>,
+) -> Result<T, CloseReason> {
+    tokio::select! {
+        biased;
+        written = timeout(limit, writing) => match written {
+            Ok(written) => written.map_err(|_| CloseReason::Lost),
+            Err(_) => {
+                let slow = Refused(ErrorCode::TooSlow, "your connection accepts no more bytes; connect again");
+                Err(CloseReason::Close(close::TOO_SLOW, Some(slow)))
+            }
+        },
+        end = poll_fn(|context| session.outbox.poll_end(context, number)) => Err(end.into()),
     }
 }
 

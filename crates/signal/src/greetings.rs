@@ -1,4 +1,4 @@
-//! Connections that have not said `hello` yet.
+//! Connections that have not said `hello` yet, and those that have not even sent the head of a request.
 //!
 //! A satellite needs seconds for it, so time alone does not bound them. Their number does: beyond it, the oldest gives
 //! way to the newcomer. Whoever says `hello` at once is out of the way before that, and silent connections only displace
@@ -11,6 +11,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use peersync_server::client_address::Network;
 use tokio::sync::oneshot;
+
+use crate::addresses::share;
 
 /// All connections before their `hello`.
 #[derive(Debug, Default)]
@@ -28,8 +30,8 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` for this machine itself, which has no limit of its own.
-    network: Option<Network>,
+    /// The client's network and those around it; none for this machine itself, which has no limit of its own.
+    networks: Vec<Network>,
     /// Dropped when the connection has to give way.
     _place: oneshot::Sender<()>,
 }
@@ -43,32 +45,50 @@ pub struct Greeting {
 }
 
 impl Greetings {
-    /// Adds a connection. If there are more than `per_network` of its network or `all` in total now, the oldest has to
-    /// give way.
+    /// Adds a connection. If its network or one around it has more than its share of `per_network` now, or there are more
+    /// than `all` in total, the oldest has to give way.
     pub fn enter(self: &Arc<Self>, address: IpAddr, per_network: usize, all: usize) -> Greeting {
-        let network = (!address.is_loopback()).then(|| Network::of(address));
+        let mut networks = Vec::new();
+        if !address.to_canonical().is_loopback() {
+            networks.extend(std::iter::once(Network::of(address)).chain(Network::enclosing(address)));
+        }
         let (sender, place) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         let number = waiting.next;
         waiting.next += 1;
-        waiting.all.insert(number, Entry { network, _place: sender });
-        if let Some(network) = network {
+        waiting.all.insert(number, Entry { networks: networks.clone(), _place: sender });
+        let widths = (1..=networks.len()).rev();
+        for (network, width) in networks.into_iter().zip(widths) {
             let neighbours = waiting.networks.entry(network).or_default();
             neighbours.insert(number);
-            let oldest = neighbours.first().copied().filter(|_| neighbours.len() > per_network);
+            let many = neighbours.len() > share(width, per_network);
+            let oldest = neighbours.first().copied().filter(|_| many);
             oldest.into_iter().for_each(|oldest| waiting.remove(oldest));
         }
-        let oldest = waiting.all.keys().next().copied().filter(|_| waiting.all.len() > all);
-        oldest.into_iter().for_each(|oldest| waiting.remove(oldest));
+        if waiting.all.len() > all {
+            waiting.displace_oldest();
+        }
         drop(waiting);
         Greeting { greetings: Arc::clone(self), number, place }
+    }
+
+    /// Lets the oldest give way. Returns false if no connection waits.
+    pub fn displace_oldest(&self) -> bool {
+        self.waiting.lock().displace_oldest()
     }
 }
 
 impl Waiting {
+    fn displace_oldest(&mut self) -> bool {
+        let oldest = self.all.keys().next().copied();
+        oldest.into_iter().for_each(|oldest| self.remove(oldest));
+        oldest.is_some()
+    }
+
     fn remove(&mut self, number: u64) {
-        let Some(Entry { network: Some(network), .. }) = self.all.remove(&number) else { return };
-        if let Some(neighbours) = self.networks.get_mut(&network) {
+        let Some(Entry { networks, .. }) = self.all.remove(&number) else { return };
+        for network in networks {
+            let Some(neighbours) = self.networks.get_mut(&network) else { continue };
             neighbours.remove(&number);
             if neighbours.is_empty() {
                 self.networks.remove(&network);
@@ -104,17 +124,20 @@ mod tests {
     #[test]
     fn oldest_of_the_same_network_gives_way() {
         let greetings = Arc::new(Greetings::default());
-        let enter = |address: &str| greetings.enter(address.parse().unwrap(), 2, 10);
+        let enter = |address: &str| greetings.enter(address.parse().unwrap(), 4, 10);
         let mut stranger = enter("192.0.2.1");
+        // Two of one network of 64 bits, three of one of 56 bits, four of one of 48 bits.
         let (mut first, mut second) = (enter("2001:db8:1:2::1"), enter("2001:db8:1:2:ffff::9"));
         let mut third = enter("2001:db8:1:2::3");
         assert!(is_displaced(&mut first));
-        drop(second);
-        second = enter("2001:db8:1:2::4");
-        for greeting in [&mut stranger, &mut second, &mut third] {
+        let (mut fourth, mut fifth) = (enter("2001:db8:1:3::1"), enter("2001:db8:1:4::1"));
+        assert!(is_displaced(&mut second) && !is_displaced(&mut third));
+        let (mut sixth, mut seventh) = (enter("2001:db8:1:100::1"), enter("2001:db8:1:200::1"));
+        assert!(is_displaced(&mut third));
+        for greeting in [&mut stranger, &mut fourth, &mut fifth, &mut sixth, &mut seventh] {
             assert!(!is_displaced(greeting));
         }
-        drop((stranger, first, second, third));
+        drop((stranger, first, second, third, fourth, fifth, sixth, seventh));
         let waiting = greetings.waiting.lock();
         assert!(waiting.all.is_empty() && waiting.networks.is_empty(), "{waiting:?}");
     }
@@ -128,5 +151,20 @@ mod tests {
         let mut fourth = enter("127.0.0.1");
         assert!(is_displaced(&mut first) && is_displaced(&mut second));
         assert!(!is_displaced(&mut third) && !is_displaced(&mut fourth));
+        assert!(greetings.displace_oldest());
+        assert!(is_displaced(&mut third));
+    }
+
+    #[test]
+    fn one_provider_cannot_take_the_places_of_others() {
+        let greetings = Arc::new(Greetings::default());
+        let mut victim = greetings.enter("198.51.100.7".parse().unwrap(), 128, 4000);
+        // As many networks of 64 bits as one of 48 bits has, and an address with as many connections as it likes.
+        let from = |number: u32| IpAddr::from((0x2001_0db8_0001_u128 << 80 | u128::from(number) << 64).to_be_bytes());
+        let held: Vec<_> = (0..65_536).map(|number| greetings.enter(from(number), 128, 4000)).collect();
+        let more: Vec<_> = (0..5000).map(|_| greetings.enter([192, 0, 2, 1].into(), 128, 4000)).collect();
+        assert_eq!(greetings.waiting.lock().all.len(), 257);
+        assert!(!is_displaced(&mut victim));
+        drop((held, more));
     }
 }

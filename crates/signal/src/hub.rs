@@ -8,11 +8,13 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use peersync_server::tickets::TICKET_SECONDS;
 
+use crate::addresses::{Account, CountedSession};
 use crate::bounds::Bounds;
 use crate::ids::{PeerId, ResumeKey};
 use crate::limits::Limits;
 use crate::metrics::Counts;
 use crate::outbox::EndRequest;
+use crate::pacing::Pacing;
 use crate::presence::User;
 use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
 use crate::rings::Rings;
@@ -42,15 +44,22 @@ pub struct HubState {
     pub(crate) rings: Rings,
     /// Sign-in sessions that have ended, and until when their tickets could be used, in seconds since 1970.
     ended_sign_ins: HashMap<Arc<str>, i64>,
+    pub(crate) pacing: Pacing,
+    /// The number of friends of all users.
+    pub(crate) tracked_friends: usize,
     /// Sessions without a connection, the one lost first at the front.
     lost: VecDeque<(Duration, PeerId)>,
     bounds: Arc<Bounds>,
+    /// The time of the last tick, since the server's start. What is limited per time needs no more exact one.
+    pub(crate) now: Duration,
 }
 
 /// A session with its state in the hub.
 #[derive(Debug)]
 pub struct Entry {
     pub(crate) session: Arc<Session>,
+    /// The network from which it is connected.
+    pub(crate) origin: CountedSession,
     pub(crate) room: RoomState,
     /// The users that it rings.
     pub(crate) ringing: Vec<Arc<str>>,
@@ -81,8 +90,11 @@ impl Hub {
             room_ends: BTreeSet::new(),
             rings: Rings::default(),
             ended_sign_ins: HashMap::new(),
+            pacing: Pacing::default(),
+            tracked_friends: 0,
             lost: VecDeque::new(),
             bounds,
+            now: Duration::ZERO,
         };
         Self { state: Mutex::new(state) }
     }
@@ -94,23 +106,46 @@ impl Hub {
 }
 
 impl HubState {
-    /// Begins a session for connection `owner`.
+    /// Begins a session for connection `owner`, which comes from the network of this account.
     ///
     /// # Errors
     /// The server or the user has too many sessions.
-    pub fn open(&mut self, who: Identity, owner: u64, now: Duration) -> Result<Arc<Session>, Refused> {
+    pub fn open(
+        &mut self,
+        who: Identity,
+        account: &Arc<Account>,
+        owner: u64,
+        now: Duration,
+    ) -> Result<Arc<Session>, Refused> {
         if self.sessions.len() >= self.limits.sessions {
-            return Err(Refused(ErrorCode::TooMany, "the server is full; try again later"));
+            let full = Refused(ErrorCode::TooMany, "the server is full; try again later");
+            let guest = self.guest_to_displace(who.email.is_some(), account).ok_or(full)?;
+            self.end(guest);
         }
         if let Some(email) = &who.email {
             self.make_room_for(&Arc::clone(email))?;
         }
         let session = Session::new(who, Arc::clone(&self.bounds), owner, now);
-        let entry = Entry { session: Arc::clone(&session), room: RoomState::Outside, ringing: Vec::new(), lost: None };
+        let entry = Entry {
+            session: Arc::clone(&session),
+            origin: CountedSession::new(account),
+            room: RoomState::Outside,
+            ringing: Vec::new(),
+            lost: None,
+        };
         self.sessions.insert(session.peer, entry);
         self.came_online(&session);
         self.ring_the_newcomer(&session);
         Ok(session)
+    }
+
+    /// Returns the session that gives way to a newcomer when the server is full: a guest's, outside of a room rather than
+    /// inside, of the network that has most. A guest only displaces one whose network has more than the own one.
+    fn guest_to_displace(&self, is_user: bool, account: &Arc<Account>) -> Option<PeerId> {
+        let guests = self.sessions.iter().filter(|(_, entry)| entry.session.who.email.is_none());
+        let rank = |entry: &Entry| (!matches!(entry.room, RoomState::In(_)), entry.origin.0.weight());
+        let (peer, entry) = guests.max_by_key(|(_, entry)| rank(entry))?;
+        (is_user || entry.origin.0.weight() > account.weight() + 1).then_some(*peer)
     }
 
     /// Ends one of the user's lost sessions if the user has too many sessions for a new one.
@@ -127,9 +162,16 @@ impl HubState {
         Ok(())
     }
 
-    /// Returns the session of `key` for connection `owner`, if everything after `seen` can still be sent. A session
-    /// whose key is right but that cannot be resumed ends.
-    pub fn resume(&mut self, key: ResumeKey, who: &Identity, owner: u64, seen: Option<u64>) -> Option<Arc<Session>> {
+    /// Returns the session of `key` for connection `owner` from this network, if everything after `seen` can still be
+    /// sent. A session whose key is right but that cannot be resumed ends.
+    pub fn resume(
+        &mut self,
+        key: ResumeKey,
+        who: &Identity,
+        account: &Arc<Account>,
+        owner: u64,
+        seen: Option<u64>,
+    ) -> Option<Arc<Session>> {
         let entry = self.sessions.get_mut(&key.peer)?;
         let before = &entry.session.who;
         let same = before.email == who.email && before.generation == who.generation && before.room == who.room;
@@ -141,6 +183,9 @@ impl HubState {
             return None;
         }
         entry.lost = None;
+        if !Arc::ptr_eq(&entry.origin.0, account) {
+            entry.origin = CountedSession::new(account);
+        }
         Some(Arc::clone(&entry.session))
     }
 
@@ -199,6 +244,7 @@ impl HubState {
     /// Ends sessions that were not resumed in time, and rings that were not answered. Returns true if more must be
     /// ended: after a network failure it can be thousands, and others need the lock in between.
     pub fn expire(&mut self, now: Duration) -> bool {
+        self.now = now;
         self.expire_rings(now);
         for _ in 0..ENDED_PER_LOCK {
             let over = |(since, _): &(Duration, PeerId)| now >= *since + self.limits.resume;

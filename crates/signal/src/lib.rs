@@ -27,6 +27,8 @@ mod keys;
 mod listen;
 mod metrics;
 mod outbox;
+mod pacing;
+mod partials;
 mod presence;
 mod rate_limiter;
 mod rings;
@@ -37,6 +39,7 @@ mod tickets;
 mod withdrawals;
 
 pub mod limits;
+pub mod memory;
 pub mod protocol;
 pub mod relay;
 pub mod server;

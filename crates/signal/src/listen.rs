@@ -29,6 +29,11 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// The number of connections that the kernel queues until they are accepted. After a restart all clients reconnect at
 /// once.
 const BACKLOG: u32 = 4096;
+/// The size of the kernel's receive buffer in bytes: the largest message. By default it grows to megabytes for a client
+/// that is not read, such as one that does not read either.
+const RECEIVE_BUFFER: u32 = 64 * 1024;
+/// Places for connections that take the place of others until these are gone.
+const LEAVING: usize = 64;
 /// The size of the kernel's send buffer in bytes. By default it grows to megabytes for a slow reader.
 const SEND_BUFFER: u32 = 128 * 1024;
 
@@ -40,25 +45,35 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
 /// Serves until it is dropped. During a drain it keeps accepting, and the server refuses.
 pub async fn serve(server: Server, listener: TcpListener) {
-    let slots = Arc::new(Semaphore::new(server.limits().connections + server.limits().spare_connections));
+    let spare = server.limits().spare_connections;
+    let slots = Arc::new(Semaphore::new(server.limits().connections + spare + LEAVING));
     let (router, entrance) = (server.router(), server.shared.settings.entrance);
     loop {
         match accept(&listener, &slots).await {
             Ok(Accepted { stream, address, slot }) => {
-                tokio::spawn(admit(entrance, stream, address, router.clone(), OpenSlot::new(slot)));
+                // All addresses may be those of the edge, so none has a limit of its own.
+                let mut head = server.shared.heads.enter(address.ip(), usize::MAX, spare);
+                let (router, slot) = (router.clone(), OpenSlot::new(slot));
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = admit(entrance, stream, address, router, slot) => {}
+                        () = head.displaced() => {}
+                    }
+                });
             }
             Err(error) => warn!(target: "signal", %error, "a connection could not be accepted"),
         }
     }
 }
 
-/// Learns whose connection it is, and answers it.
+/// Learns whose connection it is, and answers it until it is a WebSocket or closed.
 async fn admit(entrance: Entrance, mut stream: TcpStream, address: SocketAddr, router: Router, slot: OpenSlot) {
     let client = match entrance {
         Entrance::Edge | Entrance::Tunnel => Some(address),

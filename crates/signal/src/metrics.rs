@@ -48,6 +48,7 @@ pub struct Metrics {
     rooms: Gauge,
     rings: Gauge,
     queued: Gauge,
+    partial: Gauge,
 }
 
 impl Default for Metrics {
@@ -72,6 +73,7 @@ impl Default for Metrics {
             rooms: gauge(registry, "rooms", "Rooms with somebody in them"),
             rings: gauge(registry, "rings", "Rings"),
             queued: gauge(registry, "queued_bytes", "Bytes that wait for clients or for their acknowledgement"),
+            partial: gauge(registry, "partial_bytes", "Bytes of messages that clients have not completed"),
             registry: std::mem::take(registry),
         }
     }
@@ -94,7 +96,7 @@ impl Metrics {
     }
 
     /// Returns the text that Prometheus reads.
-    pub fn text(&self, counts: Counts, connections: usize, queued: usize) -> String {
+    pub fn text(&self, counts: Counts, connections: usize, queued: usize, partial: usize) -> String {
         for (gauge, value) in [
             (&self.connections, connections),
             (&self.sessions, counts.sessions),
@@ -102,6 +104,7 @@ impl Metrics {
             (&self.rooms, counts.rooms),
             (&self.rings, counts.rings),
             (&self.queued, queued),
+            (&self.partial, partial),
         ] {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }

@@ -4,16 +4,21 @@
 //! A message goes through three states: waiting, written, acknowledged. The server's ping carries the number of the
 //! last message written. Its pong proves that everything up to that number has arrived, and only then is it discarded.
 
+mod frames;
+mod senders;
+
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
-use peersync_websocket::{FrameSource, Written, text_frame_header};
+use peersync_websocket::{FrameSource, Written};
 use tokio::io::ReadBuf;
 
+use self::frames::{FRAME, append, shrink};
+pub use self::senders::Sender;
+use self::senders::Senders;
 use crate::bounds::Bounds;
 
 /// The client is pinged early if more than this fraction (one in …) of a bound is written and unacknowledged.
@@ -28,7 +33,9 @@ pub enum EndRequest {
     Dead,
     /// The queue is full.
     TooSlow,
-    /// The session has ended.
+    /// The client has not completed a message in time, or incomplete messages take too much memory.
+    Unfinished,
+    /// The session has ended, or another connection has taken it over.
     Over,
     /// The user has signed out, or the account was deleted. The session has ended.
     SignedOut,
@@ -45,8 +52,6 @@ pub enum Work {
     Announce(u64),
     /// Close the connection.
     End(EndRequest),
-    /// Stop: another connection has taken over the session.
-    Replaced,
 }
 
 /// A session's messages to its client.
@@ -62,6 +67,8 @@ pub struct Outbox {
 struct Queue {
     /// Frames as they are sent: first those that were written and are kept, then those that wait.
     frames: VecDeque<u8>,
+    /// What other members have sent of it.
+    senders: Senders,
     /// The number of the first message.
     first: u64,
     /// How many messages were written completely, and their bytes.
@@ -85,6 +92,10 @@ impl Queue {
         matches!(self.ending, Some(EndRequest::TooSlow | EndRequest::Over | EndRequest::SignedOut))
     }
 
+    fn waiting_bytes(&self) -> usize {
+        self.frames.len() - self.written_bytes
+    }
+
     /// Returns the length of the frame that begins at this byte.
     fn frame_length(&self, at: usize) -> Option<usize> {
         let byte = |offset: usize| self.frames.get(at + offset).copied().map(usize::from);
@@ -101,6 +112,7 @@ impl Outbox {
     pub fn new(bounds: Arc<Bounds>, owner: u64) -> Self {
         let state = Queue {
             frames: VecDeque::new(),
+            senders: Senders::default(),
             first: 1,
             written: 0,
             written_bytes: 0,
@@ -115,17 +127,15 @@ impl Outbox {
         Self { state: Mutex::new(state), task: AtomicWaker::new(), bounds }
     }
 
-    /// Appends a message, given as pieces of a JSON object without its opening brace.
+    /// Appends a message of the server, given as pieces of a JSON object without its opening brace. A client that has not
+    /// taken what waits already is too slow.
     pub fn push(&self, pieces: &[&str]) {
         let mut state = self.state.lock();
         if state.ending == Some(EndRequest::TooSlow) {
             return;
         }
-        let number = state.first + (state.written + state.waiting) as u64;
-        let bytes = append(&mut state.frames, number, pieces);
-        let allowed = self.bounds.add(bytes);
-        state.waiting += 1;
-        if state.waiting > self.bounds.messages || state.frames.len() - state.written_bytes > allowed {
+        self.append(&mut state, pieces);
+        if state.waiting > self.bounds.messages || state.waiting_bytes() > self.bounds.allowed() {
             self.clear(&mut state);
             state.ending = Some(EndRequest::TooSlow);
         }
@@ -133,17 +143,39 @@ impl Outbox {
         self.task.wake();
     }
 
+    /// Appends a message of another member. Returns false if the sender has too much on its way to this client already:
+    /// then the message is dropped, and the client loses nothing else.
+    pub fn push_from(&self, sender: Sender<'_>, pieces: &[&str]) -> bool {
+        let mut state = self.state.lock();
+        if state.ending == Some(EndRequest::TooSlow) {
+            return true;
+        }
+        let bytes = FRAME + pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let fits = state.waiting < self.bounds.messages && state.waiting_bytes() + bytes <= self.bounds.allowed();
+        if !fits || !state.senders.admit(sender, bytes, &self.bounds) {
+            return false;
+        }
+        let number = self.append(&mut state, pieces);
+        state.senders.add(number, sender, bytes);
+        drop(state);
+        self.task.wake();
+        true
+    }
+
+    /// Appends a message, and returns its number.
+    fn append(&self, state: &mut Queue, pieces: &[&str]) -> u64 {
+        let number = state.first + (state.written + state.waiting) as u64;
+        self.bounds.add(append(&mut state.frames, number, pieces));
+        state.waiting += 1;
+        number
+    }
+
     /// Polls for the next task of connection `owner`.
     pub fn poll_work(&self, context: &mut Context<'_>, owner: u64) -> Poll<Work> {
-        self.task.register(context.waker());
+        if let Poll::Ready(end) = self.poll_end(context, owner) {
+            return Poll::Ready(Work::End(end));
+        }
         let mut state = self.state.lock();
-        if state.owner != owner {
-            return Poll::Ready(Work::Replaced);
-        }
-        match state.ending {
-            Some(EndRequest::Restart) | None => {}
-            Some(ending) => return Poll::Ready(Work::End(ending)),
-        }
         if state.waiting > 0 {
             return Poll::Ready(Work::Write);
         }
@@ -158,6 +190,18 @@ impl Outbox {
             return Poll::Ready(Work::Beat(state.first + state.written as u64 - 1));
         }
         Poll::Pending
+    }
+
+    /// Waits for what ends connection `owner` even in the middle of a write: the client is dead, or the session is over or
+    /// somebody else's.
+    pub fn poll_end(&self, context: &mut Context<'_>, owner: u64) -> Poll<EndRequest> {
+        self.task.register(context.waker());
+        let state = self.state.lock();
+        match state.ending {
+            _ if state.owner != owner => Poll::Ready(EndRequest::Over),
+            Some(ending) if ending != EndRequest::Restart => Poll::Ready(ending),
+            _ => Poll::Pending,
+        }
     }
 
     /// Returns the source from which connection `owner` writes. It is empty once another connection has taken over.
@@ -284,6 +328,7 @@ impl Outbox {
         state.frames.drain(..length.min(state.frames.len()));
         self.bounds.remove(length);
         state.first += 1;
+        state.senders.forget_before(state.first);
         if state.written > 0 {
             state.written -= 1;
             state.written_bytes -= length;
@@ -296,6 +341,7 @@ impl Outbox {
         self.bounds.remove(state.frames.len());
         state.first += (state.written + state.waiting) as u64;
         state.frames = VecDeque::new();
+        state.senders.forget_before(state.first);
         (state.written, state.written_bytes, state.waiting, state.begun) = (0, 0, 0, 0);
     }
 }
@@ -321,31 +367,6 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         let mut state = self.state.lock();
         self.clear(&mut state);
-    }
-}
-
-/// Appends a text frame with `{"seq":7,` and the pieces. Returns its length in bytes.
-fn append(frames: &mut VecDeque<u8>, number: u64, pieces: &[&str]) -> usize {
-    const MAX_START: usize = r#"{"seq":18446744073709551615,"#.len();
-    let mut start = [0; MAX_START];
-    let mut rest = start.as_mut_slice();
-    // The array is long enough for the largest number.
-    let _ = write!(rest, r#"{{"seq":{number},"#);
-    let unused = rest.len();
-    let start = start.get(..MAX_START - unused).unwrap_or_default();
-    let payload = start.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-    let (header, size) = text_frame_header(payload);
-    frames.reserve(size + payload);
-    frames.extend(header.iter().take(size));
-    frames.extend(start);
-    pieces.iter().for_each(|piece| frames.extend(piece.as_bytes()));
-    size + payload
-}
-
-/// Frees an empty queue: an idle client keeps no buffer.
-fn shrink(frames: &mut VecDeque<u8>) {
-    if frames.is_empty() && frames.capacity() > 0 {
-        *frames = VecDeque::new();
     }
 }
 

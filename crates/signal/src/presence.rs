@@ -1,11 +1,12 @@
 //! Presence: which friends of a user are online. Only friends are told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::directory::Friends;
 use crate::hub::HubState;
 use crate::ids::PeerId;
-use crate::protocol::ServerMessage;
+use crate::protocol::{Done, ServerMessage};
 use crate::session::Session;
 
 /// A user with at least one session.
@@ -37,6 +38,7 @@ impl HubState {
             return;
         }
         let friends = self.users.remove(email).and_then(|user| user.friends);
+        self.tracked_friends -= friends.as_ref().map_or(0, |friends| friends.len());
         for friend in friends.iter().flat_map(|friends| friends.iter()) {
             self.tell_user(friend, &presence(email, false));
         }
@@ -45,7 +47,14 @@ impl HubState {
     /// Sets the user's friends, and tells both sides about changes.
     pub fn befriend(&mut self, email: &Arc<str>, friends: &Friends) {
         let Some(user) = self.users.get_mut(email) else { return };
-        let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
+        let before = user.friends.take().unwrap_or_default();
+        self.tracked_friends -= before.len();
+        // Without memory for new ones only those stay that are known already.
+        let fits = self.tracked_friends + friends.len() <= self.limits.all_friends;
+        let known = || Friends::new(before.intersection(friends).cloned().collect());
+        let friends = &if fits { Arc::clone(friends) } else { known() };
+        self.tracked_friends += friends.len();
+        user.friends = Some(Arc::clone(friends));
         for friend in friends.difference(&before) {
             self.learn(friend, email, true);
             if self.has_friends(friend) {
@@ -86,13 +95,30 @@ impl HubState {
         if known.contains(friend) == friends || (friends && known.len() >= most) {
             return false;
         }
+        if friends && self.tracked_friends >= self.limits.all_friends {
+            return false;
+        }
         let known = Arc::make_mut(known);
-        if friends { known.insert(Arc::clone(friend)) } else { known.remove(friend) }
+        if friends {
+            self.tracked_friends += 1;
+            known.insert(Arc::clone(friend))
+        } else {
+            self.tracked_friends -= 1;
+            known.remove(friend)
+        }
     }
 
     /// Returns the addresses of all users who are online.
     pub fn online_users(&self) -> Vec<Arc<str>> {
         self.users.keys().cloned().collect()
+    }
+
+    /// Counts a look-up of the user's friends that bypasses the cache.
+    ///
+    /// # Errors
+    /// The user had too many.
+    pub fn may_look_up(&mut self, email: &Arc<str>, now: Duration) -> Done {
+        self.pacing.look_up(email, &self.limits, now)
     }
 
     /// Returns whether the user is online and the friends are known. Nobody is told of a user before that, so that both

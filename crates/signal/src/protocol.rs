@@ -264,9 +264,9 @@ pub enum ErrorCode {
     TicketUsed,
     /// The message has more than 64 KiB.
     TooLarge,
-    /// Too many messages. This one was dropped.
+    /// Too many messages, or too much on its way to the same peer. This one was dropped.
     RateLimited,
-    /// The client reads too slowly and messages for it were lost.
+    /// The client reads too slowly and messages for it were lost, or one of its own did not arrive completely in time.
     TooSlow,
     /// Too many connections, sessions, rings or knocks.
     TooMany,
@@ -327,7 +327,7 @@ pub mod close {
     pub const TOO_MANY: u16 = 4004;
     /// The user has signed out, or the account was deleted. The session has ended.
     pub const SIGNED_OUT: u16 = 4005;
-    /// The client reads too slowly. The session has ended.
+    /// The client reads too slowly, or a message from it did not arrive completely in time.
     pub const TOO_SLOW: u16 = 4008;
     /// The client sent far too many messages.
     pub const FLOOD: u16 = 4029;

@@ -46,6 +46,11 @@ impl Rings {
         self.by_callee.get(callee).into_iter().flatten().filter(|ring| !ring.silent)
     }
 
+    /// Returns the ring that this callee hears from a room.
+    fn find(&mut self, callee: &str, room: &str) -> Option<&mut Ring> {
+        self.by_callee.get_mut(callee)?.iter_mut().find(|ring| *ring.room == *room && !ring.silent)
+    }
+
     fn get_mut(&mut self, callee: &str, number: u64) -> Option<&mut Ring> {
         self.by_callee.get_mut(callee)?.iter_mut().find(|ring| ring.number == number)
     }
@@ -70,7 +75,7 @@ impl HubState {
     /// Rings a user. The caller must have checked that they are friends.
     ///
     /// # Errors
-    /// The caller is a guest or not in that room, or there are too many rings.
+    /// The caller is a guest or not in that room, there are too many rings, or the callee declined a short time ago.
     pub fn ring(&mut self, caller: &Session, to: &str, room: &str, now: Duration) -> Done {
         let Some(from) = &caller.who.email else { return Err(GUEST) };
         let room = match self.room_state(caller.peer) {
@@ -79,28 +84,24 @@ impl HubState {
         };
         let callee: Arc<str> = to.into();
         let many = Refused(ErrorCode::TooMany, "too many rings at once");
-        let Some(entry) = self.sessions.get_mut(&caller.peer) else { return Err(OVER) };
+        let Some(entry) = self.sessions.get(&caller.peer) else { return Err(OVER) };
         let again = entry.ringing.contains(&callee);
         if !again && entry.ringing.len() >= self.limits.rings_from {
             return Err(many);
         }
-        let rings = self.rings.by_callee.entry(Arc::clone(&callee)).or_default();
-        if let Some(ring) = rings.iter_mut().find(|ring| ring.room == room && !ring.silent) {
+        if let Some(ring) = self.rings.find(&callee, &room) {
             if !again {
                 ring.callers.push(caller.peer);
             }
         } else {
-            if rings.iter().filter(|ring| !ring.silent).count() >= self.limits.rings_to {
+            let own = self.rings_of(from, &callee);
+            if own.is_empty() && self.rings.audible(&callee).count() >= self.limits.rings_to {
                 return Err(many);
             }
-            self.rings.last += 1;
-            let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
-            let (from, callers) = (Arc::clone(from), vec![caller.peer]);
-            let ring = Ring { number, room: Arc::clone(&room), silent: false, callers, from, name };
-            let message = ring.rung();
-            rings.push(ring);
-            self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(&callee), number));
-            self.tell_user(&callee, &message);
+            self.pacing.ring(from, &callee, &self.limits, self.now)?;
+            // For the callee one person is one ring: that to the newest room.
+            own.into_iter().for_each(|(peer, room)| self.cancel(peer, &callee, Some(&*room)));
+            self.begin_ring(caller, from, &callee, room.clone(), now);
         }
         if let Some(entry) = self.sessions.get_mut(&caller.peer).filter(|_| !again) {
             entry.ringing.push(Arc::clone(&callee));
@@ -108,6 +109,27 @@ impl HubState {
         let online = self.users.contains_key(&callee);
         caller.send(&ServerMessage::Ringing { to: to.to_owned(), room: room.to_string(), online });
         Ok(())
+    }
+
+    fn begin_ring(&mut self, caller: &Session, from: &Arc<str>, callee: &Arc<str>, room: Arc<str>, now: Duration) {
+        self.rings.last += 1;
+        let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
+        let (from, callers) = (Arc::clone(from), vec![caller.peer]);
+        let ring = Ring { number, room, silent: false, callers, from, name };
+        let message = ring.rung();
+        self.rings.by_callee.entry(Arc::clone(callee)).or_default().push(ring);
+        self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(callee), number));
+        self.tell_user(callee, &message);
+    }
+
+    /// Returns the sessions of a user that ring the callee, with the room of each.
+    fn rings_of(&self, user: &Arc<str>, callee: &str) -> Vec<(PeerId, Arc<str>)> {
+        let is_own = |peer: &PeerId| self.session(*peer).is_some_and(|other| other.who.email.as_ref() == Some(user));
+        let own = |ring: &Ring| {
+            let peers = ring.callers.iter().copied().filter(|peer| is_own(peer));
+            peers.map(|peer| (peer, Arc::clone(&ring.room))).collect::<Vec<_>>()
+        };
+        self.rings.audible(callee).flat_map(own).collect()
     }
 
     /// Accepts a ring. Under the lock only the first tab succeeds.
@@ -124,12 +146,16 @@ impl HubState {
         Ok(())
     }
 
-    /// Rejects a ring for all tabs.
+    /// Rejects a ring for all tabs. Its callers pause before they can ring again.
     ///
     /// # Errors
     /// The ring no longer exists.
     pub fn reject(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
+        let callers: Vec<_> = ring.callers.iter().filter_map(|peer| self.session(*peer)?.who.email.clone()).collect();
+        for caller in callers {
+            self.pacing.decline(&caller, &email, &self.limits, self.now);
+        }
         let (room, from) = (room.to_owned(), Some(email.to_string()));
         self.tell_all(&ring.callers, &ServerMessage::Rejected { room: room.clone(), from, peer: None });
         let peer = Some(session.peer.to_string());

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use crate::addresses::Account;
 use crate::directory::RoomRecord;
 use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
+use crate::outbox::Sender;
+use crate::pacing::Visitor;
 use crate::protocol::{Done, ErrorCode, Member, Refused, ServerMessage};
 use crate::relay::Relay;
 use crate::session::Session;
 
 const NOT_IN_ROOM: Refused = Refused(ErrorCode::NotInRoom, "you are not in a room");
 const NO_SUCH_PEER: Refused = Refused(ErrorCode::NoSuchPeer, "this peer is not in your room");
+const NOT_TAKEN: Refused =
+    Refused(ErrorCode::RateLimited, "this peer has not received your earlier messages yet; this one was dropped");
+const CROWD: Refused = Refused(ErrorCode::TooMany, "too many people wait at the door; try again later");
 const FULL: Refused = Refused(ErrorCode::RoomFull, "the room is full");
 
 /// A room with members. Empty rooms are not kept: the lasting part is in DynamoDB.
@@ -46,7 +52,7 @@ impl HubState {
     /// Enters the room of this record, or knocks if it is locked.
     ///
     /// # Errors
-    /// It is full, or too many others knock.
+    /// It is full, too many others knock, or the visitor has knocked too often or was turned away a short time ago.
     pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: RoomRecord) -> Done {
         match self.room_state(peer) {
             RoomState::In(room) if room == *id => {
@@ -58,7 +64,7 @@ impl HubState {
         }
         let Some(session) = self.session(peer).cloned() else { return Ok(()) };
         self.end_ghosts(&session, id);
-        let (capacity, knocking) = (self.capacity, self.limits.knocking);
+        let capacity = self.capacity;
         self.room_ends.insert((record.expires_at, Arc::clone(id)));
         let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| Room::new(record));
         if room.members.len() >= capacity {
@@ -68,12 +74,28 @@ impl HubState {
             self.enter(peer, id);
             return Ok(());
         }
-        if room.knocking.len() >= knocking {
-            return Err(Refused(ErrorCode::TooMany, "too many people wait at the door; try again later"));
+        let knocked = self.start_knocking(&session, id);
+        if knocked.is_err() {
+            self.forget_if_unused(id);
         }
-        room.knocking.push(peer);
-        self.set_room_state(peer, RoomState::Knocking(Arc::clone(id)));
-        self.tell_knock(&session, id);
+        knocked
+    }
+
+    fn start_knocking(&mut self, session: &Arc<Session>, id: &Arc<str>) -> Done {
+        let visitor = self.visitor(session.peer).ok_or(NOT_IN_ROOM)?;
+        let waiting = self.rooms.get(id).map_or(0, |room| room.knocking.len());
+        let is_crowded = waiting >= self.limits.knocking;
+        let displaced = if is_crowded { Some(self.knock_to_displace(&visitor, id).ok_or(CROWD)?) } else { None };
+        self.pacing.knock(session.peer, &session.who, (Arc::clone(id), visitor), &self.limits, self.now)?;
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.knocking.push(session.peer);
+        }
+        self.set_room_state(session.peer, RoomState::Knocking(Arc::clone(id)));
+        self.tell_knock(session, id);
+        if let Some(displaced) = displaced {
+            self.leave(displaced);
+            self.tell(displaced, &ServerMessage::error(CROWD.0, CROWD.1, Some("join")));
+        }
         Ok(())
     }
 
@@ -92,6 +114,35 @@ impl HubState {
                 self.tell(peer, &ended);
             }
         }
+    }
+
+    /// Forgets a room that nobody has entered: its record must be read again for the next one.
+    fn forget_if_unused(&mut self, id: &Arc<str>) {
+        let Some(room) = self.rooms.get(id) else { return };
+        if room.members.is_empty() && room.knocking.is_empty() {
+            self.room_ends.remove(&(room.record.expires_at, Arc::clone(id)));
+            self.rooms.remove(id);
+        }
+    }
+
+    fn visitor(&self, peer: PeerId) -> Option<Visitor> {
+        self.sessions.get(&peer).map(|entry| Visitor::of(&entry.session.who, &entry.origin.0))
+    }
+
+    /// Returns who gives up a place at the door for this visitor: the last one of the network that has most places, if it
+    /// has at least two more than the visitor's; for a user any guest.
+    fn knock_to_displace(&self, newcomer: &Visitor, id: &Arc<str>) -> Option<PeerId> {
+        let waiting = &self.rooms.get(id)?.knocking;
+        let groups: Vec<_> = waiting.iter().filter_map(|peer| Some((*peer, self.visitor(*peer)?))).collect();
+        let count = |visitor: &Visitor| groups.iter().filter(|(_, other)| other == visitor).count();
+        // The last of equals is the latest.
+        let (peer, heaviest) = groups.iter().max_by_key(|(_, visitor)| count(visitor))?;
+        let is_guest = |visitor: &Visitor| matches!(visitor, Visitor::Guest(_));
+        if count(heaviest) >= count(newcomer) + 2 {
+            return Some(*peer);
+        }
+        let guest = groups.iter().rev().find(|(_, visitor)| is_guest(visitor)).filter(|_| !is_guest(newcomer))?;
+        Some(guest.0)
     }
 
     /// Leaves the room, or stops knocking.
@@ -113,11 +164,9 @@ impl HubState {
     /// Sends a `signal` to another member of the sender's room.
     ///
     /// # Errors
-    /// The sender is in no room, or the recipient is not in the same one.
+    /// The sender is in no room, the recipient is not in the same one, or has not taken the sender's earlier messages.
     pub fn relay(&self, from: &Session, relay: &Relay<'_>) -> Done {
-        let recipient = self.fellow(from.peer, relay.to)?;
-        recipient.outbox.push(&[r#""from":""#, &from.peer.to_string(), r#"","#, relay.fields]);
-        Ok(())
+        self.send_from(from, relay.to, &[r#""from":""#, &from.peer.to_string(), r#"","#, relay.fields])
     }
 
     /// Sends a `signal` that did not take the fast path.
@@ -125,8 +174,13 @@ impl HubState {
     /// # Errors
     /// As for `relay`.
     pub fn signal(&self, from: &Session, to: &str, message: &ServerMessage) -> Done {
-        self.fellow(from.peer, to)?.send(message);
-        Ok(())
+        self.send_from(from, to, &[message.to_json().get(1..).unwrap_or_default()])
+    }
+
+    fn send_from(&self, from: &Session, to: &str, pieces: &[&str]) -> Done {
+        let (account, recipient) = self.fellow(from.peer, to)?;
+        let sender = Sender { peer: from.peer, account };
+        if recipient.outbox.push_from(sender, pieces) { Ok(()) } else { Err(NOT_TAKEN) }
     }
 
     /// Locks or opens the room. When it opens, everyone who knocks enters.
@@ -158,6 +212,10 @@ impl HubState {
             return Err(not_knocking);
         }
         if !admit {
+            let turned_away = self.session(waiting).cloned().zip(self.visitor(waiting));
+            if let Some((session, visitor)) = turned_away {
+                self.pacing.turn_away(&session.who, (Arc::clone(&id), visitor), &self.limits, self.now);
+            }
             self.leave(waiting);
             let refusal = ServerMessage::error(ErrorCode::NotAdmitted, "you were not let in", Some("join"));
             self.tell(waiting, &refusal);
@@ -187,11 +245,12 @@ impl HubState {
         }
     }
 
-    fn fellow(&self, from: PeerId, to: &str) -> Result<&Arc<Session>, Refused> {
+    /// Returns the account of the sender, and the recipient in the same room.
+    fn fellow(&self, from: PeerId, to: &str) -> Result<(&Arc<Account>, &Arc<Session>), Refused> {
         let sender = self.sessions.get(&from).ok_or(NOT_IN_ROOM)?;
         let RoomState::In(_) = &sender.room else { return Err(NOT_IN_ROOM) };
         let recipient = to.parse().ok().and_then(|to: PeerId| self.sessions.get(&to)).ok_or(NO_SUCH_PEER)?;
-        if recipient.room == sender.room { Ok(&recipient.session) } else { Err(NO_SUCH_PEER) }
+        if recipient.room == sender.room { Ok((&sender.origin.0, &recipient.session)) } else { Err(NO_SUCH_PEER) }
     }
 
     fn enter(&mut self, peer: PeerId, id: &Arc<str>) {

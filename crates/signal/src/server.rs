@@ -79,8 +79,8 @@ async fn upgrade(
     let (response, upgrade) = handshake.accept();
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            let socket = Socket::new(upgraded, shared.limits.message_bytes);
-            connection::serve(shared, socket, greeting).await;
+            let socket = Socket::new(upgraded, shared.limits.hello_bytes);
+            connection::serve(shared, socket, greeting, address_slot.account()).await;
         }
         drop((seat, address_slot, slot));
     });
@@ -103,7 +103,7 @@ async fn metrics(
         return StatusCode::NOT_FOUND.into_response();
     }
     let counts = shared.hub.lock().counts();
-    let text = shared.metrics.text(counts, shared.connections(), shared.bounds.used());
+    let text = shared.metrics.text(counts, shared.connections(), shared.bounds.used(), shared.partials.used());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
@@ -117,6 +117,7 @@ async fn keep_time(shared: Weak<Shared>) {
         let now = shared.now();
         shared.wheel.tick(now);
         shared.hub.lock().end_rooms(shared.keys.now());
+        shared.partials.expire(now);
         while shared.hub.lock().expire(now) {
             tokio::task::yield_now().await;
         }

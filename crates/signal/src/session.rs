@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bounds::Bounds;
 use crate::ids::{PeerId, ResumeKey};
-use crate::outbox::{EndRequest, Outbox};
+use crate::outbox::Outbox;
 use crate::protocol::{Member, ServerMessage};
 use crate::rate_limiter::RateLimiter;
 
@@ -26,6 +26,14 @@ pub struct Identity {
     pub room: Option<Arc<str>>,
 }
 
+#[cfg(test)]
+impl Identity {
+    /// Returns a guest without a room.
+    pub fn guest(name: &str) -> Self {
+        Self { email: None, generation: None, sign_in: None, name: name.into(), room: None }
+    }
+}
+
 /// A session, shared by the connection's task and the hub.
 #[derive(Debug)]
 pub struct Session {
@@ -39,7 +47,7 @@ pub struct Session {
     pub outbox: Outbox,
     /// The limit on the client's messages.
     pub rate_limiter: RateLimiter,
-    /// When the last frame was received, in milliseconds since the server's start.
+    /// When the last byte was received, in milliseconds since the server's start.
     heard: AtomicU64,
 }
 
@@ -81,18 +89,14 @@ impl Session {
         Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest }
     }
 
-    /// Records that a frame was received.
+    /// Records that bytes were received.
     pub fn heard(&self, now: Duration) {
         self.heard.store(millis(now), Ordering::Relaxed);
     }
 
-    /// Pings the client, or ends the session if nothing was received for `dead`.
-    pub fn beat(&self, now: Duration, dead: Duration) {
-        if millis(now).saturating_sub(self.heard.load(Ordering::Relaxed)) >= millis(dead) {
-            self.outbox.end(EndRequest::Dead);
-        } else {
-            self.outbox.beat();
-        }
+    /// Returns for how long nothing was received.
+    pub fn silence(&self, now: Duration) -> Duration {
+        Duration::from_millis(millis(now).saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::partials::Partials;
 use crate::tickets::Tickets;
 
 /// What a server is created from.
@@ -44,9 +45,12 @@ pub struct Shared {
     pub(crate) tickets: Tickets,
     pub(crate) directory: Directory,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) addresses: Addresses,
     pub(crate) greetings: Arc<Greetings>,
+    /// TCP connections that are not a WebSocket, or not yet.
+    pub(crate) heads: Arc<Greetings>,
     pub(crate) bounds: Arc<Bounds>,
+    pub(crate) partials: Arc<Partials>,
     pub(crate) connections: AtomicUsize,
     numbers: AtomicU64,
     draining: AtomicBool,
@@ -70,8 +74,10 @@ impl Shared {
             wheel: Wheel::new(&limits),
             directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
             metrics,
-            addresses: Arc::default(),
+            partials: Partials::new(&limits),
+            addresses: Addresses::default(),
             greetings: Arc::default(),
+            heads: Arc::default(),
             bounds,
             connections: AtomicUsize::new(0),
             // In an outbox 0 means no connection.

@@ -14,6 +14,9 @@ pub enum Frame<'a> {
     Text(&'a str),
     /// A binary message.
     Binary,
+    /// A fragment of a message with more to follow, which is kept until the message is complete. It is reported so that
+    /// its cost can be counted: a client can send empty ones without end.
+    Fragment,
     /// A ping, to be answered with the same payload.
     Ping(&'a [u8]),
     /// The answer to a ping of ours.
@@ -64,8 +67,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Takes one frame off the front of `bytes`. Returns its length in bytes and its content, which is `None` for a
-    /// fragment with more to follow. Returns `None` if the frame has not arrived completely. A message of more than
+    /// Takes one frame off the front of `bytes`. Returns its length in bytes and its content. Returns `None` if the frame has not arrived completely. A message of more than
     /// `limit` bytes is refused as soon as its header shows it.
     ///
     /// # Errors
@@ -75,7 +77,7 @@ impl Assembly {
         &'a mut self,
         bytes: &'a mut [u8],
         limit: usize,
-    ) -> Result<Option<(usize, Option<Frame<'a>>)>, InvalidFrame> {
+    ) -> Result<Option<(usize, Frame<'a>)>, InvalidFrame> {
         self.done = Vec::new();
         let before = self.fragments.as_ref().map_or(0, |(_, fragments)| fragments.len());
         let Some(header) = parse_header(bytes, before, limit)? else { return Ok(None) };
@@ -85,22 +87,29 @@ impl Assembly {
         self.accept(header, payload).map(|frame| Some((length, frame)))
     }
 
+    /// Returns the memory in bytes that the fragments of an incomplete message take.
+    pub fn held(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |(_, fragments)| fragments.capacity().max(1))
+    }
+
     #[inline]
-    fn accept<'a>(&'a mut self, header: Header, payload: &'a [u8]) -> Result<Option<Frame<'a>>, InvalidFrame> {
+    fn accept<'a>(&'a mut self, header: Header, payload: &'a [u8]) -> Result<Frame<'a>, InvalidFrame> {
         let message = match (header.kind, &mut self.fragments) {
-            (Kind::Ping, _) => return Ok(Some(Frame::Ping(payload))),
-            (Kind::Pong, _) => return Ok(Some(Frame::Pong(payload))),
-            (Kind::Close, _) => return close_code(payload).map(|code| Some(Frame::Close(code))),
+            (Kind::Ping, _) => return Ok(Frame::Ping(payload)),
+            (Kind::Pong, _) => return Ok(Frame::Pong(payload)),
+            (Kind::Close, _) => return close_code(payload).map(Frame::Close),
             (Kind::Text, None) if header.last => (true, payload),
             (Kind::Binary, None) if header.last => (false, payload),
             (Kind::Text | Kind::Binary, fragments @ None) => {
                 *fragments = Some((header.kind == Kind::Text, payload.to_vec()));
-                return Ok(None);
+                return Ok(Frame::Fragment);
             }
             (Kind::Continuation, Some((text, fragments))) => {
+                // Not twice as much as is needed: a client decides how long a part stays.
+                fragments.reserve_exact(payload.len());
                 fragments.extend_from_slice(payload);
                 if !header.last {
-                    return Ok(None);
+                    return Ok(Frame::Fragment);
                 }
                 let text = *text;
                 self.done = self.fragments.take().map(|(_, fragments)| fragments).unwrap_or_default();
@@ -109,10 +118,8 @@ impl Assembly {
             (Kind::Continuation, None) | (Kind::Text | Kind::Binary, Some(_)) => return Err(InvalidFrame::Protocol),
         };
         match message {
-            (true, payload) => {
-                from_utf8(payload).map(|text| Some(Frame::Text(text))).map_err(|_| InvalidFrame::NotUtf8)
-            }
-            (false, _) => Ok(Some(Frame::Binary)),
+            (true, payload) => from_utf8(payload).map(Frame::Text).map_err(|_| InvalidFrame::NotUtf8),
+            (false, _) => Ok(Frame::Binary),
         }
     }
 }

@@ -87,6 +87,17 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
         self.in_step && !self.closed
     }
 
+    /// Sets the maximum size of the messages that follow, in bytes.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Returns the memory in bytes that a frame or message of which a part is missing takes, and what was read behind a
+    /// frame that is still handled.
+    pub fn held(&self) -> usize {
+        self.unread.capacity() + self.assembly.held()
+    }
+
     /// Passes the frames of one read to `handle` until it breaks; the frames after that one are passed by the next
     /// call.
     ///
@@ -128,7 +139,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// length that was announced.
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
         let before = self.unread.len();
-        self.unread.resize(before + before.max(FIRST_PART), 0);
+        // By a half, so that less than a third is unused however long the rest takes to come.
+        let more = (before / 2).max(FIRST_PART);
+        self.unread.reserve_exact(more);
+        self.unread.resize(before + more, 0);
         let mut buffer = ReadBuf::new(self.unread.get_mut(before..).unwrap_or_default());
         let polled = Pin::new(&mut self.io).poll_read(context, &mut buffer);
         let count = buffer.filled().len();
@@ -157,7 +171,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
                 }
             };
             taken += length;
-            let Some(frame) = frame else { continue };
             self.closed |= matches!(frame, Frame::Close(_));
             if let ControlFlow::Break(stopped) = handle(frame) {
                 return Ok((taken, Some(stopped)));

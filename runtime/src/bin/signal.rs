@@ -94,6 +94,9 @@ fn limits() -> Limits {
     match rlimit::increase_nofile_limit(needed) {
         Ok(files) if files < needed => {
             limits.connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(other).max(100);
+            // As many places as by default are for those who have not said `hello`.
+            limits.greeting = limits.greeting.min(limits.connections / 6);
+            limits.sessions = limits.connections - limits.greeting;
             warn!(target: "signal", files, connections = limits.connections, "the limit of open files is low; raise LimitNOFILE");
         }
         Ok(_) => {}

@@ -45,7 +45,7 @@ test("both see the same four emoji", async () => {
   await gus.leave();
 });
 
-test("a locked room: knock, be refused, be let in", async () => {
+test("a locked room: knock, be refused, wait, and somebody else is let in", async () => {
   const link = await host.makeRoom();
   await host.enter(link);
   await host.press("More");
@@ -61,7 +61,11 @@ test("a locked room: knock, be refused, be let in", async () => {
     await host.page.getByRole("group", { name: `${person.name} knocks` }).getByRole("button", { name: answer }).click();
     if (answer === "Let in") continue;
     await person.page.getByText("You were not let in.").waitFor();
+    // Whoever was sent away cannot knock again at once, and nobody in the room hears of it.
+    await person.press("Join room");
+    await person.page.getByText("You were not let in.").waitFor();
     await person.page.getByRole("button", { name: "Join room" }).waitFor();
+    assert.equal(await host.page.getByRole("group", { name: /knocks/ }).count(), 0);
   }
   await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
   await gil.leave();

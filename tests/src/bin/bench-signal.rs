@@ -12,7 +12,7 @@ use peersync_tests::signal_bench::options::{Options, Part, USAGE};
 use peersync_tests::signal_bench::references::References;
 use peersync_tests::signal_bench::relays::Kind;
 use peersync_tests::signal_bench::report::{Goal, goals, ratio, table};
-use peersync_tests::signal_bench::{bare, ours};
+use peersync_tests::signal_bench::{bare, ours, states};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -79,7 +79,26 @@ async fn run(options: &Options) -> bool {
             }
         }
     }
+    if options.has(Part::States) && options.relays.contains(&Kind::Ours) {
+        reached &= states(&references).await;
+    }
     reached
+}
+
+/// Whether connections in every state cost as little as the limits assume.
+async fn states(references: &References) -> bool {
+    match states::measure(references).await {
+        Ok(states) => {
+            println!("\n{}", states.table());
+            let missed = states.missed();
+            missed.iter().for_each(|missed| println!("MISSED  {missed}"));
+            missed.is_empty()
+        }
+        Err(error) => {
+            println!("states left out: {error}");
+            false
+        }
+    }
 }
 
 /// The relays that the goals need; the others are for comparison only.

@@ -2,6 +2,7 @@
 //! than people are allowed, because the load comes from few addresses and few clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use axum::http::HeaderMap;
@@ -11,6 +12,7 @@ use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
 use peersync_server::tickets::{Bearer, TicketKeys};
+use peersync_signal::limits::Pace;
 use peersync_signal::{Limits, Parts, Server, bind, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -31,13 +33,22 @@ fn secrets() -> Secrets {
 
 /// Returns a guest's ticket for a room.
 pub fn ticket(keys: &TicketKeys, room: &str) -> String {
-    let (subject, name) = ("guest:bench".into(), "Bench".into());
-    let bearer = Bearer { subject, name, guest: true, generation: None, session: None, room: Some(room.into()) };
+    issue(keys, "guest:bench", true, room)
+}
+
+/// Returns a user's ticket for a room.
+pub fn user_ticket(keys: &TicketKeys, email: &str, room: &str) -> String {
+    issue(keys, email, false, room)
+}
+
+fn issue(keys: &TicketKeys, subject: &str, guest: bool, room: &str) -> String {
+    let (subject, name) = (subject.into(), "Bench".into());
+    let bearer = Bearer { subject, name, guest, generation: None, session: None, room: Some(room.into()) };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     keys.issue(bearer, i64::try_from(now).expect("before the end of time")).expect("signed")
 }
 
-/// Serves on `port` until SIGTERM, then drains. In its database every room exists.
+/// Serves on `port` until SIGTERM, then drains. In its database every room exists, and all users are friends.
 pub async fn run(port: u16) {
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_STACK" => Some(STACK.into()),
@@ -54,7 +65,9 @@ pub async fn run(port: u16) {
         .endpoint_url(database().await)
         .build();
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::from_conf(config), settings.tables.clone()));
-    let limits = Limits { burst: 100_000_000, ..Limits::default() };
+    let free = Pace { burst: 1_000_000, every: Duration::from_millis(1) };
+    let (connections, sessions) = (100_000, 100_000);
+    let limits = Limits { burst: 100_000_000, connections, sessions, knocks_of_network: free, ..Limits::default() };
     let secrets = Arc::new(LiveSecrets::fixed(secrets()));
     let parts = Parts { settings, secrets, store, limits };
     let server = Server::new(parts);
@@ -66,7 +79,7 @@ pub async fn run(port: u16) {
     serving.abort();
 }
 
-/// Starts a database that answers every look-up with an open room, and returns its URL.
+/// Starts a database that answers every look-up with an open room and a friendship, and returns its URL.
 async fn database() -> String {
     let answer = |headers: HeaderMap| async move {
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
@@ -74,6 +87,8 @@ async fn database() -> String {
             "DynamoDB_20120810.GetItem" => json!({ "Item": {
                 "name": { "S": "Bench" }, "owner": { "S": "bench@example.org" },
                 "createdAt": { "N": "0" }, "expiresAt": { "N": "9999999999" },
+                "userEmail": { "S": "callee@bench.example" }, "targetEmail": { "S": "caller@bench.example" },
+                "status": { "S": "accepted" }, "timestamp": { "N": "0" },
             } }),
             _ => json!({ "Responses": {} }),
         })

@@ -43,3 +43,10 @@ pub fn everybody() -> Duration {
     let ticks: f64 = busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum();
     Duration::from_secs_f64(ticks / TICKS)
 }
+
+/// Returns the kernel's memory for its own structures in KiB, sockets among them; 0 if it is not known.
+pub fn slab() -> u64 {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("Slab:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}

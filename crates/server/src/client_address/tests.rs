@@ -98,3 +98,13 @@ fn ipv6_neighbours_are_one_network() {
     assert_eq!(network("2001:db8::1").to_string(), "2001:db8:0:0::/64");
     assert_eq!(network("::ffff:198.51.100.7").to_string(), "198.51.100.7");
 }
+
+#[test]
+fn ipv6_networks_are_enclosed_by_those_of_56_and_48_bits() {
+    let enclosing = |text: &str| Network::enclosing(text.parse().unwrap()).collect::<Vec<_>>();
+    let names: Vec<_> = enclosing("2001:db8:1:2345::1").iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["2001:db8:1:2300::/56", "2001:db8:1:0::/48"]);
+    assert_eq!(enclosing("2001:db8:1:2345::1"), enclosing("2001:db8:1:23ff::9"));
+    assert_ne!(Network::of("2001:db8:1::1".parse().unwrap()), enclosing("2001:db8:1::1")[1], "of another width");
+    assert!(enclosing("198.51.100.7").is_empty() && enclosing("::ffff:198.51.100.7").is_empty());
+}

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::standing::SIGNED_OUT;
+use crate::outbox::EndRequest;
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use peersync_websocket::{InvalidFrame, ReadError, Socket, close_frame, text_frame};
 
@@ -65,6 +67,26 @@ impl From<ReadError> for CloseReason {
             ReadError::Invalid(InvalidFrame::NotUtf8) => Self::Close(close::NOT_UTF8, None),
             ReadError::Invalid(InvalidFrame::TooLarge) => {
                 Self::Close(close::TOO_LARGE, Some(Refused(ErrorCode::TooLarge, "a message may have 64 KiB")))
+            }
+        }
+    }
+}
+
+/// Maps what the server asked for to the reason of the close.
+impl From<EndRequest> for CloseReason {
+    fn from(request: EndRequest) -> Self {
+        match request {
+            EndRequest::Over => Self::Close(close::REPLACED, None),
+            EndRequest::Restart => Self::Close(close::RESTART, None),
+            EndRequest::Dead => Self::Close(close::DEAD, None),
+            EndRequest::SignedOut => Self::Finish(close::SIGNED_OUT, SIGNED_OUT),
+            EndRequest::Unfinished => {
+                let late = Refused(ErrorCode::TooSlow, "a message from you did not arrive completely in time");
+                Self::Close(close::TOO_SLOW, Some(late))
+            }
+            EndRequest::TooSlow => {
+                let lost = Refused(ErrorCode::TooSlow, "messages for you piled up and were lost; connect again");
+                Self::Finish(close::TOO_SLOW, lost)
             }
         }
     }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::farewell::CloseReason;
 use super::standing::Standing;
+use crate::addresses::Account;
 use crate::greetings::Greeting;
 use crate::ids::ResumeKey;
 use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
@@ -16,7 +17,10 @@ use crate::session::{Identity, Session};
 use crate::shared::Shared;
 use peersync_websocket::{Frame, Socket};
 
-/// Waits for the `hello` of connection `number`. Returns its session, and whether it was resumed.
+/// The maximum number of reads and control frames before the end of `hello`. It fits into one.
+const MAX_FRAMES: usize = 64;
+
+/// Waits for the `hello` of connection `number` from this network. Returns its session, and whether it was resumed.
 ///
 /// # Errors
 /// No valid `hello` came in time, the connection had to give way to newer ones, or the ticket was refused.
@@ -25,6 +29,7 @@ pub async fn session(
     socket: &mut Socket,
     number: u64,
     mut place: Greeting,
+    account: &Arc<Account>,
 ) -> Result<(Arc<Session>, bool), CloseReason> {
     let hello = tokio::select! {
         hello = timeout(shared.limits.hello, hello(socket)) => hello,
@@ -32,7 +37,7 @@ pub async fn session(
     };
     drop(place);
     match hello {
-        Ok(hello) => greet(shared, hello?, number).await,
+        Ok(hello) => greet(shared, hello?, number, account).await,
         Err(_) => {
             Err(CloseReason::Close(close::NO_HELLO, Some(Refused(ErrorCode::HelloExpected, "no hello came in time"))))
         }
@@ -41,18 +46,21 @@ pub async fn session(
 
 /// Reads the first message, which must be `hello`.
 async fn hello(socket: &mut Socket) -> Result<ClientMessage, CloseReason> {
-    loop {
+    for _ in 0..MAX_FRAMES {
         // Pings are not answered before `hello`.
         let first = |frame: Frame<'_>| match frame {
-            Frame::Text(text) => ControlFlow::Break(greeted(text)),
-            Frame::Ping(_) | Frame::Pong(_) => ControlFlow::Continue(()),
-            Frame::Binary => ControlFlow::Break(Err(CloseReason::Close(close::UNSUPPORTED, None))),
-            Frame::Close(_) => ControlFlow::Break(Err(CloseReason::Lost)),
+            Frame::Text(text) => ControlFlow::Break(Some(greeted(text))),
+            // Each breaks, so that it is counted.
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Fragment => ControlFlow::Break(None),
+            Frame::Binary => ControlFlow::Break(Some(Err(CloseReason::Close(close::UNSUPPORTED, None)))),
+            Frame::Close(_) => ControlFlow::Break(Some(Err(CloseReason::Lost))),
         };
-        if let Some(first) = poll_fn(|context| socket.poll_frames(context, first)).await? {
+        if let Some(Some(first)) = poll_fn(|context| socket.poll_frames(context, first)).await? {
             return first;
         }
     }
+    let many = Refused(ErrorCode::HelloExpected, "the first message must be hello, in few frames");
+    Err(CloseReason::Close(close::NO_HELLO, Some(many)))
 }
 
 fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
@@ -66,20 +74,25 @@ fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
 }
 
 /// Checks the ticket, and resumes a session or begins one.
-async fn greet(shared: &Shared, hello: ClientMessage, number: u64) -> Result<(Arc<Session>, bool), CloseReason> {
+async fn greet(
+    shared: &Shared,
+    hello: ClientMessage,
+    number: u64,
+    account: &Arc<Account>,
+) -> Result<(Arc<Session>, bool), CloseReason> {
     let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
     let admitted = shared.tickets.admit(&ticket, &shared.keys).await;
     let who: Identity = admitted.map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
     let key = resume.and_then(|key| key.parse::<ResumeKey>().ok());
     // A session that goes on needs no look-up: it ends by itself once its account signs out.
-    let resumed = key.and_then(|key| shared.hub.lock().resume(key, &who, number, seen));
+    let resumed = key.and_then(|key| shared.hub.lock().resume(key, &who, account, number, seen));
     if let Some(session) = resumed {
         session.heard(shared.now());
         shared.metrics.resumed.inc();
         return Ok((session, true));
     }
     Standing::of(&who, shared).await.admit()?;
-    let opened = shared.hub.lock().open(who, number, shared.now());
+    let opened = shared.hub.lock().open(who, account, number, shared.now());
     let session = opened.map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;
     shared.wheel.add(&session);
     Ok((session, false))

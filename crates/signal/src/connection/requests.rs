@@ -116,11 +116,8 @@ impl Client {
             ClientMessage::RoomLock { locked } => self.shared.hub.lock().lock_room(peer, locked),
             ClientMessage::RoomAdmit { peer: who, admit } => self.shared.hub.lock().admit(peer, &who, admit),
             ClientMessage::FriendsChanged => {
-                if let Some(email) = &self.session.who.email {
-                    self.shared.directory.forget_friends(email);
-                    self.look_up_friends();
-                }
-                Ok(())
+                let email = self.session.who.email.clone();
+                email.map_or(Ok(()), |email| self.friends_changed(&email))
             }
             ClientMessage::Ping => return Ok(Some(Answer::Last(text_frame(&ServerMessage::Pong.to_json())))),
             ClientMessage::Pong => Ok(()),
@@ -174,6 +171,16 @@ impl Client {
             let friends = shared.directory.may_ring(caller, to.as_str().into()).await;
             Found::Request(standing, Request::Ring { to, room, friends })
         }));
+        Ok(())
+    }
+
+    fn friends_changed(&mut self, email: &Arc<str>) -> Done {
+        let mut hub = self.shared.hub.lock();
+        let now = self.shared.now();
+        hub.may_look_up(email, now)?;
+        drop(hub);
+        self.shared.directory.forget_friends(email);
+        self.look_up_friends();
         Ok(())
     }
 

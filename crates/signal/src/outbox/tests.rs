@@ -3,7 +3,9 @@
 use futures::task::noop_waker;
 
 use super::*;
-use crate::limits::Limits;
+use crate::addresses::{Account, Addresses};
+use crate::ids::PeerId;
+use crate::limits::{Limits, SenderLimits};
 
 fn outbox(limits: &Limits) -> Outbox {
     Outbox::new(Bounds::new(limits), 1)
@@ -80,7 +82,7 @@ fn resume_sends_exactly_what_was_not_seen() {
         assert!(outbox.detach(1));
         push(&outbox, "cd");
         assert!(outbox.resume(2, seen), "{seen:?}");
-        assert_eq!(work(&outbox, 1), Some(Work::Replaced));
+        assert_eq!(work(&outbox, 1), Some(Work::End(EndRequest::Over)));
         assert!(waiting(&outbox, 1).is_empty());
         assert_eq!(names(&write_all(&outbox, 2)), rest, "{seen:?}");
     }
@@ -125,7 +127,7 @@ fn full_queue_ends_the_session_and_frees_its_memory() {
 
 #[test]
 fn bytes_are_bounded_per_outbox_and_in_total() {
-    let limits = Limits { queue_bytes: 320, all_queues_bytes: 400, ..Limits::default() };
+    let limits = Limits { queue_bytes: 320, all_queues_bytes: 300, ..Limits::default() };
     let bounds = Bounds::new(&limits);
     let (first, second) = (Outbox::new(Arc::clone(&bounds), 1), Outbox::new(Arc::clone(&bounds), 1));
     let text = "x".repeat(280);
@@ -194,4 +196,72 @@ fn announcement_comes_after_waiting_messages_and_before_the_end() {
     write_all(&outbox, 1);
     assert_eq!(work(&outbox, 1), Some(Work::Announce(700)));
     assert_eq!(work(&outbox, 1), Some(Work::End(EndRequest::Restart)));
+}
+
+/// A sender from this IPv4 address.
+fn sender(addresses: &Addresses, host: u8) -> (PeerId, Arc<Account>) {
+    (PeerId::random(), addresses.account([192, 0, 2, host].into()))
+}
+
+/// Sends signals of this size until one is refused. Returns how many passed.
+fn fill(outbox: &Outbox, (peer, account): &(PeerId, Arc<Account>), size: usize) -> usize {
+    let text = "x".repeat(size);
+    (0..10_000).take_while(|_| outbox.push_from(Sender { peer: *peer, account }, &[&text])).count()
+}
+
+#[test]
+fn sender_beyond_its_share_is_refused_and_the_receiver_stays() {
+    let (outbox, addresses) = (outbox(&Limits::default()), Addresses::default());
+    let (eve, bob) = (sender(&addresses, 1), sender(&addresses, 2));
+    // Two of the largest messages, or 256 small ones, whether they wait or are written.
+    assert_eq!(fill(&outbox, &eve, 60_000), 2);
+    write_all(&outbox, 1);
+    assert_eq!(fill(&outbox, &eve, 60_000), 0, "not confirmed");
+    assert_eq!(fill(&outbox, &bob, 10), 256);
+    outbox.acknowledged(2);
+    assert_eq!(fill(&outbox, &eve, 60_000), 2);
+    push(&outbox, "a");
+    assert_eq!(work(&outbox, 1), Some(Work::Write));
+    assert!(outbox.resume(2, Some(2)), "nothing is lost");
+}
+
+#[test]
+fn network_of_a_sender_has_half_of_the_place_whatever_sessions_it_has() {
+    let (outbox, addresses) = (outbox(&Limits::default()), Addresses::default());
+    let passed: usize = (0..10).map(|_| fill(&outbox, &sender(&addresses, 1), 60_000)).sum();
+    assert_eq!(passed, 4);
+    let others: usize = (2..20).map(|host| fill(&outbox, &sender(&addresses, host), 13_000)).sum();
+    assert!(others >= 7, "every other member of a room still sends an offer: {others}");
+    for _ in 0..200 {
+        push(&outbox, "a");
+    }
+    assert_eq!(work(&outbox, 1), Some(Work::Write), "the server's own messages have place beyond that");
+}
+
+#[test]
+fn memory_for_signals_that_is_used_up_costs_the_networks_that_use_most() {
+    let limits = Limits { all_queues_bytes: 4 << 20, ..Limits::default() };
+    let limits = Limits { senders: SenderLimits { network_in_all_queues: 1 << 20, ..limits.senders }, ..limits };
+    let (bounds, addresses) = (Bounds::new(&limits), Addresses::default());
+    let outboxes: Vec<_> = (0..200).map(|_| Outbox::new(Arc::clone(&bounds), 1)).collect();
+    // One attacker with as many sessions as it likes, to as many others.
+    outboxes.iter().for_each(|outbox| _ = fill(outbox, &sender(&addresses, 1), 60_000));
+    assert!(bounds.used() <= limits.all_queues_bytes / 2 + 120_000, "{}", bounds.used());
+    let fresh = Outbox::new(Arc::clone(&bounds), 1);
+    assert!(fill(&fresh, &sender(&addresses, 2), 13_000) > 7, "another network has its share");
+    drop(fresh);
+    // A hundred of them.
+    for host in 2..=255 {
+        outboxes.iter().for_each(|outbox| _ = fill(outbox, &sender(&addresses, host), 60_000));
+    }
+    assert!(bounds.used() <= limits.all_queues_bytes + 120_000, "{}", bounds.used());
+    let fresh = Outbox::new(Arc::clone(&bounds), 1);
+    assert_eq!(fill(&fresh, &sender(&addresses, 3), 13_000), 1, "an offer still gets through");
+    for _ in 0..200 {
+        push(&fresh, "a");
+    }
+    assert_eq!(work(&fresh, 1), Some(Work::Write));
+    drop((outboxes, fresh));
+    assert_eq!(bounds.used(), 0);
+    assert!(addresses.account([192, 0, 2, 1].into()).may_queue(1 << 20, 1 << 20), "the accounts are settled");
 }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use peersync_server::tickets::{TicketKey, TicketKeys};
+use futures::SinkExt as _;
+use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use peersync_signal::Limits;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::client::{Came, Client, EDGE_KEY, ORIGIN};
-use crate::world::{STACK, World, now, user};
+use crate::world::{STACK, World, guest, now, user};
 
 #[tokio::test]
 async fn hello_after_the_timeout_is_refused() {
@@ -77,19 +78,24 @@ async fn ticket_is_accepted_once_within_a_minute_and_only_from_this_stack() {
 }
 
 /// Connects from this address, without `hello`.
-async fn connect_from(world: &World, viewer: &str) -> Result<Client, Error> {
+pub async fn connect_from(world: &World, viewer: &str) -> Result<Client, Error> {
     let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
     Client::connect_with(world.address, &headers).await
 }
 
 #[tokio::test]
 async fn connections_per_address_are_limited() {
-    let world = World::with(Limits { per_address: 2, ..Limits::default() }).await;
+    // Half of it for an IPv6 network of 64 bits.
+    let world = World::with(Limits { per_address: 4, ..Limits::default() }).await;
     let connect = |viewer| connect_from(&world, viewer);
     let (one, _two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
     let Err(Error::Http(response)) = connect("2001:db8::3:1000").await else { panic!("it came in") };
     assert_eq!(response.status(), 429);
     let _neighbour = connect("2001:db8:0:1::1:1000").await.unwrap();
+    let _more = (connect("2001:db8:0:100::1:1000").await.unwrap(), connect("192.0.2.1:1000").await.unwrap());
+    let Err(Error::Http(_)) = connect("2001:db8:0:200::1:1000").await else {
+        panic!("its network of 48 bits has four")
+    };
     drop(one);
     while connect("2001:db8::3:1000").await.is_err() {}
 }
@@ -119,9 +125,13 @@ async fn oldest_connection_without_hello_gives_way() {
 }
 
 #[tokio::test]
-async fn connections_in_total_are_limited() {
+async fn connections_in_total_are_limited_and_strangers_displace_only_each_other() {
     let world = World::with(Limits { connections: 2, ..Limits::default() }).await;
-    let _two = (Client::connect(world.address).await, Client::connect(world.address).await);
+    let (mut ada, mut silent) = (world.guest("Ada", "r").await, Client::connect(world.address).await);
+    let mut bob = world.guest("Bob", "r").await;
+    assert_eq!(silent.came().await, Came::Gone);
+    ada.settle().await;
+    bob.settle().await;
     let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY)];
     let Err(Error::Http(response)) = Client::connect_with(world.address, &headers).await else { panic!("came in") };
     assert_eq!(response.status(), 503);
@@ -130,32 +140,63 @@ async fn connections_in_total_are_limited() {
 #[tokio::test]
 async fn connections_without_upgrade_are_limited() {
     let world = World::with(Limits { connections: 2, spare_connections: 1, ..Limits::default() }).await;
-    let (mut ada, _bob) = (world.guest("Ada", "r").await, world.guest("Bob", "r").await);
+    let (mut ada, mut bob) = (world.guest("Ada", "r").await, world.guest("Bob", "r").await);
     let mut first = TcpStream::connect(world.address).await.unwrap();
-    let mut second = TcpStream::connect(world.address).await.unwrap();
     let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     first.write_all(request).await.unwrap();
     let mut answer = [0; 12];
     first.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    second.write_all(request).await.unwrap();
-    // A server that accepted it would have answered before all of these.
-    for _ in 0..20 {
-        ada.settle().await;
-    }
-    assert!(second.try_read(&mut answer).is_err(), "all places are taken");
-    drop(first);
+    // The first has its answer and keeps its connection; the second displaces it.
+    let mut second = TcpStream::connect(world.address).await.unwrap();
+    second.write_all(&request[..10]).await.unwrap();
+    while first.read(&mut [0; 1000]).await.is_ok_and(|rest| rest > 0) {}
+    second.write_all(&request[10..]).await.unwrap();
     second.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
+    ada.settle().await;
+    bob.settle().await;
+}
+
+/// Says `hello` from this address.
+pub async fn hello_from(world: &World, viewer: &str, who: Bearer) -> Client {
+    let mut client = connect_from(world, viewer).await.unwrap();
+    client.send(json!({ "type": "hello", "ticket": world.ticket_of(who, 0) })).await;
+    client
 }
 
 #[tokio::test]
-async fn sessions_in_total_are_limited() {
-    let world = World::with(Limits { sessions: 1, ..Limits::default() }).await;
-    let _one = world.user("ada@example.org").await;
-    let mut two = Client::connect(world.address).await;
-    two.send(json!({ "type": "hello", "ticket": world.ticket("bob@example.org") })).await;
-    two.closed_for("too_many", 4004).await;
+async fn full_server_takes_users_and_guests_of_other_networks_instead_of_the_guests_of_one() {
+    let world = World::with(Limits { sessions: 5, ..Limits::default() }).await;
+    let stranger = |number: u16| hello_from(&world, "192.0.2.66:1000", guest(&number.to_string(), "r"));
+    let mut attackers = Vec::new();
+    for number in 0..4 {
+        let mut client = stranger(number).await;
+        client.welcomed().await;
+        attackers.push(client);
+    }
+    let mut ada = hello_from(&world, "198.51.100.1:1000", user("ada@example.org", None)).await;
+    ada.welcomed().await;
+    stranger(9).await.closed_for("too_many", 4004).await;
+    let mut gone = 0;
+    for (number, victim) in [user("bob@example.org", None), guest("Gus", "r")].into_iter().enumerate() {
+        let mut victim = hello_from(&world, &format!("198.51.100.{}:1000", number + 2), victim).await;
+        victim.welcomed().await;
+        victim.settle().await;
+        gone += 1;
+        // It stays while the others come.
+        attackers.push(victim);
+    }
+    let (mut closed, victims) = (0, attackers.split_off(4));
+    for mut attacker in attackers {
+        let _ = attacker.socket.send(Message::text(r#"{"type":"ping"}"#)).await;
+        closed += usize::from(attacker.came().await == Came::Closed(4002));
+    }
+    assert_eq!(closed, gone);
+    for mut victim in victims {
+        victim.settle().await;
+    }
+    ada.settle().await;
 }
 
 #[tokio::test]
@@ -170,7 +211,6 @@ async fn sessions_per_user_are_limited() {
 
 #[tokio::test]
 async fn binary_messages_are_refused() {
-    use futures::SinkExt as _;
     let world = World::new().await;
     let mut client = world.user("ada@example.org").await;
     client.socket.send(vec![1_u8, 2, 3].into()).await.unwrap();

@@ -9,12 +9,14 @@
     reason = "a failure here is the test's failure"
 )]
 
+mod attacks;
 mod client;
 mod directory;
 mod drain;
 mod entrance;
 mod entrances;
 mod model;
+mod nuisance;
 mod pressure;
 mod resume;
 mod rings;

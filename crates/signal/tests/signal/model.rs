@@ -1,13 +1,22 @@
-//! Random sequences from random clients over real sockets, against a small model of rooms and rings. After each step
-//! every client must have received exactly the messages that the model predicts, in its order.
+//! Random sequences from random clients over real sockets, against a small model of rooms, rings, blocks and resumed
+//! sessions. After each step every client must have received exactly the messages that the model predicts, in its order:
+//! so whatever somebody sends, nobody hears what is not for them.
+//!
+//! `PEERSYNC_FUZZ_CASES=2000 cargo test -p peersync-signal model` runs longer; the default is 48 sequences.
+
+mod expected;
+
+use std::time::Duration;
 
 use peersync_signal::Limits;
+use peersync_signal::limits::Pace;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::world::World;
+use self::expected::{Model, Place};
+use crate::client::{Came, Client};
+use crate::world::{World, guest, user};
 
 /// Ada and Bob have two tabs each and are friends, as are Bob and Cat; two guests have a ticket for the first room.
 const USERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cat@example.org"];
@@ -26,6 +35,16 @@ enum Step {
     Reject(usize, usize),
     Lock(usize, bool),
     Admit(usize, usize, bool),
+    /// A message that the server must refuse.
+    Rubbish(usize, usize),
+    /// A signal with the fields that only the server may set.
+    Forge(usize, usize),
+    /// The connection breaks.
+    Lose(usize),
+    /// The client comes back with its key.
+    Resume(usize),
+    /// Two users become friends, or one blocks the other.
+    Befriend(usize, usize, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,293 +55,19 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (client.clone(), room.clone()).prop_map(|(who, room)| Step::Join(who, room)),
         1 => client.clone().prop_map(Step::Leave),
         2 => (client.clone(), client.clone()).prop_map(|(from, to)| Step::Signal(from, to)),
-        5 => (client.clone(), user, room.clone()).prop_map(|(who, user, room)| Step::Ring(who, user, room)),
+        5 => (client.clone(), user.clone(), room.clone()).prop_map(|(who, user, room)| Step::Ring(who, user, room)),
         1 => client.clone().prop_map(Step::Cancel),
         2 => (client.clone(), room.clone()).prop_map(|(who, room)| Step::Accept(who, room)),
         1 => (client.clone(), room).prop_map(|(who, room)| Step::Reject(who, room)),
         5 => (client.clone(), locked).prop_map(|(who, locked)| Step::Lock(who, locked)),
-        3 => (client.clone(), client, any::<bool>()).prop_map(|(who, whom, admit)| Step::Admit(who, whom, admit)),
+        3 => (client.clone(), client.clone(), any::<bool>())
+            .prop_map(|(who, whom, admit)| Step::Admit(who, whom, admit)),
+        2 => (client.clone(), 0..8_usize).prop_map(|(who, kind)| Step::Rubbish(who, kind)),
+        1 => (client.clone(), client.clone()).prop_map(|(from, to)| Step::Forge(from, to)),
+        1 => client.clone().prop_map(Step::Lose),
+        2 => client.prop_map(Step::Resume),
+        1 => (user.clone(), user, any::<bool>()).prop_map(|(one, other, yes)| Step::Befriend(one, other, yes)),
     ]
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    Outside,
-    In(usize),
-    Knocking(usize),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Room {
-    members: Vec<usize>,
-    knocking: Vec<usize>,
-    locked: bool,
-    invited: Vec<usize>,
-}
-
-#[derive(Clone, Debug)]
-struct Ring {
-    callee: usize,
-    room: usize,
-    callers: Vec<usize>,
-    first: usize,
-}
-
-/// The expected state.
-struct Model {
-    ids: [String; 2],
-    peers: Vec<String>,
-    place: Vec<Place>,
-    rooms: [Room; 2],
-    rings: Vec<Ring>,
-    /// Whom each client rings, in the order in which it began.
-    ringing: Vec<Vec<usize>>,
-    out: Vec<Vec<Value>>,
-}
-
-impl Model {
-    fn tell(&mut self, who: usize, message: Value) {
-        self.out[who].push(message);
-    }
-
-    fn tell_user(&mut self, user: usize, message: &Value) {
-        (0..NAMES.len()).filter(|who| USER_OF[*who] == Some(user)).for_each(|who| self.tell(who, message.clone()));
-    }
-
-    fn refuse(&mut self, who: usize, code: &str, about: &str) {
-        self.tell(who, json!({ "type": "error", "code": code, "about": about }));
-    }
-
-    fn member(&self, of: usize, seen_by: usize) -> Value {
-        let mut member = json!({ "peer": self.peers[of], "name": NAMES[of] });
-        match (USER_OF[of], USER_OF[seen_by]) {
-            (None, _) => member["guest"] = true.into(),
-            (Some(one), Some(other)) if one.abs_diff(other) < 2 => member["email"] = USERS[one].into(),
-            _ => {}
-        }
-        member
-    }
-
-    fn with_type(&self, kind: &str, mut value: Value) -> Value {
-        value["type"] = kind.into();
-        value
-    }
-
-    fn knock(&self, of: usize, seen_by: usize, room: usize) -> Value {
-        let mut knock = self.with_type("knock", self.member(of, seen_by));
-        knock["room"] = self.ids[room].clone().into();
-        knock
-    }
-
-    fn tell_joined(&mut self, who: usize, room: usize) {
-        let others: Vec<_> = self.rooms[room].members.iter().copied().filter(|other| *other != who).collect();
-        let peers: Vec<_> = others.iter().map(|other| self.member(*other, who)).collect();
-        let locked = self.rooms[room].locked;
-        self.tell(who, json!({ "type": "joined", "room": self.ids[room], "peers": peers, "locked": locked }));
-        for waiting in self.rooms[room].knocking.clone() {
-            let knock = self.knock(waiting, who, room);
-            self.tell(who, knock);
-        }
-    }
-
-    fn enter(&mut self, who: usize, room: usize) {
-        self.rooms[room].knocking.retain(|waiting| *waiting != who);
-        for other in self.rooms[room].members.clone() {
-            let message = self.with_type("peer-joined", self.member(who, other));
-            self.tell(other, message);
-        }
-        self.rooms[room].members.push(who);
-        self.place[who] = Place::In(room);
-        self.tell_joined(who, room);
-    }
-
-    fn let_all_in(&mut self, room: usize) {
-        while self.rooms[room].members.len() < CAPACITY
-            && let Some(waiting) = self.rooms[room].knocking.first().copied()
-        {
-            self.enter(waiting, room);
-        }
-    }
-
-    fn leave(&mut self, who: usize) {
-        let (Place::In(room) | Place::Knocking(room)) = self.place[who] else { return };
-        self.cancel(who);
-        self.place[who] = Place::Outside;
-        self.rooms[room].members.retain(|member| *member != who);
-        self.rooms[room].knocking.retain(|waiting| *waiting != who);
-        for member in self.rooms[room].members.clone() {
-            self.tell(member, json!({ "type": "peer-left", "peer": self.peers[who] }));
-        }
-        if self.rooms[room].members.is_empty() {
-            self.rooms[room].locked = false;
-            if self.rooms[room].knocking.is_empty() {
-                self.rooms[room] = Room::default();
-            }
-            self.let_all_in(room);
-        }
-    }
-
-    fn join(&mut self, who: usize, room: usize) {
-        if USER_OF[who].is_none() && room != 0 {
-            return self.refuse(who, "forbidden", "join");
-        }
-        if self.place[who] == Place::In(room) {
-            return self.tell_joined(who, room);
-        }
-        if self.place[who] == Place::Knocking(room) {
-            return;
-        }
-        self.leave(who);
-        let invited = USER_OF[who].is_some_and(|user| self.rooms[room].invited.contains(&user));
-        if self.rooms[room].members.len() >= CAPACITY {
-            self.refuse(who, "room_full", "join");
-        } else if self.rooms[room].locked && !invited {
-            self.rooms[room].knocking.push(who);
-            self.place[who] = Place::Knocking(room);
-            for member in self.rooms[room].members.clone() {
-                let knock = self.knock(who, member, room);
-                self.tell(member, knock);
-            }
-            let knock = self.knock(who, who, room);
-            self.tell(who, knock);
-        } else {
-            self.enter(who, room);
-        }
-    }
-
-    fn signal(&mut self, from: usize, to: usize) {
-        match (self.place[from], self.place[to]) {
-            (Place::In(one), Place::In(other)) if one == other => {
-                let from = self.peers[from].clone();
-                self.tell(to, json!({ "type": "signal", "from": from, "candidate": { "candidate": "x" } }));
-            }
-            (Place::In(_), _) => self.refuse(from, "no_such_peer", "signal"),
-            _ => self.refuse(from, "not_in_room", "signal"),
-        }
-    }
-
-    fn ring(&mut self, who: usize, callee: usize, room: usize) {
-        let Some(caller) = USER_OF[who] else { return self.refuse(who, "forbidden", "ring") };
-        if caller.abs_diff(callee) != 1 {
-            return self.refuse(who, "not_friends", "ring");
-        }
-        if self.place[who] != Place::In(room) {
-            return self.refuse(who, "not_in_room", "ring");
-        }
-        let id = self.ids[room].clone();
-        if let Some(ring) = self.rings.iter_mut().find(|ring| ring.callee == callee && ring.room == room) {
-            if !ring.callers.contains(&who) {
-                ring.callers.push(who);
-                self.ringing[who].push(callee);
-            }
-        } else {
-            self.rings.push(Ring { callee, room, callers: vec![who], first: caller });
-            self.ringing[who].push(callee);
-            let name = NAMES[who];
-            self.tell_user(callee, &json!({ "type": "rung", "from": USERS[caller], "name": name, "room": id }));
-        }
-        self.tell(who, json!({ "type": "ringing", "to": USERS[callee], "room": id, "online": true }));
-    }
-
-    fn cancel(&mut self, who: usize) {
-        // A caller is in one room only.
-        for callee in std::mem::take(&mut self.ringing[who]) {
-            let at = self.rings.iter().position(|ring| ring.callee == callee && ring.callers.contains(&who)).unwrap();
-            let room = self.ids[self.rings[at].room].clone();
-            self.rings[at].callers.retain(|caller| *caller != who);
-            self.tell(who, json!({ "type": "missed", "room": room, "to": USERS[callee] }));
-            if self.rings[at].callers.is_empty() {
-                let ring = self.rings.remove(at);
-                self.tell_user(callee, &json!({ "type": "missed", "room": room, "from": USERS[ring.first] }));
-            }
-        }
-    }
-
-    fn answer(&mut self, who: usize, room: usize, accept: bool) {
-        let kind = if accept { "accept" } else { "reject" };
-        let Some(user) = USER_OF[who] else { return self.refuse(who, "forbidden", kind) };
-        let Some(at) = self.rings.iter().position(|ring| ring.callee == user && ring.room == room) else {
-            return self.refuse(who, "ring_over", kind);
-        };
-        let ring = self.rings.remove(at);
-        if accept && !self.rooms[room].invited.contains(&user) {
-            self.rooms[room].invited.push(user);
-        }
-        let (kind, id) = (format!("{kind}ed"), self.ids[room].clone());
-        for caller in ring.callers {
-            self.ringing[caller].retain(|callee| *callee != user);
-            self.tell(caller, json!({ "type": kind, "room": id, "from": USERS[user] }));
-        }
-        self.tell_user(user, &json!({ "type": kind, "room": id, "peer": self.peers[who] }));
-    }
-
-    fn lock(&mut self, who: usize, locked: bool) {
-        let Place::In(room) = self.place[who] else { return self.refuse(who, "not_in_room", "room-lock") };
-        self.rooms[room].locked = locked;
-        for member in self.rooms[room].members.clone() {
-            let (room, by) = (self.ids[room].clone(), self.peers[who].clone());
-            self.tell(member, json!({ "type": "room-lock", "room": room, "locked": locked, "by": by }));
-        }
-        if !locked {
-            self.let_all_in(room);
-        }
-    }
-
-    fn admit(&mut self, who: usize, whom: usize, admit: bool) {
-        let Place::In(room) = self.place[who] else { return self.refuse(who, "not_in_room", "room-admit") };
-        if self.place[whom] != Place::Knocking(room) {
-            self.refuse(who, "no_such_peer", "room-admit");
-        } else if !admit {
-            self.leave(whom);
-            self.refuse(whom, "not_admitted", "join");
-        } else if self.rooms[room].members.len() >= CAPACITY {
-            self.refuse(who, "room_full", "room-admit");
-        } else {
-            self.enter(whom, room);
-        }
-    }
-
-    /// Applies a step. Returns the client that does it, and the message that it sends.
-    fn take(&mut self, step: &Step) -> (usize, Value) {
-        match *step {
-            Step::Join(who, room) => {
-                self.join(who, room);
-                (who, json!({ "type": "join", "room": self.ids[room] }))
-            }
-            Step::Leave(who) => {
-                self.leave(who);
-                (who, json!({ "type": "leave" }))
-            }
-            Step::Signal(from, to) => {
-                self.signal(from, to);
-                (from, json!({ "type": "signal", "to": self.peers[to], "candidate": { "candidate": "x" } }))
-            }
-            Step::Ring(who, user, room) => {
-                self.ring(who, user, room);
-                (who, json!({ "type": "ring", "to": USERS[user], "room": self.ids[room] }))
-            }
-            Step::Cancel(who) => {
-                self.cancel(who);
-                (who, json!({ "type": "ring-cancel" }))
-            }
-            Step::Accept(who, room) => {
-                self.answer(who, room, true);
-                (who, json!({ "type": "accept", "room": self.ids[room] }))
-            }
-            Step::Reject(who, room) => {
-                self.answer(who, room, false);
-                (who, json!({ "type": "reject", "room": self.ids[room] }))
-            }
-            Step::Lock(who, locked) => {
-                self.lock(who, locked);
-                (who, json!({ "type": "room-lock", "locked": locked }))
-            }
-            Step::Admit(who, whom, admit) => {
-                self.admit(who, whom, admit);
-                (who, json!({ "type": "room-admit", "peer": self.peers[whom], "admit": admit }))
-            }
-        }
-    }
 }
 
 /// Removes what is not compared: numbers, which the client checks, and messages of errors.
@@ -339,7 +84,19 @@ fn bare(mut message: Value) -> Value {
 }
 
 async fn start() -> (World, Vec<Client>, Model) {
-    let limits = Limits { burst: 1_000_000, ..Limits::default() };
+    // What is limited over time has tests of its own; here everything may happen at once.
+    let free = Pace { burst: 1_000_000, every: Duration::from_millis(1) };
+    let limits = Limits {
+        burst: 1_000_000,
+        knocks: free,
+        knocks_of_network: free,
+        refusals: free,
+        rings: free,
+        friends_changed: free,
+        pause: Duration::ZERO,
+        directory_cache: Duration::ZERO,
+        ..Limits::default()
+    };
     let world = World::with_capacity(limits, u32::try_from(CAPACITY).unwrap()).await;
     world.database.connect(USERS[0], USERS[1], "accepted").await;
     world.database.connect(USERS[1], USERS[2], "accepted").await;
@@ -363,19 +120,114 @@ async fn start() -> (World, Vec<Client>, Model) {
     let out = vec![Vec::new(); NAMES.len()];
     let place = vec![Place::Outside; NAMES.len()];
     let ringing = vec![Vec::new(); NAMES.len()];
-    (world, clients, Model { ids, peers, place, rooms: Default::default(), rings: Vec::new(), ringing, out })
+    let friends = [[false, true, false], [true, false, true], [false, true, false]];
+    let (rooms, rings, lost) = (Default::default(), Vec::new(), vec![false; NAMES.len()]);
+    (world, clients, Model { ids, peers, place, rooms, rings, ringing, friends, lost, out })
+}
+
+/// The client of a step, if it needs one that is connected.
+fn actor(step: &Step) -> Option<usize> {
+    match *step {
+        Step::Join(who, _)
+        | Step::Leave(who)
+        | Step::Signal(who, _)
+        | Step::Ring(who, ..)
+        | Step::Cancel(who)
+        | Step::Accept(who, _)
+        | Step::Reject(who, _)
+        | Step::Lock(who, _)
+        | Step::Admit(who, ..)
+        | Step::Rubbish(who, _)
+        | Step::Forge(who, _)
+        | Step::Lose(who) => Some(who),
+        Step::Resume(_) | Step::Befriend(..) => None,
+    }
+}
+
+/// Whether a user joins a room in which another tab of the same user is lost: that tab would end, which has a test of its own.
+fn ends_a_ghost(model: &Model, step: &Step) -> bool {
+    let Step::Join(who, room) = *step else { return false };
+    let ghost = |other: usize| model.lost[other] && model.place[other] == Place::In(room);
+    (0..NAMES.len()).any(|other| USER_OF[other].is_some() && USER_OF[other] == USER_OF[who] && ghost(other))
+}
+
+/// Changes the friendship of two users who have nothing to do with each other at the moment: what a block ends has tests of
+/// its own. Returns false if they have.
+async fn befriend(world: &World, clients: &mut [Client], model: &mut Model, pair: [usize; 2], friends: bool) -> bool {
+    let [one, other] = pair;
+    let involved = |user: usize| (0..NAMES.len()).filter(move |who| USER_OF[*who] == Some(user));
+    let rings = model.rings.iter().any(|ring| [ring.callee, ring.first].iter().all(|user| pair.contains(user)));
+    let apart = pair.iter().all(|user| involved(*user).all(|who| model.place[who] == Place::Outside));
+    let lost = pair.iter().any(|user| involved(*user).any(|who| model.lost[who]));
+    if one == other || rings || !apart || lost {
+        return false;
+    }
+    world.database.connect(USERS[one], USERS[other], if friends { "accepted" } else { "blocked" }).await;
+    (model.friends[one][other], model.friends[other][one]) = (friends, friends);
+    for user in pair {
+        let tab = involved(user).next().unwrap();
+        clients[tab].send(json!({ "type": "friends-changed" })).await;
+        clients[tab].settle().await;
+    }
+    true
+}
+
+/// Does one step. Returns the client that acted, if the step was possible.
+async fn act(world: &World, clients: &mut [Client], model: &mut Model, step: &Step) -> Option<usize> {
+    if actor(step).is_some_and(|who| model.lost[who]) || ends_a_ghost(model, step) {
+        return None;
+    }
+    match *step {
+        Step::Lose(who) => {
+            // The server reads the close before anything else that it is sent, so that what follows is queued.
+            let _ = clients[who].socket.close(None).await;
+            while clients[who].came().await != Came::Gone {}
+            model.lost[who] = true;
+            None
+        }
+        Step::Resume(who) => {
+            let bearer = USER_OF[who].map_or_else(|| guest(NAMES[who], &model.ids[0]), |at| user(USERS[at], None));
+            let ticket = world.ticket_of(bearer, 0);
+            clients[who].reconnect(world.address, &ticket, true).await;
+            assert!(clients[who].resumed);
+            model.lost[who] = false;
+            Some(who)
+        }
+        Step::Befriend(one, other, friends) => {
+            befriend(world, clients, model, [one, other], friends).await;
+            None
+        }
+        _ => {
+            let (who, message) = model.take(step);
+            clients[who].send(message).await;
+            Some(who)
+        }
+    }
 }
 
 async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
-    let (_world, mut clients, mut model) = start().await;
+    let (world, mut clients, mut model) = start().await;
     for (number, step) in steps.iter().enumerate() {
-        let (who, message) = model.take(step);
-        clients[who].send(message).await;
+        let who = act(&world, &mut clients, &mut model, step).await;
         // The acting client settles first: after its pong everything is queued for the others.
         let mut order: Vec<_> = (0..clients.len()).collect();
-        order.swap(0, who);
-        for other in order {
-            let got: Vec<_> = clients[other].settle().await.into_iter().map(bare).collect();
+        order.swap(0, who.unwrap_or(0));
+        for other in order.into_iter().filter(|other| !model.lost[*other]) {
+            let heard = clients[other].settle().await;
+            for message in heard.iter().filter(|message| message["type"] == "presence" && message["online"] == true) {
+                let of = USERS.iter().position(|email| message["email"] == *email).unwrap();
+                let friends = USER_OF[other].is_some_and(|user| model.friends[user][of]);
+                prop_assert!(
+                    friends,
+                    "client {} hears that {} is online after step {} of {:?}",
+                    other,
+                    of,
+                    number,
+                    steps
+                );
+            }
+            let got: Vec<_> = heard.into_iter().filter(|message| message["type"] != "presence").map(bare).collect();
+            // What came while the connection was lost is compared after the resume.
             let expected = std::mem::take(&mut model.out[other]);
             prop_assert_eq!(got, expected, "client {} after step {} of {:?}", other, number, steps);
         }
@@ -383,10 +235,15 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The number of sequences: `PEERSYNC_FUZZ_CASES`, or as many as take a few seconds.
+fn cases() -> u32 {
+    std::env::var("PEERSYNC_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
+}
+
 #[test]
 fn rooms_and_rings_match_the_model() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 20..80);
     runner.run(&steps, |steps| runtime.block_on(run(&steps))).unwrap();
 }

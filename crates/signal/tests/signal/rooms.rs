@@ -111,13 +111,13 @@ async fn locked_room_needs_a_knock() {
     let mut ada = world.inside("Ada", "r").await;
     ada.send(json!({ "type": "room-lock" })).await;
     assert_eq!(ada.expect("room-lock").await["locked"], true);
-    let knock = async || {
-        let mut bob = world.guest("Bob", "r").await;
+    let knock = async |name: &str| {
+        let mut bob = world.guest(name, "r").await;
         bob.send(json!({ "type": "join", "room": "r" })).await;
         assert_eq!(bob.expect("knock").await["peer"], json!(bob.peer), "the knock was delivered");
         bob
     };
-    let mut bob = knock().await;
+    let mut bob = knock("Bob").await;
     let heard = ada.expect("knock").await;
     assert_eq!((&heard["peer"], &heard["name"], &heard["guest"]), (&json!(bob.peer), &json!("Bob"), &json!(true)));
     // A knocking peer can do nothing in the room.
@@ -130,14 +130,14 @@ async fn locked_room_needs_a_knock() {
     ada.send(json!({ "type": "room-admit", "peer": bob.peer })).await;
     assert_eq!(bob.expect("joined").await["locked"], true);
     ada.expect("peer-joined").await;
-    let mut cat = knock().await;
+    let mut cat = knock("Cat").await;
     ada.expect("knock").await;
     ada.send(json!({ "type": "room-admit", "peer": cat.peer, "admit": false })).await;
     cat.refused("not_admitted").await;
     assert_eq!(ada.expect("peer-left").await["peer"], json!(cat.peer));
     ada.send(json!({ "type": "room-admit", "peer": cat.peer })).await;
     ada.refused("no_such_peer").await;
-    let mut dan = knock().await;
+    let mut dan = knock("Dan").await;
     ada.expect("knock").await;
     ada.send(json!({ "type": "room-lock", "locked": false })).await;
     dan.expect("joined").await;

@@ -20,7 +20,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 fn parsed(mut bytes: Vec<u8>) -> Result<Vec<String>, InvalidFrame> {
     let (mut assembly, mut rest, mut frames) = (Assembly::default(), bytes.as_mut_slice(), Vec::new());
     while let Some((length, frame)) = assembly.take(rest, LIMIT)? {
-        frames.extend(frame.map(|frame| format!("{frame:?}")));
+        frames.extend((frame != Frame::Fragment).then(|| format!("{frame:?}")));
         rest = &mut rest[length..];
     }
     Ok(frames)
@@ -65,6 +65,22 @@ fn fragments_are_assembled_around_pings() {
         parsed(sent.concat()),
         Ok(vec![pong, "Text(\"grüßt\")".into(), "Binary".into(), "Text(\"again\")".into()])
     );
+}
+
+#[test]
+fn empty_fragments_are_reported_and_held_memory_is_known() {
+    let (mut assembly, mut count) = (Assembly::default(), 0);
+    let mut sent = [masked(0x01, b""), masked(0x00, b""), masked(0x00, b"abc"), masked(0x00, b"")].concat();
+    let mut rest = sent.as_mut_slice();
+    while let Some((length, frame)) = assembly.take(rest, LIMIT).unwrap() {
+        assert_eq!(frame, Frame::Fragment);
+        count += 1;
+        rest = &mut rest[length..];
+    }
+    assert_eq!(count, 4);
+    assert!((1..64).contains(&assembly.held()), "{}", assembly.held());
+    assert_eq!(assembly.take(&mut masked(0x80, b"d"), LIMIT).unwrap().unwrap().1, Frame::Text("abcd"));
+    assert_eq!(assembly.held(), 0);
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! What the server's caps cost in memory, all of them at once: no more than a t3.micro has left for it.
+//!
+//! The costs are those that `cargo xtask bench signal` measures, rounded up. It fails if one of them is exceeded.
+
+use crate::limits::Limits;
+use crate::pacing;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// What the server may use of the 1 GiB of a t3.micro, in bytes. Amazon Linux 2023 has 916 MiB of it for programs and takes
+/// 130 MiB with its services; the agents for logs and sessions take 110 MiB, the relay 60 MiB, and a tunnel 60
+/// MiB.
+pub const BUDGET: usize = 556 * MIB;
+
+/// What the kernel needs for one TCP connection without its buffers, in bytes.
+pub const SOCKET: usize = 4600;
+/// What a session costs, with its connection and its place in a room, at a door or in a ring, in bytes.
+const SESSION: usize = 4400;
+/// What a user costs beyond that: the record of the sessions, and what is cached of the database.
+const USER: usize = 1500;
+/// What a ring costs.
+const RING: usize = 600;
+/// The bytes that one sender sends to one receiver for the measurement of queues.
+pub const QUEUED: usize = 120_000;
+/// The size of one signal for that.
+pub const QUEUED_SIGNAL: usize = 12_000;
+/// How much more memory a queue takes than the bytes in it, in percent: room to grow, and what the allocator cannot use.
+const QUEUE_PERCENT: usize = 110;
+/// How much more a message that is incomplete takes than what is counted, in percent.
+const PARTIAL_PERCENT: usize = 110;
+/// How much more the kernel takes for the bytes of a queue that it was given, in percent.
+const KERNEL_PERCENT: usize = 140;
+/// The bytes that are counted for the largest incomplete message: its buffer grows by halves.
+const LARGEST_PARTIAL: usize = 96 * KIB;
+
+/// A state that the benchmark brings connections into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A guest outside of a room.
+    Outside,
+    /// A member of a room in which nobody else is.
+    Alone,
+    /// A member of a room of four.
+    FullRoom,
+    /// A member of a locked room, and somebody who knocks.
+    Knocking,
+    /// A user who rings a friend.
+    Ringing,
+    /// A member whose connection is gone.
+    Lost,
+    /// After the upgrade.
+    BeforeHello,
+    /// With a part of the largest `hello`.
+    HalfHello,
+    /// With a part of the largest request head.
+    HalfRequest,
+    /// With a part of the largest frame.
+    HalfFrame,
+    /// With a part of a message in fragments.
+    HalfMessage,
+    /// A lost session with as much in its queue as one sender may send, and the sender.
+    Queued,
+}
+
+impl State {
+    /// All states, in the order of the table.
+    pub const ALL: [Self; 12] = [
+        Self::HalfRequest,
+        Self::BeforeHello,
+        Self::HalfHello,
+        Self::Outside,
+        Self::Alone,
+        Self::FullRoom,
+        Self::Knocking,
+        Self::Ringing,
+        Self::Lost,
+        Self::HalfFrame,
+        Self::HalfMessage,
+        Self::Queued,
+    ];
+
+    /// Returns its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "in no room",
+            Self::Alone => "alone in a room",
+            Self::FullRoom => "in a full room",
+            Self::Knocking => "a member and somebody who knocks",
+            Self::Ringing => "ringing",
+            Self::Lost => "lost, can be resumed",
+            Self::BeforeHello => "upgraded, without hello",
+            Self::HalfHello => "upgraded, with a part of hello",
+            Self::HalfRequest => "a part of a request",
+            Self::HalfFrame => "a part of a frame, 65 kB",
+            Self::HalfMessage => "a part of a message, 60 kB",
+            Self::Queued => "lost with 120 kB in its queue, and the sender",
+        }
+    }
+
+    /// Returns what one connection in this state may cost the process, in bytes: what the sum below assumes.
+    pub fn at_most(self) -> usize {
+        match self {
+            Self::Outside | Self::Alone | Self::FullRoom | Self::Lost => SESSION,
+            Self::Knocking => 2 * SESSION,
+            Self::Ringing => SESSION + USER + RING,
+            Self::BeforeHello => 4000,
+            Self::HalfHello => 13_000,
+            Self::HalfRequest => 26_000,
+            Self::HalfFrame | Self::HalfMessage => SESSION + percent(LARGEST_PARTIAL, PARTIAL_PERCENT),
+            Self::Queued => 2 * SESSION + percent(QUEUED, QUEUE_PERCENT),
+        }
+    }
+}
+
+/// One kind of what the server keeps, at its cap.
+#[derive(Debug)]
+pub struct Cap {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// The maximum number of it.
+    pub most: usize,
+    /// What all of it costs, in bytes.
+    pub bytes: usize,
+}
+
+/// Returns what everything costs if every cap is reached at the same time.
+pub fn caps(limits: &Limits) -> Vec<Cap> {
+    let each = |name, most, bytes: usize| Cap { name, most, bytes: most * bytes };
+    let counted = |name, most, percents| Cap { name, most, bytes: percent(most, percents) };
+    // What the server itself sends comes on top by a quarter, see `Bounds`.
+    let queues = limits.all_queues_bytes + limits.all_queues_bytes / 4;
+    vec![
+        each("the empty server", 1, 14 * MIB),
+        each("parts of requests", limits.spare_connections, State::HalfRequest.at_most() + SOCKET),
+        each("connections without hello", limits.greeting, State::HalfHello.at_most() + SOCKET),
+        each("sessions", limits.sessions, SESSION + SOCKET),
+        each("users", limits.sessions, USER),
+        each("rings", limits.sessions * limits.rings_from, RING),
+        counted("bytes in queues", queues, QUEUE_PERCENT),
+        counted("the same bytes at the kernel", queues, KERNEL_PERCENT),
+        counted("bytes of incomplete messages", limits.partial_bytes, PARTIAL_PERCENT),
+        each("records of knocks, rings and look-ups", pacing::MAX_KEYS * pacing::KINDS, 160),
+        each("friends whose presence is tracked", limits.all_friends, 120),
+    ]
+}
+
+/// Returns the sum of all caps, in bytes.
+pub fn all(limits: &Limits) -> usize {
+    caps(limits).iter().map(|cap| cap.bytes).sum()
+}
+
+const fn percent(bytes: usize, percent: usize) -> usize {
+    bytes / 100 * percent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_caps_together_fit_into_a_t3_micro() {
+        let limits = Limits::default();
+        let table: Vec<_> = caps(&limits).iter().map(|cap| format!("{}: {} MiB", cap.name, cap.bytes / MIB)).collect();
+        assert!(all(&limits) <= BUDGET, "{} of {} MiB: {table:#?}", all(&limits) / MIB, BUDGET / MIB);
+    }
+
+    #[test]
+    fn every_bound_of_memory_is_in_the_sum() {
+        let limits = Limits::default();
+        for larger in [
+            Limits { spare_connections: limits.spare_connections + 1, ..limits.clone() },
+            Limits { greeting: limits.greeting + 1, ..limits.clone() },
+            Limits { sessions: limits.sessions + 1, ..limits.clone() },
+            Limits { rings_from: limits.rings_from + 1, ..limits.clone() },
+            Limits { all_queues_bytes: limits.all_queues_bytes + KIB, ..limits.clone() },
+            Limits { partial_bytes: limits.partial_bytes + KIB, ..limits.clone() },
+            Limits { all_friends: limits.all_friends + 1, ..limits.clone() },
+        ] {
+            assert!(all(&larger) > all(&limits), "{larger:?}");
+        }
+        assert!(limits.connections >= limits.sessions + limits.greeting, "everybody can say hello");
+        assert!(limits.senders.of_all.1 < limits.kept_bytes && limits.senders.of_all.1 < limits.queue_bytes);
+    }
+}
