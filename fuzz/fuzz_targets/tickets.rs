@@ -13,7 +13,7 @@ static KEYS: LazyLock<TicketKeys> = LazyLock::new(|| {
     TicketKeys::new("fuzz", key, None)
 });
 static TICKET: LazyLock<String> = LazyLock::new(|| {
-    let bearer = Bearer { subject: "ada@example.org".into(), name: "Ada".into(), guest: false, room: None };
+    let bearer = Bearer { subject: "ada@example.org".into(), address: None, name: "Ada".into(), guest: false, room: None };
     KEYS.issue(bearer, NOW).expect("signing does not fail")
 });
 

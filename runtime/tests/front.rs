@@ -145,7 +145,15 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
     request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
     let (mut socket, _) = client_async(request, tls(at, trusted).await.unwrap()).await.unwrap();
     let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
-    let bearer = Bearer { subject: "guest:1".into(), name: "Ada".into(), guest: true, room: Some("r".into()) };
+    let bearer = Bearer {
+        subject: "guest:1".into(),
+        address: None,
+        name: "Ada".into(),
+        guest: true,
+        generation: None,
+        session: None,
+        room: Some("r".into()),
+    };
     let ticket = keys.issue(bearer, Clock::default().now()).unwrap();
     socket.send(Message::text(json!({ "type": "hello", "ticket": ticket }).to_string())).await.unwrap();
     let welcome = timeout(SOON, socket.next()).await.unwrap().unwrap().unwrap().into_text().unwrap();

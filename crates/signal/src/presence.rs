@@ -12,6 +12,8 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub struct User {
     pub(crate) sessions: Vec<PeerId>,
+    /// The address as people are shown it, by the newest ticket.
+    address: Arc<str>,
     /// `None` until DynamoDB has returned them.
     pub(crate) friends: Option<Friends>,
 }
@@ -19,12 +21,13 @@ pub struct User {
 impl HubState {
     /// Adds a new session, and tells it which friends are online, if they are known already.
     pub(crate) fn came_online(&mut self, session: &Session) {
-        let Some(email) = &session.who.email else { return };
+        let (Some(email), Some(address)) = (&session.who.email, &session.who.address) else { return };
         let user = self.users.entry(Arc::clone(email)).or_default();
         user.sessions.push(session.peer);
+        user.address = Arc::clone(address);
         let friends = user.friends.clone();
-        for friend in friends.iter().flat_map(|friends| friends.iter()).filter(|friend| self.is_online(friend)) {
-            session.send(&presence(friend, true));
+        for friend in friends.iter().flat_map(|friends| friends.iter()).filter_map(|friend| self.users.get(friend)) {
+            session.send(&presence(&friend.address, true));
         }
     }
 
@@ -36,9 +39,9 @@ impl HubState {
         if !user.sessions.is_empty() {
             return;
         }
-        let friends = self.users.remove(email).and_then(|user| user.friends);
-        for friend in friends.iter().flat_map(|friends| friends.iter()) {
-            self.tell_user(friend, &presence(email, false));
+        let Some(user) = self.users.remove(email) else { return };
+        for friend in user.friends.iter().flat_map(|friends| friends.iter()) {
+            self.tell_user(friend, &presence(&user.address, false));
         }
     }
 
@@ -46,21 +49,22 @@ impl HubState {
     pub fn befriend(&mut self, email: &Arc<str>, friends: &Friends) {
         let Some(user) = self.users.get_mut(email) else { return };
         let before = user.friends.replace(Arc::clone(friends)).unwrap_or_default();
+        let address = Arc::clone(&user.address);
         for friend in friends.difference(&before) {
             self.learn(friend, email, true);
-            if self.is_online(friend) {
-                self.tell_user(email, &presence(friend, true));
-                self.tell_user(friend, &presence(email, true));
+            if let Some(theirs) = self.address(friend) {
+                self.tell_user(email, &presence(&theirs, true));
+                self.tell_user(friend, &presence(&address, true));
             }
         }
         for friend in before.difference(friends) {
             let news = self.learn(friend, email, false);
             self.separate(email, friend);
-            if self.is_online(friend) {
-                self.tell_user(email, &presence(friend, false));
+            if let Some(theirs) = self.address(friend) {
+                self.tell_user(email, &presence(&theirs, false));
             }
             if news {
-                self.tell_user(friend, &presence(email, false));
+                self.tell_user(friend, &presence(&address, false));
             }
         }
     }
@@ -72,8 +76,10 @@ impl HubState {
             self.separate(one, other);
         }
         for (user, friend) in [(one, other), (other, one)] {
-            if self.learn(user, friend, friends) && self.is_online(friend) {
-                self.tell_user(user, &presence(friend, friends));
+            if self.learn(user, friend, friends)
+                && let Some(address) = self.address(friend)
+            {
+                self.tell_user(user, &presence(&address, friends));
             }
         }
     }
@@ -111,12 +117,17 @@ impl HubState {
                 .is_some_and(|friends| friends.contains(other))
     }
 
+    /// Returns the address of a user who is online, as people are shown it.
+    fn address(&self, email: &str) -> Option<Arc<str>> {
+        self.users.get(email).map(|user| Arc::clone(&user.address))
+    }
+
     /// Returns whether the user has a session.
     pub fn is_online(&self, email: &str) -> bool {
         self.users.contains_key(email)
     }
 }
 
-fn presence(email: &str, online: bool) -> ServerMessage {
-    ServerMessage::Presence { email: email.to_owned(), online }
+fn presence(address: &str, online: bool) -> ServerMessage {
+    ServerMessage::Presence { email: address.to_owned(), online }
 }

@@ -8,6 +8,7 @@ use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
 use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
 use crate::session::Session;
+use peersync_server::email_address::key_of;
 
 const OVER: Refused = Refused(ErrorCode::RingOver, "this ring has ended");
 const GUEST: Refused = Refused(ErrorCode::Forbidden, "guests cannot ring or be rung; sign in");
@@ -25,12 +26,15 @@ pub struct Rings {
 struct Ring {
     number: u64,
     room: Arc<str>,
+    /// The callee's address as the first caller typed it.
+    to: Arc<str>,
     /// Whether the callee does not hear it, because the two are no longer friends. The callers hear that it was missed
     /// once its time is over, as if nobody had been there.
     silent: bool,
     /// The callers: several if members of the same room ring the same friend.
     callers: Vec<PeerId>,
-    /// The first caller's address and name.
+    /// The key of the first caller's address, the address as people are shown it, and the name.
+    caller: Arc<str>,
     from: Arc<str>,
     name: Arc<str>,
 }
@@ -67,17 +71,17 @@ impl Ring {
 }
 
 impl HubState {
-    /// Rings a user. The caller must have checked that they are friends.
+    /// Rings a user, at the address in any spelling. The caller must have checked that they are friends.
     ///
     /// # Errors
     /// The caller is a guest or not in that room, or there are too many rings.
     pub fn ring(&mut self, caller: &Session, to: &str, room: &str, now: Duration) -> Done {
-        let Some(from) = &caller.who.email else { return Err(GUEST) };
+        let (Some(key), Some(from)) = (&caller.who.email, &caller.who.address) else { return Err(GUEST) };
         let room = match self.room_state(caller.peer) {
             RoomState::In(id) if *id == *room => id,
             _ => return Err(Refused(ErrorCode::NotInRoom, "join the room before you ring somebody to it")),
         };
-        let callee: Arc<str> = to.into();
+        let callee: Arc<str> = key_of(to).into();
         let many = Refused(ErrorCode::TooMany, "too many rings at once");
         let Some(entry) = self.sessions.get_mut(&caller.peer) else { return Err(OVER) };
         let again = entry.ringing.contains(&callee);
@@ -95,8 +99,16 @@ impl HubState {
             }
             self.rings.last += 1;
             let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
-            let (from, callers) = (Arc::clone(from), vec![caller.peer]);
-            let ring = Ring { number, room: Arc::clone(&room), silent: false, callers, from, name };
+            let ring = Ring {
+                number,
+                room: Arc::clone(&room),
+                to: to.into(),
+                silent: false,
+                callers: vec![caller.peer],
+                caller: Arc::clone(key),
+                from: Arc::clone(from),
+                name,
+            };
             let message = ring.rung();
             rings.push(ring);
             self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(&callee), number));
@@ -117,7 +129,7 @@ impl HubState {
     pub fn accept(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
         self.invite(&email, room);
-        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        let (room, from) = (room.to_owned(), address_of(session));
         self.tell_all(&ring.callers, &ServerMessage::Accepted { room: room.clone(), from, peer: None });
         let peer = Some(session.peer.to_string());
         self.tell_user(&email, &ServerMessage::Accepted { room, from: None, peer });
@@ -130,7 +142,7 @@ impl HubState {
     /// The ring no longer exists.
     pub fn reject(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
-        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        let (room, from) = (room.to_owned(), address_of(session));
         self.tell_all(&ring.callers, &ServerMessage::Rejected { room: room.clone(), from, peer: None });
         let peer = Some(session.peer.to_string());
         self.tell_user(&email, &ServerMessage::Rejected { room, from: None, peer });
@@ -143,8 +155,9 @@ impl HubState {
         if entry.ringing.is_empty() {
             return;
         }
-        let callees: Vec<_> =
-            entry.ringing.iter().filter(|callee| to.is_none_or(|to| to == &***callee)).cloned().collect();
+        let to = to.map(key_of);
+        let named = |callee: &&Arc<str>| to.as_ref().is_none_or(|to| **to == ***callee);
+        let callees: Vec<_> = entry.ringing.iter().filter(named).cloned().collect();
         for callee in callees {
             self.cancel(caller, &callee, room);
         }
@@ -156,8 +169,9 @@ impl HubState {
         let Some(ring) = rings.iter_mut().filter(matches).find(|ring| ring.callers.contains(&caller)) else { return };
         ring.callers.retain(|other| *other != caller);
         let (number, nobody, id) = (ring.number, ring.callers.is_empty(), ring.room.to_string());
+        let to = Some(ring.to.to_string());
         self.no_longer_rings(&[caller], callee);
-        self.tell(caller, &ServerMessage::Missed { room: id, from: None, to: Some(callee.to_string()) });
+        self.tell(caller, &ServerMessage::Missed { room: id, from: None, to });
         if nobody && let Some(ring) = self.rings.take(callee, |ring| ring.number == number) {
             self.missed(callee, &ring);
         }
@@ -169,7 +183,7 @@ impl HubState {
             let Some((_, callee, number)) = self.rings.deadlines.pop_front() else { return };
             if let Some(ring) = self.rings.take(&callee, |ring| ring.number == number) {
                 self.no_longer_rings(&ring.callers, &callee);
-                let to = Some(callee.to_string());
+                let to = Some(ring.to.to_string());
                 self.tell_all(&ring.callers, &ServerMessage::Missed { room: ring.room.to_string(), from: None, to });
                 self.missed(&callee, &ring);
             }
@@ -196,23 +210,24 @@ impl HubState {
             return;
         }
         let next = left.first().and_then(|peer| self.session(*peer)).map(|session| session.who.clone());
-        let (room, first) = (ring.room.to_string(), ring.from == *caller);
+        let (room, first) = (ring.room.to_string(), ring.caller == *caller);
         if first {
             self.missed(callee, ring);
         }
         let Some(ring) = self.rings.get_mut(callee, number) else { return };
-        let Some((name, from)) = next.and_then(|who| Some((who.name, who.email?))) else {
+        let to = Some(ring.to.to_string());
+        let Some((name, key, from)) = next.and_then(|who| Some((who.name, who.email?, who.address?))) else {
             ring.silent = true;
             return;
         };
         ring.callers = left;
         if first {
-            (ring.name, ring.from) = (name, from);
+            (ring.name, ring.caller, ring.from) = (name, key, from);
             let rung = ring.rung();
             self.tell_user(callee, &rung);
         }
         self.no_longer_rings(&gone, callee);
-        self.tell_all(&gone, &ServerMessage::Missed { room, from: None, to: Some(callee.to_string()) });
+        self.tell_all(&gone, &ServerMessage::Missed { room, from: None, to });
     }
 
     /// Rings in a tab that was opened after the ring began.
@@ -245,4 +260,8 @@ impl HubState {
         let (room, from) = (ring.room.to_string(), Some(ring.from.to_string()));
         self.tell_user(callee, &ServerMessage::Missed { room, from, to: None });
     }
+}
+
+fn address_of(session: &Session) -> Option<String> {
+    session.who.address.as_ref().map(|address| address.to_string())
 }

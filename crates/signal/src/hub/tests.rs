@@ -18,7 +18,7 @@ fn hub() -> Hub {
 }
 
 fn guest(name: &str) -> Identity {
-    Identity { email: None, generation: None, sign_in: None, name: name.into(), room: Some(ROOM.into()) }
+    Identity { email: None, address: None, generation: None, sign_in: None, name: name.into(), room: Some(ROOM.into()) }
 }
 
 /// A session in the room.

@@ -22,5 +22,6 @@ mod role;
 mod rooms;
 mod rotation;
 mod slow;
+mod spellings;
 mod withdrawals;
 mod world;
