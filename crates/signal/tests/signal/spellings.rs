@@ -45,6 +45,7 @@ async fn ring_finds_the_friend_in_any_spelling_and_shows_the_owners() {
     find(&mut bob, "rung").await;
     bob.send(json!({ "type": "accept", "room": room })).await;
     assert_eq!(find(&mut ada, "accepted").await["from"], TYPED_BOB);
+    find(&mut bob, "accepted").await;
     bob.join(&room).await;
     assert_eq!(find(&mut ada, "peer-joined").await["email"], TYPED_BOB);
     bob.send(json!({ "type": "bye" })).await;
