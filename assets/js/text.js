@@ -56,11 +56,11 @@ export function safeFileName(value) {
  * @param {string} other
  */
 export function sameAddress(one, other) {
-  return canonical(one) === canonical(other);
+  return addressKey(one) === addressKey(other);
 }
 
-/** @param {string} address */
-function canonical(address) {
+/** @param {string} address @returns {string} the same for each of its spellings */
+export function addressKey(address) {
   const domain = address.lastIndexOf("@") + 1;
   try {
     return address.slice(0, domain).toLowerCase() + new URL(`http://${address.slice(domain)}`).hostname;

@@ -14,7 +14,7 @@ static KEYS: LazyLock<TicketKeys> = LazyLock::new(|| {
 });
 static TICKET: LazyLock<String> = LazyLock::new(|| {
     let (subject, name) = ("ada@example.org".into(), "Ada".into());
-    let bearer = Bearer { subject, name, guest: false, generation: None, session: None, room: None };
+    let bearer = Bearer { subject, name, address: None, guest: false, generation: None, session: None, room: None };
     KEYS.issue(bearer, NOW).expect("signing does not fail")
 });
 

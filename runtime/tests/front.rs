@@ -147,6 +147,7 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
     let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
     let bearer = Bearer {
         subject: "guest:1".into(),
+        address: None,
         name: "Ada".into(),
         guest: true,
         generation: None,

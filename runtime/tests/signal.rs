@@ -130,6 +130,7 @@ async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) ->
     let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());
     let bearer = Bearer {
         subject,
+        address: None,
         name: "Somebody".into(),
         guest: true,
         generation: None,

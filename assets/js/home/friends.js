@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { button, byId, uniqueId } from "../dom.js";
 import { t } from "../i18n.js";
 import { CALL_KEY, goTo } from "../session.js";
+import { addressKey } from "../text.js";
 import { openMenu } from "../ui/menu.js";
 import { announce, toast } from "../ui/notices.js";
 import { personRow } from "../ui/people.js";
@@ -39,7 +40,7 @@ export class FriendList {
 
   /** Whether the signaling server has not yet reported on some friend: it caches friends for a while. */
   get incomplete() {
-    return this.#friends.some(({ email }) => !this.#online.has(email));
+    return this.#friends.some(({ email }) => !this.#online.has(addressKey(email)));
   }
 
   /**
@@ -47,14 +48,16 @@ export class FriendList {
    * @param {boolean} online
    */
   setOnline(email, online) {
-    this.#online.set(email, online);
-    if (this.#friends.length > 0 && !this.#friends.some((friend) => friend.email === email)) void this.reload();
+    const key = addressKey(email);
+    this.#online.set(key, online);
+    if (this.#friends.length > 0 && !this.#friends.some((friend) => addressKey(friend.email) === key)) void this.reload();
     else this.#show();
   }
 
   /** @param {string} email @returns {string} the name, or the address if the person is not known yet */
   nameOf(email) {
-    return this.#friends.find((friend) => friend.email === email)?.name ?? email;
+    const key = addressKey(email);
+    return this.#friends.find((friend) => addressKey(friend.email) === key)?.name ?? email;
   }
 
   #show() {
@@ -76,7 +79,7 @@ export class FriendList {
 
   /** @param {Friend} friend */
   #isOnline(friend) {
-    return this.#online.get(friend.email) ?? false;
+    return this.#online.get(addressKey(friend.email)) ?? false;
   }
 
   /** @param {Friend} friend */

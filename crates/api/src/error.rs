@@ -10,6 +10,8 @@ use utoipa::IntoResponses;
 use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
 
 use crate::types::{ErrorBody, ErrorDetail};
+use peersync_server::display_name::InvalidName;
+use peersync_server::email_address::InvalidEmail;
 use peersync_server::secrets::SecretsError;
 use peersync_server::store::StoreError;
 
@@ -46,12 +48,7 @@ impl ApiError {
 
     /// 400: the e-mail address is not acceptable.
     pub fn email() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "email", "Enter an email address like ada@example.org.")
-    }
-
-    /// 400: the name is not acceptable.
-    pub fn name() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "name", "Enter a name of 1 to 64 characters.")
+        InvalidEmail::Malformed.into()
     }
 
     /// 400: the code from the mail is wrong, used, expired, or tried too often.
@@ -126,6 +123,32 @@ impl ApiError {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment.");
         error.retry_after = Some(2);
         error
+    }
+}
+
+impl From<InvalidEmail> for ApiError {
+    fn from(error: InvalidEmail) -> Self {
+        let (code, message) = match error {
+            InvalidEmail::Malformed => ("email", "Enter an email address like ada@example.org."),
+            InvalidEmail::LocalPart => {
+                ("email_letters", "Before the @ an address can have only the letters a to z, without accents.")
+            }
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+}
+
+impl From<InvalidName> for ApiError {
+    fn from(error: InvalidName) -> Self {
+        let (code, message) = match error {
+            InvalidName::Length => ("name", "Enter a name of 1 to 64 characters."),
+            InvalidName::Invisible => ("name_invisible", "The name contains an invisible character. Type it again."),
+            InvalidName::Accents => ("name_accents", "The name has too many accents on one letter."),
+            InvalidName::Link => {
+                ("name_link", "A name cannot contain a web or email address. After a dot, type a space.")
+            }
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
         let bearer = |guest, room: Option<&str>| {
             let room = room.map(str::to_owned);
             let (subject, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
-            Bearer { subject, name, guest, generation: None, session: None, room }
+            Bearer { subject, address: None, name, guest, generation: None, session: None, room }
         };
         assert_eq!(turn_holder(&bearer(false, Some("R"))), Some(USER));
         assert_eq!(turn_holder(&bearer(true, Some("R"))), Some(TurnHolder::Room("R")));

@@ -1,12 +1,11 @@
 //! The HTTP API: accounts, friends, rooms and tickets. One router, one file per route. In AWS each Lambda function
 //! serves the whole router behind its own role; `local` serves it in its own process.
 
+mod addressee;
 mod body;
 mod caller;
 mod cloudflare_turn;
-pub mod display_name;
 mod document;
-pub mod email_address;
 mod error;
 mod guard;
 mod health;

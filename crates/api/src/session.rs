@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use crate::caller::{Caller, Cookie};
 use crate::error::{ApiError, ApiResult};
 use crate::state::State;
+use peersync_server::settings::Function;
 use peersync_server::store::{Session, User};
 
 /// The session's cookie.
@@ -33,7 +34,15 @@ impl SignedIn {
         let Some(token) = caller.cookie(SESSION_COOKIE) else { return Ok(None) };
         let now = state.now();
         let Some(session) = state.store().session(&token, now).await? else { return Ok(None) };
-        let Some(user) = state.store().user(&session.email).await? else { return Ok(None) };
+        let user = match state.store().user(&session.email).await? {
+            None if matches!(state.settings().function, Function::Login | Function::All) => {
+                // It may be of an earlier version. Only this function may move accounts; the pages call it first.
+                state.unify_addresses().await;
+                state.store().user(&session.email).await?
+            }
+            user => user,
+        };
+        let Some(user) = user else { return Ok(None) };
         if user.generation != session.generation {
             return Ok(None);
         }

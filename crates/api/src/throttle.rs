@@ -3,10 +3,10 @@
 use peersync_server::store::StoreError;
 
 use crate::caller::Caller;
-use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult};
 use crate::limits::Limit;
 use crate::state::State;
+use peersync_server::email_address::Email;
 
 impl State {
     /// Counts one event.

@@ -21,8 +21,8 @@ const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAcces
 const SIGNUP: &[TableAccess] = &[on("Users", &["GetItem", "UpdateItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
 
 const LOGIN: &[TableAccess] = &[
-    on("Users", &["GetItem", "UpdateItem", "DeleteItem"]),
-    on("UserConnections", &["GetItem", "Query", "DeleteItem", "ConditionCheckItem"]),
+    on("Users", &["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"]),
+    on("UserConnections", &["GetItem", "PutItem", "Query", "DeleteItem", "ConditionCheckItem", "Scan"]),
     on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
 ];
 

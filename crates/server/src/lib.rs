@@ -1,11 +1,13 @@
 //! What PeerSync's two server programs share, the API and the signaling server: settings, secrets, the database,
-//! tickets, the clock, and the address of a client. It knows neither of them.
+//! tickets, the clock, email addresses and names, and the address of a client. It knows neither of them.
 
 pub mod accept;
 pub mod access;
 pub mod aws;
 pub mod client_address;
 pub mod clock;
+pub mod display_name;
+pub mod email_address;
 pub mod proxy_protocol;
 pub mod routes;
 pub mod secret;

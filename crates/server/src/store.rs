@@ -12,6 +12,7 @@ mod relay_usage;
 mod rooms;
 mod sessions;
 mod sign_in;
+mod spellings;
 mod users;
 
 pub use changes::Changed;
@@ -27,6 +28,7 @@ pub use sign_in::{CodeCheck, SignIn};
 pub use users::User;
 
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -64,17 +66,19 @@ pub struct Store {
     client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     /// The names of the tables.
     pub tables: Tables,
+    /// Whether this process knows that no address has other spellings left, see [`Store::unify_addresses`].
+    unified: AtomicBool,
 }
 
 impl Store {
     /// Returns a store that creates its client at the first use.
     pub fn lazy(config: SdkConfig, tables: Tables) -> Self {
-        Self { client: LazyLock::new(Box::new(move || Client::new(&config))), tables }
+        Self { client: LazyLock::new(Box::new(move || Client::new(&config))), tables, unified: AtomicBool::new(false) }
     }
 
     /// Returns a store with an existing client. An interceptor on it sees every call.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client: LazyLock::new(Box::new(move || client)), tables }
+        Self { client: LazyLock::new(Box::new(move || client)), tables, unified: AtomicBool::new(false) }
     }
 
     fn client(&self) -> &Client {

@@ -21,8 +21,11 @@ pub struct Claims {
     pub iss: String,
     /// The audience, always `signal`.
     pub aud: String,
-    /// The subject: the user's address, or `guest:` and a random id.
+    /// The subject: the key of the user's address, or `guest:` and a random id.
     pub sub: String,
+    /// The user's address as people are shown it, if it differs from the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The name that others see.
     pub name: String,
     /// Whether the bearer has no account.
@@ -50,6 +53,8 @@ pub struct Claims {
 pub struct Bearer {
     /// See [`Claims::sub`].
     pub subject: String,
+    /// See [`Claims::address`].
+    pub address: Option<String>,
     /// See [`Claims::name`].
     pub name: String,
     /// See [`Claims::guest`].
@@ -127,6 +132,7 @@ impl TicketKeys {
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: AUDIENCE.to_owned(),
+            address: bearer.address.filter(|address| *address != bearer.subject),
             sub: bearer.subject,
             name: bearer.name,
             guest: bearer.guest,
@@ -214,7 +220,7 @@ mod tests {
 
     fn ada() -> Bearer {
         let (subject, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
-        Bearer { subject, name, guest: false, generation: None, session: None, room: None }
+        Bearer { subject, address: None, name, guest: false, generation: None, session: None, room: None }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub struct User {
     pub(crate) sessions: Vec<PeerId>,
+    /// The address as people are shown it, by the newest ticket.
+    address: Arc<str>,
     /// `None` until DynamoDB has returned them.
     pub(crate) friends: Option<Friends>,
 }
@@ -20,12 +22,13 @@ pub struct User {
 impl HubState {
     /// Adds a new session, and tells it which friends are online, if they are known already.
     pub(crate) fn came_online(&mut self, session: &Session) {
-        let Some(email) = &session.who.email else { return };
+        let (Some(email), Some(address)) = (&session.who.email, &session.who.address) else { return };
         let user = self.users.entry(Arc::clone(email)).or_default();
         user.sessions.push(session.peer);
+        user.address = Arc::clone(address);
         let friends = user.friends.clone();
-        for friend in friends.iter().flat_map(|friends| friends.iter()).filter(|friend| self.has_friends(friend)) {
-            session.send(&presence(friend, true));
+        for address in friends.iter().flat_map(|friends| friends.iter()).filter_map(|friend| self.address(friend)) {
+            session.send(&presence(&address, true));
         }
     }
 
@@ -37,10 +40,10 @@ impl HubState {
         if !user.sessions.is_empty() {
             return;
         }
-        let friends = self.users.remove(email).and_then(|user| user.friends);
-        self.tracked_friends -= friends.as_ref().map_or(0, |friends| friends.len());
-        for friend in friends.iter().flat_map(|friends| friends.iter()) {
-            self.tell_user(friend, &presence(email, false));
+        let Some(user) = self.users.remove(email) else { return };
+        self.tracked_friends -= user.friends.as_ref().map_or(0, |friends| friends.len());
+        for friend in user.friends.iter().flat_map(|friends| friends.iter()) {
+            self.tell_user(friend, &presence(&user.address, false));
         }
     }
 
@@ -55,21 +58,22 @@ impl HubState {
         let friends = &if fits { Arc::clone(friends) } else { known() };
         self.tracked_friends += friends.len();
         user.friends = Some(Arc::clone(friends));
+        let address = Arc::clone(&user.address);
         for friend in friends.difference(&before) {
             self.learn(friend, email, true);
-            if self.has_friends(friend) {
-                self.tell_user(email, &presence(friend, true));
-                self.tell_user(friend, &presence(email, true));
+            if let Some(theirs) = self.address(friend) {
+                self.tell_user(email, &presence(&theirs, true));
+                self.tell_user(friend, &presence(&address, true));
             }
         }
         for friend in before.difference(friends) {
             let news = self.learn(friend, email, false);
             self.separate(email, friend);
-            if self.has_friends(friend) {
-                self.tell_user(email, &presence(friend, false));
+            if let Some(theirs) = self.address(friend) {
+                self.tell_user(email, &presence(&theirs, false));
             }
             if news {
-                self.tell_user(friend, &presence(email, false));
+                self.tell_user(friend, &presence(&address, false));
             }
         }
     }
@@ -81,8 +85,10 @@ impl HubState {
             self.separate(one, other);
         }
         for (user, friend) in [(one, other), (other, one)] {
-            if self.learn(user, friend, friends) && self.has_friends(friend) {
-                self.tell_user(user, &presence(friend, friends));
+            if self.learn(user, friend, friends)
+                && let Some(address) = self.address(friend)
+            {
+                self.tell_user(user, &presence(&address, friends));
             }
         }
     }
@@ -121,8 +127,7 @@ impl HubState {
         self.pacing.look_up(email, &self.limits, now)
     }
 
-    /// Returns whether the user is online and the friends are known. Nobody is told of a user before that, so that both
-    /// sides are told once.
+    /// Returns whether the user is online and the friends are known.
     pub fn has_friends(&self, email: &str) -> bool {
         self.users.get(email).is_some_and(|user| user.friends.is_some())
     }
@@ -138,12 +143,18 @@ impl HubState {
                 .is_some_and(|friends| friends.contains(other))
     }
 
+    /// Returns the address, as people are shown it, of a user who is online and whose friends are known. Nobody is told of a
+    /// user before that, so that both sides are told once.
+    fn address(&self, email: &str) -> Option<Arc<str>> {
+        self.users.get(email).filter(|user| user.friends.is_some()).map(|user| Arc::clone(&user.address))
+    }
+
     /// Returns whether the user has a session.
     pub fn is_online(&self, email: &str) -> bool {
         self.users.contains_key(email)
     }
 }
 
-fn presence(email: &str, online: bool) -> ServerMessage {
-    ServerMessage::Presence { email: email.to_owned(), online }
+fn presence(address: &str, online: bool) -> ServerMessage {
+    ServerMessage::Presence { email: address.to_owned(), online }
 }

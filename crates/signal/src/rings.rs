@@ -8,6 +8,7 @@ use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
 use crate::protocol::{Done, ErrorCode, Refused, ServerMessage};
 use crate::session::Session;
+use peersync_server::email_address::key_of;
 
 const OVER: Refused = Refused(ErrorCode::RingOver, "this ring has ended");
 const GUEST: Refused = Refused(ErrorCode::Forbidden, "guests cannot ring or be rung; sign in");
@@ -25,12 +26,15 @@ pub struct Rings {
 struct Ring {
     number: u64,
     room: Arc<str>,
+    /// The callee's address as the first caller typed it.
+    to: Arc<str>,
     /// Whether the callee does not hear it, because the two are no longer friends. The callers hear that it was missed
     /// once its time is over, as if nobody had been there.
     silent: bool,
     /// The callers: several if members of the same room ring the same friend.
     callers: Vec<PeerId>,
-    /// The first caller's address and name.
+    /// The key of the first caller's address, the address as people are shown it, and the name.
+    caller: Arc<str>,
     from: Arc<str>,
     name: Arc<str>,
 }
@@ -72,17 +76,17 @@ impl Ring {
 }
 
 impl HubState {
-    /// Rings a user. The caller must have checked that they are friends.
+    /// Rings a user, at the address in any spelling. The caller must have checked that they are friends.
     ///
     /// # Errors
     /// The caller is a guest or not in that room, there are too many rings, or the callee declined a short time ago.
     pub fn ring(&mut self, caller: &Session, to: &str, room: &str, now: Duration) -> Done {
-        let Some(from) = &caller.who.email else { return Err(GUEST) };
+        let (Some(key), Some(from)) = (&caller.who.email, &caller.who.address) else { return Err(GUEST) };
         let room = match self.room_state(caller.peer) {
             RoomState::In(id) if *id == *room => id,
             _ => return Err(Refused(ErrorCode::NotInRoom, "join the room before you ring somebody to it")),
         };
-        let callee: Arc<str> = to.into();
+        let callee: Arc<str> = key_of(to).into();
         let many = Refused(ErrorCode::TooMany, "too many rings at once");
         let Some(entry) = self.sessions.get(&caller.peer) else { return Err(OVER) };
         let again = entry.ringing.contains(&callee);
@@ -94,14 +98,14 @@ impl HubState {
                 ring.callers.push(caller.peer);
             }
         } else {
-            let own = self.rings_of(from, &callee);
+            let own = self.rings_of(key, &callee);
             if own.is_empty() && self.rings.audible(&callee).count() >= self.limits.rings_to {
                 return Err(many);
             }
-            self.pacing.ring(from, &callee, &self.limits, self.now)?;
+            self.pacing.ring(key, &callee, &self.limits, self.now)?;
             // For the callee one person is one ring: that to the newest room.
             own.into_iter().for_each(|(peer, room)| self.cancel(peer, &callee, Some(&*room)));
-            self.begin_ring(caller, from, &callee, room.clone(), now);
+            self.begin_ring(caller, (key, from), (&callee, to), room.clone(), now);
         }
         if let Some(entry) = self.sessions.get_mut(&caller.peer).filter(|_| !again) {
             entry.ringing.push(Arc::clone(&callee));
@@ -111,11 +115,20 @@ impl HubState {
         Ok(())
     }
 
-    fn begin_ring(&mut self, caller: &Session, from: &Arc<str>, callee: &Arc<str>, room: Arc<str>, now: Duration) {
+    /// Begins a ring of `session`, whose user has this key and address, to the user with this key, by the address as it was
+    /// typed.
+    fn begin_ring(
+        &mut self,
+        session: &Session,
+        (caller, from): (&Arc<str>, &Arc<str>),
+        (callee, to): (&Arc<str>, &str),
+        room: Arc<str>,
+        now: Duration,
+    ) {
         self.rings.last += 1;
-        let (number, name) = (self.rings.last, Arc::clone(&caller.who.name));
-        let (from, callers) = (Arc::clone(from), vec![caller.peer]);
-        let ring = Ring { number, room, silent: false, callers, from, name };
+        let (number, name) = (self.rings.last, Arc::clone(&session.who.name));
+        let (caller, from, to) = (Arc::clone(caller), Arc::clone(from), to.into());
+        let ring = Ring { number, room, to, silent: false, callers: vec![session.peer], caller, from, name };
         let message = ring.rung();
         self.rings.by_callee.entry(Arc::clone(callee)).or_default().push(ring);
         self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(callee), number));
@@ -139,7 +152,7 @@ impl HubState {
     pub fn accept(&mut self, session: &Session, room: &str) -> Done {
         let (email, ring) = self.answered(session, room)?;
         self.invite(&email, room);
-        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        let (room, from) = (room.to_owned(), address_of(session));
         self.tell_all(&ring.callers, &ServerMessage::Accepted { room: room.clone(), from, peer: None });
         let peer = Some(session.peer.to_string());
         self.tell_user(&email, &ServerMessage::Accepted { room, from: None, peer });
@@ -156,7 +169,7 @@ impl HubState {
         for caller in callers {
             self.pacing.decline(&caller, &email, &self.limits, self.now);
         }
-        let (room, from) = (room.to_owned(), Some(email.to_string()));
+        let (room, from) = (room.to_owned(), address_of(session));
         self.tell_all(&ring.callers, &ServerMessage::Rejected { room: room.clone(), from, peer: None });
         let peer = Some(session.peer.to_string());
         self.tell_user(&email, &ServerMessage::Rejected { room, from: None, peer });
@@ -169,8 +182,9 @@ impl HubState {
         if entry.ringing.is_empty() {
             return;
         }
-        let callees: Vec<_> =
-            entry.ringing.iter().filter(|callee| to.is_none_or(|to| to == &***callee)).cloned().collect();
+        let to = to.map(key_of);
+        let named = |callee: &&Arc<str>| to.as_ref().is_none_or(|to| **to == ***callee);
+        let callees: Vec<_> = entry.ringing.iter().filter(named).cloned().collect();
         for callee in callees {
             self.cancel(caller, &callee, room);
         }
@@ -182,8 +196,9 @@ impl HubState {
         let Some(ring) = rings.iter_mut().filter(matches).find(|ring| ring.callers.contains(&caller)) else { return };
         ring.callers.retain(|other| *other != caller);
         let (number, nobody, id) = (ring.number, ring.callers.is_empty(), ring.room.to_string());
+        let to = Some(ring.to.to_string());
         self.no_longer_rings(&[caller], callee);
-        self.tell(caller, &ServerMessage::Missed { room: id, from: None, to: Some(callee.to_string()) });
+        self.tell(caller, &ServerMessage::Missed { room: id, from: None, to });
         if nobody && let Some(ring) = self.rings.take(callee, |ring| ring.number == number) {
             self.missed(callee, &ring);
         }
@@ -195,7 +210,7 @@ impl HubState {
             let Some((_, callee, number)) = self.rings.deadlines.pop_front() else { return };
             if let Some(ring) = self.rings.take(&callee, |ring| ring.number == number) {
                 self.no_longer_rings(&ring.callers, &callee);
-                let to = Some(callee.to_string());
+                let to = Some(ring.to.to_string());
                 self.tell_all(&ring.callers, &ServerMessage::Missed { room: ring.room.to_string(), from: None, to });
                 self.missed(&callee, &ring);
             }
@@ -222,23 +237,24 @@ impl HubState {
             return;
         }
         let next = left.first().and_then(|peer| self.session(*peer)).map(|session| session.who.clone());
-        let (room, first) = (ring.room.to_string(), ring.from == *caller);
+        let (room, first) = (ring.room.to_string(), ring.caller == *caller);
         if first {
             self.missed(callee, ring);
         }
         let Some(ring) = self.rings.get_mut(callee, number) else { return };
-        let Some((name, from)) = next.and_then(|who| Some((who.name, who.email?))) else {
+        let to = Some(ring.to.to_string());
+        let Some((name, key, from)) = next.and_then(|who| Some((who.name, who.email?, who.address?))) else {
             ring.silent = true;
             return;
         };
         ring.callers = left;
         if first {
-            (ring.name, ring.from) = (name, from);
+            (ring.name, ring.caller, ring.from) = (name, key, from);
             let rung = ring.rung();
             self.tell_user(callee, &rung);
         }
         self.no_longer_rings(&gone, callee);
-        self.tell_all(&gone, &ServerMessage::Missed { room, from: None, to: Some(callee.to_string()) });
+        self.tell_all(&gone, &ServerMessage::Missed { room, from: None, to });
     }
 
     /// Rings in a tab that was opened after the ring began.
@@ -271,4 +287,8 @@ impl HubState {
         let (room, from) = (ring.room.to_string(), Some(ring.from.to_string()));
         self.tell_user(callee, &ServerMessage::Missed { room, from, to: None });
     }
+}
+
+fn address_of(session: &Session) -> Option<String> {
+    session.who.address.as_ref().map(|address| address.to_string())
 }

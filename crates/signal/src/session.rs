@@ -13,8 +13,10 @@ use crate::rate_limiter::RateLimiter;
 /// The identity of a client according to its ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The address of a signed-in user. Guests have none.
+    /// The key of a signed-in user's address. Guests have none.
     pub email: Option<Arc<str>>,
+    /// The address as people are shown it.
+    pub address: Option<Arc<str>>,
     /// The generation of the user's account when the ticket was issued. Guests have none, nor do tickets of an earlier
     /// version of the API.
     pub generation: Option<Arc<str>>,
@@ -30,7 +32,7 @@ pub struct Identity {
 impl Identity {
     /// Returns a guest without a room.
     pub fn guest(name: &str) -> Self {
-        Self { email: None, generation: None, sign_in: None, name: name.into(), room: None }
+        Self { email: None, address: None, generation: None, sign_in: None, name: name.into(), room: None }
     }
 }
 
@@ -84,7 +86,7 @@ impl Session {
 
     /// Returns the session as another one sees it. `known` is true for friends and the user's own sessions.
     pub fn as_member(&self, known: bool) -> Member {
-        let email = self.who.email.as_ref().filter(|_| known).map(|email| email.to_string());
+        let email = self.who.address.as_ref().filter(|_| known).map(|email| email.to_string());
         let guest = self.who.email.is_none();
         Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest }
     }

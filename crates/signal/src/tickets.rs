@@ -7,12 +7,12 @@ use crate::keys::Keys;
 use crate::protocol::{ErrorCode, Refused};
 use crate::session::Identity;
 use parking_lot::Mutex;
+use peersync_server::display_name::MAX_NAME;
+use peersync_server::email_address::key_of;
 use peersync_server::tickets::{Claims, TICKET_SECONDS, TicketError};
 
 /// The maximum length of a ticket in bytes.
 const MAX_TICKET: usize = 4096;
-/// The maximum length of a name in characters. The API has the same limit.
-const MAX_NAME: usize = 64;
 /// The accepted clock skew in seconds, if the issuer's clock is ahead of ours.
 const SKEW: i64 = 30;
 const EXPIRED: Refused =
@@ -85,11 +85,13 @@ impl Used {
 }
 
 fn identity(claims: Claims) -> Identity {
-    let email = (!claims.guest).then(|| claims.sub.into());
+    // The subject of a ticket of an earlier version is the address as it was typed.
+    let email = (!claims.guest).then(|| key_of(&claims.sub).into());
+    let address = (!claims.guest).then(|| claims.address.unwrap_or(claims.sub).into());
     let generation = claims.generation.filter(|_| !claims.guest).map(Into::into);
     let sign_in = claims.session.filter(|_| !claims.guest).map(Into::into);
     let name = claims.name.chars().take(MAX_NAME).collect::<String>().into();
-    Identity { email, generation, sign_in, name, room: claims.room.map(Into::into) }
+    Identity { email, address, generation, sign_in, name, room: claims.room.map(Into::into) }
 }
 
 #[cfg(test)]
@@ -110,7 +112,7 @@ mod tests {
         let keys = Keys::for_tests("s", Arc::new(LiveSecrets::fixed(secrets)), clock.clone());
         let bearer = |guest| {
             let (name, room) = ("A".repeat(100), Some("r".into()));
-            Bearer { subject: "a@b.c".into(), name, guest, generation: None, session: None, room }
+            Bearer { subject: "a@b.c".into(), address: None, name, guest, generation: None, session: None, room }
         };
         let earlier = issuer.issue(bearer(false), 999).unwrap();
         assert_eq!(tickets.admit(&earlier, &keys).await.unwrap_err().0, ErrorCode::TicketExpired);

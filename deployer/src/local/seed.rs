@@ -1,6 +1,7 @@
 //! `--seed demo`: creates a few people who are friends, and a sign-in link for each.
 
 use peersync_api::State;
+use peersync_server::email_address::Email;
 use peersync_server::store::{Operation, SignIn, Store, StoreError};
 
 use super::LocalError;
@@ -34,7 +35,8 @@ async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
     let (store, now) = (state.store(), state.now());
     let mut people = Vec::new();
     for (name, email) in PEOPLE {
-        store.create_user(email, name, now).await?;
+        let Ok(address) = Email::parse(email) else { continue };
+        store.create_user(&address, name, now).await?;
         if let Some(user) = store.user(email).await? {
             store.verify_user(&user, now).await?;
         }
@@ -45,9 +47,10 @@ async fn make(state: &State) -> Result<Vec<Person>, StoreError> {
         }
     }
     for (name, email) in PEOPLE {
+        let Ok(address) = Email::parse(email) else { continue };
         let sign_in = SignIn::random();
         let generation = store.user(email).await?.map(|user| user.generation).unwrap_or_default();
-        store.keep_sign_in(email, &generation, &sign_in, now).await?;
+        store.keep_sign_in(&address, &generation, &sign_in, now).await?;
         let link = format!("{}/login.html#token={}", state.settings().site_url, sign_in.token);
         people.push(Person { name, email, link, number: sign_in.number });
     }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use peersync_server::email_address::Email;
 use peersync_server::settings::Tables;
 use peersync_server::store::Store;
 use serde_json::{Value, json};
@@ -99,10 +100,12 @@ async fn database(people: usize) -> String {
     let clients = clients::of_account(&endpoint, "test").await;
     let tables = Tables::of(STACK);
     unmanaged::table(&clients, &tables.users, "email").await;
+    unmanaged::table(&clients, &tables.user_connections, "userEmail").await;
     unmanaged::table(&clients, &tables.ephemeral, "key").await;
     let store = Store::new(clients.dynamodb, tables);
     for index in 0..people {
-        store.create_user(&address(index), "Person", 1_800_000_000).await.expect("a person is put in");
+        let email = Email::parse(&address(index)).expect("an address");
+        store.create_user(&email, "Person", 1_800_000_000).await.expect("a person is put in");
     }
     endpoint
 }

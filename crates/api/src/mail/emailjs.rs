@@ -55,7 +55,7 @@ impl Emailjs {
             "user_id": self.settings.public_key,
             "accessToken": self.private_key.reveal(),
             "template_params": {
-                "to_email": letter.to.as_str(),
+                "to_email": letter.to.mailbox(),
                 "subject": letter.subject,
                 "message": letter.text,
                 "message_html": letter.html,

@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::texts::{Language, LetterTexts};
-use crate::email_address::Email;
+use peersync_server::display_name::DisplayName;
+use peersync_server::email_address::Email;
 use peersync_server::site::Site;
 use peersync_server::store::SignIn;
 
@@ -91,6 +92,7 @@ impl Letter {
 
     /// Returns a letter about a friend request.
     pub fn friend_request(language: Language, site: &Site, to: &Email, name: &str, token: &str) -> Self {
+        let name = &quotable(language, name);
         let link = format!("{}/friendre1.html#token={token}", site.origin());
         let content = Content { kind: "friend-request", name, link, before_code: "", code: "", unsolicited: true };
         Self::write(language, site, to, &language.texts().friend_request, content)
@@ -98,6 +100,7 @@ impl Letter {
 
     /// Returns a letter about a friend request to an address without an account.
     pub fn invitation(language: Language, site: &Site, to: &Email, name: &str) -> Self {
+        let name = &quotable(language, name);
         let link = format!("{}/signup.html", site.origin());
         let content = Content { kind: "invitation", name, link, before_code: "", code: "", unsolicited: true };
         Self::write(language, site, to, &language.texts().invitation, content)
@@ -132,6 +135,13 @@ impl Letter {
     }
 }
 
+/// Returns a name that a stranger may read in quotes: without quotes of its own, which would end them early, and
+/// without an address.
+fn quotable(language: Language, name: &str) -> String {
+    let Ok(name) = DisplayName::parse(name) else { return language.texts().somebody.to_owned() };
+    name.as_str().replace(['"', '“', '”', '„', '«', '»', '‟', '〝', '〞', '＂'], "'")
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
@@ -163,7 +173,7 @@ pub(super) mod tests {
 
     #[test]
     fn names_are_escaped() {
-        let name = "<img src=x onerror=alert(1)>&\"'";
+        let name = "<img src=x onerror=alert(1)>&'";
         for letter in [
             Letter::friend_request(Language::English, &site(), &to(), name, "T0"),
             Letter::invitation(Language::German, &site(), &to(), name),
@@ -177,6 +187,16 @@ pub(super) mod tests {
     fn friend_request_link_names_nobody() {
         let letter = Letter::friend_request(Language::English, &site(), &to(), "Ada", "T0");
         assert!(letter.text.contains("friendre1.html#token=T0\n"), "{}", letter.text);
+    }
+
+    #[test]
+    fn names_are_quoted_and_carry_no_address() {
+        let mail = |name| Letter::invitation(Language::English, &site(), &to(), name);
+        assert_eq!(mail("Ada").subject, "“Ada” invites you to PeerSync");
+        assert_eq!(mail("Ada” from \"PeerSync").subject, "“Ada' from 'PeerSync” invites you to PeerSync");
+        let letter = mail("Your bank: https://evil.example");
+        assert_eq!(letter.subject, "“Somebody” invites you to PeerSync");
+        assert!(!letter.text.contains("evil") && !letter.html.contains("evil"), "{}", letter.text);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn sender(from: &str) -> Result<Mailbox, MailError> {
 /// None is known: addresses and texts were checked before.
 pub(super) fn message(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
     let unusable = |_| MailError::Final("the message could not be built".to_owned());
-    let to = letter.to.as_str().parse().map_err(|_| MailError::Final("the address is not usable".to_owned()))?;
+    let to = letter.to.mailbox().parse().map_err(|_| MailError::Final("the address is not usable".to_owned()))?;
     let mut builder = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn invitation_has_list_unsubscribe_and_one_subject() {
-        let to = crate::email_address::Email::parse("bob@example.org").unwrap();
+        let to = peersync_server::email_address::Email::parse("bob@example.org").unwrap();
         let message = written(&Letter::invitation(Language::German, &site(), &to, "Ädä"));
         assert!(message.contains("List-Unsubscribe: <mailto:you@example.org?subject=unsubscribe>\r\n"), "{message}");
         assert_eq!(message.matches("Subject:").count(), 1);

@@ -1,4 +1,5 @@
-//! The texts of mails in every language. `{name}` is replaced by the other user's name.
+//! The texts of mails in every language. `{name}` is replaced by the other user's name, which stands in quotes: it is
+//! somebody else's text.
 
 /// A language of mails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(super) struct Texts {
     pub no_account: LetterTexts,
     pub friend_request: LetterTexts,
     pub invitation: LetterTexts,
+    /// In place of a name that an earlier version accepted and this one would refuse.
+    pub somebody: &'static str,
 }
 
 const ENGLISH: Texts = Texts {
@@ -92,21 +95,22 @@ const ENGLISH: Texts = Texts {
         reason: "You get this because somebody asked to sign in with this address. If it was not you, do nothing.",
     },
     friend_request: LetterTexts {
-        subject: "{name} would like to call you with PeerSync",
-        intro: "{name} would like to be your friend on PeerSync. Friends can call each other and see when the other \
+        subject: "“{name}” would like to call you with PeerSync",
+        intro: "“{name}” would like to be your friend on PeerSync. Friends can call each other and see when the other \
                 is online.",
         action: "Answer",
         note: "The link works once, for 7 days, without signing in.",
         reason: "You get this because you have a PeerSync account. You can block people there.",
     },
     invitation: LetterTexts {
-        subject: "{name} invites you to PeerSync",
-        intro: "{name} would like to call you with PeerSync: video calls straight from browser to browser, without an \
+        subject: "“{name}” invites you to PeerSync",
+        intro: "“{name}” would like to call you with PeerSync: video calls straight from browser to browser, without an \
                 app. Create an account with this address, and the request is waiting for you.",
         action: "Create an account",
         note: "If you do not want to, do nothing.",
-        reason: "You get this because {name} typed your address. You have no account, and none was made.",
+        reason: "You get this because “{name}” typed your address. You have no account, and none was made.",
     },
+    somebody: "Somebody",
 };
 
 const GERMAN: Texts = Texts {
@@ -129,22 +133,23 @@ const GERMAN: Texts = Texts {
                  dann tu nichts.",
     },
     friend_request: LetterTexts {
-        subject: "{name} möchte dich mit PeerSync anrufen",
-        intro: "{name} möchte auf PeerSync mit dir befreundet sein. Freunde können einander anrufen und sehen, wann der \
+        subject: "„{name}“ möchte dich mit PeerSync anrufen",
+        intro: "„{name}“ möchte auf PeerSync mit dir befreundet sein. Freunde können einander anrufen und sehen, wann der \
                 andere da ist.",
         action: "Antworten",
         note: "Der Link gilt einmal, 7 Tage lang, auch ohne Anmeldung.",
         reason: "Du bekommst diese Nachricht, weil du ein PeerSync-Konto hast. Dort kannst du Personen blockieren.",
     },
     invitation: LetterTexts {
-        subject: "{name} lädt dich zu PeerSync ein",
-        intro: "{name} möchte dich mit PeerSync anrufen: Videoanrufe direkt von Browser zu Browser, ohne App. Lege mit \
+        subject: "„{name}“ lädt dich zu PeerSync ein",
+        intro: "„{name}“ möchte dich mit PeerSync anrufen: Videoanrufe direkt von Browser zu Browser, ohne App. Lege mit \
                 dieser Adresse ein Konto an, dann wartet die Anfrage dort auf dich.",
         action: "Konto anlegen",
         note: "Möchtest du nicht, dann tu nichts.",
-        reason: "Du bekommst diese Nachricht, weil {name} deine Adresse eingegeben hat. Du hast kein Konto, und es \
+        reason: "Du bekommst diese Nachricht, weil „{name}“ deine Adresse eingegeben hat. Du hast kein Konto, und es \
                  wurde keines angelegt.",
     },
+    somebody: "Jemand",
 };
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use axum::Json;
 
 use super::me::me;
 use crate::body::Body;
-use crate::display_name::DisplayName;
-use crate::error::{ApiError, ApiResult, Refusals};
+use crate::error::{ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ChangeMe, ErrorBody, Me};
+use peersync_server::display_name::DisplayName;
 
 /// Changes name or visibility.
 #[utoipa::path(
@@ -22,7 +22,7 @@ use crate::types::{ChangeMe, ErrorBody, Me};
 pub(crate) async fn handle(state: State, signed_in: SignedIn, Body(request): Body<ChangeMe>) -> ApiResult<Json<Me>> {
     let mut user = signed_in.user;
     if let Some(name) = request.name {
-        user.name = DisplayName::parse(&name).ok_or_else(ApiError::name)?.as_str().to_owned();
+        user.name = DisplayName::parse(&name)?.as_str().to_owned();
     }
     user.hidden = request.hidden.unwrap_or(user.hidden);
     state.store().change_user(&user.email, &user.name, user.hidden).await?;

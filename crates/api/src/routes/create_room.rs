@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 
 use super::room::answer;
 use crate::body::Body;
-use crate::display_name::DisplayName;
-use crate::error::{ApiError, ApiResult, Refusals};
+use crate::error::{ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, RoomAnswer, RoomRequest};
+use peersync_server::display_name::DisplayName;
 
 /// Makes a room.
 #[utoipa::path(
@@ -25,7 +25,7 @@ pub(crate) async fn handle(
     signed_in: SignedIn,
     Body(request): Body<RoomRequest>,
 ) -> ApiResult<(StatusCode, Json<RoomAnswer>)> {
-    let name = DisplayName::parse(&request.name).ok_or_else(ApiError::name)?;
+    let name = DisplayName::parse_title(&request.name)?;
     let me = &signed_in.user.email;
     state.check_limit(state.limits().rooms, me).await?;
     let room = state.store().create_room(name.as_str(), me, request.locked, state.now()).await?;

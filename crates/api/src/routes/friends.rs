@@ -29,7 +29,9 @@ pub(super) async fn people(state: &State, me: &str, status: Status) -> ApiResult
     let users = state.store().users(&emails).await?;
     let people = rows.into_iter().filter_map(|row| {
         let user = users.get(&row.target)?;
-        Some(Friend { email: row.target, name: user.name.clone(), since: row.timestamp })
+        // Until its owner has signed in, anybody may have given an account its name.
+        let name = if user.verified_at.is_some() { &user.name } else { &user.address };
+        Some(Friend { email: user.address.clone(), name: name.clone(), since: row.timestamp })
     });
     let mut people: Vec<Friend> = people.collect();
     people.sort_by(|a, b| (&a.name, &a.email).cmp(&(&b.name, &b.email)));

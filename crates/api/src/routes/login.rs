@@ -6,14 +6,15 @@
 use axum::Json;
 use axum::http::StatusCode;
 
+use crate::addressee::Addressee;
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::display_name::DisplayName;
-use crate::email_address::Email;
-use crate::error::{ApiError, ApiResult, Refusals};
+use crate::error::{ApiResult, Refusals};
 use crate::mail::Letter;
 use crate::state::State;
 use crate::types::{LoginRequest, Mailed};
+use peersync_server::display_name::DisplayName;
+use peersync_server::email_address::Email;
 use peersync_server::store::SignIn;
 
 /// Mails a sign-in link and a code, or to an unknown address the way to sign up.
@@ -26,13 +27,13 @@ pub(crate) async fn handle(
     caller: Caller,
     Body(request): Body<LoginRequest>,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
-    let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
+    let email = Email::parse(&request.email)?;
     state.check_mail_limits(&email, &caller).await?;
-    let user = state.store().user(email.as_str()).await?;
-    let (known, generation) = (user.is_some(), user.map(|user| user.generation).unwrap_or_default());
+    state.unify_addresses().await;
+    let Addressee { user, email, generation } = state.addressee(&email).await?;
     let (language, site) = (caller.language(), caller.site(state.settings()));
     start_sign_in(&state, &caller, (&email, &generation), None, |sign_in| {
-        if known {
+        if user.is_some() {
             Letter::sign_in(language, &site, &email, sign_in)
         } else {
             Letter::no_account(language, &site, &email)
@@ -55,7 +56,7 @@ pub(super) async fn start_sign_in(
     if let Some(mark) = caller.browser_mark() {
         sign_in.browser_mark = mark;
     }
-    state.store().keep_sign_in(email.as_str(), generation, &sign_in, state.now()).await?;
+    state.store().keep_sign_in(email, generation, &sign_in, state.now()).await?;
     let mail_sent = state.mailer().await?.send(&letter(&sign_in)).await;
     caller.set_browser_mark(&sign_in.browser_mark);
     Ok((StatusCode::ACCEPTED, Json(Mailed { number: sign_in.number, mail_sent })))

@@ -9,7 +9,7 @@ use peersync_server::store::User;
 
 /// Returns the account as its owner sees it.
 pub(super) fn me(user: &User) -> Me {
-    Me { email: user.email.clone(), name: user.name.clone(), hidden: user.hidden, created_at: user.created_at }
+    Me { email: user.address.clone(), name: user.name.clone(), hidden: user.hidden, created_at: user.created_at }
 }
 
 /// Who is signed in.

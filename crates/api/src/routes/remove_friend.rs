@@ -5,11 +5,11 @@ use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use peersync_server::store::Operation;
 
-use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::ErrorBody;
+use peersync_server::email_address::Email;
 
 /// Ends a friendship on both sides, takes a request back, or lifts a block. Does nothing where there is none.
 #[utoipa::path(
@@ -26,8 +26,12 @@ pub(crate) async fn handle(
     signed_in: SignedIn,
     path: Result<Path<String>, PathRejection>,
 ) -> ApiResult<StatusCode> {
-    let email = path.ok().and_then(|Path(email)| Email::parse(&email)).ok_or_else(ApiError::email)?;
+    let Ok(Path(email)) = path else { return Err(ApiError::email()) };
+    let email = Email::parse(&email)?;
     let (me, now) = (&signed_in.user.email, state.now());
+    if let Some(former) = email.former_key() {
+        state.store().connect(Operation::Remove, me, &former, None, now).await?;
+    }
     let changed = state.store().connect(Operation::Remove, me, email.as_str(), None, now).await?;
     changed.map(|_| StatusCode::NO_CONTENT).ok_or_else(ApiError::unauthorized)
 }

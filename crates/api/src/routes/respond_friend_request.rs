@@ -4,11 +4,11 @@ use axum::Json;
 
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{Action, ErrorBody, FriendAnswer, Standing};
+use peersync_server::email_address::Email;
 use peersync_server::store::{Operation, Outcome, Status};
 
 /// Accepts or rejects a friend request. The mailed link works once.
@@ -38,7 +38,7 @@ pub(crate) async fn handle(
     } else {
         let me = SignedIn::find(&state, &caller).await?.ok_or_else(ApiError::unauthorized)?.user.email;
         let from = request.from_email.ok_or_else(|| ApiError::bad_field("Send fromEmail or token."))?;
-        let from = Email::parse(&from).ok_or_else(ApiError::email)?;
+        let from = Email::parse(&from)?;
         let changed = store.connect(operation, &me, from.as_str(), None, now).await?;
         changed.ok_or_else(ApiError::unauthorized)?
     };

@@ -6,14 +6,15 @@ use axum::Json;
 use axum::http::StatusCode;
 
 use super::users::by_id;
+use crate::addressee::Addressee;
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::mail::Letter;
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, FriendRequest, FriendRequested};
+use peersync_server::email_address::Email;
 use peersync_server::store::{Changed, Operation, Outcome, Status, User};
 
 /// Asks somebody by address, or by the id that a search has shown. The other gets a mail, or an invitation.
@@ -53,9 +54,9 @@ fn answer(status: Status, mail_sent: bool) -> (StatusCode, Json<FriendRequested>
 /// `None` where somebody who was found is gone or hides by now.
 async fn whom(state: &State, request: FriendRequest) -> ApiResult<Option<Email>> {
     match request {
-        FriendRequest { to_email: Some(email), .. } => Email::parse(&email).map(Some).ok_or_else(ApiError::email),
+        FriendRequest { to_email: Some(email), .. } => Ok(Some(Email::parse(&email)?)),
         FriendRequest { to_id: Some(id), .. } => {
-            Ok(by_id(state, &id).await?.and_then(|user| Email::parse(&user.email)))
+            Ok(by_id(state, &id).await?.and_then(|user| Email::parse(&user.address).ok()))
         }
         _ => Err(ApiError::bad_field("Send toEmail or toId.")),
     }
@@ -91,10 +92,10 @@ async fn tell(
     }
     let blocked = changed.before.theirs == Some(Status::Blocked);
     let limits = state.limits();
-    let (few, fewer, account, token) = futures::try_join!(
+    let (few, fewer, Addressee { user, email: to, .. }, token) = futures::try_join!(
         state.within_limit(limits.friend_mail_per_address, to.as_str()),
         state.within_limit(limits.mail_total, ""),
-        state.store().user(to.as_str()),
+        state.addressee(to),
         state.store().keep_friend_token(&me.email, to.as_str(), state.now())
     )?;
     if !(few && fewer) {
@@ -104,9 +105,9 @@ async fn tell(
     if blocked {
         return Ok(mailer.pretend().await);
     }
-    let letter = match account {
-        Some(_) => Letter::friend_request(language, &site, to, &me.name, &token),
-        None => Letter::invitation(language, &site, to, &me.name),
+    let letter = match user {
+        Some(_) => Letter::friend_request(language, &site, &to, &me.name, &token),
+        None => Letter::invitation(language, &site, &to, &me.name),
     };
     Ok(mailer.send(&letter).await)
 }

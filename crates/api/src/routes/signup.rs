@@ -6,14 +6,15 @@ use axum::Json;
 use axum::http::StatusCode;
 
 use super::login::start_sign_in;
+use crate::addressee::Addressee;
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::display_name::DisplayName;
-use crate::email_address::Email;
-use crate::error::{ApiError, ApiResult, Refusals};
+use crate::error::{ApiResult, Refusals};
 use crate::mail::Letter;
 use crate::state::State;
 use crate::types::{Mailed, SignupRequest};
+use peersync_server::display_name::DisplayName;
+use peersync_server::email_address::Email;
 use peersync_server::store::SignIn;
 
 /// Makes an account and mails a sign-in link and a code.
@@ -26,11 +27,11 @@ pub(crate) async fn handle(
     caller: Caller,
     Body(request): Body<SignupRequest>,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
-    let name = DisplayName::parse(&request.name).ok_or_else(ApiError::name)?;
-    let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
+    let name = DisplayName::parse(&request.name)?;
+    let email = Email::parse(&request.email)?;
     state.check_mail_limits(&email, &caller).await?;
-    state.store().create_user(email.as_str(), name.as_str(), state.now()).await?;
-    let generation = state.store().user(email.as_str()).await?.map(|user| user.generation).unwrap_or_default();
+    state.store().create_user(&email, name.as_str(), state.now()).await?;
+    let Addressee { email, generation, .. } = state.addressee(&email).await?;
     let site = caller.site(state.settings());
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &email, sign_in);
     start_sign_in(&state, &caller, (&email, &generation), Some(&name), letter).await

@@ -6,12 +6,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::display_name::DisplayName;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::ice_servers::ice_servers;
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, TicketAnswer, TicketRequest};
+use peersync_server::display_name::DisplayName;
 use peersync_server::store::session_id;
 use peersync_server::tickets::Bearer;
 
@@ -40,10 +40,15 @@ pub(crate) async fn handle(
         state.store().room(room, state.now()).await?.ok_or_else(ApiError::no_room)?;
     }
     let bearer = match signed_in {
-        Some(SignedIn { user, token }) => {
-            let (generation, session) = (Some(user.generation), Some(session_id(&token)));
-            Bearer { subject: user.email, name: user.name, guest: false, generation, session, room: request.room }
-        }
+        Some(SignedIn { user, token }) => Bearer {
+            subject: user.email,
+            address: Some(user.address),
+            name: user.name,
+            guest: false,
+            generation: Some(user.generation),
+            session: Some(session_id(&token)),
+            room: request.room,
+        },
         None => guest(request)?,
     };
     let secrets = state.secrets().await?;
@@ -56,10 +61,11 @@ pub(crate) async fn handle(
 }
 
 fn guest(request: TicketRequest) -> ApiResult<Bearer> {
-    let name = DisplayName::parse(request.name.as_deref().unwrap_or_default()).ok_or_else(ApiError::name)?;
+    let name = DisplayName::parse(request.name.as_deref().unwrap_or_default())?;
     let subject = format!("guest:{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()));
     Ok(Bearer {
         subject,
+        address: None,
         name: name.as_str().to_owned(),
         guest: true,
         generation: None,

@@ -11,11 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::email_address::{Email, masked};
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, FoundUser, FoundUsers};
+use peersync_server::email_address::{Email, masked};
 use peersync_server::store::User;
 
 /// The maximum number of users in a result.
@@ -55,9 +55,9 @@ pub(crate) async fn handle(
     state.check_limit(state.limits().searches_per_day, me).await?;
     let address = Email::parse(query);
     let found = match &address {
-        Some(address) => state.store().user(address.as_str()).await?.into_iter().collect(),
-        None if query.contains('@') => Vec::new(),
-        None => state.store().users_by_name(query, MAX_RESULTS).await?,
+        Ok(address) => state.store().user(address.as_str()).await?.into_iter().collect(),
+        Err(_) if query.contains('@') => Vec::new(),
+        Err(_) => state.store().users_by_name(query, MAX_RESULTS).await?,
     };
     let found: Vec<User> = found.into_iter().filter(|user| is_shown(user) && user.email != *me).collect();
     let emails: Vec<String> = found.iter().map(|user| user.email.clone()).collect();
@@ -67,7 +67,7 @@ pub(crate) async fn handle(
         FoundUser {
             id: id_of(&user),
             status: row.map_or("none", |row| row.status.as_str()).to_owned(),
-            email: if address.is_some() { user.email } else { masked(&user.email) },
+            email: if address.is_ok() { user.address } else { masked(&user.address) },
             name: user.name,
         }
     });

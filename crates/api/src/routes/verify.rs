@@ -5,12 +5,12 @@ use axum::Json;
 use super::me::me;
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, Me, VerifyRequest};
-use peersync_server::store::CodeCheck;
+use peersync_server::email_address::Email;
+use peersync_server::store::{CodeCheck, StoreError, User};
 
 /// How a proof that does not work is answered.
 type Answer = fn() -> ApiError;
@@ -36,7 +36,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
             (check, ApiError::token, ApiError::number)
         }
         VerifyRequest { email: Some(email), code: Some(code), .. } => {
-            let email = Email::parse(&email).ok_or_else(ApiError::email)?;
+            let email = Email::parse(&email)?;
             let code: String = code.chars().filter(|character| *character != ' ').collect();
             if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(ApiError::code());
@@ -47,21 +47,34 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
         }
         _ => return Err(ApiError::bad_field("Send token, or email and code.")),
     };
-    let (email, name, generation) = match check {
+    let (proved, name, generation) = match check {
         CodeCheck::Proved { email, name, generation } => (email, name, generation),
         CodeCheck::Unknown => return Err(unknown()),
         CodeCheck::Wrong => return Err(wrong()),
         CodeCheck::NumberNeeded => return Err(ApiError::number()),
     };
+    let email = Email::parse(&proved).map_err(|_| unknown())?;
     // Signing out everywhere ends mails too, and so does deleting the account that they were for.
-    let user = state.store().user(&email).await?;
-    let user = user.filter(|user| generation.is_none_or(|generation| generation == user.generation));
-    let mut user = user.ok_or_else(unknown)?;
-    if let Some(name) = name.filter(|_| user.verified_at.is_none()) {
-        user.name = name;
+    let addressee = state.addressee(&email).await?;
+    if generation.is_some_and(|generation| generation != addressee.generation) {
+        return Err(unknown());
     }
+    let user = account_of(&state, &email, name).await?.ok_or_else(unknown)?;
     state.store().verify_user(&user, state.now()).await?;
     SignedIn::begin(&state, &caller, &user).await?;
     caller.clear_browser_mark();
     Ok(Json(me(&user)))
+}
+
+/// Returns the account of an address whose mail its owner has read. What an earlier version kept under this spelling
+/// joins it. An account of which this is the first sign-in is named by the sign-up that the mail belongs to.
+async fn account_of(state: &State, email: &Email, name: Option<String>) -> Result<Option<User>, StoreError> {
+    if let Some(former) = email.former_key() {
+        state.store().join_account(&former, email).await?;
+    }
+    let Some(user) = state.store().user(email.as_str()).await? else { return Ok(None) };
+    if user.verified_at.is_some() {
+        return Ok(Some(user));
+    }
+    Ok(name.map(|name| User { name, address: email.spelling().to_owned(), ..user }))
 }

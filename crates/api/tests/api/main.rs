@@ -22,6 +22,7 @@ mod search;
 mod secrets;
 mod ses;
 mod smtp;
+mod spellings;
 mod support;
 mod turn;
 mod withdrawals;

@@ -7,6 +7,7 @@ use axum::http::{Method, StatusCode};
 use peersync_server::access::tables;
 use serde_json::{Value, json};
 
+use crate::spellings;
 use crate::support::{Browser, World, address, code_in, in_link};
 
 /// An action on a table, and whether it uses the index.
@@ -58,6 +59,8 @@ async fn role_of_login_allows_exactly_its_calls() {
     for person in [&mut ada, &mut carl] {
         assert_eq!(person.delete("/me").await.0, StatusCode::NO_CONTENT);
     }
+    // The first sign-in after an update of a stack whose accounts were told apart by case.
+    spellings::in_an_old_stack(&world).await;
     same(&world, "login");
 }
 

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use peersync_api::email_address::Email;
 use peersync_api::mail::{Language, Letter, Mailer};
+use peersync_server::email_address::Email;
 use peersync_server::secrets::{Secret, Secrets};
 use peersync_server::settings::{MailProvider, MailSettings, SmtpSettings, SmtpTls};
 use peersync_server::store::SignIn;

@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use peersync_api::mail::{Carrier, Letter, MailError, Mailer};
 use peersync_api::{Limits, SecretSource, SourceAddress, State, router};
 use peersync_server::clock::Clock;
+use peersync_server::email_address::Email;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::site::Site;
@@ -188,6 +189,8 @@ impl World {
         let store = Store::new(client.clone(), settings.tables.clone());
         let source = SecretSource::Given(Arc::new(secrets));
         let state = State::with(settings, store, source, clock.clone(), limits, mailer);
+        // As after the first sign-in to a new stack.
+        state.store().unify_addresses().await.unwrap();
         calls.take();
         Self { router: router(state.clone()), state, client, clock, mailbox, calls }
     }
@@ -211,7 +214,7 @@ impl World {
     /// A signed-in user, created directly in the database.
     pub async fn member(&self, name: &str) -> Browser {
         let (store, email, now) = (self.state.store(), address(name), self.state.now());
-        store.create_user(&email, name, now).await.unwrap();
+        store.create_user(&Email::parse(&email).unwrap(), name, now).await.unwrap();
         let user = store.user(&email).await.unwrap().unwrap();
         store.verify_user(&user, now).await.unwrap();
         let session = Session { email, generation: user.generation, expires_at: now + 30 * 24 * 3600 };
@@ -254,6 +257,11 @@ pub struct Answer {
 }
 
 impl Browser {
+    /// Returns the browser at another instance of the API.
+    pub fn at(self, router: Router) -> Self {
+        Self { router, ..self }
+    }
+
     /// Sends a request unchanged, with the browser's cookies.
     pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
         if !self.cookies.is_empty() && !request.headers().contains_key(header::COOKIE) {

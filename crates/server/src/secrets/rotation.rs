@@ -173,6 +173,7 @@ mod tests {
     fn signed(secrets: &Secrets, now: i64) -> String {
         let bearer = Bearer {
             subject: "a@example.org".into(),
+            address: None,
             name: "A".into(),
             guest: false,
             generation: None,

@@ -14,7 +14,7 @@ use super::notices::Notice;
 use super::{Attempt, Store, StoreError, failed, incomplete};
 
 /// The number of attempts at a change when others change the same rows.
-const TRIES: u32 = 16;
+pub(super) const TRIES: u32 = 16;
 /// The number of rows that are removed concurrently when an account is deleted.
 const FORGET_CONCURRENTLY: usize = 8;
 
@@ -90,12 +90,12 @@ impl Store {
         }
         match self.client().transact_write_items().set_transact_items(Some(items)).send().await {
             Ok(_) => Ok(Attempt::Done),
-            Err(error) => judge(error),
+            Err(error) => judge(error, 2),
         }
     }
 
     /// Returns one row's part of the transaction: from the status that was read to the desired one.
-    fn row(
+    pub(super) fn row(
         &self,
         user: &str,
         target: &str,
@@ -166,16 +166,16 @@ fn status(row: Option<&Connection>) -> Option<Status> {
 }
 
 /// Returns the pause before the next attempt: 5 to 10 ms at first, up to 80 to 160 ms.
-fn pause(attempt: u32) -> Duration {
+pub(super) fn pause(attempt: u32) -> Duration {
     let longest = 10 << attempt.min(4);
     Duration::from_millis(rand::random_range(longest / 2..=longest))
 }
 
-/// Interprets a failed transaction: the first two items are the rows, and a failed condition of any other is final.
-fn judge(error: SdkError<TransactWriteItemsError>) -> Result<Attempt, StoreError> {
+/// Interprets a failed transaction: the first items are `rows`, and a failed condition of any other is final.
+pub(super) fn judge(error: SdkError<TransactWriteItemsError>, rows: usize) -> Result<Attempt, StoreError> {
     if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
         let reasons: Vec<_> = canceled.cancellation_reasons().iter().map(|reason| reason.code()).collect();
-        let (rows, others) = reasons.split_at(reasons.len().min(2));
+        let (rows, others) = reasons.split_at(reasons.len().min(rows));
         if others.contains(&Some("ConditionalCheckFailed")) {
             return Ok(Attempt::Refused);
         }

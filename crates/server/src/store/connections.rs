@@ -13,7 +13,7 @@ const FRIEND_PAGES: usize = 4;
 /// What one user's row says about another user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The address of the other user.
+    /// The key of the other user's address.
     pub target: String,
     /// The status of the connection.
     pub status: Status,

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
 use super::item::{get_number, get_text, hash, number, random_token, text};
 use super::{Attempt, Store, StoreError, condition_failed, failed, incomplete};
+use crate::email_address::key_of;
 
 /// The lifetime of the link in seconds.
 const FRIEND_TOKEN_SECONDS: i64 = 7 * 24 * 3600;
@@ -12,9 +13,9 @@ const FRIEND_TOKEN_SECONDS: i64 = 7 * 24 * 3600;
 /// The friend request that a mailed link answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FriendToken {
-    /// The address of the user who asked.
+    /// The key of the user who asked.
     pub from: String,
-    /// The address of the user who was asked, and answers.
+    /// The key of the user who was asked, and answers.
     pub to: String,
     /// When it was mailed, in seconds since 1970. It does not answer a later request of the same user.
     pub(super) mailed_at: i64,
@@ -51,7 +52,9 @@ impl Store {
         let token = answer.item.and_then(|item| {
             let end = get_number(&item, "expiresAt").filter(|end| *end > now)?;
             let mailed_at = end - FRIEND_TOKEN_SECONDS;
-            Some(FriendToken { from: get_text(&item, "from")?, to: get_text(&item, "to")?, mailed_at, key })
+            // Earlier versions wrote them in another case.
+            let address = |name| get_text(&item, name).map(|address| key_of(&address));
+            Some(FriendToken { from: address("from")?, to: address("to")?, mailed_at, key })
         });
         Ok(token)
     }

@@ -109,6 +109,30 @@ pub fn transition(operation: Operation, pair: Pair) -> Outcome {
     }
 }
 
+/// Returns the rows of one pair in place of those of two, whose people turned out to be the same. A block by either side
+/// stays; friends are friends; requests in both directions are a friendship; and a request outlives a rejection.
+pub(super) fn united(one: Pair, other: Pair) -> Pair {
+    use Status::{Accepted, Blocked, Rejected, Requested};
+    let has = |status: Status| [one.mine, other.mine, one.theirs, other.theirs].contains(&Some(status));
+    let asked = |pair: Pair| pair.mine == Some(Requested);
+    let was_asked = |pair: Pair| pair.theirs == Some(Requested);
+    let both = |status| Pair { mine: Some(status), theirs: Some(status) };
+    if has(Blocked) {
+        let blocked = |status: Option<Status>| status.filter(|status| *status == Blocked);
+        return Pair {
+            mine: blocked(one.mine).or(blocked(other.mine)),
+            theirs: blocked(one.theirs).or(blocked(other.theirs)),
+        };
+    }
+    match (has(Accepted), asked(one) || asked(other), was_asked(one) || was_asked(other)) {
+        (true, _, _) | (_, true, true) => both(Accepted),
+        (_, true, _) => Pair { mine: Some(Requested), theirs: Some(Status::Received) },
+        (_, _, true) => Pair { mine: Some(Status::Received), theirs: Some(Requested) },
+        _ if has(Rejected) => both(Rejected),
+        _ => Pair { mine: None, theirs: None },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Status::{Accepted, Blocked, Received, Rejected, Requested};
@@ -192,6 +216,25 @@ mod tests {
                     Outcome::NoRequest => Err(()),
                 };
                 assert_eq!(after(Some(Blocked)), after(theirs), "{operation:?} on {mine:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn united_pairs_agree_and_no_block_is_lost() {
+        for (mine, theirs) in AGREEING {
+            for (other_mine, other_theirs) in AGREEING {
+                let (one, other) = (Pair { mine, theirs }, Pair { mine: other_mine, theirs: other_theirs });
+                let pair = united(one, other);
+                assert!(AGREEING.contains(&(pair.mine, pair.theirs)), "{one:?} and {other:?} give {pair:?}");
+                assert_eq!(pair, united(other, one));
+                assert_eq!(united(pair, Pair { mine: None, theirs: None }), pair);
+                let blocks = |mine: Option<Status>, other: Option<Status>| [mine, other].contains(&Some(Blocked));
+                assert_eq!(pair.mine == Some(Blocked), blocks(one.mine, other.mine));
+                assert_eq!(pair.theirs == Some(Blocked), blocks(one.theirs, other.theirs));
+                let friends = [mine, other_mine].contains(&Some(Accepted));
+                let blocked = [mine, theirs, other_mine, other_theirs].contains(&Some(Blocked));
+                assert!(!friends || blocked || pair.mine == Some(Accepted), "{one:?} and {other:?} lose a friend");
             }
         }
     }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{get_flag, get_number, get_text, number, random_id, text};
 use super::{Store, StoreError, failed};
 use crate::access::ROOM;
+use crate::email_address::key_of;
 
 /// The lifetime of a room in seconds.
 pub const ROOM_SECONDS: i64 = 24 * 3600;
@@ -16,7 +17,7 @@ pub struct Room {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The address of its creator.
+    /// The key of its creator's address.
     pub owner: String,
     /// Whether newcomers must knock.
     pub locked: bool,
@@ -74,7 +75,8 @@ impl Store {
             Some(Room {
                 id: id.to_owned(),
                 name: get_text(&item, "name")?,
-                owner: get_text(&item, "owner")?,
+                // Earlier versions wrote it in another case.
+                owner: key_of(&get_text(&item, "owner")?),
                 locked: get_flag(&item, "locked"),
                 created_at: get_number(&item, "createdAt")?,
                 expires_at: get_number(&item, "expiresAt")?,

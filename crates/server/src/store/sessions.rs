@@ -2,11 +2,12 @@
 
 use super::item::{get_number, get_text, hash, number, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
+use crate::email_address::key_of;
 
 /// A session that has not expired. The caller must compare its generation with that of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The address of its user.
+    /// The key of its user's address.
     pub email: String,
     /// The generation of the account when the session began.
     pub generation: String,
@@ -52,7 +53,8 @@ impl Store {
         let answer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?;
         let session = answer.item.and_then(|item| {
             Some(Session {
-                email: get_text(&item, "email")?,
+                // Earlier versions wrote it in another case.
+                email: key_of(&get_text(&item, "email")?),
                 generation: get_text(&item, "generation")?,
                 expires_at: get_number(&item, "expiresAt")?,
             })

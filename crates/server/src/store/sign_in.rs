@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{Attributes, get_number, get_text, hash, number, random_id, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
+use crate::email_address::Email;
 
 /// The lifetime of link and code in seconds.
 pub const SIGN_IN_SECONDS: i64 = 15 * 60;
@@ -46,7 +47,7 @@ impl SignIn {
 pub enum CodeCheck {
     /// It was right, and is consumed.
     Proved {
-        /// The address that it proves.
+        /// The address that it proves, in the spelling to which the mail went.
         email: String,
         /// The name given when an account was requested.
         name: Option<String>,
@@ -70,14 +71,14 @@ fn code_key(email: &str) -> String {
 }
 
 impl Store {
-    /// Stores a sign-in, so that its link and code can be checked. `generation` is that of the account, empty without
-    /// one.
+    /// Stores a sign-in, so that its link and code can be checked. `email` has the spelling to which the mail goes,
+    /// `generation` is that of the account, empty without one.
     ///
     /// # Errors
     /// A call failed.
     pub async fn keep_sign_in(
         &self,
-        email: &str,
+        email: &Email,
         generation: &str,
         sign_in: &SignIn,
         now: i64,
@@ -88,7 +89,7 @@ impl Store {
             .put_item()
             .table_name(&self.tables.ephemeral)
             .item("key", text(&key))
-            .item("email", text(email))
+            .item("email", text(email.spelling()))
             .item("generation", text(generation))
             .item("codeHash", text(hash(&format!("{salt}{}", sign_in.code))))
             .item("salt", text(salt))
@@ -104,7 +105,7 @@ impl Store {
             .client()
             .put_item()
             .table_name(&self.tables.ephemeral)
-            .item("key", text(code_key(email)))
+            .item("key", text(code_key(email.as_str())))
             .item("signIn", text(&key))
             .item("expiresAt", number(now + SIGN_IN_SECONDS));
         let (first, second) = futures::join!(item.send(), pointer.send());

@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::item::{Attributes, get_flag, get_number, get_text, number, random_id, text};
 use super::notices::Notice;
 use super::{Store, StoreError, condition_failed, failed};
+use crate::email_address::Email;
 
 const INDEX: &str = "byName";
 /// The maximum number of keys in one BatchGetItem.
@@ -21,8 +22,10 @@ const BATCH_TRIES: usize = 8;
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The e-mail address.
+    /// The key of the e-mail address, see [`Email`].
     pub email: String,
+    /// The address as its owner typed it, for people to read and for mail.
+    pub address: String,
     /// The name that others see.
     pub name: String,
     /// Whether it is left out of searches.
@@ -41,9 +44,11 @@ pub struct User {
 }
 
 impl User {
-    fn read(item: &Attributes) -> Option<Self> {
+    pub(super) fn read(item: &Attributes) -> Option<Self> {
+        let email = get_text(item, "email")?;
         Some(Self {
-            email: get_text(item, "email")?,
+            address: get_text(item, "address").unwrap_or_else(|| email.clone()),
+            email,
             name: get_text(item, "name")?,
             hidden: get_flag(item, "hidden"),
             created_at: get_number(item, "createdAt").unwrap_or(0),
@@ -82,19 +87,20 @@ impl Store {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn create_user(&self, email: &str, name: &str, now: i64) -> Result<(), StoreError> {
+    pub async fn create_user(&self, email: &Email, name: &str, now: i64) -> Result<(), StoreError> {
         let call = self
             .client()
             .update_item()
             .table_name(&self.tables.users)
-            .key("email", text(email))
+            .key("email", text(email.as_str()))
             .update_expression(
-                "SET #name = :name, createdAt = if_not_exists(createdAt, :now), \
+                "SET #name = :name, address = :address, createdAt = if_not_exists(createdAt, :now), \
                  generation = if_not_exists(generation, :generation), publicId = if_not_exists(publicId, :id)",
             )
             .condition_expression("attribute_not_exists(verifiedAt)")
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", text(name))
+            .expression_attribute_values(":address", text(email.spelling()))
             .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":generation", text(random_id()))
             .expression_attribute_values(":id", text(random_id()));
@@ -105,8 +111,8 @@ impl Store {
         }
     }
 
-    /// Records that the owner has verified the address. From now on the account can be found by name. The name becomes
-    /// that of `user`. An interrupted deletion is reverted: whoever signs in wants the account.
+    /// Records that the owner has verified the address. From now on the account can be found by name. The name and the
+    /// spelling of the address become those of `user`. An interrupted deletion is reverted: whoever signs in wants the account.
     ///
     /// # Errors
     /// The call failed.
@@ -114,7 +120,8 @@ impl Store {
         if user.verified_at.is_some() && !user.deleting {
             return Ok(());
         }
-        let mut change = "SET verifiedAt = if_not_exists(verifiedAt, :now), #name = :name".to_owned();
+        let mut change =
+            "SET verifiedAt = if_not_exists(verifiedAt, :now), #name = :name, address = :address".to_owned();
         let mut call = self.client().update_item().table_name(&self.tables.users).key("email", text(&user.email));
         if !user.hidden {
             let name = search_name(&user.name);
@@ -129,6 +136,7 @@ impl Store {
             .condition_expression("attribute_exists(email)")
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", text(&user.name))
+            .expression_attribute_values(":address", text(&user.address))
             .expression_attribute_values(":now", number(now));
         call.send().await.map_err(failed("UpdateItem"))?;
         Ok(())

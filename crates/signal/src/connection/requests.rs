@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peersync_server::email_address::key_of;
 use peersync_websocket::text_frame;
 
 use super::farewell::CloseReason;
@@ -168,7 +169,7 @@ impl Client {
         let (shared, session) = (Arc::clone(&self.shared), Arc::clone(&self.session));
         self.lookup = Some(Box::pin(async move {
             let standing = Standing::of(&session.who, &shared).await;
-            let friends = shared.directory.may_ring(caller, to.as_str().into()).await;
+            let friends = shared.directory.may_ring(caller, key_of(&to).into()).await;
             Found::Request(standing, Request::Ring { to, room, friends })
         }));
         Ok(())

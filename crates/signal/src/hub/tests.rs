@@ -128,7 +128,7 @@ fn friends_who_come_at_the_same_time_are_told_once() {
     let hub = hub();
     let (ada, bob): (Arc<str>, Arc<str>) = ("ada@example.org".into(), "bob@example.org".into());
     let open = |email: &Arc<str>, owner| {
-        let who = Identity { email: Some(Arc::clone(email)), ..guest("Somebody") };
+        let who = Identity { email: Some(Arc::clone(email)), address: Some(Arc::clone(email)), ..guest("Somebody") };
         hub.lock().open(who, &account(), owner, Duration::ZERO).unwrap()
     };
     let (one, other) = (open(&ada, 1), open(&bob, 2));
@@ -146,7 +146,7 @@ fn friends_beyond_the_memory_for_them_are_not_tracked_and_cost_nobody_theirs() {
     let mut state = hub.lock();
     let friends = |names: [&str; 2]| Arc::new(names.map(Arc::from).into_iter().collect());
     let mut open = |email: &str| {
-        let who = Identity { email: Some(email.into()), room: None, ..guest(email) };
+        let who = Identity { email: Some(email.into()), address: Some(email.into()), room: None, ..guest(email) };
         state.open(who, &account(), 1, Duration::ZERO).unwrap()
     };
     let (ada, eve, bob) = (open("ada"), open("eve"), open("bob"));

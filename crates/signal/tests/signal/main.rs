@@ -24,5 +24,6 @@ mod role;
 mod rooms;
 mod rotation;
 mod slow;
+mod spellings;
 mod withdrawals;
 mod world;

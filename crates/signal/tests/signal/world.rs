@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use peersync_server::email_address::Email;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::{Entrance, Settings, Tables};
 use peersync_server::store::Store;
@@ -131,7 +132,7 @@ impl Database {
     /// Creates an account whose address is verified, and returns its generation.
     pub async fn account(&self, email: &str) -> String {
         let store = self.store();
-        store.create_user(email, email, now()).await.unwrap();
+        store.create_user(&Email::parse(email).unwrap(), email, now()).await.unwrap();
         let user = store.user(email).await.unwrap().unwrap();
         store.verify_user(&user, now()).await.unwrap();
         user.generation
@@ -245,6 +246,7 @@ pub fn user(email: &str, room: Option<&str>) -> Bearer {
     let name = email.split('@').next().unwrap_or(email).to_owned();
     Bearer {
         subject: email.to_owned(),
+        address: None,
         name,
         guest: false,
         generation: None,
@@ -259,7 +261,7 @@ pub fn member(email: &str, generation: &str) -> Bearer {
 
 pub fn guest(name: &str, room: &str) -> Bearer {
     let subject = format!("guest:{:x}", rand::random::<u64>());
-    Bearer { subject, name: name.to_owned(), guest: true, generation: None, session: None, room: Some(room.to_owned()) }
+    Bearer { subject, address: None, name: name.to_owned(), guest: true, generation: None, session: None, room: Some(room.to_owned()) }
 }
 
 pub fn now() -> i64 {
