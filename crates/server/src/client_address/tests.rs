@@ -1,5 +1,7 @@
 //! Which of the addresses in a request is the client's.
 
+use std::collections::HashSet;
+
 use super::*;
 
 const VIEWER: (&str, &str) = (VIEWER_ADDRESS, "198.51.100.7:50000");
@@ -97,4 +99,25 @@ fn ipv6_neighbours_are_one_network() {
     assert_eq!(network("2001:db8:1:2:3:4:5:6").to_string(), "2001:db8:1:2::/64");
     assert_eq!(network("2001:db8::1").to_string(), "2001:db8:0:0::/64");
     assert_eq!(network("::ffff:198.51.100.7").to_string(), "198.51.100.7");
+}
+
+#[test]
+fn wider_networks_of_an_address_are_known() {
+    let enclosing = |text: &str| -> Vec<String> {
+        Network::enclosing(text.parse().unwrap()).map(|network| network.to_string()).collect()
+    };
+    assert_eq!(
+        enclosing("2001:db8:1:2fe:3:4:5:6"),
+        ["2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1:0::/48"]
+    );
+    assert_eq!(enclosing("198.51.100.7"), ["198.51.100.7", "198.51.100.0/24"]);
+    assert_eq!(enclosing("::ffff:198.51.100.7"), enclosing("198.51.100.7"));
+}
+
+#[test]
+fn networks_of_different_width_are_different() {
+    let networks: HashSet<Network> = Network::enclosing("2001:db8::1".parse().unwrap()).collect();
+    assert_eq!(networks.len(), 3, "they begin with the same address");
+    let prefixes: Vec<u8> = Network::enclosing("2001:db8::1".parse().unwrap()).map(Network::prefix).collect();
+    assert_eq!(prefixes, [64, 56, 48]);
 }
