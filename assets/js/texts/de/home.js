@@ -53,4 +53,5 @@ export default {
   "account.delete.text": "Name, Adresse und Freundschaften werden auf beiden Seiten gelöscht. Das lässt sich nicht rückgängig machen.",
   "account.delete.yes": "Endgültig löschen",
   "room.badlink": "Das ist kein Raumlink.",
+  "error.list_full": "Deine Liste ist voll. Entferne Freunde, Anfragen oder Blockierungen, die du nicht mehr brauchst.",
 };

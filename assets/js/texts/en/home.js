@@ -51,4 +51,5 @@ export default {
   "account.delete.text": "Your name, your email address and your friendships are removed, also for your friends. This cannot be undone.",
   "account.delete.yes": "Delete forever",
   "room.badlink": "This is not a room link.",
+  "error.list_full": "Your list is full. Remove friends, requests or blocks that you no longer need.",
 };

@@ -12,6 +12,7 @@ use crate::display_name::DisplayName;
 use crate::email_address::Email;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::mail::Letter;
+use crate::mail_budget::MailRequest;
 use crate::state::State;
 use crate::types::{Mailed, SignupRequest};
 use peersync_server::store::SignIn;
@@ -28,10 +29,17 @@ pub(crate) async fn handle(
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let name = DisplayName::parse(&request.name).ok_or_else(ApiError::name)?;
     let email = Email::parse(&request.email).ok_or_else(ApiError::email)?;
-    state.check_mail_limits(&email, &caller).await?;
-    state.store().create_user(email.as_str(), name.as_str(), state.now()).await?;
-    let generation = state.store().user(email.as_str()).await?.map(|user| user.generation).unwrap_or_default();
-    let site = caller.site(state.settings());
+    let (store, site) = (state.store(), caller.site(state.settings()));
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &email, sign_in);
-    start_sign_in(&state, &caller, (&email, &generation), Some(&name), letter).await
+    let before = generation_of(&state, &email).await?;
+    let request = MailRequest { state: &state, caller: &caller, email: &email, has_account: true, generation: &before };
+    let plan = request.plan().await?;
+    store.create_user(email.as_str(), name.as_str(), state.now()).await?;
+    let generation = generation_of(&state, &email).await?;
+    start_sign_in(MailRequest { generation: &generation, ..request }, plan, Some(&name), letter).await
+}
+
+/// Returns the generation of the account; empty without one.
+async fn generation_of(state: &State, email: &Email) -> ApiResult<String> {
+    Ok(state.store().user(email.as_str()).await?.map(|user| user.generation).unwrap_or_default())
 }
