@@ -11,6 +11,7 @@ use peersync_server::client_address::{EdgeProof, Network, client_address, edge_p
 use peersync_server::secrets::Secret;
 use peersync_server::settings::Settings;
 use peersync_server::site::Site;
+use peersync_server::store::KNOWN_SECONDS;
 
 use crate::mail::Language;
 
@@ -18,6 +19,9 @@ use crate::mail::Language;
 const BROWSER_COOKIE: Cookie = Cookie { secure: "__Host-asked", plain: "peersync-asked" };
 /// Its lifetime in seconds: that of the mail.
 const BROWSER_SECONDS: i64 = 15 * 60;
+
+/// The cookie of a browser in which somebody has signed in. It proves nothing but that, and outlives the session.
+const KNOWN_COOKIE: Cookie = Cookie { secure: "__Host-known", plain: "peersync-known" };
 
 /// The peer address of the connection as the gateway or the socket reports it. An extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,10 @@ pub struct Cookie {
     /// computer, and Safari not even one from `localhost`.
     pub plain: &'static str,
 }
+
+/// A client as limits count it: the networks of its address, the narrowest first; none if the address is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client(pub Vec<Network>);
 
 /// The cookies that the response will set.
 #[derive(Clone, Debug, Default)]
@@ -144,11 +152,20 @@ impl Caller {
         edge_proof(&self.headers, origin_keys)
     }
 
-    /// Returns the client's address as limits count it, see [`Network`]. Headers count only if the edge has proved
-    /// itself.
-    pub fn client(&self, proof: EdgeProof) -> String {
+    /// Returns the mark of a browser in which somebody has signed in before.
+    pub fn known_mark(&self) -> Option<String> {
+        self.cookie(KNOWN_COOKIE)
+    }
+
+    /// Marks this browser as one in which somebody has signed in.
+    pub fn set_known_mark(&self, value: &str) {
+        self.set_cookie(KNOWN_COOKIE, value, KNOWN_SECONDS);
+    }
+
+    /// Returns the client as limits count it. Headers count only if the edge has proved itself.
+    pub fn client(&self, proof: EdgeProof) -> Client {
         let address = client_address(&self.headers, self.source, proof == EdgeProof::Valid);
-        address.map_or_else(|| "unknown".to_owned(), |address| Network::of(address).to_string())
+        Client(address.map(|address| Network::enclosing(address).collect()).unwrap_or_default())
     }
 }
 

@@ -96,6 +96,12 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This route does not support this method.")
     }
 
+    /// 409: the user's list of friends, requests and blocks is full.
+    pub fn list_full() -> Self {
+        let message = "Your list is full. Remove friends, requests or blocks that you no longer need.";
+        Self::new(StatusCode::CONFLICT, "list_full", message)
+    }
+
     /// 413: the body is longer than any valid request.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request is too large.")

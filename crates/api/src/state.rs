@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Client};
 use crate::cloudflare_turn::CloudflareTurn;
 use crate::error::ApiResult;
 use crate::limits::Limits;
@@ -123,11 +123,11 @@ impl State {
         let _ = tokio::time::timeout(REFRESH_DEADLINE, self.0.secrets.refresh_if_due()).await;
     }
 
-    /// Returns the client's address as the limits per client count it.
+    /// Returns the client as the limits per client count it.
     ///
     /// # Errors
     /// The edge's key cannot be read.
-    pub async fn client(&self, caller: &Caller) -> ApiResult<String> {
+    pub async fn client(&self, caller: &Caller) -> ApiResult<Client> {
         let mut secrets = self.secrets().await?;
         if caller.edge_proof(&secrets.origin_keys(self.now())) == EdgeProof::Unknown {
             secrets = self.0.secrets.newer_than(&secrets).await;

@@ -18,12 +18,13 @@ const fn on(table: &'static str, actions: &'static [&'static str]) -> TableAcces
     TableAccess { table, actions, index: false, keys: None }
 }
 
-const SIGNUP: &[TableAccess] = &[on("Users", &["GetItem", "UpdateItem"]), on("Ephemeral", &["PutItem", "UpdateItem"])];
+const SIGNUP: &[TableAccess] =
+    &[on("Users", &["GetItem", "UpdateItem"]), on("Ephemeral", &["GetItem", "BatchGetItem", "PutItem", "UpdateItem"])];
 
 const LOGIN: &[TableAccess] = &[
     on("Users", &["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"]),
     on("UserConnections", &["GetItem", "PutItem", "Query", "DeleteItem", "ConditionCheckItem", "Scan"]),
-    on("Ephemeral", &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
+    on("Ephemeral", &["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"]),
 ];
 
 const FRIENDS: &[TableAccess] = &[

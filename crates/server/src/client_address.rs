@@ -3,7 +3,7 @@
 //! Headers count only if the edge has proved itself by [`ORIGIN_KEY`]: anybody can send them otherwise.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::HeaderMap;
 
@@ -72,45 +72,69 @@ fn parse(text: &str) -> Option<IpAddr> {
     text.trim().trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// What limits count as one client: an IPv4 address, or an IPv6 network of 64 bits, within which a subscriber can
-/// choose addresses at will. Also a wider network that encloses it.
+/// The lengths of the prefixes by which IPv4 addresses are counted: an address, and the smallest network that is routed
+/// on the internet, which whoever rents many addresses usually gets.
+const IPV4_PREFIXES: [u8; 2] = [32, 24];
+/// The lengths for IPv6: a subnet, within which a device chooses addresses at will; what a home gets; what a site gets,
+/// and what tunnel brokers give to anybody (RFC 6177, RIPE-690).
+const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
+
+/// A network of client addresses, by which limits count. The narrowest one is what counts as one client: an IPv4
+/// address, or an IPv6 network of 64 bits. Whoever has a wider one has up to 65,536 of those, so limits count it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network {
-    /// Its first address.
-    address: IpAddr,
-    /// The number of bits that all of its addresses have in common.
+    /// The first address of the network.
+    first: IpAddr,
+    /// The number of bits that all its addresses have in common.
     prefix: u8,
 }
 
 impl Network {
-    /// Returns the network of an address.
+    /// Returns the narrowest network of an address: one client.
     pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self::of_ipv6(address, 64),
-            address @ IpAddr::V4(_) => Self { address, prefix: 32 },
-        }
+        let prefix = if address.to_canonical().is_ipv4() { IPV4_PREFIXES[0] } else { IPV6_PREFIXES[0] };
+        Self::containing(address, prefix)
     }
 
-    /// Returns the wider networks around that of an address, the narrowest first: of IPv6 those of 56 and of 48 bits,
-    /// which providers and hosters give to one customer (RFC 6177). One IPv4 address has none.
+    /// Returns all networks of an address that limits count, the narrowest first: /32 and /24 for IPv4, /64, /56 and
+    /// /48 for IPv6.
     pub fn enclosing(address: IpAddr) -> impl Iterator<Item = Self> {
-        let wider = match address.to_canonical() {
-            IpAddr::V6(address) => Some([56, 48].map(|prefix| Self::of_ipv6(address, prefix))),
-            IpAddr::V4(_) => None,
-        };
-        wider.into_iter().flatten()
+        let prefixes = if address.to_canonical().is_ipv4() { &IPV4_PREFIXES[..] } else { &IPV6_PREFIXES[..] };
+        prefixes.iter().map(move |prefix| Self::containing(address, *prefix))
     }
 
-    fn of_ipv6(address: Ipv6Addr, prefix: u8) -> Self {
-        let bits = u128::from(address) & (u128::MAX << (128 - u32::from(prefix)));
-        Self { address: Ipv6Addr::from(bits).into(), prefix }
+    /// Returns the networks of an address that one customer of a provider may have, the narrowest first: those that
+    /// [`Self::enclosing`] returns without IPv4's /24, in which there are usually many customers.
+    pub fn of_one_customer(address: IpAddr) -> impl Iterator<Item = Self> {
+        Self::enclosing(address).filter(|network| network.first.is_ipv6() || network.prefix == IPV4_PREFIXES[0])
+    }
+
+    /// Returns the length of its prefix in bits.
+    pub fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    fn containing(address: IpAddr, prefix: u8) -> Self {
+        let first = match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(u32::BITS.saturating_sub(prefix.into())).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from(u32::from(address) & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(u128::BITS.saturating_sub(prefix.into())).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
+            }
+        };
+        Self { first, prefix }
     }
 }
 
+/// A single IPv4 address is shown without its prefix.
 impl fmt::Display for Network {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            IpAddr::V4(address) => address.fmt(formatter),
+        match self.first {
+            IpAddr::V4(address) if self.prefix == 32 => address.fmt(formatter),
+            IpAddr::V4(address) => write!(formatter, "{address}/{}", self.prefix),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 write!(formatter, "{a:x}:{b:x}:{c:x}:{d:x}::/{}", self.prefix)

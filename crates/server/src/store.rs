@@ -1,6 +1,7 @@
 //! The data in DynamoDB, one file per subject. Expiry is always part of a condition or checked after the read, because
 //! DynamoDB deletes expired items up to days later.
 
+mod browsers;
 mod changes;
 mod connections;
 mod counters;
@@ -15,6 +16,7 @@ mod sign_in;
 mod spellings;
 mod users;
 
+pub use browsers::{AskedBrowser, KNOWN_SECONDS};
 pub use changes::Changed;
 pub use connections::Connection;
 pub use counters::Counted;
@@ -24,7 +26,7 @@ pub use item::random_token;
 pub use notices::{NEW_SECONDS, NOTICE_SECONDS, Notice};
 pub use rooms::Room;
 pub use sessions::{Session, session_id};
-pub use sign_in::{CodeCheck, SignIn};
+pub use sign_in::{CodeCheck, PendingSignIn, SignIn, SignInState, can_be_code, named};
 pub use users::User;
 
 use std::sync::LazyLock;

@@ -67,7 +67,7 @@ impl Addresses {
     pub fn account(&self, address: IpAddr) -> Arc<Account> {
         let mut accounts = self.accounts.lock();
         accounts.sweep();
-        let networks: Vec<_> = std::iter::once(Network::of(address)).chain(Network::enclosing(address)).collect();
+        let networks: Vec<_> = Network::of_one_customer(address).collect();
         let widest_first = networks.into_iter().rev();
         let unlimited = address.to_canonical().is_loopback();
         let account = widest_first.fold(None, |wider, network| {

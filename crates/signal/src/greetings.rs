@@ -50,7 +50,7 @@ impl Greetings {
     pub fn enter(self: &Arc<Self>, address: IpAddr, per_network: usize, all: usize) -> Greeting {
         let mut networks = Vec::new();
         if !address.to_canonical().is_loopback() {
-            networks.extend(std::iter::once(Network::of(address)).chain(Network::enclosing(address)));
+            networks.extend(Network::of_one_customer(address));
         }
         let (sender, place) = oneshot::channel();
         let mut waiting = self.waiting.lock();

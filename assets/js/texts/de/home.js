@@ -57,4 +57,5 @@ export default {
   "error.name_invisible": "Der Name enthält ein unsichtbares Zeichen. Tippe ihn neu ein.",
   "error.name_accents": "Der Name hat zu viele Akzente auf einem Buchstaben.",
   "error.name_link": "Ein Name kann keine Web- oder E-Mail-Adresse enthalten. Setze nach einem Punkt ein Leerzeichen.",
+  "error.list_full": "Deine Liste ist voll. Entferne Freunde, Anfragen oder Blockierungen, die du nicht mehr brauchst.",
 };

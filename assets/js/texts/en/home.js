@@ -55,4 +55,5 @@ export default {
   "error.name_invisible": "The name contains an invisible character. Type it again.",
   "error.name_accents": "The name has too many accents on one letter.",
   "error.name_link": "A name cannot contain a web or email address. After a dot, type a space.",
+  "error.list_full": "Your list is full. Remove friends, requests or blocks that you no longer need.",
 };

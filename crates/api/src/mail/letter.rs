@@ -76,8 +76,8 @@ impl Letter {
             kind: "sign-in",
             name: "",
             link: format!("{}/login.html#token={}", site.origin(), sign_in.token),
-            before_code: texts.code,
-            code: &sign_in.code,
+            before_code: if sign_in.has_long_code() { texts.long_code } else { texts.code },
+            code: &grouped(&sign_in.code),
             unsolicited: false,
         };
         Self::write(language, site, to, &texts.sign_in, content)
@@ -142,6 +142,15 @@ fn quotable(language: Language, name: &str) -> String {
     name.as_str().replace(['"', '“', '”', '„', '«', '»', '‟', '〝', '〞', '＂'], "'")
 }
 
+/// Returns a long code in groups of four digits, which people read and type more easily.
+fn grouped(code: &str) -> String {
+    if code.len() <= 6 {
+        return code.to_owned();
+    }
+    let digits: Vec<char> = code.chars().collect();
+    digits.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
@@ -157,6 +166,17 @@ pub(super) mod tests {
 
     pub(in crate::mail) fn letter() -> Letter {
         Letter::sign_in(Language::English, &site(), &to(), &SignIn::random())
+    }
+
+    #[test]
+    fn long_code_is_shown_in_groups() {
+        let sign_in = SignIn { code: "123456789012".to_owned(), ..SignIn::random() };
+        let letter = Letter::sign_in(Language::English, &site(), &to(), &sign_in);
+        assert!(
+            letter.text.contains("1234 5678 9012") && letter.text.contains("this one is longer"),
+            "{}",
+            letter.text
+        );
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(super) struct Texts {
     pub sign_in: LetterTexts,
     /// The text before the code.
     pub code: &'static str,
+    /// The text before a long code.
+    pub long_code: &'static str,
     pub no_account: LetterTexts,
     pub friend_request: LetterTexts,
     pub invitation: LetterTexts,
@@ -86,6 +88,8 @@ const ENGLISH: Texts = Texts {
                  tell nobody the code.",
     },
     code: "Or type this code where you asked for the mail:",
+    long_code: "Somebody has typed wrong codes, so this one is longer. If you prefer it to the link, type it where you \
+                asked for the mail:",
     no_account: LetterTexts {
         subject: "Sign in to PeerSync",
         intro: "There is no PeerSync account with this address. You may have used another one, or you can create an \
@@ -123,6 +127,8 @@ const GERMAN: Texts = Texts {
                  dann tu nichts und gib den Code niemandem.",
     },
     code: "Oder gib diesen Code dort ein, wo du die Nachricht angefordert hast:",
+    long_code: "Jemand hat falsche Codes eingegeben, darum ist dieser länger. Ist er dir lieber als der Link, dann gib \
+                ihn dort ein, wo du die Nachricht angefordert hast:",
     no_account: LetterTexts {
         subject: "Bei PeerSync anmelden",
         intro: "Zu dieser Adresse gibt es kein PeerSync-Konto. Vielleicht hast du eine andere benutzt, oder du legst \

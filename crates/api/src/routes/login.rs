@@ -11,11 +11,12 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiResult, Refusals};
 use crate::mail::Letter;
+use crate::mail_budget::{MailPlan, MailRequest};
 use crate::state::State;
 use crate::types::{LoginRequest, Mailed};
 use peersync_server::display_name::DisplayName;
 use peersync_server::email_address::Email;
-use peersync_server::store::SignIn;
+use peersync_server::store::{SignIn, random_token};
 
 /// Mails a sign-in link and a code, or to an unknown address the way to sign up.
 #[utoipa::path(
@@ -28,12 +29,14 @@ pub(crate) async fn handle(
     Body(request): Body<LoginRequest>,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let email = Email::parse(&request.email)?;
-    state.check_mail_limits(&email, &caller).await?;
     state.unify_addresses().await;
     let Addressee { user, email, generation } = state.addressee(&email).await?;
+    let has_account = user.is_some();
+    let request = MailRequest { state: &state, caller: &caller, email: &email, has_account, generation: &generation };
     let (language, site) = (caller.language(), caller.site(state.settings()));
-    start_sign_in(&state, &caller, (&email, &generation), None, |sign_in| {
-        if user.is_some() {
+    let plan = request.plan().await?;
+    start_sign_in(request, plan, None, |sign_in| {
+        if has_account {
             Letter::sign_in(language, &site, &email, sign_in)
         } else {
             Letter::no_account(language, &site, &email)
@@ -42,22 +45,39 @@ pub(crate) async fn handle(
     .await
 }
 
-/// Stores a new sign-in for an address and the generation of its account, and mails it. The token of an unknown address is
-/// stored like any other, but never mailed.
+/// Stores a new sign-in for an address and the generation of its account, and mails it, if a further mail is sent. The
+/// token of an unknown address is stored like any other, but never mailed.
 pub(super) async fn start_sign_in(
-    state: &State,
-    caller: &Caller,
-    (email, generation): (&Email, &str),
+    request: MailRequest<'_>,
+    plan: MailPlan,
     name: Option<&DisplayName>,
     letter: impl FnOnce(&SignIn) -> Letter,
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
-    let mut sign_in = SignIn { name: name.map(|name| name.as_str().to_owned()), ..SignIn::random() };
+    let MailRequest { state, caller, email, generation, .. } = request;
+    let mailer = state.mailer().await?;
+    let name = name.map(|name| name.as_str().to_owned());
+    let (store, key, now) = (state.store(), email.as_str(), state.now());
     // One mark for several mails, so that the link of each works in this browser.
-    if let Some(mark) = caller.browser_mark() {
-        sign_in.browser_mark = mark;
-    }
-    state.store().keep_sign_in(email, generation, &sign_in, state.now()).await?;
-    let mail_sent = state.mailer().await?.send(&letter(&sign_in)).await;
+    let browser_mark = caller.browser_mark().unwrap_or_else(random_token);
+    let mut sign_in = SignIn { name, browser_mark, mailed: request.has_account, ..SignIn::random() };
+    let mail_sent = match plan {
+        MailPlan::Send { long_code, known, spent } => {
+            sign_in.known = known;
+            if long_code {
+                sign_in = sign_in.with_long_code();
+            }
+            store.keep_sign_in(email, generation, &sign_in, now).await?;
+            let mail_sent = mailer.send(&letter(&sign_in)).await;
+            if !mail_sent {
+                futures::try_join!(state.give_back(spent), store.forget_newest_sign_in(key))?;
+            }
+            mail_sent
+        }
+        MailPlan::Join(newest) => {
+            store.join_sign_in(key, &newest, &sign_in, now).await?;
+            mailer.pretend().await
+        }
+    };
     caller.set_browser_mark(&sign_in.browser_mark);
     Ok((StatusCode::ACCEPTED, Json(Mailed { number: sign_in.number, mail_sent })))
 }

@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
+use crate::throttle::{Charge, Spending};
 use crate::types::{ErrorBody, ReportRequest};
 use peersync_server::routes::REPORTS_TARGET;
 
@@ -24,14 +25,17 @@ use peersync_server::routes::REPORTS_TARGET;
     )
 )]
 pub(crate) async fn handle(state: State, caller: Caller, Body(report): Body<ReportRequest>) -> ApiResult<StatusCode> {
-    let (client, limits) = (state.client(&caller).await?, *state.limits());
-    state.check_limit(limits.reports, &client).await?;
-    let guest = SignedIn::find(&state, &caller).await?.is_none();
+    let (client, limits) = (state.client(&caller).await?, state.limits());
+    let user = SignedIn::find(&state, &caller).await?.map(|signed_in| signed_in.user.email);
+    let guest = user.is_none();
+    let charges = user.map_or_else(|| client.charges(limits.reports), |user| vec![Charge::of(limits.reports, user)]);
+    state.check_limits(charges).await?.keep();
     if guest {
         let room = report.room.as_deref().ok_or_else(ApiError::unauthorized)?;
         state.store().room(room, state.now()).await?.ok_or_else(ApiError::no_room)?;
     }
-    if state.within_limit(limits.reports_in_all, "").await? {
+    if let Spending::Within(spent) = state.spend(vec![Charge::of(limits.reports_in_all, "")]).await? {
+        spent.keep();
         let (failure, local, remote) = (report.failure.name(), report.local.name(), report.remote.name());
         tracing::info!(target: REPORTS_TARGET, failure, local, remote, guest, "no connection");
     }

@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 
+use super::block::check_rows;
 use super::users::by_id;
 use crate::addressee::Addressee;
 use crate::body::Body;
@@ -13,6 +14,7 @@ use crate::error::{ApiError, ApiResult, Refusals};
 use crate::mail::Letter;
 use crate::session::SignedIn;
 use crate::state::State;
+use crate::throttle::{Charge, Spending};
 use crate::types::{ErrorBody, FriendRequest, FriendRequested};
 use peersync_server::email_address::Email;
 use peersync_server::store::{Changed, Operation, Outcome, Status, User};
@@ -23,6 +25,7 @@ use peersync_server::store::{Changed, Operation, Outcome, Status, User};
     responses(
         (status = 202, description = "Asked.", body = FriendRequested),
         (status = 401, description = "Nobody is signed in.", body = ErrorBody),
+        (status = 409, description = "The list of people is full.", body = ErrorBody),
         Refusals
     )
 )]
@@ -37,6 +40,7 @@ pub(crate) async fn handle(
     if to.as_str() == me.email {
         return Err(ApiError::bad_field("You cannot be your own friend."));
     }
+    check_rows(&state, &me.email, to.as_str()).await?;
     let first_today = count(&state, &me, &to).await?;
     let changed = state.store().connect(Operation::Ask, &me.email, to.as_str(), None, state.now()).await?;
     let changed = changed.ok_or_else(ApiError::unauthorized)?;
@@ -66,16 +70,15 @@ async fn whom(state: &State, request: FriendRequest) -> ApiResult<Option<Email>>
 /// without a connection counts as one to a stranger, whether or not the stranger has blocked the sender.
 async fn count(state: &State, me: &User, to: &Email) -> ApiResult<bool> {
     let limits = state.limits();
-    let pair = format!("{}\n{}", me.email, to.as_str());
-    let (first, row) = futures::try_join!(
-        state.within_limit(limits.friend_mail_per_pair, &pair),
-        state.store().connection(&me.email, to.as_str())
-    )?;
+    let pair = Charge::of(limits.friend_mail_per_pair, format!("{}\n{}", me.email, to.as_str()));
+    let (first, row) = futures::try_join!(state.spend(vec![pair]), state.store().connection(&me.email, to.as_str()))?;
+    let Spending::Within(spent) = first else { return Ok(false) };
     let stranger = row.is_none_or(|row| matches!(row.status, Status::Rejected | Status::Blocked));
-    if first && stranger {
-        state.check_limit(limits.friend_requests, &me.email).await?;
+    if stranger && let Err(error) = state.check_limit(limits.friend_requests, &me.email).await {
+        state.give_back(spent).await?;
+        return Err(error);
     }
-    Ok(first)
+    Ok(true)
 }
 
 /// Mails about a new request. Returns whether a mail was sent.
@@ -92,15 +95,15 @@ async fn tell(
     }
     let blocked = changed.before.theirs == Some(Status::Blocked);
     let limits = state.limits();
-    let (few, fewer, Addressee { user, email: to, .. }, token) = futures::try_join!(
-        state.within_limit(limits.friend_mail_per_address, to.as_str()),
-        state.within_limit(limits.mail_total, ""),
+    let mut charges = state.client(caller).await?.charges_with(limits.friend_mail_per_client, to.as_str());
+    charges.push(Charge::of(limits.friend_mail_per_address, to.as_str()));
+    charges.push(Charge::of(limits.friend_mail_total, ""));
+    let (spending, Addressee { user, email: to, .. }, token) = futures::try_join!(
+        state.spend(charges),
         state.addressee(to),
         state.store().keep_friend_token(&me.email, to.as_str(), state.now())
     )?;
-    if !(few && fewer) {
-        return Ok(false);
-    }
+    let Spending::Within(spent) = spending else { return Ok(false) };
     let (language, site, mailer) = (caller.language(), caller.site(state.settings()), state.mailer().await?);
     if blocked {
         return Ok(mailer.pretend().await);
@@ -109,5 +112,9 @@ async fn tell(
         Some(_) => Letter::friend_request(language, &site, &to, &me.name, &token),
         None => Letter::invitation(language, &site, &to, &me.name),
     };
-    Ok(mailer.send(&letter).await)
+    let sent = mailer.send(&letter).await;
+    if !sent {
+        state.give_back(spent).await?;
+    }
+    Ok(sent)
 }

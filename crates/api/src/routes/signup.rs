@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiResult, Refusals};
 use crate::mail::Letter;
+use crate::mail_budget::MailRequest;
 use crate::state::State;
 use crate::types::{Mailed, SignupRequest};
 use peersync_server::display_name::DisplayName;
@@ -29,10 +30,19 @@ pub(crate) async fn handle(
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let name = DisplayName::parse(&request.name)?;
     let email = Email::parse(&request.email)?;
-    state.check_mail_limits(&email, &caller).await?;
-    state.store().create_user(&email, name.as_str(), state.now()).await?;
+    let (store, site) = (state.store(), caller.site(state.settings()));
+    let before = state.addressee(&email).await?;
+    let request = MailRequest {
+        state: &state,
+        caller: &caller,
+        email: &before.email,
+        has_account: true,
+        generation: &before.generation,
+    };
+    let plan = request.plan().await?;
+    store.create_user(&email, name.as_str(), state.now()).await?;
     let Addressee { email, generation, .. } = state.addressee(&email).await?;
-    let site = caller.site(state.settings());
     let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &email, sign_in);
-    start_sign_in(&state, &caller, (&email, &generation), Some(&name), letter).await
+    let request = MailRequest { email: &email, generation: &generation, ..request };
+    start_sign_in(request, plan, Some(&name), letter).await
 }

@@ -30,11 +30,15 @@ pub(crate) async fn handle(
     caller: Caller,
     Body(request): Body<TicketRequest>,
 ) -> ApiResult<Json<TicketAnswer>> {
-    let client = state.client(&caller).await?;
-    state.check_limit(state.limits().tickets, &client).await?;
     let signed_in = SignedIn::find(&state, &caller).await?;
-    if signed_in.is_none() && request.room.is_none() {
-        return Err(ApiError::unauthorized());
+    match &signed_in {
+        // Users count by account: a whole school may share an address.
+        Some(signed_in) => state.check_limit(state.limits().tickets, &signed_in.user.email).await?,
+        None if request.room.is_none() => return Err(ApiError::unauthorized()),
+        None => {
+            let charges = state.client(&caller).await?.charges(state.limits().guest_tickets);
+            state.check_limits(charges).await?.keep();
+        }
     }
     if let Some(room) = &request.room {
         state.store().room(room, state.now()).await?.ok_or_else(ApiError::no_room)?;

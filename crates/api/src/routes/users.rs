@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 use crate::error::{ApiError, ApiResult, Refusals};
 use crate::session::SignedIn;
 use crate::state::State;
+use crate::throttle::Charge;
 use crate::types::{ErrorBody, FoundUser, FoundUsers};
 use peersync_server::email_address::{Email, masked};
 use peersync_server::store::User;
@@ -51,8 +52,8 @@ pub(crate) async fn handle(
     if !(2..=MAX_QUERY).contains(&query.chars().count()) {
         return Err(ApiError::bad_field("Search for 2 to 254 characters."));
     }
-    state.check_limit(state.limits().searches, me).await?;
-    state.check_limit(state.limits().searches_per_day, me).await?;
+    let limits = [state.limits().searches, state.limits().searches_per_day];
+    state.check_limits(limits.map(|limit| Charge::of(limit, me)).into()).await?.keep();
     let address = Email::parse(query);
     let found = match &address {
         Ok(address) => state.store().user(address.as_str()).await?.into_iter().collect(),

@@ -6,11 +6,12 @@ use super::me::me;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult, Refusals};
+use crate::guesses::use_code;
 use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, Me, VerifyRequest};
 use peersync_server::email_address::Email;
-use peersync_server::store::{CodeCheck, StoreError, User};
+use peersync_server::store::{CodeCheck, StoreError, User, can_be_code, random_token};
 
 /// How a proof that does not work is answered.
 type Answer = fn() -> ApiError;
@@ -26,24 +27,25 @@ type Answer = fn() -> ApiError;
     )
 )]
 pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<VerifyRequest>) -> ApiResult<Json<Me>> {
-    let client = state.client(&caller).await?;
-    state.check_limit(state.limits().verify_per_client, &client).await?;
     let (check, unknown, wrong): (CodeCheck, Answer, Answer) = match request {
         VerifyRequest { token: Some(token), number, .. } => {
             let number = number.map(|number| number.get().ok_or_else(ApiError::number)).transpose()?;
             let mark = caller.browser_mark();
             let check = state.store().use_link(&token, mark.as_deref(), number, state.now()).await?;
+            if check == CodeCheck::Unknown {
+                // A valid link proves enough not to be counted; it cannot be guessed.
+                let charges = state.client(&caller).await?.charges(state.limits().verify_per_client);
+                state.check_limits(charges).await?.keep();
+            }
             (check, ApiError::token, ApiError::number)
         }
         VerifyRequest { email: Some(email), code: Some(code), .. } => {
             let email = Email::parse(&email)?;
             let code: String = code.chars().filter(|character| *character != ' ').collect();
-            if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+            if !can_be_code(&code) {
                 return Err(ApiError::code());
             }
-            state.check_limit(state.limits().codes_per_address, email.as_str()).await?;
-            let check = state.store().use_code(email.as_str(), &code, state.now()).await?;
-            (check, ApiError::code, ApiError::code)
+            (use_code(&state, &caller, &email, &code).await?, ApiError::code, ApiError::code)
         }
         _ => return Err(ApiError::bad_field("Send token, or email and code.")),
     };
@@ -62,7 +64,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
     let user = account_of(&state, &email, name).await?.ok_or_else(unknown)?;
     state.store().verify_user(&user, state.now()).await?;
     SignedIn::begin(&state, &caller, &user).await?;
-    caller.clear_browser_mark();
+    remember(&state, &caller, &user).await?;
     Ok(Json(me(&user)))
 }
 
@@ -77,4 +79,13 @@ async fn account_of(state: &State, email: &Email, name: Option<String>) -> Resul
         return Ok(Some(user));
     }
     Ok(name.map(|name| User { name, address: email.spelling().to_owned(), ..user }))
+}
+
+/// Remembers that somebody has signed in to the account in this browser, which is known from now on.
+async fn remember(state: &State, caller: &Caller, user: &User) -> ApiResult<()> {
+    let mark = caller.known_mark().unwrap_or_else(random_token);
+    state.store().keep_known(&user.email, &user.generation, &mark, state.now()).await?;
+    caller.set_known_mark(&mark);
+    caller.clear_browser_mark();
+    Ok(())
 }

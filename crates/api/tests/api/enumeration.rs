@@ -79,8 +79,9 @@ async fn known_and_unknown_addresses_take_the_same_time() {
     let free = |limit: Limit| Limit { most: 1_000_000, ..limit };
     let limits = Limits::default();
     let limits = Limits {
+        mail_per_pair: free(limits.mail_per_pair),
         mail_per_address: free(limits.mail_per_address),
-        mail_per_client: free(limits.mail_per_client),
+        mail_per_address_and_day: free(limits.mail_per_address_and_day),
         ..limits
     };
     let world = World::with_limits(limits).await;

@@ -14,6 +14,8 @@ mod emailjs;
 mod enumeration;
 mod friends;
 mod interleavings;
+mod limits;
+mod quotas;
 mod reports;
 mod requests;
 mod roles;

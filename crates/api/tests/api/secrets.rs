@@ -15,9 +15,9 @@ use peersync_server::settings::SmtpTls;
 use peersync_server::turn_credentials::password;
 use serde_json::json;
 
-use crate::requests::mails_from;
+use crate::requests::{MAILS, mails_from};
 use crate::smtp::{mail_settings, start};
-use crate::support::{Mailbox, NOW, World, address, secrets, settings};
+use crate::support::{Mailbox, NOW, World, address, secrets, settings, with_mail_total};
 
 const STACK: &str = "peersync-test";
 
@@ -52,7 +52,7 @@ impl SecretReader for Changing {
 async fn world() -> (World, Changing) {
     let (source, clock) = (Changing::new(secrets()), Clock::fixed(NOW));
     let live = LiveSecrets::new(source.clone(), clock.clone());
-    (World::with_secrets(Limits::default(), clock, live).await, source)
+    (World::with_secrets(with_mail_total(MAILS), clock, live).await, source)
 }
 
 fn key(letter: char) -> Option<Secret> {
@@ -62,7 +62,7 @@ fn key(letter: char) -> Option<Secret> {
 /// Requests as CloudFront sends them with this key, from many addresses.
 fn behind_edge(key: &'static str) -> impl Fn(usize) -> Vec<(&'static str, String)> {
     move |count| {
-        let viewer = ("cloudfront-viewer-address", format!("198.51.100.{count}:1"));
+        let viewer = ("cloudfront-viewer-address", format!("198.51.{count}.7:1"));
         vec![viewer, ("x-peersync-origin-key", key.to_owned())]
     }
 }

@@ -273,7 +273,7 @@ async fn restarted(world: &World) -> State {
 }
 
 fn browser(world: &World, state: &State) -> Browser {
-    world.browser().at(router(state.clone()))
+    world.browser().with_router(router(state.clone()))
 }
 
 async fn old_user(world: &World, email: &str, name: &str) {

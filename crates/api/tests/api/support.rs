@@ -17,7 +17,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use futures::future::BoxFuture;
 use peersync_api::mail::{Carrier, Letter, MailError, Mailer};
-use peersync_api::{Limits, SecretSource, SourceAddress, State, router};
+use peersync_api::{Limit, Limits, SecretSource, SourceAddress, State, router};
 use peersync_server::clock::Clock;
 use peersync_server::email_address::Email;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
@@ -116,10 +116,11 @@ pub fn in_link(letter: &Letter, name: &str) -> String {
     rest.split(['\n', '&', ' ']).next().unwrap().to_owned()
 }
 
-/// The six digits of a letter.
+/// The code of a letter: six digits, or twelve in groups.
 pub fn code_in(letter: &Letter) -> String {
-    let line = letter.text.lines().map(str::trim).find(|line| line.len() == 6 && line.parse::<u32>().is_ok());
-    line.expect("the letter has no code").to_owned()
+    let mut lines = letter.text.lines().map(|line| line.replace(' ', ""));
+    let code = lines.find(|line| [6, 12].contains(&line.len()) && line.bytes().all(|byte| byte.is_ascii_digit()));
+    code.expect("the letter has no code")
 }
 
 pub struct World {
@@ -158,6 +159,16 @@ pub fn secrets() -> Secrets {
         origin_key: secret(ORIGIN_KEY),
         ticket_key: secret("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"),
         ..Secrets::default()
+    }
+}
+
+/// Limits with a total of sign-in mails, of which clients get the same shares as by default.
+pub fn with_mail_total(most: i64) -> Limits {
+    let limits = Limits::default();
+    Limits {
+        mail_total: Limit { most, ..limits.mail_total },
+        mail_per_client: Limit { most, ..limits.mail_per_client },
+        ..limits
     }
 }
 
@@ -258,8 +269,13 @@ pub struct Answer {
 
 impl Browser {
     /// Returns the browser at another instance of the API.
-    pub fn at(self, router: Router) -> Self {
+    pub fn with_router(self, router: Router) -> Self {
         Self { router, ..self }
+    }
+
+    /// The same browser behind another address.
+    pub fn at(self, source: impl Into<IpAddr>) -> Self {
+        Self { source: source.into(), ..self }
     }
 
     /// Sends a request unchanged, with the browser's cookies.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub use self::search::owner;
 use self::search::read_tags;
-use self::watches::{DimensionValue, RELAY_PARTS, Watch, watches};
+use self::watches::{API_REQUESTS, DimensionValue, RELAY_PARTS, Watch, watches};
 use super::{Kind, exchange_tags, signal_instance};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;

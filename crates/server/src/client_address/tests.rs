@@ -1,5 +1,7 @@
 //! Which of the addresses in a request is the client's.
 
+use std::collections::HashSet;
+
 use super::*;
 
 const VIEWER: (&str, &str) = (VIEWER_ADDRESS, "198.51.100.7:50000");
@@ -100,11 +102,29 @@ fn ipv6_neighbours_are_one_network() {
 }
 
 #[test]
-fn ipv6_networks_are_enclosed_by_those_of_56_and_48_bits() {
-    let enclosing = |text: &str| Network::enclosing(text.parse().unwrap()).collect::<Vec<_>>();
-    let names: Vec<_> = enclosing("2001:db8:1:2345::1").iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["2001:db8:1:2300::/56", "2001:db8:1:0::/48"]);
-    assert_eq!(enclosing("2001:db8:1:2345::1"), enclosing("2001:db8:1:23ff::9"));
-    assert_ne!(Network::of("2001:db8:1::1".parse().unwrap()), enclosing("2001:db8:1::1")[1], "of another width");
-    assert!(enclosing("198.51.100.7").is_empty() && enclosing("::ffff:198.51.100.7").is_empty());
+fn wider_networks_of_an_address_are_known() {
+    let enclosing = |text: &str| -> Vec<String> {
+        Network::enclosing(text.parse().unwrap()).map(|network| network.to_string()).collect()
+    };
+    assert_eq!(
+        enclosing("2001:db8:1:2fe:3:4:5:6"),
+        ["2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1:0::/48"]
+    );
+    assert_eq!(enclosing("198.51.100.7"), ["198.51.100.7", "198.51.100.0/24"]);
+    assert_eq!(enclosing("::ffff:198.51.100.7"), enclosing("198.51.100.7"));
+}
+
+#[test]
+fn neighbours_of_an_ipv4_address_are_other_customers() {
+    let customer = |text: &str| Network::of_one_customer(text.parse().unwrap()).collect::<Vec<_>>();
+    assert_eq!(customer("198.51.100.7"), [Network::of("198.51.100.7".parse().unwrap())]);
+    assert_eq!(customer("2001:db8::1").len(), 3);
+}
+
+#[test]
+fn networks_of_different_width_are_different() {
+    let networks: HashSet<Network> = Network::enclosing("2001:db8::1".parse().unwrap()).collect();
+    assert_eq!(networks.len(), 3, "they begin with the same address");
+    let prefixes: Vec<u8> = Network::enclosing("2001:db8::1".parse().unwrap()).map(Network::prefix).collect();
+    assert_eq!(prefixes, [64, 56, 48]);
 }

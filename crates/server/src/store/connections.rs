@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_dynamodb::types::Select;
+
 use super::friendship::Status;
 use super::item::{Attributes, get_number, get_text, text};
 use super::users::BATCH;
@@ -114,6 +116,30 @@ impl Store {
             friends.extend(items.iter().filter_map(accepted));
         }
         Ok(friends)
+    }
+
+    /// Returns the number of rows of `user` that the user has caused: all but the unanswered requests of others.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn own_rows(&self, user: &str) -> Result<i64, StoreError> {
+        let mut pages = self
+            .client()
+            .query()
+            .table_name(&self.tables.user_connections)
+            .key_condition_expression("userEmail = :user")
+            .filter_expression("#status <> :received")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":user", text(user))
+            .expression_attribute_values(":received", text(Status::Received.as_str()))
+            .select(Select::Count)
+            .into_paginator()
+            .send();
+        let mut rows = 0;
+        while let Some(page) = pages.next().await {
+            rows += i64::from(page.map_err(failed("Query"))?.count);
+        }
+        Ok(rows)
     }
 
     /// Returns `user`'s rows about `targets`. Targets without a row are left out.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm, Tag};
 
-use super::{GONE, RELAY_PARTS};
+use super::{API_REQUESTS, GONE, RELAY_PARTS};
 use crate::kinds::metric_filter;
 use crate::search::{Candidate, Scope, Search};
 use crate::stack::{FUNCTIONS, stack_of};
@@ -39,7 +39,8 @@ pub fn owner(name: &str) -> Option<&str> {
     let functions =
         FUNCTIONS.iter().flat_map(|function| ["errors", "throttles"].map(|part| format!("{function}-{part}")));
     let logged = metric_filter::PARTS.iter().map(|part| format!("{part}-log-errors"));
-    let others = ["api-5xx", "signal-system", "signal-instance"].into_iter().chain(RELAY_PARTS).map(str::to_owned);
+    let others =
+        ["api-5xx", API_REQUESTS, "signal-system", "signal-instance"].into_iter().chain(RELAY_PARTS).map(str::to_owned);
     stack_of(name, functions.chain(logged).chain(others))
 }
 

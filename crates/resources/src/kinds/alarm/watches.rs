@@ -9,6 +9,9 @@ use crate::stack::{FUNCTIONS, Stack};
 const RELAY_BUDGET: &str = "relay-budget";
 /// The alarm about a day with more traffic than a tenth of the month's.
 const RELAY_TRAFFIC: &str = "relay-traffic";
+/// The alarm about half as many requests as the gateway allows, which may be a flood of a single client: the gateway's
+/// limit is for all clients together, and beyond it everybody is refused.
+pub(super) const API_REQUESTS: &str = "api-requests";
 /// The alarms about the relay.
 pub(super) const RELAY_PARTS: [&str; 2] = [RELAY_BUDGET, RELAY_TRAFFIC];
 /// The bytes of a gigabyte.
@@ -94,11 +97,18 @@ pub(super) fn watches(stack: &Stack) -> Vec<Watch> {
         dimension: Some(("ApiName", DimensionValue::Known(rest_api::name(stack)))),
         ..function("api", "5xx", "5XXError")
     };
+    let flood = Watch {
+        part: API_REQUESTS.to_owned(),
+        metric: "Count".to_owned(),
+        threshold: stack.config.api.requests_per_second * f64::from(api.period) / 2.0,
+        ..api.clone()
+    };
     FUNCTIONS
         .into_iter()
         .flat_map(|name| [function(name, "errors", "Errors"), function(name, "throttles", "Throttles")])
         .chain([
             api,
+            flood,
             // After different numbers of periods, so that the two actions do not conflict ("Create alarms to stop,
             // terminate, reboot, or recover an EC2 instance", CloudWatch user guide).
             host("signal-system", "StatusCheckFailed_System", 2, "recover"),
