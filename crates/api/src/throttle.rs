@@ -10,7 +10,6 @@ use crate::caller::Client;
 use crate::error::{ApiError, ApiResult};
 use crate::limits::Limit;
 use crate::state::State;
-use peersync_server::email_address::Email;
 
 /// One event of one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
