@@ -26,5 +26,7 @@ pub(crate) async fn handle(state: State, Body(request): Body<FriendLook>) -> Api
     let (row, asker) = futures::try_join!(store.connection(&token.to, &token.from), store.user(&token.from))?;
     let waits = row.is_some_and(|row| row.status == Status::Received && token.answers(&row));
     let asker = asker.filter(|_| waits).ok_or_else(ApiError::no_request)?;
-    Ok(Json(Asker { email: asker.email, name: asker.name }))
+    // Until its owner has signed in, anybody may have given an account its name.
+    let name = if asker.verified_at.is_some() { asker.name } else { asker.address.clone() };
+    Ok(Json(Asker { email: asker.address, name }))
 }
