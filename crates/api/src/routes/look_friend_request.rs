@@ -16,7 +16,7 @@ use peersync_server::store::Status;
     post, path = "/look-friend-request", request_body = FriendLook,
     responses(
         (status = 200, description = "Who asks.", body = Asker),
-        (status = 404, description = "The request was answered or taken back.", body = ErrorBody),
+        (status = 404, description = "The request was answered or taken back, also if a later one waits.", body = ErrorBody),
         Refusals
     )
 )]
@@ -24,7 +24,9 @@ pub(crate) async fn handle(state: State, Body(request): Body<FriendLook>) -> Api
     let store = state.store();
     let token = store.friend_token(&request.token, state.now()).await?.ok_or_else(ApiError::token)?;
     let (row, asker) = futures::try_join!(store.connection(&token.to, &token.from), store.user(&token.from))?;
-    let waits = row.is_some_and(|row| row.status == Status::Received);
+    let waits = row.is_some_and(|row| row.status == Status::Received && token.answers(&row));
     let asker = asker.filter(|_| waits).ok_or_else(ApiError::no_request)?;
-    Ok(Json(Asker { email: asker.email, name: asker.name }))
+    // Until its owner has signed in, anybody may have given an account its name.
+    let name = if asker.verified_at.is_some() { asker.name } else { asker.address.clone() };
+    Ok(Json(Asker { email: asker.address, name }))
 }

@@ -46,7 +46,7 @@ impl Store {
             let before = Pair { mine: status(mine.as_ref()), theirs: status(theirs.as_ref()) };
             let outcome = transition(operation, before);
             if let Outcome::Change(after) = outcome {
-                if mine.zip(token).is_some_and(|(row, token)| row.timestamp > token.mailed_at) {
+                if mine.zip(token).is_some_and(|(row, token)| !token.answers(&row)) {
                     return Ok(None);
                 }
                 if [before.mine, after.mine].contains(&Some(Status::Accepted)) {

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
 use super::item::{get_number, get_text, hash, number, random_token, text};
-use super::{Attempt, Store, StoreError, condition_failed, failed, incomplete};
+use super::{Attempt, Connection, Store, StoreError, condition_failed, failed, incomplete};
 use crate::email_address::key_of;
 
 /// The lifetime of the link in seconds.
@@ -18,8 +18,15 @@ pub struct FriendToken {
     /// The key of the user who was asked, and answers.
     pub to: String,
     /// When it was mailed, in seconds since 1970. It does not answer a later request of the same user.
-    pub(super) mailed_at: i64,
+    mailed_at: i64,
     key: String,
+}
+
+impl FriendToken {
+    /// Returns whether it belongs to the request in this row of the user who was asked, and not to an earlier one.
+    pub fn answers(&self, row: &Connection) -> bool {
+        row.timestamp <= self.mailed_at
+    }
 }
 
 impl Store {
