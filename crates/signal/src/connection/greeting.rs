@@ -91,7 +91,8 @@ async fn greet(
         shared.metrics.resumed.inc();
         return Ok((session, true));
     }
-    Standing::of(&who, shared).await.admit()?;
+    // In a box, because every connection would keep the 16 KB that a look-up needs.
+    Box::pin(Standing::of(&who, shared)).await.admit()?;
     let opened = shared.hub.lock().open(who, account, number, shared.now());
     let session = opened.map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;
     shared.wheel.add(&session);
