@@ -32,7 +32,8 @@ fn secrets() -> Secrets {
 /// Returns a guest's ticket for a room.
 pub fn ticket(keys: &TicketKeys, room: &str) -> String {
     let (subject, name) = ("guest:bench".into(), "Bench".into());
-    let bearer = Bearer { subject, address: None, name, guest: true, generation: None, session: None, room: Some(room.into()) };
+    let bearer =
+        Bearer { subject, address: None, name, guest: true, generation: None, session: None, room: Some(room.into()) };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     keys.issue(bearer, i64::try_from(now).expect("before the end of time")).expect("signed")
 }
