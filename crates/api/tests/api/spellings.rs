@@ -101,11 +101,12 @@ async fn requests_and_blocks_reach_the_person_in_any_spelling() {
     }
     assert!(world.mailbox.take().is_empty());
     assert_eq!(ada.get("/friend-requests").await.1["requests"], json!([]));
-    assert_eq!(world.items("UserConnections").await.len(), 1);
+    // Her request looks to her as if nobody had answered it.
+    assert_eq!(world.items("UserConnections").await.len(), 2);
     let (_, found) = other.get("/users?query=ADA%40example.org").await;
     assert_eq!(
         (&found["users"][0]["email"], &found["users"][0]["status"]),
-        (&json!("ada@example.org"), &json!("none"))
+        (&json!("ada@example.org"), &json!("requested"))
     );
 }
 

@@ -185,7 +185,7 @@ impl Store {
     /// told.
     ///
     /// # Errors
-    /// A call failed, or the account does not exist.
+    /// A call failed.
     pub async fn begin_deletion(&self, email: &str, now: i64) -> Result<(), StoreError> {
         self.announce(&Notice::Account(email.to_owned()), now).await?;
         let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
@@ -193,8 +193,11 @@ impl Store {
             .update_expression("SET deleting = :yes REMOVE searchShard, searchName")
             .condition_expression("attribute_exists(email)")
             .expression_attribute_values(":yes", AttributeValue::Bool(true));
-        call.send().await.map_err(failed("UpdateItem"))?;
-        Ok(())
+        match call.send().await {
+            // Another request has deleted it since this one was authorized.
+            Err(error) if condition_failed(&error) => Ok(()),
+            sent => sent.map(|_| ()).map_err(failed("UpdateItem")),
+        }
     }
 
     /// Deletes the account itself. Its connections must be removed before.

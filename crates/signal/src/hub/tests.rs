@@ -150,6 +150,8 @@ fn friends_beyond_the_memory_for_them_are_not_tracked_and_cost_nobody_theirs() {
         state.open(who, &account(), 1, Duration::ZERO).unwrap()
     };
     let (ada, eve, bob) = (open("ada"), open("eve"), open("bob"));
+    // Nobody is told of Bob before his own friends were looked up.
+    state.befriend(&"bob".into(), &Arc::default());
     for _ in 0..2 {
         state.befriend(&"ada".into(), &friends(["bob", "cat"]));
         state.befriend(&"eve".into(), &friends(["bob", "dan"]));
