@@ -261,7 +261,15 @@ pub fn member(email: &str, generation: &str) -> Bearer {
 
 pub fn guest(name: &str, room: &str) -> Bearer {
     let subject = format!("guest:{:x}", rand::random::<u64>());
-    Bearer { subject, address: None, name: name.to_owned(), guest: true, generation: None, session: None, room: Some(room.to_owned()) }
+    Bearer {
+        subject,
+        address: None,
+        name: name.to_owned(),
+        guest: true,
+        generation: None,
+        session: None,
+        room: Some(room.to_owned()),
+    }
 }
 
 pub fn now() -> i64 {
