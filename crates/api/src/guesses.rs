@@ -8,10 +8,10 @@ use futures::try_join;
 use peersync_server::store::{AskedBrowser, CodeCheck, PendingSignIn, named};
 
 use crate::caller::{Caller, Client};
-use peersync_server::email_address::Email;
 use crate::error::ApiResult;
 use crate::state::State;
 use crate::throttle::{Charge, Spending, Spent};
+use peersync_server::email_address::Email;
 
 /// A try at a code.
 struct Guess<'a> {

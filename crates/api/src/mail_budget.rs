@@ -7,11 +7,11 @@
 use peersync_server::store::PendingSignIn;
 
 use crate::caller::{Caller, Client};
-use peersync_server::email_address::Email;
 use crate::error::{ApiError, ApiResult};
 use crate::limits::Limit;
 use crate::state::State;
 use crate::throttle::{Charge, Spending, Spent};
+use peersync_server::email_address::Email;
 
 /// What a request for a mail causes.
 #[derive(Debug)]

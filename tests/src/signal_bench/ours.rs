@@ -43,7 +43,8 @@ pub fn user_ticket(keys: &TicketKeys, email: &str, room: &str) -> String {
 
 fn issue(keys: &TicketKeys, subject: &str, guest: bool, room: &str) -> String {
     let (subject, name) = (subject.into(), "Bench".into());
-    let bearer = Bearer { subject, address: None, name, guest, generation: None, session: None, room: Some(room.into()) };
+    let bearer =
+        Bearer { subject, address: None, name, guest, generation: None, session: None, room: Some(room.into()) };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     keys.issue(bearer, i64::try_from(now).expect("before the end of time")).expect("signed")
 }

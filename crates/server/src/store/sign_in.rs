@@ -330,14 +330,16 @@ impl Store {
         let key = key(token);
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(&key));
         let item = call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item.unwrap_or_default();
-        let Some((pending, email)) = PendingSignIn::read(&item, now).zip(get_text(&item, "email")) else {
+        // The item has the address as it was typed.
+        let email = get_text(&item, "email").and_then(|email| Email::parse(&email).ok());
+        let Some((pending, email)) = PendingSignIn::read(&item, now).zip(email) else {
             return Ok(CodeCheck::Unknown);
         };
         if pending.is_of(mark) {
             return self.consume(&pending, now).await;
         }
-        if let Some(asked) = self.asked(&email, mark, now).await? {
-            let newest = self.newest_sign_in(&email, now).await?.map(|newest| newest.key);
+        if let Some(asked) = self.asked(email.as_str(), mark, now).await? {
+            let newest = self.newest_sign_in(email.as_str(), now).await?.map(|newest| newest.key);
             if asked.sign_in == key || newest.as_ref() == Some(&key) {
                 return Ok(named(self.consume(&pending, now).await?, asked.name));
             }
