@@ -16,6 +16,8 @@ pub(crate) struct Addressee {
     /// The account, if its owner has verified the address. One that nobody ever signed in to is none yet: anybody may
     /// have typed the address, and a name.
     pub user: Option<User>,
+    /// Whether somebody has signed up with the address, and nobody ever signed in.
+    pub pending: bool,
     /// The generation of the account under the address, verified or not; empty without one.
     pub generation: String,
     /// The spelling for mail: that of the account, otherwise the one that was typed.
@@ -38,12 +40,14 @@ impl State {
         let verified = |user: &User| user.verified_at.is_some();
         // An account that an earlier version kept under another spelling is joined by whoever reads mail to that spelling.
         if let Some(user) = former.filter(verified) {
-            return Ok(Addressee { generation: user.generation.clone(), user: Some(user), email: typed.clone() });
+            let (generation, email) = (user.generation.clone(), typed.clone());
+            return Ok(Addressee { generation, user: Some(user), pending: false, email });
         }
         let generation = current.as_ref().map(|user| user.generation.clone()).unwrap_or_default();
+        let pending = current.as_ref().is_some_and(|user| !verified(user));
         let user = current.filter(verified);
         let spelling = user.as_ref().and_then(|user| Email::parse(&user.address).ok());
-        Ok(Addressee { user, generation, email: spelling.unwrap_or_else(|| typed.clone()) })
+        Ok(Addressee { user, pending, generation, email: spelling.unwrap_or_else(|| typed.clone()) })
     }
 
     /// Moves what earlier versions kept under other spellings, if that has not been done. Without success people sign in

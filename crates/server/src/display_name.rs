@@ -5,6 +5,8 @@ mod link;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::email_address::Email;
+
 /// The maximum length of a name in characters.
 pub const MAX_NAME: usize = 64;
 
@@ -54,6 +56,13 @@ impl DisplayName {
         }
         characters::check(&name)?;
         Ok(Self(name))
+    }
+
+    /// Returns a name for somebody of whom nothing but the address is known: what is before the `@` and its first `+`, as
+    /// words.
+    pub fn of_address(email: &Email) -> Option<Self> {
+        let local = email.spelling().split(['@', '+']).next()?;
+        Self::parse(&local.replace(['.', '_', '-'], " ")).ok()
     }
 
     /// Returns the name.

@@ -30,12 +30,18 @@ pub(crate) async fn handle(
 ) -> ApiResult<(StatusCode, Json<Mailed>)> {
     let email = Email::parse(&request.email)?;
     state.unify_addresses().await;
-    let Addressee { user, email, generation } = state.addressee(&email).await?;
-    let has_account = user.is_some();
+    let mark = caller.browser_mark();
+    let asked = state.store().asked(email.as_str(), mark.as_deref(), state.now());
+    let (addressee, asked) = futures::try_join!(state.addressee(&email), asked)?;
+    let Addressee { user, pending, email, generation } = addressee;
+    let has_account = user.is_some() || pending;
+    // Whoever signed up in this browser chose a name; nobody else does for the owner of the address.
+    let asked_name = asked.and_then(|asked| DisplayName::parse(&asked.name?).ok());
+    let name = asked_name.or_else(|| DisplayName::of_address(&email)).filter(|_| pending);
     let request = MailRequest { state: &state, caller: &caller, email: &email, has_account, generation: &generation };
     let (language, site) = (caller.language(), caller.site(state.settings()));
     let plan = request.plan().await?;
-    start_sign_in(request, plan, None, |sign_in| {
+    start_sign_in(request, plan, name.as_ref(), |sign_in| {
         if has_account {
             Letter::sign_in(language, &site, &email, sign_in)
         } else {

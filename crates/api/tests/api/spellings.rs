@@ -116,10 +116,8 @@ async fn name_of_a_foreign_signup_is_never_the_accounts() {
     let (mut eve, mut bob) = (world.browser(), world.member("Bob").await);
     eve.post("/signup", json!({ "name": "A rude word", "email": "ada@example.org" })).await;
     let foreign = world.mailbox.only();
-    // Until somebody has signed in, nobody has an account: a sign-in says so, and a friend sends an invitation.
+    // Until somebody has signed in, the name is nobody's: a friend sends an invitation.
     let mut ada = world.browser();
-    ada.post("/login", json!({ "email": "ada@example.org" })).await;
-    assert_eq!(world.mailbox.only().kind, "no-account");
     bob.post("/send-friend-request", json!({ "toEmail": "ada@example.org" })).await;
     assert_eq!(world.mailbox.only().kind, "invitation");
     ada.post("/signup", json!({ "name": "Ada", "email": "Ada@example.org" })).await;
@@ -128,6 +126,24 @@ async fn name_of_a_foreign_signup_is_never_the_accounts() {
     eve.post("/login/verify", json!({ "token": in_link(&foreign, "token") })).await;
     assert_eq!(ada.get("/me").await.1["name"], "Ada");
     assert_eq!(ada.get("/friend-requests").await.1["requests"][0]["name"], "Bob");
+}
+
+#[tokio::test]
+async fn first_sign_in_is_named_by_the_browser_that_signed_up_or_by_the_address() {
+    let world = World::new().await;
+    for (same_browser, name) in [(true, "Countess"), (false, "ada lovelace")] {
+        let email = if same_browser { "ada@example.org" } else { "ada.lovelace@example.org" };
+        let mut first = world.browser();
+        first.post("/signup", json!({ "name": "Countess", "email": email })).await;
+        world.mailbox.take();
+        let mut browser = if same_browser { first } else { world.browser() };
+        browser.post("/login", json!({ "email": email })).await;
+        let letter = world.mailbox.only();
+        assert_eq!(letter.kind, "sign-in");
+        let proof = json!({ "token": in_link(&letter, "token") });
+        let (status, me) = browser.post("/login/verify", proof).await;
+        assert_eq!((status, &me["name"]), (StatusCode::OK, &json!(name)));
+    }
 }
 
 #[tokio::test]

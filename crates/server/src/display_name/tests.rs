@@ -164,3 +164,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn address_gives_a_name_of_words() {
+    let name = |address: &str| DisplayName::of_address(&Email::parse(address).unwrap()).unwrap();
+    assert_eq!(name("Ada.Lovelace+calls@example.org").as_str(), "Ada Lovelace");
+    assert_eq!(name("www.evil-example_com@example.org").as_str(), "www evil example com");
+    assert_eq!(name("b0b@example.org").as_str(), "b0b");
+}
