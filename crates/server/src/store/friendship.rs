@@ -118,11 +118,11 @@ pub(super) fn united(one: Pair, other: Pair) -> Pair {
     let was_asked = |pair: Pair| pair.theirs == Some(Requested);
     let both = |status| Pair { mine: Some(status), theirs: Some(status) };
     if has(Blocked) {
-        let blocked = |status: Option<Status>| status.filter(|status| *status == Blocked);
-        return Pair {
-            mine: blocked(one.mine).or(blocked(other.mine)),
-            theirs: blocked(one.theirs).or(blocked(other.theirs)),
+        // Who is blocked goes on seeing what tells nothing of it.
+        let first = |rows: [Option<Status>; 2]| {
+            [Blocked, Requested, Rejected].into_iter().find(|status| rows.contains(&Some(*status)))
         };
+        return Pair { mine: first([one.mine, other.mine]), theirs: first([one.theirs, other.theirs]) };
     }
     match (has(Accepted), asked(one) || asked(other), was_asked(one) || was_asked(other)) {
         (true, _, _) | (_, true, true) => both(Accepted),
