@@ -7,9 +7,10 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::item::{get_flag, get_number, get_text, hash, number, text};
-use super::sign_in::SIGN_IN_SECONDS;
 use super::{Store, StoreError, condition_failed, failed};
 
+/// The lifetime of a mail's link and code in seconds, and of what a browser proves with having requested it.
+pub const SIGN_IN_SECONDS: i64 = 15 * 60;
 /// For how many seconds after a sign-in a browser is known.
 pub const KNOWN_SECONDS: i64 = 180 * 24 * 3600;
 

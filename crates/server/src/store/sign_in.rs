@@ -9,14 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use super::browsers::known_key;
+use super::browsers::{SIGN_IN_SECONDS, known_key};
 use super::counters;
 use super::item::{Attributes, get_flag, get_number, get_text, hash, number, random_id, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
 use crate::email_address::Email;
 
-/// The lifetime of link and code in seconds.
-pub const SIGN_IN_SECONDS: i64 = 15 * 60;
 /// The maximum number of tries at the number. Only who has the link can spend them.
 const NUMBER_TRIES: i64 = 5;
 /// The digits of a code.

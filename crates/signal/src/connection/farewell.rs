@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::standing::SIGNED_OUT;
 use crate::outbox::EndRequest;
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use peersync_websocket::{InvalidFrame, ReadError, Socket, close_frame, text_frame};
@@ -13,6 +12,10 @@ use peersync_websocket::{InvalidFrame, ReadError, Socket, close_frame, text_fram
 const FAREWELL: Duration = Duration::from_secs(1);
 /// After an oversized message: time for the client to read the error, before unread bytes reset the connection.
 const ERROR_READ_TIME: Duration = Duration::from_millis(200);
+
+/// What a client hears whose account has signed out everywhere.
+pub const SIGNED_OUT: Refused =
+    Refused(ErrorCode::SignedOut, "you have signed out, or the account was deleted; sign in again");
 
 /// Why a connection ends.
 pub enum CloseReason {

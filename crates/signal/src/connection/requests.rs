@@ -7,8 +7,8 @@ use std::time::Duration;
 use peersync_server::email_address::key_of;
 use peersync_websocket::text_frame;
 
-use super::farewell::CloseReason;
-use super::standing::{AWAY, SIGNED_OUT, Standing};
+use super::farewell::{CloseReason, SIGNED_OUT};
+use super::standing::{AWAY, Standing};
 use super::{Answer, Client};
 use crate::directory::{Away, Friends, RoomRecord};
 use crate::protocol::{ClientMessage, Done, ErrorCode, Refused, ServerMessage, close};

@@ -1,15 +1,12 @@
 //! Whether a client's account is still signed in. The server is told soon after that has ended; where a client acts in the
 //! name of the account, it asks.
 
-use super::farewell::CloseReason;
+use super::farewell::{CloseReason, SIGNED_OUT};
 use crate::directory::Away;
 use crate::protocol::{ErrorCode, Refused, close};
 use crate::session::Identity;
 use crate::shared::Shared;
 
-/// What a client hears whose account has signed out everywhere.
-pub const SIGNED_OUT: Refused =
-    Refused(ErrorCode::SignedOut, "you have signed out, or the account was deleted; sign in again");
 /// What a client hears while the database does not answer.
 pub const AWAY: Refused = Refused(
     ErrorCode::DirectoryUnavailable,
