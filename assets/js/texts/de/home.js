@@ -53,9 +53,5 @@ export default {
   "account.delete.text": "Name, Adresse und Freundschaften werden auf beiden Seiten gelöscht. Das lässt sich nicht rückgängig machen.",
   "account.delete.yes": "Endgültig löschen",
   "room.badlink": "Das ist kein Raumlink.",
-  "error.email_letters": "Vor dem @ kann eine Adresse nur die Buchstaben a bis z haben, ohne Akzente.",
-  "error.name_invisible": "Der Name enthält ein unsichtbares Zeichen. Tippe ihn neu ein.",
-  "error.name_accents": "Der Name hat zu viele Akzente auf einem Buchstaben.",
-  "error.name_link": "Ein Name kann keine Web- oder E-Mail-Adresse enthalten. Setze nach einem Punkt ein Leerzeichen.",
   "error.list_full": "Deine Liste ist voll. Entferne Freunde, Anfragen oder Blockierungen, die du nicht mehr brauchst.",
 };

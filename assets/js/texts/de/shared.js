@@ -30,4 +30,8 @@ export default {
   "error.no_request": "Diese Anfrage wurde schon beantwortet oder zurückgezogen.",
   "error.unauthorized": "Melde dich zuerst an.",
   "error.unavailable": "Der Server ist beschäftigt. Versuch es gleich noch einmal.",
+  "error.email_letters": "Vor dem @ kann eine Adresse nur die Buchstaben a bis z haben, ohne Akzente.",
+  "error.name_invisible": "Der Name enthält ein unsichtbares Zeichen. Tippe ihn neu ein.",
+  "error.name_accents": "Der Name hat zu viele Akzente auf einem Buchstaben.",
+  "error.name_link": "Ein Name kann keine Web- oder E-Mail-Adresse enthalten. Setze nach einem Punkt ein Leerzeichen.",
 };

@@ -55,8 +55,4 @@ export default {
   "error.code": "Dieser Code geht nicht. Schau in die neueste E-Mail, oder lass dir eine schicken.",
   "error.token": "Dieser Link wurde benutzt oder ist abgelaufen. Lass dir einen neuen schicken.",
   "error.match": "Gib die Zahl ein, die dort steht, wo du den Link angefordert hast.",
-  "error.email_letters": "Vor dem @ kann eine Adresse nur die Buchstaben a bis z haben, ohne Akzente.",
-  "error.name_invisible": "Der Name enthält ein unsichtbares Zeichen. Tippe ihn neu ein.",
-  "error.name_accents": "Der Name hat zu viele Akzente auf einem Buchstaben.",
-  "error.name_link": "Ein Name kann keine Web- oder E-Mail-Adresse enthalten. Setze nach einem Punkt ein Leerzeichen.",
 };

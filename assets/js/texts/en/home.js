@@ -51,9 +51,5 @@ export default {
   "account.delete.text": "Your name, your email address and your friendships are removed, also for your friends. This cannot be undone.",
   "account.delete.yes": "Delete forever",
   "room.badlink": "This is not a room link.",
-  "error.email_letters": "Before the @ an address can have only the letters a to z, without accents.",
-  "error.name_invisible": "The name contains an invisible character. Type it again.",
-  "error.name_accents": "The name has too many accents on one letter.",
-  "error.name_link": "A name cannot contain a web or email address. After a dot, type a space.",
   "error.list_full": "Your list is full. Remove friends, requests or blocks that you no longer need.",
 };

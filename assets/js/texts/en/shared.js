@@ -28,4 +28,8 @@ export default {
   "error.no_request": "This friend request was answered already, or taken back.",
   "error.unauthorized": "Sign in first.",
   "error.unavailable": "The server is busy. Try again in a moment.",
+  "error.email_letters": "Before the @ an address can have only the letters a to z, without accents.",
+  "error.name_invisible": "The name contains an invisible character. Type it again.",
+  "error.name_accents": "The name has too many accents on one letter.",
+  "error.name_link": "A name cannot contain a web or email address. After a dot, type a space.",
 };

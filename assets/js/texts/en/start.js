@@ -53,8 +53,4 @@ export default {
   "error.code": "This code does not work. Check the latest email, or ask for another.",
   "error.token": "This link has already been used or has expired. Ask for a new one.",
   "error.match": "Enter the number that is shown where you asked for the link.",
-  "error.email_letters": "Before the @ an address can have only the letters a to z, without accents.",
-  "error.name_invisible": "The name contains an invisible character. Type it again.",
-  "error.name_accents": "The name has too many accents on one letter.",
-  "error.name_link": "A name cannot contain a web or email address. After a dot, type a space.",
 };
