@@ -50,21 +50,27 @@ for (const name of ["localhost", "127.0.0.1"]) {
     const before = await (await fetch(`${product.url}/_mail/messages.json`)).json();
     const context = await browser.newContext();
     const page = await context.newPage();
+    /** What the browser sent, and below what it got: it tells of no answer that it keeps from the page. @type {string[]} */
+    const sent = [];
     /** @type {string[]} */
     const answered = [];
     const target = `${product.url}/_`;
+    page.on("request", (request) => { if (request.url().startsWith(target)) sent.push(`${request.method()} ${request.url()}`); });
     page.on("response", (response) => {
       if (response.url().startsWith(target)) answered.push(`${response.request().method()} ${response.url()} ${response.status()}`);
     });
     await page.goto(`http://${name}:${otherPort}/`);
     assert.deepEqual(await page.evaluate(attack, product.url), []);
-    assert.ok(answered.length >= 5, `the attack was not sent: ${answered.join("\n")}`);
+    assert.ok(sent.length >= 8, `the attack was not sent: ${sent.join("\n")}`);
+    assert.ok(answered.length > 0);
     for (const line of answered) assert.match(line, / 403$/);
     await context.close();
     assert.deepEqual(await (await fetch(`${product.url}/_mail/messages.json`)).json(), before);
     assert.equal((await (await fetch(`${product.url}/_network`)).json()).drop, 0);
-    // Hanna reads her mail.
-    await host.page.goto(`${product.url}/_mail`);
-    await host.page.getByText(host.email).first().waitFor();
+    // Whoever runs it reads the mail.
+    const mail = await browser.newPage();
+    await mail.goto(`${product.url}/_mail`);
+    await mail.getByText(host.email).first().waitFor();
+    await mail.close();
   });
 }

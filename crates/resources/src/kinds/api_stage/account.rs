@@ -29,10 +29,8 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<(), ResourceError>>,
 {
-    let is_transient = |error: &ResourceError| {
-        rule!("gateway-account-role-visible", is_missing(error))
-            || rule!("gateway-role-writes-logs", cannot_write(error))
-    };
+    let is_transient =
+        |error: &ResourceError| rule!("gateway-account-role-visible", is_missing(error)) || cannot_write(error);
     while_failing(progress, Schedule::PROPAGATION, is_transient, change).await
 }
 
@@ -57,10 +55,8 @@ async fn put(stack: &Stack, progress: &Progress, role: &str) -> Result<(), Resou
         call.clone().send().await.context("failed to change the account's settings of API Gateway").map(|_| ())
     };
     // A new role and its policy take a while to propagate.
-    let is_transient = |error: &ResourceError| {
-        rule!("gateway-role-assumable", is_not_assumable(error))
-            || rule!("gateway-role-writes-logs", cannot_write(error))
-    };
+    let is_transient =
+        |error: &ResourceError| rule!("gateway-role-assumable", is_not_assumable(error)) || cannot_write(error);
     while_failing(progress, Schedule::PROPAGATION, is_transient, || progress.with_quota_retry(change)).await
 }
 
@@ -73,5 +69,6 @@ fn is_not_assumable(error: &ResourceError) -> bool {
 /// also says so ("Rate exceeded") if too many log groups are being created. Both pass; Terraform repeats them too
 /// (`internal/service/apigateway/account.go`).
 fn cannot_write(error: &ResourceError) -> bool {
-    error.is(&["BadRequestException"]) && error.mentions("could not successfully write to CloudWatch Logs")
+    let is_refused = error.mentions("could not successfully write to CloudWatch Logs");
+    rule!("gateway-role-writes-logs", error.is(&["BadRequestException"]) && is_refused)
 }
