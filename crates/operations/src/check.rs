@@ -44,14 +44,18 @@ struct Target {
 /// # Errors
 /// Fails if one of them does not answer in time.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
-    // The provider is installed once in a process; a second time is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(REQUEST_DEADLINE).build().map_err(|error| {
-        let error = peersync_engine::ResourceError::new("failed to prepare the check").caused_by(error);
-        DeployError::Call(error.hint("skip it with `--no-check`"))
-    })?;
+    let client = client()?;
     let targets = [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten();
     try_join_all(targets.map(|target| answers(&client, target, progress))).await
+}
+
+fn client() -> Result<reqwest::Client, DeployError> {
+    // The provider is installed once in a process; a second time is no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(REQUEST_DEADLINE).build().map_err(|error| {
+        let error = peersync_engine::ResourceError::new("failed to prepare the check").caused_by(error);
+        DeployError::Call(error.hint("skip it with `--no-check`"))
+    })
 }
 
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
@@ -149,7 +153,7 @@ mod tests {
         let url = server(statuses).await;
         let progress = Progress::of_nobody(Arc::new(Silent));
         let target = Target { url, deadline: Duration::from_millis(600), hint: String::new(), refusal_counts };
-        answers(&reqwest::Client::new(), target, &progress).await
+        answers(&client()?, target, &progress).await
     }
 
     #[tokio::test]
