@@ -31,7 +31,9 @@ pub(crate) async fn handle(
     let name = DisplayName::parse(&request.name)?;
     let email = Email::parse(&request.email)?;
     let (store, site) = (state.store(), caller.site(state.settings()));
-    let before = state.addressee(&email).await?;
+    // The mail needs secrets, which a function that has just started reads beside the look-up.
+    let (secrets, before) = futures::join!(state.secrets(), state.addressee(&email));
+    let (_, before) = (secrets?, before?);
     let request = MailRequest {
         state: &state,
         caller: &caller,

@@ -121,11 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn no_program_may_scan_or_manage_tables() {
+    fn no_program_may_manage_tables_and_only_login_may_scan_them() {
         for function in FUNCTIONS.into_iter().chain(["signal", "relay"]) {
             for table in function_permissions(&Config::default(), function).tables {
                 for action in table.actions {
-                    assert!(action.ends_with("Item") || *action == "Query", "{function} {action}");
+                    // Once after an update, it moves the accounts of earlier versions to one spelling.
+                    let moves = function == "login" && table.table != "Ephemeral" && *action == "Scan";
+                    assert!(moves || action.ends_with("Item") || *action == "Query", "{function} {action}");
                 }
             }
         }
