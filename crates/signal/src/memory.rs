@@ -16,7 +16,7 @@ pub const BUDGET: usize = 556 * MIB;
 /// What the kernel needs for one TCP connection without its buffers, in bytes.
 pub const SOCKET: usize = 4600;
 /// What a session costs, with its connection and its place in a room, at a door or in a ring, in bytes.
-const SESSION: usize = 4400;
+const SESSION: usize = 4800;
 /// What a user costs beyond that: the record of the sessions, and what is cached of the database.
 const USER: usize = 1500;
 /// What a ring costs.
