@@ -259,8 +259,8 @@ impl HubState {
 
     /// Rings in a tab that was opened after the ring began.
     pub(crate) fn ring_the_newcomer(&self, session: &Session) {
-        let rings = session.who.email.as_ref().and_then(|email| self.rings.by_callee.get(email));
-        for ring in rings.into_iter().flatten().filter(|ring| !ring.silent) {
+        let Some(email) = &session.who.email else { return };
+        for ring in self.rings.audible(email) {
             session.send(&ring.rung());
         }
     }

@@ -1,22 +1,11 @@
 /** A full room: four people who all see and hear each other, and a fifth who is told that the room is full. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch } from "../support/chromium.js";
+import { test } from "node:test";
 import { framesOfEach, seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
+import { browser, product } from "../support/start.js";
 
 const NAMES = ["Gus", "Gil", "Lea"];
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-});
-after(async () => { await browser?.close(); await product?.stop(); });
 
 test("four people see and hear each other; the fifth is told that the room is full, and gets in when somebody leaves", async () => {
   const host = await Person.arrive(product, browser, "Hanna");

@@ -1,20 +1,9 @@
 /** The verification code: compared with a friend once, remembered, and reported if it changes. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { callFriend } from "../support/calls.js";
-import { launch } from "../support/chromium.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-});
-after(async () => { await browser?.close(); await product?.stop(); });
+import { browser, product } from "../support/start.js";
 
 /**
  * @param {Person} ada

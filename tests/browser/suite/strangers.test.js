@@ -1,21 +1,10 @@
 /** People are shown as who they are: the server says so, and neither a link nor a name that somebody chose. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { callFriend, meet, ring } from "../support/calls.js";
-import { launch } from "../support/chromium.js";
 import { received, seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-});
-after(async () => { await browser?.close(); await product?.stop(); });
+import { browser, product } from "../support/start.js";
 
 /** @param {...string} names @returns {Promise<Person[]>} */
 const arrive = (...names) => Promise.all(names.map((name) => Person.arrive(product, browser, name)));

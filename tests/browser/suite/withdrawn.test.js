@@ -1,20 +1,9 @@
 /** What somebody withdraws ends in the pages of others, and they say why. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch } from "../support/chromium.js";
+import { test } from "node:test";
 import { seesAndHears } from "../support/media.js";
 import { Person } from "../support/people.js";
-import { Product } from "../support/product.js";
-
-/** @type {Product} */
-let product;
-/** @type {import("playwright-core").Browser} */
-let browser;
-before(async () => {
-  product = await Product.start();
-  browser = await launch();
-});
-after(async () => { await browser?.close(); await product?.stop(); });
+import { browser, product } from "../support/start.js";
 
 /** Somebody with a copy of the cookies of another person's browser. @param {Person} victim */
 async function thiefOf(victim) {

@@ -6,7 +6,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use super::item::{get_flag, get_number, get_text, hash, number, text};
+use super::item::{get_flag, get_number, get_text, hash, is_valid, number, text};
 use super::{Store, StoreError, condition_failed, failed};
 
 /// The lifetime of a mail's link and code in seconds, and of what a browser proves with having requested it.
@@ -68,7 +68,7 @@ impl Store {
         let key = asked_key(email, mark.unwrap_or_default());
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(&key));
         let item = call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item;
-        let item = item.filter(|item| mark.is_some() && get_number(item, "expiresAt").is_some_and(|end| end > now));
+        let item = item.filter(|item| mark.is_some() && is_valid(item, now));
         Ok(item.and_then(|item| {
             let (sign_in, name) = (get_text(&item, "signIn")?, get_text(&item, "name"));
             Some(AskedBrowser { sign_in, known: get_flag(&item, "known"), name, key })

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
-use super::item::{Attributes, get_number, hash, number, text};
+use super::item::{Attributes, get_number, hash, is_valid, number, text};
 use super::{Store, StoreError, condition_failed, failed};
 
 /// The result of counting one event.
@@ -137,8 +137,7 @@ impl Store {
 
 /// Returns the number of events that an item of a counter has counted in the present window.
 pub(super) fn counted(item: &Attributes, now: i64) -> i64 {
-    let is_present = get_number(item, "expiresAt").is_some_and(|end| end > now);
-    get_number(item, "count").filter(|_| is_present).unwrap_or(0)
+    get_number(item, "count").filter(|_| is_valid(item, now)).unwrap_or(0)
 }
 
 /// Returns the item that did not meet the condition; empty if the response does not contain it.

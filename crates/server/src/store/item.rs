@@ -34,6 +34,11 @@ pub(super) fn get_flag(item: &Attributes, name: &str) -> bool {
     item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
 }
 
+/// Returns whether an item has not expired: DynamoDB deletes it some time after its end.
+pub(super) fn is_valid(item: &Attributes, now: i64) -> bool {
+    get_number(item, "expiresAt").is_some_and(|end| end > now)
+}
+
 /// Returns the SHA-256 in hexadecimal. Whatever grants access is stored only as this hash.
 pub(super) fn hash(text: &str) -> String {
     hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))

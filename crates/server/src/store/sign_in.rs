@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::browsers::{SIGN_IN_SECONDS, known_key};
 use super::counters;
-use super::item::{Attributes, get_flag, get_number, get_text, hash, number, random_id, random_token, text};
+use super::item::{Attributes, get_flag, get_number, get_text, hash, is_valid, number, random_id, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
 use crate::email_address::Email;
 
@@ -96,7 +96,9 @@ pub struct PendingSignIn {
 
 impl PendingSignIn {
     fn read(item: &Attributes, now: i64) -> Option<Self> {
-        get_number(item, "expiresAt").filter(|end| *end > now)?;
+        if !is_valid(item, now) {
+            return None;
+        }
         let joined = item.get("joinedNumbers").and_then(|numbers| numbers.as_ns().ok()).into_iter().flatten();
         Some(Self {
             numbers: get_number(item, "number").into_iter().chain(joined.filter_map(|n| n.parse().ok())).collect(),
@@ -268,8 +270,7 @@ impl Store {
         let keys = keys.into_iter().map(|key| Attributes::from([("key".to_owned(), text(key))]));
         let items = self.batch(&self.tables.ephemeral, keys.collect()).await?;
         let items: HashMap<_, _> = items.into_iter().filter_map(|item| Some((get_text(&item, "key")?, item))).collect();
-        let valid =
-            |key: &String| items.get(key).filter(|item| get_number(item, "expiresAt").is_some_and(|end| end > now));
+        let valid = |key: &String| items.get(key).filter(|item| is_valid(item, now));
         let newest = valid(&code).and_then(|item| get_text(item, "signIn")).unwrap_or_else(|| key(email));
         Ok(SignInState {
             newest: self.pending_sign_in(&newest, now).await?,
@@ -285,7 +286,7 @@ impl Store {
     pub async fn newest_sign_in(&self, email: &str, now: i64) -> Result<Option<PendingSignIn>, StoreError> {
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(code_key(email)));
         let pointer = call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item;
-        let pointer = pointer.filter(|item| get_number(item, "expiresAt").is_some_and(|end| end > now));
+        let pointer = pointer.filter(|item| is_valid(item, now));
         let key = pointer.and_then(|item| get_text(&item, "signIn")).unwrap_or_else(|| key(email));
         self.pending_sign_in(&key, now).await
     }
