@@ -27,8 +27,10 @@ const THERE: [&str; 8] = [
     "ssm:parameter",
 ];
 
-/// The kinds that stay with functions that cannot be deleted.
-const OF_FUNCTIONS: [&str; 5] = [
+/// The kinds that stay with functions that cannot be deleted: what their environment names stays ours, the address of
+/// the relay included.
+const OF_FUNCTIONS: [&str; 6] = [
+    "ec2:address/",
     "lambda:function/",
     "iam:role/peersync-dev",
     "logs:group//aws/lambda/peersync-dev-",
