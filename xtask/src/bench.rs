@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::dist;
 use crate::error::Error;
 use crate::process;
-use crate::tools::{Tool, chromium, python};
+use crate::tools::{Tool, chromium, galene, python};
 use crate::workspace::{builder, deployer, root, runtime_programs};
 
 /// Builds the programs that a benchmark measures, and runs it.
@@ -40,7 +40,7 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
             Tool::Node.prepare()?;
             Tool::Chromium.prepare()?;
             let mut command = Command::new("node");
-            command.arg("tests/browser/bench/call.js");
+            command.arg("tests/browser/bench/call.js").env("GALENE", galene()?);
             command
         }
     };

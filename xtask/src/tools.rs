@@ -15,6 +15,9 @@ const MACHETE: &str = "0.9.2";
 /// The version of Pebble that is installed if the machine has none.
 const PEBBLE: &str = "2.10.3";
 
+/// The version of Galene that the benchmark of calls builds.
+const GALENE: &str = "1.1";
+
 /// A tool that a suite needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -230,17 +233,46 @@ pub fn pebble_program() -> PathBuf {
 }
 
 fn pebble() -> Result<(), Error> {
-    let (program, missing) = (pebble_program(), "Go, which builds Pebble, is missing: install golang");
+    let program = pebble_program();
     if program.exists() {
         return Ok(());
     }
-    let usual = PathBuf::from("/usr/local/go/bin/go");
-    let go = on_path("go").or_else(|| Some(usual).filter(|go| go.is_file()));
-    let go = go.ok_or_else(|| Error::Missing(missing.to_owned()))?;
     eprintln!("installing Pebble {PEBBLE}");
     let module = format!("github.com/letsencrypt/pebble/v2/cmd/pebble@v{PEBBLE}");
-    let mut command = Command::new(go);
-    command.args(["install", &module]).env("GOFLAGS", "-mod=mod");
+    let mut command = go("Pebble")?;
+    command.args(["install", &module]);
     run(command.env("GOBIN", program.parent().unwrap_or(&program)))
         .map_err(|_| Error::Missing(format!("Pebble cannot be built: `go install {module}` fails")))
+}
+
+/// Returns a folder with a checkout of Galene and its program in it. `GALENE_SOURCE` names another place to clone from.
+/// Its tags are not those of a Go module, so that `go install` knows no version of it.
+///
+/// # Errors
+/// If git or Go is missing, or it cannot be fetched or built.
+pub fn galene() -> Result<PathBuf, Error> {
+    let folder = target().join("tools").join(format!("galene-{GALENE}"));
+    if folder.join("galene").exists() {
+        return Ok(folder);
+    }
+    eprintln!("building Galene {GALENE}");
+    let source = env::var("GALENE_SOURCE").unwrap_or_else(|_| "https://github.com/jech/galene".to_owned());
+    let failed = |_| Error::Missing(format!("Galene {GALENE} cannot be fetched and built from {source}"));
+    let mut command = go("Galene")?;
+    let _ = fs::remove_dir_all(&folder);
+    let mut clone = Command::new("git");
+    clone.args(["-c", "advice.detachedHead=false", "clone", "--quiet", "--depth", "1", "--branch"]);
+    run(clone.arg(format!("galene-{GALENE}")).arg(&source).arg(&folder)).map_err(failed)?;
+    run(command.args(["build", "-o", "galene", "."]).env("CGO_ENABLED", "0").current_dir(&folder)).map_err(failed)?;
+    Ok(folder)
+}
+
+/// Returns the command of Go, which builds what is named.
+fn go(what: &str) -> Result<Command, Error> {
+    let usual = PathBuf::from("/usr/local/go/bin/go");
+    let go = on_path("go").or_else(|| Some(usual).filter(|go| go.is_file()));
+    let go = go.ok_or_else(|| Error::Missing(format!("Go, which builds {what}, is missing: install golang")))?;
+    let mut command = Command::new(go);
+    command.env("GOFLAGS", "-mod=mod");
+    Ok(command)
 }

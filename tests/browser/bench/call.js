@@ -9,7 +9,7 @@ import { Product } from "../support/product.js";
 import { pause, seesAndHears } from "../support/media.js";
 import { lighthouse } from "./lighthouse.js";
 import { MOMENTS, notePhases, phasesOf } from "./phases.js";
-import { NAME, reference } from "./reference.js";
+import { reference } from "./reference.js";
 
 const { values: options } = parseArgs({ options: { rounds: { type: "string", default: "7" }, "without-lighthouse": { type: "boolean", default: false } } });
 /** Typical round trips to the server within a region, within a continent, and across an ocean. */
@@ -80,7 +80,7 @@ const product = await Product.start({ published: true });
 try {
   const browser = await launch();
   const times = await reference(browser, Number(options.rounds));
-  console.log(`for comparison, ${NAME} with its own server, 0 ms: median ${quantile(times, 0.5).toFixed(0)} ms, worst ${Math.max(...times).toFixed(0)} ms of ${times.length}`);
+  console.log(`for comparison, Galene with its own server and page, 0 ms: median ${quantile(times, 0.5).toFixed(0)} ms, worst ${Math.max(...times).toFixed(0)} ms of ${times.length}`);
   for (const relayed of [false, true]) {
     if (!(await joining(product, browser, relayed))) process.exitCode = 1;
   }

@@ -1,23 +1,32 @@
-/** Where the time from "Join room" to the first picture goes. */
+/** Where the time from the click that joins to the first picture goes. */
 
 /** The moments, in their order. @type {ReadonlyArray<string>} */
 export const MOMENTS = ["devices", "socket", "welcome", "joined", "offer", "answer", "ice", "dtls", "packet", "frame"];
 
-/** Runs in the page before its own scripts: notes when each moment is reached for the first time, after the click. */
-export function notePhases() {
+/**
+ * Runs in the page before its own scripts: notes when each moment is reached for the first time, after the click.
+ * @param {string} [label] what the button says that joins
+ */
+export function notePhases(label = "Join room") {
   const own = /** @type {any} */ (window);
   /** @type {Record<string, number>} */
   own.moments = {};
   /** @param {string} moment */
   const note = (moment) => { own.moments[moment] ??= performance.now(); };
   addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.closest("button")?.textContent?.trim() === "Join room") own.clickedAt = performance.now();
+    if (!(event.target instanceof Element)) return;
+    const button = event.target.closest("button, input[type=submit]");
+    const says = button instanceof HTMLInputElement ? button.value : button?.textContent?.trim();
+    if (says === label) own.clickedAt = performance.now();
   }, { capture: true });
 
   const devices = navigator.mediaDevices;
   const native = devices.getUserMedia.bind(devices);
+  /** @type {Set<string>} */
+  const ownTracks = new Set();
   devices.getUserMedia = async (wanted) => {
     const stream = await native(wanted);
+    for (const track of stream.getTracks()) ownTracks.add(track.id);
     note("devices");
     return stream;
   };
@@ -70,7 +79,10 @@ export function notePhases() {
     for (const video of document.querySelectorAll("video")) {
       if (video.getAttribute("aria-label") === "You" || video.dataset.watched) continue;
       video.dataset.watched = "true";
-      video.requestVideoFrameCallback(() => note("frame"));
+      video.requestVideoFrameCallback(() => {
+        const tracks = video.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks() : [];
+        if (!tracks.some(({ id }) => ownTracks.has(id))) note("frame");
+      });
     }
   }).observe(document, { childList: true, subtree: true });
 }

@@ -1,57 +1,76 @@
 /**
- * A call by PeerJS for comparison: its own signaling server, and the smallest page that joins with one click. Host and
- * guest open the same page; whoever comes later calls the first one.
+ * A call by Galene for comparison: its own server, which forwards the media (an SFU), and its own page. Host and guest
+ * open the same group, with camera and microphone on from the start.
  */
-import { execFile } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { pause } from "../support/media.js";
 import { notePhases, phasesOf } from "./phases.js";
 
-export const NAME = "PeerJS 1.5.5";
-/** It brings 178 packages, so it is installed for this benchmark alone. */
-const PACKAGES = ["peer@1.0.2", "peerjs@1.5.5"];
-const FOLDER = join(process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url)), "bench-peerjs");
+/** What `cargo xtask bench call` has built: a checkout of Galene with the program in it. */
+const FOLDER = process.env.GALENE ?? "";
+const GROUP = "bench";
+/** How long the server may take to answer for the first time. */
+const START_MS = 10_000;
 
-const PAGE = `<!doctype html><title>Reference</title><button>Join room</button><script src="/peerjs.js"></script><script>
-  const media = () => navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 }, audio: true });
-  const server = { host: location.hostname, port: Number(location.port), path: "/peer", config: { iceServers: [] } };
-  const show = (stream) => {
-    if (document.querySelector("video")) return;
-    const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true, srcObject: stream });
-    document.body.append(video);
-  };
-  async function host() {
-    const stream = await media();
-    const peer = new Peer("host", server);
-    peer.on("call", (call) => call.answer(stream));
-    await new Promise((resolve) => peer.on("open", resolve));
-  }
-  document.querySelector("button").addEventListener("click", async () => {
-    const opened = new Promise((resolve) => { const peer = new Peer(server); peer.on("open", () => resolve(peer)); });
-    const [stream, peer] = await Promise.all([media(), opened]);
-    peer.call("host", stream).on("stream", show);
-  });
-</script>`;
-
-/** @returns {Promise<{ url: string, stop: () => void }>} */
-async function serve() {
-  await mkdir(FOLDER, { recursive: true });
-  await promisify(execFile)("npm", ["install", "--no-save", "--no-audit", "--prefix", FOLDER, ...PACKAGES]);
-  const load = createRequire(join(FOLDER, "package.json"));
-  const { PeerServer } = load("peer");
-  const library = await readFile(load.resolve("peerjs").replace(/[^/]*$/, "peerjs.min.js"));
-  return new Promise((resolve) => {
-    const app = PeerServer({ port: 0, host: "127.0.0.1", path: "/peer" }, (/** @type {import("node:http").Server} */ server) => {
+/** @returns {Promise<number>} a port that was free a moment ago */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
       const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-      resolve({ url: `http://localhost:${port}/`, stop: () => { server.close(); server.closeAllConnections(); } });
+      server.close(() => resolve(port));
     });
-    app.get("/", (/** @type {any} */ _, /** @type {any} */ answer) => { answer.type("html").send(PAGE); });
-    app.get("/peerjs.js", (/** @type {any} */ _, /** @type {any} */ answer) => { answer.type("js").send(library); });
   });
+}
+
+/** @returns {Promise<{ url: string, stop: () => Promise<void> }>} */
+async function serve() {
+  const state = await mkdtemp(join(tmpdir(), "galene-"));
+  const groups = join(state, "groups");
+  await mkdir(groups);
+  const group = { "wildcard-user": { password: { type: "wildcard" }, permissions: "present" } };
+  await writeFile(join(groups, `${GROUP}.json`), JSON.stringify(group));
+  const port = await freePort();
+  // Without its TURN server, which both ends on one machine do not need.
+  const folders = ["-static", join(FOLDER, "static"), "-groups", groups, "-data", join(state, "data"), "-recordings", join(state, "recordings")];
+  const server = spawn(join(FOLDER, "galene"), ["-insecure", "-http", `127.0.0.1:${port}`, "-turn", "", ...folders], { stdio: "ignore" });
+  const ended = new Promise((resolve) => server.once("exit", resolve).once("error", resolve));
+  const stop = async () => {
+    server.kill();
+    await ended;
+    await rm(state, { recursive: true, force: true });
+  };
+  const url = `http://localhost:${port}/group/${GROUP}/`;
+  try {
+    await answers(url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, stop };
+}
+
+/** @param {string} url */
+async function answers(url) {
+  for (const end = Date.now() + START_MS; Date.now() < end; await pause(50)) {
+    const answer = await fetch(url).catch(() => undefined);
+    if (answer?.ok) return;
+  }
+  throw new Error(`Galene in ${FOLDER} does not answer at ${url}`);
+}
+
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {string} url
+ * @param {string} name
+ */
+async function openLobby(page, url, name) {
+  await page.goto(url);
+  await page.getByLabel("Username", { exact: true }).fill(name);
+  await page.getByLabel("Camera and microphone").check();
 }
 
 /**
@@ -65,21 +84,22 @@ export async function reference(browser, rounds) {
   const times = [];
   const host = await browser.newPage();
   try {
-    await host.goto(url);
-    await host.evaluate("host()");
+    await openLobby(host, url, "Hanna");
+    await host.getByRole("button", { name: "Connect" }).click();
+    await host.locator("video").waitFor();
     for (let round = 0; round < rounds; round += 1) {
       const guest = await browser.newPage();
-      await guest.addInitScript(notePhases);
-      await guest.goto(url);
+      await guest.addInitScript(notePhases, "Connect");
+      await openLobby(guest, url, "Gus");
       await pause(1000);
-      await guest.getByRole("button").click();
+      await guest.getByRole("button", { name: "Connect" }).click();
       await guest.waitForFunction(() => /** @type {any} */ (window).moments.frame !== undefined);
       times.push((await phasesOf(guest)).frame ?? NaN);
       await guest.close();
     }
   } finally {
     await host.close();
-    stop();
+    await stop();
   }
   return times;
 }
