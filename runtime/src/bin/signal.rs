@@ -22,7 +22,9 @@ const OTHER_FILES: usize = 76;
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    // The log is a file, and the disk may be full: telling that on the error output, which is the same file, would panic.
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+    log.log_internal_errors(false).init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
