@@ -158,6 +158,8 @@ mod describe_vpcs;
 
 mod disassociate_address;
 
+mod get_console_output;
+
 mod modify_instance_attribute;
 
 mod modify_instance_metadata_options;

@@ -527,6 +527,27 @@ impl From<crate::operation::disassociate_address::DisassociateAddressError> for 
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::get_console_output::GetConsoleOutputError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::get_console_output::GetConsoleOutputError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::get_console_output::GetConsoleOutputError> for Error {
+    fn from(err: crate::operation::get_console_output::GetConsoleOutputError) -> Self {
+        match err {
+            crate::operation::get_console_output::GetConsoleOutputError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::modify_instance_attribute::ModifyInstanceAttributeError, R>>
     for Error
 where

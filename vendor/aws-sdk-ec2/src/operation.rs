@@ -65,6 +65,9 @@ pub mod describe_vpcs;
 /// Types for the `DisassociateAddress` operation.
 pub mod disassociate_address;
 
+/// Types for the `GetConsoleOutput` operation.
+pub mod get_console_output;
+
 /// Types for the `ModifyInstanceAttribute` operation.
 pub mod modify_instance_attribute;
 

@@ -108,6 +108,10 @@ pub(crate) mod shape_disassociate_address;
 
 pub(crate) mod shape_disassociate_address_input;
 
+pub(crate) mod shape_get_console_output;
+
+pub(crate) mod shape_get_console_output_input;
+
 pub(crate) mod shape_modify_instance_attribute;
 
 pub(crate) mod shape_modify_instance_attribute_input;
