@@ -1,5 +1,5 @@
 //! The metadata service of an instance, version 2 only: it answers nothing without a session token. It returns
-//! the region and the credentials of a role.
+//! the id, the region and the credentials of a role.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -38,26 +38,58 @@ impl Drop for Metadata {
 }
 
 struct Instance {
+    id: String,
     account: String,
     region: String,
+    user_data: String,
 }
 
 impl Metadata {
-    /// Starts the service for an instance in this region and account. Emulators take the account as the access key.
+    /// Starts the service for an instance with this id, in this account and region. Emulators take the account as the access key.
     ///
     /// # Errors
     /// If no port is free.
-    pub async fn start(account: &str, region: &str) -> io::Result<Self> {
+    pub async fn start(id: &str, account: &str, region: &str) -> io::Result<Self> {
+        Self::with_user_data(id, account, region, "").await
+    }
+
+    /// Starts the service for an instance that has this user data.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn with_user_data(id: &str, account: &str, region: &str, user_data: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let instance = Instance { account: account.to_owned(), region: region.to_owned() };
+        let [id, account, region, user_data] = [id, account, region, user_data].map(str::to_owned);
+        let instance = Instance { id, account, region, user_data };
         let router = Router::new()
             .route("/latest/api/token", put(|| async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], TOKEN) }))
             .route("/latest/meta-data/{*path}", get(answer))
+            .route("/2009-04-04/meta-data/", get(index))
+            .route("/2009-04-04/meta-data/{*path}", get(answer_to_cloud_init))
+            .route("/2009-04-04/user-data", get(shown_user_data))
             .with_state(Arc::new(instance));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
         Ok(Self { url, serving })
     }
+}
+
+/// The names below the data of the instance, of which cloud-init asks each.
+async fn index() -> &'static str {
+    "instance-id\nlocal-hostname"
+}
+
+/// Answers without a token: cloud-init asks for none where the firmware does not tell it that this is EC2.
+async fn answer_to_cloud_init(State(instance): State<Arc<Instance>>, Path(path): Path<String>) -> impl IntoResponse {
+    match path.as_str() {
+        "instance-id" => (StatusCode::OK, instance.id.clone()),
+        "local-hostname" => (StatusCode::OK, format!("{}.example.internal", instance.id)),
+        _ => (StatusCode::NOT_FOUND, String::new()),
+    }
+}
+
+async fn shown_user_data(State(instance): State<Arc<Instance>>) -> String {
+    instance.user_data.clone()
 }
 
 async fn answer(
@@ -78,6 +110,7 @@ async fn answer(
         "Expiration": format_rfc3339_seconds(SystemTime::now() + LIFE).to_string(),
     });
     match path.trim_end_matches('/') {
+        "instance-id" => (StatusCode::OK, instance.id.clone()),
         "placement/region" => (StatusCode::OK, instance.region.clone()),
         "placement/availability-zone" => (StatusCode::OK, format!("{}a", instance.region)),
         "iam/security-credentials" => (StatusCode::OK, ROLE.to_owned()),

@@ -151,6 +151,7 @@ fn tool(name: &str) -> Option<Tool> {
         "chromium" => Some(Tool::Chromium),
         "firefox" => Some(Tool::Firefox),
         "namespaces" => Some(Tool::Namespaces),
+        "nspawn" => Some(Tool::Nspawn),
         "redis" => Some(Tool::Redis),
         "coturn" => Some(Tool::Coturn),
         "objdump" => Some(Tool::Objdump),

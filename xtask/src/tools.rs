@@ -33,6 +33,8 @@ pub enum Tool {
     Firefox,
     /// Network namespaces of the test's own, which need root, and nftables.
     Namespaces,
+    /// systemd in a namespace, and cloud-init, which need root.
+    Nspawn,
     /// shellcheck.
     Shellcheck,
     /// cloud-init, for its schema check.
@@ -67,6 +69,7 @@ impl Tool {
             Self::Chromium => debian(&["chromium"], "chromium", "Chromium (or set CHROMIUM to its path)"),
             Self::Firefox => debian(&["firefox-esr"], "firefox-esr", "Firefox"),
             Self::Namespaces => namespaces(),
+            Self::Nspawn => nspawn(),
             Self::Shellcheck => debian(&["shellcheck"], "shellcheck", "shellcheck"),
             Self::CloudInit => debian(&["cloud-init"], "cloud-init", "cloud-init"),
             Self::Objdump => debian(&["objdump"], "binutils", "objdump (binutils)"),
@@ -197,6 +200,12 @@ fn quiet(command: &mut Command) -> bool {
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn nspawn() -> Result<(), Error> {
+    namespaces()?;
+    debian(&["systemd-nspawn"], "systemd-container", "systemd-nspawn")?;
+    Tool::CloudInit.prepare()
 }
 
 fn namespaces() -> Result<(), Error> {

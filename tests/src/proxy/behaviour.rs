@@ -5,6 +5,7 @@ mod cloudfront;
 mod dynamodb;
 mod ec2;
 mod fresh;
+mod host;
 mod iam;
 mod lambda;
 mod s3;
@@ -29,6 +30,8 @@ pub enum Behaviour {
     DeleteConflict,
     /// Instances take time to start, to become healthy and to stop; what they use cannot be deleted before.
     DependencyViolation,
+    /// Instances run their user data, and report in a tag when they are ready.
+    HostReports,
     /// The same client token returns the same instance.
     ClientToken,
     /// A table's point-in-time recovery cannot be set right after it has become active.
@@ -69,11 +72,12 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
         Self::DependencyViolation,
+        Self::HostReports,
         Self::ClientToken,
         Self::ContinuousBackupsUnavailable,
         Self::BackupInProgress,
@@ -100,6 +104,7 @@ impl Behaviour {
             Self::InvalidInstanceProfile => Box::new(iam::InvalidInstanceProfile::new(times.role)),
             Self::DeleteConflict => Box::new(iam::DeleteConflict::new(times.fresh)),
             Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
+            Self::HostReports => Box::new(host::HostReports::new(times.host)),
             Self::ClientToken => Box::new(ec2::ClientToken::default()),
             Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
             Self::BackupInProgress => Box::new(dynamodb::BackupInProgress::new(times.table)),
@@ -129,6 +134,8 @@ pub struct Times {
     pub role: Duration,
     /// Until an instance runs, or is terminated.
     pub instance: Duration,
+    /// Until a host has installed its programs and is ready.
+    pub host: Duration,
     /// Until a table is active.
     pub table: Duration,
     /// Until a function's update is through.
@@ -145,6 +152,7 @@ impl Default for Times {
         Self {
             role: milliseconds(1500),
             instance: milliseconds(1000),
+            host: milliseconds(2500),
             table: milliseconds(700),
             function: milliseconds(700),
             distribution: milliseconds(1500),

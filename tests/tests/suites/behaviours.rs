@@ -76,6 +76,7 @@ behaviours! {
     instance_profile_invalid_at_first: InvalidInstanceProfile;
     roles_in_use: DeleteConflict;
     security_group_in_use_by_its_instance: DependencyViolation;
+    hosts_that_install_themselves: HostReports;
     client_tokens: ClientToken;
     continuous_backups_unavailable_at_first: ContinuousBackupsUnavailable;
     backups_in_progress: BackupInProgress;

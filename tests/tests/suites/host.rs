@@ -1,6 +1,7 @@
 //! The signaling host starts from its user data: its files, its script with the real AWS CLI, its programs.
 //!
-//! The folders of the host are below a temporary folder, and systemd and dnf are replaced by recorders.
+//! The folders of the host are below a temporary folder, and systemd and dnf are replaced by recorders. The suite `boot`
+//! has systemd itself.
 //! Region and credentials come from the metadata service, version 2, as on a real host.
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use peersync_tests::metadata::Metadata;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::operation::decoded;
 use peersync_tests::stage::Stage;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, Command};
@@ -31,48 +32,65 @@ use tokio::time::timeout;
 /// The deadline for an expected line of the host's output.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Folders of the host that the script and the units name.
-const FOLDERS: [&str; 3] = ["/usr/local", "/etc/peersync", "/opt/aws"];
+const FOLDERS: [&str; 6] = ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log"];
+/// The log agent, which dnf installs.
+const AGENT: &str = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
 /// Programs that the script calls and that would change this machine.
-const RECORDED: [&str; 3] =
-    ["bin/systemctl", "bin/dnf", "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"];
+const RECORDED: [&str; 4] = ["bin/systemctl", "bin/dnf", "bin/mkswap", "bin/swapon"];
 
 /// A host, emulated in a folder.
-struct Host {
-    root: TempDir,
-    /// What cloud-init runs.
-    run: Vec<String>,
+pub(super) struct Host {
+    id: String,
+    pub(super) root: TempDir,
     metadata: Metadata,
     endpoint: String,
+    /// The port on which the signaling server is expected.
+    pub(super) port: u16,
 }
 
 impl Host {
-    /// Does what cloud-init does with the user data of the stack's instance.
+    /// Does what cloud-init does with the user data of the stack's only instance.
     async fn of(stage: &Stage) -> Self {
-        let root = TempDir::new().unwrap();
         let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
-        let host = hosts.reservations()[0].instances()[0].instance_id().unwrap();
-        let user_data = user_data(&stage.clients, host).await;
+        Self::of_instance(stage, hosts.reservations()[0].instances()[0].instance_id().unwrap()).await
+    }
+
+    /// Does what cloud-init does with the user data of this instance.
+    pub(super) async fn of_instance(stage: &Stage, id: &str) -> Self {
+        let root = TempDir::new().unwrap();
+        let user_data = user_data(&stage.clients, id).await;
         for of_mail in ["MAIL_", "SMTP", "EMAILJS"] {
             assert!(!user_data.contains(of_mail), "{of_mail} in {user_data}");
         }
         let config = user_data.strip_prefix("#cloud-config\n").expect("it is a cloud-config");
         let config: Value = serde_json::from_str(config).unwrap();
+        let (_, port) = free_ports();
         for file in config["write_files"].as_array().unwrap() {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, moved(root.path(), text("content"))).unwrap();
+            let content = moved(root.path(), text("content")).replace("0.0.0.0:8080", &format!("127.0.0.1:{port}"));
+            // As if each step had failed five times, without the pauses.
+            let content = content.replace("longest_pause=60", "longest_pause=0").replace(" attempt=1 ", " attempt=6 ");
+            fs::write(&path, content).unwrap();
             let mode = u32::from_str_radix(text("permissions"), 8).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
         program(&root.path().join("bin/aws"), &format!("exec '{}' -m awscli \"$@\"", python().display()));
         for name in RECORDED {
-            record(root.path(), name);
+            record(root.path(), name, "");
         }
+        record(root.path(), "agent", "");
+        let (from, to) = (root.path().join("agent"), root.path().join(AGENT));
+        let folder = to.parent().unwrap().display();
+        record(root.path(), "bin/dnf", &format!("mkdir -p '{folder}'; cp '{}' '{}'", from.display(), to.display()));
         fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
-        let run = config["runcmd"][0].as_array().unwrap().iter().map(|word| moved(root.path(), word.as_str().unwrap()));
-        let metadata = Metadata::start(&stage.account, REGION).await.unwrap();
-        Self { run: run.collect(), root, metadata, endpoint: stage.proxy().url.clone() }
+        fs::create_dir_all(root.path().join("var/log")).unwrap();
+        let commands: Vec<&Value> = config["runcmd"].as_array().unwrap().iter().collect();
+        let installation = json!(["systemctl", "enable", "--now", "--no-block", "peersync-install.service"]);
+        assert_eq!(commands, [&json!(["systemctl", "daemon-reload"]), &installation]);
+        let metadata = Metadata::start(id, &stage.account, REGION).await.unwrap();
+        Self { id: id.to_owned(), root, metadata, endpoint: stage.proxy().url.clone(), port: port.parse().unwrap() }
     }
 
     /// A command in the environment of the host, which names no region and no credentials.
@@ -86,16 +104,20 @@ impl Host {
         command
     }
 
-    /// Starts what cloud-init runs.
-    fn install(&self) -> Child {
-        self.command(&self.run[0]).args(&self.run[1..]).spawn().unwrap()
+    /// Starts the installation, as its unit does.
+    pub(super) fn install(&self) -> Child {
+        let etc = self.root.path().join("etc");
+        let unit = fs::read_to_string(etc.join("systemd/system/peersync-install.service")).unwrap();
+        let program = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let environment = fs::read_to_string(etc.join("peersync/install.env")).unwrap();
+        self.command(program).envs(environment.lines().map(variable)).spawn().unwrap()
     }
 
     /// Starts a program as its unit does, on ports of its own.
     fn start(&self, name: &str) -> Child {
         let environment = fs::read_to_string(self.root.path().join(format!("etc/peersync/{name}.env"))).unwrap();
         let mut command = self.command(self.program(name));
-        command.envs(environment.lines().map(variable)).env("LISTEN", "127.0.0.1:0");
+        command.envs(environment.lines().map(variable));
         let (udp, tcp) = free_ports();
         command.env("RELAY_UDP_PORTS", udp).env("RELAY_TCP_PORTS", tcp);
         command.spawn().unwrap()
@@ -136,6 +158,13 @@ pub(super) async fn user_data(clients: &Clients, host: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// What this instance has reported of its installation.
+pub(super) async fn report(clients: &Clients, host: &str) -> Option<String> {
+    let hosts = clients.ec2.describe_instances().instance_ids(host).send().await.unwrap();
+    let tags = hosts.reservations()[0].instances()[0].tags().to_vec();
+    tags.into_iter().find(|tag| tag.key() == Some("peersync:ready"))?.value
+}
+
 /// An absolute path of the host, below the root of the test.
 fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
@@ -148,17 +177,17 @@ fn moved(root: &Path, text: &str) -> String {
         .fold(text.to_owned(), |text, folder| text.replace(folder, &below(root, folder).display().to_string()))
 }
 
-/// A program of one line.
-fn program(path: &Path, line: &str) {
+/// A program of the shell.
+pub(super) fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Creates a program that records its name and arguments.
-fn record(root: &Path, name: &str) {
+/// Creates a program that records its name and arguments, and then does something.
+pub(super) fn record(root: &Path, name: &str, then: &str) {
     let calls = root.join("calls");
-    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'", calls.display()));
+    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'\n{then}", calls.display()));
 }
 
 /// A line of systemd's `EnvironmentFile`.
@@ -169,7 +198,7 @@ fn variable(line: &str) -> (String, String) {
 }
 
 /// Reads until a line contains these words.
-async fn until<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>, words: &str) -> String {
+pub(super) async fn until<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>, words: &str) -> String {
     let found = timeout(PATIENCE, async {
         while let Some(line) = lines.next_line().await.unwrap() {
             println!("{line}");
@@ -194,25 +223,33 @@ async fn host_downloads_its_programs_and_serves() {
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
     stage.proxy().log.take();
-    let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
-    assert!(installed.status.success(), "{installed:?}");
+    let mut installing = host.install();
+    let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
+    until(&mut said, "failed: an answer of the signaling server").await;
+    let mut running = host.start("signal");
+    until(&mut said, "peersync: done").await;
+    assert!(timeout(PATIENCE, installing.wait()).await.unwrap().unwrap().success());
+    let agent = "amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json";
     assert_eq!(
         host.calls(),
         [
-            "systemctl daemon-reload",
+            "dnf install -y -q amazon-cloudwatch-agent",
+            agent,
             "systemctl enable --now peersync-signal.service",
             "systemctl enable --now peersync-relay.service",
-            "dnf install -y -q amazon-cloudwatch-agent",
-            "amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json",
+            "systemctl is-active --quiet peersync-relay.service",
+            "systemctl is-active --quiet peersync-relay.service",
         ]
     );
+    assert_eq!(report(&stage.clients, &host.id).await.as_deref(), Some("ready"));
+    let log = fs::read_to_string(host.root.path().join("var/log/peersync-install.log")).unwrap();
+    assert!(log.contains("peersync: installing\n") && log.contains("peersync: ready\n"), "{log}");
     for name in ["signal", "relay"] {
         let unit = host.root.path().join(format!("etc/systemd/system/peersync-{name}.service"));
         let unit = fs::read_to_string(unit).unwrap();
         assert!(unit.contains(&format!("ExecStart={}\n", host.program(name).display())), "{unit}");
     }
 
-    let mut running = host.start("signal");
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     let listening: Value = serde_json::from_str(&until(&mut lines, "\"listening\"").await).unwrap();
     let address = listening["address"].as_str().unwrap();
@@ -230,8 +267,10 @@ async fn relay_starts_with_what_the_role_of_the_host_allows() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
-    let installed = timeout(PATIENCE, host.install().wait_with_output()).await.unwrap().unwrap();
-    assert!(installed.status.success(), "{installed:?}");
+    let mut installing = host.install();
+    let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
+    until(&mut said, "failed: an answer of the signaling server").await;
+    drop(installing);
     stage.proxy().log.take();
     let mut running = host.start("relay");
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
@@ -258,9 +297,10 @@ async fn program_with_wrong_digest_is_not_installed() {
     let mut installing = host.install();
     let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut lines, "is not the one that this host was made for").await;
-    assert!(!host.program("signal").exists() && host.calls().is_empty(), "{:?}", host.calls());
+    let started = host.calls().into_iter().find(|call| call.contains("enable"));
+    assert!(!host.program("signal").exists() && started.is_none(), "{started:?}");
     // It is retried, since the right one may be uploaded later.
     put(ours).await.unwrap();
-    until(&mut lines, "peersync: done").await;
+    until(&mut lines, "failed: an answer of the signaling server").await;
     assert!(host.program("signal").exists());
 }

@@ -6,7 +6,7 @@
 
 mod lab;
 mod line;
-mod namespace;
+pub(crate) mod namespace;
 mod pair;
 mod person;
 mod product;

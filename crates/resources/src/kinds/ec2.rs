@@ -6,6 +6,9 @@ use crate::stack::{MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
 use peersync_aws::Context as _;
 use peersync_engine::{ApplyContext, Changes, Ownership, ResourceError, Tags};
 
+/// The tag in which a host reports how far its installation is; the host's role lets it write this one.
+pub(super) const REPORT_TAG: &str = "peersync:ready";
+
 /// Returns the ARNs of all resources of these types in the stack's region; EC2 assigns the identifiers.
 pub(super) fn arns(stack: &Stack, types: &[&str]) -> Vec<String> {
     types.iter().map(|resource| stack.arn("ec2", &format!("{resource}/*"))).collect()

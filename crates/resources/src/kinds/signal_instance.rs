@@ -5,6 +5,7 @@
 
 mod files;
 mod launch;
+mod ready;
 mod relay_files;
 mod search;
 mod user_data;
@@ -86,6 +87,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "ec2:DescribeInstanceStatus",
             "ec2:DescribeInstances",
         ]),
+        Permission::new(&["ec2:GetConsoleOutput"], ec2::arns(stack, &["instance"])).only(Condition::Ours),
         Permission::new(&["ssm:GetParameter"], vec![newest_image]),
         Permission::new(&["ec2:DescribeInstanceAttribute"], ec2::arns(stack, &["instance"])),
         Permission::new(&["ec2:RunInstances"], launched()).only(Condition::Tagged),
@@ -245,6 +247,10 @@ impl Resource for SignalInstance {
             let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
             call.send().await.context("failed to change the metadata options of the signaling host")?;
         }
+        // What an interrupted run began: the host takes over, and the others end, only once it is ready.
+        if changes.has(ELASTIC_IP) || changes.has(LEFTOVERS) {
+            ready::until_ready(&self.stack, context.progress, &live.id).await?;
+        }
         if changes.has(ELASTIC_IP) {
             self.associate(context, &live.id).await?;
         }
@@ -354,10 +360,12 @@ impl SignalInstance {
     }
 }
 
-/// Reads the hosts of the stack that are not terminated or terminating, the newest first.
+/// Reads the hosts of the stack that are not terminated or terminating: those that are ready, then the others, each the
+/// newest first.
 async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     let mut found = find_all(stack).await?;
     found.retain(is_alive);
+    found.sort_by_key(|instance| !ready::is_ready(instance));
     Ok(found)
 }
 

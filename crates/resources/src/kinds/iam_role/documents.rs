@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::access::function_permissions;
 use crate::kinds::dynamodb_table::{INDEX, table_arn};
+use crate::kinds::ec2::{self, REPORT_TAG};
 use crate::kinds::{s3_bucket, s3_program};
-use crate::stack::Stack;
+use crate::stack::{STACK_TAG, Stack};
 
 /// The version of the policy language.
 const VERSION: &str = "2012-10-17";
@@ -60,6 +61,7 @@ pub(super) fn of_host(stack: &Stack) -> Value {
         let kept = kept.map(|name| stack.arn("ssm", &format!("parameter{}/{name}", stack.parameter_prefix())));
         statements.push(allow("Certificate", &["ssm:GetParameters", "ssm:PutParameter"], kept.to_vec()));
     }
+    statements.push(report(stack));
     // AWS supports nothing narrower for these. AmazonSSMManagedInstanceCore would let the host read every parameter.
     let session = [
         "ssm:UpdateInstanceInformation",
@@ -85,6 +87,20 @@ pub(super) fn of_gateway() -> Value {
         "logs:PutLogEvents",
     ];
     document(vec![allow("Logs", &actions, vec!["*".to_owned()])])
+}
+
+/// Returns the statement for the report of a host that it is ready: one tag of hosts of the same stack.
+fn report(stack: &Stack) -> Value {
+    let mut statement = allow("Report", &["ec2:CreateTags"], ec2::arns(stack, &["instance"]));
+    let ours = format!("aws:ResourceTag/{STACK_TAG}");
+    let condition = json!({
+        "StringEquals": { ours: stack.name() },
+        "ForAllValues:StringEquals": { "aws:TagKeys": [REPORT_TAG] },
+    });
+    if let Some(statement) = statement.as_object_mut() {
+        statement.insert("Condition".to_owned(), condition);
+    }
+    statement
 }
 
 /// Returns the statements for the tables and parameters of programs with the same role.

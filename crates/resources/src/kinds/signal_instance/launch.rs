@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{GONE, IMAGE_TAG, USER_DATA_TAG, ec2, hash, is_alive};
+use super::{GONE, IMAGE_TAG, USER_DATA_TAG, ec2, hash, is_alive, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
@@ -36,7 +36,8 @@ pub(super) struct LaunchRequest<'a> {
 }
 
 impl LaunchRequest<'_> {
-    /// Launches the host and waits until it runs or, if it replaces another, until it is healthy. Returns its id.
+    /// Launches the host and waits until it is ready. Returns its id. If it replaces another and does not become ready, it
+    /// is terminated, and the other goes on.
     pub(super) async fn run(&self) -> Result<String, ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
@@ -56,10 +57,11 @@ impl LaunchRequest<'_> {
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
         }
-        if self.older.iter().any(is_alive) {
-            self.until_healthy(&id).await?;
+        let replaces = self.older.iter().any(is_alive);
+        match self.until_ready(&id, replaces).await {
+            Err(error) if replaces => Err(self.give_up(&id, error).await),
+            ready => ready.map(|()| id),
         }
-        Ok(id)
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
@@ -144,6 +146,21 @@ impl LaunchRequest<'_> {
             call.send().await.context("failed to attach the instance profile to the signaling host").map(|_| ())
         })
         .await
+    }
+
+    async fn until_ready(&self, id: &str, replaces: bool) -> Result<(), ResourceError> {
+        if replaces {
+            self.until_healthy(id).await?;
+        }
+        ready::until_ready(self.stack, self.context.progress, id).await
+    }
+
+    /// Terminates a host that did not become ready, so that the next run takes the old one for the stack's host.
+    async fn give_up(&self, id: &str, mut error: ResourceError) -> ResourceError {
+        let ended = self.stack.clients.ec2.terminate_instances().instance_ids(id).send().await;
+        let outcome = if ended.is_ok() { "is terminated" } else { "could not be terminated" };
+        error.summary = format!("the new signaling host did not become ready and {outcome}; the old one goes on");
+        error
     }
 
     async fn until_healthy(&self, id: &str) -> Result<(), ResourceError> {

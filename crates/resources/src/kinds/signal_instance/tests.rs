@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{relay_files, user_data};
+use crate::kinds::ec2::REPORT_TAG;
 use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
 use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, SmtpTls, TurnProvider};
@@ -43,7 +44,7 @@ async fn user_data_is_compared_file_by_file() {
     let environment = &parts["/etc/peersync/relay.env"];
     assert!(environment["content"].as_str().is_some_and(|text| text.contains("RELAY_DOMAIN=")), "{parts:#}");
     assert_eq!(environment["permissions"], "0600");
-    assert_eq!(parts["runcmd"][0][0], "/usr/local/lib/peersync/install");
+    assert_eq!(parts["runcmd"][1][4], "peersync-install.service");
     assert!(parts.get("write_files").is_none());
     for other in ["#!/bin/sh\necho", "#cloud-config\n[]", ""] {
         assert_eq!(user_data::parts(other), other, "text of another form is compared as it is");
@@ -181,6 +182,17 @@ async fn nothing_is_downloaded_from_elsewhere_unless_the_ingress_needs_it() {
     assert_eq!(user_data::INSTALL.matches("https://").count(), 1, "that of cloudflared");
 }
 
+/// EC2's documentation, "Tag restrictions".
+#[test]
+fn installation_reports_only_what_a_tag_may_contain() {
+    let script = user_data::INSTALL;
+    assert!(script.contains(&format!("report_tag={REPORT_TAG}\n")));
+    let reports = script.lines().filter_map(|line| line.trim_start().strip_prefix("persist \"")?.split('"').next());
+    let reports: Vec<&str> = reports.collect();
+    assert!(reports.len() > 5, "{reports:?}");
+    assert!(reports.iter().all(|report| report.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ')), "{reports:?}");
+}
+
 #[test]
 fn scripts_pass_shellcheck() {
     if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
@@ -224,8 +236,7 @@ async fn host_with_a_name_runs_the_relay_for_tls_whoever_relays() {
     assert_eq!(read.tls.map(|tls| tls.domain).as_deref(), Some("signal.example.org"));
     assert!(content(&user_data, "/etc/systemd/system/peersync-relay.service.d/low-port.conf").is_some());
     assert!(content(&user_data, "/etc/peersync/logs.json").unwrap().contains("{instance_id}-relay"));
-    let parts = user_data::parts(&user_data);
-    assert_eq!(parts["runcmd"][0].as_array().map(Vec::len), Some(6), "with the relay's checksum: {parts:#}");
+    assert!(content(&user_data, "/etc/peersync/install.env").unwrap().contains("RELAY_SHA256="));
 }
 
 #[tokio::test]
@@ -234,6 +245,7 @@ async fn host_without_relay_has_nothing_of_it() {
     assert!(content(&user_data, "/etc/peersync/relay.env").is_none());
     assert!(content(&user_data, "/etc/systemd/system/peersync-relay.service").is_none());
     assert!(!content(&user_data, "/etc/peersync/logs.json").unwrap().contains("relay"));
+    assert!(!content(&user_data, "/etc/peersync/install.env").unwrap().contains("RELAY"));
 }
 
 #[test]
@@ -262,6 +274,11 @@ fn units_that_watch_the_token_are_valid() {
 #[test]
 fn systemd_units_are_valid_and_sandboxed() {
     let low_port = relay_files::UNIT.replace("\n[Install]", &format!("{}\n[Install]", relay_files::LOW_PORT));
+    let install = user_data::INSTALL_UNIT.replace("/usr/local/lib/peersync/install", "/bin/true");
+    if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], "peersync-install.service", &install)
+    {
+        assert!(valid && !output.contains("Unknown"), "{output}");
+    }
     for (name, unit, most) in [
         ("peersync-signal.service", user_data::UNIT, 2.0),
         ("peersync-relay.service", relay_files::UNIT, 2.0),

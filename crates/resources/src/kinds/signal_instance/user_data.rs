@@ -4,6 +4,8 @@
 //! themselves, and again while they run. Nor does it contain what only the functions need, such as the settings of mail:
 //! each change of it replaces the host.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::files::{environment_file, file};
@@ -18,6 +20,7 @@ pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service
 pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.path");
 pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
+pub(super) const INSTALL_UNIT: &str = include_str!("host/peersync-install.service");
 const LOGROTATE: &str = include_str!("host/logrotate");
 /// The first line, by which the host recognises cloud-config.
 const HEADING: &str = "#cloud-config\n";
@@ -36,6 +39,10 @@ pub(super) fn parts(text: &str) -> Value {
     }
     Value::Object(std::mem::take(parts))
 }
+
+/// What cloud-init runs at the first boot: the installation, for which it does not wait. At later boots, systemd runs it.
+const COMMANDS: [&[&str]; 2] =
+    [&["systemctl", "daemon-reload"], &["systemctl", "enable", "--now", "--no-block", "peersync-install.service"]];
 
 /// The file into which the program writes the token of the tunnel. It is below the program's state directory.
 pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
@@ -63,6 +70,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
         file("/etc/logrotate.d/peersync", "0644", LOGROTATE),
         file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
+        file("/etc/systemd/system/peersync-install.service", "0644", INSTALL_UNIT),
         file("/usr/local/lib/peersync/install", "0755", INSTALL),
     ];
     if ingress == Ingress::Cloudflare {
@@ -71,19 +79,30 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         files.push(file("/etc/systemd/system/peersync-tunnel.service", "0644", TUNNEL_UNIT));
     }
     files.extend(relay_files);
-    let ingress = match ingress {
+    files.push(file("/etc/peersync/install.env", "0644", &environment_file(&install_environment(stack))));
+    let is_downloaded = |key: &str| INSTALL.contains(key);
+    debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
+    let config = json!({ "write_files": files, "runcmd": COMMANDS });
+    // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
+    Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
+}
+
+/// Returns the variables of the installation.
+fn install_environment(stack: &Stack) -> BTreeMap<String, String> {
+    let ingress = match stack.config.signaling.ingress {
         Ingress::Cloudfront => "cloudfront",
         Ingress::Cloudflare => "cloudflare",
         Ingress::Direct => "direct",
     };
-    let (region, bucket, artifacts) = (&stack.clients.region, stack.bucket(), stack.artifacts);
-    let mut install = vec!["/usr/local/lib/peersync/install", region, &bucket, ingress, artifacts.signal.elf_sha256];
-    install.extend(runs_relay.then_some(artifacts.relay.elf_sha256));
-    let is_downloaded = |key: &str| INSTALL.contains(key);
-    debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
-    let config = json!({ "write_files": files, "runcmd": [install] });
-    // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
-    Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
+    let bucket = stack.bucket();
+    let variables = [
+        ("REGION", stack.clients.region.as_str()),
+        ("BUCKET", &bucket),
+        ("INGRESS", ingress),
+        ("SIGNAL_SHA256", stack.artifacts.signal.elf_sha256),
+    ];
+    let relay = stack.runs_relay().then_some(("RELAY_SHA256", stack.artifacts.relay.elf_sha256));
+    variables.into_iter().chain(relay).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Returns the configuration of the log agent: each program has a stream of the same log group. The agent may write to
@@ -97,7 +116,8 @@ fn log_agent(stack: &Stack) -> String {
         })
     };
     let relay = stack.runs_relay().then(|| file("relay", "{instance_id}-relay"));
-    let files: Vec<Value> = [file("signal", "{instance_id}")].into_iter().chain(relay).collect();
+    let always = [file("install", "{instance_id}-install"), file("signal", "{instance_id}")];
+    let files: Vec<Value> = always.into_iter().chain(relay).collect();
     json!({
         "agent": { "run_as_user": "root" },
         "logs": { "logs_collected": { "files": { "collect_list": files } } },

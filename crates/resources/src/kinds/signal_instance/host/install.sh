@@ -1,80 +1,146 @@
 #!/bin/bash
-# Puts the PeerSync programs on their host and starts them. Run once, by cloud-init.
+# Puts the PeerSync programs on their host, starts them, and reports in a tag of the host how far it is. The unit
+# peersync-install runs it at each boot: every step is tried for ever, and does nothing if it is done already.
 #
-# Usage: install REGION BUCKET INGRESS SIGNAL_SHA256 [RELAY_SHA256]
+# Its environment: REGION, BUCKET, INGRESS, SIGNAL_SHA256 and, with a relay, RELAY_SHA256.
 set -euo pipefail
 
-region=$1 bucket=$2 ingress=$3 signal_sha256=$4 relay_sha256=${5:-}
+# The tag that tells `up` how far the host is. EC2 allows letters, digits, spaces and +-=._:/@ in it.
+report_tag=peersync:ready
+# The address of the program, in which every interface is meant by 0.0.0.0.
+signal_address=$(sed -n 's/^LISTEN="\(.*\)"$/\1/p' /etc/peersync/signal.env | sed 's/^0\.0\.0\.0:/127.0.0.1:/')
+
+# The longest pause between two attempts, in seconds.
+longest_pause=60
+# Hosts with less memory, in kB, get a swap file, in MB: dnf needs more than a t3.nano has.
+little_memory=900000 swap_size=512
 
 # The tunnel for ingress "cloudflare".
 cloudflared_version=2026.10.0
 cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db
 
+# To the console, which EC2 shows without the host's help, and to the log.
+exec > >(tee -a /var/log/peersync-install.log) 2>&1
+
 say() {
   echo "peersync: $*"
 }
 
-# Runs a command until it succeeds, for five minutes: the role of a new host is not known everywhere at once.
-persist() {
-  local attempt
-  for attempt in {1..60}; do
-    if "$@"; then
-      return 0
-    fi
-    say "attempt $attempt failed: $1"
-    sleep 5
-  done
-  say "given up: $1"
-  return 1
+instance_id() {
+  local service=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest token
+  token=$(curl -fsS --max-time 5 -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" "$service/api/token") || return 1
+  curl -fsS --max-time 5 -H "X-aws-ec2-metadata-token: $token" "$service/meta-data/instance-id"
 }
 
-# Usage: fetch_program KEY SHA256
-fetch_program() {
+# Usage: report TEXT
+report() {
+  local id
+  id=$(instance_id) || return 1
+  aws ec2 create-tags --region "$REGION" --resources "$id" --tags "Key=$report_tag,Value=$1"
+}
+
+# Usage: persist WHAT COMMAND [ARGUMENTS]
+# Runs a command until it succeeds, with growing pauses: the role of a new host is not known everywhere at once, and the
+# network may be away for hours.
+persist() {
+  local what=$1 attempt=1 pause=1
+  shift
+  until "$@"; do
+    say "failed: $what (attempt $attempt)"
+    report "waiting for $what: attempt $attempt" || true
+    sleep "$pause"
+    attempt=$((attempt + 1))
+    pause=$((pause * 2 < longest_pause ? pause * 2 : longest_pause))
+  done
+}
+
+add_swap() {
+  local memory
+  memory=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+  if [ "${memory:-0}" -ge "$little_memory" ] || [ -e /swapfile ]; then
+    return 0
+  fi
+  dd if=/dev/zero of=/swapfile bs=1M count="$swap_size" status=none && chmod 0600 /swapfile || return 1
+  mkswap /swapfile && swapon /swapfile && echo "/swapfile none swap defaults 0 0" >>/etc/fstab
+}
+
+# From here on, logs go to CloudWatch. The agent may write to the log group, which exists, and not create any.
+start_logs() {
+  local agent=/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl
+  [ -x "$agent" ] || dnf install -y -q amazon-cloudwatch-agent || return 1
+  "$agent" -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json
+}
+
+# Usage: install_program KEY SHA256
+install_program() {
   local key=$1 sha256=$2 program
   program=$(basename "$key" .gz)
-  local fetched=/usr/local/bin/.peersync-$program.new
-  aws s3 cp --region "$region" --only-show-errors "s3://$bucket/$key" - | gunzip >"$fetched" || return 1
+  local installed=/usr/local/bin/peersync-$program fetched=/usr/local/bin/.peersync-$program.new
+  if echo "$sha256  $installed" | sha256sum --check --status 2>/dev/null; then
+    return 0
+  fi
+  aws s3 cp --region "$REGION" --only-show-errors "s3://$BUCKET/$key" - | gunzip >"$fetched" || return 1
   if ! echo "$sha256  $fetched" | sha256sum --check --status; then
     say "the program $program in the bucket is not the one that this host was made for"
     rm -f "$fetched"
     return 1
   fi
   chmod 0755 "$fetched"
-  mv "$fetched" "/usr/local/bin/peersync-$program"
+  mv "$fetched" "$installed"
 }
 
-fetch_cloudflared() {
-  local fetched=/usr/local/bin/.cloudflared.new
+install_cloudflared() {
+  local installed=/usr/local/bin/cloudflared fetched=/usr/local/bin/.cloudflared.new
   local source=https://github.com/cloudflare/cloudflared/releases/download/$cloudflared_version
+  if echo "$cloudflared_sha256  $installed" | sha256sum --check --status 2>/dev/null; then
+    return 0
+  fi
   curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-amd64" || return 1
   echo "$cloudflared_sha256  $fetched" | sha256sum --check --status || return 1
   chmod 0755 "$fetched"
-  mv "$fetched" /usr/local/bin/cloudflared
+  mv "$fetched" "$installed"
 }
 
-persist fetch_program programs/signal.gz "$signal_sha256"
-systemctl daemon-reload
-systemctl enable --now peersync-signal.service
+answers() {
+  curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
+}
 
-# Without it, calls that find a direct way still work, unless it is the way in.
-if [ -n "$relay_sha256" ]; then
-  if persist fetch_program programs/relay.gz "$relay_sha256"; then
-    systemctl enable --now peersync-relay.service
-  elif [ "$ingress" = direct ]; then
-    exit 1
+# A program that ends at once is started again after a second.
+runs() {
+  systemctl is-active --quiet "$1" && sleep 2 && systemctl is-active --quiet "$1"
+}
+
+say "installing"
+add_swap || say "there is no swap file"
+logs_started=
+for _ in 1 2 3; do
+  if start_logs; then
+    logs_started=1
+    break
   fi
-fi
+  sleep 5
+done
 
-if [ "$ingress" = cloudflare ]; then
-  persist fetch_cloudflared
+persist "the signaling program" install_program programs/signal.gz "$SIGNAL_SHA256"
+systemctl enable --now peersync-signal.service
+if [ -n "${RELAY_SHA256:-}" ]; then
+  persist "the relay program" install_program programs/relay.gz "$RELAY_SHA256"
+  systemctl enable --now peersync-relay.service
+fi
+if [ "$INGRESS" = cloudflare ]; then
+  persist "cloudflared" install_cloudflared
   # The program writes it once it has read the token.
-  persist test -s /var/lib/peersync/tunnel.env
+  persist "the token of the tunnel" test -s /var/lib/peersync/tunnel.env
   systemctl enable --now cloudflared.service peersync-tunnel.path
 fi
 
-# Logs go to CloudWatch from here on; the program runs without it.
-if persist dnf install -y -q amazon-cloudwatch-agent; then
-  /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl \
-    -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json || say "the log agent did not start"
+persist "an answer of the signaling server" answers
+if [ -n "${RELAY_SHA256:-}" ]; then
+  persist "the relay to run" runs peersync-relay.service
+fi
+persist "the report that the host is ready" report ready
+say "ready"
+if [ -z "$logs_started" ]; then
+  persist "the log agent" start_logs
 fi
 say "done"

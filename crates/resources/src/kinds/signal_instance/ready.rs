@@ -1,0 +1,115 @@
+//! Waits until a new host says that it is ready: `host/install.sh` reports in a tag of the host how far it is.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::Instance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::launch;
+use crate::kinds::ec2::{self, REPORT_TAG};
+use crate::stack::Stack;
+use peersync_aws::retry::{self, Schedule};
+use peersync_engine::{Progress, ResourceError, rule};
+
+/// The report of a host whose programs answer.
+const READY: &str = "ready";
+/// How long a new host may take: it installs its programs in one to three minutes.
+const SCHEDULE: Schedule =
+    Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(5), deadline: Duration::from_secs(600) };
+/// After how many failed attempts at one step a run gives up: with the pauses of `install.sh`, after three minutes.
+const ATTEMPTS: u32 = 8;
+/// How many lines of the console an error shows.
+const CONSOLE_LINES: usize = 20;
+
+/// Returns whether the host has said that it is ready.
+pub(super) fn is_ready(instance: &Instance) -> bool {
+    report(instance).as_deref() == Some(READY)
+}
+
+/// Returns how far the installation of a host is, as it has reported.
+fn report(instance: &Instance) -> Option<String> {
+    ec2::tags(instance.tags()).remove(REPORT_TAG)
+}
+
+/// Returns whether a host that is installing has tried a step so often that a run need not wait for it. It goes on trying.
+fn is_hopeless(report: &str) -> bool {
+    let attempt = report.rsplit_once(": attempt ").and_then(|(_, attempt)| attempt.parse::<u32>().ok());
+    attempt.is_some_and(|attempt| attempt >= ATTEMPTS)
+}
+
+/// Waits until the host is ready. On an emulator that runs no user data, nothing is ever reported and nothing is waited for.
+///
+/// # Errors
+/// A step of the installation fails again and again, or the host is not ready in time: with its last report, and the end
+/// of its console.
+pub(super) async fn until_ready(stack: &Stack, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+    let runs_nothing = stack.clients.endpoint_url.is_some();
+    let reason = "the signaling host to install its programs and answer";
+    let waited = retry::until(progress, SCHEDULE, reason, || async {
+        let report = launch::read(stack, id).await?.as_ref().and_then(report);
+        let outcome = match &report {
+            Some(report) if report == READY => Some(true),
+            Some(report) => is_hopeless(report).then_some(false),
+            None => runs_nothing.then_some(true),
+        };
+        Ok(rule!("instance-ready-before-takeover", outcome, without: Some(true)))
+    });
+    match waited.await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => {
+            let last = launch::read(stack, id).await?.as_ref().and_then(report);
+            Err(not_ready(last, console(stack, id).await))
+        }
+    }
+}
+
+fn not_ready(report: Option<String>, console: Option<String>) -> ResourceError {
+    let report = report.unwrap_or_else(|| "it has reported nothing".to_owned());
+    let console = console.map(|console| format!("\nthe end of its console:\n{console}")).unwrap_or_default();
+    ResourceError::new("the new signaling host did not become ready")
+        .caused_by(format!("{report}{console}"))
+        .hint("`peersync-deploy logs signal` has the whole installation; mend what failed, then run `up` again")
+}
+
+/// Returns the last lines of the console of a host; `None` if there is nothing in it or it cannot be read.
+async fn console(stack: &Stack, id: &str) -> Option<String> {
+    let answer = stack.clients.ec2.get_console_output().instance_id(id).latest(true).send().await.ok()?;
+    let text = STANDARD.decode(answer.output?.trim()).ok()?;
+    tail(&String::from_utf8_lossy(&text))
+}
+
+/// Returns the last lines that say something, without control characters.
+fn tail(text: &str) -> Option<String> {
+    let shown = |line: &str| line.chars().filter(|c| !c.is_control()).collect::<String>().trim_end().to_owned();
+    let lines: Vec<String> = text.lines().map(shown).filter(|line| !line.is_empty()).collect();
+    let from = lines.len().saturating_sub(CONSOLE_LINES);
+    lines.get(from..).filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONSOLE_LINES, is_hopeless, tail};
+
+    #[test]
+    fn run_gives_up_on_a_step_that_fails_again_and_again() {
+        for (report, hopeless) in [
+            ("waiting for the relay program: attempt 7", false),
+            ("waiting for the relay program: attempt 8", true),
+            ("waiting for the relay program: attempt 100", true),
+            ("waiting for the relay program: attempt many", false),
+            ("ready", false),
+        ] {
+            assert_eq!(is_hopeless(report), hopeless, "{report}");
+        }
+    }
+
+    #[test]
+    fn console_is_shown_from_its_end_without_control_characters() {
+        let text: String = (0..100).map(|line| format!("\u{1b}line {line}\r\n\n")).collect();
+        let shown = tail(&text).unwrap_or_default();
+        assert_eq!(shown.lines().count(), CONSOLE_LINES);
+        assert!(shown.starts_with("line 80\n") && shown.ends_with("line 99"), "{shown:?}");
+        assert_eq!(tail("\n\u{1b}\n"), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! A machine: systemd boots this computer's own files, in a namespace, with everything that it writes in memory.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::networks::namespace::Namespace;
+
+/// How long a state may take to come.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How often it is looked for.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The cable's end outside.
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// The machine's address, of a network for documentation (RFC 5737).
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+
+/// A machine. It is switched off and removed when this is dropped.
+pub struct Machine {
+    namespace: Namespace,
+    folder: TempDir,
+    running: Option<Child>,
+    forwarded: Vec<AbortHandle>,
+}
+
+impl Machine {
+    /// Prepares a machine that is off. Its network is a cable to the outside.
+    pub fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["memory", "root"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        done(Command::new("mount").args(["-t", "tmpfs", "tmpfs", &path("memory")]));
+        for name in ["memory/upper", "memory/work"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        let layers = format!("lowerdir=/,upperdir={},workdir={}", path("memory/upper"), path("memory/work"));
+        done(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers, &path("root")]));
+        let machine = Self { namespace: Namespace::new("boot"), folder, running: None, forwarded: Vec::new() };
+        machine.cable();
+        machine
+    }
+
+    /// Lays the cable to the outside.
+    fn cable(&self) {
+        let near = self.near();
+        self.namespace.ip(&format!("link add eth0 type veth peer name {near} netns {}", std::process::id()));
+        self.namespace.ip(&format!("address add {ADDRESS}/30 dev eth0"));
+        self.namespace.ip("link set eth0 up");
+        done(Command::new("ip").args(["address", "add", &format!("{OUTSIDE}/30"), "dev", &near]));
+        self.plug(true);
+    }
+
+    /// The name of the cable's end outside.
+    fn near(&self) -> String {
+        format!("psboot{}", std::process::id())
+    }
+
+    /// Plugs the cable in, or pulls it out.
+    pub fn plug(&self, in_or_out: bool) {
+        let state = if in_or_out { "up" } else { "down" };
+        done(Command::new("ip").args(["link", "set", &self.near(), state]));
+    }
+
+    /// Lets the machine reach a server on loopback of this computer; returns the address at which it does.
+    pub async fn reach(&mut self, url: &str) -> String {
+        let port: u16 = url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).unwrap();
+        let listener = TcpListener::bind((OUTSIDE, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let forwarding = tokio::spawn(async move {
+            while let Ok((mut from, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut to = TcpStream::connect(("127.0.0.1", port)).await?;
+                    copy_bidirectional(&mut from, &mut to).await
+                });
+            }
+        });
+        self.forwarded.push(forwarding.abort_handle());
+        format!("http://{address}")
+    }
+
+    /// The path of a file of the machine, on this computer.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root").join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+
+    /// Writes a program of the shell.
+    pub fn program(&self, path: &str, text: &str) {
+        self.write(path, &format!("#!/bin/sh\n{text}\n"));
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Switches the machine on: systemd starts this unit.
+    pub fn boot(&mut self, unit: &str) {
+        let console = fs::File::create(self.folder.path().join("memory/console")).unwrap();
+        let mut command = Command::new("systemd-nspawn");
+        command.args(["--quiet", "--register=no", "--keep-unit", "--directory"]).arg(self.path("/"));
+        command.arg(format!("--network-namespace-path=/run/netns/{}", self.namespace.name()));
+        command.args(["--boot", &format!("systemd.unit={unit}")]);
+        command.stdin(Stdio::null()).stdout(console.try_clone().unwrap()).stderr(console);
+        self.running = Some(command.spawn().unwrap());
+    }
+
+    /// Pulls the plug: everything in the machine ends with its first process.
+    pub fn cut_power(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        let _ = Command::new("kill").args(["-KILL", &first_process(&running)]).status();
+        let _ = running.kill();
+        let _ = running.wait();
+    }
+
+    /// Runs a program in the machine.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let init = first_process(self.running.as_ref().expect("the machine is on"));
+        let namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
+        Command::new("nsenter").args(["--target", &init]).args(namespaces).arg("--").args(arguments).output().unwrap()
+    }
+
+    /// Returns whether a unit is active.
+    pub fn is_active(&self, unit: &str) -> bool {
+        self.run(&["systemctl", "is-active", "--quiet", unit]).status.success()
+    }
+
+    /// Waits until something is so, and panics with the console and the logs if it does not come.
+    pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let begun = std::time::Instant::now();
+        while !is_so().await {
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come\n{}", self.account());
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// What console and logs say.
+    fn account(&self) -> String {
+        let logs = ["install", "signal", "relay"].map(|name| self.path(&format!("/var/log/peersync-{name}.log")));
+        let files = std::iter::once(self.folder.path().join("memory/console")).chain(logs);
+        let files: String = files.map(|path| format!("--- {}\n{}\n", path.display(), read(&path))).collect();
+        let journal = self.run(&["journalctl", "--no-pager", "--lines=40"]).stdout;
+        format!("{files}--- journal\n{}", String::from_utf8_lossy(&journal))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.cut_power();
+        self.forwarded.iter().for_each(AbortHandle::abort);
+        for name in ["root", "memory"] {
+            let _ = Command::new("umount").arg("--lazy").arg(self.folder.path().join(name)).status();
+        }
+    }
+}
+
+/// Returns the id, on this computer, of the first process of the machine that this program runs.
+fn first_process(nspawn: &Child) -> String {
+    let id = nspawn.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    children.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+/// Reads a file of which only people want to know.
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
+fn done(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,148 @@
+//! A new signaling host takes over only once it says that it is ready. Its script really runs, and is broken in five ways.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::future::pending;
+use std::time::Duration;
+
+use peersync_tests::deployer::Run;
+use peersync_tests::emulator::{Emulator, Kind};
+use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::behaviour::{Behaviour, Times};
+use peersync_tests::stage::{Stage, UP};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::host::{Host, program, record};
+
+/// A part of a host that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Nothing,
+    /// The bucket has another program.
+    Digest,
+    /// The program of the relay cannot be read.
+    Download,
+    /// The signaling server does not answer.
+    Server,
+    /// The relay ends as soon as it has started.
+    Relay,
+    /// The way in cannot be downloaded.
+    Tunnel,
+}
+
+/// A signaling server of which only the health matters; it stops when this is dropped.
+struct Healthy(AbortHandle);
+
+impl Drop for Healthy {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Healthy {
+    async fn listen(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                _ = stream.read(&mut [0; 1024]).await;
+                _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            }
+        });
+        Self(serving.abort_handle())
+    }
+}
+
+/// The hosts that are not terminated.
+async fn hosts(stage: &Stage) -> BTreeSet<String> {
+    let answer = stage.clients.ec2.describe_instances().send().await.unwrap();
+    let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let alive =
+        all.filter(|host| host.state().and_then(|state| state.name()).is_none_or(|it| it.as_str() == "running"));
+    alive.filter_map(|host| host.instance_id().map(str::to_owned)).collect()
+}
+
+/// The host that has the address.
+async fn holder(stage: &Stage) -> Option<String> {
+    let answer = stage.clients.ec2.describe_addresses().send().await.unwrap();
+    answer.addresses()[0].instance_id().map(str::to_owned)
+}
+
+/// Breaks a host whose files are there.
+fn break_it(host: &Host, broken: Broken) {
+    let root = host.root.path();
+    let instead = |name: &str, of: &str, does: &str| {
+        let real = fs::read_to_string(root.join(name))
+            .unwrap_or_else(|_| format!("exec /usr/bin/{} \"$@\"", name.rsplit('/').next().unwrap()));
+        program(&root.join(name), &format!("case \"$*\" in *{of}*) {does};; esac\n{real}"));
+    };
+    match broken {
+        Broken::Nothing | Broken::Server => {}
+        Broken::Digest => instead("bin/aws", "programs/signal.gz", "echo another | gzip; exit 0"),
+        Broken::Download => instead("bin/aws", "programs/relay.gz", "echo denied >&2; exit 1"),
+        Broken::Relay => record(root, "bin/systemctl", "test \"$1\" != is-active"),
+        Broken::Tunnel => instead("bin/curl", "github.com", "exit 22"),
+    }
+}
+
+/// Runs `up`, and what a new host does meanwhile.
+async fn up(stage: &Stage, broken: Broken) -> Run {
+    let before = hosts(stage).await;
+    let run = stage.run(&UP);
+    let host = async {
+        let id = loop {
+            if let Some(id) = hosts(stage).await.difference(&before).next() {
+                break id.clone();
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        let host = Host::of_instance(stage, &id).await;
+        break_it(&host, broken);
+        let _healthy = if broken == Broken::Server { None } else { Some(Healthy::listen(host.port).await) };
+        let installed = host.install().wait_with_output().await.unwrap();
+        assert!(installed.status.success() && broken == Broken::Nothing, "{broken:?}: {installed:?}");
+        pending::<()>().await;
+    };
+    tokio::select! {
+        run = run => run,
+        () = host => unreachable!("a host goes on"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_host_goes_on_and_the_failed_step_is_named_if_a_new_host_is_broken() {
+    let emulator = Emulator::start(Kind::Moto);
+    // No host is ready unless it says so itself.
+    let times = Times { host: Duration::from_secs(3600), ..Times::default() };
+    let settings = Settings { moto: true, behaviours: vec![Behaviour::HostReports], times, ..Settings::default() };
+    let stage = Stage::with(&emulator, settings).await;
+    up(&stage, Broken::Nothing).await.expect(0);
+    let old = hosts(&stage).await;
+    assert_eq!(old.first().cloned(), holder(&stage).await);
+
+    let types = ["t3.small", "t3.medium", "t3.large", "m5.large", "m5.xlarge"];
+    let ways = [
+        (Broken::Digest, "waiting for the signaling program"),
+        (Broken::Download, "waiting for the relay program"),
+        (Broken::Server, "waiting for an answer of the signaling server"),
+        (Broken::Relay, "waiting for the relay to run"),
+        (Broken::Tunnel, "waiting for cloudflared"),
+    ];
+    for (kind, (broken, report)) in types.into_iter().zip(ways) {
+        let ingress = if broken == Broken::Tunnel { "ingress = \"cloudflare\"\n" } else { "" };
+        stage.configure(&format!("[signaling]\ninstance_type = \"{kind}\"\n{ingress}"));
+        let failed = up(&stage, broken).await.expect(1);
+        let errors = failed.stdout.clone();
+        assert!(errors.contains(report) && errors.contains("the old one goes on"), "{broken:?}: {errors}");
+        assert_eq!(hosts(&stage).await, old, "{broken:?}: the new host is terminated");
+        assert_eq!(old.first().cloned(), holder(&stage).await, "{broken:?}");
+    }
+
+    stage.configure("[signaling]\ninstance_type = \"t3.small\"\n");
+    up(&stage, Broken::Nothing).await.expect(0);
+    let new = hosts(&stage).await;
+    assert_eq!((new.len(), new.is_disjoint(&old)), (1, true), "{new:?} {old:?}");
+    assert_eq!(new.first().cloned(), holder(&stage).await);
+}
