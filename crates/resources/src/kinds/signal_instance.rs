@@ -4,6 +4,7 @@
 //! new host is created first and takes over the address; then the old one is terminated.
 
 mod files;
+mod instance;
 mod launch;
 mod ready;
 mod relay_files;
@@ -259,7 +260,7 @@ impl Resource for SignalInstance {
         }
         if changes.tags() {
             // The volume was created with the same tags.
-            let instance = launch::read(&self.stack, &live.id).await?;
+            let instance = instance::read(&self.stack, &live.id).await?;
             let ids = [live.id.clone()].into_iter().chain(instance.iter().flat_map(views::volumes)).collect();
             ec2::exchange_tags(&self.stack, context, changes, ids).await?;
         }
@@ -350,7 +351,7 @@ impl SignalInstance {
             }
             let reason = "the signaling host to terminate";
             retry::until(progress, retry::Schedule::INSTANCE, reason, || async {
-                let state = launch::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
+                let state = instance::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
                 let has_ended = matches!(state, None | Some(InstanceStateName::Terminated));
                 Ok(rule!("instance-terminated-after-delete", has_ended, without: true).then_some(()))
             })

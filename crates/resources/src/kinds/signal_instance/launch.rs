@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::instance::read;
 use super::{GONE, IMAGE_TAG, USER_DATA_TAG, ec2, hash, is_alive, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -202,13 +203,6 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
         }
     })
     .await
-}
-
-/// Reads an EC2 instance; returns `None` if it does not exist.
-pub(super) async fn read(stack: &Stack, id: &str) -> Result<Option<Instance>, ResourceError> {
-    let answer = stack.clients.ec2.describe_instances().instance_ids(id).send().await;
-    let answer = answer.found(GONE, "failed to read the signaling host")?;
-    Ok(answer.and_then(|answer| answer.reservations?.into_iter().next()?.instances?.into_iter().next()))
 }
 
 /// Returns whether the error means that the role, the security group or the profile has not propagated yet.

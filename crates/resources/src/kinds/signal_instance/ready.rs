@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::Instance;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::launch;
+use super::instance;
 use crate::kinds::ec2::{self, REPORT_TAG};
 use crate::stack::Stack;
 use peersync_aws::retry::{self, Schedule};
@@ -47,7 +47,7 @@ pub(super) async fn until_ready(stack: &Stack, progress: &Progress, id: &str) ->
     let runs_nothing = stack.clients.endpoint_url.is_some();
     let reason = "the signaling host to install its programs and answer";
     let waited = retry::until(progress, SCHEDULE, reason, || async {
-        let report = launch::read(stack, id).await?.as_ref().and_then(report);
+        let report = instance::read(stack, id).await?.as_ref().and_then(report);
         let outcome = match &report {
             Some(report) if report == READY => Some(true),
             Some(report) => is_hopeless(report).then_some(false),
@@ -58,7 +58,7 @@ pub(super) async fn until_ready(stack: &Stack, progress: &Progress, id: &str) ->
     match waited.await {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => {
-            let last = launch::read(stack, id).await?.as_ref().and_then(report);
+            let last = instance::read(stack, id).await?.as_ref().and_then(report);
             Err(not_ready(last, console(stack, id).await))
         }
     }
@@ -69,7 +69,7 @@ fn not_ready(report: Option<String>, console: Option<String>) -> ResourceError {
     let console = console.map(|console| format!("\nthe end of its console:\n{console}")).unwrap_or_default();
     ResourceError::new("the new signaling host did not become ready")
         .caused_by(format!("{report}{console}"))
-        .hint("`peersync-deploy logs signal` has the whole installation; mend what failed, then run `up` again")
+        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run `up` again")
 }
 
 /// Returns the last lines of the console of a host; `None` if there is nothing in it or it cannot be read.
