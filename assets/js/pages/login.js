@@ -16,7 +16,7 @@ export function start() {
   onSubmit(byId("login-form", HTMLFormElement), async (values) => {
     const email = values.email ?? "";
     showSent(email, await api.login(email), nextPage(location.search));
-  });
+  }, { waits: true });
 }
 
 /** Takes the token from the fragment and removes it from the address bar and the history at once. */
@@ -43,5 +43,5 @@ function confirm(token) {
       throw error;
     }
     finishSignIn(recallAsked()?.next ?? "home.html");
-  });
+  }, { waits: true });
 }

@@ -9,5 +9,5 @@ export function start() {
   onSubmit(byId("signup-form", HTMLFormElement), async (values) => {
     const answer = await api.signup({ name: values.name ?? "", email: values.email ?? "" });
     showSent(values.email ?? "", answer, nextPage(location.search));
-  });
+  }, { waits: true });
 }

@@ -23,7 +23,7 @@ export function showSent(email, answer, next) {
   onSubmit(byId("code-form", HTMLFormElement), async (values) => {
     await api.verify({ email, code: (values.code ?? "").replace(/\D/g, "") });
     finishSignIn(next);
-  });
+  }, { waits: true });
 }
 
 /** @param {string} next */

@@ -2,13 +2,14 @@
 //!
 //! A code is tried in one of three kinds of browsers: that which caused the mail, one that has requested a mail for the
 //! address too, and any other. Each has its own tries. Wrong short codes are also counted for the address, the client
-//! and in all; beyond these limits codes are long instead of refused. `docs/limits.md` has the sum.
+//! and in all; beyond these limits codes are long instead of refused. Before tries are refused they have to wait, longer
+//! and longer; nobody waits for what others have tried. `docs/limits.md` has the sum.
 
 use futures::try_join;
-use peersync_server::store::{AskedBrowser, CodeCheck, PendingSignIn, named};
+use peersync_server::store::{AskedBrowser, CodeCheck, PendingSignIn, Tried, named};
 
 use crate::caller::{Caller, Client};
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::state::State;
 use crate::throttle::{Charge, Spending, Spent};
 use peersync_server::email_address::Email;
@@ -26,7 +27,8 @@ struct Guess<'a> {
 /// Consumes a code: that of the mail that this browser has requested, or that of the newest one.
 ///
 /// # Errors
-/// 429 if the client has tried too many without having requested a mail; 503 if the database is unavailable.
+/// 429 if tries of this browser, or of the client without having requested a mail, follow each other too fast; 503 if the
+/// database is unavailable.
 pub(crate) async fn use_code(state: &State, caller: &Caller, email: &Email, code: &str) -> ApiResult<CodeCheck> {
     let (store, now, mark, email) = (state.store(), state.now(), caller.browser_mark(), email.as_str());
     let (asked, newest) = try_join!(store.asked(email, mark.as_deref(), now), store.newest_sign_in(email, now))?;
@@ -76,11 +78,16 @@ impl Guess<'_> {
     /// Counts the tries of this browser and returns their number; `None` if they are spent.
     async fn count_try(&self, pending: &PendingSignIn, own: bool) -> ApiResult<Option<i64>> {
         let (store, limits, now) = (self.state.store(), self.state.limits(), self.state.now());
-        Ok(match &self.asked {
+        let tried = match &self.asked {
             _ if own => store.count_code_try(pending, limits.code_tries, now).await?,
             Some(asked) => store.count_asked_try(asked, limits.asked_code_tries, now).await?,
-            None => Some(1),
-        })
+            None => return Ok(Some(1)),
+        };
+        match tried {
+            Tried::Counted(tries) => Ok(Some(tries)),
+            Tried::TooEarly { ready } => Err(ApiError::slow_down(ready - now)),
+            Tried::Spent => Ok(None),
+        }
     }
 
     /// Counts a wrong short code beforehand, so that many at once are counted too. Returns `None` if too many were

@@ -3,6 +3,7 @@
 //! The rules, and what an attacker with one, a hundred or ten thousand addresses gets, are in `docs/limits.md`.
 
 use peersync_server::client_address::Network;
+use peersync_server::store::{Pace, Window};
 
 const MINUTE: i64 = 60;
 const QUARTER: i64 = 15 * MINUTE;
@@ -18,13 +19,26 @@ pub struct Limit {
     pub most: i64,
     /// The length of the window in seconds.
     pub seconds: i64,
+    /// How fast events may follow each other; `None` for no wait.
+    pub pace: Option<Pace>,
 }
 
 const fn limit(name: &'static str, most: i64, seconds: i64) -> Limit {
-    Limit { name, most, seconds }
+    Limit { name, most, seconds, pace: None }
+}
+
+/// Returns a limit with `at_once` events, and further ones after waits of which each is twice as long as the one before,
+/// up to the end of the window.
+const fn growing(name: &'static str, at_once: i64, first_wait: i64, most: i64, seconds: i64) -> Limit {
+    Limit { name, most, seconds, pace: Some(Pace { at_once, first_wait }) }
 }
 
 impl Limit {
+    /// Returns it as the database counts it.
+    pub fn window(self) -> Window {
+        Window { most: self.most, seconds: self.seconds, pace: self.pace }
+    }
+
     /// Returns what a network may count of a limit per client: a /64 or one IPv4 address once, a /56 twice, a /48 or /24
     /// four times. So whoever has a whole network gets four times as much as one client, and not 65,536 times.
     pub fn for_network(self, network: Network) -> Self {
@@ -33,7 +47,8 @@ impl Limit {
             56 => 2,
             _ => 4,
         };
-        Self { most: self.most.saturating_mul(times), ..self }
+        let pace = self.pace.map(|pace| Pace { at_once: pace.at_once.saturating_mul(times), ..pace });
+        Self { most: self.most.saturating_mul(times), pace, ..self }
     }
 
     /// Returns what a network may count of a total of which `used` are used: half of what is left as one client, three
@@ -76,9 +91,10 @@ pub struct Limits {
     /// Sign-in mails that known browsers have caused. 1000 an hour, which nobody else can use up.
     pub mail_known_total: Limit,
     /// Tries of unknown browsers without a proof from one client: unknown links, codes without a request. 200 in 15
-    /// minutes.
+    /// minutes, and seven more with waits of 5 s to 320 s.
     pub verify_per_client: Limit,
-    /// Tries of one client at codes of one address that its browser has not requested. 5 in 15 minutes.
+    /// Tries of one client at codes of one address that its browser has not requested. 3 at once, and six more in 15
+    /// minutes, with waits of 10 s to 320 s.
     pub codes_per_pair: Limit,
     /// Tries of a browser at the code of the mail that it caused.
     pub code_tries: i64,
@@ -140,8 +156,8 @@ impl Default for Limits {
             mail_total: limit("mail-in-all", 3600, HOUR),
             mail_per_known_browser: limit("mail-known", 5, QUARTER),
             mail_known_total: limit("mail-known-in-all", 1000, HOUR),
-            verify_per_client: limit("verify", 200, QUARTER),
-            codes_per_pair: limit("code-pair", 5, QUARTER),
+            verify_per_client: growing("verify", 200, 5, 207, QUARTER),
+            codes_per_pair: growing("code-pair", 3, 10, 9, QUARTER),
             code_tries: 5,
             late_code_tries: 2,
             asked_code_tries: 5,

@@ -57,7 +57,7 @@ impl Spent {
 pub(crate) enum Spending {
     /// All are within their limits.
     Within(Spent),
-    /// One limit is exceeded, until this second since 1970. Nothing was counted.
+    /// One limit is exceeded, until this second since 1970: the end of a wait, or of the window. Nothing was counted.
     Exceeded(i64),
 }
 
@@ -107,7 +107,7 @@ impl State {
         let mut spent = Spent::default();
         for charge in charges {
             let (limit, now) = (charge.limit, self.now());
-            match self.store().count((limit.name, &charge.whom), limit.most, limit.seconds, now).await? {
+            match self.store().count((limit.name, &charge.whom), limit.window(), now).await? {
                 Counted::Within => spent.0.push(charge),
                 Counted::Exceeded { ends } => {
                     self.give_back(spent).await?;
@@ -130,7 +130,7 @@ impl State {
     /// Counts events, all or none.
     ///
     /// # Errors
-    /// 429 above a limit, with the seconds until its window ends; 503 if the database is unavailable.
+    /// 429 above a limit, with the seconds until the next event is let in; 503 if the database is unavailable.
     pub(crate) async fn check_limits(&self, charges: Vec<Charge>) -> ApiResult<Spent> {
         match self.spend(charges).await? {
             Spending::Within(spent) => Ok(spent),

@@ -16,10 +16,10 @@ mod sign_in;
 mod spellings;
 mod users;
 
-pub use browsers::{AskedBrowser, KNOWN_SECONDS};
+pub use browsers::{AskedBrowser, KNOWN_SECONDS, Tried};
 pub use changes::Changed;
 pub use connections::Connection;
-pub use counters::Counted;
+pub use counters::{Counted, Pace, Window};
 pub use friend_tokens::FriendToken;
 pub use friendship::{Operation, Outcome, Pair, Status, transition};
 pub use item::random_token;

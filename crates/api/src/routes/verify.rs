@@ -54,6 +54,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
         CodeCheck::Unknown => return Err(unknown()),
         CodeCheck::Wrong => return Err(wrong()),
         CodeCheck::NumberNeeded => return Err(ApiError::number()),
+        CodeCheck::TooEarly { ready } => return Err(ApiError::slow_down(ready - state.now())),
     };
     let email = Email::parse(&proved).map_err(|_| unknown())?;
     // Signing out everywhere ends mails too, and so does deleting the account that they were for.

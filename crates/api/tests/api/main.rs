@@ -27,4 +27,5 @@ mod smtp;
 mod spellings;
 mod support;
 mod turn;
+mod waits;
 mod withdrawals;

@@ -4,8 +4,9 @@
 //! `known#{hash of address and mark}`: somebody has signed in to this account in this browser. Neither is a session:
 //! they only decide whose budget a request spends.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use super::counters::{Pace, refused_item};
 use super::item::{get_flag, get_number, get_text, hash, is_valid, number, text};
 use super::{Store, StoreError, condition_failed, failed};
 
@@ -13,6 +14,24 @@ use super::{Store, StoreError, condition_failed, failed};
 pub const SIGN_IN_SECONDS: i64 = 15 * 60;
 /// For how many seconds after a sign-in a browser is known.
 pub const KNOWN_SECONDS: i64 = 180 * 24 * 3600;
+
+/// How fast tries at one code or number may follow each other: three at once, and then each after twice the wait of the one
+/// before. The waits of five tries are 10 and 20 seconds.
+const TRIES: Pace = Pace { at_once: 3, first_wait: 10 };
+
+/// The result of counting a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// It was counted, and is the one with this number.
+    Counted(i64),
+    /// It comes before its wait is over, and was not counted.
+    TooEarly {
+        /// When the wait is over, in seconds since 1970.
+        ready: i64,
+    },
+    /// All tries are spent, or what they were for is gone.
+    Spent,
+}
 
 /// A browser that has requested a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,12 +94,11 @@ impl Store {
         }))
     }
 
-    /// Counts a try of this browser at the code of a mail that another one has caused, and returns the number of tries.
-    /// Returns `None` if `most` are spent.
+    /// Counts a try of this browser at the code of a mail that another one has caused, of which it has `most`.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn count_asked_try(&self, asked: &AskedBrowser, most: i64, now: i64) -> Result<Option<i64>, StoreError> {
+    pub async fn count_asked_try(&self, asked: &AskedBrowser, most: i64, now: i64) -> Result<Tried, StoreError> {
         self.count_tries(&asked.key, "tries", most, now).await
     }
 
@@ -101,31 +119,49 @@ impl Store {
         Ok(())
     }
 
-    /// Counts a try in an attribute of an item, and returns the number of tries. Returns `None` if the item is missing or
-    /// expired, or `most` are spent.
+    /// Counts a try in an attribute of an item, of which it has `most`. A try that comes before its wait is over is not
+    /// counted, so that it can be repeated. The waits go by this item alone, so nobody else can cause them.
     pub(super) async fn count_tries(
         &self,
         key: &str,
         attribute: &str,
         most: i64,
         now: i64,
-    ) -> Result<Option<i64>, StoreError> {
-        let call = self
-            .client()
-            .update_item()
-            .table_name(&self.tables.ephemeral)
-            .key("key", text(key))
-            .update_expression("ADD #tries :one")
-            .condition_expression("expiresAt > :now AND (attribute_not_exists(#tries) OR #tries < :most)")
-            .expression_attribute_names("#tries", attribute)
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", number(now))
-            .expression_attribute_values(":most", number(most))
-            .return_values(ReturnValue::UpdatedNew);
-        match call.send().await {
-            Ok(answer) => Ok(Some(get_number(&answer.attributes.unwrap_or_default(), attribute).unwrap_or(most))),
-            Err(error) if condition_failed(&error) => Ok(None),
-            Err(error) => Err(failed("UpdateItem")(error)),
+    ) -> Result<Tried, StoreError> {
+        let last = format!("{attribute}At");
+        let mut allowed = TRIES.at_once.min(most);
+        for _ in 0..2 {
+            let call = self
+                .client()
+                .update_item()
+                .table_name(&self.tables.ephemeral)
+                .key("key", text(key))
+                .update_expression("ADD #tries :one SET #last = :now")
+                .condition_expression("expiresAt > :now AND (attribute_not_exists(#tries) OR #tries < :allowed)")
+                .expression_attribute_names("#tries", attribute)
+                .expression_attribute_names("#last", &last)
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":now", number(now))
+                .expression_attribute_values(":allowed", number(allowed))
+                .return_values(ReturnValue::UpdatedNew)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let item = match call.send().await {
+                Ok(answer) => {
+                    let tries = get_number(&answer.attributes.unwrap_or_default(), attribute);
+                    return Ok(Tried::Counted(tries.unwrap_or(most)));
+                }
+                Err(error) if condition_failed(&error) => refused_item(&error),
+                Err(error) => return Err(failed("UpdateItem")(error)),
+            };
+            let tries = get_number(&item, attribute).filter(|tries| *tries < most && is_valid(&item, now));
+            let Some(tries) = tries else { return Ok(Tried::Spent) };
+            let ready = get_number(&item, &last).unwrap_or(now).saturating_add(TRIES.wait(tries));
+            if ready > now {
+                return Ok(Tried::TooEarly { ready });
+            }
+            // Of several at the same time one is counted.
+            allowed = tries + 1;
         }
+        Ok(Tried::TooEarly { ready: now + 1 })
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use super::browsers::{SIGN_IN_SECONDS, known_key};
+use super::browsers::{SIGN_IN_SECONDS, Tried, known_key};
 use super::counters;
 use super::item::{Attributes, get_flag, get_number, get_text, hash, is_valid, number, random_id, random_token, text};
 use super::{Store, StoreError, condition_failed, failed};
@@ -152,6 +152,11 @@ pub enum CodeCheck {
     Wrong,
     /// The browser is not one that requested the mail, so the number is required.
     NumberNeeded,
+    /// Numbers were tried too fast. It does not count as a try.
+    TooEarly {
+        /// When the next one may be tried, in seconds since 1970.
+        ready: i64,
+    },
 }
 
 fn key(token: &str) -> String {
@@ -344,23 +349,19 @@ impl Store {
             }
         }
         let Some(given) = given else { return Ok(CodeCheck::NumberNeeded) };
-        if self.count_tries(&key, "numberTries", NUMBER_TRIES, now).await?.is_none() {
-            return Ok(CodeCheck::Unknown);
+        match self.count_tries(&key, "numberTries", NUMBER_TRIES, now).await? {
+            Tried::Counted(_) => {}
+            Tried::TooEarly { ready } => return Ok(CodeCheck::TooEarly { ready }),
+            Tried::Spent => return Ok(CodeCheck::Unknown),
         }
         if pending.numbers.contains(&given) { self.consume(&pending, now).await } else { Ok(CodeCheck::Wrong) }
     }
 
-    /// Counts a try of the browser that caused a mail at its code, and returns the number of tries. Returns `None` if
-    /// `most` are spent.
+    /// Counts a try of the browser that caused a mail at its code, of which it has `most`.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn count_code_try(
-        &self,
-        pending: &PendingSignIn,
-        most: i64,
-        now: i64,
-    ) -> Result<Option<i64>, StoreError> {
+    pub async fn count_code_try(&self, pending: &PendingSignIn, most: i64, now: i64) -> Result<Tried, StoreError> {
         self.count_tries(&pending.key, "tries", most, now).await
     }
 

@@ -1,0 +1,71 @@
+/** Signing in after too many attempts: the page says how long to wait, and goes on by itself. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Person } from "../support/people.js";
+import { browser, product } from "../support/start.js";
+
+/** What the API answers to an attempt that comes too early. @param {number} seconds */
+const tooEarly = (seconds) => ({
+  status: 429, headers: { "retry-after": String(seconds) }, contentType: "application/json",
+  body: '{"error":{"code":"slow_down","message":"x"}}',
+});
+
+test("codes typed wrong: the page waits as long as the API says, and signs in with what was typed meanwhile", async () => {
+  const ada = await Person.arrive(product, browser, "Ada", { guest: true });
+  const { page } = ada;
+  const email = `waits-${Math.random().toString(36).slice(2, 8)}@example.org`;
+  await page.clock.install();
+  await ada.open("signup.html");
+  await page.getByRole("textbox", { name: "Name" }).fill("Ada");
+  await page.getByRole("textbox", { name: "Email" }).fill(email);
+  await ada.press("Sign up");
+  const code = page.getByRole("textbox", { name: "Code from the email" });
+  const right = /\b\d{3}\s?\d{3}\b/.exec((await product.mail(email)).text)?.[0].replace(/\s/, "");
+  assert.ok(right);
+  await code.fill(right === "000000" ? "000001" : "000000");
+  for (let tries = 0; tries < 3; tries += 1) {
+    const answered = page.waitForResponse("**/api/login/verify");
+    await ada.press("Continue");
+    assert.equal((await answered).status(), 400);
+    await page.getByRole("alert").getByText("This code does not work.").waitFor();
+  }
+  await ada.press("Continue");
+  await page.getByRole("alert").getByText("Too many attempts. This page tries again by itself in 10 seconds.").waitFor();
+  await page.getByRole("timer").getByText("10 seconds left").waitFor();
+  await page.clock.runFor(4000);
+  await page.getByRole("timer").getByText("6 seconds left").waitFor();
+  await code.fill(right);
+  // The API's clock is another one: it is asked again as soon as it says.
+  const { promise: again, resolve } = Promise.withResolvers();
+  await page.route("**/api/login/verify", async (route) => {
+    resolve(route.request().postDataJSON());
+    await route.fulfill(tooEarly(20));
+  });
+  await page.clock.runFor(6000);
+  assert.deepEqual(await again, { email, code: right });
+  await page.getByRole("timer").getByText("20 seconds left").waitFor();
+  await page.unroute("**/api/login/verify");
+  await page.route("**/api/login/verify", (route) => route.fulfill({ json: {} }));
+  const signedIn = page.waitForRequest("**/home.html");
+  await page.clock.runFor(20_000);
+  await signedIn;
+  await ada.leave();
+});
+
+test("a wait of an hour is told and not waited out", async () => {
+  const ada = await Person.arrive(product, browser, "Ada", { guest: true });
+  const { page } = ada;
+  await page.clock.install();
+  let requests = 0;
+  await page.route("**/api/login", (route) => {
+    requests += 1;
+    return route.fulfill(tooEarly(3600));
+  });
+  await ada.open("login.html");
+  await page.getByRole("textbox", { name: "Email" }).fill("ada@example.org");
+  await ada.press("Email me a link");
+  await page.getByRole("alert").getByText("Too many attempts. Try again in 3600 seconds.").waitFor();
+  await page.clock.runFor(3_700_000);
+  assert.equal(requests, 1);
+  await ada.leave();
+});
