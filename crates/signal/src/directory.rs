@@ -55,10 +55,10 @@ pub struct Directory {
 
 impl Directory {
     /// Returns a directory with an empty cache.
-    pub fn new(store: Arc<Store>, limits: Arc<Limits>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Arc<Store>, clock: Clock, limits: Arc<Limits>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
-            clock: Clock::default(),
+            clock,
             calls: Calls::new(Arc::clone(&limits), metrics),
             limits,
             accounts: Cache::default(),

@@ -33,8 +33,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Returns the keys among these secrets, which must have been read.
-    pub(crate) fn new(settings: &Settings, secrets: Arc<LiveSecrets>) -> Self {
-        Self { secrets, entrance: settings.entrance, issuer: settings.stack.clone(), clock: Clock::default() }
+    pub(crate) fn new(settings: &Settings, secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
+        Self { secrets, entrance: settings.entrance, issuer: settings.stack.clone(), clock }
     }
 
     #[cfg(test)]

@@ -35,6 +35,8 @@ pub struct Pace {
 /// The limits of one client, one address and the whole server.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// The timeout for a complete request head, however slowly its bytes come.
+    pub head: Duration,
     /// The timeout from the upgrade to the client's `hello`. A satellite or a busy phone network needs 2 to 3 s for a
     /// round trip, and as much again if a packet is lost.
     pub hello: Duration,
@@ -176,6 +178,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            head: Duration::from_secs(5),
             hello: Duration::from_secs(10),
             heartbeat: Duration::from_secs(10),
             dead: Duration::from_secs(30),

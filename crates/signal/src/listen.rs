@@ -22,8 +22,6 @@ use tracing::warn;
 use crate::admission::OpenSlot;
 use crate::server::Server;
 
-/// The timeout for a complete request head.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// The maximum size of a request head in bytes. Browsers send 1 KB, CloudFront adds as much.
 const HEAD_BYTES: usize = 16 * 1024;
 /// The number of connections that the kernel queues until they are accepted. After a restart all clients reconnect at
@@ -54,16 +52,16 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn serve(server: Server, listener: TcpListener) {
     let spare = server.limits().spare_connections;
     let slots = Arc::new(Semaphore::new(server.limits().connections + spare + LEAVING));
-    let (router, entrance) = (server.router(), server.shared.settings.entrance);
+    let door = Door { entrance: server.shared.settings.entrance, head: server.limits().head, router: server.router() };
     loop {
         match accept(&listener, &slots).await {
             Ok(Accepted { stream, address, slot }) => {
                 // All addresses may be those of the edge, so none has a limit of its own.
                 let mut head = server.shared.heads.enter(address.ip(), usize::MAX, spare);
-                let (router, slot) = (router.clone(), OpenSlot::new(slot));
+                let (door, slot) = (door.clone(), OpenSlot::new(slot));
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = admit(entrance, stream, address, router, slot) => {}
+                        () = door.admit(stream, address, slot) => {}
                         () = head.displaced() => {}
                     }
                 });
@@ -73,30 +71,42 @@ pub async fn serve(server: Server, listener: TcpListener) {
     }
 }
 
-/// Learns whose connection it is, and answers it until it is a WebSocket or closed.
-async fn admit(entrance: Entrance, mut stream: TcpStream, address: SocketAddr, router: Router, slot: OpenSlot) {
-    let client = match entrance {
-        Entrance::Edge | Entrance::Tunnel => Some(address),
-        Entrance::Relay => match timeout(HEAD_DEADLINE, proxy_protocol::read(&mut stream)).await {
-            Ok(Ok(client)) => Some(client.unwrap_or(address)),
-            _ => None,
-        },
-    };
-    if let Some(client) = client {
-        answer(stream, client, router, slot).await;
-    }
+/// What a new connection meets.
+#[derive(Clone)]
+struct Door {
+    entrance: Entrance,
+    /// The timeout for a complete request head.
+    head: Duration,
+    router: Router,
 }
 
-async fn answer(stream: TcpStream, address: SocketAddr, router: Router, slot: OpenSlot) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(address));
-        request.extensions_mut().insert(slot.clone());
-        router.clone().oneshot(request)
-    });
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_BYTES);
-    // An error here is the client's: a malformed request, a timeout, a reset.
-    let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+impl Door {
+    /// Learns whose connection it is, and answers it until it is a WebSocket or closed.
+    async fn admit(self, mut stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
+        let client = match self.entrance {
+            Entrance::Edge | Entrance::Tunnel => Some(address),
+            Entrance::Relay => match timeout(self.head, proxy_protocol::read(&mut stream)).await {
+                Ok(Ok(client)) => Some(client.unwrap_or(address)),
+                _ => None,
+            },
+        };
+        if let Some(client) = client {
+            self.answer(stream, client, slot).await;
+        }
+    }
+
+    async fn answer(self, stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
+        let _ = stream.set_nodelay(true);
+        let router = self.router;
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(address));
+            request.extensions_mut().insert(slot.clone());
+            router.clone().oneshot(request)
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.head).max_buf_size(HEAD_BYTES);
+        // An error here is the client's: a malformed request, a timeout, a reset.
+        let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    }
 }

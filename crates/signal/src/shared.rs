@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// Bounds and durations.
     pub limits: Limits,
+    /// The time by which tickets, rooms and notices go.
+    pub clock: Clock,
 }
 
 /// The state that all connections share.
@@ -66,13 +69,13 @@ impl Shared {
         let metrics = Arc::new(Metrics::default());
         let bounds = Bounds::new(&limits);
         let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
-        let keys = Keys::new(&parts.settings, parts.secrets);
+        let keys = Keys::new(&parts.settings, parts.secrets, parts.clock.clone());
         Self {
             tickets: Tickets::new(keys.now()),
             keys,
             hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
             wheel: Wheel::new(&limits),
-            directory: Directory::new(parts.store, Arc::clone(&limits), Arc::clone(&metrics)),
+            directory: Directory::new(parts.store, parts.clock, Arc::clone(&limits), Arc::clone(&metrics)),
             metrics,
             partials: Partials::new(&limits),
             addresses: Addresses::default(),

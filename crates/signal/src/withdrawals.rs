@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::directory::Away;
 use crate::shared::Shared;
 
-/// The number of users whose rows are read at once if everybody's are.
+/// The number of users whose rows are read at once.
 const AT_ONCE: usize = 100;
 
 /// What a server knows of the notices.
@@ -26,6 +26,8 @@ struct Progress {
     read: Option<i64>,
     /// Those whose rows could not be read.
     pending: Vec<Notice>,
+    /// Users whose friends could not be read after an outage.
+    unread: Vec<Arc<str>>,
 }
 
 /// Follows the notices as long as the server exists.
@@ -51,11 +53,15 @@ impl Progress {
         let now = shared.keys.now();
         // At first as far back as there are tickets from.
         let since = self.read.unwrap_or(now - TICKET_SECONDS) - NEW_SECONDS;
-        if since < now - NOTICE_SECONDS {
-            everybody(shared).await;
-        }
+        // First of all, because it also shows that the database answers again.
         let Ok(notices) = shared.directory.notices(since).await else { return };
         self.read = Some(now);
+        if since < now - NOTICE_SECONDS {
+            self.unread = shared.hub.lock().online_users();
+            let users = self.unread.iter().map(ToString::to_string).map(Notice::Account);
+            self.pending.extend(users);
+        }
+        self.unread = check_friends(shared, std::mem::take(&mut self.unread)).await;
         let all = [notices, std::mem::take(&mut self.pending)].concat();
         if !all.is_empty() {
             self.pending = handle(shared, all).await;
@@ -83,22 +89,27 @@ async fn handle(shared: &Shared, mut notices: Vec<Notice>) -> Vec<Notice> {
     pending
 }
 
-/// Ends the sessions of these users that belong to an earlier generation of their account.
+/// Ends the sessions of these users that belong to an earlier generation of their account, some at a time.
 async fn check_accounts(shared: &Shared, users: Vec<String>) -> Vec<Notice> {
-    if users.is_empty() {
-        return Vec::new();
+    let mut pending = Vec::new();
+    for users in users.chunks(AT_ONCE) {
+        pending.extend(check_some_accounts(shared, users).await);
     }
-    if let Ok(generations) = shared.directory.generations(&users).await {
+    pending
+}
+
+async fn check_some_accounts(shared: &Shared, users: &[String]) -> Vec<Notice> {
+    if let Ok(generations) = shared.directory.generations(users).await {
         users.iter().for_each(|user| shared.hub.lock().sign_out(user, generations.get(user)));
         return Vec::new();
     }
-    let one_by_one = users.into_iter().map(|user| async move {
+    let one_by_one = users.iter().map(|user| async move {
         match shared.directory.generation(&user.as_str().into()).await {
             Ok(generation) => {
-                shared.hub.lock().sign_out(&user, generation.as_ref());
+                shared.hub.lock().sign_out(user, generation.as_ref());
                 None
             }
-            Err(Away) => Some(Notice::Account(user)),
+            Err(Away) => Some(Notice::Account(user.clone())),
         }
     });
     join_all(one_by_one).await.into_iter().flatten().collect()
@@ -129,17 +140,19 @@ async fn check_pairs(shared: &Shared, pairs: Vec<(String, String)>) -> Vec<Notic
     join_all(one_by_one).await.into_iter().flatten().collect()
 }
 
-/// Checks all users and their friends, some at a time.
-async fn everybody(shared: &Shared) {
-    let users = shared.hub.lock().online_users();
+/// Checks the friends of these users, some at a time. Returns those whose friends could not be read.
+async fn check_friends(shared: &Shared, users: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    let mut unread = Vec::new();
     for users in users.chunks(AT_ONCE) {
-        check_accounts(shared, users.iter().map(ToString::to_string).collect()).await;
-        let friends = users.iter().map(|user| async move {
+        let each = users.iter().map(|user| async move {
             shared.directory.forget_friends(user);
-            if let Ok((friends, _)) = shared.directory.friends(Arc::clone(user)).await {
-                shared.hub.lock().befriend(user, &friends);
-            }
+            let Ok((friends, _)) = shared.directory.friends(Arc::clone(user)).await else {
+                return Some(Arc::clone(user));
+            };
+            shared.hub.lock().befriend(user, &friends);
+            None
         });
-        join_all(friends).await;
+        unread.extend(join_all(each).await.into_iter().flatten());
     }
+    unread
 }

@@ -239,5 +239,5 @@ fn signaling(
         .ticket_keys(&settings.stack, Clock::default().now())
         .map_err(|error| LocalError::part("the signaling server", error))?;
     let store = Arc::new(Store::new(client, settings.tables.clone()));
-    Ok(Server::new(Parts { settings, secrets, store, limits: Limits::default() }))
+    Ok(Server::new(Parts { settings, secrets, store, limits: Limits::default(), clock: Clock::default() }))
 }

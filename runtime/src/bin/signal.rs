@@ -44,7 +44,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind(settings.listen)?;
     let (address, connections) = (listener.local_addr()?, limits.connections);
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
-    let server = Server::new(Parts { settings, secrets, store, limits });
+    let server = Server::new(Parts { settings, secrets, store, limits, clock: Clock::default() });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(target: "signal", %address, connections, version = env!("CARGO_PKG_VERSION"), "listening");

@@ -70,7 +70,7 @@ pub async fn run(port: u16) {
     let (connections, sessions) = (100_000, 100_000);
     let limits = Limits { burst: 100_000_000, connections, sessions, knocks_of_network: free, ..Limits::default() };
     let secrets = Arc::new(LiveSecrets::fixed(secrets()));
-    let parts = Parts { settings, secrets, store, limits };
+    let parts = Parts { settings, secrets, store, limits, clock: Clock::default() };
     let server = Server::new(parts);
     let listener = bind(([127, 0, 0, 1], port).into()).expect("the port is free");
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");

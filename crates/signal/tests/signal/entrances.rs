@@ -1,6 +1,7 @@
 //! A server behind the relay of its host, or behind a Cloudflare Tunnel: who tells it the address of a client.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use peersync_server::proxy_protocol::header;
 use peersync_server::settings::Entrance;
@@ -92,4 +93,39 @@ async fn tunnel_says_who_the_client_is_and_nobody_else() {
     for other in [&[][..], &[("x-forwarded-for", "192.0.2.9")], &[first, ("cf-connecting-ip", "192.0.2.9")]] {
         assert_eq!(refused(&world, None, other, &mut open).await, Some(403), "{other:?}");
     }
+}
+
+/// Sends a text a byte at a time, over and over, until the server closes the connection, and returns what it has said.
+async fn drip(address: SocketAddr, first: &[u8], rest: &[u8]) -> String {
+    let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
+    let bytes: Vec<u8> = first.iter().chain(rest.iter().cycle().take(10_000)).copied().collect();
+    let dripping = tokio::spawn(async move {
+        for byte in bytes {
+            if to.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            // Never silent for long: what ends the connection is not that nothing comes.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        to
+    });
+    let mut answer = Vec::new();
+    let _ = from.read_to_end(&mut answer).await;
+    assert!(!dripping.is_finished(), "the whole head was read");
+    dripping.abort();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn head_that_comes_a_byte_at_a_time_is_cut_off() {
+    let limits = Limits { head: Duration::from_millis(200), ..Limits::default() };
+    let edge = World::with(limits.clone()).await;
+    let answer = drip(edge.address, b"GET /ws HTTP/1.1\r\nHost: a.example\r\n", b"X-A: b\r\n").await;
+    assert!(!answer.starts_with("HTTP/1.1 2") && !answer.starts_with("HTTP/1.1 1"), "{answer}");
+    let relay = World::behind(Entrance::Relay, limits).await;
+    // The beginning of a header that says that 536 bytes follow.
+    let mut long = header("192.0.2.1:1".parse().unwrap(), relay.address);
+    long.truncate(14);
+    long.extend(536_u16.to_be_bytes());
+    assert_eq!(drip(relay.address, &long, b"0").await, "");
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use peersync_server::clock::Clock;
 use peersync_server::settings::Tables;
-use peersync_server::store::{Notice, Operation, Store};
+use peersync_server::store::{NOTICE_SECONDS, Notice, Operation, Store};
 use peersync_server::tickets::Bearer;
 use peersync_signal::Limits;
 use serde_json::{Value, json};
@@ -279,6 +280,31 @@ async fn notices_missed_during_an_outage_are_read_after_it() {
     assert!(thief.settle().await.is_empty(), "nobody is thrown out for an outage");
     gate.open();
     assert_eq!(closed(&mut thief).await, (json!("signed_out"), 4005));
+}
+
+#[tokio::test]
+async fn outage_longer_than_notices_are_kept_hides_no_withdrawal() {
+    let (database, gate) = slow_for("no such word").await;
+    let clock = Clock::fixed(now());
+    let world = World::with_clock(database, Limits { directory_retry: Duration::ZERO, ..quick() }, clock.clone()).await;
+    befriend(&world, ADA, BOB).await;
+    befriend(&world, BOB, EVE).await;
+    let old = world.database.account(ADA).await;
+    let (mut thief, mut bob, mut eve) = (world.member(ADA, &old).await, world.user(BOB).await, world.user(EVE).await);
+    until(&mut bob, "presence").await;
+    until(&mut eve, "presence").await;
+    read_again().await;
+    gate.close();
+    let beside = Store::new(gate.beside.clone(), Tables::of(STACK));
+    beside.end_all_sessions(ADA, clock.now()).await.unwrap();
+    beside.connect(Operation::Block, BOB, EVE, None, clock.now()).await.unwrap();
+    // The notices are in none of the buckets that are read from now on.
+    clock.forward(NOTICE_SECONDS + 600);
+    read_again().await;
+    gate.open();
+    assert_eq!(closed(&mut thief).await, (json!("signed_out"), 4005));
+    let presence = until(&mut eve, "presence").await;
+    assert_eq!((&presence["email"], &presence["online"]), (&json!(BOB), &json!(false)));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use peersync_server::clock::Clock;
 use peersync_server::email_address::Email;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::{Entrance, Settings, Tables};
@@ -159,28 +160,41 @@ impl World {
     /// A second server with the same database.
     pub async fn beside(other: &Self, limits: Limits) -> Self {
         let secrets = Arc::new(LiveSecrets::fixed(secrets()));
-        Self::with_settings(Arc::clone(&other.database), limits, settings(), secrets)
+        Self::with_all(Arc::clone(&other.database), limits, settings(), secrets, Clock::default())
+    }
+
+    /// A server with a clock of its own.
+    pub async fn with_clock(database: Database, limits: Limits, clock: Clock) -> Self {
+        let secrets = Arc::new(LiveSecrets::fixed(secrets()));
+        Self::with_all(Arc::new(database), limits, settings(), secrets, clock)
     }
 
     pub async fn with_secrets(database: Database, limits: Limits, capacity: u32, secrets: Arc<LiveSecrets>) -> Self {
         let settings = Settings { room_capacity: capacity, ..settings() };
-        Self::with_settings(Arc::new(database), limits, settings, secrets)
+        Self::with_all(Arc::new(database), limits, settings, secrets, Clock::default())
     }
 
     /// A server behind something that tells it the addresses of clients.
     pub async fn behind(entrance: Entrance, limits: Limits) -> Self {
         let settings = Settings { entrance, ..settings() };
         let database = Arc::new(Database::start().await);
-        Self::with_settings(database, limits, settings, Arc::new(LiveSecrets::fixed(secrets())))
+        Self::with_all(database, limits, settings, Arc::new(LiveSecrets::fixed(secrets())), Clock::default())
     }
 
-    fn with_settings(database: Arc<Database>, limits: Limits, settings: Settings, secrets: Arc<LiveSecrets>) -> Self {
+    fn with_all(
+        database: Arc<Database>,
+        limits: Limits,
+        settings: Settings,
+        secrets: Arc<LiveSecrets>,
+        clock: Clock,
+    ) -> Self {
         let keys = keys();
         let server = Server::new(Parts {
             secrets,
             store: Arc::new(Store::new(database.client.clone(), settings.tables.clone())),
             settings,
             limits,
+            clock,
         });
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
