@@ -4,7 +4,8 @@
  * After a server outage people come back with new ids, although their connections never broke. They tell each other
  * their new ids over the data channel; we connect to an unknown id only if nobody claims it. Anybody can claim anything, so
  * a claim counts only if the server knows the id by the same name and address, and only until the id sends a description
- * with another certificate: that is somebody else, who gets a connection of their own.
+ * with another certificate: that is somebody else, who gets a connection of their own. If it is our turn to make the offer,
+ * somebody whose id was claimed would wait for it in vain, and so asks for it.
  */
 import { fingerprintOf } from "./verification.js";
 
@@ -20,6 +21,8 @@ const GRACE_MS = 1500;
 /** How long a broken connection is kept if the server does not list its owner. */
 const LOST_MS = 4000;
 const MOST_SIGNALS = 64;
+/** How long somebody waits for a newcomer's offer before asking for it, and between two times. */
+const ASK_MS = 5000;
 
 export class Members {
   /** @type {Set<Peer>} */
@@ -76,6 +79,16 @@ export class Members {
     const peer = this.#meet(stranger.person, stranger.initiator);
     this.peers.add(peer);
     for (const signal of stranger.signals) peer.receive(signal);
+    if (!stranger.initiator) this.#ask(peer);
+  }
+
+  /** Asks for an offer until there is one, or nobody who could make it. @param {Peer} peer */
+  #ask(peer) {
+    setTimeout(() => {
+      if (!this.peers.has(peer) || peer.fingerprint !== undefined) return;
+      if (peer.listed) peer.askForOffer();
+      this.#ask(peer);
+    }, ASK_MS);
   }
 
   /**
@@ -116,7 +129,7 @@ export class Members {
   /**
    * Somebody claimed the id of another one, who turns up.
    * @param {Peer} peer
-   * @param {Signal} signal of the other one
+   * @param {Signal} signal of the other one: an offer, or the request for one
    */
   #disown(peer, signal) {
     const { person } = peer;
@@ -124,9 +137,10 @@ export class Members {
     this.#claims.delete(peer);
     peer.listed = false;
     this.watch(peer);
-    const other = this.#meet(person, false);
+    const asked = asksForOffer(signal);
+    const other = this.#meet(person, asked);
     this.peers.add(other);
-    other.receive(signal);
+    if (!asked) other.receive(signal);
   }
 
   /** @param {string} id that the server no longer lists */
@@ -168,8 +182,9 @@ export class Members {
   signal(id, signal) {
     const peer = this.find(id) ?? [...this.peers].find((one) => one.person.id === id);
     if (peer) {
-      if (this.#claims.get(peer) === id && "description" in signal && fingerprintOf(signal.description.sdp) !== peer.fingerprint) this.#disown(peer, signal);
-      else peer.receive(signal);
+      const another = "description" in signal ? fingerprintOf(signal.description.sdp) !== peer.fingerprint : asksForOffer(signal);
+      if (another && this.#claims.get(peer) === id) this.#disown(peer, signal);
+      else if (!asksForOffer(signal)) peer.receive(signal);
       return;
     }
     const stranger = this.#strangers.get(id);
@@ -181,6 +196,14 @@ export class Members {
     this.#claims.delete(peer);
     if (this.peers.delete(peer)) this.#remove(peer);
   }
+}
+
+/** @param {Signal} signal */
+function asksForOffer(signal) {
+  if (!("candidate" in signal)) return false;
+  const { candidate, sdpMid, sdpMLineIndex } = signal.candidate;
+  // Browsers name the section for which an empty one is the last.
+  return candidate === "" && sdpMid === undefined && sdpMLineIndex === undefined;
 }
 
 /**

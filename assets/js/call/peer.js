@@ -141,6 +141,9 @@ export class Peer extends Emitter {
     void this.#negotiate(signal);
   }
 
+  /** Asks for the offer that has not come, by a candidate that is none. */
+  askForOffer() { this.#options.viaServer({ candidate: { candidate: "" } }); }
+
   /** Call this when what we send in that role changed. @param {Role} role */
   update(role) {
     const transceiver = sections(this.#pc).get(role);
@@ -176,9 +179,7 @@ export class Peer extends Emitter {
   }
 
   /** For a diagnosis of the ways to them. */
-  get connection() {
-    return this.#options.connection;
-  }
+  get connection() { return this.#options.connection; }
 
   /** @param {RTCIceServer[]} iceServers with new credentials */
   setIceServers(iceServers) {

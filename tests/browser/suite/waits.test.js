@@ -36,13 +36,10 @@ test("codes typed wrong: the page waits as long as the API says, and signs in wi
   await page.getByRole("timer").getByText("6 seconds left").waitFor();
   await code.fill(right);
   // The API's clock is another one: it is asked again as soon as it says.
-  const { promise: again, resolve } = Promise.withResolvers();
-  await page.route("**/api/login/verify", async (route) => {
-    resolve(route.request().postDataJSON());
-    await route.fulfill(tooEarly(20));
-  });
+  await page.route("**/api/login/verify", (route) => route.fulfill(tooEarly(20)));
+  const again = page.waitForRequest("**/api/login/verify");
   await page.clock.runFor(6000);
-  assert.deepEqual(await again, { email, code: right });
+  assert.deepEqual((await again).postDataJSON(), { email, code: right });
   await page.getByRole("timer").getByText("20 seconds left").waitFor();
   await page.unroute("**/api/login/verify");
   await page.route("**/api/login/verify", (route) => route.fulfill({ json: {} }));

@@ -17,6 +17,8 @@ function room(context) {
     const peer = { person, initiator, listed: true, status: "connected", fingerprint: FINGERPRINT, signals: [], flushed: 0 };
     peer.receive = (/** @type {unknown} */ signal) => peer.signals.push(signal);
     peer.flush = () => { peer.flushed += 1; };
+    peer.asked = 0;
+    peer.askForOffer = () => { peer.asked += 1; };
     met.push(peer);
     return peer;
   }, (peer) => removed.push(peer));
@@ -144,4 +146,52 @@ test("a claimed id that sends the same certificate keeps its connection", (conte
   members.signal("b2", offer);
   assert.equal(met.length, 1);
   assert.deepEqual(met[0].signals, [offer]);
+});
+
+test("somebody whose id was claimed, and who waits for our offer, gets one as soon as they ask", (context) => {
+  const { members, met, removed } = room(context);
+  members.list([guest("e1", "Cy")]);
+  // After a restart of the server we come later than Cy, and Eve, who called herself Cy, claims the id.
+  members.list([guest("c", "Cy")]);
+  members.moved(met[0], "c");
+  mock.timers.tick(60_000);
+  assert.equal(met.length, 1, "so far it could be the same person");
+  members.signal("c", { candidate: { candidate: "" } });
+  assert.deepEqual(met.map(({ initiator }) => initiator), [true, true]);
+  assert.equal(members.find("c"), met[1]);
+  // Eve keeps her connection, and cannot claim the id again.
+  assert.deepEqual([removed, met[0].listed], [[], false]);
+  members.moved(met[0], "c");
+  members.signal("c", { candidate: { candidate: "" } });
+  assert.equal(members.find("c"), met[1]);
+  assert.deepEqual(met.map(({ signals }) => signals), [[], []]);
+});
+
+test("who waits for an offer asks for it every five seconds until it comes", (context) => {
+  const { members, met } = room(context);
+  members.add(bob, false);
+  const [peer] = met;
+  peer.fingerprint = undefined;
+  peer.status = "connecting";
+  mock.timers.tick(4999);
+  assert.equal(peer.asked, 0);
+  mock.timers.tick(1);
+  mock.timers.tick(5000);
+  assert.equal(peer.asked, 2);
+  // Nobody is asked who is not there.
+  peer.listed = false;
+  mock.timers.tick(5000);
+  assert.equal(peer.asked, 2);
+  peer.listed = true;
+  peer.fingerprint = FINGERPRINT;
+  mock.timers.tick(60_000);
+  assert.equal(peer.asked, 2);
+});
+
+test("who makes the offer asks for none", (context) => {
+  const { members, met } = room(context);
+  members.list([bob]);
+  met[0].fingerprint = undefined;
+  mock.timers.tick(60_000);
+  assert.equal(met[0].asked, 0);
 });

@@ -50,8 +50,6 @@ export default {
   "request.home": "Open PeerSync",
   "missing.title": "Nothing at this address",
   "missing.text": "The page may have moved, or the link is incomplete.",
-  "wait.for": "Too many attempts. This page tries again by itself in {seconds} seconds.",
-  "wait.left": "{seconds} seconds left",
   "error.code": "This code does not work. Check the latest email, or ask for another.",
   "error.token": "This link has already been used or has expired. Ask for a new one.",
   "error.match": "Enter the number that is shown where you asked for the link.",
