@@ -121,9 +121,19 @@ mod tests {
     use peersync_config::{Config, StageName};
     use peersync_engine::diff::DIGEST_TAG;
     use peersync_engine::{Address, Outputs, Tags, digest};
-    use peersync_resources::{catalog, kinds::s3_objects};
+    use peersync_resources::{catalog, kinds::api_stage, kinds::s3_objects};
 
     use super::*;
+
+    #[test]
+    fn routes_with_a_share_of_the_gateways_rate_need_no_session() {
+        let document = page("openapi.json").unwrap();
+        let document: serde_json::Value = serde_json::from_slice(document.content).unwrap();
+        for (method, path, _) in api_stage::SHARES {
+            let operation = &document["paths"][path][method.to_lowercase()];
+            assert!(operation.is_object() && operation["security"].is_null(), "{method} {path}: {operation}");
+        }
+    }
 
     #[test]
     fn the_pages_of_the_product_are_embedded_and_nothing_hidden() {

@@ -177,6 +177,13 @@ pub async fn throttling(stage: &Stage) {
     call.send().await.expect("it can be changed");
 }
 
+/// Lets one route take as much as all others together.
+pub async fn throttling_of_a_route(stage: &Stage) {
+    let call = stage.clients.api_gateway.update_stage().rest_api_id(api_id(stage).await).stage_name("api");
+    let call = call.patch_operations(replace("/~1login~1verify/POST/throttling/burstLimit", "5000"));
+    call.send().await.expect("it can be changed");
+}
+
 /// Reserves no concurrency for a function, so that nobody can call it.
 pub async fn no_concurrency(stage: &Stage) {
     let call = stage.clients.lambda.put_function_concurrency().function_name(format!("{}-signup", stage.stack()));

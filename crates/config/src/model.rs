@@ -147,8 +147,8 @@ pub struct Api {
     pub memory_mb: i32,
     /// How long a function may take: 1s to 29s, the gateway's own limit.
     pub timeout: Span,
-    /// Requests per second that the gateway allows, over all routes and clients. It bounds what a flood costs: 100 a second
-    /// are about 43 dollars a day.
+    /// Requests per second that the gateway allows, over all routes and clients. Half of it comes on top for the routes of
+    /// signing in, which have their own share. It bounds what a flood costs: with 100 a second, about 65 dollars a day.
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: f64,
     /// Requests that the gateway allows at once beyond that rate.

@@ -111,6 +111,7 @@ static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new
         routes: vec![
             route("GET", "/friends", "friends"),
             route("DELETE", "/friends/{email}", "friends"),
+            route("POST", "/login/verify", "login"),
             route("GET", "/me", "login"),
             route("PATCH", "/me", "login"),
         ],

@@ -4,6 +4,9 @@
 //! the account has none, the stack's role is set until the stack is removed; an existing one is kept.
 
 mod account;
+mod throttles;
+
+pub use throttles::SHARES;
 
 use std::sync::Arc;
 
@@ -31,11 +34,13 @@ const ROUTES: FieldName = FieldName::new("routes");
 const REQUESTS_PER_SECOND: FieldName = FieldName::new("requests_per_second");
 /// The number of requests that may exceed the rate at once.
 const BURST: FieldName = FieldName::new("burst");
+/// The limits of the routes of signing in, see [`throttles`].
+const SIGN_IN_REQUESTS: FieldName = FieldName::new("sign_in_requests");
 /// The ARN of the log group of the access log.
 const ACCESS_LOG: FieldName = FieldName::new("access_log");
 const ACCESS_LOG_FORMAT: FieldName = FieldName::new("access_log_format");
 /// The fields that are settings of the stage itself.
-const SETTINGS: &[FieldName] = &[REQUESTS_PER_SECOND, BURST, ACCESS_LOG, ACCESS_LOG_FORMAT];
+const SETTINGS: &[FieldName] = &[REQUESTS_PER_SECOND, BURST, SIGN_IN_REQUESTS, ACCESS_LOG, ACCESS_LOG_FORMAT];
 
 /// The key of the settings for all methods of an API stage.
 const ALL_METHODS: &str = "*/*";
@@ -122,6 +127,7 @@ impl Resource for Stage {
         let deployments = deployments.found(ABSENT, "failed to read the deployments of the API")?.unwrap_or_default();
         let shown = deployments.into_iter().find(|deployment| deployment.id == stage.deployment_id);
         let routes = shown.and_then(|deployment| deployment.description).unwrap_or_default();
+        let sign_in = stage.method_settings.as_ref().map(|settings| throttles::found(&self.stack, settings));
         let settings = stage.method_settings.as_ref().and_then(|settings| settings.get(ALL_METHODS));
         let log = stage.access_log_settings.as_ref();
         let destination = log.and_then(|log| log.destination_arn.as_deref()).map(|arn| arn.trim_end_matches(":*"));
@@ -131,6 +137,7 @@ impl Resource for Stage {
                 .with(ROUTES, routes.strip_prefix(DESCRIPTION_PREFIX))
                 .with(REQUESTS_PER_SECOND, settings.map(|settings| settings.throttling_rate_limit))
                 .with(BURST, settings.map(|settings| settings.throttling_burst_limit))
+                .with(SIGN_IN_REQUESTS, sign_in)
                 .with(ACCESS_LOG, destination)
                 .with(ACCESS_LOG_FORMAT, log.and_then(|log| log.format.as_deref())),
             ownership: self.stack.ownership(&tags),
@@ -146,6 +153,7 @@ impl Resource for Stage {
             .with(ROUTES, api_routes::digest(&self.stack))
             .with(REQUESTS_PER_SECOND, api.requests_per_second)
             .with(BURST, api.burst)
+            .with(SIGN_IN_REQUESTS, throttles::wanted(&self.stack))
             .with(ACCESS_LOG, self.log_group())
             .with(ACCESS_LOG_FORMAT, LOG_FORMAT)
     }
@@ -214,12 +222,14 @@ impl Stage {
 
     fn settings(&self) -> Vec<PatchOperation> {
         let api = &self.stack.config.api;
-        vec![
+        let mut settings = vec![
             replace(&format!("/{ALL_METHODS}/throttling/rateLimit"), &api.requests_per_second.to_string()),
             replace(&format!("/{ALL_METHODS}/throttling/burstLimit"), &api.burst.to_string()),
             replace("/accessLogSettings/destinationArn", &self.log_group()),
             replace("/accessLogSettings/format", LOG_FORMAT),
-        ]
+        ];
+        settings.extend(throttles::patches(&self.stack));
+        settings
     }
 
     /// Creates a deployment of the current routes and returns its id.
