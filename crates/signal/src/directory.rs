@@ -60,11 +60,11 @@ impl Directory {
             store,
             clock,
             calls: Calls::new(Arc::clone(&limits), metrics),
+            accounts: Cache::new(limits.cached.0),
+            friends: Cache::new(limits.cached.1),
+            pairs: Cache::new(limits.cached.0),
+            rooms: Cache::new(limits.cached.0),
             limits,
-            accounts: Cache::default(),
-            friends: Cache::default(),
-            pairs: Cache::default(),
-            rooms: Cache::default(),
             changes: AtomicU64::new(0),
         }
     }
@@ -80,7 +80,7 @@ impl Directory {
         let changes = self.changes();
         let generation = self.calls.call(user, self.store.user(user)).await?.and_then(generation);
         if changes == self.changes() {
-            self.accounts.put(Arc::clone(user), generation.clone(), self.limits.account_cache);
+            self.accounts.put(Arc::clone(user), generation.clone(), 1, self.limits.account_cache);
         }
         Ok(generation)
     }
@@ -98,7 +98,7 @@ impl Directory {
             let friends = self.calls.call(&user, self.store.friends(&user, self.limits.friends)).await?;
             let friends = Friends::new(friends.into_iter().map(Into::into).collect());
             if changes == self.changes() {
-                self.friends.put(user, Arc::clone(&friends), self.limits.directory_cache);
+                self.friends.put(user, Arc::clone(&friends), friends.len() + 1, self.limits.directory_cache);
                 return Ok((friends, changes));
             }
         }
@@ -118,7 +118,7 @@ impl Directory {
         let row = self.calls.call(&pair.1, self.store.connection(&pair.0, &pair.1)).await?;
         let friends = row.is_some_and(|row| row.status == Status::Accepted);
         if changes == self.changes() {
-            self.pairs.put(pair, friends, self.limits.directory_cache);
+            self.pairs.put(pair, friends, 1, self.limits.directory_cache);
         }
         Ok(friends)
     }
@@ -135,7 +135,7 @@ impl Directory {
         let room = self.calls.call(who, self.store.room(&id, now)).await?;
         let record =
             room.map(|room| RoomRecord { owner: room.owner.into(), locked: room.locked, expires_at: room.expires_at });
-        self.rooms.put(id, record.clone(), self.limits.directory_cache);
+        self.rooms.put(id, record.clone(), 1, self.limits.directory_cache);
         Ok(record)
     }
 

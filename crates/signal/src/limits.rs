@@ -63,7 +63,7 @@ pub struct Limits {
     /// The maximum number of bytes that incomplete frames and messages of all connections take. Beyond it, the connection
     /// that holds most of the network that holds most is closed; its session can be resumed.
     ///
-    /// One address can hold all of it while nobody else needs it, with 340 messages, each for 20 s. A hundred and ten thousand
+    /// One address can hold all of it while nobody else needs it, with 250 messages, each for 20 s. A hundred and ten thousand
     /// can do no more. A victim holds up to 98 KB for as long as its line takes, less than any network that could fill the
     /// place; 100 such victims behind one address do too.
     pub partial_bytes: usize,
@@ -149,6 +149,8 @@ pub struct Limits {
     pub directory: Duration,
     /// How long a result of DynamoDB is cached.
     pub directory_cache: Duration,
+    /// The maximum number of cached results of each kind, and of cached friends in all of them.
+    pub cached: (usize, usize),
     /// How long look-ups fail at once after a failure: those of one user if the failure may be due to what was looked
     /// up, those of everybody if DynamoDB is unreachable.
     pub directory_retry: Duration,
@@ -162,6 +164,9 @@ pub struct Limits {
     /// the look-ups add up to 3 s if they are slow. Each read costs 4 or 5 units of DynamoDB, one for each ten seconds of
     /// notices: 5.5 million a month if somebody is always online, 0.70 USD on demand in us-east-1.
     pub notices: Duration,
+    /// The maximum number of tickets whose use is remembered, for 90 s at most: one for each session, and half as many again.
+    /// Beyond it none is accepted.
+    pub used_tickets: usize,
     /// The maximum number of friends of a user whose presence is tracked.
     pub friends: usize,
     /// The maximum number of friends of all users together whose presence is tracked. Whoever comes when it is used up sees
@@ -189,7 +194,7 @@ impl Default for Limits {
             message_bytes: 64 * 1024,
             hello_bytes: 6 * 1024,
             partial: Duration::from_secs(20),
-            partial_bytes: 32 * 1024 * 1024,
+            partial_bytes: 24 * 1024 * 1024,
             queue_messages: 1024,
             queue_bytes: 512 * 1024,
             kept_bytes: 512 * 1024,
@@ -221,11 +226,13 @@ impl Default for Limits {
             friends_changed: Pace { burst: 20, every: Duration::from_secs(3) },
             directory: Duration::from_millis(1500),
             directory_cache: Duration::from_secs(5),
+            cached: (4000, 30_000),
             directory_retry: Duration::from_secs(2),
             lookups: 256,
             lookups_per_user: 2,
             account_cache: Duration::from_secs(2),
             notices: Duration::from_secs(2),
+            used_tickets: 24_000,
             friends: 1000,
             all_friends: 100_000,
             drain: Duration::from_secs(4),

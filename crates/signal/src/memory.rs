@@ -1,4 +1,5 @@
-//! What the server's caps cost in memory, all of them at once: no more than a t3.micro has left for it.
+//! What the server's caps cost in memory, all of them at once: no more than a t3.micro has left for it. On a smaller host the
+//! caps are smaller.
 //!
 //! The costs are those that `cargo xtask bench signal` measures, rounded up. It fails if one of them is exceeded.
 
@@ -8,10 +9,18 @@ use crate::pacing;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What the server may use of the 1 GiB of a t3.micro, in bytes. Amazon Linux 2023 has 916 MiB of it for programs and takes
-/// 130 MiB with its services; the agents for logs and sessions take 110 MiB, the relay 60 MiB, and a tunnel 60
-/// MiB.
-pub const BUDGET: usize = 556 * MIB;
+/// What others take of a host's memory, in bytes: Amazon Linux 2023 with its services 130 MiB, the agents for logs and
+/// sessions 110 MiB, the relay 60 MiB, and a tunnel 60 MiB.
+const OTHERS: usize = 360 * MIB;
+/// What the server may use of the 1 GiB of a t3.micro, in bytes. Amazon Linux 2023 has 916 MiB of it for programs.
+pub const BUDGET: usize = 916 * MIB - OTHERS;
+
+/// What the empty server takes, in bytes.
+const EMPTY: usize = 14 * MIB;
+/// What the records of knocks, rings and look-ups take, in bytes.
+const RECORDS: usize = pacing::MAX_KEYS * pacing::KINDS * 160;
+/// The share that is left of each cap on the smallest host, in thousandths. It may be too much there.
+const LEAST: usize = 20;
 
 /// What the kernel needs for one TCP connection without its buffers, in bytes.
 pub const SOCKET: usize = 4600;
@@ -19,6 +28,8 @@ pub const SOCKET: usize = 4600;
 const SESSION: usize = 4800;
 /// What a user costs beyond that: the record of the sessions, and what is cached of the database.
 const USER: usize = 1500;
+/// What an address in a list of friends costs.
+const FRIEND: usize = 120;
 /// What a ring costs.
 const RING: usize = 600;
 /// The bytes that one sender sends to one receiver for the measurement of queues.
@@ -131,7 +142,7 @@ pub fn caps(limits: &Limits) -> Vec<Cap> {
     // What the server itself sends comes on top by a quarter, see `Bounds`.
     let queues = limits.all_queues_bytes + limits.all_queues_bytes / 4;
     vec![
-        each("the empty server", 1, 14 * MIB),
+        each("the empty server", 1, EMPTY),
         each("parts of requests", limits.spare_connections, State::HalfRequest.at_most() + SOCKET),
         each("connections without hello", limits.greeting, State::HalfHello.at_most() + SOCKET),
         each("sessions", limits.sessions, SESSION + SOCKET),
@@ -140,14 +151,58 @@ pub fn caps(limits: &Limits) -> Vec<Cap> {
         counted("bytes in queues", queues, QUEUE_PERCENT),
         counted("the same bytes at the kernel", queues, KERNEL_PERCENT),
         counted("bytes of incomplete messages", limits.partial_bytes, PARTIAL_PERCENT),
-        each("records of knocks, rings and look-ups", pacing::MAX_KEYS * pacing::KINDS, 160),
-        each("friends whose presence is tracked", limits.all_friends, 120),
+        Cap { name: "records of knocks, rings and look-ups", most: pacing::MAX_KEYS * pacing::KINDS, bytes: RECORDS },
+        each("friends whose presence is tracked", limits.all_friends, FRIEND),
+        each("cached accounts, pairs and rooms", 3 * limits.cached.0, 250),
+        each("cached friends", limits.cached.1, FRIEND),
+        each("used tickets", limits.used_tickets, 130),
     ]
 }
 
 /// Returns the sum of all caps, in bytes.
 pub fn all(limits: &Limits) -> usize {
     caps(limits).iter().map(|cap| cap.bytes).sum()
+}
+
+/// Returns what the server may use on a host with this much memory, in bytes.
+pub fn budget(total: usize) -> usize {
+    total.saturating_sub(OTHERS)
+}
+
+/// Returns the memory of this host in bytes, by the content of `/proc/meminfo`.
+pub fn total(meminfo: &str) -> Option<usize> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * KIB)
+}
+
+/// Returns limits that fit into this many bytes: the same if they do, otherwise with all caps of memory smaller in
+/// proportion.
+pub fn fit(limits: Limits, budget: usize) -> Limits {
+    let needed = all(&limits);
+    if needed <= budget {
+        return limits;
+    }
+    let fixed = EMPTY + RECORDS;
+    let share = (budget.saturating_sub(fixed) * 1000 / (needed - fixed)).max(LEAST);
+    let part = |most: usize| (most * share / 1000).max(1);
+    let mut senders = limits.senders.clone();
+    senders.network_in_all_queues = part(senders.network_in_all_queues);
+    Limits {
+        spare_connections: part(limits.spare_connections),
+        connections: part(limits.connections),
+        greeting: part(limits.greeting),
+        greeting_per_address: part(limits.greeting_per_address).max(8),
+        sessions: part(limits.sessions),
+        per_address: part(limits.per_address).max(32),
+        all_queues_bytes: part(limits.all_queues_bytes),
+        partial_bytes: part(limits.partial_bytes).max(4 * LARGEST_PARTIAL),
+        all_friends: part(limits.all_friends),
+        cached: (part(limits.cached.0), part(limits.cached.1)),
+        used_tickets: part(limits.used_tickets),
+        senders,
+        ..limits
+    }
 }
 
 const fn percent(bytes: usize, percent: usize) -> usize {
@@ -176,10 +231,34 @@ mod tests {
             Limits { all_queues_bytes: limits.all_queues_bytes + KIB, ..limits.clone() },
             Limits { partial_bytes: limits.partial_bytes + KIB, ..limits.clone() },
             Limits { all_friends: limits.all_friends + 1, ..limits.clone() },
+            Limits { cached: (limits.cached.0 + 1, limits.cached.1), ..limits.clone() },
+            Limits { cached: (limits.cached.0, limits.cached.1 + 1), ..limits.clone() },
+            Limits { used_tickets: limits.used_tickets + 1, ..limits.clone() },
         ] {
             assert!(all(&larger) > all(&limits), "{larger:?}");
         }
         assert!(limits.connections >= limits.sessions + limits.greeting, "everybody can say hello");
         assert!(limits.senders.of_all.1 < limits.kept_bytes && limits.senders.of_all.1 < limits.queue_bytes);
+    }
+
+    #[test]
+    fn caps_follow_the_memory_of_the_host() {
+        let meminfo = |mib: usize| format!("MemTotal:       {} kB\nMemFree:  1 kB\n", mib * 1024);
+        let on = |mib: usize| {
+            let budget = budget(total(&meminfo(mib)).unwrap());
+            (fit(Limits::default(), budget), budget)
+        };
+        for mib in [916, 1900, 64_000] {
+            assert_eq!(on(mib).0.sessions, Limits::default().sessions, "{mib} MiB");
+        }
+        // A t3.nano or t4g.nano.
+        let (nano, budget) = on(416);
+        assert!(all(&nano) <= budget, "{} of {budget}", all(&nano));
+        assert!((500..2000).contains(&nano.sessions), "{nano:?}");
+        assert!(nano.connections >= nano.sessions + nano.greeting, "everybody can say hello");
+        assert!(nano.per_address < nano.sessions / 4 && nano.greeting_per_address < nano.greeting / 4, "{nano:?}");
+        // So small that nothing fits, it serves a few.
+        assert!(on(100).0.sessions > 100);
+        assert_eq!(total("MemTotal: many kB"), None);
     }
 }

@@ -71,7 +71,7 @@ impl Shared {
         let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
         let keys = Keys::new(&parts.settings, parts.secrets, parts.clock.clone());
         Self {
-            tickets: Tickets::new(keys.now()),
+            tickets: Tickets::new(keys.now(), limits.used_tickets),
             keys,
             hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
             wheel: Wheel::new(&limits),

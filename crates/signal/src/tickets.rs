@@ -15,6 +15,8 @@ use peersync_server::tickets::{Claims, TICKET_SECONDS, TicketError};
 const MAX_TICKET: usize = 4096;
 /// The accepted clock skew in seconds, if the issuer's clock is ahead of ours.
 const SKEW: i64 = 30;
+const TOO_MANY: Refused =
+    Refused(ErrorCode::TicketExpired, "too many tickets were used lately; ask for a new one in a few seconds");
 const EXPIRED: Refused =
     Refused(ErrorCode::TicketExpired, "the ticket is older than a minute, or than this server; ask for a new one");
 
@@ -22,6 +24,8 @@ const EXPIRED: Refused =
 #[derive(Debug)]
 pub struct Tickets {
     used: Mutex<Used>,
+    /// The maximum number of used ones.
+    most: usize,
     /// When the server started, in seconds since 1970. Earlier tickets may have been used with the server before.
     started: i64,
 }
@@ -35,8 +39,8 @@ struct Used {
 
 impl Tickets {
     /// Returns the tickets of a server that starts now, in seconds since 1970.
-    pub fn new(started: i64) -> Self {
-        Self { used: Mutex::default(), started }
+    pub fn new(started: i64, most: usize) -> Self {
+        Self { used: Mutex::default(), most, started }
     }
 
     /// Verifies a ticket and marks it as used.
@@ -60,7 +64,11 @@ impl Tickets {
         if claims.exp - now > TICKET_SECONDS + SKEW {
             return Err(invalid);
         }
-        if !self.used.lock().take(&claims.jti, claims.exp, now) {
+        let mut used = self.used.lock();
+        if used.is_full(self.most, now) {
+            return Err(TOO_MANY);
+        }
+        if !used.take(&claims.jti, claims.exp) {
             return Err(Refused(ErrorCode::TicketUsed, "the ticket was already used; each is good for one connection"));
         }
         Ok(identity(claims))
@@ -68,13 +76,18 @@ impl Tickets {
 }
 
 impl Used {
-    fn take(&mut self, id: &str, end: i64, now: i64) -> bool {
+    /// Forgets those that have expired. Returns whether there is no place for another one.
+    fn is_full(&mut self, most: usize, now: i64) -> bool {
         // An id behind one that expires later waits for it, by at most the skew.
         while self.by_end.front().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, old)) = self.by_end.pop_front() {
                 self.ids.remove(&old);
             }
         }
+        self.ids.len() >= most
+    }
+
+    fn take(&mut self, id: &str, end: i64) -> bool {
         let id: Arc<str> = id.into();
         let new = self.ids.insert(Arc::clone(&id));
         if new {
@@ -108,7 +121,7 @@ mod tests {
     async fn ticket_is_accepted_once_and_forgotten_after_expiry() {
         let secrets = Secrets { ticket_key: Some(Secret::new("A".repeat(43))), ..Secrets::default() };
         let issuer = secrets.ticket_keys("s", 1000).unwrap();
-        let (clock, tickets) = (Clock::fixed(1000), Tickets::new(1000));
+        let (clock, tickets) = (Clock::fixed(1000), Tickets::new(1000, 2));
         let keys = Keys::for_tests("s", Arc::new(LiveSecrets::fixed(secrets)), clock.clone());
         let bearer = |guest| {
             let (name, room) = ("A".repeat(100), Some("r".into()));
@@ -125,7 +138,12 @@ mod tests {
         let guest = issuer.issue(bearer(true), 1060).unwrap();
         assert_eq!(tickets.admit(&guest, &keys).await.unwrap().email, None);
         assert_eq!(tickets.used.lock().ids.len(), 1);
-        let early = issuer.issue(bearer(true), 1200).unwrap();
+        for place in [true, false] {
+            let ticket = issuer.issue(bearer(true), 1060).unwrap();
+            assert_eq!(tickets.admit(&ticket, &keys).await.is_ok(), place, "two are remembered");
+        }
+        clock.forward(60);
+        let early = issuer.issue(bearer(true), 1260).unwrap();
         assert_eq!(tickets.admit(&early, &keys).await.unwrap_err().0, ErrorCode::TicketInvalid);
         assert_eq!(tickets.admit(&"x".repeat(5000), &keys).await.unwrap_err().0, ErrorCode::TicketInvalid);
     }

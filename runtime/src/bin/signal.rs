@@ -11,7 +11,7 @@ use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
 use peersync_server::settings::{Entrance, Function, Settings};
 use peersync_server::store::Store;
-use peersync_signal::{Limits, Parts, Server, bind, serve, tunnel};
+use peersync_signal::{Limits, Parts, Server, bind, memory, serve, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -42,12 +42,12 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let secrets = read_secrets(ParameterStore::new(config.clone(), settings.clone()), &settings).await?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
     let listener = bind(settings.listen)?;
-    let (address, connections) = (listener.local_addr()?, limits.connections);
+    let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
     let server = Server::new(Parts { settings, secrets, store, limits, clock: Clock::default() });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    info!(target: "signal", %address, connections, version = env!("CARGO_PKG_VERSION"), "listening");
+    info!(target: "signal", %address, connections, sessions, version = env!("CARGO_PKG_VERSION"), "listening");
     let serving = tokio::spawn(serve(server.clone(), listener));
     tokio::select! {
         _ = terminate.recv() => {}
@@ -88,14 +88,16 @@ async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
     }
 }
 
-/// Returns the limits with as many connections as the system allows, up to the default.
+/// Returns the limits with as many connections as memory and system allow, up to the default.
 fn limits() -> Limits {
-    let mut limits = Limits::default();
+    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory::total(&text));
+    let mut limits = memory::fit(Limits::default(), memory.map_or(usize::MAX, memory::budget));
     let other = limits.spare_connections + OTHER_FILES;
     let needed = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(needed) {
         Ok(files) if files < needed => {
-            limits.connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(other).max(100);
+            let allowed = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(other).max(100);
+            limits.connections = limits.connections.min(allowed);
             // As many places as by default are for those who have not said `hello`.
             limits.greeting = limits.greeting.min(limits.connections / 6);
             limits.sessions = limits.connections - limits.greeting;
