@@ -8,14 +8,13 @@
     reason = "a failure here is the test's failure"
 )]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::routing::post;
-use axum::{Json, Router};
 use futures::{SinkExt as _, StreamExt as _};
 use peersync_relay::client::{Ask, Asker, is_answer};
 use peersync_server::clock::Clock;
@@ -25,7 +24,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
@@ -42,27 +41,6 @@ const DIRECTORY: &str = "https://authority.invalid/directory";
 const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// How long something may take.
 const SOON: Duration = Duration::from_secs(30);
-
-/// The parameters of a Parameter Store, by the last part of their names.
-type Parameters = Arc<Mutex<BTreeMap<String, String>>>;
-
-async fn parameter_store(parameters: Parameters) -> String {
-    let answer = move |body: String| async move {
-        let request: Value = serde_json::from_str(&body).unwrap();
-        let last = |name: &Value| name.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-        let known = parameters.lock().unwrap().clone();
-        let found = request["Names"].as_array().unwrap().iter().filter_map(|name| {
-            let value = known.get(&last(name))?;
-            let written = Clock::default().now();
-            Some(json!({ "Name": name, "Type": "SecureString", "Value": value, "LastModifiedDate": written }))
-        });
-        Json(json!({ "Parameters": found.collect::<Vec<_>>(), "InvalidParameters": [] }))
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
-    url
-}
 
 /// Starts a program and waits until it listens; returns its line that says so.
 async fn start(program: &str, store: &str, variables: &[(&str, &str)]) -> (Child, Value) {
@@ -115,11 +93,9 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
         &signed.cert.pem(),
         &signed.signing_key.serialize_pem(),
     );
-    let parameters: Parameters = Arc::default();
-    let kept =
-        [("ticket-key", TICKET_KEY), ("acme-account", "none"), ("acme-certificate", &certificate.unwrap().text())];
-    parameters.lock().unwrap().extend(kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let store = parameter_store(parameters).await;
+    let certificate = certificate.unwrap().text();
+    let kept = [("ticket-key", TICKET_KEY), ("acme-account", "none"), ("acme-certificate", &certificate)];
+    let store = support::serve(support::parameters(kept), |_| None).await;
     let signal = [("LISTEN", "127.0.0.1:0"), ("ENTRANCE", "relay")];
     let (_signal, line) = start(env!("CARGO_BIN_EXE_signal"), &store, &signal).await;
     let behind = line["address"].as_str().unwrap();

@@ -7,19 +7,26 @@
     reason = "a failure here is the test's failure"
 )]
 
+mod support;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::routing::post;
-use axum::{Json, Router};
+use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use peersync_relay::client::{Answer, Ask, Asker, channel_data};
+use peersync_server::aws;
+use peersync_server::email_address::Email;
+use peersync_server::settings::Tables;
+use peersync_server::store::Store;
 use peersync_server::turn_credentials::{TurnHolder, turn_credentials};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+use self::support::{parameters, serve};
 
 /// The secret in the Parameter Store.
 const SECRET: &str = "the secret of the relay";
@@ -30,22 +37,9 @@ fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
-/// A Parameter Store with the relay's secret, or without.
-async fn parameter_store(secret: Option<&'static str>) -> String {
-    let answer = move |body: String| async move {
-        let request: Value = serde_json::from_str(&body).unwrap();
-        let names: Vec<&str> = request["Names"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        let expected = ["turn-secret", "turn-secret-previous"].map(|name| format!("/peersync/peersync-test/{name}"));
-        assert_eq!(names, expected, "it reads nothing else");
-        let found = secret.map(
-            |value| json!({ "Name": expected[0], "Type": "SecureString", "Value": value, "LastModifiedDate": now() }),
-        );
-        Json(json!({ "Parameters": found.into_iter().collect::<Vec<_>>(), "InvalidParameters": [] }))
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
-    url
+/// A Parameter Store with the relay's secret.
+async fn parameter_store() -> String {
+    serve(parameters([("turn-secret", SECRET)]), |_| None).await
 }
 
 /// A database with the table of what expires.
@@ -56,13 +50,24 @@ impl Database {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let database = Self(listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-        let table = json!({
-            "TableName": "peersync-test-Ephemeral", "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{ "AttributeName": "key", "AttributeType": "S" }],
-            "KeySchema": [{ "AttributeName": "key", "KeyType": "HASH" }],
-        });
-        database.call("CreateTable", &table).await;
+        for (table, key) in [("Ephemeral", "key"), ("Users", "email")] {
+            let table = json!({
+                "TableName": format!("peersync-test-{table}"), "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{ "AttributeName": key, "AttributeType": "S" }],
+                "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+            });
+            database.call("CreateTable", &table).await;
+        }
         database
+    }
+
+    /// The tables as the functions use them.
+    fn store(&self) -> Store {
+        let config = aws::from_environment().into_builder();
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = config.endpoint_url(format!("http://{}", self.0));
+        let config = config.credentials_provider(SharedCredentialsProvider::new(credentials));
+        Store::lazy(config.build(), Tables::of("peersync-test"))
     }
 
     async fn call(&self, operation: &str, body: &Value) -> Value {
@@ -154,7 +159,11 @@ impl Program {
 }
 
 fn asker(secret: &str, name: &str) -> Asker {
-    let given = turn_credentials(secret, now(), &TurnHolder::User(name));
+    asker_of(secret, name, "first")
+}
+
+fn asker_of(secret: &str, email: &str, generation: &str) -> Asker {
+    let given = turn_credentials(secret, now(), &TurnHolder::User { email, generation });
     Asker::new(&given.username, given.password.reveal())
 }
 
@@ -177,7 +186,7 @@ async fn ask(socket: &UdpSocket, asker: &mut Asker, ask: &Ask) -> Answer {
 
 #[tokio::test]
 async fn relay_passes_data_on_and_the_traffic_of_the_month_outlives_it() {
-    let (parameters, database) = (parameter_store(Some(SECRET)).await, Database::start().await);
+    let (parameters, database) = (parameter_store().await, Database::start().await);
     let mut program = Program::start(&parameters, &database, &[]).await;
     let first = program.logged("usage").await;
     assert_eq!(
@@ -214,7 +223,7 @@ async fn relay_passes_data_on_and_the_traffic_of_the_month_outlives_it() {
 
 #[tokio::test]
 async fn log_names_nobody_and_strangers_cannot_fill_it() {
-    let (parameters, database) = (parameter_store(Some(SECRET)).await, Database::start().await);
+    let (parameters, database) = (parameter_store().await, Database::start().await);
     let mut program = Program::start(&parameters, &database, &[]).await;
     program.logged("usage").await;
     let stranger = program.client().await;
@@ -241,7 +250,7 @@ async fn log_names_nobody_and_strangers_cannot_fill_it() {
 
 #[tokio::test]
 async fn without_its_secret_it_says_what_to_do() {
-    let (parameters, database) = (parameter_store(None).await, Database::start().await);
+    let (parameters, database) = (serve(parameters([]), |_| None).await, Database::start().await);
     let mut program = Program::start(&parameters, &database, &[]).await;
     let line = program.logged("the relay cannot start").await;
     assert!(line["error"].as_str().unwrap().contains("turn-secret"), "{line}");
@@ -250,10 +259,59 @@ async fn without_its_secret_it_says_what_to_do() {
 
 #[tokio::test]
 async fn relay_goes_on_without_the_database() {
-    let parameters = parameter_store(Some(SECRET)).await;
+    let parameters = parameter_store().await;
     let nowhere = Database(StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let mut program = Program::start(&parameters, &nowhere, &[]).await;
     program.logged("listening").await;
     let mut as_ada = asker(SECRET, "ada@example.org");
     assert!(ask(&program.client().await, &mut as_ada, &Ask::Allocate(None)).await.relayed.is_some());
+}
+
+/// Asks until the relay refuses, and returns the code.
+async fn refused(socket: &UdpSocket, asker: &mut Asker, what: &Ask) -> u16 {
+    let refused = async {
+        loop {
+            if let Some(code) = ask(socket, asker, what).await.code() {
+                return code;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SOON, refused).await.expect("a refusal in time")
+}
+
+#[tokio::test]
+async fn account_that_signs_out_everywhere_or_is_deleted_is_relayed_no_longer() {
+    let (parameters, database) = (parameter_store().await, Database::start().await);
+    let store = database.store();
+    let mut askers = Vec::new();
+    for email in ["ada@example.org", "bob@example.org", "cyd@example.org"] {
+        store.create_user(&Email::parse(email).unwrap(), email, now()).await.unwrap();
+        let generation = store.user(email).await.unwrap().unwrap().generation;
+        askers.push(asker_of(SECRET, email, &generation));
+    }
+    let [mut ada, mut bob, mut cyd] = askers.try_into().unwrap();
+    let mut program = Program::start(&parameters, &database, &[]).await;
+    program.logged("usage").await;
+    let sockets = [program.client().await, program.client().await, program.client().await];
+    for (socket, asker) in sockets.iter().zip([&mut ada, &mut bob, &mut cyd]) {
+        assert!(ask(socket, asker, &Ask::Allocate(None)).await.relayed.is_some());
+    }
+    store.end_all_sessions("ada@example.org", now()).await.unwrap();
+    store.begin_deletion("bob@example.org", now()).await.unwrap();
+    for (socket, asker) in sockets.iter().zip([&mut ada, &mut bob]) {
+        assert_eq!(refused(socket, asker, &Ask::Refresh(600)).await, 401);
+        assert_eq!(ask(&program.client().await, asker, &Ask::Allocate(None)).await.code(), Some(401));
+    }
+    assert_eq!(ask(&sockets[2], &mut cyd, &Ask::Refresh(600)).await.refused, None, "others are relayed on");
+    let generation = store.user("ada@example.org").await.unwrap().unwrap().generation;
+    let mut ada_again = asker_of(SECRET, "ada@example.org", &generation);
+    assert!(ask(&sockets[0], &mut ada_again, &Ask::Allocate(None)).await.relayed.is_some());
+    program.end().await;
+
+    // A relay that starts later knows it too.
+    let mut program = Program::start(&parameters, &database, &[]).await;
+    program.logged("usage").await;
+    assert_eq!(refused(&program.client().await, &mut ada, &Ask::Allocate(None)).await, 401);
+    assert!(ask(&program.client().await, &mut ada_again, &Ask::Allocate(None)).await.relayed.is_some());
 }

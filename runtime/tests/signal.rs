@@ -7,23 +7,23 @@
     reason = "a failure here is the test's failure"
 )]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use axum::http::HeaderMap;
-use axum::routing::post;
-use axum::{Json, Router};
 use futures::{SinkExt as _, StreamExt as _, stream};
 use peersync_server::tickets::{Bearer, TicketKey, TicketKeys};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use self::support::{parameters, serve};
 
 const ORIGIN: &str = "https://site.example";
 const EDGE_KEY: &str = "the edge's key";
@@ -35,39 +35,17 @@ const CLIENTS: usize = 1000;
 /// How long systemd waits before it kills the process, which must have ended by then.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// The parameters of a Parameter Store, by the last part of their names.
-type Parameters = Arc<Mutex<BTreeMap<&'static str, &'static str>>>;
-
-/// A Parameter Store that has only the parameters that the program needs.
-async fn parameter_store() -> String {
-    serve_parameters(Arc::new(Mutex::new(BTreeMap::from([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)])))).await
-}
-
-/// A Parameter Store with these parameters, all of them written now. It is also a database in which every room exists.
-async fn serve_parameters(parameters: Parameters) -> String {
-    let answer = move |headers: HeaderMap, body: String| async move {
-        match headers["x-amz-target"].to_str().unwrap() {
-            "DynamoDB_20120810.GetItem" => {
-                let room = json!({ "name": { "S": "r" }, "owner": { "S": "ada@example.org" },
-                    "createdAt": { "N": "0" }, "expiresAt": { "N": "9999999999" } });
-                return Json(json!({ "Item": room }));
-            }
-            "DynamoDB_20120810.BatchGetItem" => return Json(json!({ "Responses": {} })),
-            _ => {}
+/// Answers of a database in which every room exists.
+fn database(operation: &str) -> Option<Value> {
+    match operation {
+        "DynamoDB_20120810.GetItem" => {
+            let room = json!({ "name": { "S": "r" }, "owner": { "S": "ada@example.org" },
+                "createdAt": { "N": "0" }, "expiresAt": { "N": "9999999999" } });
+            Some(json!({ "Item": room }))
         }
-        let request: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(request["WithDecryption"], true);
-        let parameters = parameters.lock().unwrap().clone();
-        let found = request["Names"].as_array().unwrap().iter().filter_map(|name| {
-            let value = parameters.get(name.as_str().unwrap().rsplit('/').next().unwrap())?;
-            Some(json!({ "Name": name, "Type": "SecureString", "Value": value, "LastModifiedDate": now() }))
-        });
-        Json(json!({ "Parameters": found.collect::<Vec<_>>(), "InvalidParameters": [] }))
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
-    url
+        "DynamoDB_20120810.BatchGetItem" => Some(json!({ "Responses": {} })),
+        _ => None,
+    }
 }
 
 fn now() -> i64 {
@@ -168,7 +146,8 @@ async fn next(socket: &mut WebSocketStream<TcpStream>) -> Came {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
-    let ssm = parameter_store().await;
+    let kept = parameters([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)]);
+    let ssm = serve(kept, database).await;
     let (mut child, address, log) = start(command(&ssm, &ssm)).await;
     let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
     let clients: Vec<_> = stream::iter(0..CLIENTS)
@@ -208,10 +187,7 @@ async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
 
 #[tokio::test]
 async fn missing_secret_is_named_in_the_log() {
-    let answer = || async { Json(json!({ "Parameters": [], "InvalidParameters": [] })) };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    let url = serve(parameters([]), |_| None).await;
     let output = command(&url, &url).output().await.unwrap();
     assert!(!output.status.success());
     let log = String::from_utf8(output.stdout).unwrap();
@@ -226,9 +202,8 @@ async fn terminate(child: &Child) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changed_parameters_reach_the_running_process() {
     const NEW_KEY: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
-    let content = BTreeMap::from([("ticket-key", TICKET_KEY), ("tunnel-token", "token-one")]);
-    let parameters: Parameters = Arc::new(Mutex::new(content));
-    let ssm = serve_parameters(Arc::clone(&parameters)).await;
+    let kept = parameters([("ticket-key", TICKET_KEY), ("tunnel-token", "token-one")]);
+    let ssm = serve(Arc::clone(&kept), database).await;
     let file = std::env::temp_dir().join(format!("peersync-signal-{}.env", std::process::id()));
     let mut command = command(&ssm, &ssm);
     command.env("TUNNEL_FILE", &file).env("ENTRANCE", "tunnel");
@@ -248,7 +223,7 @@ async fn changed_parameters_reach_the_running_process() {
     let mut before = client(address, &old, "r").await;
     assert_eq!(next(&mut before).await, Came::Message("joined".into()));
     let rotated = [("ticket-key", NEW_KEY), ("ticket-key-previous", TICKET_KEY), ("tunnel-token", "token-two")];
-    parameters.lock().unwrap().extend(rotated);
+    kept.lock().unwrap().extend(rotated.map(|(name, value)| (name.to_owned(), value.to_owned())));
     until_written("token-two").await;
     client(address, &TicketKeys::new(STACK, TicketKey::parse(NEW_KEY).unwrap(), None), "r").await;
     assert_eq!(next(&mut before).await, Came::Message("peer-joined".into()), "the socket of the call is open");

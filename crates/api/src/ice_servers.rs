@@ -32,7 +32,10 @@ pub(crate) async fn ice_servers(state: &State, turn: &TurnSettings, secrets: &Se
 /// Returns whom the bearer's relayed traffic counts for. Guests of a room share what it is granted, since a guest's own
 /// id is new with every ticket.
 fn turn_holder(bearer: &Bearer) -> Option<TurnHolder<'_>> {
-    if bearer.guest { bearer.room.as_deref().map(TurnHolder::Room) } else { Some(TurnHolder::User(&bearer.subject)) }
+    if bearer.guest {
+        return bearer.room.as_deref().map(TurnHolder::Room);
+    }
+    Some(TurnHolder::User { email: &bearer.subject, generation: bearer.generation.as_deref().unwrap_or_default() })
 }
 
 /// Returns the servers with which the API shares a secret.
@@ -84,7 +87,7 @@ mod tests {
     use super::*;
     use peersync_server::secrets::Secret;
 
-    const USER: TurnHolder<'_> = TurnHolder::User("ada@example.org");
+    const USER: TurnHolder<'_> = TurnHolder::User { email: "ada@example.org", generation: "first" };
 
     fn turn(urls: &[&str], stun: &[&str]) -> TurnSettings {
         let owned = |urls: &[&str]| urls.iter().map(|url| (*url).to_owned()).collect();
@@ -133,7 +136,7 @@ mod tests {
         let bearer = |guest, room: Option<&str>| {
             let room = room.map(str::to_owned);
             let (subject, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
-            Bearer { subject, address: None, name, guest, generation: None, session: None, room }
+            Bearer { subject, address: None, name, guest, generation: Some("first".to_owned()), session: None, room }
         };
         assert_eq!(turn_holder(&bearer(false, Some("R"))), Some(USER));
         assert_eq!(turn_holder(&bearer(true, Some("R"))), Some(TurnHolder::Room("R")));

@@ -192,10 +192,15 @@ impl Allocations {
 
     /// Removes all that have expired.
     pub(crate) fn expire(&mut self, now: Instant) {
-        let over = |allocation: &&Allocation| now >= allocation.expires;
-        let expired: Vec<Client> =
-            self.slots.iter().flatten().filter(over).map(|allocation| allocation.client).collect();
-        for client in &expired {
+        self.remove_if(|allocation| now >= allocation.expires);
+    }
+
+    /// Removes those for which this is true.
+    pub(crate) fn remove_if(&mut self, over: impl Fn(&Allocation) -> bool) {
+        let all = self.slots.iter().flatten();
+        let ended: Vec<Client> =
+            all.filter(|allocation| over(allocation)).map(|allocation| allocation.client).collect();
+        for client in &ended {
             self.remove(client);
         }
     }

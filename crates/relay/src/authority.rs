@@ -1,10 +1,14 @@
-//! Who may use the relay of a stack: whoever has the credentials that `POST /ticket` gives.
+//! Who may use the relay of a stack: whoever has the credentials that `POST /ticket` gives, unless the generation of the
+//! account to which they were issued was withdrawn since.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
-use peersync_server::turn_credentials::{Holder, HolderKind, check_username, password};
+use peersync_server::store::Withdrawn;
+use peersync_server::turn_credentials::{Holder, HolderKind, TURN_SECONDS, check_username, holder_of_user, password};
 
 use crate::relay::{Authority, Grant};
 
@@ -20,12 +24,31 @@ const PER_ROOM: usize = 392;
 pub struct StackAuthority {
     secrets: Arc<LiveSecrets>,
     clock: Clock,
+    /// Whose credentials were withdrawn, with the time in seconds since 1970 when the last of them expires.
+    withdrawn: Mutex<HashMap<Holder, i64>>,
 }
 
 impl StackAuthority {
     /// Returns the authority that follows these secrets.
     pub fn new(secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
-        Self { secrets, clock }
+        Self { secrets, clock, withdrawn: Mutex::default() }
+    }
+
+    /// Grants nothing any more to these accounts in these generations. Returns whether one of them is new.
+    pub fn withdraw(&self, accounts: &[Withdrawn]) -> bool {
+        let Some(secrets) = self.secrets.known() else { return false };
+        let now = self.clock.now();
+        let keys = secrets.turn_secrets(now);
+        let mut withdrawn = self.withdrawn.lock();
+        let before = withdrawn.len();
+        for Withdrawn { email, generation } in accounts {
+            for holder in keys.iter().filter_map(|secret| holder_of_user(secret.reveal(), email, generation)) {
+                withdrawn.entry(holder).or_insert(now.saturating_add(TURN_SECONDS));
+            }
+        }
+        let grown = withdrawn.len() > before;
+        withdrawn.retain(|_, end| *end > now);
+        grown
     }
 }
 
@@ -33,9 +56,17 @@ impl Authority for StackAuthority {
     fn grant(&self, username: &str) -> Option<Grant> {
         let now = self.clock.now();
         let holder = check_username(username, now)?;
+        if self.withdrawn.lock().contains_key(&holder) {
+            return None;
+        }
         let secrets = self.secrets.known()?;
         let passwords = secrets.turn_secrets(now).iter().map(|secret| password(secret.reveal(), username)).collect();
         Some(Grant { passwords, holder: number(holder), allocations: quota(holder.kind) })
+    }
+
+    fn is_withdrawn(&self, username: &str) -> bool {
+        // Allocations outlive their credentials.
+        check_username(username, 0).is_some_and(|holder| self.withdrawn.lock().contains_key(&holder))
     }
 }
 
@@ -59,14 +90,18 @@ mod tests {
     use peersync_server::secrets::{Secret, Secrets};
     use peersync_server::turn_credentials::{TurnHolder, turn_credentials};
 
-    fn authority(secret: &str, now: i64) -> StackAuthority {
+    fn authority(secret: &str, now: i64) -> Arc<StackAuthority> {
         let secrets = Secrets { turn_secret: Some(Secret::new(secret)), ..Secrets::default() };
-        StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(now))
+        Arc::new(StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(now)))
+    }
+
+    fn user(email: &str) -> TurnHolder<'_> {
+        TurnHolder::User { email, generation: "first" }
     }
 
     #[test]
     fn credentials_of_a_ticket_are_accepted_for_an_hour() {
-        let given = turn_credentials("north", 1000, &TurnHolder::User("ada@example.org"));
+        let given = turn_credentials("north", 1000, &user("ada@example.org"));
         let grant = authority("north", 1000).grant(&given.username).unwrap();
         assert_eq!(grant.passwords, [given.password.reveal()]);
         assert!(authority("north", 4599).grant(&given.username).is_some());
@@ -84,7 +119,7 @@ mod tests {
             turn_secret_previous_written: 1000,
             ..Secrets::default()
         };
-        let authority = StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(1010));
+        let authority = Arc::new(StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), Clock::fixed(1010)));
         for secret in ["new", "old"] {
             let given = turn_credentials(secret, 1010, &TurnHolder::Room("r"));
             let passwords = authority.grant(&given.username).unwrap().passwords;
@@ -96,9 +131,34 @@ mod tests {
     fn user_and_room_are_different_holders_with_their_own_quotas() {
         let authority = authority("north", 0);
         let grant = |holder: TurnHolder<'_>| authority.grant(&turn_credentials("north", 0, &holder).username).unwrap();
-        let (user, room) = (grant(TurnHolder::User("a")), grant(TurnHolder::Room("a")));
-        assert_ne!(user.holder, room.holder);
-        assert_eq!((user.allocations, room.allocations), (PER_USER, PER_ROOM));
-        assert_eq!(grant(TurnHolder::User("a")).holder, user.holder);
+        let (of_user, room) = (grant(user("a")), grant(TurnHolder::Room("a")));
+        assert_ne!(of_user.holder, room.holder);
+        assert_eq!((of_user.allocations, room.allocations), (PER_USER, PER_ROOM));
+        assert_eq!(grant(TurnHolder::User { email: "a", generation: "second" }).holder, of_user.holder);
+    }
+
+    #[test]
+    fn withdrawn_generation_of_an_account_is_granted_nothing_and_its_successor_is() {
+        let secrets = Secrets { turn_secret: Some(Secret::new("north")), ..Secrets::default() };
+        let clock = Clock::fixed(1000);
+        let authority = Arc::new(StackAuthority::new(Arc::new(LiveSecrets::fixed(secrets)), clock.clone()));
+        let issued = |email, generation| {
+            turn_credentials("north", clock.now(), &TurnHolder::User { email, generation }).username
+        };
+        let (old, new) = (issued("ada@example.org", "first"), issued("ada@example.org", "second"));
+        let (bob, room) = (issued("bob@example.org", "first"), turn_credentials("north", 1000, &TurnHolder::Room("r")));
+        let account = [Withdrawn { email: "ada@example.org".to_owned(), generation: "first".to_owned() }];
+        assert!(authority.withdraw(&account));
+        assert!(!authority.withdraw(&account), "it is known");
+        assert_eq!(authority.grant(&old), None);
+        for username in [&new, &bob, &room.username] {
+            assert!(authority.grant(username).is_some() && !authority.is_withdrawn(username));
+        }
+        // An allocation may live longer than the credentials that it was made with.
+        clock.forward(TURN_SECONDS - 1);
+        assert!(authority.is_withdrawn(&old));
+        clock.forward(1);
+        authority.withdraw(&[]);
+        assert!(authority.withdrawn.lock().is_empty(), "credentials from before have expired");
     }
 }

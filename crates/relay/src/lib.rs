@@ -9,7 +9,8 @@
 //! Whoever asks proves nothing until its credentials are checked, so until then nothing of it is stored: nonces are
 //! computed, not remembered ([`nonce`]).
 //!
-//! [`StackAuthority`] and [`Usage`] make it part of a stack: the credentials of `POST /ticket`, and the traffic of a month.
+//! [`StackAuthority`], [`Withdrawals`] and [`Usage`] make it part of a stack: the credentials of `POST /ticket`, what is
+//! withdrawn from accounts, and the traffic of a month.
 
 mod allocations;
 mod authority;
@@ -24,6 +25,7 @@ mod relay;
 mod requests;
 mod server;
 mod usage;
+mod withdrawals;
 
 pub use allocations::{Client, Path};
 pub use authority::StackAuthority;
@@ -32,3 +34,4 @@ pub use limits::Limits;
 pub use relay::{Authority, Grant, Relay, Settings};
 pub use server::{Listeners, Running, TlsSettings, bind, serve};
 pub use usage::Usage;
+pub use withdrawals::Withdrawals;

@@ -18,7 +18,7 @@ pub struct Limits {
     /// The longest lifetime that can be asked for (RFC 8656: an hour).
     pub longest_lifetime: Duration,
     /// The age at which an allocation ends although it is refreshed. Credentials are checked when it begins, so this is
-    /// how long somebody whose account is gone can still be relayed.
+    /// how long somebody can be relayed after they have expired. What is withdrawn ends within seconds.
     pub age: Duration,
     /// The lifetime of a permission (RFC 8656: 5 minutes).
     pub permission: Duration,

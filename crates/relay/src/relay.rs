@@ -1,6 +1,7 @@
 //! The protocol without sockets: what comes in, what goes out.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use stun_types::attribute::XorMappedAddress;
@@ -18,6 +19,21 @@ use crate::rate::{Bucket, SharedBuckets};
 pub trait Authority: Send + 'static {
     /// Returns what a username is granted, or nothing if it is unknown or expired.
     fn grant(&self, username: &str) -> Option<Grant>;
+
+    /// Returns whether what was granted to a username before was withdrawn since.
+    fn is_withdrawn(&self, _username: &str) -> bool {
+        false
+    }
+}
+
+impl<A: Authority + Sync> Authority for Arc<A> {
+    fn grant(&self, username: &str) -> Option<Grant> {
+        self.as_ref().grant(username)
+    }
+
+    fn is_withdrawn(&self, username: &str) -> bool {
+        self.as_ref().is_withdrawn(username)
+    }
 }
 
 /// What a username is granted.
@@ -94,6 +110,12 @@ impl<A: Authority> Relay<A> {
     /// Ends what a client has whose connection is closed.
     pub fn disconnected(&mut self, client: &Client) {
         self.allocations.remove(client);
+    }
+
+    /// Ends the allocations of those from whom the authority has withdrawn what it granted.
+    pub fn end_withdrawn(&mut self) {
+        let authority = &self.authority;
+        self.allocations.remove_if(|allocation| authority.is_withdrawn(&allocation.username));
     }
 
     /// Returns whether a client has an allocation.

@@ -176,6 +176,11 @@ impl<A: Authority> Running<A> {
         self.shared.relay.lock().set_budget_spent(spent);
     }
 
+    /// See [`Relay::end_withdrawn`].
+    pub fn end_withdrawn(&self) {
+        self.shared.relay.lock().end_withdrawn();
+    }
+
     /// Returns whether the traffic that may be relayed is used up.
     pub fn budget_spent(&self) -> bool {
         self.shared.relay.lock().budget_spent

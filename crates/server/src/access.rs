@@ -52,9 +52,15 @@ const SIGNAL: &[TableAccess] = &[
 /// What the partition keys of the relay's counters begin with: one item for each month, with the bytes that were relayed.
 pub const RELAY_USAGE: &str = "relay-usage#";
 
-/// The relay counts what it has relayed in a month, so that a restart does not forget it.
-const RELAY: &[TableAccess] =
-    &[TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(RELAY_USAGE) }];
+/// What the partition keys of what the relay must not honour any more begin with.
+pub const WITHDRAWN: &str = "withdrawn#";
+
+/// The relay counts what it has relayed in a month, so that a restart does not forget it, and reads whose credentials were
+/// withdrawn.
+const RELAY: &[TableAccess] = &[
+    TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(RELAY_USAGE) },
+    TableAccess { table: "Ephemeral", actions: &["BatchGetItem"], index: false, keys: Some(WITHDRAWN) },
+];
 
 /// The parameter with the account at the authority that issues the host's certificate, without the stack's prefix.
 pub const ACME_ACCOUNT: &str = "acme-account";

@@ -15,6 +15,7 @@ mod sessions;
 mod sign_in;
 mod spellings;
 mod users;
+mod withdrawn;
 
 pub use browsers::{AskedBrowser, KNOWN_SECONDS, Tried};
 pub use changes::Changed;
@@ -28,6 +29,7 @@ pub use rooms::Room;
 pub use sessions::{Session, session_id};
 pub use sign_in::{CodeCheck, PendingSignIn, SignIn, SignInState, can_be_code, named};
 pub use users::User;
+pub use withdrawn::Withdrawn;
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use peersync_certificate::{self as certificate, Certificates, Keeper, Parameters};
 use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Running, Settings as Served, StackAuthority};
-use peersync_relay::{TlsSettings, Usage, bind, serve};
+use peersync_relay::{TlsSettings, Usage, Withdrawals, bind, serve};
 use peersync_server::aws;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore};
@@ -79,13 +79,17 @@ async fn relay(
         return Err("the parameter turn-secret does not exist; `peersync-deploy up` creates it".into());
     }
     let served = Served { realm: settings.stack.clone(), address: turn.address, limits: limits(tls.is_some()) };
-    let authority = StackAuthority::new(Arc::clone(&secrets), clock.clone());
-    let relay = serve(Relay::new(served, authority, Instant::now()), listeners, tls)?;
+    let authority = Arc::new(StackAuthority::new(Arc::clone(&secrets), clock.clone()));
+    let relay = serve(Relay::new(served, Arc::clone(&authority), Instant::now()), listeners, tls)?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
+    let withdrawals = Withdrawals::new(Arc::clone(&store), clock.clone(), authority);
     let mut usage = Usage::new(store, clock, turn.monthly_bytes);
     info!(target: "relay", version = env!("CARGO_PKG_VERSION"), "listening");
     let following = tokio::spawn(follow(secrets));
-    report_until_told_to_end(&relay, &mut usage, &mut signals).await;
+    tokio::select! {
+        () = report_until_told_to_end(&relay, &mut usage, &mut signals) => {}
+        () = withdrawals.follow(&relay) => {}
+    }
     following.abort();
     Ok(())
 }
@@ -173,7 +177,7 @@ impl Signals {
 }
 
 /// Stores and logs the traffic every minute, and once more at the end.
-async fn report_until_told_to_end(relay: &Running<StackAuthority>, usage: &mut Usage, signals: &mut Signals) {
+async fn report_until_told_to_end(relay: &Running<Arc<StackAuthority>>, usage: &mut Usage, signals: &mut Signals) {
     let mut minutes = interval(REPORT);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -33,7 +33,11 @@ impl Client {
     pub async fn allocate(relay: SocketAddr, number: usize) -> io::Result<Self> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let user = format!("{number}@example.org");
-        let credentials = turn_credentials(SECRET, now.try_into().unwrap_or(0), &TurnHolder::User(&user));
+        let credentials = turn_credentials(
+            SECRET,
+            now.try_into().unwrap_or(0),
+            &TurnHolder::User { email: &user, generation: "first" },
+        );
         let mut asker = Asker::new(&credentials.username, credentials.password.reveal());
         let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
         socket.connect(relay).await?;

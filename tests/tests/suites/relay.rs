@@ -72,7 +72,8 @@ impl Served {
 
     /// Asserts that the relay passes on every message, and that the client misses no more than `lost` of them.
     async fn assert_relays(&self, server: SocketAddr, flags: &[&str], lost: usize) {
-        let given = turn_credentials(SECRET, now(), &TurnHolder::User("ada@example.org"));
+        let given =
+            turn_credentials(SECRET, now(), &TurnHolder::User { email: "ada@example.org", generation: "first" });
         let before = self.relay.counters();
         let run = self.exchange(server, flags, &given.username, given.password.reveal()).await;
         let printed = printed(&run);

@@ -32,19 +32,15 @@ pub(crate) async fn handle(
     let email = Email::parse(&request.email)?;
     let (store, site) = (state.store(), caller.site(state.settings()));
     // The mail needs secrets, which a function that has just started reads beside the look-up.
-    let (secrets, before) = futures::join!(state.secrets(), state.addressee(&email));
-    let (_, before) = (secrets?, before?);
-    let request = MailRequest {
-        state: &state,
-        caller: &caller,
-        email: &before.email,
-        has_account: true,
-        generation: &before.generation,
-    };
+    let (secrets, addressee) = futures::join!(state.secrets(), state.addressee(&email));
+    let (_, Addressee { user, email: to, generation, .. }) = (secrets?, addressee?);
+    let request =
+        MailRequest { state: &state, caller: &caller, email: &to, has_account: true, generation: &generation };
     let plan = request.plan().await?;
-    store.create_user(&email, name.as_str(), state.now()).await?;
-    let Addressee { email, generation, .. } = state.addressee(&email).await?;
-    let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &email, sign_in);
-    let request = MailRequest { email: &email, generation: &generation, ..request };
+    let created = store.create_user(&email, name.as_str(), state.now()).await?;
+    // The mail is for the account that the address had, or for the one that it has now.
+    let generation = if user.is_some() { generation.clone() } else { created.unwrap_or(generation.clone()) };
+    let letter = |sign_in: &SignIn| Letter::sign_in(caller.language(), &site, &to, sign_in);
+    let request = MailRequest { generation: &generation, ..request };
     start_sign_in(request, plan, Some(&name), letter).await
 }

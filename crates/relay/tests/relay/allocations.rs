@@ -1,12 +1,13 @@
 //! Allocations: who gets one, for how long, and what a repeated request gets.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use peersync_relay::client::{Ask, Asker};
 use peersync_relay::{Client, Limits, Path};
 
-use crate::world::{Holders, PASSWORD, Person, RELAY, World, udp};
+use crate::world::{Holders, PASSWORD, Person, RELAY, World, pair, udp};
 
 #[test]
 fn stun_tells_a_client_its_own_address() {
@@ -164,4 +165,25 @@ fn closed_connection_ends_its_allocation() {
     assert!(world.relay.has_allocation(&stream));
     world.relay.disconnected(&stream);
     assert_eq!(world.relay.counters().allocations, 0);
+}
+
+#[test]
+fn what_was_withdrawn_ends_and_cannot_be_had_again() {
+    let holders = Holders::default();
+    let withdrawn = Arc::clone(&holders.withdrawn);
+    let mut world = World::with(Limits::default(), holders);
+    let (mut ada, bob) = pair(&mut world);
+    let mut bobs_other = Person::allocated("2/new", "192.0.2.2:5000", &mut world);
+    withdrawn.lock().push("2".to_owned());
+    assert!(ada.send(&mut world, bob.relayed(), b"until then").is_some());
+    world.relay.end_withdrawn();
+    assert_eq!(ada.send(&mut world, bob.relayed(), b"to nobody"), None);
+    assert_eq!(bob.send(&mut world, ada.relayed(), b"from nobody"), None);
+    let mut bob = bob;
+    assert_eq!(bob.ask(&mut world, &Ask::Refresh(600)).code(), Some(401));
+    assert_eq!(bob.ask(&mut world, &Ask::Allocate(None)).code(), Some(401));
+    // Others keep theirs, and so does the same user with what was granted since.
+    assert_eq!(ada.ask(&mut world, &Ask::Refresh(600)).refused, None);
+    assert_eq!(bobs_other.ask(&mut world, &Ask::Refresh(600)).refused, None);
+    assert_eq!(world.relay.counters().allocations, 2);
 }

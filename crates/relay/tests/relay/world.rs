@@ -1,8 +1,10 @@
 //! A relay without sockets, a clock that is set by hand, and clients with credentials.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use peersync_relay::client::{Answer, Ask, Asker, channel_data, indication, read_indication};
 use peersync_relay::{Authority, Client, Grant, Limits, Path, Relay, Settings};
 
@@ -18,18 +20,27 @@ pub struct Holders {
     pub passwords: Vec<String>,
     /// The maximum number of allocations of a holder.
     pub allocations: usize,
+    /// The usernames from which everything was withdrawn.
+    pub withdrawn: Arc<Mutex<Vec<String>>>,
 }
 
 impl Default for Holders {
     fn default() -> Self {
-        Self { passwords: vec![PASSWORD.to_owned()], allocations: 3 }
+        Self { passwords: vec![PASSWORD.to_owned()], allocations: 3, withdrawn: Arc::default() }
     }
 }
 
 impl Authority for Holders {
     fn grant(&self, username: &str) -> Option<Grant> {
         let holder = username.split('/').next()?.parse().ok()?;
+        if self.is_withdrawn(username) {
+            return None;
+        }
         Some(Grant { passwords: self.passwords.clone(), holder, allocations: self.allocations })
+    }
+
+    fn is_withdrawn(&self, username: &str) -> bool {
+        self.withdrawn.lock().iter().any(|withdrawn| withdrawn == username)
     }
 }
 

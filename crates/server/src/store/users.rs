@@ -5,11 +5,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::item::{Attributes, get_flag, get_number, get_text, number, random_id, text};
-use super::notices::Notice;
 use super::{Store, StoreError, condition_failed, failed};
 use crate::email_address::Email;
 
@@ -83,11 +82,11 @@ impl Store {
 
     /// Creates an account. One whose address is verified stays unchanged. One that nobody ever signed in to gets the
     /// new name; otherwise whoever typed the address first would choose its owner's name. Its generation stays, so that
-    /// nobody else's request invalidates the mail that its owner asked for.
+    /// nobody else's request invalidates the mail that its owner asked for. It is returned, unless the address is verified.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn create_user(&self, email: &Email, name: &str, now: i64) -> Result<(), StoreError> {
+    pub async fn create_user(&self, email: &Email, name: &str, now: i64) -> Result<Option<String>, StoreError> {
         let call = self
             .client()
             .update_item()
@@ -103,10 +102,11 @@ impl Store {
             .expression_attribute_values(":address", text(email.spelling()))
             .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":generation", text(random_id()))
-            .expression_attribute_values(":id", text(random_id()));
+            .expression_attribute_values(":id", text(random_id()))
+            .return_values(ReturnValue::AllNew);
         match call.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if condition_failed(&error) => Ok(()),
+            Ok(answer) => Ok(get_text(&answer.attributes.unwrap_or_default(), "generation")),
+            Err(error) if condition_failed(&error) => Ok(None),
             Err(error) => Err(failed("UpdateItem")(error)),
         }
     }
@@ -167,37 +167,6 @@ impl Store {
         };
         call.send().await.map_err(failed("UpdateItem"))?;
         Ok(())
-    }
-
-    /// Invalidates every session, sign-in mail and ticket of the account, and tells the signaling servers.
-    ///
-    /// # Errors
-    /// A call failed, or the account does not exist.
-    pub async fn end_all_sessions(&self, email: &str, now: i64) -> Result<(), StoreError> {
-        self.announce(&Notice::Account(email.to_owned()), now).await?;
-        let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
-        let call = call.update_expression("SET generation = :new").condition_expression("attribute_exists(email)");
-        call.expression_attribute_values(":new", text(random_id())).send().await.map_err(failed("UpdateItem"))?;
-        Ok(())
-    }
-
-    /// Begins the deletion: the account can no longer be found and gets no new connections, and the signaling servers are
-    /// told.
-    ///
-    /// # Errors
-    /// A call failed.
-    pub async fn begin_deletion(&self, email: &str, now: i64) -> Result<(), StoreError> {
-        self.announce(&Notice::Account(email.to_owned()), now).await?;
-        let call = self.client().update_item().table_name(&self.tables.users).key("email", text(email));
-        let call = call
-            .update_expression("SET deleting = :yes REMOVE searchShard, searchName")
-            .condition_expression("attribute_exists(email)")
-            .expression_attribute_values(":yes", AttributeValue::Bool(true));
-        match call.send().await {
-            // Another request has deleted it since this one was authorized.
-            Err(error) if condition_failed(&error) => Ok(()),
-            sent => sent.map(|_| ()).map_err(failed("UpdateItem")),
-        }
     }
 
     /// Deletes the account itself. Its connections must be removed before.

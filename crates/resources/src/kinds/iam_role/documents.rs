@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn host_may_count_relayed_traffic_and_write_nothing_else() {
+    async fn host_may_count_relayed_traffic_and_learn_what_was_withdrawn_for_the_relay_alone() {
         let mut config = Config::default();
         let with = of_host(&*Stack::for_tests(config.clone()).await);
         config.turn.provider = Some(TurnProvider::None);
@@ -200,6 +200,11 @@ mod tests {
         assert_eq!(counting.len(), 1);
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["relay-usage#*"] } });
         assert_eq!((&counting[0]["Sid"], &counting[0]["Condition"]), (&json!("EphemeralKeysrelayusage"), &leading));
+        let statements = with["Statement"].as_array().unwrap();
+        let reading = statements.iter().find(|statement| statement["Sid"] == "EphemeralKeyswithdrawn").unwrap();
+        let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["withdrawn#*"] } });
+        assert_eq!((&reading["Action"], &reading["Condition"]), (&json!(["dynamodb:BatchGetItem"]), &leading));
+        assert!(!without.to_string().contains("withdrawn"));
         assert!(with.to_string().contains("/programs/relay.gz") && with.to_string().contains("/turn-secret-previous"));
         assert!(!without.to_string().contains("relay") && !without.to_string().contains("turn-secret"));
     }
