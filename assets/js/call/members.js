@@ -5,7 +5,7 @@
  * their new ids over the data channel; we connect to an unknown id only if nobody claims it. Anybody can claim anything, so
  * a claim counts only if the server knows the id by the same name and address, and only until the id sends a description
  * with another certificate: that is somebody else, who gets a connection of their own. If it is our turn to make the offer,
- * somebody whose id was claimed would wait for it in vain, and so asks for it.
+ * somebody whose id was claimed would wait for it without end, and so asks for it.
  */
 import { fingerprintOf } from "./verification.js";
 

@@ -6,6 +6,8 @@ import { errorText } from "./problems.js";
 
 /** A longer wait is told and not waited out: nobody looks at the page for so long. The API's waits between tries are shorter. */
 const LONGEST_WAIT_S = 330;
+/** How long we wait if the gateway refuses, which does not say how long. */
+const GATEWAY_WAIT_S = 15;
 
 /** The forms that wait, with what ends the wait. @type {WeakMap<HTMLFormElement, () => void>} */
 const waits = new WeakMap();
@@ -42,8 +44,8 @@ async function submit(form, send, how) {
   try {
     await send(Object.fromEntries(fields(form).map((field) => [field.name, field.value.trim()])));
   } catch (error) {
-    const seconds = how.waits && error instanceof ApiError && error.status === 429 ? error.retryAfter ?? Infinity : Infinity;
-    if (seconds <= LONGEST_WAIT_S) waitOut(form, seconds, () => void submit(form, send, how));
+    const seconds = error instanceof ApiError && error.status === 429 ? error.retryAfter ?? GATEWAY_WAIT_S : Infinity;
+    if (how.waits && seconds <= LONGEST_WAIT_S) waitOut(form, seconds, () => void submit(form, send, how));
     else showProblem(form, fields(form)[0], errorText(error));
   } finally {
     control.removeAttribute("aria-busy");
@@ -65,9 +67,9 @@ function waitOut(form, seconds, again) {
   const show = () => {
     const rest = Math.ceil((end - Date.now()) / 1000);
     left.textContent = t("wait.left", { seconds: Math.max(0, rest) });
-    // Without a place in the page nobody waits any more.
-    if (rest <= 0 || !form.checkVisibility()) stop();
-    if (rest <= 0 && form.checkVisibility()) again();
+    const shown = form.closest("[hidden]") === null;
+    if (rest <= 0 || !shown) stop();
+    if (rest <= 0 && shown) again();
   };
   const stop = () => {
     clearInterval(timer);

@@ -7,8 +7,8 @@ use peersync_server::store::{StoreError, User};
 
 use crate::state::State;
 
-/// How long a sign-in waits for addresses to be unified. What is left then, the next sign-in does: a function has 10
-/// seconds in total, and a mail needs most of them.
+/// How long a sign-in waits for addresses to be unified, which is some 10,000 accounts or connections. What is left then, the
+/// next sign-in does: a function has 10 seconds in total, and a mail needs most of them.
 const UNIFY_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The owner of an address.
@@ -53,7 +53,7 @@ impl State {
     /// Moves what earlier versions kept under other spellings, if that has not been done. Without success people sign in
     /// all the same.
     pub(crate) async fn unify_addresses(&self) {
-        match tokio::time::timeout(UNIFY_DEADLINE, self.store().unify_addresses()).await {
+        match tokio::time::timeout(UNIFY_DEADLINE, self.store().unify_addresses(self.now())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "addresses of earlier versions could not be unified"),
             Err(_) => tracing::warn!("unifying addresses of earlier versions takes longer; the next sign-in continues"),

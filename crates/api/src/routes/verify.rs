@@ -73,7 +73,7 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
 /// joins it. An account of which this is the first sign-in is named by the sign-up that the mail belongs to.
 async fn account_of(state: &State, email: &Email, name: Option<String>) -> Result<Option<User>, StoreError> {
     if let Some(former) = email.former_key() {
-        state.store().join_account(&former, email).await?;
+        state.store().join_account(&former, email, state.now()).await?;
     }
     let Some(user) = state.store().user(email.as_str()).await? else { return Ok(None) };
     if user.verified_at.is_some() {

@@ -9,6 +9,8 @@
 )]
 
 mod accounts;
+#[path = "../../../server/tests/support/calls.rs"]
+mod calls;
 mod document;
 mod emailjs;
 mod enumeration;

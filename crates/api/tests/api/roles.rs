@@ -123,7 +123,7 @@ async fn befriend(one: &mut Browser, name: &str, other: &mut Browser, others: &s
 /// Asserts that every recorded call is allowed, and that every allowed call was made.
 #[track_caller]
 fn same(world: &World, function: &str) {
-    let used: BTreeSet<Use> = world.calls.take_whole().iter().flat_map(|(action, body)| uses(action, body)).collect();
+    let used: BTreeSet<Use> = world.calls.take().iter().flat_map(|(action, body)| uses(action, body)).collect();
     let allowed: BTreeSet<Use> = tables(function)
         .iter()
         .flat_map(|access| {

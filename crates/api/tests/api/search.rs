@@ -15,7 +15,7 @@ async fn name_prefix_finds_users_with_masked_addresses() {
     world.calls.take();
     let (status, body) = ada.get("/users?query=%20rObEr").await;
     assert_eq!(status, StatusCode::OK);
-    let calls = world.calls.take();
+    let calls = world.called();
     assert!(!calls.iter().any(|call| call.starts_with("Scan")), "{calls:?}");
     let found: Vec<_> = body["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
     assert_eq!(found, ["ROBERT", "Roberta"]);

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use peersync_api::{Limits, SecretSource, State, router};
 use peersync_server::email_address::Email;
 use peersync_server::secrets::LiveSecrets;
-use peersync_server::store::{Session, Store};
+use peersync_server::store::{Notice, Session, Store};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -171,7 +171,7 @@ async fn old_rows_move_to_their_keys_with_friends_blocks_and_sessions() {
     let before = world.items("Users").await.len();
     for _ in 0..2 {
         let again = restarted(&world).await;
-        again.store().unify_addresses().await.unwrap();
+        again.store().unify_addresses(world.state.now()).await.unwrap();
     }
     assert_eq!(world.items("Users").await.len(), before);
 }
@@ -254,7 +254,7 @@ async fn interrupted_join_is_completed_by_the_next() {
     }
     let email = Email::parse(OLD_ADA).unwrap();
     for _ in 0..2 {
-        store.join_account(OLD_ADA, &email).await.unwrap();
+        store.join_account(OLD_ADA, &email, 7).await.unwrap();
         let friends = store.connections("ada@example.org").await.unwrap();
         assert_eq!(
             friends.iter().map(|row| row.target.as_str()).collect::<Vec<_>>(),
@@ -278,10 +278,77 @@ async fn joins_at_the_same_time_lose_nothing() {
         old_row(&world, &friend, OLD_ADA, "accepted").await;
     }
     let email = Email::parse(OLD_ADA).unwrap();
-    let joins = (0..4).map(|_| store.join_account(OLD_ADA, &email));
+    let joins = (0..4).map(|_| store.join_account(OLD_ADA, &email, 7));
     futures::future::try_join_all(joins).await.unwrap();
     assert_eq!(store.connections("ada@example.org").await.unwrap().len(), 6);
     assert_eq!(store.user("ada@example.org").await.unwrap().unwrap().name, "Old");
+}
+
+#[tokio::test]
+async fn large_tables_of_before_are_moved_by_as_many_sign_ins_as_it_takes() {
+    let world = World::new().await;
+    let pairs = 250;
+    for number in 0..pairs {
+        let (one, other) = (format!("One{number}@example.org"), format!("Other{number}@example.org"));
+        old_user(&world, &one, "One").await;
+        old_user(&world, &other, "Other").await;
+        old_row(&world, &one, &other, "accepted").await;
+        old_row(&world, &other, &one, "accepted").await;
+        old_row(&world, &one, &format!("Foe{number}@example.org"), "blocked").await;
+    }
+    let old = async |table: &str| {
+        let items = world.items(table).await;
+        items
+            .iter()
+            .flat_map(|item| ["email", "userEmail", "targetEmail"].map(|name| item.get(name)))
+            .flatten()
+            .fold(0, |count, address| count + usize::from(address.as_s().unwrap().starts_with(char::is_uppercase)))
+    };
+    // Each time another function begins where the one before was stopped, and has time for one part.
+    let mut left = vec![old("Users").await];
+    loop {
+        let begun = restarted(&world).await;
+        if begun.store().unify_part(world.state.now()).await.unwrap() {
+            break;
+        }
+        left.push(old("Users").await);
+    }
+    assert_eq!((left[0], left[1]), (500, 300), "a part is 200 accounts: {left:?}");
+    assert!(left.len() > 5, "{left:?}");
+    assert_eq!((old("Users").await, old("UserConnections").await), (0, 0));
+    for number in [0, pairs - 1] {
+        let (one, other) = (format!("one{number}"), format!("other{number}"));
+        assert_eq!(
+            (world.row(&one, &other).await, world.row(&other, &one).await),
+            (Some("accepted"), Some("accepted"))
+        );
+        assert_eq!(world.row(&one, &format!("foe{number}")).await, Some("blocked"));
+    }
+}
+
+#[tokio::test]
+async fn joining_two_accounts_ends_what_rests_on_one_of_them() {
+    let world = World::new().await;
+    let store = world.state.store();
+    world.member("Ada").await;
+    old_user(&world, OLD_ADA, "Old").await;
+    for (of, about, status) in [
+        ("ada@example.org", "eve@example.org", "accepted"),
+        ("eve@example.org", "ada@example.org", "accepted"),
+        (OLD_ADA, "eve@example.org", "blocked"),
+        ("ada@example.org", "fay@example.org", "accepted"),
+        ("fay@example.org", "ada@example.org", "accepted"),
+        (OLD_ADA, "gus@example.org", "accepted"),
+        ("gus@example.org", OLD_ADA, "accepted"),
+    ] {
+        old_row(&world, of, about, status).await;
+    }
+    let now = world.state.now();
+    store.join_account(OLD_ADA, &Email::parse(OLD_ADA).unwrap(), now).await.unwrap();
+    let ended = Notice::friendship(&address("ada"), &address("eve"));
+    let mut notices = store.notices(now, now).await.unwrap();
+    notices.sort();
+    assert_eq!(notices, [Notice::Account(address("ada")), ended]);
 }
 
 /// Returns the API as it starts after an update, before anybody has signed in.

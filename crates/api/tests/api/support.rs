@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType,
@@ -28,47 +26,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
+use crate::calls::Calls;
+
 pub const SITE: &str = "https://call.example";
 pub const ORIGIN_KEY: &str = "edge-key";
 pub const NOW: i64 = 1_800_000_000;
-
-/// Every call to DynamoDB.
-#[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<Vec<(String, Value)>>>);
-
-impl Calls {
-    /// Takes the calls so far, as `GetItem peersync-test-Users`.
-    pub fn take(&self) -> Vec<String> {
-        let calls = self.take_whole();
-        calls
-            .iter()
-            .map(|(action, body)| format!("{action} {}", body["TableName"].as_str().unwrap_or_default()))
-            .collect()
-    }
-
-    /// Takes the calls so far, with action and request.
-    pub fn take_whole(&self) -> Vec<(String, Value)> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Intercept for Calls {
-    fn name(&self) -> &'static str {
-        "Calls"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let body: Value = serde_json::from_slice(context.request().body().bytes().unwrap_or_default())?;
-        self.0.lock().unwrap().push((target.rsplit('.').next().unwrap_or_default().to_owned(), body));
-        Ok(())
-    }
-}
 
 /// A carrier that keeps letters instead of sending them.
 #[derive(Default)]
@@ -201,7 +163,7 @@ impl World {
         let source = SecretSource::Given(Arc::new(secrets));
         let state = State::with(settings, store, source, clock.clone(), limits, mailer);
         // As after the first sign-in to a new stack.
-        state.store().unify_addresses().await.unwrap();
+        state.store().unify_addresses(state.now()).await.unwrap();
         calls.take();
         Self { router: router(state.clone()), state, client, clock, mailbox, calls }
     }
@@ -233,6 +195,14 @@ impl World {
         let mut browser = self.browser();
         browser.cookies.insert("__Host-session".to_owned(), token);
         browser
+    }
+
+    /// Takes the calls to the database so far, as `GetItem peersync-test-Users`.
+    pub fn called(&self) -> Vec<String> {
+        let calls = self.calls.take();
+        let named =
+            |(action, body): &(String, Value)| format!("{action} {}", body["TableName"].as_str().unwrap_or_default());
+        calls.iter().map(named).collect()
     }
 
     /// The status in the row of one user about another.

@@ -11,7 +11,9 @@ use crate::support::{Browser, World, address, code_in, in_link, refused};
 const DAY: i64 = 24 * 3600;
 
 async fn notices(world: &World) -> Vec<Notice> {
-    world.state.store().notices(world.state.now() - NEW_SECONDS, world.state.now()).await.unwrap()
+    let mut notices = world.state.store().notices(world.state.now() - NEW_SECONDS, world.state.now()).await.unwrap();
+    notices.sort();
+    notices
 }
 
 async fn ask(who: &mut Browser, whom: &str) {

@@ -79,15 +79,17 @@ impl Store {
         Ok(())
     }
 
-    /// Returns what the browser with `mark` has requested in the last 15 minutes. Without a mark the same call is made.
+    /// Returns what the browser with `mark` has requested in the last 15 minutes. Whether a call is needed depends on the
+    /// browser alone, so the time that it takes tells nothing about the address.
     ///
     /// # Errors
     /// The call failed.
     pub async fn asked(&self, email: &str, mark: Option<&str>, now: i64) -> Result<Option<AskedBrowser>, StoreError> {
-        let key = asked_key(email, mark.unwrap_or_default());
+        let Some(mark) = mark else { return Ok(None) };
+        let key = asked_key(email, mark);
         let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(&key));
         let item = call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item;
-        let item = item.filter(|item| mark.is_some() && is_valid(item, now));
+        let item = item.filter(|item| is_valid(item, now));
         Ok(item.and_then(|item| {
             let (sign_in, name) = (get_text(&item, "signIn")?, get_text(&item, "name"));
             Some(AskedBrowser { sign_in, known: get_flag(&item, "known"), name, key })

@@ -55,6 +55,13 @@ pub struct Pair {
     pub theirs: Option<Status>,
 }
 
+impl Pair {
+    /// Returns whether they are friends.
+    pub fn are_friends(self) -> bool {
+        self.mine == Some(Status::Accepted) && self.theirs == Some(Status::Accepted)
+    }
+}
+
 /// What a user does about another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {

@@ -1,12 +1,12 @@
 //! Accounts and connections that earlier versions kept under other spellings than the key of their address: they told
 //! `Ada@example.org` from `ada@example.org`.
 //!
-//! [`Store::unify_addresses`] moves them to their keys, once for each stack. Accounts that are the same person's by now
-//! are left alone, because only their owner may join them: [`Store::join_account`], when a mail to the spelling was
-//! read. Every step is a transaction that is conditional on what was read, and what is moved is gone from where it was.
-//! So both can be interrupted and repeated anywhere, and both sides of a friendship always move together.
+//! [`Store::unify_addresses`] moves them to their keys, once for each stack, a part at a time: how far it came is stored, so that
+//! the next one goes on there, and a table of any size is moved in the end. Accounts that are the same person's by now are left
+//! alone, because only their owner may join them: [`Store::join_account`], when a mail to the spelling was read. Every step is a
+//! transaction that is conditional on what was read, and what is moved is gone from where it was. So both can be interrupted and
+//! repeated anywhere, and both sides of a friendship always move together.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
@@ -14,52 +14,100 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use super::changes::{TRIES, judge, pause};
 use super::friendship::{Pair, Status, united};
 use super::item::{Attributes, get_flag, get_number, get_text, number, text};
+use super::notices::Notice;
 use super::users::User;
 use super::{Attempt, Store, StoreError, failed, incomplete};
 use crate::email_address::{Email, key_of};
 
 /// The item that says that the tables have no other spellings left, except those that their owners join.
 const UNIFIED: &str = "addresses#unified";
+/// The item that says how far the tables have been looked through.
+const PROGRESS: &str = "addresses#progress";
+/// The number of accounts or connections that are looked at between two notes of how far it came.
+const PART: i32 = 200;
+
+/// How far the tables have been looked through.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether all accounts are done, and connections are looked at.
+    connections: bool,
+    /// The key of the last item that was looked at.
+    after: Option<Attributes>,
+}
 
 impl Store {
     /// Moves all accounts and connections to the keys of their addresses, unless that was done before. An account whose
-    /// owner has another one under the same key stays where it is; blocks of it move.
+    /// owner has another one under the same key stays where it is; blocks of it move. It may be dropped at any time, and goes
+    /// on where it was the next time.
     ///
     /// # Errors
-    /// A call failed, or concurrent changes won every attempt. What was moved so far need not be moved again.
-    pub async fn unify_addresses(&self) -> Result<(), StoreError> {
-        if !self.unified.load(Ordering::Relaxed) {
-            self.unify_unless_marked().await?;
-            self.unified.store(true, Ordering::Relaxed);
-        }
+    /// A call failed, or concurrent changes won every attempt.
+    pub async fn unify_addresses(&self, now: i64) -> Result<(), StoreError> {
+        while !self.unify_part(now).await? {}
         Ok(())
     }
 
-    async fn unify_unless_marked(&self) -> Result<(), StoreError> {
-        let marker = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(UNIFIED));
-        if marker.send().await.map_err(failed("GetItem"))?.item.is_some() {
-            return Ok(());
+    /// Does the next part of [`Self::unify_addresses`]. Returns whether it was the last one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn unify_part(&self, now: i64) -> Result<bool, StoreError> {
+        if self.unified.load(Ordering::Relaxed) || self.ephemeral_item(UNIFIED).await?.is_some() {
+            self.unified.store(true, Ordering::Relaxed);
+            return Ok(true);
         }
-        let (users, rows) = futures::try_join!(self.all(&self.tables.users), self.all(&self.tables.user_connections))?;
-        let users: Vec<User> = users.iter().filter_map(User::read).collect();
-        let several = owners_of_several(&users);
-        let place = |address: &str| if several.contains(address) { address.to_owned() } else { key_of(address) };
-        for row in &rows {
-            let (Some(user), Some(target)) = (get_text(row, "userEmail"), get_text(row, "targetEmail")) else {
-                continue;
-            };
-            let blocked = get_text(row, "status").as_deref() == Some(Status::Blocked.as_str());
-            let to = if blocked { key_of(&target) } else { place(&target) };
-            self.move_pair((&user, &target), (&place(&user), &to)).await?;
-        }
-        for user in users.iter().filter(|user| place(&user.email) != user.email) {
-            if let Ok(email) = Email::parse(&user.email) {
-                self.move_user(&user.email, &email).await?;
+        let mut progress = Progress::read(self.ephemeral_item(PROGRESS).await?);
+        let table = if progress.connections { &self.tables.user_connections } else { &self.tables.users };
+        let scan = self.client().scan().table_name(table).limit(PART).consistent_read(true);
+        let page = scan.set_exclusive_start_key(progress.after).send().await.map_err(failed("Scan"))?;
+        for item in page.items() {
+            if progress.connections {
+                self.settle_connection(item, now).await?;
+            } else if let Some(user) = User::read(item) {
+                self.settle_user(&user, now).await?;
             }
         }
-        let marker = self.client().put_item().table_name(&self.tables.ephemeral).item("key", text(UNIFIED));
-        marker.send().await.map_err(failed("PutItem"))?;
-        Ok(())
+        let last = page.last_evaluated_key;
+        let done = progress.connections && last.is_none();
+        progress = Progress { connections: progress.connections || last.is_none(), after: last };
+        let put = self.client().put_item().table_name(&self.tables.ephemeral);
+        let put = if done { put.item("key", text(UNIFIED)) } else { put.set_item(Some(progress.to_item())) };
+        put.send().await.map_err(failed("PutItem"))?;
+        if done {
+            self.unified.store(true, Ordering::Relaxed);
+            let delete = self.client().delete_item().table_name(&self.tables.ephemeral).key("key", text(PROGRESS));
+            delete.send().await.map_err(failed("DeleteItem"))?;
+        }
+        Ok(done)
+    }
+
+    /// Moves an account to the key of its address, with its connections, unless its owner has another one there.
+    async fn settle_user(&self, user: &User, now: i64) -> Result<(), StoreError> {
+        let Ok(email) = Email::parse(&user.email) else { return Ok(()) };
+        if email.as_str() == user.email {
+            return Ok(());
+        }
+        let other = self.user(email.as_str()).await?;
+        if user.verified_at.is_some() && other.is_some_and(|other| other.verified_at.is_some()) {
+            return Ok(());
+        }
+        self.join_account(&user.email, &email, now).await
+    }
+
+    /// Moves a connection, whose accounts have moved if they may.
+    async fn settle_connection(&self, row: &Attributes, now: i64) -> Result<(), StoreError> {
+        let (Some(user), Some(target)) = (get_text(row, "userEmail"), get_text(row, "targetEmail")) else {
+            return Ok(());
+        };
+        let blocked = get_text(row, "status").as_deref() == Some(Status::Blocked.as_str());
+        let to = if blocked { key_of(&target) } else { self.place(&target).await? };
+        self.move_pair((&user, &target), (&self.place(&user).await?, &to), now).await
+    }
+
+    /// Returns the address under which rows about this one belong: its key, unless it has an account that waits for its owner.
+    async fn place(&self, address: &str) -> Result<String, StoreError> {
+        let key = key_of(address);
+        if key == address || self.user(address).await?.is_none() { Ok(key) } else { Ok(address.to_owned()) }
     }
 
     /// Joins the account that an earlier version kept under `former` to the one under the key of `email`: friends of
@@ -68,16 +116,24 @@ impl Store {
     ///
     /// # Errors
     /// A call failed, or concurrent changes won every attempt. What was moved so far need not be moved again.
-    pub async fn join_account(&self, former: &str, email: &Email) -> Result<(), StoreError> {
+    pub async fn join_account(&self, former: &str, email: &Email, now: i64) -> Result<(), StoreError> {
+        let (old, new) = futures::try_join!(self.user(former), self.user(email.as_str()))?;
+        if old.is_none() {
+            return Ok(());
+        }
+        if new.is_some() {
+            // Of two accounts one stays. What rests on the other one ends.
+            self.announce(&Notice::Account(email.as_str().to_owned()), now).await?;
+        }
         for row in self.connections(former).await? {
-            self.move_pair((former, &row.target), (email.as_str(), &row.target)).await?;
+            self.move_pair((former, &row.target), (email.as_str(), &row.target), now).await?;
         }
         // Last: until then the account is found under its former spelling, and the rest can be moved.
         self.move_user(former, email).await
     }
 
     /// Moves both rows of a pair of addresses to another pair, and unites them with the rows that are there.
-    async fn move_pair(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StoreError> {
+    async fn move_pair(&self, from: (&str, &str), to: (&str, &str), now: i64) -> Result<(), StoreError> {
         if from == to {
             return Ok(());
         }
@@ -100,6 +156,9 @@ impl Store {
             if to.0 != to.1 {
                 let new = Pair { mine: status(new_mine), theirs: status(new_theirs) };
                 let united = united(old, new);
+                if new.are_friends() && !united.are_friends() {
+                    self.announce(&Notice::friendship(to.0, to.1), now).await?;
+                }
                 items.push(self.row(to.0, to.1, new.mine, united.mine, since)?);
                 items.push(self.row(to.1, to.0, new.theirs, united.theirs, since)?);
             }
@@ -150,21 +209,25 @@ impl Store {
         Ok(call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item)
     }
 
-    /// Returns all items of a table.
-    async fn all(&self, table: &str) -> Result<Vec<Attributes>, StoreError> {
-        let pages = self.client().scan().table_name(table).consistent_read(true).into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("Scan"))
+    async fn ephemeral_item(&self, key: &str) -> Result<Option<Attributes>, StoreError> {
+        let call = self.client().get_item().table_name(&self.tables.ephemeral).key("key", text(key));
+        Ok(call.consistent_read(true).send().await.map_err(failed("GetItem"))?.item)
     }
 }
 
-/// Returns the addresses, other than the keys, of verified accounts whose key has another verified account.
-fn owners_of_several(users: &[User]) -> HashSet<&str> {
-    let mut by_key: HashMap<String, Vec<&str>> = HashMap::new();
-    for user in users.iter().filter(|user| user.verified_at.is_some()) {
-        by_key.entry(key_of(&user.email)).or_default().push(&user.email);
+impl Progress {
+    fn read(item: Option<Attributes>) -> Self {
+        let item = item.unwrap_or_default();
+        let after = item.get("after").and_then(|after| after.as_m().ok()).cloned();
+        Self { connections: get_flag(&item, "connections"), after }
     }
-    let several = by_key.into_iter().filter(|(_, addresses)| addresses.len() > 1);
-    several.flat_map(|(key, addresses)| addresses.into_iter().filter(move |address| **address != *key)).collect()
+
+    fn to_item(&self) -> Attributes {
+        let connections = AttributeValue::Bool(self.connections);
+        let mut item = Attributes::from([("key".to_owned(), text(PROGRESS)), ("connections".to_owned(), connections)]);
+        item.extend(self.after.clone().map(|after| ("after".to_owned(), AttributeValue::M(after))));
+        item
+    }
 }
 
 /// Returns one account in place of two. It is the one under the key, unless only the other one was ever verified: then

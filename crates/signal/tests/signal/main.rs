@@ -10,6 +10,8 @@
 )]
 
 mod attacks;
+#[path = "../../../server/tests/support/calls.rs"]
+mod calls;
 mod client;
 mod directory;
 mod drain;

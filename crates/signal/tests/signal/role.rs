@@ -2,20 +2,16 @@
 //! deployer generates the role.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client as DynamoDb;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
-use parking_lot::Mutex;
 use peersync_server::access::{TableAccess, tables};
 use peersync_server::settings::Tables;
 use peersync_server::store::{Operation, Store};
 use peersync_signal::Limits;
 use serde_json::{Value, json};
 
+use crate::calls::Calls;
 use crate::client::Came;
 use crate::world::{Database, STACK, World, now};
 
@@ -25,35 +21,20 @@ const BOB: &str = "bob@example.org";
 /// An action on a table, and the partition key.
 type Use = (String, String, String);
 
-#[derive(Clone, Debug, Default)]
-struct Calls(Arc<Mutex<BTreeSet<Use>>>);
-
-impl Intercept for Calls {
-    fn name(&self) -> &'static str {
-        "Calls"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let action = target.rsplit('.').next().unwrap_or_default();
-        let body: Value = serde_json::from_slice(context.request().body().bytes().unwrap_or_default())?;
-        let mut calls = self.0.lock();
-        let mut add = |table: &str, key: &Value| {
-            let key = ["key", "email", "userEmail"].iter().find_map(|name| key[*name]["S"].as_str());
-            calls.insert((action.to_owned(), table.to_owned(), key.unwrap_or_default().to_owned()));
-        };
-        match body["RequestItems"].as_object() {
-            Some(tables) => tables.iter().for_each(|(table, request)| {
-                request["Keys"].as_array().unwrap().iter().for_each(|key| add(table, key));
-            }),
-            None => add(body["TableName"].as_str().unwrap(), &body["Key"]),
-        }
-        Ok(())
+/// Returns what a call uses: an action on one item of a table, or on several.
+fn uses((action, body): &(String, Value)) -> Vec<Use> {
+    let used = |table: &str, key: &Value| {
+        let key = ["key", "email", "userEmail"].iter().find_map(|name| key[*name]["S"].as_str());
+        (action.clone(), table.to_owned(), key.unwrap_or_default().to_owned())
+    };
+    match body["RequestItems"].as_object() {
+        Some(tables) => tables
+            .iter()
+            .flat_map(|(table, request)| {
+                request["Keys"].as_array().unwrap().iter().map(|key| used(table, key)).collect::<Vec<_>>()
+            })
+            .collect(),
+        None => vec![used(body["TableName"].as_str().unwrap(), &body["Key"])],
     }
 }
 
@@ -82,7 +63,7 @@ async fn role_of_the_server_allows_exactly_its_calls() {
     store.end_all_sessions(ADA, now()).await.unwrap();
     while !matches!(ada.came().await, Came::Closed(_)) {}
 
-    let used = calls.0.lock().clone();
+    let used: BTreeSet<Use> = calls.take().iter().flat_map(uses).collect();
     for one in &used {
         assert!(tables("signal").iter().any(|access| allows(access, one)), "{one:?} is not allowed");
     }
