@@ -114,6 +114,15 @@ async fn role_of_rooms_allows_exactly_its_calls() {
     same(&world, "rooms");
 }
 
+#[tokio::test]
+async fn role_of_the_relay_allows_exactly_its_calls() {
+    let world = World::new().await;
+    let (store, now) = (world.state.store(), world.state.now());
+    store.add_relayed(1, now).await.unwrap();
+    store.withdrawn(now, now).await.unwrap();
+    same(&world, "relay");
+}
+
 async fn befriend(one: &mut Browser, name: &str, other: &mut Browser, others: &str) {
     assert_eq!(one.post("/send-friend-request", json!({ "toEmail": address(others) })).await.0, StatusCode::ACCEPTED);
     let accept = json!({ "fromEmail": address(name), "action": "accept" });
