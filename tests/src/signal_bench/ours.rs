@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
+use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
@@ -69,6 +70,7 @@ pub async fn run(port: u16) {
     let free = Pace { burst: 1_000_000, every: Duration::from_millis(1) };
     let (connections, sessions) = (100_000, 100_000);
     let limits = Limits { burst: 100_000_000, connections, sessions, knocks_of_network: free, ..Limits::default() };
+    let limits = Limits { used_tickets: 2 * sessions, ..limits };
     let secrets = Arc::new(LiveSecrets::fixed(secrets()));
     let parts = Parts { settings, secrets, store, limits, clock: Clock::default() };
     let server = Server::new(parts);
