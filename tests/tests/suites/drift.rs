@@ -217,8 +217,6 @@ async fn drift_of_permissions_is_fixed() {
     let stage = up().await;
     drift::trust(&stage).await;
     expect_drift(&stage, "who may take a role", "iam_role.login", "update").await;
-    drift::managed_policy(&stage).await;
-    expect_drift(&stage, "a policy of AWS on a role", "iam_role.rooms", "update").await;
     drift::profile_without_role(&stage).await;
     expect_drift(&stage, "a profile without its role", "instance_profile.signal", "update").await;
     drift::permission(&stage).await;

@@ -1,5 +1,6 @@
 //! The IAM roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one
-//! inline policy with the permissions it needs. Any other policy on a role is removed.
+//! inline policy with the permissions it needs. Others are left alone, because an organisation may attach its own to every
+//! role; they are taken off only when the role is deleted.
 //!
 //! A permissions boundary that the configuration does not name is compared only if the stack has set it: it gives a role
 //! no rights, and an organisation may require its own.
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_iam::types::Tag;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::access::{Access, function_permissions};
 use super::{Kind, exchange_tags};
@@ -33,17 +34,13 @@ const NAME: &str = "iam_role";
 
 /// The document that says who may assume the role.
 const TRUST: FieldName = FieldName::new("trust");
-/// The document of the role's only policy.
+/// The document of our policy of the role.
 const DOCUMENT: FieldName = FieldName::new("policy");
-/// The ARNs of managed policies, which should be none.
-const ATTACHED_POLICIES: FieldName = FieldName::new("attached_policies");
-/// The names of further inline policies, which should be none.
-const OTHER_POLICIES: FieldName = FieldName::new("other_policies");
 
 /// The ARN of the permissions boundary. Absent if the configuration names none.
 const BOUNDARY: FieldName = FieldName::new("permissions_boundary");
 
-/// The name of the only policy of each role.
+/// The name of our policy of each role.
 const POLICY: &str = "peersync";
 /// The error codes for something that does not exist.
 pub(super) const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
@@ -142,25 +139,18 @@ impl Resource for Role {
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let iam = &self.stack.clients.iam;
-        let (role, policy, attached, inline) = futures::join!(
+        let (role, policy) = futures::join!(
             iam.get_role().role_name(&self.name).send(),
             iam.get_role_policy().role_name(&self.name).policy_name(POLICY).send(),
-            self.attached(),
-            self.inline(),
         );
         let role = role.found(ABSENT, "failed to read the role")?.and_then(|answer| answer.role);
         let Some(role) = role else { return Ok(None) };
         let policy = policy.found(ABSENT, "failed to read the policy of the role")?;
         let policy = policy.map_or(Value::Null, |answer| documents::parse(&answer.policy_document));
         let trust = role.assume_role_policy_document.as_deref().map_or(Value::Null, documents::parse);
-        let others: Vec<String> = inline?.into_iter().filter(|name| name != POLICY).collect();
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let boundary = boundary.map(|arn| (BOUNDARY.to_string(), arn.into()));
-        let mut fields = LiveFields::new()
-            .with(TRUST, trust)
-            .with(DOCUMENT, policy)
-            .with(ATTACHED_POLICIES, attached?)
-            .with(OTHER_POLICIES, others);
+        let mut fields = LiveFields::new().with(TRUST, trust).with(DOCUMENT, policy);
         fields.extend(boundary);
         let tags: Tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
         Ok(Some(Live {
@@ -173,11 +163,7 @@ impl Resource for Role {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let fields = Fields::new()
-            .with(TRUST, documents::trust(self.service))
-            .with(DOCUMENT, self.policy.clone())
-            .with(ATTACHED_POLICIES, json!([]))
-            .with(OTHER_POLICIES, json!([]));
+        let fields = Fields::new().with(TRUST, documents::trust(self.service)).with(DOCUMENT, self.policy.clone());
         match self.boundary() {
             Some(boundary) => fields.with(BOUNDARY, boundary),
             None => fields,
@@ -216,9 +202,6 @@ impl Resource for Role {
         if changes.has(DOCUMENT) {
             self.put_policy(context.progress).await?;
         }
-        if changes.has_any(&[ATTACHED_POLICIES, OTHER_POLICIES]) {
-            self.take_off(|name| name != POLICY).await?;
-        }
         let remove = |keys| async {
             let call = iam.untag_role().role_name(&self.name).set_tag_keys(Some(keys));
             call.send().await.context("failed to remove tags of the role").map(|_| ())
@@ -234,7 +217,7 @@ impl Resource for Role {
 
     async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
         rule!("iam-role-detached-before-delete" => {
-            self.take_off(|_| true).await?;
+            self.take_off(progress).await?;
         });
         // The removal of the policies takes a while to propagate.
         let has_policies = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
@@ -294,16 +277,20 @@ impl Role {
         Ok(names.found(ABSENT, "failed to list the policies of the role")?.unwrap_or_default())
     }
 
-    /// Detaches all managed policies, and deletes the inline policies for which `unwanted` returns `true`.
-    async fn take_off(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), ResourceError> {
+    /// Detaches all managed policies and deletes all inline ones, those of others too: no role with a policy can be deleted.
+    async fn take_off(&self, progress: &Progress) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to remove a policy from the role";
         let iam = &self.stack.clients.iam;
         let (attached, inline) = futures::try_join!(self.attached(), self.inline())?;
         for arn in attached {
+            progress.waiting(format!("IAM to detach {arn}, which somebody else has attached"));
             let answer = iam.detach_role_policy().role_name(&self.name).policy_arn(arn).send().await;
             answer.found(ABSENT, SUMMARY)?;
         }
-        for name in inline.into_iter().filter(|name| unwanted(name)) {
+        for name in inline {
+            if name != POLICY {
+                progress.waiting(format!("IAM to delete the policy {name}, which somebody else has added"));
+            }
             let answer = iam.delete_role_policy().role_name(&self.name).policy_name(name).send().await;
             answer.found(ABSENT, SUMMARY)?;
         }
