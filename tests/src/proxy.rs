@@ -58,6 +58,12 @@ pub struct Settings {
     pub times: Times,
     /// Answers `(operation, status, code, message)` in place of AWS to every request of that operation.
     pub refuse: Vec<(String, u16, String, String)>,
+    /// Operations of EC2 that find nothing, whatever the account has.
+    pub nothing: Vec<&'static str>,
+    /// A region that the account has not enabled.
+    pub not_enabled: Option<&'static str>,
+    /// Whether instances may use any share of their processors until that is changed, as AWS's default is for T3.
+    pub unlimited_credits: bool,
     /// Requests that are delayed, and marked as [`LATE`].
     pub late: Option<Late>,
     /// Requests that are denied, as by a role without the permission.
@@ -124,6 +130,8 @@ struct Shared {
     fixup: Arc<dyn Fixup>,
     recording: Option<Mutex<File>>,
     log: RequestLog,
+    /// How instances use CPU credits, once that was changed.
+    credits: Mutex<Option<String>>,
     /// By how many seconds AWS's clock is ahead.
     ahead: Arc<AtomicU64>,
     /// Closed once nothing is held any more.
@@ -176,6 +184,7 @@ impl Proxy {
             fixup: fixup.clone(),
             recording,
             log: log.clone(),
+            credits: Mutex::default(),
             ahead: ahead.clone(),
             released: released.clone(),
         };
@@ -256,6 +265,9 @@ impl Shared {
         if let Some(answer) = self.settings.denied.as_ref().and_then(|denied| denied.answer(call)) {
             return (Some(answer), Some(DENIED.to_owned()));
         }
+        if let Some(answer) = self.not_enabled(call).or_else(|| self.of_ec2(call)) {
+            return (Some(answer), Some("Settings".to_owned()));
+        }
         let fault = self.settings.faults.as_ref().and_then(|faults| faults.choose(call));
         let by = fault.map(|fault| format!("{fault:?}"));
         match fault {
@@ -275,6 +287,43 @@ impl Shared {
         let by = by.or(late.map(|_| LATE.to_owned()));
         let (answer, refused) = self.behave(call).await;
         if fault == Some(Fault::DroppedAfter) { (None, by) } else { (Some(answer), refused.or(by)) }
+    }
+
+    /// Refuses the credentials, if the region is not enabled.
+    fn not_enabled(&self, call: &Call) -> Option<Answer> {
+        let region = self.settings.not_enabled.filter(|region| call.region() == *region);
+        let message = "The security token included in the request is invalid.";
+        region.map(|_| Answer::error(call, 403, "InvalidClientTokenId", message))
+    }
+
+    /// Answers in place of EC2: about CPU credits, and that there is nothing.
+    fn of_ec2(&self, call: &Call) -> Option<Answer> {
+        let answer = |content: String| {
+            let mut answer = Answer::error(call, 200, "none", "");
+            answer.set_body(format!("<{0}Response>{content}</{0}Response>", call.operation));
+            Some(answer)
+        };
+        if call.service == "ec2" && self.settings.nothing.contains(&call.operation.as_str()) {
+            return answer(String::new());
+        }
+        if !self.settings.unlimited_credits || call.service != "ec2" {
+            return None;
+        }
+        match call.operation.as_str() {
+            "ModifyInstanceCreditSpecification" => {
+                *lock(&self.credits) = call.parameter("InstanceCreditSpecification.1.CpuCredits");
+                answer("<successfulInstanceCreditSpecificationSet/>".to_owned())
+            }
+            "DescribeInstanceCreditSpecifications" => {
+                let credits = lock(&self.credits).clone().unwrap_or_else(|| "unlimited".to_owned());
+                let id = call.parameter("InstanceId.1").unwrap_or_default();
+                answer(format!(
+                    "<instanceCreditSpecificationSet><item><instanceId>{id}</instanceId><cpuCredits>{credits}</cpuCredits>\
+                     </item></instanceCreditSpecificationSet>"
+                ))
+            }
+            _ => None,
+        }
     }
 
     async fn behave(&self, call: &Call) -> (Answer, Option<String>) {

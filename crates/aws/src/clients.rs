@@ -8,9 +8,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
-use aws_smithy_http_client::tls;
 
 use super::Context as _;
+use super::http::Http;
+use super::profile::Profile;
 use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
 use super::visible_retries::VisibleRetries;
@@ -32,6 +33,11 @@ const CALL_DEADLINE: Duration = Duration::from_secs(120);
 /// The timeout of one attempt.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The region whose credentials are accepted in every region that an account need not enable, and which none can disable.
+const MAIN_REGION: &str = "us-east-1";
+/// The error codes with which a region that an account has not enabled refuses all credentials.
+const REFUSED: &[&str] = &["InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"];
+
 /// The caller's identity in AWS.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -39,7 +45,7 @@ pub struct Identity {
     pub account: String,
     /// The caller's ARN.
     pub arn: String,
-    /// The partition of the account: `aws`, `aws-cn` or `aws-us-gov`.
+    /// The partition of the account, `aws`.
     pub partition: String,
 }
 
@@ -81,6 +87,10 @@ macro_rules! clients {
             /// Services that the emulator lacks, by their prefix in IAM policies, each with the reason. Empty if the
             /// endpoint was not probed, as with AWS.
             pub absent: BTreeMap<&'static str, String>,
+            /// How other servers are reached: through the same proxy, with the same certificates.
+            pub http: Http,
+            /// The profile that the credentials come from.
+            profile: Profile,
             /// Refuses changes without a lease. New clients have none.
             pub write_guard: WriteGuard,
             /// The client that takes the lease.
@@ -100,9 +110,15 @@ impl Clients {
     /// Creates the clients. Sends no request.
     ///
     /// # Errors
-    /// [`ConnectError::NoRegion`] if neither the options nor the SDK's settings name a region.
+    /// [`ConnectError::NoRegion`] if neither the options nor the SDK's settings name a region; a proxy or a file of
+    /// certificates that cannot be used.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        Ok(Self { emulated: options.emulated, ..Self::of(&load(options).await)? })
+        let profile = Profile::load().await;
+        // An emulator gets credentials of its own, unless the environment names some.
+        let profile = if options.emulated && !has_credentials() { profile.without_credentials() } else { profile };
+        let http = Http::of(&profile)?;
+        let sdk = load(options, &http).await?;
+        Ok(Self { emulated: options.emulated, http, profile, ..Self::of(&sdk)? })
     }
 
     /// Creates the clients for these settings. Sends no request.
@@ -147,6 +163,8 @@ impl Clients {
                     endpoint_url,
                     emulated: false,
                     absent: BTreeMap::new(),
+                    http: Http::default(),
+                    profile: Profile::default(),
                     unguarded_ssm: unguarded_ssm(sdk, &own_quota),
                     write_guard,
                 }
@@ -158,12 +176,39 @@ impl Clients {
     /// Returns the caller's identity.
     ///
     /// # Errors
-    /// Missing, wrong or expired credentials; an endpoint that does not respond.
+    /// Missing, wrong or expired credentials; a region that the account has not enabled; an endpoint that does not respond.
     pub async fn identity(&self) -> Result<Identity, ResourceError> {
+        self.profile.check()?;
+        match self.identity_in(&self.region).await {
+            Err(error) if error.is(REFUSED) && self.region != MAIN_REGION => {
+                let elsewhere = self.identity_in(MAIN_REGION).await;
+                Err(if elsewhere.is_ok() { self.not_enabled(error) } else { self.profile.explain(error) })
+            }
+            answer => answer.map_err(|error| self.profile.explain(error)),
+        }
+    }
+
+    fn not_enabled(&self, error: ResourceError) -> ResourceError {
+        let region = &self.region;
+        let refusal = error.causes().join(": ");
+        ResourceError::new("the region refuses credentials that other regions accept")
+            .failure(Failure::Credentials)
+            .code(error.code.as_deref())
+            .caused_by(format!("{region} answers {refusal}"))
+            .hint(format!(
+                "the account has probably not enabled the region: run `aws account enable-region --region-name {region}`, or \
+                 enable it in the AWS console under Account, AWS Regions, which takes some minutes; if it is enabled, the \
+                 session token is one of the global endpoint of STS: set AWS_STS_REGIONAL_ENDPOINTS=regional for the program \
+                 that gets it; or choose another region"
+            ))
+    }
+
+    async fn identity_in(&self, region: &str) -> Result<Identity, ResourceError> {
         let attempts = rule!("first-call-is-repeated", FIRST_ATTEMPTS, without: 1);
         let soon = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(FIRST_BACKOFF);
         let call = self.sts.get_caller_identity().customize();
-        let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon));
+        let region = Region::new(region.to_owned());
+        let call = call.config_override(aws_sdk_sts::config::Config::builder().retry_config(soon).region(region));
         let answer = call.send().await.context("failed to get the caller identity")?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let partition = arn.split(':').nth(1).filter(|part| !part.is_empty()).unwrap_or("aws").to_owned();
@@ -179,10 +224,7 @@ fn unguarded_ssm(sdk: &SdkConfig, own_quota: &RetryPartition) -> aws_sdk_ssm::Cl
     aws_sdk_ssm::Client::from_conf(config.build())
 }
 
-async fn load(options: &ConnectOptions) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
+async fn load(options: &ConnectOptions, http: &Http) -> Result<SdkConfig, ResourceError> {
     let region = match (&options.region, options.emulated) {
         (Some(region), _) => Some(region.clone()),
         (None, true) if std::env::var_os("AWS_REGION").is_none() => Some("us-east-1".to_owned()),
@@ -190,7 +232,7 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
     };
     let attempts = rule!("failed-call-is-repeated", ATTEMPTS, without: 1);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.of_sdk()?)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(LONGEST_BACKOFF))
         .timeout_config(
             TimeoutConfig::builder()
@@ -207,7 +249,7 @@ async fn load(options: &ConnectOptions) -> SdkConfig {
     if let Some(url) = &options.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 /// Returns whether the environment names credentials. The shared files are not read, because an emulator needs none.

@@ -26,7 +26,7 @@ pub use model::{
 };
 pub use nearest::nearest;
 pub use problem::{ConfigError, Problem};
-pub use region::is_region;
+pub use region::{is_region, region_refusal};
 pub use schema::schema;
 pub use secret::Secret;
 pub use span::Span;

@@ -198,6 +198,9 @@ pub struct Signaling {
     /// Instance type, x86_64.
     #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write an instance type, such as \"t3.micro\""))]
     pub instance_type: String,
+    /// ID of the subnet, which must lead to the internet. If omitted: one of the default VPC, in a zone that has the type.
+    #[schemars(extend("pattern" = r"^subnet-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the ID of a subnet, such as \"subnet-0123456789abcdef0\""))]
+    pub subnet: Option<String>,
     /// ID of the image. If omitted: the newest Amazon Linux 2023 at the first `up`.
     #[schemars(extend("pattern" = r"^ami-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the ID of an image, such as \"ami-0123456789abcdef0\""))]
     pub image: Option<String>,
@@ -219,6 +222,7 @@ impl Default for Signaling {
         Self {
             ingress: Ingress::default(),
             instance_type: "t3.micro".to_owned(),
+            subnet: None,
             image: None,
             domain: None,
             acme_email: None,

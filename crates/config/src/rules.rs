@@ -63,6 +63,10 @@ impl Rules<'_> {
             );
         }
         let name = self.config.stack_name();
+        if name.starts_with("sg-") {
+            let hint = "choose another name: EC2 takes what begins with `sg-` for the ID of a security group";
+            self.add("stack.name", "invalid name", "no security group can have a name that begins with this", hint);
+        }
         let place = stack.region.as_ref().map_or(SHORTEST_PLACE, |region| "-123456789012-".len() + region.len());
         if self.config.site.bucket.is_none() && name.len() + place > LONGEST_BUCKET {
             self.add(

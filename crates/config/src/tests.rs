@@ -69,6 +69,15 @@ fn stage_overrides_the_rest() {
 }
 
 #[test]
+fn names_that_no_security_group_can_have_are_refused() {
+    for name in ["sg", "sg-calls"] {
+        assert_eq!(summaries(&format!("[stack]\nname = \"{name}\"\n")), ["stack.name: invalid name"]);
+    }
+    assert_eq!(summaries("[stack]\nname = \"sgcalls\"\n"), Vec::<String>::new());
+    assert_eq!(summaries("[signaling]\nsubnet = \"eu-central-1a\"\n").len(), 1);
+}
+
+#[test]
 fn stage_needs_no_section() {
     assert_eq!(config("[stages.prod.api]\nmemory_mb = 512", "feature-login").api.memory_mb, 256);
 }

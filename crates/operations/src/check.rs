@@ -7,10 +7,11 @@ use futures::future::try_join_all;
 use super::DeployError;
 use super::places::{distribution, gateway_url, site_page};
 use parking_lot::Mutex;
+use peersync_aws::HttpClient;
 use peersync_aws::retry::{Schedule, until};
 use peersync_config::Ingress;
 use peersync_engine::error::innermost_cause;
-use peersync_engine::{Outputs, Progress};
+use peersync_engine::{Outputs, Progress, ResourceError};
 use peersync_resources::stack::Stack;
 
 /// How long the API may take: a new role and a new function are usable within seconds, at most about a minute.
@@ -44,18 +45,15 @@ struct Target {
 /// # Errors
 /// Fails if one of them does not answer in time.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
-    let client = client()?;
+    let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
     let targets = [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten();
     try_join_all(targets.map(|target| answers(&client, target, progress))).await
 }
 
-fn client() -> Result<reqwest::Client, DeployError> {
-    // The provider is installed once in a process; a second time is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().timeout(REQUEST_DEADLINE).build().map_err(|error| {
-        let error = peersync_engine::ResourceError::new("failed to prepare the check").caused_by(error);
-        DeployError::Call(error.hint("skip it with `--no-check`"))
-    })
+fn unprepared(error: ResourceError) -> DeployError {
+    let skip = "skip the check with `--no-check`";
+    let hint = error.hint.as_ref().map_or_else(|| skip.to_owned(), |hint| format!("{hint}; or {skip}"));
+    DeployError::Call(error.hint(hint))
 }
 
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
@@ -95,7 +93,7 @@ fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     })
 }
 
-async fn answers(client: &reqwest::Client, target: Target, progress: &Progress) -> Result<String, DeployError> {
+async fn answers(client: &HttpClient, target: Target, progress: &Progress) -> Result<String, DeployError> {
     let Target { url, deadline, hint, refusal_counts } = target;
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
     let last = Mutex::new(String::new());
@@ -115,7 +113,7 @@ async fn answers(client: &reqwest::Client, target: Target, progress: &Progress) 
     }
 }
 
-async fn ask(client: &reqwest::Client, url: &str, refusal_counts: bool) -> Result<(), String> {
+async fn ask(client: &HttpClient, url: &str, refusal_counts: bool) -> Result<(), String> {
     match client.get(url).send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) if refusal_counts && answer.status().is_client_error() => Ok(()),
@@ -128,6 +126,7 @@ async fn ask(client: &reqwest::Client, url: &str, refusal_counts: bool) -> Resul
 mod tests {
     use std::sync::Arc;
 
+    use peersync_aws::Http;
     use peersync_engine::Silent;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
@@ -153,7 +152,7 @@ mod tests {
         let url = server(statuses).await;
         let progress = Progress::of_nobody(Arc::new(Silent));
         let target = Target { url, deadline: Duration::from_millis(600), hint: String::new(), refusal_counts };
-        answers(&client()?, target, &progress).await
+        answers(&Http::default().client(REQUEST_DEADLINE)?, target, &progress).await
     }
 
     #[tokio::test]

@@ -2,13 +2,17 @@
 
 mod lifetime;
 mod names;
+mod network;
 mod ownership;
 
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
+pub(crate) use names::DNS_SUFFIX;
 pub use names::{FUNCTIONS, stack_of};
+pub use network::Network;
 pub(crate) use ownership::marked;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use peersync_aws::{Clients, Identity};
@@ -61,6 +65,8 @@ pub struct Stack {
     pub lifetime: Lifetime,
     /// The resources to adopt: they have the stack's names, but not its tags.
     pub adopt: BTreeSet<Address>,
+    /// The network of the host, once it was read.
+    pub network: OnceLock<Network>,
     /// Whether a file configures it. Without one, the defaults do.
     pub has_file: bool,
     /// The pages, server programs and routes to deploy.
@@ -71,8 +77,8 @@ impl Stack {
     /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
     pub fn new(config: Config, clients: Clients, identity: Identity, artifacts: &'static Artifacts) -> Self {
         let (naming, lifetime) = (Naming::default(), Lifetime::default());
-        let adopt = BTreeSet::new();
-        Self { config, clients, identity, naming, lifetime, adopt, has_file: false, artifacts }
+        let (adopt, network) = (BTreeSet::new(), OnceLock::new());
+        Self { config, clients, identity, naming, lifetime, adopt, network, has_file: false, artifacts }
     }
 
     /// Returns the tags that every resource of the stack carries, without the digest and the expiry.

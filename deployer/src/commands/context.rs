@@ -12,7 +12,7 @@ use crate::cli::{GlobalArgs, OutputFormat, connection};
 use crate::local::endpoint::Endpoint;
 use crate::report::Invocation;
 use peersync_aws::{Clients, ConnectOptions, Identity};
-use peersync_config::{Config, Expiry, LoadOptions, Loaded, StageName};
+use peersync_config::{Config, Expiry, LoadOptions, Loaded, StageName, region_refusal};
 use peersync_resources::Artifacts;
 use peersync_resources::stack::{Lifetime, Stack};
 
@@ -158,11 +158,15 @@ impl Context {
     /// Returns the clients of all services, without calling AWS.
     ///
     /// # Errors
-    /// Fails if no region is set, the configuration has problems, or a setting of the connection is malformed.
+    /// Fails if no region is set or none in which a stack can be, the configuration has problems, or a setting of the
+    /// connection is malformed.
     pub async fn clients(&self) -> Result<Clients, CommandError> {
         let clients = Clients::connect(&self.connect_options()?).await?;
         // All other sources have been checked.
         check_profile(&clients.region)?;
+        if self.emulator.is_none() {
+            check_partition(&clients.region)?;
+        }
         Ok(clients)
     }
 
@@ -201,7 +205,7 @@ impl Context {
     /// the configuration, the environment or the profile, or else in `region`.
     ///
     /// # Errors
-    /// Fails if the configuration has problems.
+    /// Fails if the configuration has problems, or no stack can be in the region.
     pub async fn offline_stack(&self, account: &str, region: &str) -> Result<Arc<Stack>, CommandError> {
         let mut options = self.connect_options()?;
         if options.region.is_none() {
@@ -215,11 +219,8 @@ impl Context {
         }
         let config = self.config()?.clone();
         let clients = Clients::connect(&options).await?;
-        let identity = Identity {
-            account: account.to_owned(),
-            arn: String::new(),
-            partition: partition(&clients.region).to_owned(),
-        };
+        check_partition(&clients.region)?;
+        let identity = Identity { account: account.to_owned(), arn: String::new(), partition: "aws".to_owned() };
         Ok(Arc::new(Stack::new(config, clients, identity, crate::artifacts::without_programs())))
     }
 }
@@ -249,11 +250,10 @@ fn check_profile(region: &str) -> Result<(), CommandError> {
     })
 }
 
-/// Returns the partition that a region belongs to.
-fn partition(region: &str) -> &'static str {
-    match region {
-        china if china.starts_with("cn-") => "aws-cn",
-        government if government.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+/// Checks that a stack can be in the region.
+fn check_partition(region: &str) -> Result<(), CommandError> {
+    let Some(reason) = region_refusal(region) else { return Ok(()) };
+    Err(CommandError::usage("no stack can be deployed in this region")
+        .caused_by(format!("{region}: {reason}"))
+        .hint("choose another region, such as eu-central-1, with `--region`, stack.region or AWS_REGION"))
 }

@@ -1,7 +1,7 @@
 //! The command `plan`: shows what `up` would do, without changing anything.
 
 use super::adopt::adopting;
-use super::run::{Run, heading};
+use super::run::{Run, check_network, heading};
 use super::{CommandError, Context, Exit, expiry, relay};
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
@@ -24,6 +24,7 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     run.name_configuration(context)?;
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
+    check_network(&stack)?;
     // A duration starts again with each `up`: the plan mentions that but does not count it.
     let plan = observed.plan(&observed.options_without_renewal(&stack));
     if !plan.conflicts.is_empty() {

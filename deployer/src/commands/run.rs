@@ -109,6 +109,15 @@ impl Run {
     }
 }
 
+/// Checks that a host can be launched in the network that was read with the stack.
+///
+/// # Errors
+/// Says what is missing there, before anything is created.
+pub(super) fn check_network(stack: &Stack) -> Result<(), CommandError> {
+    let problem = stack.network.get().and_then(|network| network.problem.clone());
+    problem.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
 /// Returns which stack it is and where: `peersync-dev in eu-central-1, account 123456789012`.
 pub(super) fn heading(stack: &Stack) -> String {
     format!("{} in {}, account {}", stack.name(), stack.clients.region, stack.identity.account)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::adopt::adopting;
 use super::confirm::{can_ask, confirm};
-use super::run::{Run, heading};
+use super::run::{Run, check_network, heading};
 use super::{CommandError, Context, Exit, expiry, lease, relay};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
@@ -31,6 +31,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     run.name_configuration(context)?;
     let stack = adopting(run.filled_stack(context, args.expires.as_ref()).await?, &args.adopt)?;
     let observed = run.observe(&stack).await?.readable()?;
+    check_network(&stack)?;
     let mut change = Change::of(&stack, observed)?;
     while !change.plan.is_empty() {
         agree_without_file(&run, &stack, &change.observed).await?;

@@ -140,7 +140,7 @@ async fn at_endpoint(
     let origin_key = origin_key(&secrets)?;
     let secrets = Arc::new(LiveSecrets::fixed(secrets));
     let state = api_state(&settings, client.clone(), Arc::clone(&secrets));
-    let gateway = gateway(&provisioned, endpoint, &settings.site_url).await?;
+    let gateway = gateway(&stack, &provisioned, endpoint, &settings.site_url).await?;
     if gateway.is_some() {
         function_logs::follow(&stack, stop.clone());
     }
@@ -189,13 +189,18 @@ async fn secrets_of(stack: &Stack, provisioned: &Provisioned, settings: &Setting
 }
 
 /// Returns the API in the emulator, if it really answers.
-async fn gateway(provisioned: &Provisioned, endpoint: &Endpoint, site_url: &str) -> Result<Option<Router>, LocalError> {
+async fn gateway(
+    stack: &Stack,
+    provisioned: &Provisioned,
+    endpoint: &Endpoint,
+    site_url: &str,
+) -> Result<Option<Router>, LocalError> {
     let needed = ["api_stage", "api_routes", "lambda_function", "lambda_permission", TABLES];
     let Some(id) = provisioned.outcome.outputs.get(&rest_api::address(), "id") else { return Ok(None) };
     if !provisioned.has(&needed) {
         return Ok(None);
     }
-    let router = gateway::router(&endpoint.url, id, API_STAGE, site_url)?;
+    let router = gateway::router(&stack.clients.http, &endpoint.url, id, API_STAGE, site_url)?;
     let request = Request::builder().uri("/health").body(Body::empty());
     let request = request.map_err(|error| LocalError::part("the gateway client", error))?;
     let answer = router.clone().oneshot(request).await;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use peersync_engine::error::innermost_cause;
 
 use super::LocalError;
-use peersync_aws::{Clients, Service, probe};
+use peersync_aws::{Clients, Http, Service, probe};
 
 /// Where LocalStack and its substitutes listen.
 const USUAL: &str = "http://127.0.0.1:4566";
@@ -46,8 +46,8 @@ pub async fn find(named: Option<&str>) -> Result<Option<Endpoint>, LocalError> {
 async fn ask(url: &str, patience: Duration) -> Result<Endpoint, LocalError> {
     let url = url.trim_end_matches('/').to_owned();
     let away = |reason: String| LocalError::EndpointAway { url: url.clone(), reason };
-    let client =
-        reqwest::Client::builder().timeout(patience).no_proxy().build().map_err(|error| away(error.to_string()))?;
+    let client = Http::load().await.and_then(|http| http.direct(patience));
+    let client = client.map_err(|error| LocalError::part("the HTTP client", error))?;
     let answer = client
         .get(format!("{url}/_localstack/health"))
         .send()
@@ -106,7 +106,6 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let app = Router::new().route("/_localstack/health", get(move || async move { (status, text) }));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let _ = rustls::crypto::ring::default_provider().install_default();
         url
     }
 
@@ -136,7 +135,6 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let error = find(Some(&url)).await.unwrap_err().to_string();
         assert!(error.contains(&url) && error.contains("refused"), "{error}");
     }

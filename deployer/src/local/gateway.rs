@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, HOST, ORIGIN, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use peersync_aws::Http;
 use peersync_server::site::Site;
 use tracing::warn;
 
@@ -32,13 +33,14 @@ struct Gateway {
 ///
 /// # Errors
 /// Fails if the HTTP client cannot be created.
-pub fn router(endpoint_url: &str, api_id: &str, stage: &str, site_url: &str) -> Result<Router, LocalError> {
-    let client = reqwest::Client::builder()
-        .timeout(DEADLINE)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|error| LocalError::part("the gateway client", error))?;
+pub fn router(
+    http: &Http,
+    endpoint_url: &str,
+    api_id: &str,
+    stage: &str,
+    site_url: &str,
+) -> Result<Router, LocalError> {
+    let client = http.direct(DEADLINE).map_err(|error| LocalError::part("the gateway client", error))?;
     let base = format!("{}/restapis/{api_id}/{stage}/_user_request_", endpoint_url.trim_end_matches('/'));
     let site_url = site_url.parse().map_err(|error| LocalError::part("the gateway client", error))?;
     Ok(Router::new().fallback(forward).with_state(Gateway { client, base, site_url }))
@@ -119,8 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn method_path_query_headers_and_body_are_forwarded() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let router = router(&upstream().await, "abc", "api", "http://localhost:8080").unwrap();
+        let router = router(&Http::default(), &upstream().await, "abc", "api", "http://localhost:8080").unwrap();
         let request = Request::builder()
             .method("POST")
             .uri("/users?query=a%20b")
@@ -137,8 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn functions_get_the_origin_that_they_know_from_our_own_pages_only() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let router = router(&upstream().await, "abc", "api", "http://localhost:8080").unwrap();
+        let router = router(&Http::default(), &upstream().await, "abc", "api", "http://localhost:8080").unwrap();
         for (origin, forwarded) in
             [("http://192.168.1.7:8080", "http://localhost:8080"), ("http://evil.example", "http://evil.example")]
         {
@@ -153,11 +153,11 @@ mod tests {
 
     #[tokio::test]
     async fn unreachable_gateway_is_a_502() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let router = router(&format!("http://{address}"), "abc", "api", "http://localhost:8080").unwrap();
+        let router =
+            router(&Http::default(), &format!("http://{address}"), "abc", "api", "http://localhost:8080").unwrap();
         let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
         assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::BAD_GATEWAY);
     }

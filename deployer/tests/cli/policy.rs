@@ -68,6 +68,6 @@ fn policy_without_account_and_region_prints_notes() {
     let notes = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(notes.contains("`--account 123456789012`") && notes.contains("`--region eu-central-1`"), "{notes}");
     assert!(json(&output)["Statement"].is_array());
-    let china = json(&Folder::empty().run(&["policy", "--account", "123456789012", "--region", "cn-north-1"]));
-    assert!(china.to_string().contains("arn:aws-cn:logs:cn-north-1:"));
+    let china = Folder::empty().run(&["policy", "--account", "123456789012", "--region", "cn-north-1"]);
+    assert_eq!(china.status.code(), Some(2));
 }

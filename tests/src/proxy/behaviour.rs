@@ -1,6 +1,7 @@
 //! Behaviours of AWS that the lenient and instant emulators lack; each is one switch.
 
 mod api_gateway;
+mod capacity;
 mod cloudfront;
 mod dynamodb;
 mod ec2;
@@ -34,6 +35,8 @@ pub enum Behaviour {
     HostReports,
     /// The same client token returns the same instance.
     ClientToken,
+    /// Only the last of the region's zones has capacity for an instance, and EC2's own choice is another.
+    CapacityByZone,
     /// A table's point-in-time recovery cannot be set right after it has become active.
     ContinuousBackupsUnavailable,
     /// A backup is CREATING for a while.
@@ -79,6 +82,7 @@ impl Behaviour {
         Self::DependencyViolation,
         Self::HostReports,
         Self::ClientToken,
+        Self::CapacityByZone,
         Self::ContinuousBackupsUnavailable,
         Self::BackupInProgress,
         Self::TableInProgress,
@@ -106,6 +110,7 @@ impl Behaviour {
             Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
             Self::HostReports => Box::new(host::HostReports::new(times.host)),
             Self::ClientToken => Box::new(ec2::ClientToken::default()),
+            Self::CapacityByZone => Box::new(capacity::CapacityByZone::default()),
             Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
             Self::BackupInProgress => Box::new(dynamodb::BackupInProgress::new(times.table)),
             Self::TableInProgress => Box::new(dynamodb::TableInProgress::new(times.table)),

@@ -34,6 +34,11 @@ impl Call {
         Self { service, operation, method, uri, headers, body }
     }
 
+    /// The region for which it is signed.
+    pub fn region(&self) -> &str {
+        operation::region(&self.headers)
+    }
+
     /// Whether it is this operation of this service.
     pub fn is(&self, service: &str, operation: &str) -> bool {
         self.service == service && self.operation == operation

@@ -25,7 +25,18 @@ pub(super) trait Fixup: std::fmt::Debug + Send + Sync {
     fn answer(&self, call: &Call, answer: &mut Answer);
 }
 
+/// Returns the body of RunInstances with the groups and the subnet of its network interface as those of the instance:
+/// emulators read them only there.
+fn without_interface(call: &Call) -> String {
+    let text = call.text();
+    let moved = text.split('&').filter_map(|pair| match pair.strip_prefix("NetworkInterface.1.") {
+        None => Some(pair),
+        Some(rest) => ["SecurityGroupId.", "SubnetId="].iter().any(|kept| rest.starts_with(kept)).then_some(rest),
+    });
+    moved.collect::<Vec<_>>().join("&")
+}
+
 /// Returns the fixups of an emulator: those of moto, or those that harm no other emulator.
 pub(super) fn of(is_moto: bool) -> Arc<dyn Fixup> {
-    if is_moto { Arc::new(moto::Moto::default()) } else { Arc::new(ministack::Tags::default()) }
+    if is_moto { Arc::new(moto::Moto::default()) } else { Arc::new(ministack::MiniStack::default()) }
 }

@@ -9,9 +9,19 @@ const READS: [&str; 10] =
 
 /// Returns the service by its signing name; empty if the request is not signed.
 pub fn service(headers: &HeaderMap) -> &str {
+    scope(headers, 3)
+}
+
+/// Returns the region of a signed request.
+pub fn region(headers: &HeaderMap) -> &str {
+    scope(headers, 2)
+}
+
+/// Returns a part of the scope of a request's signature: key, date, region, service.
+fn scope(headers: &HeaderMap, number: usize) -> &str {
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let scope = authorization.split("Credential=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
-    scope.split('/').nth(3).unwrap_or_default()
+    scope.split('/').nth(number).unwrap_or_default()
 }
 
 /// Whether an operation changes anything.

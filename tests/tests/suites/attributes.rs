@@ -147,7 +147,9 @@ async fn every_field_of_a_kind_is_listed() {
     let mut config = Config { stage: "test".to_owned(), ..Config::default() };
     // Without a value it is no field.
     config.stack.permissions_boundary = Some("arn:aws:iam::123456789012:policy/boundary".to_owned());
+    config.signaling.subnet = Some("subnet-00000001".to_owned());
     let stack = Arc::new(Stack::new(config, clients, identity, &ARTIFACTS));
+    stack.find_network().await;
     let fields_of = |kind: &peersync_resources::kinds::Kind| {
         let resources = (kind.instances)(&stack).into_iter();
         resources.flat_map(|resource| resource.desired(&Outputs::default())).map(|(name, _)| name).collect()

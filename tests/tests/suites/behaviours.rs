@@ -78,6 +78,7 @@ behaviours! {
     security_group_in_use_by_its_instance: DependencyViolation;
     hosts_that_install_themselves: HostReports;
     client_tokens: ClientToken;
+    zones_without_capacity: CapacityByZone;
     continuous_backups_unavailable_at_first: ContinuousBackupsUnavailable;
     backups_in_progress: BackupInProgress;
     tables_in_progress: TableInProgress;

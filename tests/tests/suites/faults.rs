@@ -176,7 +176,7 @@ async fn first_call_is_retried() {
 async fn instance_is_launched_once_across_runs() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("requests.jsonl");
-    let refused = ("RunInstances".to_owned(), 400, "InsufficientInstanceCapacity".to_owned(), "none left".to_owned());
+    let refused = ("RunInstances".to_owned(), 400, "VcpuLimitExceeded".to_owned(), "none left".to_owned());
     let settings = Settings { recording: Some(recording.clone()), refuse: vec![refused], ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     // Three runs, because a token is valid for ten minutes and these may end in between.

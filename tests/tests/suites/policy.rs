@@ -21,7 +21,11 @@ use tokio::process::Command;
 
 /// Actions for drift, or for states of AWS, that this test does not cause; each
 /// with the test that does, or the reason why none does.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
+    (
+        "ec2:ModifyInstanceCreditSpecification",
+        "no emulator tells of a host with unlimited credits; `launching` makes it",
+    ),
     ("ec2:ModifyInstanceAttribute", "MiniStack has no such call; `moto` makes it"),
     ("ec2:ModifyInstanceMetadataOptions", "no emulator tells of a host whose metadata anybody may read"),
 ];
@@ -29,7 +33,8 @@ const ELSEWHERE: [(&str, &str); 2] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn policy_allows_exactly_the_calls_made() {
     // The account has no role for the gateway's logs and the host starts without its profile, so that both are set.
-    let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile];
+    // Its first zone has no capacity.
+    let behaviours = vec![Behaviour::GatewayLogRole, Behaviour::InvalidInstanceProfile, Behaviour::CapacityByZone];
     let stage = Stage::with(Emulator::shared(), Settings { behaviours, ..Settings::default() }).await;
     // A boundary and a tag that are taken off again.
     stage.configure(

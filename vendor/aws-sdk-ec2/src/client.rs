@@ -64,6 +64,8 @@ pub trait Waiters {
     fn wait_until_system_status_ok(&self) -> crate::waiters::system_status_ok::SystemStatusOkFluentBuilder;
     /// Wait for `security_group_exists`
     fn wait_until_security_group_exists(&self) -> crate::waiters::security_group_exists::SecurityGroupExistsFluentBuilder;
+    /// Wait for `subnet_available`
+    fn wait_until_subnet_available(&self) -> crate::waiters::subnet_available::SubnetAvailableFluentBuilder;
     /// Wait for `vpc_available`
     fn wait_until_vpc_available(&self) -> crate::waiters::vpc_available::VpcAvailableFluentBuilder;
     /// Wait for `vpc_exists`
@@ -97,6 +99,9 @@ impl Waiters for Client {
     fn wait_until_security_group_exists(&self) -> crate::waiters::security_group_exists::SecurityGroupExistsFluentBuilder {
         crate::waiters::security_group_exists::SecurityGroupExistsFluentBuilder::new(self.handle.clone())
     }
+    fn wait_until_subnet_available(&self) -> crate::waiters::subnet_available::SubnetAvailableFluentBuilder {
+        crate::waiters::subnet_available::SubnetAvailableFluentBuilder::new(self.handle.clone())
+    }
     fn wait_until_vpc_available(&self) -> crate::waiters::vpc_available::VpcAvailableFluentBuilder {
         crate::waiters::vpc_available::VpcAvailableFluentBuilder::new(self.handle.clone())
     }
@@ -125,14 +130,22 @@ mod authorize_security_group_ingress;
 
 mod create_security_group;
 
+mod create_subnet;
+
 mod create_tags;
+
+mod create_vpc;
 
 /// Operation customization and supporting types.
 pub mod customize;
 
 mod delete_security_group;
 
+mod delete_subnet;
+
 mod delete_tags;
+
+mod delete_vpc;
 
 mod describe_addresses;
 
@@ -141,6 +154,8 @@ mod describe_iam_instance_profile_associations;
 mod describe_images;
 
 mod describe_instance_attribute;
+
+mod describe_instance_credit_specifications;
 
 mod describe_instance_status;
 
@@ -152,6 +167,8 @@ mod describe_regions;
 
 mod describe_security_groups;
 
+mod describe_subnets;
+
 mod describe_tags;
 
 mod describe_vpcs;
@@ -161,6 +178,8 @@ mod disassociate_address;
 mod get_console_output;
 
 mod modify_instance_attribute;
+
+mod modify_instance_credit_specification;
 
 mod modify_instance_metadata_options;
 

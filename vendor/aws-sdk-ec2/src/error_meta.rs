@@ -189,6 +189,27 @@ impl From<crate::operation::create_security_group::CreateSecurityGroupError> for
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::create_subnet::CreateSubnetError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::create_subnet::CreateSubnetError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::create_subnet::CreateSubnetError> for Error {
+    fn from(err: crate::operation::create_subnet::CreateSubnetError) -> Self {
+        match err {
+            crate::operation::create_subnet::CreateSubnetError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::create_tags::CreateTagsError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -207,6 +228,27 @@ impl From<crate::operation::create_tags::CreateTagsError> for Error {
     fn from(err: crate::operation::create_tags::CreateTagsError) -> Self {
         match err {
             crate::operation::create_tags::CreateTagsError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::create_vpc::CreateVpcError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::create_vpc::CreateVpcError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::create_vpc::CreateVpcError> for Error {
+    fn from(err: crate::operation::create_vpc::CreateVpcError) -> Self {
+        match err {
+            crate::operation::create_vpc::CreateVpcError::Unhandled(inner) => Error::Unhandled(inner),
         }
     }
 }
@@ -231,6 +273,27 @@ impl From<crate::operation::delete_security_group::DeleteSecurityGroupError> for
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_subnet::DeleteSubnetError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_subnet::DeleteSubnetError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::delete_subnet::DeleteSubnetError> for Error {
+    fn from(err: crate::operation::delete_subnet::DeleteSubnetError) -> Self {
+        match err {
+            crate::operation::delete_subnet::DeleteSubnetError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_tags::DeleteTagsError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -249,6 +312,27 @@ impl From<crate::operation::delete_tags::DeleteTagsError> for Error {
     fn from(err: crate::operation::delete_tags::DeleteTagsError) -> Self {
         match err {
             crate::operation::delete_tags::DeleteTagsError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_vpc::DeleteVpcError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::delete_vpc::DeleteVpcError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::delete_vpc::DeleteVpcError> for Error {
+    fn from(err: crate::operation::delete_vpc::DeleteVpcError) -> Self {
+        match err {
+            crate::operation::delete_vpc::DeleteVpcError::Unhandled(inner) => Error::Unhandled(inner),
         }
     }
 }
@@ -349,6 +433,40 @@ impl From<crate::operation::describe_instance_attribute::DescribeInstanceAttribu
     fn from(err: crate::operation::describe_instance_attribute::DescribeInstanceAttributeError) -> Self {
         match err {
             crate::operation::describe_instance_attribute::DescribeInstanceAttributeError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R>
+    From<
+        ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsError,
+            R,
+        >,
+    > for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsError> for Error {
+    fn from(err: crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsError) -> Self {
+        match err {
+            crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsError::Unhandled(inner) => {
+                Error::Unhandled(inner)
+            }
         }
     }
 }
@@ -464,6 +582,27 @@ impl From<crate::operation::describe_security_groups::DescribeSecurityGroupsErro
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::describe_subnets::DescribeSubnetsError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::describe_subnets::DescribeSubnetsError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::describe_subnets::DescribeSubnetsError> for Error {
+    fn from(err: crate::operation::describe_subnets::DescribeSubnetsError) -> Self {
+        match err {
+            crate::operation::describe_subnets::DescribeSubnetsError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::describe_tags::DescribeTagsError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -569,6 +708,40 @@ impl From<crate::operation::modify_instance_attribute::ModifyInstanceAttributeEr
     fn from(err: crate::operation::modify_instance_attribute::ModifyInstanceAttributeError) -> Self {
         match err {
             crate::operation::modify_instance_attribute::ModifyInstanceAttributeError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R>
+    From<
+        ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::modify_instance_credit_specification::ModifyInstanceCreditSpecificationError,
+            R,
+        >,
+    > for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::modify_instance_credit_specification::ModifyInstanceCreditSpecificationError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::modify_instance_credit_specification::ModifyInstanceCreditSpecificationError> for Error {
+    fn from(err: crate::operation::modify_instance_credit_specification::ModifyInstanceCreditSpecificationError) -> Self {
+        match err {
+            crate::operation::modify_instance_credit_specification::ModifyInstanceCreditSpecificationError::Unhandled(inner) => {
+                Error::Unhandled(inner)
+            }
         }
     }
 }

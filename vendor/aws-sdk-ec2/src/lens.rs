@@ -20,6 +20,16 @@ pub(crate) fn reflens_describe_images_output_output_next_token(
     ::std::option::Option::Some(input)
 }
 
+pub(crate) fn reflens_describe_instance_credit_specifications_output_output_next_token(
+    input: &crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsOutput,
+) -> ::std::option::Option<&::std::string::String> {
+    let input = match &input.next_token {
+        ::std::option::Option::None => return ::std::option::Option::None,
+        ::std::option::Option::Some(t) => t,
+    };
+    ::std::option::Option::Some(input)
+}
+
 pub(crate) fn reflens_describe_instance_status_output_output_next_token(
     input: &crate::operation::describe_instance_status::DescribeInstanceStatusOutput,
 ) -> ::std::option::Option<&::std::string::String> {
@@ -52,6 +62,16 @@ pub(crate) fn reflens_describe_managed_prefix_lists_output_output_next_token(
 
 pub(crate) fn reflens_describe_security_groups_output_output_next_token(
     input: &crate::operation::describe_security_groups::DescribeSecurityGroupsOutput,
+) -> ::std::option::Option<&::std::string::String> {
+    let input = match &input.next_token {
+        ::std::option::Option::None => return ::std::option::Option::None,
+        ::std::option::Option::Some(t) => t,
+    };
+    ::std::option::Option::Some(input)
+}
+
+pub(crate) fn reflens_describe_subnets_output_output_next_token(
+    input: &crate::operation::describe_subnets::DescribeSubnetsOutput,
 ) -> ::std::option::Option<&::std::string::String> {
     let input = match &input.next_token {
         ::std::option::Option::None => return ::std::option::Option::None,
@@ -94,6 +114,13 @@ pub(crate) fn lens_describe_images_output_output_images(
     ::std::option::Option::Some(input)
 }
 
+pub(crate) fn lens_describe_instance_credit_specifications_output_output_instance_credit_specifications(
+    input: crate::operation::describe_instance_credit_specifications::DescribeInstanceCreditSpecificationsOutput,
+) -> ::std::option::Option<::std::vec::Vec<crate::types::InstanceCreditSpecification>> {
+    let input = input.instance_credit_specifications?;
+    ::std::option::Option::Some(input)
+}
+
 pub(crate) fn lens_describe_instance_status_output_output_instance_statuses(
     input: crate::operation::describe_instance_status::DescribeInstanceStatusOutput,
 ) -> ::std::option::Option<::std::vec::Vec<crate::types::InstanceStatus>> {
@@ -119,6 +146,13 @@ pub(crate) fn lens_describe_security_groups_output_output_security_groups(
     input: crate::operation::describe_security_groups::DescribeSecurityGroupsOutput,
 ) -> ::std::option::Option<::std::vec::Vec<crate::types::SecurityGroup>> {
     let input = input.security_groups?;
+    ::std::option::Option::Some(input)
+}
+
+pub(crate) fn lens_describe_subnets_output_output_subnets(
+    input: crate::operation::describe_subnets::DescribeSubnetsOutput,
+) -> ::std::option::Option<::std::vec::Vec<crate::types::Subnet>> {
+    let input = input.subnets?;
     ::std::option::Option::Some(input)
 }
 

@@ -20,14 +20,26 @@ pub mod authorize_security_group_ingress;
 /// Types for the `CreateSecurityGroup` operation.
 pub mod create_security_group;
 
+/// Types for the `CreateSubnet` operation.
+pub mod create_subnet;
+
 /// Types for the `CreateTags` operation.
 pub mod create_tags;
+
+/// Types for the `CreateVpc` operation.
+pub mod create_vpc;
 
 /// Types for the `DeleteSecurityGroup` operation.
 pub mod delete_security_group;
 
+/// Types for the `DeleteSubnet` operation.
+pub mod delete_subnet;
+
 /// Types for the `DeleteTags` operation.
 pub mod delete_tags;
+
+/// Types for the `DeleteVpc` operation.
+pub mod delete_vpc;
 
 /// Types for the `DescribeAddresses` operation.
 pub mod describe_addresses;
@@ -40,6 +52,9 @@ pub mod describe_images;
 
 /// Types for the `DescribeInstanceAttribute` operation.
 pub mod describe_instance_attribute;
+
+/// Types for the `DescribeInstanceCreditSpecifications` operation.
+pub mod describe_instance_credit_specifications;
 
 /// Types for the `DescribeInstanceStatus` operation.
 pub mod describe_instance_status;
@@ -56,6 +71,9 @@ pub mod describe_regions;
 /// Types for the `DescribeSecurityGroups` operation.
 pub mod describe_security_groups;
 
+/// Types for the `DescribeSubnets` operation.
+pub mod describe_subnets;
+
 /// Types for the `DescribeTags` operation.
 pub mod describe_tags;
 
@@ -70,6 +88,9 @@ pub mod get_console_output;
 
 /// Types for the `ModifyInstanceAttribute` operation.
 pub mod modify_instance_attribute;
+
+/// Types for the `ModifyInstanceCreditSpecification` operation.
+pub mod modify_instance_credit_specification;
 
 /// Types for the `ModifyInstanceMetadataOptions` operation.
 pub mod modify_instance_metadata_options;

@@ -48,17 +48,33 @@ pub(crate) mod shape_create_security_group;
 
 pub(crate) mod shape_create_security_group_input;
 
+pub(crate) mod shape_create_subnet;
+
+pub(crate) mod shape_create_subnet_input;
+
 pub(crate) mod shape_create_tags;
 
 pub(crate) mod shape_create_tags_input;
+
+pub(crate) mod shape_create_vpc;
+
+pub(crate) mod shape_create_vpc_input;
 
 pub(crate) mod shape_delete_security_group;
 
 pub(crate) mod shape_delete_security_group_input;
 
+pub(crate) mod shape_delete_subnet;
+
+pub(crate) mod shape_delete_subnet_input;
+
 pub(crate) mod shape_delete_tags;
 
 pub(crate) mod shape_delete_tags_input;
+
+pub(crate) mod shape_delete_vpc;
+
+pub(crate) mod shape_delete_vpc_input;
 
 pub(crate) mod shape_describe_addresses;
 
@@ -75,6 +91,10 @@ pub(crate) mod shape_describe_images_input;
 pub(crate) mod shape_describe_instance_attribute;
 
 pub(crate) mod shape_describe_instance_attribute_input;
+
+pub(crate) mod shape_describe_instance_credit_specifications;
+
+pub(crate) mod shape_describe_instance_credit_specifications_input;
 
 pub(crate) mod shape_describe_instance_status;
 
@@ -96,6 +116,10 @@ pub(crate) mod shape_describe_security_groups;
 
 pub(crate) mod shape_describe_security_groups_input;
 
+pub(crate) mod shape_describe_subnets;
+
+pub(crate) mod shape_describe_subnets_input;
+
 pub(crate) mod shape_describe_tags;
 
 pub(crate) mod shape_describe_tags_input;
@@ -115,6 +139,10 @@ pub(crate) mod shape_get_console_output_input;
 pub(crate) mod shape_modify_instance_attribute;
 
 pub(crate) mod shape_modify_instance_attribute_input;
+
+pub(crate) mod shape_modify_instance_credit_specification;
+
+pub(crate) mod shape_modify_instance_credit_specification_input;
 
 pub(crate) mod shape_modify_instance_metadata_options;
 
@@ -180,6 +208,8 @@ pub(crate) mod shape_iam_instance_profile_specification;
 
 pub(crate) mod shape_instance_block_device_mapping_specification;
 
+pub(crate) mod shape_instance_credit_specification_request;
+
 pub(crate) mod shape_instance_ipv6_address;
 
 pub(crate) mod shape_instance_maintenance_options_request;
@@ -220,6 +250,8 @@ pub(crate) mod shape_tag;
 
 pub(crate) mod shape_tag_specification;
 
+pub(crate) mod shape_vpc_encryption_control_configuration;
+
 pub(crate) mod shape_address_list;
 
 pub(crate) mod shape_block_device_mapping_list;
@@ -243,6 +275,8 @@ pub(crate) mod shape_iam_instance_profile_association_set;
 pub(crate) mod shape_image_list;
 
 pub(crate) mod shape_instance_block_device_mapping_list;
+
+pub(crate) mod shape_instance_credit_specification_list;
 
 pub(crate) mod shape_instance_list;
 
@@ -284,9 +318,19 @@ pub(crate) mod shape_security_group_rule_list;
 
 pub(crate) mod shape_spot_market_options;
 
+pub(crate) mod shape_subnet;
+
+pub(crate) mod shape_subnet_ipv6_cidr_block_association;
+
+pub(crate) mod shape_subnet_list;
+
+pub(crate) mod shape_successful_instance_credit_specification_set;
+
 pub(crate) mod shape_tag_description_list;
 
 pub(crate) mod shape_tag_list;
+
+pub(crate) mod shape_unsuccessful_instance_credit_specification_set;
 
 pub(crate) mod shape_user_id_group_pair;
 
@@ -316,9 +360,13 @@ pub(crate) mod shape_instance;
 
 pub(crate) mod shape_instance_block_device_mapping;
 
+pub(crate) mod shape_instance_credit_specification;
+
 pub(crate) mod shape_instance_state_change;
 
 pub(crate) mod shape_instance_status;
+
+pub(crate) mod shape_private_dns_name_options_on_launch;
 
 pub(crate) mod shape_product_code;
 
@@ -334,7 +382,15 @@ pub(crate) mod shape_security_group_rule;
 
 pub(crate) mod shape_state_reason;
 
+pub(crate) mod shape_subnet_cidr_block_state;
+
+pub(crate) mod shape_subnet_ipv6_cidr_block_association_set;
+
+pub(crate) mod shape_successful_instance_credit_specification_item;
+
 pub(crate) mod shape_tag_description;
+
+pub(crate) mod shape_unsuccessful_instance_credit_specification_item;
 
 pub(crate) mod shape_vpc_cidr_block_association_set;
 
@@ -399,6 +455,8 @@ pub(crate) mod shape_referenced_security_group;
 pub(crate) mod shape_region_geography_list;
 
 pub(crate) mod shape_scan_results;
+
+pub(crate) mod shape_unsuccessful_instance_credit_specification_item_error;
 
 pub(crate) mod shape_user_id_group_pair_list;
 

@@ -6,11 +6,15 @@ pub use crate::types::_iam_instance_profile_specification::IamInstanceProfileSpe
 
 pub use crate::types::_iam_instance_profile_association::IamInstanceProfileAssociation;
 
+pub use crate::types::_subnet_ipv6_cidr_block_association::SubnetIpv6CidrBlockAssociation;
+
 pub use crate::types::_vpc_ipv6_cidr_block_association::VpcIpv6CidrBlockAssociation;
 
 pub use crate::types::_vpc_cidr_block_association::VpcCidrBlockAssociation;
 
 pub use crate::types::_volume_type::VolumeType;
+
+pub use crate::types::_subnet::Subnet;
 
 pub use crate::types::_vpc::Vpc;
 
@@ -21,6 +25,8 @@ pub use crate::types::_managed_prefix_list::ManagedPrefixList;
 pub use crate::types::_connection_tracking_specification_request::ConnectionTrackingSpecificationRequest;
 
 pub use crate::types::_operator_response::OperatorResponse;
+
+pub use crate::types::_vpc_encryption_control_configuration::VpcEncryptionControlConfiguration;
 
 pub use crate::types::_tenancy::Tenancy;
 
@@ -39,6 +45,8 @@ pub use crate::types::_instance_type::InstanceType;
 pub use crate::types::_boot_mode_values::BootModeValues;
 
 pub use crate::types::_platform_values::PlatformValues;
+
+pub use crate::types::_vpc_encryption_control_exclusion_state_input::VpcEncryptionControlExclusionStateInput;
 
 pub use crate::types::_enclave_options_request::EnclaveOptionsRequest;
 
@@ -110,6 +118,8 @@ pub use crate::types::_iam_instance_profile::IamInstanceProfile;
 
 pub use crate::types::_iam_instance_profile_association_state::IamInstanceProfileAssociationState;
 
+pub use crate::types::_subnet_cidr_block_state::SubnetCidrBlockState;
+
 pub use crate::types::_ipv6_address_attribute::Ipv6AddressAttribute;
 
 pub use crate::types::_ip_source::IpSource;
@@ -124,7 +134,11 @@ pub use crate::types::_security_group_rule::SecurityGroupRule;
 
 pub use crate::types::_tag::Tag;
 
+pub use crate::types::_private_dns_name_options_on_launch::PrivateDnsNameOptionsOnLaunch;
+
 pub use crate::types::_block_public_access_states::BlockPublicAccessStates;
+
+pub use crate::types::_subnet_state::SubnetState;
 
 pub use crate::types::_vpc_state::VpcState;
 
@@ -160,6 +174,8 @@ pub use crate::types::_instance_block_device_mapping::InstanceBlockDeviceMapping
 
 pub use crate::types::_group_identifier::GroupIdentifier;
 
+pub use crate::types::_instance_credit_specification::InstanceCreditSpecification;
+
 pub use crate::types::_reservation::Reservation;
 
 pub use crate::types::_instance_status::InstanceStatus;
@@ -177,6 +193,12 @@ pub use crate::types::_instance_block_device_mapping_specification::InstanceBloc
 pub use crate::types::_capacity_reservation_preference::CapacityReservationPreference;
 
 pub use crate::types::_capacity_reservation_target::CapacityReservationTarget;
+
+pub use crate::types::_instance_credit_specification_request::InstanceCreditSpecificationRequest;
+
+pub use crate::types::_successful_instance_credit_specification_item::SuccessfulInstanceCreditSpecificationItem;
+
+pub use crate::types::_unsuccessful_instance_credit_specification_item::UnsuccessfulInstanceCreditSpecificationItem;
 
 pub use crate::types::_event_code::EventCode;
 
@@ -205,6 +227,8 @@ pub use crate::types::_instance::Instance;
 pub use crate::types::_instance_state_change::InstanceStateChange;
 
 pub use crate::types::_resource_type::ResourceType;
+
+pub use crate::types::_subnet_cidr_block_state_code::SubnetCidrBlockStateCode;
 
 pub use crate::types::_vpc_cidr_block_state_code::VpcCidrBlockStateCode;
 
@@ -256,6 +280,8 @@ pub use crate::types::_capacity_reservation_target_response::CapacityReservation
 
 pub use crate::types::_ebs_instance_block_device_specification::EbsInstanceBlockDeviceSpecification;
 
+pub use crate::types::_unsuccessful_instance_credit_specification_item_error::UnsuccessfulInstanceCreditSpecificationItemError;
+
 pub use crate::types::_monitoring::Monitoring;
 
 pub use crate::types::_ena_srd_specification_request::EnaSrdSpecificationRequest;
@@ -291,6 +317,8 @@ pub use crate::types::_instance_state_name::InstanceStateName;
 pub use crate::types::_summary_status::SummaryStatus;
 
 pub use crate::types::_region_geography::RegionGeography;
+
+pub use crate::types::_unsuccessful_instance_credit_specification_error_code::UnsuccessfulInstanceCreditSpecificationErrorCode;
 
 pub use crate::types::_monitoring_state::MonitoringState;
 
@@ -462,6 +490,10 @@ mod _instance_block_device_mapping_specification;
 
 mod _instance_boot_mode_values;
 
+mod _instance_credit_specification;
+
+mod _instance_credit_specification_request;
+
 mod _instance_interruption_behavior;
 
 mod _instance_ipv4_prefix;
@@ -582,6 +614,8 @@ mod _prefix_list_id;
 
 mod _prefix_list_state;
 
+mod _private_dns_name_options_on_launch;
+
 mod _private_dns_name_options_request;
 
 mod _private_dns_name_options_response;
@@ -634,6 +668,18 @@ mod _status_name;
 
 mod _status_type;
 
+mod _subnet;
+
+mod _subnet_cidr_block_state;
+
+mod _subnet_cidr_block_state_code;
+
+mod _subnet_ipv6_cidr_block_association;
+
+mod _subnet_state;
+
+mod _successful_instance_credit_specification_item;
+
 mod _summary_status;
 
 mod _tag;
@@ -645,6 +691,12 @@ mod _tag_specification;
 mod _tenancy;
 
 mod _tpm_support_values;
+
+mod _unsuccessful_instance_credit_specification_error_code;
+
+mod _unsuccessful_instance_credit_specification_item;
+
+mod _unsuccessful_instance_credit_specification_item_error;
 
 mod _user_id_group_pair;
 
@@ -662,9 +714,13 @@ mod _vpc_cidr_block_state_code;
 
 mod _vpc_encryption_control;
 
+mod _vpc_encryption_control_configuration;
+
 mod _vpc_encryption_control_exclusion;
 
 mod _vpc_encryption_control_exclusion_state;
+
+mod _vpc_encryption_control_exclusion_state_input;
 
 mod _vpc_encryption_control_exclusions;
 

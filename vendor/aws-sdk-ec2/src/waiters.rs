@@ -24,6 +24,9 @@ pub mod instance_terminated;
 /// Supporting types for the `security_group_exists` waiter.
 pub mod security_group_exists;
 
+/// Supporting types for the `subnet_available` waiter.
+pub mod subnet_available;
+
 /// Supporting types for the `system_status_ok` waiter.
 pub mod system_status_ok;
 

@@ -3,7 +3,7 @@
 
 use aws_sdk_cloudfront::types::DistributionSummary;
 
-use crate::stack::Stack;
+use crate::stack::{DNS_SUFFIX, Stack};
 use peersync_aws::{Clients, Context as _};
 use peersync_engine::{ResourceError, SharedReads};
 
@@ -68,5 +68,5 @@ pub(super) fn bucket_domain(stack: &Stack) -> String {
 
 /// Returns the end of the domains of all buckets in the stack's region.
 fn bucket_domain_suffix(stack: &Stack) -> String {
-    format!(".s3.{}.{}", stack.clients.region, stack.dns_suffix())
+    format!(".s3.{}.{}", stack.clients.region, DNS_SUFFIX)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Kind, ec2};
 use crate::permission::{Condition, Permission};
-use crate::stack::Stack;
+use crate::stack::{DNS_SUFFIX, Stack};
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
@@ -134,7 +134,7 @@ impl Resource for ElasticIp {
 
 impl ElasticIp {
     fn outputs(&self, id: &str, ip: &str) -> OutputMap {
-        let dns = public_name(ip, &self.stack.clients.region, self.stack.dns_suffix());
+        let dns = public_name(ip, &self.stack.clients.region, DNS_SUFFIX);
         OutputMap::new().with("id", id).with("ip", ip).with("dns", dns)
     }
 

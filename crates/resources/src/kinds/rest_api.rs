@@ -16,7 +16,7 @@ use serde_json::json;
 pub(super) use self::quota::QuotaRetry;
 use super::{Kind, exchange_tags};
 use crate::permission::{Condition, Permission};
-use crate::stack::Stack;
+use crate::stack::{DNS_SUFFIX, Stack};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Ownership,
@@ -224,7 +224,7 @@ impl Resource for Api {
 
 impl Api {
     fn outputs(&self, id: &str, root: &str) -> OutputMap {
-        let host = format!("{id}.execute-api.{}.{}", self.stack.clients.region, self.stack.dns_suffix());
+        let host = format!("{id}.execute-api.{}.{}", self.stack.clients.region, DNS_SUFFIX);
         OutputMap::new().with("id", id).with("root", root).with("host", host)
     }
 

@@ -16,10 +16,9 @@ use super::{Kind, ec2};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
-use peersync_config::Ingress;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
-    Progress, Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
+    Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -28,6 +27,8 @@ const NAME: &str = "security_group";
 
 /// The inbound rules as text.
 const INBOUND: FieldName = FieldName::new("inbound");
+/// The id of the VPC. Absent if it is not known where the group should be.
+const VPC: FieldName = FieldName::new("vpc");
 /// The outbound rules as text.
 const OUTBOUND: FieldName = FieldName::new("outbound");
 
@@ -53,7 +54,12 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let groups = || ec2::arns(stack, &["security-group"]);
     vec![
-        Permission::anywhere(&["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"]),
+        Permission::anywhere(&[
+            "ec2:DescribeManagedPrefixLists",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+        ]),
         Permission::new(&["ec2:CreateSecurityGroup"], groups()).only(Condition::Tagged),
         // The network is not ours.
         Permission::new(&["ec2:CreateSecurityGroup"], ec2::arns(stack, &["vpc"])),
@@ -92,16 +98,29 @@ impl Resource for SecurityGroup {
         Vec::new()
     }
 
+    fn replace_on(&self) -> &'static [(FieldName, &'static str)] {
+        &[(VPC, "a security group cannot be moved to another VPC; its host is replaced too")]
+    }
+
+    fn create_before_destroy(&self) -> bool {
+        true
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (found, names) = futures::try_join!(self.find(), self.names())?;
-        let Some(found) = found else { return Ok(None) };
+        let Some(found) = self.find().await? else { return Ok(None) };
+        let network = self.stack.find_network().await;
+        let names = Names::of(network);
         let tags = ec2::tags(found.tags());
         let id = found.group_id.clone().unwrap_or_default();
         let view = |permissions| json!(rules::live(permissions, &names));
+        let mut fields = LiveFields::new()
+            .with(INBOUND, view(found.ip_permissions()))
+            .with(OUTBOUND, view(found.ip_permissions_egress()));
+        if network.vpc.is_some() {
+            fields = fields.with(VPC, found.vpc_id.clone());
+        }
         Ok(Some(Live {
-            fields: LiveFields::new()
-                .with(INBOUND, view(found.ip_permissions()))
-                .with(OUTBOUND, view(found.ip_permissions_egress())),
+            fields,
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: OutputMap::new().with("id", &id),
@@ -112,13 +131,21 @@ impl Resource for SecurityGroup {
     fn desired(&self, _: &Outputs) -> Fields {
         let ingress = self.stack.config.signaling.ingress;
         let inbound = rules::inbound(ingress, self.stack.relay().as_ref());
-        Fields::new().with(INBOUND, json!(inbound)).with(OUTBOUND, json!(rules::outbound(ingress)))
+        let fields = Fields::new().with(INBOUND, json!(inbound)).with(OUTBOUND, json!(rules::outbound(ingress)));
+        match self.stack.network.get().and_then(|network| network.vpc.as_deref()) {
+            Some(vpc) => fields.with(VPC, vpc),
+            None => fields,
+        }
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         const SUMMARY: &str = "failed to create the security group";
-        let vpc = self.default_vpc().await?;
-        let call = self.stack.clients.ec2.create_security_group().group_name(&self.name).vpc_id(vpc);
+        let network = self.stack.find_network().await;
+        if let Some(problem) = &network.problem {
+            return Err(problem.clone());
+        }
+        let call = self.stack.clients.ec2.create_security_group().group_name(&self.name);
+        let call = call.set_vpc_id(network.vpc.clone());
         let call = call.description(self.stack.mark());
         let call = call.tag_specifications(ec2::tag_specification(ResourceType::SecurityGroup, context.tags));
         let id = match call.send().await {
@@ -168,44 +195,30 @@ impl Resource for SecurityGroup {
 }
 
 impl SecurityGroup {
-    /// Finds the group with the stack's name. If several VPCs have one, a managed group is preferred.
+    /// Finds the group with the stack's name. If several VPCs have one, a managed group is preferred, and then the one in
+    /// the VPC of the host. Unmanaged ones in other VPCs are in nobody's way.
     async fn find(&self) -> Result<Option<Found>, ResourceError> {
+        let (groups, network) = futures::join!(self.named(), self.stack.find_network());
+        let is_ours = |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) == Ownership::Ours;
+        let is_elsewhere = |group: &Found| network.vpc.is_some() && group.vpc_id != network.vpc;
+        let groups = groups?.into_iter().filter(|group| is_ours(group) || !is_elsewhere(group));
+        Ok(groups.min_by_key(|group| (!is_ours(group), is_elsewhere(group))))
+    }
+
+    /// Returns the groups with the stack's name in all VPCs.
+    async fn named(&self) -> Result<Vec<Found>, ResourceError> {
         let filter = Filter::builder().name("group-name").values(&self.name).build();
         let groups = self.stack.clients.ec2.describe_security_groups().filters(filter).into_paginator().items().send();
-        let groups = groups.collect::<Result<Vec<_>, _>>().await.context("failed to list security groups")?;
-        let is_unmanaged = |group: &Found| self.stack.ownership(&ec2::tags(group.tags())) != Ownership::Ours;
-        Ok(groups.into_iter().min_by_key(is_unmanaged))
+        groups.collect::<Result<Vec<_>, _>>().await.context("failed to list security groups")
     }
 
-    async fn default_vpc(&self) -> Result<String, ResourceError> {
-        let filter = Filter::builder().name("is-default").values("true").build();
-        let networks = self.stack.clients.ec2.describe_vpcs().filters(filter).into_paginator().items().send();
-        let networks = networks.collect::<Result<Vec<_>, _>>().await.context("failed to find the default VPC")?;
-        networks.into_iter().find_map(|network| network.vpc_id).ok_or_else(|| {
-            ResourceError::new("the region has no default VPC")
-                .hint("create one with `aws ec2 create-default-vpc`, or choose another region")
-        })
-    }
-
-    /// Returns the id of the prefix list of CloudFront, which AWS emulators may lack.
+    /// Returns what the network of the host is called in rules.
+    ///
+    /// # Errors
+    /// No host can be launched there.
     async fn names(&self) -> Result<Names, ResourceError> {
-        let filter = Filter::builder().name("prefix-list-name").values(rules::CLOUDFRONT_LIST).build();
-        let call = self.stack.clients.ec2.describe_managed_prefix_lists().filters(filter).send();
-        let answer = call.await.context("failed to find CloudFront's prefix list");
-        let list = match answer {
-            Ok(answer) => answer.prefix_lists.into_iter().flatten().find_map(|list| list.prefix_list_id),
-            Err(error) if error.failure == Failure::NotOffered => None,
-            Err(error) => return Err(error),
-        };
-        if list.is_none() && self.stack.clients.endpoint_url.is_none() && self.uses_cloudfront() {
-            return Err(ResourceError::new("the region does not have CloudFront's prefix list")
-                .hint("choose another region, or another `ingress` under [signaling]"));
-        }
-        Ok(Names { cloudfront: list })
-    }
-
-    fn uses_cloudfront(&self) -> bool {
-        self.stack.config.signaling.ingress == Ingress::Cloudfront
+        let network = self.stack.find_network().await;
+        network.problem.clone().map_or_else(|| Ok(Names::of(network)), Err)
     }
 
     /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.

@@ -3,6 +3,7 @@
 //! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
 //! new host is created first and takes over the address; then the old one is terminated.
 
+mod credits;
 mod files;
 mod instance;
 mod launch;
@@ -16,12 +17,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
-    Filter, HttpTokensState, IamInstanceProfileSpecification, Instance as Found, InstanceMetadataEndpointState,
-    InstanceStateName,
+    Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState, InstanceStateName,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use self::credits::CREDITS;
+use self::search::{find, find_all, is_alive};
 use super::{Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
@@ -54,6 +56,8 @@ const METADATA: FieldName = FieldName::new("metadata");
 /// The id of the Elastic IP address that the host has.
 const ELASTIC_IP: FieldName = FieldName::new("elastic_ip");
 const STATE: FieldName = FieldName::new("state");
+/// The id of the subnet. Wanted only if the configuration names one.
+const SUBNET: FieldName = FieldName::new("subnet");
 /// Further managed hosts, left over from an interrupted replacement.
 const LEFTOVERS: FieldName = FieldName::new("leftovers");
 
@@ -85,6 +89,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             "ec2:DescribeAddresses",
             "ec2:DescribeIamInstanceProfileAssociations",
             "ec2:DescribeImages",
+            "ec2:DescribeInstanceCreditSpecifications",
             "ec2:DescribeInstanceStatus",
             "ec2:DescribeInstances",
         ]),
@@ -103,6 +108,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
             &[
                 "ec2:AssociateIamInstanceProfile",
                 "ec2:ModifyInstanceAttribute",
+                "ec2:ModifyInstanceCreditSpecification",
                 "ec2:ModifyInstanceMetadataOptions",
                 "ec2:ReplaceIamInstanceProfileAssociation",
                 "ec2:StartInstances",
@@ -127,7 +133,7 @@ impl Resource for SignalInstance {
     }
 
     fn highlights(&self) -> &'static [FieldName] {
-        &[INSTANCE_TYPE]
+        &[INSTANCE_TYPE, CREDITS, SUBNET]
     }
 
     fn dependencies(&self) -> Vec<Address> {
@@ -149,6 +155,7 @@ impl Resource for SignalInstance {
         &[
             (IMAGE, "the image of an instance cannot be changed"),
             (INSTANCE_TYPE, "changing the type would stop the host; a new one takes over without downtime"),
+            (SUBNET, "a host cannot be moved to another subnet"),
             (USER_DATA, "a host reads its user data only at the first boot"),
         ]
     }
@@ -164,11 +171,15 @@ impl Resource for SignalInstance {
         let leftovers: Vec<String> = found.filter_map(|instance| instance.instance_id).collect();
         let tags = ec2::tags(current.tags());
         let id = current.instance_id.clone().unwrap_or_default();
-        let user_data = views::user_data_view(&self.stack, &id).await?;
+        let (user_data, credits) =
+            futures::try_join!(views::user_data_view(&self.stack, &id), credits::view(&self.stack, &current))?;
         Ok(Some(Live {
-            fields: LiveFields::new()
+            fields: credits
+                .into_iter()
+                .fold(LiveFields::new(), |fields, credits| fields.with(CREDITS, credits))
                 .with(IMAGE, views::image_view(&current, &tags))
                 .with(INSTANCE_TYPE, current.instance_type().map(|one| one.as_str()))
+                .with(SUBNET, current.subnet_id())
                 .with(USER_DATA, user_data)
                 .with(PROFILE, views::profile_name(&current))
                 .with(GROUPS, views::groups_view(&current))
@@ -192,7 +203,11 @@ impl Resource for SignalInstance {
             Ingress::Cloudflare => Field::Known(Value::Null),
             _ => Field::known_or_unknown(outputs.get(&elastic_ip::address(), "id")),
         };
-        Fields::new()
+        let chosen = signaling.subnet.as_deref().map(|subnet| (SUBNET, subnet));
+        let credits = credits::wanted(&signaling.instance_type).map(|credits| (CREDITS, credits));
+        let optional = chosen.into_iter().chain(credits);
+        optional
+            .fold(Fields::new(), |fields, (name, value)| fields.with(name, value))
             .with(IMAGE, signaling.image.as_deref().unwrap_or(NEWEST_IMAGE))
             .with(INSTANCE_TYPE, signaling.instance_type.as_str())
             .with(USER_DATA, Field::known_or_unknown(user_data))
@@ -247,6 +262,9 @@ impl Resource for SignalInstance {
             let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(1);
             let call = call.http_endpoint(InstanceMetadataEndpointState::Enabled);
             call.send().await.context("failed to change the metadata options of the signaling host")?;
+        }
+        if changes.has(CREDITS) {
+            credits::change(&self.stack, &live.id).await?;
         }
         // What an interrupted run began: the host takes over, and the others end, only once it is ready.
         if changes.has(ELASTIC_IP) || changes.has(LEFTOVERS) {
@@ -359,31 +377,6 @@ impl SignalInstance {
         }
         Ok(())
     }
-}
-
-/// Reads the hosts of the stack that are not terminated or terminating: those that are ready, then the others, each the
-/// newest first.
-async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
-    let mut found = find_all(stack).await?;
-    found.retain(is_alive);
-    found.sort_by_key(|instance| !ready::is_ready(instance));
-    Ok(found)
-}
-
-fn is_alive(instance: &Found) -> bool {
-    let state = instance.state().and_then(|state| state.name());
-    !matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated))
-}
-
-/// Reads the hosts of the stack, the newest first. EC2 returns terminated ones for about an hour.
-async fn find_all(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
-    let filters = Some(ec2::of_stack(stack));
-    let pages = stack.clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send();
-    let reservations = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the EC2 instances")?;
-    let mut found: Vec<Found> = reservations.into_iter().flat_map(|one| one.instances.unwrap_or_default()).collect();
-    found.retain(|one| ec2::is_ours(stack, one.tags()));
-    found.sort_by_key(|one| std::cmp::Reverse((one.launch_time.map(|time| time.secs()), one.instance_id.clone())));
-    Ok(found)
 }
 
 fn outputs(id: &str) -> OutputMap {

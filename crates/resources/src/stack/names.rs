@@ -9,6 +9,8 @@ use peersync_config::Naming;
 /// The four functions, in the order in which they are displayed.
 pub const FUNCTIONS: [&str; 4] = ["signup", "login", "friends", "rooms"];
 
+/// The domain of AWS's endpoints.
+pub(crate) const DNS_SUFFIX: &str = "amazonaws.com";
 /// The longest name of a role and of an origin access control, in characters ("IAM and AWS STS quotas",
 /// `OriginAccessControlConfig`).
 const LONGEST_GLOBAL: usize = 64;
@@ -81,11 +83,6 @@ impl Stack {
     pub fn arn(&self, service: &str, resource: &str) -> String {
         let (partition, account) = (&self.identity.partition, &self.identity.account);
         format!("arn:{partition}:{service}:{}:{account}:{resource}", self.clients.region)
-    }
-
-    /// Returns the domain suffix of AWS's endpoints in the stack's partition.
-    pub fn dns_suffix(&self) -> &'static str {
-        if self.identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
     }
 
     /// Returns an IAM ARN, which has no region.

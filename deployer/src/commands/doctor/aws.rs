@@ -10,7 +10,7 @@ use crate::commands::Context;
 use crate::commands::relay::RelayHealth;
 use peersync_aws::Clients;
 use peersync_engine::{Address, Failure, Observation, Outputs, Reporter, ResourceError, Silent, observe};
-use peersync_resources::stack::Stack;
+use peersync_resources::stack::{Network, Stack};
 
 /// How long the endpoint may take to answer.
 const ENDPOINT_DEADLINE: Duration = Duration::from_secs(10);
@@ -48,12 +48,22 @@ pub(super) async fn checks(context: &Context, list: &mut Checklist) {
             let reporter: Arc<dyn Reporter> = Arc::new(Silent);
             let observation = observe(&graph, &reporter).await;
             permissions(&observation).into_iter().for_each(|check| list.add(check));
+            stack.network.get().and_then(network).into_iter().for_each(|check| list.add(check));
             if let Some(health) = RelayHealth::ask(&stack, &outputs(&observation)).await {
                 list.add(relay(&health));
             }
         }
         Err(error) => list.add(Check::from_error("permissions", &error.into())),
     }
+}
+
+/// Checks whether a host can be launched in the network; `None` if an emulator has none.
+fn network(network: &Network) -> Option<Check> {
+    if let Some(problem) = &network.problem {
+        return Some(Check::from_error("network", &problem.clone().into()));
+    }
+    let zone = network.zone.as_ref().map(|zone| format!(", zone {zone}")).unwrap_or_default();
+    Some(Check::ok("network", format!("{}{zone}", network.vpc.as_ref()?)))
 }
 
 fn outputs(observation: &Observation) -> Outputs {
@@ -88,26 +98,23 @@ fn no_credentials_in_time() -> Check {
 async fn endpoint(clients: &Clients) -> Result<(String, Option<SystemTime>), Check> {
     let url = match &clients.endpoint_url {
         Some(url) => url.clone(),
-        None if clients.region.starts_with("cn-") => format!("https://sts.{}.amazonaws.com.cn/", clients.region),
         None => format!("https://sts.{}.amazonaws.com/", clients.region),
     };
-    // The provider is installed once per process; installing it a second time is not an error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let away = |reason: String| {
-        Check::fail(
-            "endpoint",
-            format!("{url} is unreachable: {reason}"),
-            "check the region's name, the network, the proxy (HTTPS_PROXY) and `--endpoint-url`",
-        )
+    let proxy = clients.http.proxy_of(&url);
+    let by = proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    let hint = match proxy {
+        None => "check the region's name, the network, the proxy (HTTPS_PROXY) and `--endpoint-url`",
+        Some(_) => {
+            "check the region's name and the proxy: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT if it asks for a password, \
+             NO_PROXY for what it must not be asked for, AWS_CA_BUNDLE for the file with its certificate if it opens TLS"
+        }
     };
-    let client = reqwest::Client::builder()
-        .timeout(ENDPOINT_DEADLINE)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| away(innermost_cause(&error)))?;
-    let answer = client.get(&url).send().await.map_err(|error| away(innermost_cause(&error)))?;
+    let away = |reason: String| Check::fail("endpoint", format!("{url} is unreachable{by}: {reason}"), hint);
+    let client = clients.http.client(ENDPOINT_DEADLINE);
+    let client = client.map_err(|error| Check::from_error("endpoint", &error.into()))?;
+    let answer = client.get(&url).send().await.map_err(|error| away(innermost_cause(&error.without_url())))?;
     let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
-    Ok((format!("{url} answers"), date.and_then(http_date)))
+    Ok((format!("{url} answers{by}"), date.and_then(http_date)))
 }
 
 fn http_date(text: &str) -> Option<SystemTime> {

@@ -5,19 +5,20 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
-use super::Fixup;
+use super::{Fixup, without_interface};
 use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
 
-/// Tags of an API or a stage that were set or removed after its creation: MiniStack keeps that, but does not return it.
+/// What the corrections must remember.
 #[derive(Debug, Default)]
-pub(super) struct Tags {
+pub(super) struct MiniStack {
+    /// Tags of an API or a stage that were set or removed after its creation: MiniStack keeps that, but does not return it.
     /// The tags that were set, and the keys of those that were removed, by path, `/restapis/ID/stages/api`.
     changed: Mutex<HashMap<String, HashMap<String, Option<Value>>>>,
 }
 
-impl Tags {
+impl MiniStack {
     fn learn(&self, call: &Call) {
         let arn = decoded(call.uri.path());
         let Some((_, path)) = arn.rsplit_once("::") else { return };
@@ -45,7 +46,15 @@ impl Tags {
     }
 }
 
-impl Fixup for Tags {
+impl Fixup for MiniStack {
+    fn request(&self, call: &Call) -> Call {
+        let mut fixed = call.clone();
+        if call.is("ec2", "RunInstances") {
+            fixed.set_body(without_interface(call));
+        }
+        fixed
+    }
+
     fn answer(&self, call: &Call, answer: &mut Answer) {
         if call.service != "apigateway" || !answer.ok() {
             return;

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::{Method, Uri};
 use serde_json::Value;
 
-use super::Fixup;
+use super::{Fixup, without_interface};
 use crate::proxy::call::{Answer, Call, between};
 use crate::proxy::lock;
 
@@ -34,7 +34,9 @@ impl Fixup for Moto {
                 fixed.set_body(without_denials(&call.body));
             }
             // It requires a size that AWS takes from the image.
-            "RunInstances" => fixed.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", call.text())),
+            "RunInstances" => {
+                fixed.set_body(format!("{}&BlockDeviceMapping.1.Ebs.VolumeSize=8", without_interface(call)))
+            }
             _ => {}
         }
         fixed

@@ -4,9 +4,13 @@ pub use crate::types::_iam_instance_profile_specification::IamInstanceProfileSpe
 
 pub use crate::types::_iam_instance_profile_association::IamInstanceProfileAssociationBuilder;
 
+pub use crate::types::_subnet_ipv6_cidr_block_association::SubnetIpv6CidrBlockAssociationBuilder;
+
 pub use crate::types::_vpc_ipv6_cidr_block_association::VpcIpv6CidrBlockAssociationBuilder;
 
 pub use crate::types::_vpc_cidr_block_association::VpcCidrBlockAssociationBuilder;
+
+pub use crate::types::_subnet::SubnetBuilder;
 
 pub use crate::types::_vpc::VpcBuilder;
 
@@ -17,6 +21,8 @@ pub use crate::types::_managed_prefix_list::ManagedPrefixListBuilder;
 pub use crate::types::_connection_tracking_specification_request::ConnectionTrackingSpecificationRequestBuilder;
 
 pub use crate::types::_operator_response::OperatorResponseBuilder;
+
+pub use crate::types::_vpc_encryption_control_configuration::VpcEncryptionControlConfigurationBuilder;
 
 pub use crate::types::_vpc_encryption_control::VpcEncryptionControlBuilder;
 
@@ -62,6 +68,8 @@ pub use crate::types::_tag_specification::TagSpecificationBuilder;
 
 pub use crate::types::_iam_instance_profile::IamInstanceProfileBuilder;
 
+pub use crate::types::_subnet_cidr_block_state::SubnetCidrBlockStateBuilder;
+
 pub use crate::types::_vpc_cidr_block_state::VpcCidrBlockStateBuilder;
 
 pub use crate::types::_ip_permission::IpPermissionBuilder;
@@ -69,6 +77,8 @@ pub use crate::types::_ip_permission::IpPermissionBuilder;
 pub use crate::types::_security_group_rule::SecurityGroupRuleBuilder;
 
 pub use crate::types::_tag::TagBuilder;
+
+pub use crate::types::_private_dns_name_options_on_launch::PrivateDnsNameOptionsOnLaunchBuilder;
 
 pub use crate::types::_block_public_access_states::BlockPublicAccessStatesBuilder;
 
@@ -98,6 +108,8 @@ pub use crate::types::_instance_block_device_mapping::InstanceBlockDeviceMapping
 
 pub use crate::types::_group_identifier::GroupIdentifierBuilder;
 
+pub use crate::types::_instance_credit_specification::InstanceCreditSpecificationBuilder;
+
 pub use crate::types::_reservation::ReservationBuilder;
 
 pub use crate::types::_instance_status::InstanceStatusBuilder;
@@ -111,6 +123,12 @@ pub use crate::types::_tag_description::TagDescriptionBuilder;
 pub use crate::types::_instance_block_device_mapping_specification::InstanceBlockDeviceMappingSpecificationBuilder;
 
 pub use crate::types::_capacity_reservation_target::CapacityReservationTargetBuilder;
+
+pub use crate::types::_instance_credit_specification_request::InstanceCreditSpecificationRequestBuilder;
+
+pub use crate::types::_successful_instance_credit_specification_item::SuccessfulInstanceCreditSpecificationItemBuilder;
+
+pub use crate::types::_unsuccessful_instance_credit_specification_item::UnsuccessfulInstanceCreditSpecificationItemBuilder;
 
 pub use crate::types::_revoked_security_group_rule::RevokedSecurityGroupRuleBuilder;
 
@@ -155,6 +173,8 @@ pub use crate::types::_performance_status_summary::PerformanceStatusSummaryBuild
 pub use crate::types::_capacity_reservation_target_response::CapacityReservationTargetResponseBuilder;
 
 pub use crate::types::_ebs_instance_block_device_specification::EbsInstanceBlockDeviceSpecificationBuilder;
+
+pub use crate::types::_unsuccessful_instance_credit_specification_item_error::UnsuccessfulInstanceCreditSpecificationItemErrorBuilder;
 
 pub use crate::types::_monitoring::MonitoringBuilder;
 

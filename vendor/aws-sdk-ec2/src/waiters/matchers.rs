@@ -630,6 +630,46 @@ pub(crate) fn match_describe_security_groups_f735c42a19b31c377(
     false
 }
 
+/// Matcher union: {"output":{"path":"Subnets[].State","expected":"available","comparator":"allStringEquals"}}
+pub(crate) fn match_describe_subnets_4dd8b1ce0c2205901(
+    _result: ::std::result::Result<
+        &crate::operation::describe_subnets::DescribeSubnetsOutput,
+        &crate::operation::describe_subnets::DescribeSubnetsError,
+    >,
+) -> bool {
+    fn path_traversal<'a>(
+        _output: &'a crate::operation::describe_subnets::DescribeSubnetsOutput,
+    ) -> ::std::option::Option<::std::vec::Vec<&'a crate::types::SubnetState>> {
+        let _fld_1 = _output.subnets.as_ref()?;
+        let _prj_3 = _fld_1
+            .iter()
+            .flat_map(|v| {
+                #[allow(clippy::let_and_return)]
+                fn map(_v: &crate::types::Subnet) -> ::std::option::Option<&crate::types::SubnetState> {
+                    let _fld_2 = _v.state.as_ref();
+                    _fld_2
+                }
+                map(v)
+            })
+            .collect::<::std::vec::Vec<_>>();
+        ::std::option::Option::Some(_prj_3)
+    }
+    _result
+        .as_ref()
+        .ok()
+        .and_then(|output| path_traversal(output))
+        .map(|value| {
+            !value.is_empty()
+                && value.iter().all(|value| {
+                    let _tmp_2 = value.as_str();
+                    let right = "available";
+                    let _cmp_1 = _tmp_2 == right;
+                    _cmp_1
+                })
+        })
+        .unwrap_or_default()
+}
+
 /// Matcher union: {"output":{"path":"InstanceStatuses[].SystemStatus.Status","expected":"ok","comparator":"allStringEquals"}}
 pub(crate) fn match_describe_instance_status_46ce6aca57818c04b(
     _result: ::std::result::Result<

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::errors;
 use crate::kinds::distributions::bucket_domain;
-use crate::stack::Stack;
+use crate::stack::{DNS_SUFFIX, Stack};
 use peersync_aws::Context as _;
 use peersync_config::Ingress;
 use peersync_engine::{FieldMap, FieldName, ResourceError};
@@ -84,7 +84,7 @@ pub(super) fn build(stack: &Stack, origins: &Origins, origin_key: &str) -> Resul
 fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result<DistributionConfig, BuildError> {
     let site = &stack.config.site;
     let with_signal = stack.config.signaling.ingress == Ingress::Cloudfront;
-    let api_domain = format!("{}.execute-api.{}.{}", origins.api, stack.clients.region, stack.dns_suffix());
+    let api_domain = format!("{}.execute-api.{}.{}", origins.api, stack.clients.region, DNS_SUFFIX);
     let mut all = vec![
         pages_origin(&bucket_domain(stack), &origins.access_control)?,
         custom_origin(API_ORIGIN, &api_domain, OriginProtocolPolicy::HttpsOnly, 80, origin_key)?,

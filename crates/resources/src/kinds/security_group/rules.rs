@@ -7,12 +7,10 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 
 use crate::relay::Relay;
+use crate::stack::Network;
 use peersync_aws::NotFound as _;
 use peersync_config::Ingress;
 use peersync_engine::{ResourceError, rule};
-
-/// The name of the prefix list, maintained by AWS, of the addresses from which CloudFront calls origins.
-pub(super) const CLOUDFRONT_LIST: &str = "com.amazonaws.global.cloudfront.origin-facing";
 
 /// The port of the signaling program.
 const SIGNAL_PORT: i32 = 8080;
@@ -50,6 +48,13 @@ pub(super) struct Names {
     /// The id of CloudFront's prefix list; `None` if the endpoint lacks it. The range `0.0.0.0/0` then represents
     /// CloudFront.
     pub(super) cloudfront: Option<String>,
+}
+
+impl Names {
+    /// Returns those of a network.
+    pub(super) fn of(network: &Network) -> Self {
+        Self { cloudfront: network.cloudfront_list.clone() }
+    }
 }
 
 impl fmt::Display for Rule {

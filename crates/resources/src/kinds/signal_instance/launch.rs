@@ -2,15 +2,15 @@
 
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance,
-    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceStateName, InstanceType, ResourceType,
-    SummaryStatus, VolumeType,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
+    InstanceStateName, InstanceType, ResourceType, SummaryStatus, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::instance::read;
-use super::{GONE, IMAGE_TAG, USER_DATA_TAG, ec2, hash, is_alive, ready};
+use super::{GONE, IMAGE_TAG, USER_DATA_TAG, credits, ec2, hash, is_alive, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
@@ -22,6 +22,12 @@ const ROOT_DEVICE: &str = "/dev/xvda";
 /// The number of seconds for which a repeated request means the same host. It must be less than the hour for which EC2
 /// returns terminated hosts: these are part of the token, so that a request after a `down` creates a new host.
 const TOKEN_PERIOD: u64 = 600;
+
+/// Error codes for a zone that cannot take the host now: no capacity, a type that it does not have, or no free address.
+const ZONE_CODES: &[&str] =
+    &["InsufficientInstanceCapacity", "InsufficientCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet"];
+/// Error codes for a network without a place for the host.
+const NO_PLACE_CODES: &[&str] = &["MissingInput", "VPCIdNotSpecified", "DefaultVpcDoesNotExist"];
 
 /// A request for a new host.
 pub(super) struct LaunchRequest<'a> {
@@ -49,11 +55,7 @@ impl LaunchRequest<'_> {
             now.as_secs() / TOKEN_PERIOD,
             without: now.subsec_nanos().into()
         );
-        let token = self.token(&image, period);
-        let launched = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || {
-            self.launch(&image, &root, &token)
-        });
-        let id = launched.await?;
+        let id = self.somewhere(&Machine { image, root, period }).await?;
         let running = until_running(self.stack, progress, &id).await?;
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
@@ -63,6 +65,54 @@ impl LaunchRequest<'_> {
             Err(error) if replaces => Err(self.give_up(&id, error).await),
             ready => ready.map(|()| id),
         }
+    }
+
+    /// Launches the host in the configured subnet, or else where EC2 chooses, and if that zone cannot take it, in another.
+    async fn somewhere(&self, machine: &Machine) -> Result<String, ResourceError> {
+        let configured = self.stack.config.signaling.subnet.as_deref();
+        let full = match self.launched(machine, configured).await {
+            Err(error) if rule!("launch-tries-other-zones", error.is(ZONE_CODES)) => error,
+            result => return result,
+        };
+        if configured.is_some() {
+            let zone = self.stack.network.get().and_then(|network| network.zone.clone());
+            return Err(self.nowhere(&full, zone.into_iter().collect()));
+        }
+        // Whoever may not list the subnets gets EC2's own answer.
+        let Ok(subnets) = self.stack.default_subnets().await else { return Err(full) };
+        let mut tried = Vec::new();
+        let mut full = full;
+        for subnet in subnets {
+            let Some(id) = subnet.subnet_id() else { continue };
+            let zone = subnet.availability_zone().unwrap_or(id).to_owned();
+            self.context.progress.waiting(format!("capacity in {zone}"));
+            match self.launched(machine, Some(id)).await {
+                Err(error) if error.is(ZONE_CODES) => full = error,
+                result => return result,
+            }
+            tried.push(zone);
+        }
+        Err(self.nowhere(&full, tried))
+    }
+
+    /// Returns the error that no zone can take the host.
+    fn nowhere(&self, last: &ResourceError, tried: Vec<String>) -> ResourceError {
+        let instance_type = &self.stack.config.signaling.instance_type;
+        let zones = if tried.is_empty() { "the zone of the subnet".to_owned() } else { tried.join(", ") };
+        let advice = match self.stack.config.signaling.subnet {
+            Some(_) => "choose another `subnet` or `instance_type` under [signaling], or run the command again later",
+            None => "choose another `instance_type` under [signaling], or run the command again later",
+        };
+        ResourceError::new("no zone can take the signaling host")
+            .code(last.code.as_deref())
+            .caused_by(format!("{instance_type} was tried in {zones}: {}", last.causes().join(": ")))
+            .hint(advice)
+    }
+
+    async fn launched(&self, machine: &Machine, subnet: Option<&str>) -> Result<String, ResourceError> {
+        let progress = self.context.progress;
+        retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.launch(machine, subnet))
+            .await
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
@@ -85,8 +135,10 @@ impl LaunchRequest<'_> {
         Ok(image.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned()))
     }
 
-    async fn launch(&self, image: &str, root: &str, token: &str) -> Result<String, ResourceError> {
+    async fn launch(&self, machine: &Machine, subnet: Option<&str>) -> Result<String, ResourceError> {
         const SUMMARY: &str = "failed to launch the signaling host";
+        let Machine { image, root, period } = machine;
+        let instance_type = self.stack.config.signaling.instance_type.as_str();
         let tags = self.tags(image);
         let disk = EbsBlockDevice::builder().encrypted(true).volume_type(VolumeType::Gp3).delete_on_termination(true);
         let disk = BlockDeviceMapping::builder().device_name(root).ebs(disk.build()).build();
@@ -94,14 +146,24 @@ impl LaunchRequest<'_> {
             .http_endpoint(InstanceMetadataEndpointState::Enabled)
             .http_tokens(HttpTokensState::Required)
             .http_put_response_hop_limit(1);
+        // Named, so that the subnet's own setting does not matter: the host fetches its programs before it has the Elastic
+        // IP address, and with a tunnel it has none. The interface then names the groups and the subnet.
+        let interface = InstanceNetworkInterfaceSpecification::builder()
+            .device_index(0)
+            .associate_public_ip_address(true)
+            .delete_on_termination(true)
+            .groups(self.group)
+            .set_subnet_id(subnet.map(str::to_owned))
+            .build();
         let call = self.stack.clients.ec2.run_instances();
         let answer = call
             .image_id(image)
-            .instance_type(InstanceType::from(self.stack.config.signaling.instance_type.as_str()))
+            .instance_type(InstanceType::from(instance_type))
             .min_count(1)
             .max_count(1)
-            .client_token(token)
-            .security_group_ids(self.group)
+            .client_token(self.token(image, *period, subnet))
+            .network_interfaces(interface)
+            .set_credit_specification(credits::of_launch(instance_type))
             .iam_instance_profile(self.profile())
             .block_device_mappings(disk)
             .metadata_options(metadata.build())
@@ -128,11 +190,12 @@ impl LaunchRequest<'_> {
 
     /// Returns the client token. It is the same for the same request until the host exists, so that a repeated call
     /// whose first response was lost launches no second host.
-    fn token(&self, image: &str, period: u64) -> String {
+    fn token(&self, image: &str, period: u64, subnet: Option<&str>) -> String {
         let older: Vec<&str> = self.older.iter().filter_map(Instance::instance_id).collect();
         let instance_type = &self.stack.config.signaling.instance_type;
         let tags = self.tags(image);
-        let text = format!("{tags:?} {} {} {older:?} {instance_type} {period}", self.group, self.profile);
+        let place = format!("{} {}", self.group, subnet.unwrap_or_default());
+        let text = format!("{tags:?} {place} {} {older:?} {instance_type} {period}", self.profile);
         hash(&text)
     }
 
@@ -179,6 +242,16 @@ impl LaunchRequest<'_> {
     }
 }
 
+/// What is launched.
+struct Machine {
+    /// The id of the image.
+    image: String,
+    /// The device of its disk.
+    root: String,
+    /// The time during which a repeated request means the same host.
+    period: u64,
+}
+
 /// Waits until the EC2 instance runs, and returns it.
 ///
 /// # Errors
@@ -213,11 +286,16 @@ fn is_transient(error: &ResourceError) -> bool {
 }
 
 fn hinted(error: ResourceError) -> ResourceError {
-    if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
+    if error.is(NO_PLACE_CODES) {
+        error.hint(
+            "the default VPC has no subnet: set `subnet` under [signaling] to one that leads to the internet, or create one \
+             with `aws ec2 create-default-subnet --availability-zone ZONE`",
+        )
+    } else if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
         error.hint(
             "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
         )
-    } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded", "InsufficientInstanceCapacity"]) {
+    } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded"]) {
         error.hint("choose another `instance_type` under [signaling], or request a quota increase")
     } else {
         error
