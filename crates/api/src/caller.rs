@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use peersync_server::client_address::{EdgeProof, Network, client_address, edge_proof};
+use peersync_server::client_address::{EdgeProof, Network, client_address, client_address_behind_gateway, edge_proof};
 use peersync_server::secrets::Secret;
 use peersync_server::settings::Settings;
 use peersync_server::site::Site;
@@ -23,7 +23,8 @@ const BROWSER_SECONDS: i64 = 15 * 60;
 /// The cookie of a browser in which somebody has signed in. It proves nothing but that, and outlives the session.
 const KNOWN_COOKIE: Cookie = Cookie { secure: "__Host-known", plain: "peersync-known" };
 
-/// The peer address of the connection as the gateway or the socket reports it. An extension of the request.
+/// The address that API Gateway got the request from, which is the edge's if it came through it. An extension of the
+/// request, missing in `local`.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceAddress(pub IpAddr);
 
@@ -164,7 +165,11 @@ impl Caller {
 
     /// Returns the client as limits count it. Headers count only if the edge has proved itself.
     pub fn client(&self, proof: EdgeProof) -> Client {
-        let address = client_address(&self.headers, self.source, proof == EdgeProof::Valid);
+        let from_edge = proof == EdgeProof::Valid;
+        let address = match self.source {
+            Some(gateway) => Some(client_address_behind_gateway(&self.headers, gateway, from_edge)),
+            None => client_address(&self.headers, None, from_edge),
+        };
         Client(address.map(|address| Network::enclosing(address).collect()).unwrap_or_default())
     }
 }

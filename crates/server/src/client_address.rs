@@ -1,9 +1,13 @@
 //! The address of a client, behind an edge (CloudFront or the edge of `local`), a tunnel, or without either.
 //!
-//! Headers count only if the edge has proved itself by [`ORIGIN_KEY`]: anybody can send them otherwise.
+//! Headers count only if the edge has proved itself by [`ORIGIN_KEY`]: anybody can send them otherwise. Of what the edge
+//! sends, only the end of [`FORWARDED_FOR`] counts: CloudFront appends the viewer's address to it, and API Gateway that of
+//! CloudFront's server (developer guide, "Client IP addresses" of custom origins). `CloudFront-Viewer-Address` does not
+//! count, because the documents leave open whether the policy "AllViewerExceptHostHeader" adds it; if it does not, a
+//! client's own one is passed on.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 
@@ -11,8 +15,7 @@ use crate::secret::Secret;
 
 /// The header by which the edge proves that a request came through it.
 pub const ORIGIN_KEY: &str = "x-peersync-origin-key";
-/// CloudFront's header with the viewer's address and port
-/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html>).
+/// CloudFront's header with the viewer's address and port, which tells only that a request was passed on.
 pub const VIEWER_ADDRESS: &str = "cloudfront-viewer-address";
 /// Cloudflare's header with the client's address, which a client cannot set itself
 /// (<https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip>).
@@ -44,8 +47,23 @@ pub fn edge_proof(headers: &HeaderMap, keys: &[&Secret]) -> EdgeProof {
 /// Returns the client's address: what the edge says in its headers, or else `peer`, the other end of the connection.
 /// IPv4 addresses mapped into IPv6 are returned as IPv4.
 pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, from_edge: bool) -> Option<IpAddr> {
-    let stated = if from_edge { viewer(headers).or_else(|| forwarded(headers)) } else { None };
+    let stated = if from_edge { forwarded(headers).next().flatten() } else { None };
     stated.or(peer).map(|address| address.to_canonical())
+}
+
+/// Returns the client's address in a request that a gateway has passed on, with `source` as the one that it got the request
+/// from. If that was the edge, it is the gateway's own entry in [`FORWARDED_FOR`], and the edge's is the one before.
+pub fn client_address_behind_gateway(headers: &HeaderMap, source: IpAddr, from_edge: bool) -> IpAddr {
+    let source = source.to_canonical();
+    let stated = if from_edge {
+        let mut entries = forwarded(headers).peekable();
+        // One entry alone: a client may have sent more of them.
+        entries.next_if(|last| last.is_some_and(|last| last.to_canonical() == source));
+        entries.next().flatten()
+    } else {
+        None
+    };
+    stated.map_or(source, |address| address.to_canonical())
 }
 
 /// Returns the client's address as the Cloudflare Tunnel of this host says; `None` if a request did not come through it.
@@ -55,21 +73,19 @@ pub fn tunnelled_address(headers: &HeaderMap) -> Option<IpAddr> {
     parse(value.to_str().ok()?).map(|address| address.to_canonical())
 }
 
-/// An IPv6 address is followed by a colon and the port too, with or without brackets.
-fn viewer(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get(VIEWER_ADDRESS)?.to_str().ok()?;
-    let (address, _) = value.rsplit_once(':')?;
-    parse(address)
+/// Returns the entries of all lines of [`FORWARDED_FOR`], the last one first; `None` for one that is no address. The client
+/// could have sent all entries before those of the edge and the gateway, so that none is ever used instead of another.
+fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    entries.map(|entry| parse(std::str::from_utf8(entry).ok()?))
 }
 
-/// The last entry of the last header line is the edge's; the client could have sent all entries before it.
-fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    parse(value.rsplit(',').next()?)
-}
-
+/// Proxies write IPv6 addresses with or without brackets, and some add the port.
 fn parse(text: &str) -> Option<IpAddr> {
-    text.trim().trim_start_matches('[').trim_end_matches(']').parse().ok()
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().or_else(|_| text.parse().map(|address: SocketAddr| address.ip())).ok()
 }
 
 /// The lengths of the prefixes by which IPv4 addresses are counted: an address, and the smallest network that is routed

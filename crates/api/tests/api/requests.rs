@@ -164,27 +164,26 @@ async fn client_address_cannot_be_forged() {
         ]
     };
     assert_eq!(mails_from(&world().await, spoofed).await, 100);
-    let behind_edge = |count: usize| {
+    // What CloudFront and API Gateway append, the latter the address that it got the request from, after these entries.
+    let behind_edge = |entries: String| {
         vec![
-            ("cloudfront-viewer-address", format!("198.51.{count}.7:1")),
+            ("cloudfront-viewer-address", "192.0.2.99:1".to_owned()),
+            ("x-forwarded-for", format!("{entries}, 192.0.2.1")),
             ("x-peersync-origin-key", ORIGIN_KEY.to_owned()),
         ]
     };
-    assert_eq!(mails_from(&world().await, behind_edge).await, 130);
-    let one_subscriber = |count: usize| {
-        vec![
-            ("cloudfront-viewer-address", format!("2001:db8:1:2::{count:x}:1")),
-            ("x-peersync-origin-key", ORIGIN_KEY.to_owned()),
-        ]
-    };
+    let many_viewers = |count: usize| behind_edge(format!("198.51.{count}.7"));
+    assert_eq!(mails_from(&world().await, many_viewers).await, 130);
+    let one_subscriber = |count: usize| behind_edge(format!("2001:db8:1:2::{count:x}"));
     assert_eq!(mails_from(&world().await, one_subscriber).await, 100);
-    let own_entries = |count: usize| {
-        vec![
-            ("x-forwarded-for", format!("198.51.{count}.7, 203.0.113.7")),
-            ("x-peersync-origin-key", ORIGIN_KEY.to_owned()),
-        ]
-    };
+    let own_entries = |count: usize| behind_edge(format!("198.51.{count}.7, 203.0.113.7"));
     assert_eq!(mails_from(&world().await, own_entries).await, 100);
+    let own_viewer_header = |count: usize| {
+        let mut headers = behind_edge("203.0.113.7".to_owned());
+        headers[0].1 = format!("198.51.{count}.7:1");
+        headers
+    };
+    assert_eq!(mails_from(&world().await, own_viewer_header).await, 100);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ fn key(letter: char) -> Option<Secret> {
 /// Requests as CloudFront sends them with this key, from many addresses.
 fn behind_edge(key: &'static str) -> impl Fn(usize) -> Vec<(&'static str, String)> {
     move |count| {
-        let viewer = ("cloudfront-viewer-address", format!("198.51.{count}.7:1"));
+        let viewer = ("x-forwarded-for", format!("198.51.{count}.7"));
         vec![viewer, ("x-peersync-origin-key", key.to_owned())]
     }
 }

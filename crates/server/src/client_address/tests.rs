@@ -11,36 +11,50 @@ fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
 }
 
+const PEER: &str = "203.0.113.9";
+
 fn address(lines: &[(&'static str, &'static str)], from_edge: bool) -> String {
-    client_address(&headers(lines), Some("203.0.113.9".parse().unwrap()), from_edge).unwrap().to_string()
+    client_address(&headers(lines), Some(PEER.parse().unwrap()), from_edge).unwrap().to_string()
+}
+
+/// The address behind API Gateway, which has got the request from [`PEER`].
+fn behind_gateway(lines: &[(&'static str, &'static str)], from_edge: bool) -> String {
+    client_address_behind_gateway(&headers(lines), PEER.parse().unwrap(), from_edge).to_string()
 }
 
 #[test]
 fn headers_count_only_from_the_edge() {
-    assert_eq!(address(&[VIEWER, FORWARDED], true), "198.51.100.7");
-    assert_eq!(address(&[VIEWER, FORWARDED], false), "203.0.113.9");
-    assert_eq!(address(&[FORWARDED], true), "192.0.2.5");
-    assert_eq!(address(&[], true), "203.0.113.9");
+    for read in [address, behind_gateway] {
+        assert_eq!(read(&[FORWARDED], true), "192.0.2.5");
+        assert_eq!(read(&[FORWARDED], false), PEER);
+        assert_eq!(read(&[], true), PEER);
+    }
 }
 
 #[test]
-fn viewer_address_is_read_in_all_its_forms() {
-    for (value, expected) in [
-        ("198.51.100.7:4711", "198.51.100.7"),
-        ("2001:db8:1:2:3:4:5:6:4711", "2001:db8:1:2:3:4:5:6"),
-        ("2001:db8::1:50000", "2001:db8::1"),
-        ("[2001:db8::1]:4711", "2001:db8::1"),
-        ("::ffff:198.51.100.7:1", "198.51.100.7"),
-        ("nonsense", "203.0.113.9"),
-        ("", "203.0.113.9"),
-    ] {
-        assert_eq!(address(&[(VIEWER_ADDRESS, value)], true), expected, "{value}");
+fn header_that_a_client_may_have_sent_to_the_edge_does_not_count() {
+    for read in [address, behind_gateway] {
+        assert_eq!(read(&[VIEWER, FORWARDED], true), "192.0.2.5");
+        assert_eq!(read(&[VIEWER], true), PEER);
     }
-    assert_eq!(
-        address(&[(VIEWER_ADDRESS, "::ffff:198.51.100.7:1"), (FORWARDED_FOR, "10.0.0.1")], true),
-        "198.51.100.7"
-    );
-    assert_eq!(address(&[(VIEWER_ADDRESS, "nonsense"), FORWARDED], true), "192.0.2.5");
+}
+
+#[test]
+fn address_is_read_in_all_its_forms() {
+    for (value, expected) in [
+        ("198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7:4711", "198.51.100.7"),
+        (" 2001:db8:1:2:3:4:5:6 ", "2001:db8:1:2:3:4:5:6"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("nonsense", PEER),
+        ("[2001:db8::1", PEER),
+        ("", PEER),
+    ] {
+        assert_eq!(address(&[(FORWARDED_FOR, value)], true), expected, "{value}");
+        assert_eq!(behind_gateway(&[(FORWARDED_FOR, value), (FORWARDED_FOR, PEER)], true), expected, "{value}");
+    }
 }
 
 #[test]
@@ -51,8 +65,25 @@ fn last_entry_of_the_last_forwarded_line_counts() {
     assert_eq!(address(&[FORWARDED, (FORWARDED_FOR, "198.51.100.8")], true), "198.51.100.8");
     assert_eq!(address(&[forged, (FORWARDED_FOR, "[2001:db8::7]")], true), "2001:db8::7");
     // An earlier line is never used instead: the client may have sent it.
-    assert_eq!(address(&[forged, (FORWARDED_FOR, "nobody")], true), "203.0.113.9");
-    assert_eq!(address(&[VIEWER, forged, FORWARDED], true), "198.51.100.7");
+    assert_eq!(address(&[forged, (FORWARDED_FOR, "nobody")], true), PEER);
+}
+
+#[test]
+fn entry_of_the_gateway_is_skipped_once() {
+    let read = |lines: &[&'static str]| {
+        let lines: Vec<_> = lines.iter().map(|line| (FORWARDED_FOR, *line)).collect();
+        behind_gateway(&lines, true)
+    };
+    assert_eq!(read(&["198.51.100.7, 203.0.113.9"]), "198.51.100.7");
+    assert_eq!(read(&["192.0.2.66, 198.51.100.7, 203.0.113.9"]), "198.51.100.7", "a client's own entry");
+    assert_eq!(read(&["192.0.2.66", "198.51.100.7, 203.0.113.9"]), "198.51.100.7", "a client's own line");
+    assert_eq!(read(&["192.0.2.66, 198.51.100.7", "203.0.113.9"]), "198.51.100.7", "the gateway's own line");
+    assert_eq!(read(&["192.0.2.66, 203.0.113.9, 198.51.100.7, 203.0.113.9"]), "198.51.100.7");
+    assert_eq!(read(&["192.0.2.66, 203.0.113.9, 203.0.113.9"]), PEER, "a client that is an edge server");
+    assert_eq!(read(&["192.0.2.66, nobody, ::ffff:203.0.113.9"]), PEER, "no earlier entry is used instead");
+    assert_eq!(read(&["2001:db8::7, 203.0.113.9"]), "2001:db8::7");
+    assert_eq!(read(&["198.51.100.7"]), "198.51.100.7", "a gateway that appends nothing");
+    assert_eq!(read(&["203.0.113.9"]), PEER);
 }
 
 #[test]

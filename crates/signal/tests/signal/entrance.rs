@@ -79,7 +79,7 @@ async fn ticket_is_accepted_once_within_a_minute_and_only_from_this_stack() {
 
 /// Connects from this address, without `hello`.
 pub async fn connect_from(world: &World, viewer: &str) -> Result<Client, Error> {
-    let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
+    let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("x-forwarded-for", viewer)];
     Client::connect_with(world.address, &headers).await
 }
 
@@ -88,16 +88,14 @@ async fn connections_per_address_are_limited() {
     // Half of it for an IPv6 network of 64 bits.
     let world = World::with(Limits { per_address: 4, ..Limits::default() }).await;
     let connect = |viewer| connect_from(&world, viewer);
-    let (one, _two) = (connect("2001:db8::1:1000").await.unwrap(), connect("2001:db8::2:1000").await.unwrap());
-    let Err(Error::Http(response)) = connect("2001:db8::3:1000").await else { panic!("it came in") };
+    let (one, _two) = (connect("2001:db8::1").await.unwrap(), connect("2001:db8::2").await.unwrap());
+    let Err(Error::Http(response)) = connect("2001:db8::3").await else { panic!("it came in") };
     assert_eq!(response.status(), 429);
-    let _neighbour = connect("2001:db8:0:1::1:1000").await.unwrap();
-    let _more = (connect("2001:db8:0:100::1:1000").await.unwrap(), connect("192.0.2.1:1000").await.unwrap());
-    let Err(Error::Http(_)) = connect("2001:db8:0:200::1:1000").await else {
-        panic!("its network of 48 bits has four")
-    };
+    let _neighbour = connect("2001:db8:0:1::1").await.unwrap();
+    let _more = (connect("2001:db8:0:100::1").await.unwrap(), connect("192.0.2.1").await.unwrap());
+    let Err(Error::Http(_)) = connect("2001:db8:0:200::1").await else { panic!("its network of 48 bits has four") };
     drop(one);
-    while connect("2001:db8::3:1000").await.is_err() {}
+    while connect("2001:db8::3").await.is_err() {}
 }
 
 #[tokio::test]
@@ -105,11 +103,11 @@ async fn oldest_connection_without_hello_gives_way() {
     let limits = Limits { greeting_per_address: 2, greeting: 3, ..Limits::default() };
     let world = World::with(limits).await;
     let connect = async |viewer: &str| connect_from(&world, viewer).await.unwrap();
-    let (mut first, mut second) = (connect("192.0.2.1:1000").await, connect("192.0.2.1:1001").await);
-    let mut third = connect("192.0.2.1:1002").await;
+    let (mut first, mut second) = (connect("192.0.2.1").await, connect("192.0.2.1").await);
+    let mut third = connect("192.0.2.1").await;
     assert_eq!(first.came().await, Came::Gone, "its network has too many");
-    let mut fourth = connect("192.0.2.2:1000").await;
-    let mut fifth = connect("192.0.2.3:1000").await;
+    let mut fourth = connect("192.0.2.2").await;
+    let mut fifth = connect("192.0.2.3").await;
     assert_eq!(second.came().await, Came::Gone, "all together are too many");
     for client in [&mut third, &mut fourth, &mut fifth] {
         client.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;

@@ -116,19 +116,19 @@ async fn message_that_is_never_completed_is_closed_and_its_session_can_be_resume
 async fn incomplete_messages_of_one_network_do_not_displace_those_of_others() {
     let world = World::with(Limits { partial_bytes: 1 << 20, ..Limits::default() }).await;
     let from = async |viewer: &str, name: &str| {
-        let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("cloudfront-viewer-address", viewer)];
+        let headers = [("origin", ORIGIN), ("x-peersync-origin-key", EDGE_KEY), ("x-forwarded-for", viewer)];
         let mut client = Client::connect_with(world.address, &headers).await.unwrap();
         let ticket = world.ticket_of(crate::world::guest(name, "r"), 0);
         client.send(json!({ "type": "hello", "ticket": ticket })).await;
         client.welcomed().await;
         client
     };
-    let mut victim = from("198.51.100.7:1", "Ada").await;
+    let mut victim = from("198.51.100.7", "Ada").await;
     let whole = frame(0x81, 60_000, 99_999);
     victim.socket.get_mut().write_all(&whole[..50_000]).await.unwrap();
     let mut attackers = Vec::new();
     for number in 0..40 {
-        let mut client = from(&format!("[2001:db8:1:{number:x}::1]:1"), "Eve").await;
+        let mut client = from(&format!("2001:db8:1:{number:x}::1"), "Eve").await;
         client.socket.get_mut().write_all(&frame(0x01, 60_000, 99_999)).await.unwrap();
         attackers.push(client);
     }

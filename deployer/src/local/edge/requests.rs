@@ -17,7 +17,6 @@ pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-peersync-origin-ke
 const WHOLE: u64 = 64 * 1024;
 /// How long reading the body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Logs a line for every request, with status and duration; for a WebSocket when it opens. No answer of any part may be
@@ -54,20 +53,16 @@ pub async fn with_body(request: Request, next: Next) -> Response {
     }
 }
 
-/// Sets the headers that identify the viewer, as CloudFront does: they replace whatever the browser claims.
+/// Sets the header that identifies the viewer. Unlike CloudFront, it replaces what the browser claims instead of appending to
+/// it, because some gateways of emulators take the first entry for the client's.
 pub async fn for_origin(State(origin_key): State<HeaderValue>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let headers = request.headers_mut();
-    headers.remove(VIEWER_ADDRESS);
     headers.remove(FORWARDED_FOR);
     headers.insert(ORIGIN_KEY, origin_key);
-    if let Some(address) = address {
-        if let Ok(value) = HeaderValue::from_str(&address.ip().to_string()) {
-            headers.insert(FORWARDED_FOR, value);
-        }
-        if let Ok(value) = HeaderValue::from_str(&format!("{}:{}", address.ip(), address.port())) {
-            headers.insert(VIEWER_ADDRESS, value);
-        }
+    let address = address.map(|address| HeaderValue::from_str(&address.ip().to_string()));
+    if let Some(Ok(address)) = address {
+        headers.insert(FORWARDED_FOR, address);
     }
     next.run(request).await
 }
