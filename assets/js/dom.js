@@ -65,6 +65,8 @@ export function uniqueId(what) {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
+/** Relative to this script, and so of its release. */
+const ICONS = new URL("../icons.svg", import.meta.url).href;
 
 /**
  * Creates an icon from icons.svg; it is hidden from screen readers, because the control around it has a name.
@@ -76,7 +78,7 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `icons.svg#${name}`);
+  use.setAttribute("href", `${ICONS}#${name}`);
   svg.append(use);
   return svg;
 }
@@ -86,7 +88,7 @@ export function icon(name) {
  * @param {string} name
  */
 export function setIcon(svg, name) {
-  within(svg, "use", SVGUseElement).setAttribute("href", `icons.svg#${name}`);
+  within(svg, "use", SVGUseElement).setAttribute("href", `${ICONS}#${name}`);
 }
 
 /**

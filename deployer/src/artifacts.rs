@@ -13,7 +13,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use include_dir::{Dir, File, include_dir};
 use peersync_engine::ResourceError;
-use peersync_resources::pages::CONFIG_KEY;
+use peersync_resources::pages::{CONFIG_KEY, Site};
 use peersync_resources::{Artifacts, Page, Program};
 
 /// Everything below `assets/`, as the build has compacted it.
@@ -71,6 +71,12 @@ pub fn without_programs() -> &'static Artifacts {
 /// Returns the carried file of that key.
 pub fn page(key: &str) -> Option<Page> {
     ASSETS.get_file(key).and_then(published_file)
+}
+
+/// Returns the carried pages as they are published.
+pub fn site() -> &'static Site {
+    static SITE: LazyLock<Site> = LazyLock::new(|| Site::new(&pages()));
+    &SITE
 }
 
 fn pages() -> Vec<Page> {
@@ -174,7 +180,8 @@ mod tests {
         assert_eq!(names.len(), fields.len(), "two pages look the same in the digest: rename one");
         let digest = digest::encode(&fields).expect("no field is unknown");
         let tags = Tags::from([(DIGEST_TAG.to_owned(), digest)]);
-        let size = s3_objects::TAGS_METADATA.len() + s3_objects::encoded(&tags).len();
+        let release = s3_objects::RELEASE_METADATA.len() + site().release().len();
+        let size = s3_objects::TAGS_METADATA.len() + s3_objects::encoded(&tags).len() + release;
         assert!(size <= 2 * 1024, "{size} bytes");
     }
 

@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod product;
 pub mod proxy;
 pub mod relay_bench;
+pub mod releases;
 pub mod signal_bench;
 pub mod stage;
 pub mod unmanaged;

@@ -98,6 +98,25 @@ impl Stage {
         format!("{}-{}-{REGION}", self.stack(), self.account)
     }
 
+    /// Returns the keys of all objects in the site's bucket.
+    pub async fn keys(&self) -> Vec<String> {
+        let pages = self.clients.s3.list_objects_v2().bucket(self.bucket()).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("the bucket can be listed");
+        pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    /// Returns the key of a file of the pages in the only release of the bucket.
+    pub async fn key_of(&self, name: &str) -> String {
+        let mut keys = self.keys().await;
+        keys.retain(|key| {
+            key.starts_with("r/")
+                && key.ends_with(&format!("/{name}"))
+                && key.split('/').count() == 2 + name.split('/').count()
+        });
+        let [key] = keys.try_into().unwrap_or_else(|keys| panic!("{name} in one release: {keys:?}"));
+        key
+    }
+
     /// The deployer's command line: JSON events, this account, this endpoint.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut all = vec!["--output", "json"];

@@ -34,7 +34,7 @@ export function attract(text) {
 export function notify(text) {
   if (!("Notification" in window) || Notification.permission !== "granted" || document.visibilityState === "visible") return undefined;
   try {
-    const notification = new Notification("PeerSync", { body: text, icon: "favicon.svg", tag: "peersync" });
+    const notification = new Notification("PeerSync", { body: text, icon: new URL("../../favicon.svg", import.meta.url).href, tag: "peersync" });
     notification.addEventListener("click", () => { window.focus(); notification.close(); });
     return notification;
   } catch {

@@ -73,8 +73,14 @@ async fn drift_of_buckets_and_objects_is_fixed() {
     let restored = s3.get_object().bucket(&bucket).key("index.html").send().await.unwrap();
     assert_ne!(restored.body.collect().await.unwrap().to_vec(), b"defaced");
 
-    s3.delete_object().bucket(&bucket).key("main.js").send().await.unwrap();
+    let script = stage.key_of("main.js").await;
+    s3.delete_object().bucket(&bucket).key(&script).send().await.unwrap();
     expect_drift(&stage, "a missing script", "s3_objects.site", "update").await;
+    assert_eq!(stage.key_of("main.js").await, script, "it is back in its release");
+
+    let stray = script.replace("main.js", "theirs.js");
+    s3.put_object().bucket(&bucket).key(&stray).body(b"1".to_vec().into()).send().await.unwrap();
+    expect_drift(&stage, "a script of somebody else's in the release", "s3_objects.site", "update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,5 +38,6 @@ mod proxy;
 mod ready;
 mod regions;
 mod relay;
+mod releases;
 mod secrets;
 mod tags;

@@ -1,7 +1,9 @@
-//! Invalidates changed pages in CloudFront's caches. Not a resource, because nothing of it remains.
+//! Invalidates files in CloudFront's caches that were repaired under their names. Not a resource, because nothing of it
+//! remains.
 //!
-//! The invalidation is requested but not awaited: HTML pages are always revalidated, and everything else is cached for
-//! a minute at most. So a failed request does not fail `up`; it is only reported.
+//! A new release needs none: its files have new names, and the pages that name them are revalidated. What somebody else has
+//! put into the bucket may be cached for as long as its headers say, or for a year in the folder of a release. The invalidation
+//! is requested but not awaited.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -11,29 +13,31 @@ use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use super::distributions;
 use crate::stack::Stack;
 use peersync_aws::Context as _;
-use peersync_engine::{Progress, ResourceError};
+use peersync_engine::ResourceError;
 
 /// The number of paths above which everything is invalidated, which CloudFront counts as one path.
 const MANY: usize = 30;
+const SUMMARY: &str = "failed to invalidate the repaired pages in the distribution";
 /// The timeout of the request, all attempts included.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Requests an invalidation of these keys.
-pub(super) async fn request(stack: &Stack, progress: &Progress, keys: Vec<String>) {
+pub(super) async fn request(stack: &Stack, keys: Vec<String>) -> Result<(), ResourceError> {
     let paths = paths(&keys);
-    if paths.is_empty() {
-        return;
+    if paths.is_empty() || stack.clients.absent.contains_key("cloudfront") {
+        return Ok(());
     }
-    let reason = match tokio::time::timeout(DEADLINE, send(stack, &paths)).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.causes().first().cloned().unwrap_or(error.summary),
-        Err(_) => "the request timed out".to_owned(),
-    };
-    progress.waiting(format!("the edge's caches to expire within a minute, because the invalidation failed: {reason}"));
+    let sent = tokio::time::timeout(DEADLINE, send(stack, &paths)).await;
+    let timed_out = || Err(ResourceError::new(SUMMARY).caused_by(format!("timed out after {} s", DEADLINE.as_secs())));
+    sent.unwrap_or_else(|_| timed_out()).map_err(|error| {
+        error.hint(
+            "the files in the bucket are repaired, but the edge may still serve those before: run \
+             `aws cloudfront create-invalidation --distribution-id ID --paths '/*'` with the ID that `status` shows",
+        )
+    })
 }
 
 async fn send(stack: &Stack, paths: &[String]) -> Result<(), ResourceError> {
-    const SUMMARY: &str = "failed to invalidate the changed pages in the distribution";
     let Some(distribution) = distributions::find(stack).await? else { return Ok(()) };
     let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
     let paths = Paths::builder().quantity(quantity).set_items(Some(paths.to_vec())).build().context(SUMMARY)?;

@@ -5,14 +5,21 @@
 //! that many fields does not fit in a tag, so it is stored as metadata of `config.json`. That is uploaded last, so that
 //! an interrupted upload is detected. An object that is newer than `config.json` was put by somebody else, and its
 //! headers are read; those of the others are as they were uploaded, and S3 would need a request for each.
+//!
+//! Scripts, styles and pictures lie in the folder of their release ([`Site`]), and a field has the name of the file without
+//! it, so that a plan names what differs between two releases. A new release is uploaded as a whole before the pages that
+//! name it. Earlier ones stay for a while, see [`releases`].
 
+mod listing;
+mod releases;
+mod requests;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
@@ -20,14 +27,15 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
+use self::listing::{Listed, Listing};
 pub use super::bucket_files::pages_address as address;
 use super::bucket_files::{self, PAGES_KIND};
 use super::s3_bucket::{self, Contents};
 use super::{Kind, invalidation};
-use crate::pages::{self, CONFIG_KEY};
+use crate::pages::release::{self, keeps_name, key_in};
+use crate::pages::{self, CONFIG_KEY, Site};
 use crate::permission::Permission;
 use crate::stack::Stack;
-use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::diff::DIGEST_TAG;
 use peersync_engine::digest::Applied;
 use peersync_engine::{
@@ -47,6 +55,10 @@ const HEADERS: FieldName = FieldName::new("headers");
 const CHANGED_HEADERS: FieldName = FieldName::new("changed_headers");
 /// The metadata of `config.json` that stores the digest of all fields as a tag, as JSON in base64url.
 pub const TAGS_METADATA: &str = "peersync-tags";
+/// The metadata of `config.json` that says which release was uploaded before it.
+pub const RELEASE_METADATA: &str = "peersync-release";
+/// The same as an output: the release that pages now begin with.
+const RELEASE: &str = "release";
 /// The maximum number of files that a conflict names.
 const NAMED_FILES: usize = 12;
 /// The maximum number of concurrent requests for files.
@@ -55,28 +67,32 @@ const CONCURRENCY: usize = 16;
 struct Objects {
     stack: Arc<Stack>,
     address: Address,
+    release: String,
+    /// The files by their names.
     files: BTreeMap<&'static str, Body>,
 }
 
-/// The content of a file with its checksum.
+/// The content of a file with its key and its checksum.
 struct Body {
-    bytes: std::borrow::Cow<'static, [u8]>,
+    key: String,
+    bytes: Cow<'static, [u8]>,
     md5: String,
 }
 
 impl Body {
-    fn new(bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Self {
+    fn new(key: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let bytes = bytes.into();
         let md5 = hex::encode(Md5::digest(&bytes));
-        Self { bytes, md5 }
+        Self { key: key.into(), bytes, md5 }
     }
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
     let config = pages::config_json(&stack.signal_path(), &stack.config.stage);
-    let pages = stack.artifacts.pages.iter().map(|page| (page.key, Body::new(page.content)));
-    let files = pages.chain([(CONFIG_KEY, Body::new(config.into_bytes()))]).collect();
-    vec![Arc::new(Objects { stack: stack.clone(), address: address(), files })]
+    let site = Site::new(&stack.artifacts.pages);
+    let files = site.files().map(|(name, file)| (name, Body::new(&file.key, file.content.clone())));
+    let files = files.chain([(CONFIG_KEY, Body::new(CONFIG_KEY, config.into_bytes()))]).collect();
+    vec![Arc::new(Objects { stack: stack.clone(), address: address(), release: site.release().to_owned(), files })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -113,15 +129,12 @@ impl Resource for Objects {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (contents, listed, config) =
             futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.head(CONFIG_KEY));
-        let (contents, mut listed) = (contents?, listed?);
+        let (contents, listed) = (contents?, listed?);
+        let mut listed = self.visible(contents, listed);
         let ownership = match contents {
             Contents::Absent => return Ok(None),
-            Contents::Ours { kept } => {
-                listed.retain(|key, _| !kept || self.is_page(key));
-                Ownership::Ours
-            }
+            Contents::Ours { .. } => Ownership::Ours,
             Contents::Adopted => {
-                listed.retain(|key, _| self.stack.adopt.contains(&self.address) || self.is_page(key));
                 let keys: Vec<&String> = listed.keys().collect();
                 let files = text::list(&keys, NAMED_FILES);
                 Ownership::Foreign(format!("these files in the bucket would be replaced or deleted: {files}"))
@@ -131,21 +144,35 @@ impl Resource for Objects {
             return Ok(None);
         }
         let config = config?;
-        let changed_headers = self.changed_headers(&listed, config.as_ref()).await?;
-        let recorded = config.and_then(|config| decoded(&config.metadata?.remove(TAGS_METADATA)?)).unwrap_or_default();
-        let fields = self.live_fields(listed, recorded.get(DIGEST_TAG).map(String::as_str));
+        let metadata = |name: &str| config.as_ref()?.metadata()?.get(name);
+        let recorded = metadata(TAGS_METADATA).and_then(|tags| decoded(tags)).unwrap_or_default();
+        // Without a record, somebody has replaced the file, or an earlier version has written it.
+        let recorded_release = metadata(RELEASE_METADATA).cloned();
+        let outputs = recorded_release.as_ref().map_or_else(OutputMap::new, |id| OutputMap::new().with(RELEASE, id));
+        let current = recorded_release.unwrap_or_else(|| self.release.clone());
+        let changed_headers = self.changed_headers(&listed, &current, config.as_ref()).await?;
+        let uploaded = listed.get(CONFIG_KEY).and_then(|config| config.modified);
+        // Earlier releases are no difference. Of the names that files had without releases, others may be somebody else's.
+        let earlier = |object: &Listed| contents == Contents::Ours { kept: false } && object.modified <= uploaded;
+        listed.retain(|key, object| match release::release_of(key) {
+            Some(release::WITHOUT_FOLDER) => !(earlier(object) || key == &release::mark_of(release::WITHOUT_FOLDER)),
+            Some(release) => release == current,
+            None => true,
+        });
+        let fields = self.live_fields(listed, &current, recorded.get(DIGEST_TAG).map(String::as_str));
         Ok(Some(Live {
             id: self.stack.bucket(),
             fields: fields.with(CHANGED_HEADERS, LiveField::Unmanaged(json!(changed_headers))),
             tags: Some(recorded),
             ownership,
-            ..Live::default()
+            outputs,
         }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let headers: BTreeMap<&str, String> = self.files.keys().map(|key| (*key, headers(key))).collect();
-        let files = self.files.iter().map(|(key, body)| ((*key).to_owned(), Field::known(body.md5.as_str())));
+        let headers: BTreeMap<&str, String> =
+            self.files.iter().map(|(name, body)| (*name, headers(&body.key))).collect();
+        let files = self.files.iter().map(|(name, body)| ((*name).to_owned(), Field::known(body.md5.as_str())));
         files
             .collect::<Fields>()
             .with(UNEXPECTED, json!([]))
@@ -154,10 +181,9 @@ impl Resource for Objects {
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        let keys = self.files.keys().copied().filter(|key| *key != CONFIG_KEY);
-        self.upload_all(context, keys.collect()).await?;
+        self.upload_all(context, |_| true).await?;
         self.upload(context, CONFIG_KEY).await?;
-        Ok(OutputMap::new())
+        Ok(self.outputs())
     }
 
     async fn update(
@@ -166,22 +192,31 @@ impl Resource for Objects {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        let other_headers = |key: &str| match live.fields.field(CHANGED_HEADERS) {
-            Some(LiveField::Unmanaged(Value::Object(changed))) => changed.contains_key(key),
+        let previous = live.outputs.get(RELEASE).map(|release| release.value()).unwrap_or_default();
+        let is_new = previous != self.release;
+        let other_headers = |name: &str| match live.fields.field(CHANGED_HEADERS) {
+            Some(LiveField::Unmanaged(Value::Object(changed))) => changed.contains_key(name),
             _ => false,
         };
-        let changed = |key: &&str| changes.has(HEADERS) || changes.has_named(key) || other_headers(key);
-        let keys: Vec<&'static str> =
-            self.files.keys().copied().filter(|key| *key != CONFIG_KEY).filter(changed).collect();
-        let unexpected = live.fields.texts(UNEXPECTED).into_iter();
-        let unwanted: Vec<String> = unexpected.chain(changes.removed_fields().map(str::to_owned)).collect();
-        futures::try_join!(self.upload_all(context, keys.clone()), self.remove(context.progress, &unwanted))?;
+        let changed = |name: &str| changes.has(HEADERS) || changes.has_named(name) || other_headers(name);
+        self.upload_all(context, |name| changed(name) || (is_new && !keeps_name(name))).await?;
+        // What the previous release alone has stays with it.
+        let removed = changes.removed_fields().filter(|name| !is_new || keeps_name(name)).map(|name| self.key_of(name));
+        let unwanted: Vec<String> = live.fields.texts(UNEXPECTED).into_iter().chain(removed).collect();
+        self.remove(context.progress, &unwanted).await?;
+        if is_new {
+            self.turn_over(context.progress, previous).await?;
+        }
         // Always, so that it is newer than everything else.
         self.upload(context, CONFIG_KEY).await?;
-        let keys = keys.into_iter().chain(changed(&CONFIG_KEY).then_some(CONFIG_KEY));
-        let paths = keys.map(str::to_owned).chain(unwanted).collect();
-        invalidation::request(&self.stack, context.progress, paths).await;
-        Ok(OutputMap::new())
+        // The edge keeps only what has changed under its name although its headers said that it would not.
+        let repaired = self.files.iter().filter(|(name, _)| match keeps_name(name) {
+            true => other_headers(name),
+            false => !is_new && changed(name),
+        });
+        let paths = repaired.map(|(_, body)| body.key.clone()).chain(unwanted).collect();
+        invalidation::request(&self.stack, paths).await?;
+        Ok(self.outputs())
     }
 
     /// Does nothing: the deletion of the bucket also deletes all objects and their old versions.
@@ -191,121 +226,70 @@ impl Resource for Objects {
 }
 
 impl Objects {
-    /// Returns whether the file with this key is one of the stack's pages.
-    fn is_page(&self, key: &str) -> bool {
-        self.files.contains_key(key)
+    fn outputs(&self) -> OutputMap {
+        OutputMap::new().with(RELEASE, &self.release)
     }
 
-    /// Returns all objects by key, without the programs.
-    async fn list(&self) -> Result<BTreeMap<String, Listed>, ResourceError> {
-        let mut pages = self.stack.clients.s3.list_objects_v2().bucket(self.stack.bucket()).into_paginator().send();
-        let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.found(&["NoSuchBucket"], "failed to list the pages in the bucket")?;
-            for object in page.and_then(|page| page.contents).unwrap_or_default() {
-                let (Some(key), Some(tag)) = (object.key, object.e_tag) else { continue };
-                if !key.starts_with(bucket_files::PROGRAMS) {
-                    let entity_tag = tag.trim_matches('"').to_owned();
-                    found.insert(key, Listed { entity_tag, modified: object.last_modified });
-                }
-            }
-        }
-        Ok(found)
+    /// Returns the key of the file with this name, also of one that the release no longer has.
+    fn key_of(&self, name: &str) -> String {
+        if keeps_name(name) { name.to_owned() } else { key_in(&self.release, name) }
     }
 
-    /// Reads the headers of an object; `None` if it does not exist.
-    async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>, ResourceError> {
-        let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(key).send().await;
-        answer.found(&["NotFound", "NoSuchKey", "NoSuchBucket"], "failed to read the headers of a page")
+    /// Returns those of the listed objects that are the stack's to replace and to delete.
+    fn visible(&self, contents: Contents, mut listed: Listing) -> Listing {
+        let all = match contents {
+            Contents::Absent => false,
+            Contents::Ours { kept } => !kept,
+            Contents::Adopted => self.stack.adopt.contains(&self.address),
+        };
+        listed.retain(|key, _| all || bucket_files::is_ours(&self.stack, key));
+        listed
     }
 
-    /// Returns the headers of our files that differ, of `config.json` and of all that are newer than it.
+    /// Returns the headers of our files that differ, of `config.json` and of all that are newer than it, by name.
     async fn changed_headers(
         &self,
-        listed: &BTreeMap<String, Listed>,
+        listed: &Listing,
+        current: &str,
         config: Option<&HeadObjectOutput>,
     ) -> Result<BTreeMap<&'static str, String>, ResourceError> {
         // Without it everything is uploaded again.
         let Some(config) = config else { return Ok(BTreeMap::new()) };
         let uploaded = listed.get(CONFIG_KEY).and_then(|listed| listed.modified);
-        let is_newer = |key: &str| listed.get(key).is_some_and(|listed| listed.modified > uploaded);
         let mut newer: Vec<BoxFuture<'_, Result<_, ResourceError>>> = Vec::new();
-        for key in self.files.keys().copied().filter(|key| is_newer(key)) {
-            newer.push(Box::pin(async move { Ok((key, self.head(key).await?)) }));
+        for name in self.files.keys().copied() {
+            let key = if keeps_name(name) { name.to_owned() } else { key_in(current, name) };
+            if listed.get(&key).is_some_and(|listed| listed.modified > uploaded) {
+                newer.push(Box::pin(async move { Ok((name, self.head(&key).await?)) }));
+            }
         }
         let newer: Vec<_> = stream::iter(newer).buffer_unordered(CONCURRENCY).try_collect().await?;
-        let found = newer.iter().filter_map(|(key, head)| Some((*key, head.as_ref()?))).chain([(CONFIG_KEY, config)]);
-        let found = found.map(|(key, head)| (key, live_headers(head)));
-        Ok(found.filter(|(key, found)| *found != headers(key)).collect())
+        let found = newer.iter().filter_map(|(name, head)| Some((*name, head.as_ref()?)));
+        let found = found.chain([(CONFIG_KEY, config)]).map(|(name, head)| (name, live_headers(head)));
+        Ok(found.filter(|(name, found)| *found != headers(&self.key_of(name))).collect())
     }
 
-    fn live_fields(&self, listed: BTreeMap<String, Listed>, digest: Option<&str>) -> LiveFields {
+    /// Returns the fields of these objects, of which none belongs to another release than the `current` one.
+    fn live_fields(&self, listed: Listing, current: &str, digest: Option<&str>) -> LiveFields {
         let applied = Applied::decode(digest, self.files.len());
-        let listed = listed.into_iter().map(|(key, listed)| (key, LiveField::known(listed.entity_tag)));
-        // What an older version has uploaded is a field of its own too, so that the plan names it.
-        let (files, others): (Vec<_>, Vec<_>) =
-            listed.partition(|(key, tag)| self.files.contains_key(key.as_str()) || applied.was_applied(key, tag));
-        let others: Vec<String> = others.into_iter().map(|(key, _)| key).collect();
-        files
-            .into_iter()
-            .collect::<LiveFields>()
-            .with(UNEXPECTED, LiveField::Unmanaged(json!(others)))
-            .with(HEADERS, LiveField::Unreadable)
-    }
-
-    async fn upload_all(&self, context: &ApplyContext<'_>, keys: Vec<&'static str>) -> Result<(), ResourceError> {
-        let mut uploads: Vec<BoxFuture<'_, Result<(), ResourceError>>> = Vec::with_capacity(keys.len());
-        for key in keys {
-            uploads.push(Box::pin(self.upload(context, key)));
-        }
-        stream::iter(uploads).buffer_unordered(CONCURRENCY).try_collect().await
-    }
-
-    async fn upload(&self, context: &ApplyContext<'_>, key: &'static str) -> Result<(), ResourceError> {
-        let Some(body) = self.files.get(key) else { return Ok(()) };
-        let tags = (key == CONFIG_KEY).then(|| encoded(context.tags));
-        s3_bucket::retry_transient(context.progress, || async {
-            let bytes = match &body.bytes {
-                std::borrow::Cow::Borrowed(bytes) => ByteStream::from_static(bytes),
-                std::borrow::Cow::Owned(bytes) => ByteStream::from(bytes.clone()),
+        let mut others = Vec::new();
+        let mut files = LiveFields::new();
+        for (key, listed) in listed {
+            let name = match release::parts(&key) {
+                Some((release, name)) if release == current => Some(name),
+                _ => Some(key.as_str()).filter(|name| keeps_name(name)),
             };
-            let mut call = self.stack.clients.s3.put_object().bucket(self.stack.bucket()).key(key).body(bytes);
-            call = call.content_type(pages::content_type(key)).cache_control(pages::cache_control(key));
-            // Set explicitly, because with other encryption than this the entity tag is not the MD5.
-            call = call.server_side_encryption(ServerSideEncryption::Aes256);
-            if let Some(tags) = &tags {
-                call = call.metadata(TAGS_METADATA, tags);
-            }
-            call.send().await.context("failed to upload a page").map(|_| ())
-        })
-        .await
-    }
-
-    async fn remove(&self, progress: &Progress, keys: &[String]) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to remove unexpected objects from the bucket";
-        for keys in keys.chunks(1_000) {
-            let identifiers = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
-            let identifiers = identifiers.collect::<Result<Vec<_>, _>>().context(SUMMARY)?;
-            let delete = Delete::builder().set_objects(Some(identifiers)).quiet(true).build().context(SUMMARY)?;
-            let answer = s3_bucket::retry_transient(progress, || async {
-                let call = self.stack.clients.s3.delete_objects().bucket(self.stack.bucket()).delete(delete.clone());
-                call.send().await.context(SUMMARY)
-            })
-            .await?;
-            if let Some(error) = answer.errors().first() {
-                let cause = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
-                return Err(ResourceError::new(SUMMARY).code(error.code()).caused_by(cause));
+            let tag = LiveField::known(listed.entity_tag);
+            // What an older version has uploaded is a field of its own too, so that the plan names it.
+            match name.filter(|name| self.files.contains_key(name) || applied.was_applied(name, &tag)) {
+                Some(name) => files.extend([(name.to_owned(), tag)]),
+                // Of an earlier time; it is written again when the release is replaced.
+                None if key == release::mark_of(current) => {}
+                None => others.push(key),
             }
         }
-        Ok(())
+        files.with(UNEXPECTED, LiveField::Unmanaged(json!(others))).with(HEADERS, LiveField::Unreadable)
     }
-}
-
-/// An object as S3 lists it.
-struct Listed {
-    /// The MD5 of its content.
-    entity_tag: String,
-    modified: Option<DateTime>,
 }
 
 /// Returns the content type and the cache header of a file, in one line.

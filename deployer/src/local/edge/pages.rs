@@ -126,10 +126,14 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+/// Returns an embedded file as it is published, or under its name in `assets/`, under which nothing refers to it.
 fn embedded(key: &str) -> Option<File> {
-    let page = artifacts::page(key)?;
+    let content: &'static [u8] = match artifacts::site().file(key) {
+        Some(file) => &file.content,
+        None => artifacts::page(key)?.content,
+    };
     Some(File {
-        content: Bytes::from_static(page.content),
+        content: Bytes::from_static(content),
         content_type: pages::content_type(key),
         cache_control: pages::cache_control(key).to_owned(),
     })
@@ -169,7 +173,22 @@ fn respond(file: File, headers: &HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
+
+    #[tokio::test]
+    async fn embedded_pages_name_their_release_and_what_is_in_it_never_changes() {
+        let pages = Pages { source: Source::Embedded, config_json: Bytes::new() };
+        let script = format!("/{}", pages::release::key_in(artifacts::site().release(), "main.js"));
+        let page = pages.find("/room.html").await.unwrap();
+        assert!(String::from_utf8_lossy(&page.content).contains(&format!("src=\"{script}\"")));
+        assert_eq!(page.cache_control, "no-cache");
+        let of_release = pages.find(&script).await.unwrap();
+        assert_eq!(of_release.cache_control, "public, max-age=31536000, immutable");
+        let plain = pages.find("/main.js").await.unwrap();
+        assert_eq!((plain.content, plain.cache_control.as_str()), (of_release.content, "no-cache"));
+        assert!(pages.find("/r/0123456789abcdef/main.js").await.is_none());
+    }
 
     #[test]
     fn only_paths_below_the_folder_are_keys() {
