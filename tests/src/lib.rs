@@ -10,6 +10,7 @@ pub mod clients;
 pub mod deployer;
 pub mod drift;
 pub mod earlier;
+pub mod edge;
 pub mod emulator;
 mod environment;
 pub mod http;

@@ -14,6 +14,7 @@ mod contract;
 mod crash;
 mod denials;
 mod drift;
+mod edge;
 mod emulator;
 mod errors;
 mod expiry;
