@@ -40,5 +40,6 @@ function here() {
 
 /** @param {string} page relative address */
 export function goTo(page) {
+  dispatchEvent(new Event("goto"));
   location.assign(page);
 }

@@ -70,6 +70,23 @@ export function addressKey(address) {
 }
 
 /**
+ * Splits text at the web addresses in it. One that names a user is none: it looks like the address of another site.
+ * @param {string} text
+ * @returns {Array<{ text: string, href?: string }>}
+ */
+export function parts(text) {
+  // Every second one is an address: it has brackets only in pairs, and does not end like a sentence.
+  return text.split(/(\bhttps?:\/\/(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"().,:;!?'»”’]))/iu).map((part, index) => {
+    try {
+      const { href, username, password } = new URL(index % 2 ? part : "");
+      return username + password ? { text: part } : { text: part, href };
+    } catch {
+      return { text: part };
+    }
+  });
+}
+
+/**
  * @param {number} bytes
  * @returns {string} such as "3.2 MB" or "5 bytes", in the reader's number format
  */

@@ -71,10 +71,29 @@ export function connect(configuration) {
     errors: new Set(),
     offer() {
       layOut(pc);
-      connection.offered = pc.setLocalDescription();
+      connection.offered = describe(pc);
       connection.offered.catch(() => undefined);
     },
   };
   pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => connection.errors.add(`${errorCode} ${errorText}`));
   return connection;
+}
+
+/** The place before the parameters of Opus in the second section of sound, which is the screen's; none if they name stereo. */
+const SCREEN_SOUND = /(m=audio[^]*m=audio[^]*?\na=fmtp:\d+ )(?!.*stereo=)(?=.*useinbandfec)/;
+
+/**
+ * Returns a description that asks for the screen's sound in stereo. Opus carries two channels, but browsers send and play one
+ * unless the receiver's description asks for both (RFC 7587, section 6.1), and no API lets a page ask.
+ * @param {string} sdp
+ */
+export const withStereo = (sdp) => sdp.replace(SCREEN_SOUND, "$1stereo=1;");
+
+/**
+ * Makes our next description, an offer or an answer, and sets it.
+ * @param {RTCPeerConnection} pc
+ */
+export async function describe(pc) {
+  const { type, sdp = "" } = await (pc.signalingState === "have-remote-offer" ? pc.createAnswer() : pc.createOffer());
+  await pc.setLocalDescription({ type, sdp: withStereo(sdp) });
 }

@@ -16,7 +16,7 @@ const CHOICE_KEY = "peersync.devices";
 const VIDEO = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
 const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 /** Sound of a screen is music rather than speech, and must not bring the others' own voices back to them. */
-const SCREEN_AUDIO = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, restrictOwnAudio: true };
+const SCREEN_AUDIO = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, restrictOwnAudio: true, channelCount: { ideal: 2 } };
 const SCREEN = { video: { frameRate: { ideal: 15, max: 30 } }, audio: SCREEN_AUDIO, systemAudio: "include", selfBrowserSurface: "exclude", surfaceSwitching: "include" };
 
 /**
@@ -39,6 +39,14 @@ export function troubleOf(error) {
     default:
       return "unknown";
   }
+}
+
+/**
+ * Whether a picture is shown to its owner as in a mirror: not that of a camera which looks away from them.
+ * @param {MediaStreamTrack | undefined} camera
+ */
+export function isMirror(camera) {
+  return camera?.getSettings().facingMode !== "environment";
 }
 
 /** @extends {Emitter<{ change: Role, lost: Kind }>} */

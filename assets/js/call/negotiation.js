@@ -4,6 +4,8 @@
  * Transport and loss of messages are the caller's concern: an offer without an answer is sent again.
  */
 
+import { describe } from "./connection.js";
+
 const FIRST_PATIENCE_MS = 4000;
 const LONGEST_PATIENCE_MS = 15_000;
 
@@ -94,7 +96,7 @@ export class Negotiation {
     if (!this.#mayOffer || this.#pc.signalingState === "closed") return;
     try {
       this.#makingOffer = true;
-      await (made ?? this.#pc.setLocalDescription());
+      await (made ?? describe(this.#pc));
       this.resend();
       this.#watchAnswer();
     } catch (error) {
@@ -121,7 +123,7 @@ export class Negotiation {
     if (description.type !== "offer") return;
     this.#mayOffer = true;
     this.#beforeAnswer();
-    await pc.setLocalDescription();
+    await describe(pc);
     this.resend();
   }
 

@@ -5,8 +5,7 @@ import { t } from "../i18n.js";
 import { goTo } from "../session.js";
 import { ask } from "../ui/ask.js";
 import { onSubmit } from "../ui/form.js";
-import { toast } from "../ui/notices.js";
-import { errorText } from "../ui/problems.js";
+import { errorText, toast } from "../ui/notices.js";
 
 /**
  * @param {import("../api.js").User} user

@@ -5,9 +5,8 @@ import { t } from "../i18n.js";
 import { CALL_KEY, goTo } from "../session.js";
 import { addressKey } from "../text.js";
 import { openMenu } from "../ui/menu.js";
-import { announce, toast } from "../ui/notices.js";
+import { announce, errorText, toast } from "../ui/notices.js";
 import { personRow } from "../ui/people.js";
-import { errorText } from "../ui/problems.js";
 
 /** @typedef {import("../api.js").Friend} Friend */
 

@@ -2,9 +2,8 @@
 import { api } from "../api.js";
 import { button, byId } from "../dom.js";
 import { t } from "../i18n.js";
-import { toast } from "../ui/notices.js";
+import { errorText, toast } from "../ui/notices.js";
 import { personRow } from "../ui/people.js";
-import { errorText } from "../ui/problems.js";
 
 const PAUSE_MS = 350;
 const SHORTEST = 2;

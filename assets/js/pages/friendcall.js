@@ -5,8 +5,7 @@ import { t } from "../i18n.js";
 import { CALL_KEY, requireUser } from "../session.js";
 import { LocalMedia } from "../call/media.js";
 import { cleanLine, LONGEST_NAME, sameAddress } from "../text.js";
-import { prepareNotices, toast } from "../ui/notices.js";
-import { errorText } from "../ui/problems.js";
+import { errorText, prepareNotices, toast } from "../ui/notices.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 import { problemText } from "../view/devices.js";
 

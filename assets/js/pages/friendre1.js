@@ -4,7 +4,7 @@ import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { requireUser } from "../session.js";
 import { cleanLine, LONGEST_NAME, sameAddress } from "../text.js";
-import { errorText } from "../ui/problems.js";
+import { errorText } from "../ui/notices.js";
 
 /** @typedef {{ token: string } | { fromEmail: string }} Which */
 

@@ -6,8 +6,7 @@ import { whoAmI } from "../session.js";
 import { LocalMedia } from "../call/media.js";
 import { keep, kept } from "../storage.js";
 import { cleanLine, LONGEST_NAME, roomOf } from "../text.js";
-import { prepareNotices, toast } from "../ui/notices.js";
-import { errorText } from "../ui/problems.js";
+import { errorText, prepareNotices, toast } from "../ui/notices.js";
 import { linkButton, Lobby, setLobbyTitle, showEnded, tellLateness } from "../view/lobby.js";
 
 /** The call's modules load when somebody is about to join, so that the page appears sooner. */

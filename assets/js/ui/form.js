@@ -2,7 +2,7 @@
 import { ApiError } from "../api.js";
 import { element, within } from "../dom.js";
 import { t } from "../i18n.js";
-import { errorText } from "./problems.js";
+import { errorText } from "./notices.js";
 
 /** A longer wait is told and not waited out: nobody looks at the page for so long. The API's waits between tries are shorter. */
 const LONGEST_WAIT_S = 330;

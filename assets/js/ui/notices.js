@@ -1,6 +1,7 @@
-/** Short messages: shown in a corner and read out, or for screen readers only. */
+/** Short messages: shown in a corner and read out, or for screen readers only; and what went wrong, in the user's words. */
+import { ApiError } from "../api.js";
 import { button, element } from "../dom.js";
-import { t } from "../i18n.js";
+import { isTextKey, t } from "../i18n.js";
 
 const SHOWN_MS = 7000;
 /** How many messages are shown at once: the oldest give way. */
@@ -66,4 +67,17 @@ export function toast(text, how = {}) {
   place.append(note);
   if (!how.keep) setTimeout(remove, SHOWN_MS);
   return remove;
+}
+
+/**
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function errorText(error) {
+  // A script did not load: the page has been open for more than a day since its release was replaced. Browsers say it differently.
+  if (!(error instanceof ApiError)) return t(/import|module script/.test(`${error}`) ? "error.reload" : "error.unknown");
+  if (error.status === 429) return t("error.slow", { seconds: error.retryAfter ?? 60 });
+  const key = `error.${error.code}`;
+  if (isTextKey(key)) return t(key);
+  return error.status >= 500 || error.message === "" ? t("error.unknown") : error.message;
 }

@@ -3,8 +3,7 @@ import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { CALL_KEY, goTo } from "../session.js";
 import { cleanLine, LONGEST_NAME } from "../text.js";
-import { attract, loop, notify } from "./attention.js";
-import { Callers } from "./callers.js";
+import { attract, Callers, loop, notify } from "./attention.js";
 import { toast } from "./notices.js";
 import { face } from "./people.js";
 

@@ -5,7 +5,7 @@ import { announce, toast } from "../ui/notices.js";
 import { play } from "../ui/attention.js";
 import { named } from "../ui/people.js";
 import { LARGEST_FILE, LONGEST_CHAT } from "../call/wire.js";
-import { cleanText, fileSize, safeFileName } from "../text.js";
+import { cleanText, fileSize, parts, safeFileName } from "../text.js";
 import { TransferRow } from "./transfer.js";
 
 /** @typedef {import("../call/peer.js").Peer} Peer */
@@ -150,7 +150,9 @@ export class Chat {
    * @param {boolean} mine
    */
   #line(name, text, mine) {
-    this.#entry(name, element("p", { class: "chat-text", text, attributes: { dir: "auto" } }), mine);
+    // A link opens on a click and is never fetched before; its title is where it really leads.
+    const shown = parts(text).map(({ text, href }) => (href ? element("a", { text, attributes: { href, title: href, target: "_blank", rel: "noopener noreferrer" } }) : text));
+    this.#entry(name, element("p", { class: "chat-text", attributes: { dir: "auto" } }, shown), mine);
   }
 
   /**

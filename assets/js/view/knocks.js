@@ -1,10 +1,9 @@
 /** People who knock at the locked room: anybody inside may let them in. Loaded when the first one does. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
-import { Callers } from "../ui/callers.js";
 import { announce } from "../ui/notices.js";
 import { face, mark, named } from "../ui/people.js";
-import { attract, play } from "../ui/attention.js";
+import { attract, Callers, play } from "../ui/attention.js";
 
 /** @typedef {import("../call/peer.js").Person} Person */
 

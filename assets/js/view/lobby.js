@@ -1,9 +1,9 @@
 /** Before a call: name, devices, preview and microphone level. Nothing is opened before a click. */
 import { byId, element } from "../dom.js";
 import { t } from "../i18n.js";
-import { LevelMeter } from "../call/media.js";
+import { isMirror, LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
-import { errorText } from "../ui/problems.js";
+import { errorText } from "../ui/notices.js";
 import { DevicePickers, problemText } from "./devices.js";
 
 const LEVEL_MS = 80;
@@ -91,7 +91,7 @@ export class Lobby {
     const camera = this.#media.track("camera");
     const microphone = this.#media.track("microphone");
     this.#video.srcObject = camera ? new MediaStream([camera]) : null;
-    byId("preview-box", HTMLElement).dataset.off = String(!camera);
+    Object.assign(byId("preview-box", HTMLElement).dataset, { off: String(!camera), mirror: String(isMirror(camera)) });
     this.#start.hidden = Boolean(camera ?? microphone);
     this.#level.watch(this.#media.muted ? undefined : microphone);
     byId("level-row", HTMLElement).hidden = !microphone;

@@ -27,6 +27,9 @@ export class Running {
   /** @type {(() => void) | undefined} */
   #awake;
   #bye = () => this.#goodbye();
+  #meant = () => removeEventListener("beforeunload", this.#ask);
+  /** Lets the browser ask before a call is left by accident, such as by its button to reload. */
+  #ask = (/** @type {Event} */ event) => { if (this.call.peers.length > 0) event.preventDefault(); };
 
   /**
    * @param {RunningOptions} options
@@ -68,6 +71,8 @@ export class Running {
     const { media, name, title, link } = this.#options;
     this.screen = new CallScreen({ call: this.call, media, name, title, ...(link ? { link } : {}), onLeave: () => this.end() });
     this.#awake = stayAwake();
+    addEventListener("beforeunload", this.#ask);
+    addEventListener("goto", this.#meant);
     document.body.classList.add("in-call");
     removeLobby();
     byId("main", HTMLElement).append(this.screen.node);
@@ -77,6 +82,7 @@ export class Running {
   /** Ends what was only prepared. */
   discard() {
     removeEventListener("pagehide", this.#bye);
+    this.#meant();
     this.#goodbye();
   }
 

@@ -1,6 +1,7 @@
 /** The self-view: in a corner, moved by dragging, by keyboard or by a button. */
 import { button, element } from "../dom.js";
 import { t } from "../i18n.js";
+import { isMirror } from "../call/media.js";
 import { face } from "../ui/people.js";
 
 /** The corners in the order in which the button cycles through them. */
@@ -38,6 +39,7 @@ export class SelfView {
     for (const track of this.#stream.getTracks()) if (track !== camera) this.#stream.removeTrack(track);
     if (camera) this.#stream.addTrack(camera);
     this.node.dataset.off = String(!camera);
+    this.node.dataset.mirror = String(isMirror(camera));
     if (camera) void this.video.play().catch(() => undefined);
   }
 

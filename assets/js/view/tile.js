@@ -58,6 +58,8 @@ export class PersonTile {
   constructor(peer) {
     this.#peer = peer;
     this.video = player(peer.name, peer.camera);
+    // A phone that is held upright: cropped to the tile, little more than a chin would be left of the face.
+    this.video.addEventListener("resize", () => { this.node.dataset.tall = String(this.video.videoHeight > this.video.videoWidth); });
     this.#muted.setAttribute("aria-label", t("call.muted", { name: peer.name }));
     this.#quality.append(icon("signal"));
     this.node = element("li", { class: "tile", data: { off: "true" } }, [

@@ -27,6 +27,9 @@ page.on("pageerror", (error) => {
   if (!EXPECTED.test(text)) problems.push(text);
 });
 
+// The question whether to leave a call.
+page.on("dialog", (dialog) => void dialog.accept());
+
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

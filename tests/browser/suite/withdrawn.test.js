@@ -32,6 +32,7 @@ test("signing out on all devices ends the pages of a thief, a call included", as
   await waiting.page.getByText("You can be reached").waitFor();
   await ada.post("/logout", { everywhere: true });
   await Promise.all([isAskedToSignIn(calling, "room.html#"), isAskedToSignIn(waiting, "home.html")]);
+  assert.equal(calling.asked, 0, "whom the page sends away is not asked whether to stay");
   await bob.page.locator('video[aria-label="Ada"]').waitFor({ state: "detached" });
   for (const person of [ada, bob, calling, waiting]) await person.leave();
 });

@@ -65,6 +65,8 @@ export class Person {
   email;
   /** @type {string[]} */
   problems = [];
+  /** How often the browser has asked whether to leave a page. */
+  asked = 0;
   #product;
 
   /**
@@ -86,6 +88,8 @@ export class Person {
 
   /** @param {Page} page */
   #listen(page) {
+    // The question whether to leave a call, which a test answers by leaving.
+    page.on("dialog", (dialog) => { this.asked += 1; void dialog.accept(); });
     page.on("pageerror", (error) => this.problems.push(`${this.name}: ${error.stack ?? error.message}`));
     page.on("console", (message) => {
       if (message.type() === "error" && !EXPECTED.test(message.text())) this.problems.push(`${this.name}: ${message.text()}`);

@@ -1,7 +1,7 @@
 /** Who knocks or rings: one card for each person, which goes with the person, and a pause after a refusal. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { Callers } from "../../../assets/js/ui/callers.js";
+import { Callers } from "../../../assets/js/ui/attention.js";
 
 /** @param {import("node:test").TestContext} context */
 function door(context) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanLine, cleanText, fileSize, safeFileName, sameAddress } from "../../../assets/js/text.js";
+import { cleanLine, cleanText, fileSize, parts, safeFileName, sameAddress } from "../../../assets/js/text.js";
 
 test("markup stays text, and characters that reverse or hide text are removed", () => {
   assert.equal(cleanLine("<img src=x onerror=alert(1)>", 64), "<img src=x onerror=alert(1)>");
@@ -52,4 +52,19 @@ test("an address is the same in any case, and with its domain in Unicode or ASCI
   }
   // What no domain can be is compared as it is.
   assert.ok(!sameAddress("ada@a b", "ada@a c"));
+});
+
+test("web addresses in a text are links, and nothing else is", () => {
+  const links = (/** @type {string} */ text) => parts(text).flatMap(({ text: shown, href }) => (href ? [[shown, href]] : []));
+  assert.deepEqual(parts("see https://a.example/x?y=1#z, or call"), [
+    { text: "see " }, { text: "https://a.example/x?y=1#z", href: "https://a.example/x?y=1#z" }, { text: ", or call" },
+  ]);
+  assert.deepEqual(links("(https://a.example/b) https://a.example/b_(c). HTTP://B.example!"), [
+    ["https://a.example/b", "https://a.example/b"], ["https://a.example/b_(c)", "https://a.example/b_(c)"], ["HTTP://B.example", "http://b.example/"],
+  ]);
+  assert.deepEqual(links("https://раypal.example"), [["https://раypal.example", "https://xn--ypal-43d9g.example/"]]);
+  for (const text of ["", "javascript:alert(1)", "data:text/html,x", "ftp://a.example", "a.example", "https://", "https://bank.example@evil.example/", "xhttps://a.example", "https:///"]) {
+    assert.deepEqual(links(text), [], text);
+    assert.equal(parts(text).map((part) => part.text).join(""), text);
+  }
 });

@@ -21,7 +21,7 @@ export default {
   "ring.missed.many": "Du hast {count} Anrufe von {name} verpasst.",
   "ring.elsewhere": "In einem anderen Fenster angenommen.",
   "ring.unavailable": "Gerade lässt sich nicht anrufen. Versuch es gleich noch einmal.",
-  "error.reload": "Ein Teil dieser Seite konnte nicht geladen werden. Vielleicht war sie schon vor der letzten Aktualisierung offen. Bitte lade die Seite neu.",
+  "error.reload": "Ein Teil dieser Seite wurde nicht geladen. Bitte lade die Seite neu.",
   "error.unknown": "Etwas ging schief. Bitte versuch es noch einmal.",
   "error.offline": "Der Server ist nicht erreichbar. Prüf deine Verbindung.",
   "error.slow": "Zu viele Versuche. Versuch es in {seconds} Sekunden noch einmal.",

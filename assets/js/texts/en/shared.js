@@ -19,7 +19,7 @@ export default {
   "ring.missed.many": "You missed {count} calls from {name}.",
   "ring.elsewhere": "Answered in another window.",
   "ring.unavailable": "Calls cannot be placed right now. Try again in a moment.",
-  "error.reload": "A part of this page could not be loaded. It may have been open since before the latest update. Please reload the page.",
+  "error.reload": "A part of this page did not load. Please reload the page.",
   "error.unknown": "Something went wrong. Please try again.",
   "error.offline": "The server cannot be reached. Check your connection.",
   "error.slow": "Too many attempts. Try again in {seconds} seconds.",
