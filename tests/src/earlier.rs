@@ -69,11 +69,12 @@ async fn headers_policy(stage: &Stage, stack: &str) {
     let cloudfront = &stage.clients.cloudfront;
     let list = cloudfront.list_response_headers_policies().r#type(ResponseHeadersPolicyType::Custom);
     let list = list.send().await.expect("they can be listed").response_headers_policy_list;
-    let name = format!("{stack}-{REGION}-site");
     let policies = list.iter().flat_map(|list| list.items()).filter_map(|item| item.response_headers_policy());
     let config =
         |policy: &aws_sdk_cloudfront::types::ResponseHeadersPolicy| policy.response_headers_policy_config.clone();
-    let mut ours = policies.filter(|policy| config(policy).is_some_and(|config| config.name == name));
+    // The stacks of an account share it now.
+    let is_shared = |name: &str| name.starts_with("peersync-") && name.len() == "peersync-".len() + 20;
+    let mut ours = policies.filter(|policy| config(policy).is_some_and(|config| is_shared(&config.name)));
     let ours = ours.next().expect("the stack has one");
     let mut earlier = config(ours).expect("it has a configuration");
     earlier.name = format!("{stack}-site");

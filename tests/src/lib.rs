@@ -20,6 +20,7 @@ pub mod product;
 pub mod proxy;
 pub mod relay_bench;
 pub mod releases;
+pub mod shared;
 pub mod signal_bench;
 pub mod stage;
 pub mod unmanaged;

@@ -8,6 +8,7 @@ mod fixups;
 pub mod log;
 pub mod operation;
 pub mod protocol;
+mod quotas;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub not_enabled: Option<&'static str>,
     /// Whether instances may use any share of their processors until that is changed, as AWS's default is for T3.
     pub unlimited_credits: bool,
+    /// What Service Quotas says that the account has, by the codes of the quotas; none if it does not answer.
+    pub quotas: Vec<(&'static str, f64)>,
     /// Requests that are delayed, and marked as [`LATE`].
     pub late: Option<Late>,
     /// Requests that are denied, as by a role without the permission.
@@ -261,6 +264,9 @@ impl Shared {
         if let Some((_, status, code, message)) = self.settings.refuse.iter().find(|(name, ..)| *name == call.operation)
         {
             return (Some(Answer::error(call, *status, code, message)), Some(code.clone()));
+        }
+        if let Some(answer) = quotas::answer(&self.settings.quotas, call) {
+            return (Some(answer), None);
         }
         if let Some(answer) = self.settings.denied.as_ref().and_then(|denied| denied.answer(call)) {
             return (Some(answer), Some(DENIED.to_owned()));

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudfront::types::{
     OriginAccessControlConfig, OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
-    OriginAccessControlSigningProtocols,
+    OriginAccessControlSigningProtocols, ResponseHeadersPolicyConfig,
 };
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
@@ -104,4 +104,11 @@ async fn access_control(clients: &Clients, name: &str) {
     let config = config.build().expect("a whole access control");
     let call = clients.cloudfront.create_origin_access_control().origin_access_control_config(config);
     call.send().await.expect("an access control can be created");
+}
+
+/// Creates a response-headers policy.
+pub async fn headers_policy(clients: &Clients, name: &str) {
+    let config = ResponseHeadersPolicyConfig::builder().name(name).build().expect("a whole policy");
+    let call = clients.cloudfront.create_response_headers_policy().response_headers_policy_config(config);
+    call.send().await.expect("a policy can be created");
 }

@@ -41,6 +41,11 @@ const ACCOUNT_CODES: &[(&str, &str)] = &[
         "the account is not signed up for this service, or the region is not enabled: complete the sign-up in the AWS \
          console, or enable the region under Account, AWS Regions; then run the command again",
     ),
+    (
+        "RegionDisabledException",
+        "the region is not enabled for the account: enable it in the AWS console under Account, AWS Regions, or choose \
+         another one; then run the command again",
+    ),
     ("Blocked", "AWS has blocked the account: see its messages in the AWS console under Your Health Dashboard"),
     (
         "SubscriptionRequiredException",
@@ -51,7 +56,10 @@ const ACCOUNT_CODES: &[(&str, &str)] = &[
 /// Error codes for quotas of the account that stacks can use up.
 const QUOTA_CODES: &[&str] = &[
     "AddressLimitExceeded",
+    "CodeStorageExceededException",
     "InstanceLimitExceeded",
+    "LimitExceeded",
+    "LimitExceededException",
     "SecurityGroupLimitExceeded",
     "TooManyBuckets",
     "TooManyDistributions",
@@ -100,6 +108,9 @@ const DENIALS: &[(&str, &str)] = &[
     ),
 ];
 
+/// EC2's `AuthFailure` is a denial that no permission replaces.
+const NOT_THEIRS: &str = "a service of AWS or another account owns this address or interface, as that of a load balancer: no \
+                          permission of your role replaces that, so leave it to its owner, and do not adopt it";
 const MISSING_PERMISSION: &str =
     "give your role the permissions that `peersync-deploy policy` prints, then run the command again";
 const WRONG_CREDENTIALS: &str = "the credentials are expired or wrong: run `aws sso login`, or correct AWS_PROFILE or \
@@ -113,7 +124,8 @@ pub(super) fn advise(error: ResourceError, code: &str, message: &str) -> Resourc
         error.failure(Failure::Credentials).hint(WRONG_CREDENTIALS)
     } else if DENIED_CODES.contains(&code) {
         let reason = DENIALS.iter().find(|(text, _)| message.contains(text));
-        error.failure(Failure::Denied).hint(reason.map_or(MISSING_PERMISSION, |(_, hint)| hint))
+        let other = if code == "AuthFailure" { NOT_THEIRS } else { MISSING_PERMISSION };
+        error.failure(Failure::Denied).hint(reason.map_or(other, |(_, hint)| hint))
     } else if NOT_OFFERED_CODES.contains(&code) {
         error.failure(Failure::NotOffered)
     } else if QUOTA_CODES.contains(&code) {
@@ -204,7 +216,26 @@ mod tests {
             "AuthFailure",
             "You do not have permission to access the specified resource.",
             Failure::Denied,
-            "`peersync-deploy policy` prints",
+            "owns this address",
+        ),
+        (
+            "RegionDisabledException",
+            "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in \
+             this region using the IAM Console.",
+            Failure::Other,
+            "enable it",
+        ),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid",
+            Failure::Credentials,
+            "has not enabled",
+        ),
+        (
+            "LimitExceededException",
+            "Resource limit exceeded: you have reached the maximum number of log groups.",
+            Failure::Other,
+            "Service Quotas",
         ),
         (
             "UnrecognizedClientException",
@@ -253,7 +284,8 @@ mod tests {
 
     #[test]
     fn what_no_permission_replaces_does_not_send_people_for_permissions() {
-        for (code, message, _, _) in SENT.iter().filter(|(_, message, ..)| message.contains("verified")) {
+        let is_final = |message: &str| message.contains("verified") || message.contains("the specified resource");
+        for (code, message, _, _) in SENT.iter().filter(|(_, message, ..)| is_final(message)) {
             let hint = advise(ResourceError::new("failed"), code, message).hint.unwrap_or_default();
             assert!(!hint.contains("give your role"), "{hint}");
         }

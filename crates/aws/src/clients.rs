@@ -11,6 +11,7 @@ use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 
 use super::Context as _;
 use super::http::Http;
+use super::passing_codes::PassingCodes;
 use super::profile::Profile;
 use super::services::for_each_service;
 use super::too_many_requests::TooManyRequests;
@@ -138,7 +139,7 @@ impl Clients {
             ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
                 let config = $sdk::config::Builder::from(sdk).interceptor(write_guard.clone());
                 let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
-                let config = config.retry_classifier(TooManyRequests);
+                let config = config.retry_classifier(TooManyRequests).retry_classifier(PassingCodes);
                 $(let config = {
                     let ($config, $other_endpoint) = (config, endpoint_url.is_some());
                     $configured
@@ -221,6 +222,7 @@ impl Clients {
 fn unguarded_ssm(sdk: &SdkConfig, own_quota: &RetryPartition) -> aws_sdk_ssm::Client {
     let config = aws_sdk_ssm::config::Builder::from(sdk).interceptor(VisibleRetries);
     let config = config.retry_partition(own_quota.clone()).retry_classifier(TooManyRequests);
+    let config = config.retry_classifier(PassingCodes);
     aws_sdk_ssm::Client::from_conf(config.build())
 }
 

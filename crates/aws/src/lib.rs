@@ -6,6 +6,7 @@ mod error;
 mod http;
 pub mod lease;
 mod moment;
+mod passing_codes;
 pub mod probe;
 mod profile;
 mod proxy;

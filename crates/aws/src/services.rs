@@ -89,6 +89,13 @@ macro_rules! for_each_service {
                 probe: { |client| client.list_buckets() },
                 config: { |config, other_endpoint| config.force_path_style(other_endpoint) },
             }
+            /// Service Quotas: what the account may have. Nothing depends on its answers but warnings.
+            service_quotas: aws_sdk_servicequotas {
+                prefix: "servicequotas",
+                signing_name: "servicequotas",
+                keeps_resources: false,
+                probe: none,
+            }
             /// Systems Manager: parameters.
             ssm: aws_sdk_ssm {
                 prefix: "ssm",

@@ -11,7 +11,7 @@ use peersync_engine::{
     ResourceError, Tags, apply, observe,
 };
 use peersync_resources::catalog;
-use peersync_resources::kinds::{dynamodb_table, s3_bucket};
+use peersync_resources::kinds::{dynamodb_table, log_group, s3_bucket};
 use peersync_resources::stack::{
     BY_FILE, CONFIGURED_BY_TAG, CREATED_AT_TAG, CREATED_BY_TAG, EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY, PROTECT_TAG,
     Stack, TaggedExpiry,
@@ -143,9 +143,10 @@ impl ObservedStack {
         self.our_tags(PROTECT_TAG).any(|value| value == "true")
     }
 
-    /// Returns whether any of the stack's resources exist.
+    /// Returns whether any of the stack's resources exist. What lacks any tag is a log group that late lines have created
+    /// again after a removal.
     pub fn is_deployed(&self) -> bool {
-        self.ours().next().is_some()
+        self.ours().any(|(address, live)| !log_group::is_one(address) || live.tags != Some(Tags::new()))
     }
 
     /// Returns the stack's resources that exist.

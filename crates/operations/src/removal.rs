@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::backup::{Backup, back_up};
 use super::{DeployError, ObservedStack, until_stopped};
 use peersync_engine::plan::{Conflict, Plan, PlanOptions};
-use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter, text};
+use peersync_engine::{Address, Interrupt, Outcome, Progress, Reporter, rule, text};
+use peersync_resources::kinds::log_group;
 use peersync_resources::stack::Stack;
 
 /// The removal of one stack, planned but not yet done.
@@ -90,7 +91,16 @@ impl Removal {
             let remaining = left_by(&outcome);
             return Ok(Removed { outcome, remaining });
         }
-        let remaining = match ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable) {
+        let mut outcome = outcome;
+        let mut after = ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable);
+        if let Ok(found) = &after
+            && rule!("late-log-groups-are-swept", outcome.is_complete() && is_late(found))
+        {
+            let swept = found.apply(&found.plan_destroy(), PlanOptions::default(), interrupt, reporter).await;
+            outcome.failed.extend(swept.failed);
+            after = ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable);
+        }
+        let remaining = match after {
             Ok(after) => after.ours().map(|(address, _)| address.clone()).collect(),
             // The failed deletions are reported; that reading again failed too, usually for the same reason, adds
             // nothing.
@@ -99,6 +109,12 @@ impl Removal {
         };
         Ok(Removed { outcome, remaining })
     }
+}
+
+/// Returns whether nothing is left but log groups: lines that were late have created them again.
+fn is_late(found: &ObservedStack) -> bool {
+    let mut left = found.ours().peekable();
+    left.peek().is_some() && left.all(|(address, _)| log_group::is_one(address))
 }
 
 /// Checks that the tags of the existing resources, and the tables themselves, allow the removal.

@@ -38,6 +38,7 @@ async fn exchange_tags<F: Future<Output = Result<(), ResourceError>>>(
 }
 
 pub mod alarm;
+pub mod api_account;
 pub mod api_routes;
 pub mod api_stage;
 mod bucket_files;
@@ -56,6 +57,7 @@ pub mod log_group;
 mod metric_filter;
 mod origin_access_control;
 pub mod parameter_store;
+pub(crate) mod quota_reads;
 mod response_headers_policy;
 pub mod rest_api;
 pub mod s3_bucket;
@@ -96,6 +98,7 @@ pub const KINDS: &[Kind] = &[
     rest_api::KIND,
     lambda_function::KIND,
     lambda_permission::KIND,
+    api_account::KIND,
     api_routes::KIND,
     api_stage::KIND,
     alarm::KIND,

@@ -10,6 +10,7 @@ mod digests;
 pub mod kinds;
 pub mod pages;
 pub mod permission;
+pub mod quotas;
 mod relay;
 mod runtime_environment;
 pub mod search;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stack::{STACK_TAG, Stack};
+use crate::stack::{DNS_SUFFIX, MANAGED_BY, MANAGED_BY_TAG, STACK_TAG, Stack};
 
 /// Calls that the deployer makes, for its least-privilege IAM policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,20 @@ pub enum Condition {
     TaggedInBoundary,
     /// Like [`Condition::Tagged`], as a part of this call to EC2, which creates the resource.
     TaggedBy(&'static str),
+    /// If the resource is one that the stacks of an account share: it carries the tag of this program. For what has a name
+    /// of its own among all stacks.
+    Shared,
+    /// If the request puts the tag of this program on what the stacks share.
+    SharedTagged,
+    /// Like [`Condition::SharedTagged`], and if the request puts the stack's permissions boundary on the role, should the
+    /// configuration name one.
+    SharedTaggedInBoundary,
+    /// Like [`Condition::Shared`], and if the role has the stack's permissions boundary, should the configuration name one.
+    SharedInBoundary,
+    /// If EC2 makes the call for the caller.
+    ThroughEc2,
+    /// Like [`Condition::ThroughEc2`], and if the grant is for a service of AWS.
+    GrantToEc2,
     /// If the role is passed to this service.
     PassedTo(&'static str),
 }
@@ -60,6 +74,20 @@ impl Permission {
 }
 
 impl Condition {
+    /// Returns the condition without its part about the permissions boundary if the configuration names none, so that those
+    /// that are the same then are equal.
+    #[must_use]
+    pub fn simplified(self, stack: &Stack) -> Self {
+        match self {
+            _ if stack.config.stack.permissions_boundary.is_some() => self,
+            Self::NamedInBoundary => Self::Named,
+            Self::TaggedInBoundary => Self::Tagged,
+            Self::SharedInBoundary => Self::Shared,
+            Self::SharedTaggedInBoundary => Self::SharedTagged,
+            other => other,
+        }
+    }
+
     /// Returns the condition as IAM reads it; `None` for [`Condition::Always`]. The stack's name may be a pattern.
     pub fn to_json(self, stack: &Stack) -> Option<Value> {
         let name = stack.name();
@@ -76,9 +104,29 @@ impl Condition {
             Self::TaggedInBoundary => {
                 return Self::Tagged.to_json(stack).map(|condition| in_boundary(condition, stack));
             }
+            Self::Shared => json!({ "StringEquals": { format!("aws:ResourceTag/{MANAGED_BY_TAG}"): MANAGED_BY } }),
+            Self::SharedTagged => {
+                json!({ "StringEquals": { format!("aws:RequestTag/{MANAGED_BY_TAG}"): MANAGED_BY } })
+            }
+            Self::SharedTaggedInBoundary => {
+                return Self::SharedTagged.to_json(stack).map(|condition| in_boundary(condition, stack));
+            }
+            Self::SharedInBoundary => {
+                return Self::Shared.to_json(stack).map(|condition| in_boundary(condition, stack));
+            }
+            Self::ThroughEc2 => json!({ "StringEquals": { "kms:ViaService": ec2(stack) } }),
+            Self::GrantToEc2 => json!({
+                "StringEquals": { "kms:ViaService": ec2(stack) },
+                "Bool": { "kms:GrantIsForAWSResource": "true" },
+            }),
             Self::PassedTo(service) => json!({ "StringEquals": { "iam:PassedToService": service } }),
         })
     }
+}
+
+/// Returns the name of EC2 in the stack's region, as KMS knows it.
+fn ec2(stack: &Stack) -> String {
+    format!("ec2.{}.{}", stack.clients.region, DNS_SUFFIX)
 }
 
 /// Returns the condition with the permissions boundary, if the configuration names one.

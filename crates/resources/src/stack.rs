@@ -9,7 +9,7 @@ pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub(crate) use names::DNS_SUFFIX;
 pub use names::{FUNCTIONS, stack_of};
 pub use network::Network;
-pub(crate) use ownership::marked;
+pub(crate) use ownership::{SHARED_MARK, marked};
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;

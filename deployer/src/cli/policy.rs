@@ -14,6 +14,9 @@ pub struct PolicyArgs {
     /// Cover every stage that matches this pattern, such as `pr-*`, and no other: for a pipeline.
     #[arg(long, value_name = "PATTERN", value_parser = stage_pattern, conflicts_with = "stage")]
     pub stages: Option<String>,
+    /// Cover this KMS key too: the customer managed key with which the region encrypts EBS volumes by default, if it has one.
+    #[arg(long, value_name = "ARN", value_parser = key)]
+    pub ebs_key: Option<String>,
     /// Print this part of the policy, from 1: each fits into a managed policy of IAM. If omitted, the whole policy.
     #[arg(long, value_name = "NUMBER")]
     pub part: Option<usize>,
@@ -36,6 +39,14 @@ fn account(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an account ID has 12 digits".to_owned())
+    }
+}
+
+fn key(text: &str) -> Result<String, String> {
+    if text.starts_with("arn:") && text.contains(":kms:") && text.contains(":key/") {
+        Ok(text.to_owned())
+    } else {
+        Err("the ARN of a key ends with `:key/` and its id; an alias does not count in policies".to_owned())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod aws;
 mod offline;
+mod quotas;
 
 use serde::Serialize;
 use serde_json::json;

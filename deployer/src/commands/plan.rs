@@ -6,6 +6,7 @@ use super::{CommandError, Context, Exit, expiry, relay};
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
 use peersync_operations::DeployError;
+use peersync_resources::quotas;
 use peersync_resources::stack::Lifetime;
 
 /// Runs the command.
@@ -40,6 +41,8 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     if let Some(note) = relay::note(&stack.config) {
         run.report.note(&note);
     }
+    let counted = quotas::needed(&stack, &plan).await;
+    quotas::warnings(&counted).iter().for_each(|warning| run.report.warning(warning));
     let mut summary =
         Summary::new("plan", stack.name(), if pending { Status::ChangesPending } else { Status::NothingToDo });
     summary.changes = plan.pending().map(|step| (step.address.clone(), step.action)).collect();

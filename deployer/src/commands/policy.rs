@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::document::{LONGEST_MANAGED, document, length, parts};
-use self::permissions::permissions;
+use self::permissions::{disks, permissions};
 use super::{CommandError, Context, Exit, output};
 use crate::cli::{PolicyArgs, Purpose};
 use peersync_resources::stack::Stack;
@@ -25,7 +25,11 @@ const IDENTITY_DEADLINE: Duration = Duration::from_secs(5);
 /// Fails if the configuration has problems.
 pub async fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandError> {
     let stack = covered(&*stack(context, args).await?, context, args);
-    let policy = document(&stack, &permissions(&stack, args.purpose));
+    let mut all = permissions(&stack, args.purpose);
+    if args.purpose == Purpose::Up {
+        all.extend(args.ebs_key.iter().flat_map(|key| disks(key)));
+    }
+    let policy = document(&stack, &all);
     let parts = parts(&policy);
     let printed = match args.part {
         None => &policy,

@@ -17,13 +17,14 @@ use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Prog
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::s3_program;
+use peersync_resources::quotas;
 use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 
 /// Runs the command.
 ///
 /// # Errors
 /// Fails without changing anything if the configuration has problems, AWS denies access, unmanaged resources are in the
-/// way, another run is changing the stack, or the user does not confirm.
+/// way, the account's quotas do not suffice, another run is changing the stack, or the user does not confirm.
 pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError> {
     context.config_with_secrets()?;
     expiry::check(context, args.expires.as_ref())?;
@@ -35,7 +36,12 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     let mut change = Change::of(&stack, observed)?;
     while !change.plan.is_empty() {
         agree_without_file(&run, &stack, &change.observed).await?;
+        let counted = quotas::needed(&stack, &change.plan).await;
         change.show(&run, &stack)?;
+        if let Some(short) = quotas::refusal(&counted) {
+            return Err(short.into());
+        }
+        quotas::warnings(&counted).iter().for_each(|warning| run.report.warning(warning));
         agree(&run, &stack, &change.plan, args).await?;
         // Whoever waits for the answer to a question keeps nobody else away: the lease is taken after it, and what was
         // confirmed is compared with what is then the case.

@@ -4,11 +4,14 @@ mod api_gateway;
 mod capacity;
 mod cloudfront;
 mod dynamodb;
+mod earlier_profile;
 mod ec2;
 mod fresh;
+mod headers_policies;
 mod host;
 mod iam;
 mod lambda;
+mod late_lines;
 mod s3;
 mod twice;
 
@@ -69,13 +72,19 @@ pub enum Behaviour {
     ChangedMeanwhile,
     /// A function that still exists writes a line into its log, and so re-creates its log group.
     LateLog,
+    /// The last lines of a stage's access log are late, and create its log group again.
+    LateAccessLog,
+    /// The first instance has the previous profile of the same name.
+    EarlierProfile,
+    /// An account has at most twenty response-headers policies, and a distribution needs one that exists.
+    HeadersPolicies,
     /// Methods, stages and distributions that exist are not created again, nor is the expiry of a table enabled twice.
     AlreadyThere,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -99,6 +108,9 @@ impl Behaviour {
         Self::SimultaneousTables,
         Self::ChangedMeanwhile,
         Self::LateLog,
+        Self::LateAccessLog,
+        Self::EarlierProfile,
+        Self::HeadersPolicies,
         Self::AlreadyThere,
     ];
 
@@ -127,6 +139,9 @@ impl Behaviour {
             Self::SimultaneousTables => Box::new(dynamodb::Simultaneous::new(times.table)),
             Self::ChangedMeanwhile => Box::new(cloudfront::ChangedMeanwhile::default()),
             Self::LateLog => Box::new(lambda::LateLog::default()),
+            Self::LateAccessLog => Box::new(late_lines::LateAccessLog::default()),
+            Self::EarlierProfile => Box::new(earlier_profile::EarlierProfile::default()),
+            Self::HeadersPolicies => Box::new(headers_policies::HeadersPolicies::default()),
             Self::AlreadyThere => Box::new(twice::AlreadyThere::default()),
         }
     }

@@ -45,7 +45,9 @@ impl Fault {
 
     /// Returns the answer that replaces AWS's, if the fault is an answer.
     pub fn answer(self, call: &Call) -> Option<Answer> {
-        let throttled = Protocol::of(&call.service).throttled;
+        let codes = Protocol::of(&call.service).throttled;
+        // Any of them, always the same for the same request.
+        let throttled = codes.get(call.body.len() % codes.len()).copied().unwrap_or("Throttling");
         match self {
             Self::Throttled if call.service == "s3" => Some(slow_down(call)),
             Self::Throttled => Some(Answer::error(call, 400, throttled, "Rate exceeded")),

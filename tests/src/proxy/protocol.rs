@@ -11,8 +11,8 @@ pub struct Protocol {
     pub operation: Option<ByPath>,
     /// The form of its errors.
     pub errors: ErrorForm,
-    /// Its error code for throttling.
-    pub throttled: &'static str,
+    /// Its error codes for throttling, and for a concurrent change that passes as well.
+    pub throttled: &'static [&'static str],
 }
 
 /// The form of an error's body.
@@ -45,31 +45,41 @@ impl ErrorForm {
 }
 
 /// The error code with which most services throttle requests.
-const TOO_MANY: &str = "TooManyRequestsException";
+const TOO_MANY: &[&str] = &["TooManyRequestsException"];
 
 /// All services that the product uses.
 const PROTOCOLS: &[Protocol] = &[
     Protocol::rest("apigateway", api_gateway, ErrorForm::RestJson, TOO_MANY),
-    Protocol::rest("cloudfront", cloudfront, ErrorForm::Query, "Throttling"),
-    Protocol::named("dynamodb", ErrorForm::Json10, "ThrottlingException"),
-    Protocol::named("ec2", ErrorForm::Ec2, "RequestLimitExceeded"),
-    Protocol::named("iam", ErrorForm::Query, "Throttling"),
+    Protocol::rest("cloudfront", cloudfront, ErrorForm::Query, &["Throttling"]),
+    Protocol::named(
+        "dynamodb",
+        ErrorForm::Json10,
+        &["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"],
+    ),
+    Protocol::named("ec2", ErrorForm::Ec2, &["RequestLimitExceeded"]),
+    Protocol::named("iam", ErrorForm::Query, &["Throttling", "ConcurrentModification"]),
     Protocol::rest("lambda", lambda, ErrorForm::RestJson, TOO_MANY),
-    Protocol::named("logs", ErrorForm::Json11, "ThrottlingException"),
-    Protocol::named("monitoring", ErrorForm::Query, "Throttling"),
+    Protocol::named("logs", ErrorForm::Json11, &["ThrottlingException", "LimitExceededException"]),
+    Protocol::named("monitoring", ErrorForm::Query, &["Throttling", "ThrottlingException"]),
     Protocol::rest("s3", s3, ErrorForm::S3, TOO_MANY),
-    Protocol::named("ssm", ErrorForm::Json11, "ThrottlingException"),
-    Protocol::named("sts", ErrorForm::Query, "Throttling"),
+    Protocol::named("servicequotas", ErrorForm::Json11, TOO_MANY),
+    Protocol::named("ssm", ErrorForm::Json11, &["ThrottlingException", "TooManyUpdates"]),
+    Protocol::named("sts", ErrorForm::Query, &["Throttling"]),
 ];
 
 impl Protocol {
     /// Returns the protocol of a service whose requests name their operation.
-    const fn named(service: &'static str, errors: ErrorForm, throttled: &'static str) -> Self {
+    const fn named(service: &'static str, errors: ErrorForm, throttled: &'static [&'static str]) -> Self {
         Self { service, operation: None, errors, throttled }
     }
 
     /// Returns the protocol of a service whose operations are recognized by method and path.
-    const fn rest(service: &'static str, operation: ByPath, errors: ErrorForm, throttled: &'static str) -> Self {
+    const fn rest(
+        service: &'static str,
+        operation: ByPath,
+        errors: ErrorForm,
+        throttled: &'static [&'static str],
+    ) -> Self {
         Self { service, operation: Some(operation), errors, throttled }
     }
 

@@ -10,12 +10,13 @@ use peersync_tests::stage::Stage;
 
 /// Behaviours that a lifecycle never meets: nothing in use is deleted, a host is launched once, nothing is backed up.
 /// `operating` and `faults` meet them, or the order of the graph avoids them.
-const NEVER_MET: [Behaviour; 6] = [
+const NEVER_MET: [Behaviour; 7] = [
     Behaviour::ClientToken,
     Behaviour::BackupInProgress,
     Behaviour::AccessControlInUse,
     Behaviour::EmptyDeployment,
     Behaviour::LateLog,
+    Behaviour::HeadersPolicies,
     Behaviour::AlreadyThere,
 ];
 
@@ -95,6 +96,9 @@ behaviours! {
     tables_created_one_at_a_time: SimultaneousTables;
     distribution_changed_by_somebody_else: ChangedMeanwhile;
     function_logs_after_its_group_was_deleted: LateLog;
+    access_log_lines_after_the_group_was_deleted: LateAccessLog;
+    host_with_the_previous_profile: EarlierProfile;
+    headers_policies_of_an_account: HeadersPolicies;
     resource_already_exists: AlreadyThere;
 }
 

@@ -10,7 +10,7 @@ use peersync_tests::stage::Stage;
 const NARROW: &str = "arn:aws:iam::123456789012:policy/teams/narrow";
 const WIDE: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
 /// The parts of a stack that have a role.
-const PARTS: [&str; 6] = ["friends", "gateway", "login", "rooms", "signal", "signup"];
+const PARTS: [&str; 5] = ["friends", "login", "rooms", "signal", "signup"];
 
 fn role(stage: &Stage, part: &str) -> String {
     format!("{}-{REGION}-{part}", stage.stack())

@@ -44,7 +44,8 @@ const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
 ];
 
 /// Resources that no setting makes wanted, so that only their deletion is of use; with the suite that tests it.
-const NEVER_WANTED: &[(&str, &str, &str)] = &[("ssm_parameter", "origin-key-previous", "secrets")];
+const NEVER_WANTED: &[(&str, &str, &str)] =
+    &[("iam_role", "gateway", "shared"), ("ssm_parameter", "origin-key-previous", "secrets")];
 /// The key of a tag that somebody else has put on a resource.
 const STRANGER: &str = "stranger";
 

@@ -1,9 +1,7 @@
 //! The API stage `api` and the deployment that it publishes. A new deployment is created only if a route has changed.
 //!
-//! An API stage can write its access log only if the account has a role for that, one for all APIs of the region. If
-//! the account has none, the stack's role is set until the stack is removed; an existing one is kept.
+//! An API stage can write its access log only if the account has a role for that (`api_account`).
 
-mod account;
 mod throttles;
 
 pub use throttles::SHARES;
@@ -11,12 +9,13 @@ pub use throttles::SHARES;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_apigateway::types::PatchOperation;
+use aws_sdk_apigateway::types::{Op, PatchOperation};
 
 use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _, replace};
-use super::{Kind, api_routes, iam_role, log_group};
+use super::{Kind, api_account, api_routes, log_group};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
+use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
@@ -74,8 +73,6 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         Permission::new(&["apigateway:GET"], paths.clone()),
         // For conditions, they have the tags of their API.
         Permission::new(&["apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"], paths).only(Condition::Ours),
-        Permission::new(&["apigateway:GET", "apigateway:PATCH"], vec![rest_api::arn(stack, "/account")]),
-        iam_role::passing(stack, "gateway"),
         // Setting an access log creates a log delivery in the caller's name.
         Permission::anywhere(&[
             "logs:CreateLogDelivery",
@@ -108,7 +105,7 @@ impl Resource for Stage {
             rule!("api-stage-after-api-routes", Some(api_routes::address())),
             rule!("api-stage-after-rest-api", Some(rest_api::address())),
             rule!("api-stage-after-log-group", Some(log_group::address("api-access"))),
-            rule!("api-stage-after-iam-role", Some(iam_role::address("gateway"))),
+            rule!("api-stage-after-api-account", Some(api_account::address())),
         ]
         .into_iter()
         .flatten()
@@ -198,9 +195,9 @@ impl Resource for Stage {
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        // Done first, so that it is repeated after an interrupted removal.
-        rule!("gateway-account-role-is-removed" => {
-            account::release(&self.stack, progress).await?;
+        // A line that is late by then would create the log group again.
+        rule!("access-log-ends-before-stage" => {
+            self.end_access_log(progress, &live.id).await?;
         });
         let call = self.stack.clients.api_gateway.delete_stage().rest_api_id(&live.id).stage_name(STAGE);
         let delete = || async {
@@ -252,11 +249,26 @@ impl Stage {
         let change =
             || async { call.clone().send().await.context("failed to change the stage of the API").map(|_| ()) };
         match context.progress.with_quota_retry(change).await {
-            Err(error) if rule!("gateway-account-role-before-log", account::is_missing(&error)) => {
-                account::provide(&self.stack, context.progress).await?;
-                account::wait(context.progress, change).await
+            // Another stack that was removed meanwhile did not know of this one.
+            Err(error) if rule!("gateway-account-role-before-log", api_account::is_missing(&error)) => {
+                api_account::provide(&self.stack, context.progress).await?;
             }
-            result => result,
+            Err(error) if api_account::cannot_write(&error) => {}
+            result => return result,
         }
+        let is_transient = |error: &ResourceError| {
+            rule!("gateway-account-role-visible", api_account::is_missing(error)) || api_account::cannot_write(error)
+        };
+        while_failing(context.progress, Schedule::PROPAGATION, is_transient, change).await
+    }
+
+    /// Takes the access log off the stage, if both are still there.
+    async fn end_access_log(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+        let removal = PatchOperation::builder().op(Op::Remove).path("/accessLogSettings").build();
+        let call = self.stack.clients.api_gateway.update_stage().rest_api_id(id).stage_name(STAGE);
+        let call = call.patch_operations(removal);
+        let end =
+            || async { call.clone().send().await.found(ABSENT, "failed to end the access log of the API").map(|_| ()) };
+        progress.with_quota_retry(end).await
     }
 }

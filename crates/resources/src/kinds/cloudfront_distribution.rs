@@ -19,8 +19,8 @@ use aws_sdk_cloudfront::types::{
 
 use self::config::{ORIGINS, Origins, PAGES, PRICE_CLASS};
 use super::{
-    Kind, distributions, elastic_ip, exchange_tags, origin_access_control, parameter_store, response_headers_policy,
-    rest_api, s3_bucket,
+    Kind, distributions, elastic_ip, exchange_tags, log_group, origin_access_control, parameter_store,
+    response_headers_policy, rest_api, s3_bucket,
 };
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
@@ -102,6 +102,8 @@ impl Resource for Distribution {
             rule!("distribution-after-access-control", Some(origin_access_control::address())),
             rule!("distribution-after-headers-policy", Some(response_headers_policy::address())),
             rule!("distribution-after-rest-api", Some(rest_api::address())),
+            // Deleted after the distribution, which passes on requests to the last.
+            rule!("distribution-after-log-group", Some(log_group::address("api-access"))),
             rule!("distribution-after-elastic-ip", Some(elastic_ip::address())),
             rule!("distribution-after-ssm-parameter", Some(parameter_store::address(parameter_store::ORIGIN_KEY))),
             // Deleted once the distribution no longer sends it.
@@ -158,8 +160,7 @@ impl Resource for Distribution {
         const SUMMARY: &str = "failed to create the distribution";
         let stack = &self.stack;
         let reference = stack.global("site");
-        let config = self.config(context.outputs, &reference)?;
-        let created = match self.create_with(config, context.tags).await {
+        let created = match self.create_with(context, &reference).await {
             Err(error) if error.is(&["DistributionAlreadyExists"]) => {
                 // An earlier attempt succeeded but its response was lost, or a distribution with this reference was
                 // deleted before.
@@ -171,8 +172,7 @@ impl Resource for Distribution {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
                 let new = format!("{reference}-{now}");
                 let reference = rule!("distribution-reference-is-renewed", new, without: reference);
-                let config = self.config(context.outputs, &reference)?;
-                self.create_with(config, context.tags).await
+                self.create_with(context, &reference).await
             }
             other => other,
         };
@@ -197,7 +197,7 @@ impl Resource for Distribution {
             let is_transient =
                 |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
             let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
-                self.send_changes(context.outputs, &live.id).await
+                self.with_policy(|policy| self.send_changes(context.outputs, &live.id, policy)).await
             });
             changed.await.map_err(|error| domain_taken(error, &self.stack))?;
         }
@@ -250,17 +250,50 @@ impl Distribution {
         known.or_else(|| self.stack.clients.endpoint_url.as_ref().map(|_| String::new()))
     }
 
-    fn config(&self, outputs: &Outputs, reference: &str) -> Result<DistributionConfig, ResourceError> {
-        let origins = self.origins(outputs).ok_or_else(|| {
+    /// Builds the configuration, with another response-headers policy than that of the outputs if one is given.
+    fn config(
+        &self,
+        outputs: &Outputs,
+        reference: &str,
+        policy: Option<String>,
+    ) -> Result<DistributionConfig, ResourceError> {
+        let mut origins = self.origins(outputs).ok_or_else(|| {
             ResourceError::new("an origin of the distribution is not known")
                 .hint("this is a bug in peersync-deploy: a dependency between two resources is missing")
         })?;
+        if let Some(policy) = policy {
+            origins.headers_policy = policy;
+        }
         let key = outputs.require(&parameter_store::address(parameter_store::ORIGIN_KEY), "value")?;
         let config = config::build(&self.stack, &origins, key)?;
         Ok(config::with_reference(config, reference))
     }
 
-    async fn create_with(&self, config: DistributionConfig, tags: &Tags) -> Result<Option<Created>, ResourceError> {
+    /// Sends a call, and once more if the response-headers policy is gone: a stack that shared it has been removed since it
+    /// was found, and left nothing that used it.
+    async fn with_policy<T, F, Fut>(&self, send: F) -> Result<T, ResourceError>
+    where
+        F: Fn(Option<String>) -> Fut,
+        Fut: Future<Output = Result<T, ResourceError>>,
+    {
+        match send(None).await {
+            Err(error) if rule!("headers-policy-deleted-meanwhile", error.is(&["NoSuchResponseHeadersPolicy"])) => {
+                let policy = response_headers_policy::provide(&self.stack).await?;
+                send(Some(policy)).await
+            }
+            result => result,
+        }
+    }
+
+    async fn create_with(&self, context: &ApplyContext<'_>, reference: &str) -> Result<Option<Created>, ResourceError> {
+        self.with_policy(|policy| async move {
+            let config = self.config(context.outputs, reference, policy)?;
+            self.send_creation(config, context.tags).await
+        })
+        .await
+    }
+
+    async fn send_creation(&self, config: DistributionConfig, tags: &Tags) -> Result<Option<Created>, ResourceError> {
         const SUMMARY: &str = "failed to create the distribution";
         let tags = sdk_tags(tags).context(SUMMARY)?;
         let with_tags = DistributionConfigWithTags::builder().distribution_config(config).tags(tags);
@@ -270,13 +303,13 @@ impl Distribution {
     }
 
     /// Sends the actual configuration with the managed settings merged in; all other settings stay.
-    async fn send_changes(&self, outputs: &Outputs, id: &str) -> Result<(), ResourceError> {
+    async fn send_changes(&self, outputs: &Outputs, id: &str, policy: Option<String>) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the distribution";
         let cloudfront = &self.stack.clients.cloudfront;
         let current = cloudfront.get_distribution_config().id(id).send().await.context(SUMMARY)?;
         let tag = current.e_tag;
         let current = current.distribution_config.ok_or_else(|| ResourceError::new(SUMMARY))?;
-        let config = config::merged(current, self.config(outputs, "")?);
+        let config = config::merged(current, self.config(outputs, "", policy)?);
         let call = cloudfront.update_distribution().id(id).set_if_match(tag).distribution_config(config);
         call.send().await.context(SUMMARY).map(|_| ())
     }

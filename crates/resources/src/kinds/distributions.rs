@@ -29,6 +29,13 @@ pub(super) async fn is_used_by_us_alone(
     Ok(all.into_iter().filter(uses).all(|one| Some(one.id) == ours))
 }
 
+/// Returns whether a distribution sends the headers of a response-headers policy, for whatever paths.
+pub(crate) fn uses_policy(distribution: &DistributionSummary, id: &str) -> bool {
+    let pages = distribution.default_cache_behavior.as_ref().and_then(|pages| pages.response_headers_policy_id());
+    let others = distribution.cache_behaviors.iter().flat_map(|behaviors| behaviors.items());
+    others.map(|behavior| behavior.response_headers_policy_id()).chain([pages]).any(|used| used == Some(id))
+}
+
 async fn listed(stack: &Stack, reads: &SharedReads) -> Result<Vec<DistributionSummary>, ResourceError> {
     reads.get("distributions", list(&stack.clients)).await
 }

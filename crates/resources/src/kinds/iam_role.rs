@@ -1,6 +1,7 @@
-//! The IAM roles: one for each function, one for the signaling host, one for the gateway's access log. Each has one
-//! inline policy with the permissions it needs. Others are left alone, because an organisation may attach its own to every
-//! role; they are taken off only when the role is deleted.
+//! The IAM roles: one for each function and one for the signaling host. Each has one inline policy with the permissions it
+//! needs. Others are left alone, because an organisation may attach its own to every role; they are taken off only when the
+//! role is deleted. One more role, `gateway`, is no longer wanted: earlier versions made it for the log of the API, for which
+//! the stacks of a region now share one (`api_account`).
 //!
 //! A permissions boundary that the configuration does not name is compared only if the stack has set it: it gives a role
 //! no rights, and an organisation may require its own.
@@ -8,7 +9,7 @@
 //! A new role takes a while to propagate; the resources that use it wait for that.
 
 mod access;
-mod documents;
+pub(super) mod documents;
 mod search;
 
 use std::sync::Arc;
@@ -41,13 +42,21 @@ const DOCUMENT: FieldName = FieldName::new("policy");
 const BOUNDARY: FieldName = FieldName::new("permissions_boundary");
 
 /// The name of our policy of each role.
-const POLICY: &str = "peersync";
+pub(super) const POLICY: &str = "peersync";
 /// The error codes for something that does not exist.
 pub(super) const ABSENT: &[&str] = &["NoSuchEntity", "NoSuchEntityException"];
 /// The error codes for something that already exists.
 pub(super) const EXISTS: &[&str] = &["EntityAlreadyExists", "EntityAlreadyExistsException"];
 
-/// Returns the address of a role; `part` is a function's name, `signal` or `gateway`.
+/// The error codes for a role that still has a policy.
+pub(super) const IN_USE: &[&str] = &["DeleteConflict", "DeleteConflictException"];
+/// API Gateway, as the service that assumes a role.
+pub(super) const API_GATEWAY: &str = "apigateway.amazonaws.com";
+/// The part of the role that earlier versions made for the log of the API.
+const EARLIER: &str = "gateway";
+
+/// Returns the address of a role; `part` is a function's name, `signal` or `gateway`. Its outputs are `name`, `arn` and the
+/// `id` that IAM has given it.
 pub fn address(part: &str) -> Address {
     Address::new(NAME, part)
 }
@@ -68,14 +77,14 @@ struct Role {
 
 fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
     let functions = FUNCTIONS.into_iter().map(|function| (function, "lambda.amazonaws.com"));
-    functions.chain([("signal", "ec2.amazonaws.com"), ("gateway", "apigateway.amazonaws.com")])
+    functions.chain([("signal", "ec2.amazonaws.com"), (EARLIER, API_GATEWAY)])
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
     let resource = |(part, service)| {
         let policy = match part {
             "signal" => documents::of_host(stack),
-            "gateway" => documents::of_gateway(),
+            EARLIER => documents::of_gateway(),
             function => documents::of_function(stack, function),
         };
         let (address, name) = (address(part), stack.role(part));
@@ -137,6 +146,10 @@ impl Resource for Role {
         Vec::new()
     }
 
+    fn enabled(&self) -> bool {
+        self.address.name != EARLIER
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let iam = &self.stack.clients.iam;
         let (role, policy) = futures::join!(
@@ -158,7 +171,7 @@ impl Resource for Role {
             fields,
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
-            outputs: self.outputs(),
+            outputs: self.outputs(&role.role_id),
         }))
     }
 
@@ -178,9 +191,13 @@ impl Resource for Role {
         let call = call.set_permissions_boundary(self.boundary().map(str::to_owned));
         let answer = call.description(self.stack.mark()).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-        answer.found(rule!("iam-role-create-survives-lost-answer", EXISTS), SUMMARY)?;
+        let created = answer.found(rule!("iam-role-create-survives-lost-answer", EXISTS), SUMMARY)?;
         self.put_policy(context.progress).await?;
-        Ok(self.outputs())
+        let id = match created.and_then(|answer| answer.role) {
+            Some(role) => role.role_id,
+            None => self.id(context.progress).await?,
+        };
+        Ok(self.outputs(&id))
     }
 
     async fn update(
@@ -220,8 +237,7 @@ impl Resource for Role {
             self.take_off(progress).await?;
         });
         // The removal of the policies takes a while to propagate.
-        let has_policies = |error: &ResourceError| error.is(&["DeleteConflict", "DeleteConflictException"]);
-        let is_transient = |error: &ResourceError| rule!("iam-role-detaching-takes-time", has_policies(error));
+        let is_transient = |error: &ResourceError| rule!("iam-role-detaching-takes-time", error.is(IN_USE));
         while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = self.stack.clients.iam.delete_role().role_name(&self.name).send().await;
             let absent = rule!("iam-role-delete-survives-absence", ABSENT);
@@ -232,8 +248,20 @@ impl Resource for Role {
 }
 
 impl Role {
-    fn outputs(&self) -> OutputMap {
-        OutputMap::new().with("name", &self.name).with("arn", role_arn(&self.stack, &self.address.name))
+    fn outputs(&self, id: &str) -> OutputMap {
+        let arn = role_arn(&self.stack, &self.address.name);
+        OutputMap::new().with("name", &self.name).with("arn", arn).with("id", id)
+    }
+
+    /// Reads the id that IAM has given the role. One that is created again under the same name has another.
+    async fn id(&self, progress: &Progress) -> Result<String, ResourceError> {
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let answer = self.stack.clients.iam.get_role().role_name(&self.name).send().await;
+            let role = answer.context("failed to read the role")?.role;
+            Ok(role.map(|role| role.role_id).unwrap_or_default())
+        })
+        .await
     }
 
     async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {

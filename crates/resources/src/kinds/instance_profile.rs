@@ -26,7 +26,7 @@ const NAME: &str = "instance_profile";
 /// The name of the role in the profile.
 const ROLE: FieldName = FieldName::new("role");
 
-/// Returns the address of the profile. Its outputs are `name` and `arn`.
+/// Returns the address of the profile. Its outputs are `name`, `arn` and the `id` that IAM has given it.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
 }
@@ -88,7 +88,7 @@ impl Resource for Profile {
             fields: LiveFields::new().with(ROLE, role),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
-            outputs: self.outputs(),
+            outputs: self.outputs(&profile.instance_profile_id),
         }))
     }
 
@@ -102,9 +102,13 @@ impl Resource for Profile {
         let call = self.stack.clients.iam.create_instance_profile().instance_profile_name(&self.name);
         let answer = call.set_tags(Some(tags)).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
-        answer.found(rule!("instance-profile-create-survives-lost-answer", EXISTS), SUMMARY)?;
+        let created = answer.found(rule!("instance-profile-create-survives-lost-answer", EXISTS), SUMMARY)?;
         self.add_role(context.progress).await?;
-        Ok(self.outputs())
+        let id = match created.and_then(|answer| answer.instance_profile) {
+            Some(profile) => profile.instance_profile_id,
+            None => self.id(context.progress).await?,
+        };
+        Ok(self.outputs(&id))
     }
 
     async fn update(
@@ -146,9 +150,19 @@ impl Resource for Profile {
 }
 
 impl Profile {
-    fn outputs(&self) -> OutputMap {
+    fn outputs(&self, id: &str) -> OutputMap {
         let arn = self.stack.iam_arn(&format!("instance-profile/{}", self.name));
-        OutputMap::new().with("name", &self.name).with("arn", arn)
+        OutputMap::new().with("name", &self.name).with("arn", arn).with("id", id)
+    }
+
+    async fn id(&self, progress: &Progress) -> Result<String, ResourceError> {
+        let is_transient = |error: &ResourceError| error.is(ABSENT);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            let call = self.stack.clients.iam.get_instance_profile().instance_profile_name(&self.name);
+            let profile = call.send().await.context("failed to read the instance profile")?.instance_profile;
+            Ok(profile.map(|profile| profile.instance_profile_id).unwrap_or_default())
+        })
+        .await
     }
 
     async fn add_role(&self, progress: &Progress) -> Result<(), ResourceError> {

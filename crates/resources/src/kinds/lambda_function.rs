@@ -20,8 +20,8 @@ use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -33,6 +33,9 @@ const HANDLER: FieldName = FieldName::new("handler");
 const ARCHITECTURE: FieldName = FieldName::new("architecture");
 /// The ARN of the function's role.
 const ROLE: FieldName = FieldName::new("role");
+/// The id of the role for which Lambda may decrypt the environment. A role that is created again under the same name has
+/// another, and Lambda still knows the one of before.
+const ROLE_ID: FieldName = FieldName::new("role_id");
 const MEMORY_MB: FieldName = FieldName::new("memory_mb");
 const TIMEOUT_S: FieldName = FieldName::new("timeout_s");
 /// The SHA-256 of the archive with the program, in the form that Lambda returns.
@@ -41,6 +44,8 @@ const ENVIRONMENT: FieldName = FieldName::new("environment");
 /// The concurrency that is reserved for the function, which should be none. With 0, nobody can call it.
 const RESERVED_CONCURRENCY: FieldName = FieldName::new("reserved_concurrency");
 
+/// The tag with the value of [`ROLE_ID`], which Lambda does not tell.
+const ROLE_ID_TAG: &str = "peersync:role-id";
 /// The error codes for a function that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
 /// The name of the program in the archive, which the runtime `provided.al2023` prescribes.
@@ -115,6 +120,8 @@ impl Resource for Function {
     fn dependencies(&self) -> Vec<Address> {
         let needed = [
             rule!("lambda-after-iam-role", Some(iam_role::address(self.function))),
+            // It takes the place of the own one for a moment.
+            Some(iam_role::address(self.other_function())),
             // Deleted after the function, so that a late log line does not re-create the group.
             rule!("lambda-after-log-group", Some(log_group::address(self.function))),
             // Its domain is in the environment.
@@ -143,7 +150,9 @@ impl Resource for Function {
         let reserved = answer.concurrency.and_then(|concurrency| concurrency.reserved_concurrent_executions);
         Ok(Some(Live {
             id: self.name.clone(),
-            fields: live_fields(&configuration).with(RESERVED_CONCURRENCY, reserved),
+            fields: live_fields(&configuration)
+                .with(ROLE_ID, tags.get(ROLE_ID_TAG).map_or(LiveField::Unreadable, |id| LiveField::known(id.as_str())))
+                .with(RESERVED_CONCURRENCY, reserved),
             ownership: self.stack.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
@@ -157,6 +166,7 @@ impl Resource for Function {
             .with(HANDLER, PROGRAM)
             .with(ARCHITECTURE, Architecture::X8664.as_str())
             .with(ROLE, iam_role::role_arn(&self.stack, self.function))
+            .with(ROLE_ID, Field::known_or_unknown(outputs.get(&iam_role::address(self.function), "id")))
             .with(MEMORY_MB, self.stack.config.api.memory_mb)
             .with(TIMEOUT_S, self.timeout())
             .with(CODE_SHA256, self.stack.artifacts.api.package_sha256)
@@ -175,15 +185,24 @@ impl Resource for Function {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has_any(CONFIGURATION) {
+        // A function of an earlier version does not tell the id of its role.
+        let has_other_role = changes.has(ROLE_ID) && matches!(live.fields.field(ROLE_ID), Some(LiveField::Known(_)));
+        let reconfigures = changes.has_any(CONFIGURATION) || has_other_role;
+        if reconfigures {
             rule!("lambda-settled-before-update" => {
                 self.wait_until_idle(context.progress).await?;
+            });
+            rule!("lambda-learns-the-new-role" => {
+                if has_other_role {
+                    self.put_other_role(context.progress).await?;
+                    self.wait_until_settled(context.progress).await?;
+                }
             });
             self.put_configuration(context).await?;
         }
         if changes.has_any(CODE) {
             rule!("lambda-settings-before-code" => {
-                if changes.has_any(CONFIGURATION) {
+                if reconfigures {
                     self.wait_until_settled(context.progress).await?;
                 } else {
                     self.wait_until_idle(context.progress).await?;
@@ -191,7 +210,7 @@ impl Resource for Function {
             });
             self.put_code(context).await?;
         }
-        if changes.has_any(CONFIGURATION) || changes.has_any(CODE) {
+        if reconfigures || changes.has_any(CODE) {
             rule!("lambda-settled-after-update" => {
                 self.wait_until_settled(context.progress).await?;
             });
@@ -211,6 +230,12 @@ impl Resource for Function {
 impl Function {
     fn outputs(&self) -> OutputMap {
         OutputMap::new().with("name", &self.name).with("arn", function_arn(&self.stack, self.function))
+    }
+
+    /// Returns another function of the stack, whose role this one may have for a moment.
+    fn other_function(&self) -> &'static str {
+        let others = FUNCTIONS.iter().skip_while(|function| **function != self.function).skip(1);
+        others.chain(&FUNCTIONS).next().copied().unwrap_or(self.function)
     }
 
     /// Returns the timeout in whole seconds, rounded up. The configuration has checked the limits.

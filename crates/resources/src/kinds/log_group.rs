@@ -13,8 +13,8 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
+    Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -38,9 +38,21 @@ pub(super) fn last() -> Address {
     address("signal")
 }
 
+/// Returns whether an address is that of a log group.
+pub fn is_one(address: &Address) -> bool {
+    address.kind == NAME
+}
+
 /// Returns its name.
 pub fn last_name(stack: &Stack) -> String {
     stack.log_group("signal")
+}
+
+/// Returns whether a group of the stack exists, `signal` or `api-access`, as of the graph's shared read.
+pub(super) async fn exists(stack: &Stack, reads: &SharedReads, part: &str) -> Result<bool, ResourceError> {
+    let (name, prefix) = (stack.log_group(part), stack.log_group(""));
+    let groups = reads.get(&prefix, list(&stack.clients, &prefix)).await?;
+    Ok(groups.iter().any(|group| group.log_group_name() == Some(&name)))
 }
 
 struct LogGroup {
@@ -111,8 +123,10 @@ impl Resource for LogGroup {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         // One shared call lists the log groups of all functions, another one lists all others.
         let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
-        let (groups, tags) =
-            futures::join!(reads.get(prefix, self.find(prefix)), read_tags(&self.stack.clients, self.arn()),);
+        let (groups, tags) = futures::join!(
+            reads.get(prefix, list(&self.stack.clients, prefix)),
+            read_tags(&self.stack.clients, self.arn()),
+        );
         let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
@@ -120,7 +134,7 @@ impl Resource for LogGroup {
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),
-            ownership: self.stack.ownership(&tags),
+            ownership: self.ownership(&tags),
             tags: Some(tags),
             outputs: self.outputs(),
         }))
@@ -171,6 +185,13 @@ impl Resource for LogGroup {
     }
 }
 
+/// Lists the log groups whose names have this prefix.
+async fn list(clients: &Clients, prefix: &str) -> Result<Vec<Found>, ResourceError> {
+    let groups = clients.logs.describe_log_groups().log_group_name_prefix(prefix);
+    let groups = groups.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+    groups.context("failed to list the log groups")
+}
+
 /// Reads the tags of a log group; `None` if it does not exist.
 async fn read_tags(clients: &Clients, arn: String) -> Result<Option<Tags>, ResourceError> {
     let answer = clients.logs.list_tags_for_resource().resource_arn(arn).send().await;
@@ -179,19 +200,22 @@ async fn read_tags(clients: &Clients, arn: String) -> Result<Option<Tags>, Resou
 }
 
 impl LogGroup {
+    /// Returns whose the group is. One without any tags below the stack's own prefix is one that API Gateway has created
+    /// again, for lines that were late.
+    fn ownership(&self, tags: &Tags) -> Ownership {
+        let is_below_prefix = self.name.starts_with(&self.stack.log_group(""));
+        if rule!("group-of-late-lines-is-ours", tags.is_empty() && is_below_prefix) {
+            return Ownership::Ours;
+        }
+        self.stack.ownership(tags)
+    }
+
     fn outputs(&self) -> OutputMap {
         OutputMap::new().with("name", &self.name).with("arn", self.arn())
     }
 
     fn arn(&self) -> String {
         self.stack.arn("logs", &format!("log-group:{}", self.name))
-    }
-
-    /// Lists the log groups whose names have this prefix.
-    async fn find(&self, prefix: &str) -> Result<Vec<Found>, ResourceError> {
-        let groups = self.stack.clients.logs.describe_log_groups().log_group_name_prefix(prefix);
-        let groups = groups.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        groups.context("failed to list the log groups")
     }
 
     fn retention(&self) -> i32 {

@@ -8,12 +8,21 @@ use peersync_config::Config;
 
 const ORDER: &[(&str, &str, &str)] = &[
     ("alarm", "signal_instance", "it watches the host by its id"),
+    ("api_account", "iam_role", "the role that an earlier version made is deleted once the account has another"),
+    ("api_account", "log_group", "as long as one of them exists, the stack may need the role of the account"),
+    ("api_account", "rest_api", "as long as one of them exists, the stack may need the role of the account"),
+    ("api_account", "ssm_parameter", "its digest is recorded in one"),
     ("api_routes", "rest_api", "they are part of the API"),
     ("api_routes", "ssm_parameter", "its digest is recorded in one"),
     ("api_stage", "api_routes", "its deployment is a snapshot of the existing routes"),
-    ("api_stage", "iam_role", "the account needs the role before a stage can write logs"),
+    ("api_stage", "api_account", "the account needs a role before a stage can write logs"),
     ("api_stage", "log_group", "API Gateway rejects a log group that does not exist"),
     ("api_stage", "rest_api", "it is part of the API"),
+    (
+        "cloudfront_distribution",
+        "log_group",
+        "its last requests would re-create the group of the API without retention",
+    ),
     ("cloudfront_distribution", "elastic_ip", "the DNS name of the Elastic IP address is an origin"),
     ("cloudfront_distribution", "origin_access_control", "it refers to it, and blocks its deletion"),
     ("cloudfront_distribution", "response_headers_policy", "it refers to it, and blocks its deletion"),

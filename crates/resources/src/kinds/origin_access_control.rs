@@ -83,7 +83,7 @@ impl Resource for AccessControl {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let all = self.list().await?;
+        let all = list(&self.stack).await?;
         let (found, ownership) = match all.iter().find(|one| one.name == self.name) {
             Some(found) => (found.clone(), self.stack.ownership_by_mark(Some(&found.description))),
             None => match self.of_earlier_version(all, reads).await? {
@@ -122,7 +122,7 @@ impl Resource for AccessControl {
                     code_of(&error) == Some("OriginAccessControlAlreadyExists")
                 ) =>
             {
-                self.list().await?.into_iter().find(|one| one.name == self.name).map(|found| found.id)
+                list(&self.stack).await?.into_iter().find(|one| one.name == self.name).map(|found| found.id)
             }
             Err(error) => return Err(error).context(SUMMARY),
         };
@@ -158,13 +158,14 @@ impl Resource for AccessControl {
     }
 }
 
-impl AccessControl {
-    async fn list(&self) -> Result<Vec<OriginAccessControlSummary>, ResourceError> {
-        let pages = self.stack.clients.cloudfront.list_origin_access_controls().into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the origin access controls")?;
-        Ok(pages.into_iter().filter_map(|page| page.origin_access_control_list?.items).flatten().collect())
-    }
+/// Lists the origin access controls of the account.
+pub(super) async fn list(stack: &Stack) -> Result<Vec<OriginAccessControlSummary>, ResourceError> {
+    let pages = stack.clients.cloudfront.list_origin_access_controls().into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.context("failed to list the origin access controls")?;
+    Ok(pages.into_iter().filter_map(|page| page.origin_access_control_list?.items).flatten().collect())
+}
 
+impl AccessControl {
     /// Returns the one that an earlier version created, without the region in its name, for this stack.
     async fn of_earlier_version(
         &self,

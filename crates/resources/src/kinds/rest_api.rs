@@ -17,7 +17,7 @@ pub(super) use self::quota::QuotaRetry;
 use super::{Kind, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::{DNS_SUFFIX, Stack};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Ownership,
     Progress, Resource, ResourceError, SharedReads, Tags, rule,
@@ -112,11 +112,16 @@ pub(super) struct Found {
     surplus: Vec<String>,
 }
 
+/// Lists the REST APIs of the region.
+pub(super) async fn list(clients: &Clients) -> Result<Vec<RestApi>, ResourceError> {
+    let call = clients.api_gateway.get_rest_apis().limit(PAGE).into_paginator().items().send();
+    call.collect::<Result<Vec<_>, _>>().await.context("failed to list the REST APIs")
+}
+
 async fn find(stack: &Stack) -> Result<Option<Found>, ResourceError> {
-    let call = stack.clients.api_gateway.get_rest_apis().limit(PAGE).into_paginator().items().send();
-    let apis = call.collect::<Result<Vec<_>, _>>().await.context("failed to list the REST APIs")?;
     let wanted = name(stack);
-    let mut named: Vec<RestApi> = apis.into_iter().filter(|api| api.name.as_ref() == Some(&wanted)).collect();
+    let mut named: Vec<RestApi> =
+        list(&stack.clients).await?.into_iter().filter(|api| api.name.as_ref() == Some(&wanted)).collect();
     named.sort_by_key(|api| (api.created_date.map_or(0, |date| date.secs()), api.id.clone()));
     rule!("api-newest-counts" => {
         named.reverse();

@@ -232,9 +232,14 @@ impl SecurityGroup {
         let outbound =
             difference(rules::parse(current.ip_permissions_egress(), &names), rules::outbound_rules(ingress));
         let calls = rules::Calls { ec2: &self.stack.clients.ec2, group: id, names: &names };
-        futures::try_join!(calls.authorize_inbound(&inbound.missing), calls.authorize_outbound(&outbound.missing))?;
-        futures::try_join!(calls.revoke_inbound(&inbound.unexpected), calls.revoke_outbound(&outbound.unexpected))?;
-        Ok(())
+        // That it was found once does not mean that it is found everywhere.
+        let is_transient = |error: &ResourceError| rule!("security-group-visible-to-changes", error.is(GONE));
+        retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || async {
+            futures::try_join!(calls.authorize_inbound(&inbound.missing), calls.authorize_outbound(&outbound.missing))?;
+            futures::try_join!(calls.revoke_inbound(&inbound.unexpected), calls.revoke_outbound(&outbound.unexpected))?;
+            Ok(())
+        })
+        .await
     }
 
     async fn read(&self, id: &str) -> Result<Found, ResourceError> {

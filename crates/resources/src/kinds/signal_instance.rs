@@ -4,9 +4,11 @@
 //! new host is created first and takes over the address; then the old one is terminated.
 
 mod credits;
+mod ended;
 mod files;
 mod instance;
 mod launch;
+mod profile;
 mod ready;
 mod relay_files;
 mod search;
@@ -16,9 +18,7 @@ mod views;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{
-    Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState, InstanceStateName,
-};
+use aws_sdk_ec2::types::{HttpTokensState, InstanceMetadataEndpointState, InstanceStateName};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -50,6 +50,9 @@ const INSTANCE_TYPE: FieldName = FieldName::new("instance_type");
 /// The user data, file by file. It can be changed only while a host is stopped.
 const USER_DATA: FieldName = FieldName::new("user_data");
 const PROFILE: FieldName = FieldName::new("instance_profile");
+/// The id of the instance profile. One that is created again under the same name has another, and the host has no
+/// credentials until it is given the new one.
+const PROFILE_ID: FieldName = FieldName::new("instance_profile_id");
 const GROUPS: FieldName = FieldName::new("security_groups");
 /// The access to the metadata service.
 const METADATA: FieldName = FieldName::new("metadata");
@@ -182,6 +185,7 @@ impl Resource for SignalInstance {
                 .with(SUBNET, current.subnet_id())
                 .with(USER_DATA, user_data)
                 .with(PROFILE, views::profile_name(&current))
+                .with(PROFILE_ID, views::profile_id(&current))
                 .with(GROUPS, views::groups_view(&current))
                 .with(METADATA, views::metadata_view(&current))
                 .with(ELASTIC_IP, views::address_view(&addresses, &id))
@@ -212,6 +216,7 @@ impl Resource for SignalInstance {
             .with(INSTANCE_TYPE, signaling.instance_type.as_str())
             .with(USER_DATA, Field::known_or_unknown(user_data))
             .with(PROFILE, Field::known_or_unknown(outputs.get(&instance_profile::address(), "name")))
+            .with(PROFILE_ID, Field::known_or_unknown(outputs.get(&instance_profile::address(), "id")))
             .with(GROUPS, Field::known_or_unknown(group))
             .with(METADATA, "token required, 1 hop")
             .with(ELASTIC_IP, elastic_ip)
@@ -234,6 +239,10 @@ impl Resource for SignalInstance {
             older: &older,
         };
         let id = request.run().await?;
+        rule!("instance-has-the-new-profile" => {
+            self.renew_profile(context, &id).await?;
+        });
+        request.until_it_may_take_over(&id).await?;
         self.associate(context, &id).await?;
         Ok(outputs(&id))
     }
@@ -248,9 +257,8 @@ impl Resource for SignalInstance {
         if changes.has(STATE) {
             self.start(context.progress, &live.id).await?;
         }
-        if changes.has(PROFILE) {
-            let profile = context.outputs.require(&instance_profile::address(), "name")?;
-            self.attach_profile(&live.id, profile).await?;
+        if changes.has_any(&[PROFILE, PROFILE_ID]) {
+            self.attach_profile(context, &live.id).await?;
         }
         if changes.has(GROUPS) {
             let group = context.outputs.require(&security_group::address(), "id")?;
@@ -337,25 +345,6 @@ impl SignalInstance {
             launch::until_running(&self.stack, progress, id).await?;
         });
         Ok(())
-    }
-
-    async fn attach_profile(&self, id: &str, profile: &str) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to attach the instance profile to the signaling host";
-        let ec2 = &self.stack.clients.ec2;
-        let filter = Filter::builder().name("instance-id").values(id).build();
-        let found = ec2.describe_iam_instance_profile_associations().filters(filter).send().await.context(SUMMARY)?;
-        let mut found = found.iam_instance_profile_associations.into_iter().flatten();
-        let profile = IamInstanceProfileSpecification::builder().name(profile).build();
-        match found.find_map(|association| association.association_id) {
-            Some(association) => {
-                let call = ec2.replace_iam_instance_profile_association().association_id(association);
-                call.iam_instance_profile(profile).send().await.context(SUMMARY).map(|_| ())
-            }
-            None => {
-                let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile);
-                call.send().await.context(SUMMARY).map(|_| ())
-            }
-        }
     }
 
     /// Terminates these hosts and waits until they have ended, because what they use can be deleted only then.

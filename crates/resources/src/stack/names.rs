@@ -17,6 +17,11 @@ const LONGEST_GLOBAL: usize = 64;
 /// The length of the hash that keeps shortened names apart, in characters.
 const HASH: usize = 10;
 
+/// What the names begin with of what is shared by several stacks.
+const SHARED: &str = "peersync";
+/// The length of the hash in a shared name, in characters.
+const SHARED_HASH: usize = 20;
+
 /// Returns the name of the stack that a resource's name tells, which is `{stack}-{part}` with one of these parts.
 pub fn stack_of<P: AsRef<str>>(name: &str, parts: impl IntoIterator<Item = P>) -> Option<&str> {
     let stack = parts.into_iter().find_map(|part| name.strip_suffix(part.as_ref())?.strip_suffix('-'));
@@ -77,6 +82,24 @@ impl Stack {
     /// the same stack in another region is another stack. If it is too long, a hash of the whole replaces its end.
     pub fn global(&self, part: &str) -> String {
         shortened(format!("{}-{}-{part}", self.name(), self.clients.region))
+    }
+
+    /// Returns the name of the role that all stacks of the region share for the logs of their APIs. It is no stack's own: the
+    /// name of a stack has a hyphen.
+    pub fn shared_log_role(&self) -> String {
+        format!("{SHARED}-{}-gateway", self.clients.region)
+    }
+
+    /// Returns the name of what all stacks of the account share whose content is the same: `peersync-` and a hash of it.
+    pub fn shared(content: &str) -> String {
+        let hash = hex::encode(Sha256::digest(content.as_bytes()));
+        format!("{SHARED}-{}", hash.get(..SHARED_HASH).unwrap_or(&hash))
+    }
+
+    /// Returns whether a name is one of [`Stack::shared`].
+    pub fn is_shared(name: &str) -> bool {
+        let hash = name.strip_prefix(SHARED).and_then(|rest| rest.strip_prefix('-'));
+        hash.is_some_and(|hash| hash.len() == SHARED_HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
     }
 
     /// Returns an ARN in the stack's region and account: `arn:{partition}:{service}:{region}:{account}:{resource}`.

@@ -7,6 +7,9 @@ use peersync_engine::{Ownership, Tags};
 /// What a mark begins with, before the stack's name.
 const MARK: &str = "PeerSync stack ";
 
+/// The description of what the stacks of an account share. It names none of them, so that no stack takes it for its own.
+pub(crate) const SHARED_MARK: &str = "PeerSync: shared by the stacks of this account";
+
 /// Returns what follows in a mark: the stack's name, and for what is global to the account the region.
 pub(crate) fn marked(mark: &str) -> Option<&str> {
     mark.strip_prefix(MARK)

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Check, Checklist};
+use super::{Check, Checklist, quotas};
 use crate::commands::Context;
 use crate::commands::relay::RelayHealth;
 use peersync_aws::Clients;
 use peersync_engine::{Address, Failure, Observation, Outputs, Reporter, ResourceError, Silent, observe};
+use peersync_resources::kinds::api_account;
 use peersync_resources::stack::{Network, Stack};
 
 /// How long the endpoint may take to answer.
@@ -49,6 +50,11 @@ pub(super) async fn checks(context: &Context, list: &mut Checklist) {
             let observation = observe(&graph, &reporter).await;
             permissions(&observation).into_iter().for_each(|check| list.add(check));
             stack.network.get().and_then(network).into_iter().for_each(|check| list.add(check));
+            quotas::checks(&stack, &graph, &observation).await.into_iter().for_each(|check| list.add(check));
+            // That it cannot be read is among the permissions.
+            if let Ok(Some(trouble)) = api_account::trouble(&stack).await {
+                list.add(log_role(trouble));
+            }
             if let Some(health) = RelayHealth::ask(&stack, &outputs(&observation)).await {
                 list.add(relay(&health));
             }
@@ -74,6 +80,13 @@ fn outputs(observation: &Observation) -> Outputs {
         }
     }
     outputs
+}
+
+/// Says what is the matter with the account's role for the logs of API Gateway.
+fn log_role(trouble: String) -> Check {
+    let hint = "until then the access log of every API in the region stays empty, and no stage can be given one: \
+                `peersync-deploy up` sets a role that works";
+    Check::warn("gateway logs", trouble, hint)
 }
 
 /// Checks whether the relay of the deployed stack answers this computer.

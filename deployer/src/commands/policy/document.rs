@@ -14,7 +14,7 @@ pub(super) const LONGEST_MANAGED: usize = 6_144;
 /// Returns the policy document, with one statement for each set of resources under each condition, and without
 /// repetition.
 pub(super) fn document(stack: &Stack, permissions: &[Permission]) -> Value {
-    let of_actions = grouped(permissions);
+    let of_actions = grouped(stack, permissions);
     let statements: Vec<Value> = of_actions
         .into_iter()
         .map(|((actions, condition), resources)| {
@@ -31,11 +31,14 @@ pub(super) fn document(stack: &Stack, permissions: &[Permission]) -> Value {
 /// The resources to which the same actions apply under the same condition.
 type Grouped<'a> = BTreeMap<(BTreeSet<&'a str>, Condition), Vec<&'a str>>;
 
-fn grouped(permissions: &[Permission]) -> Grouped<'_> {
+fn grouped<'a>(stack: &Stack, permissions: &'a [Permission]) -> Grouped<'a> {
     let mut of_resource: BTreeMap<(&str, Condition), BTreeSet<&str>> = BTreeMap::new();
     for permission in permissions {
         for resource in &permission.resources {
-            of_resource.entry((resource, permission.condition)).or_default().extend(&permission.actions);
+            of_resource
+                .entry((resource, permission.condition.simplified(stack)))
+                .or_default()
+                .extend(&permission.actions);
         }
     }
     // An action that a wider pattern allows need not be repeated for the resources that the pattern covers.

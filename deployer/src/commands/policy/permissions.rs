@@ -13,9 +13,15 @@ const READS: [&str; 5] = ["Describe", "Filter", "Get", "GET", "List"];
 /// The verbs of actions that remove something.
 const REMOVALS: [&str; 7] = ["Delete", "DELETE", "Detach", "Disassociate", "Release", "Remove", "Terminate"];
 /// Other actions with which a removal begins: tables are backed up, a distribution is disabled, and a bucket with the
-/// files of somebody else loses our tags.
-const BEFORE_REMOVALS: [&str; 4] =
-    ["cloudfront:UpdateDistribution", "dynamodb:CreateBackup", "dynamodb:Scan", "s3:PutBucketTagging"];
+/// files of somebody else loses our tags. An API loses its access log, and the account the role for it.
+const BEFORE_REMOVALS: [&str; 6] = [
+    "apigateway:PATCH",
+    "cloudfront:UpdateDistribution",
+    "dynamodb:CreateBackup",
+    "dynamodb:Scan",
+    "logs:UpdateLogDelivery",
+    "s3:PutBucketTagging",
+];
 /// Removals that no removal of a stack needs: a role is deleted with its permissions boundary.
 const OF_UP_ALONE: [&str; 1] = ["iam:DeleteRolePermissionsBoundary"];
 /// Actions on what CloudFront numbers and nobody can tag, so that they cannot be limited to some stages. Only a new
@@ -44,6 +50,22 @@ pub(super) fn permissions(stack: &Stack, purpose: Purpose) -> Vec<Permission> {
     all
 }
 
+/// Returns the permissions to launch a host whose disk is encrypted with this key of the owner's ("Required permissions for
+/// Amazon EBS encryption", EBS user guide). AWS's own default key needs none.
+pub(super) fn disks(key: &str) -> [Permission; 2] {
+    let use_it = [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    ];
+    [
+        Permission::new(&use_it, vec![key.to_owned()]).only(Condition::ThroughEc2),
+        Permission::new(&["kms:CreateGrant"], vec![key.to_owned()]).only(Condition::GrantToEc2),
+    ]
+}
+
 fn keep(permissions: &mut Vec<Permission>, wanted: impl Fn(&str) -> bool) {
     permissions.iter_mut().for_each(|permission| permission.actions.retain(|action| wanted(action)));
     permissions.retain(|permission| !permission.actions.is_empty());
@@ -68,15 +90,16 @@ fn has_verb(action: &str, verb: &str) -> bool {
     action.split_once(':').is_some_and(|(_, name)| name.starts_with(verb))
 }
 
-/// Returns the permissions that no resource needs: for the caller identity, the lease, `logs`, and the backup that `down`
+/// Returns the permissions that no resource needs: for the caller identity, the quotas, the lease, `logs`, and the backup that `down`
 /// makes.
-fn of_commands(stack: &Stack) -> [Permission; 5] {
+fn of_commands(stack: &Stack) -> [Permission; 6] {
     let tables = |end: &str| {
         let names = TABLES.iter().map(|layout| stack.named(layout.part));
         names.map(|name| stack.arn("dynamodb", &format!("table/{name}{end}"))).collect()
     };
     [
         Permission::anywhere(&["sts:GetCallerIdentity"]),
+        Permission::anywhere(&["cloudwatch:ListDashboards", "servicequotas:GetServiceQuota"]),
         lease(stack),
         Permission::new(&["logs:FilterLogEvents"], log_group::arns(stack)),
         Permission::new(&["dynamodb:CreateBackup", "dynamodb:Scan"], tables("")).only(Condition::Named),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::permissions::reads;
+use super::permissions::{disks, reads};
 use super::*;
 use crate::artifacts::stack_for_tests;
 use peersync_config::Config;
@@ -14,10 +14,10 @@ const OF_RESOURCE: &str = "aws:ResourceTag/peersync:stack";
 const OF_REQUEST: &str = "aws:RequestTag/peersync:stack";
 
 /// What a pipeline for some stages may do although it is not limited to them, and why that does not touch the others.
-const NOT_LIMITED: [(&str, &str); 23] = [
+const NOT_LIMITED: [(&str, &str); 24] = [
     ("apigateway:DELETE /tags/", "a call about tags has only the tags of the request, see docs/permissions.md"),
     ("apigateway:PUT /tags/", "the same"),
-    ("apigateway:PATCH /account", "the role for the logs of all APIs, which is set if there is none"),
+    ("apigateway:PATCH /account", "the role for the logs of all APIs, which is set if there is none that works"),
     ("apigateway:POST /restapis", "creates, with the pipeline's tags"),
     ("cloudfront:CreateDistribution", "creates, with the pipeline's tags"),
     ("cloudfront:CreateOriginAccessControl", "creates"),
@@ -33,6 +33,7 @@ const NOT_LIMITED: [(&str, &str); 23] = [
     ("ec2:RunInstances network-interface", "the instance must have the pipeline's tags, too"),
     ("ec2:RunInstances subnet", "the instance must have the pipeline's tags, too"),
     ("ec2:RunInstances volume", "creates, with the pipeline's tags"),
+    ("iam:PassRole peersync-eu-central-1-gateway", "the role that all stacks share, to API Gateway alone"),
     ("iam:CreateServiceLinkedRole", "creates the role that CloudWatch has once in an account"),
     ("logs:CreateLogDelivery", "calls of API Gateway in the caller's name, which IAM limits to nothing"),
     ("logs:DeleteLogDelivery", "the same"),
@@ -191,6 +192,39 @@ async fn roles_get_rights_only_within_the_boundary() {
 }
 
 #[tokio::test]
+async fn key_of_the_disks_is_covered_for_ec2_alone() {
+    const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let stack = stack_for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+    let policy = document(&stack, &disks(KEY));
+    let ec2 = "ec2.eu-central-1.amazonaws.com";
+    assert_eq!(
+        policy["Statement"],
+        json!([
+            {
+                "Effect": "Allow",
+                "Action": ["kms:CreateGrant"],
+                "Resource": [KEY],
+                "Condition": {
+                    "StringEquals": { "kms:ViaService": ec2 },
+                    "Bool": { "kms:GrantIsForAWSResource": "true" },
+                },
+            },
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                ],
+                "Resource": [KEY],
+                "Condition": { "StringEquals": { "kms:ViaService": ec2 } },
+            },
+        ])
+    );
+    let usual = self::policy("test", Purpose::Up).await.to_string();
+    assert!(!usual.contains("kms:"), "nobody has asked for it");
+}
+
+#[tokio::test]
 async fn teardown_may_remove_every_stack_and_nothing_else() {
     let teardown = policy(ANY, Purpose::Teardown).await;
     let account = "arn:aws:ACTION:eu-central-1:123456789012";
@@ -216,8 +250,13 @@ async fn teardown_may_remove_every_stack_and_nothing_else() {
             [":Create", ":Put", ":Run", ":Update", ":Pass", ":Add"].iter().any(|verb| action.contains(verb))
         })
         .collect();
-    let expected =
-        ["cloudfront:UpdateDistribution", "dynamodb:CreateBackup", "s3:PutBucketTagging", "ssm:PutParameter"];
+    let expected = [
+        "cloudfront:UpdateDistribution",
+        "dynamodb:CreateBackup",
+        "logs:UpdateLogDelivery",
+        "s3:PutBucketTagging",
+        "ssm:PutParameter",
+    ];
     assert_eq!(writes, BTreeSet::from(expected), "the lease, and what precedes a removal");
 }
 

@@ -1,5 +1,6 @@
 //! Eventual consistency: the next call, which reads another replica, does not find what was just created.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use crate::proxy::lock;
 pub(super) struct NotFoundAfterCreate {
     time: Duration,
     created: Mutex<Moments>,
+    /// Groups whose rules somebody has tried to change.
+    tried: Mutex<HashSet<String>>,
 }
 
 impl NotFoundAfterCreate {
     pub(super) fn new(time: Duration) -> Self {
-        Self { time, created: Mutex::default() }
+        Self { time, created: Mutex::default(), tried: Mutex::default() }
     }
 
     /// Returns whether the resource of the call was created a moment ago.
@@ -31,7 +34,11 @@ impl NotFoundAfterCreate {
 impl Behave for NotFoundAfterCreate {
     fn before(&self, call: &Call) -> Option<Answer> {
         let (status, code) = not_found(call)?;
-        self.is_fresh(call).then(|| Answer::error(call, status, code, "It does not exist."))
+        // That one replica has found it does not mean that the next one does, however much later.
+        let group = call.parameter("GroupId").filter(|_| call.operation.ends_with("SecurityGroupIngress"));
+        let is_first = group
+            .is_some_and(|group| lock(&self.created).knows(&format!("ec2 {group}")) && lock(&self.tried).insert(group));
+        (is_first || self.is_fresh(call)).then(|| Answer::error(call, status, code, "It does not exist."))
     }
 
     fn after(&self, call: &Call, answer: &mut Answer) {

@@ -19,7 +19,7 @@ const VERSION: &str = "2012-10-17";
 const RAW_MAIL: &str = "ses:SendRawEmail";
 
 /// Returns a trust policy that lets one service assume the role.
-pub(super) fn trust(service: &str) -> Value {
+pub(in crate::kinds) fn trust(service: &str) -> Value {
     json!({
         "Version": VERSION,
         "Statement": [{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }],
@@ -76,7 +76,7 @@ pub(super) fn of_host(stack: &Stack) -> Value {
 
 /// Returns the policy of the gateway: writing logs. API Gateway rejects a role with fewer actions than these, which are
 /// those of the managed policy AmazonAPIGatewayPushToCloudWatchLogs.
-pub(super) fn of_gateway() -> Value {
+pub(in crate::kinds) fn of_gateway() -> Value {
     let actions = [
         "logs:CreateLogGroup",
         "logs:CreateLogStream",
@@ -153,7 +153,7 @@ fn document(statements: Vec<Value>) -> Value {
 
 /// Parses a document in the percent-encoded form that IAM returns. If it is not JSON, it remains text, which differs
 /// from every desired document.
-pub(super) fn parse(document: &str) -> Value {
+pub(in crate::kinds) fn parse(document: &str) -> Value {
     let decoded = percent_decode_str(document).decode_utf8_lossy();
     serde_json::from_str(&decoded).unwrap_or_else(|_| Value::from(decoded.as_ref()))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, Runtime, State};
 
-use super::{ABSENT, Function, PROGRAM, function_arn};
+use super::{ABSENT, Function, PROGRAM, ROLE_ID_TAG, function_arn};
 use crate::kinds::{iam_role, s3_program};
 use peersync_aws::retry::{Schedule, until, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
@@ -24,7 +24,7 @@ impl Function {
         let call = call.role(iam_role::role_arn(&self.stack, self.function)).description(self.stack.mark());
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
-        let call = call.set_tags(Some(context.tags.clone().into_iter().collect()));
+        let call = call.set_tags(Some(self.tags(context)));
         let call =
             call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
         let is_transient = |error: &ResourceError| rule!("lambda-role-assumable", is_not_known_yet(error));
@@ -51,6 +51,26 @@ impl Function {
         .await
     }
 
+    /// Gives the function the role of another one. Lambda lets a role decrypt the environment when it is given to the
+    /// function, and compares names: only another role makes it notice that the own one is new ("KMSAccessDeniedException",
+    /// Lambda developer guide; Terraform's provider, issue 6352).
+    pub(super) async fn put_other_role(&self, progress: &Progress) -> Result<(), ResourceError> {
+        let call = self.stack.clients.lambda.update_function_configuration().function_name(&self.name);
+        let call = call.role(iam_role::role_arn(&self.stack, self.other_function()));
+        let is_transient = |error: &ResourceError| is_not_known_yet(error) || is_busy(error);
+        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
+            call.clone().send().await.context("failed to give the function another role for a moment").map(|_| ())
+        })
+        .await
+    }
+
+    /// Returns the tags of the function: those of the context, and the id of its role.
+    fn tags(&self, context: &ApplyContext<'_>) -> HashMap<String, String> {
+        let id = context.outputs.get(&iam_role::address(self.function), "id");
+        let id = id.map(|id| (ROLE_ID_TAG.to_owned(), id.to_owned()));
+        context.tags.clone().into_iter().chain(id).collect()
+    }
+
     pub(super) async fn put_code(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         let is_transient = |error: &ResourceError| rule!("lambda-code-while-busy", is_busy(error));
         while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
@@ -74,7 +94,7 @@ impl Function {
     }
 
     pub(super) async fn put_tags(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
-        let tags = context.tags.clone().into_iter().collect();
+        let tags = self.tags(context);
         let call = self.stack.clients.lambda.tag_resource().resource(function_arn(&self.stack, self.function));
         call.set_tags(Some(tags)).send().await.context("failed to tag the function").map(|_| ())
     }

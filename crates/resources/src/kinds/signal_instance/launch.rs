@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::instance::read;
-use super::{GONE, IMAGE_TAG, USER_DATA_TAG, credits, ec2, hash, is_alive, ready};
+use super::{GONE, IMAGE_TAG, USER_DATA_TAG, credits, ec2, ended, hash, is_alive, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
@@ -43,8 +43,7 @@ pub(super) struct LaunchRequest<'a> {
 }
 
 impl LaunchRequest<'_> {
-    /// Launches the host and waits until it is ready. Returns its id. If it replaces another and does not become ready, it
-    /// is terminated, and the other goes on.
+    /// Launches the host and waits until it runs. Returns its id.
     pub(super) async fn run(&self) -> Result<String, ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
@@ -60,10 +59,16 @@ impl LaunchRequest<'_> {
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
         }
+        Ok(id)
+    }
+
+    /// Waits until the new host may take over. If it is to replace another and does not become ready, it is terminated, and
+    /// the other goes on.
+    pub(super) async fn until_it_may_take_over(&self, id: &str) -> Result<(), ResourceError> {
         let replaces = self.older.iter().any(is_alive);
-        match self.until_ready(&id, replaces).await {
-            Err(error) if replaces => Err(self.give_up(&id, error).await),
-            ready => ready.map(|()| id),
+        match self.until_ready(id, replaces).await {
+            Err(error) if replaces => Err(self.give_up(id, error).await),
+            ready => ready,
         }
     }
 
@@ -269,8 +274,8 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
         match instance.state().and_then(|state| state.name()) {
             Some(InstanceStateName::Running) => Ok(Some(instance)),
             Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => {
-                let why = instance.state_reason().and_then(|reason| reason.message()).unwrap_or("EC2 gave no reason");
-                Err(ResourceError::new("the signaling host terminated before it was running").caused_by(why.to_owned()))
+                let (code, message) = instance.state_reason().map(|why| (why.code(), why.message())).unzip();
+                Err(ended::error(code.flatten().unwrap_or_default(), message.flatten().unwrap_or_default()))
             }
             _ => rule!("instance-running-after-launch", Ok(None), without: Ok(Some(instance))),
         }
@@ -279,7 +284,7 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
 }
 
 /// Returns whether the error means that the role, the security group or the profile has not propagated yet.
-fn is_transient(error: &ResourceError) -> bool {
+pub(super) fn is_transient(error: &ResourceError) -> bool {
     let profile = error.causes().iter().any(|cause| cause.to_lowercase().contains("iam instance profile"));
     rule!("instance-profile-visible-to-launch", error.is(&["InvalidParameterValue"]) && profile)
         || rule!("security-group-visible-to-launch", error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]))

@@ -32,6 +32,14 @@ pub(super) async fn user_data_view(stack: &Stack, id: &str) -> Result<LiveField,
     Ok(text.map_or(LiveField::Unreadable, |text| LiveField::known(user_data::parts(&text))))
 }
 
+/// Returns the id of the instance profile. It is unreadable on an emulator that tells of a profile without one.
+pub(super) fn profile_id(instance: &Found) -> LiveField {
+    match instance.iam_instance_profile() {
+        Some(profile) => profile.id().map_or(LiveField::Unreadable, LiveField::known),
+        None => LiveField::known(Value::Null),
+    }
+}
+
 /// Returns the ids of the volumes of a host.
 pub(super) fn volumes(instance: &Found) -> Vec<String> {
     let devices = instance.block_device_mappings().iter();
