@@ -3,6 +3,7 @@
 //!
 //! This crate is test code: it panics if the environment of a test fails, with a message that says what failed.
 
+pub mod allowed;
 pub mod api_bench;
 pub mod bench;
 pub mod census;

@@ -342,6 +342,9 @@ impl Shared {
     }
 
     async fn forward_fixed(&self, call: &Call) -> Answer {
+        if fixups::import::is_one(call) {
+            return fixups::import::put(self, call).await;
+        }
         let mut answer = self.forward(&self.fixup.request(call)).await;
         if let Some(following) = self.fixup.following(call, &answer) {
             self.forward(&following).await;

@@ -11,6 +11,7 @@ use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 
 use super::Context as _;
 use super::http::Http;
+use super::pace::{Pacer, ReportRefusals, Turn, paced};
 use super::passing_codes::PassingCodes;
 use super::profile::Profile;
 use super::services::for_each_service;
@@ -29,10 +30,11 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 const FIRST_ATTEMPTS: u32 = 5;
 /// The maximum delay between two attempts of the first call.
 const FIRST_BACKOFF: Duration = Duration::from_millis(600);
+/// The environment variable with which requests keep to AWS's rates at an endpoint other than AWS, too, because AWS is
+/// behind it. Emulators have no rates.
+const PACED: &str = "PEERSYNC_PACED";
 /// The timeout of a call, all attempts included.
 const CALL_DEADLINE: Duration = Duration::from_secs(120);
-/// The timeout of one attempt.
-const ATTEMPT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The region whose credentials are accepted in every region that an account need not enable, and which none can disable.
 const MAIN_REGION: &str = "us-east-1";
@@ -119,14 +121,20 @@ impl Clients {
         let profile = if options.emulated && !has_credentials() { profile.without_credentials() } else { profile };
         let http = Http::of(&profile)?;
         let sdk = load(options, &http).await?;
-        Ok(Self { emulated: options.emulated, http, profile, ..Self::of(&sdk)? })
+        let is_aws = sdk.endpoint_url().is_none() || std::env::var_os(PACED).is_some();
+        let is_paced = is_aws && !options.emulated;
+        Ok(Self { emulated: options.emulated, http, profile, ..Self::new(&sdk, is_paced)? })
     }
 
-    /// Creates the clients for these settings. Sends no request.
+    /// Creates the clients for these settings, which send requests as fast as they come. Sends no request.
     ///
     /// # Errors
     /// [`ConnectError::NoRegion`] if the settings name no region.
     pub fn of(sdk: &SdkConfig) -> Result<Self, ConnectError> {
+        Self::new(sdk, false)
+    }
+
+    fn new(sdk: &SdkConfig, is_paced: bool) -> Result<Self, ConnectError> {
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let endpoint_url = sdk.endpoint_url().map(str::to_owned);
         // By default the SDK stops retrying once its budget of about a hundred retries is spent, so that many clients
@@ -134,12 +142,25 @@ impl Clients {
         let bucket = rule!("retry-quota-is-unlimited", TokenBucket::unlimited());
         let own_quota = RetryPartition::custom("peersync-deploy").token_bucket(bucket).build();
         let write_guard = WriteGuard::default();
+        let pacer = Pacer::default();
+        let line = |service, turn| {
+            let turn = if is_paced { turn } else { Turn::Free };
+            sdk.http_client().map(|inner| paced(inner, &pacer, service, turn))
+        };
+        let refusals = |service| ReportRefusals { pacer: pacer.clone(), service };
         // Macros because each service has its own types.
         macro_rules! client {
-            ($sdk:ident, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
-                let config = $sdk::config::Builder::from(sdk).interceptor(write_guard.clone());
-                let config = config.interceptor(VisibleRetries).retry_partition(own_quota.clone());
-                let config = config.retry_classifier(TooManyRequests).retry_classifier(PassingCodes);
+            ($sdk:ident, $service:expr, $turn:expr, $($config:ident, $other_endpoint:ident, $configured:expr)?) => {{
+                let config = $sdk::config::Builder::from(sdk).interceptor(VisibleRetries);
+                let config = config.interceptor(refusals($service)).retry_partition(own_quota.clone());
+                let mut config = config.retry_classifier(TooManyRequests).retry_classifier(PassingCodes);
+                if let Some(line) = line($service, $turn.clone()) {
+                    config.set_http_client(Some(line));
+                }
+                // Whatever waits its turn is also guarded.
+                if let Turn::Waits(guard) = $turn {
+                    config = config.interceptor(guard);
+                }
                 $(let config = {
                     let ($config, $other_endpoint) = (config, endpoint_url.is_some());
                     $configured
@@ -159,14 +180,19 @@ impl Clients {
                 }
             )*) => {
                 Self {
-                    $($field: client!($sdk, $($config, $other_endpoint, $configured)?),)*
+                    $($field: client!(
+                        $sdk,
+                        $signing_name,
+                        Turn::Waits(write_guard.clone()),
+                        $($config, $other_endpoint, $configured)?
+                    ),)*
+                    unguarded_ssm: client!(aws_sdk_ssm, "ssm", Turn::AtOnce,),
                     region,
                     endpoint_url,
                     emulated: false,
                     absent: BTreeMap::new(),
                     http: Http::default(),
                     profile: Profile::default(),
-                    unguarded_ssm: unguarded_ssm(sdk, &own_quota),
                     write_guard,
                 }
             };
@@ -219,13 +245,6 @@ impl Clients {
     }
 }
 
-fn unguarded_ssm(sdk: &SdkConfig, own_quota: &RetryPartition) -> aws_sdk_ssm::Client {
-    let config = aws_sdk_ssm::config::Builder::from(sdk).interceptor(VisibleRetries);
-    let config = config.retry_partition(own_quota.clone()).retry_classifier(TooManyRequests);
-    let config = config.retry_classifier(PassingCodes);
-    aws_sdk_ssm::Client::from_conf(config.build())
-}
-
 async fn load(options: &ConnectOptions, http: &Http) -> Result<SdkConfig, ResourceError> {
     let region = match (&options.region, options.emulated) {
         (Some(region), _) => Some(region.clone()),
@@ -236,12 +255,7 @@ async fn load(options: &ConnectOptions, http: &Http) -> Result<SdkConfig, Resour
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.of_sdk()?)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(LONGEST_BACKOFF))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(CALL_DEADLINE)
-                .operation_attempt_timeout(ATTEMPT_DEADLINE)
-                .build(),
-        );
+        .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_DEADLINE).build());
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }

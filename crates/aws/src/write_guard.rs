@@ -125,7 +125,7 @@ impl Intercept for WriteGuard {
 }
 
 /// Returns whether an operation certainly changes nothing.
-fn is_read(operation: &str) -> bool {
+pub(crate) fn is_read(operation: &str) -> bool {
     READS.iter().any(|read| operation.starts_with(read))
 }
 

@@ -26,6 +26,8 @@ type Digests = BTreeMap<String, String>;
 /// The place of the digests of one stack.
 pub(crate) struct DigestStore {
     stack: Arc<Stack>,
+    /// What is to be written: it gathers during a write, so that one call records the digests of many resources.
+    pending: parking_lot::Mutex<Digests>,
     /// What this run has written; `None` before its first write. The lock is held during a write, because every write replaces
     /// all entries. Other runs are kept away by the lease.
     written: Mutex<Option<Digests>>,
@@ -34,7 +36,7 @@ pub(crate) struct DigestStore {
 impl DigestStore {
     /// Creates the place of this stack's digests.
     pub(crate) fn new(stack: &Arc<Stack>) -> Arc<Self> {
-        Arc::new(Self { stack: stack.clone(), written: Mutex::new(None) })
+        Arc::new(Self { stack: stack.clone(), pending: parking_lot::Mutex::default(), written: Mutex::new(None) })
     }
 
     /// Returns the resource with its digest among its tags, if it has no place of its own for it.
@@ -62,14 +64,31 @@ impl DigestStore {
     }
 
     async fn write(&self, progress: &Progress, address: &Address, digest: &str) -> Result<(), ResourceError> {
+        self.pending.lock().insert(address.to_string(), digest.to_owned());
+        // Everybody who is ready now comes before the write.
+        tokio::task::yield_now().await;
         let mut written = self.written.lock().await;
-        let digests = match written.as_mut() {
-            Some(digests) => digests,
-            None => written.insert(self.read(progress).await?),
+        if !self.pending.lock().contains_key(&address.to_string()) {
+            // The write of another one has recorded this one too.
+            return Ok(());
+        }
+        let mut digests = match written.as_ref() {
+            Some(digests) => digests.clone(),
+            None => self.read(progress).await?,
         };
-        digests.insert(address.to_string(), digest.to_owned());
-        let call = self.stack.clients.ssm.put_parameter().name(self.name()).value(text(digests)).overwrite(true);
-        call.description(self.stack.mark()).send().await.context("failed to record what was applied").map(|_| ())
+        let pending = std::mem::take(&mut *self.pending.lock());
+        digests.extend(pending.clone());
+        let call = self.stack.clients.ssm.put_parameter().name(self.name()).value(text(&digests)).overwrite(true);
+        let answer = call.description(self.stack.mark()).send().await.context("failed to record what was applied");
+        match &answer {
+            Ok(_) => *written = Some(digests),
+            // The others write theirs themselves.
+            Err(_) => {
+                self.pending.lock().extend(pending);
+                self.pending.lock().remove(&address.to_string());
+            }
+        }
+        answer.map(|_| ())
     }
 
     /// Reads what earlier runs have recorded.

@@ -12,6 +12,7 @@ mod host;
 mod iam;
 mod lambda;
 mod late_lines;
+mod rates;
 mod s3;
 mod twice;
 
@@ -58,8 +59,8 @@ pub enum Behaviour {
     NotFoundAfterCreate,
     /// S3 refuses concurrent changes of a bucket, and a bucket's name right after its deletion.
     OperationAborted,
-    /// API Gateway takes 10 calls a second, 40 at once.
-    ApiGatewayQuota,
+    /// Each service refuses what comes faster than it documents, by service and operation.
+    Rates,
     /// API Gateway refuses a change of an API while another one is under way.
     ApiGatewayConcurrent,
     /// API Gateway deploys no API without methods, nor one with a method that has no integration.
@@ -101,7 +102,7 @@ impl Behaviour {
         Self::AccessControlInUse,
         Self::NotFoundAfterCreate,
         Self::OperationAborted,
-        Self::ApiGatewayQuota,
+        Self::Rates,
         Self::ApiGatewayConcurrent,
         Self::EmptyDeployment,
         Self::GatewayLogRole,
@@ -132,7 +133,7 @@ impl Behaviour {
             Self::AccessControlInUse => Box::new(cloudfront::InUse::default()),
             Self::NotFoundAfterCreate => Box::new(fresh::NotFoundAfterCreate::new(times.fresh)),
             Self::OperationAborted => Box::new(s3::OperationAborted::new(times.fresh)),
-            Self::ApiGatewayQuota => Box::new(api_gateway::Quota::default()),
+            Self::Rates => Box::new(rates::Rates::default()),
             Self::ApiGatewayConcurrent => Box::new(api_gateway::Concurrent::default()),
             Self::EmptyDeployment => Box::new(api_gateway::EmptyDeployment::default()),
             Self::GatewayLogRole => Box::new(api_gateway::LogRole::new(times.role, times.fresh)),

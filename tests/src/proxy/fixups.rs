@@ -1,6 +1,7 @@
 //! Corrections of emulator bugs that cannot be avoided otherwise, applied to requests and answers. `tests/README.md`
 //! lists the bugs.
 
+pub(super) mod import;
 mod ministack;
 mod moto;
 

@@ -89,7 +89,7 @@ behaviours! {
     access_control_in_use: AccessControlInUse;
     not_found_right_after_creation: NotFoundAfterCreate;
     concurrent_changes_of_a_bucket: OperationAborted;
-    api_gateway_quota: ApiGatewayQuota;
+    requests_above_the_rates: Rates;
     concurrent_changes_of_an_api: ApiGatewayConcurrent;
     deployment_of_an_api_without_routes: EmptyDeployment;
     account_role_for_api_gateway_logs: GatewayLogRole;

@@ -141,6 +141,8 @@ async fn lost_answer_to_each_update() {
     let path = gateway.create_resource().rest_api_id(id).parent_id(root).path_part("theirs").send().await.unwrap();
     let method = gateway.put_method().rest_api_id(id).resource_id(path.id().unwrap()).http_method("GET");
     method.authorization_type("NONE").send().await.unwrap();
+    let method = gateway.put_method().rest_api_id(id).resource_id(root).http_method("GET");
+    method.authorization_type("NONE").send().await.unwrap();
     let object = stage.clients.s3.put_object().bucket(stage.bucket()).key("theirs.html");
     object.body(b"theirs".to_vec().into()).send().await.unwrap();
     stage.configure(&format!("{CHANGED}[stack]\nprotect = true\n"));
@@ -202,7 +204,7 @@ async fn instance_is_launched_once_across_runs() {
 async fn api_created_twice() {
     let faults = Faults::of_each_first(Fault::DroppedAfter, |call| call.operation == "CreateRestApi");
     // AWS creates one in three seconds, so that their dates differ.
-    let behaviours = vec![Behaviour::ApiGatewayQuota];
+    let behaviours = vec![Behaviour::Rates];
     let settings = Settings { faults: Some(faults), behaviours, ..Settings::default() };
     let stage = Stage::with(Emulator::shared(), settings).await;
     stage.up().await;

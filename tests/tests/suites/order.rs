@@ -51,7 +51,7 @@ order! {
     headers_policy_before_distribution: All, |call| call.operation == "CreateResponseHeadersPolicy",
         ["CreateDistribution"];
     api_before_distribution_routes_and_deployment: All, |call| call.operation == "CreateRestApi",
-        ["CreateDistribution", "CreateResource", "CreateDeployment"];
+        ["CreateDistribution", "PutRestApi", "CreateDeployment"];
     address_before_distribution_and_instance: All, |call| call.operation == "AllocateAddress",
         ["CreateDistribution", "RunInstances"];
     origin_key_before_distribution: All, |call| of(call, "PutParameter", "origin-key"), ["CreateDistribution"];
@@ -64,7 +64,7 @@ order! {
     log_groups_before_metric_filters: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
     api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
     functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
-    routes_before_deployment: All, |call| call.operation == "PutIntegration", ["CreateDeployment"];
+    routes_before_deployment: All, |call| call.operation == "PutRestApi", ["CreateDeployment"];
     gateway_role_before_deployment: All, |call| of(call, "CreateRole", "apigateway.amazonaws.com"),
         ["CreateDeployment"];
     access_log_group_before_deployment: All, |call| of(call, "CreateLogGroup", "api-access"), ["CreateDeployment"];

@@ -64,6 +64,7 @@ macro_rules! coded {
 
 // Declared after the macro, so that they can use it.
 mod gateway;
+mod rates;
 mod tables;
 
 async fn role(clients: &Clients, name: &str) -> String {

@@ -97,6 +97,8 @@ mod put_integration;
 
 mod put_method;
 
+mod put_rest_api;
+
 mod tag_resource;
 
 mod untag_resource;

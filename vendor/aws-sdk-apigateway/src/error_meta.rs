@@ -618,6 +618,33 @@ impl From<crate::operation::put_method::PutMethodError> for Error {
         }
     }
 }
+impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::put_rest_api::PutRestApiError, R>> for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(err: ::aws_smithy_runtime_api::client::result::SdkError<crate::operation::put_rest_api::PutRestApiError, R>) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::put_rest_api::PutRestApiError> for Error {
+    fn from(err: crate::operation::put_rest_api::PutRestApiError) -> Self {
+        match err {
+            crate::operation::put_rest_api::PutRestApiError::BadRequestException(inner) => Error::BadRequestException(inner),
+            crate::operation::put_rest_api::PutRestApiError::ConflictException(inner) => Error::ConflictException(inner),
+            crate::operation::put_rest_api::PutRestApiError::LimitExceededException(inner) => Error::LimitExceededException(inner),
+            crate::operation::put_rest_api::PutRestApiError::NotFoundException(inner) => Error::NotFoundException(inner),
+            crate::operation::put_rest_api::PutRestApiError::TooManyRequestsException(inner) => Error::TooManyRequestsException(inner),
+            crate::operation::put_rest_api::PutRestApiError::UnauthorizedException(inner) => Error::UnauthorizedException(inner),
+            crate::operation::put_rest_api::PutRestApiError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::tag_resource::TagResourceError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,

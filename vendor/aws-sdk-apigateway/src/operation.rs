@@ -65,6 +65,9 @@ pub mod put_integration;
 /// Types for the `PutMethod` operation.
 pub mod put_method;
 
+/// Types for the `PutRestApi` operation.
+pub mod put_rest_api;
+
 /// Types for the `TagResource` operation.
 pub mod tag_resource;
 

@@ -66,6 +66,10 @@ pub(crate) mod shape_put_integration;
 
 pub(crate) mod shape_put_method;
 
+pub(crate) mod shape_put_rest_api;
+
+pub(crate) mod shape_put_rest_api_input;
+
 pub(crate) mod shape_tag_resource;
 
 pub(crate) mod shape_untag_resource;

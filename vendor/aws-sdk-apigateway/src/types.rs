@@ -34,6 +34,8 @@ pub use crate::types::_response_transfer_mode::ResponseTransferMode;
 
 pub use crate::types::_integration::Integration;
 
+pub use crate::types::_put_mode::PutMode;
+
 pub use crate::types::_ip_address_type::IpAddressType;
 
 pub use crate::types::_method::Method;
@@ -107,6 +109,8 @@ mod _method_snapshot;
 mod _op;
 
 mod _patch_operation;
+
+mod _put_mode;
 
 mod _resource;
 

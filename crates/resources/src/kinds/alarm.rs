@@ -3,6 +3,7 @@
 //!
 //! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
 
+mod deletion;
 mod search;
 mod watches;
 
@@ -13,13 +14,14 @@ use aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
 use serde_json::json;
 
+use self::deletion::Deletions;
 pub use self::search::owner;
 use self::search::read_tags;
 use self::watches::{API_REQUESTS, DimensionValue, RELAY_PARTS, Watch, watches};
 use super::{Kind, exchange_tags, signal_instance};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::Context as _;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
     Progress, Resource, ResourceError, SharedReads, rule,
@@ -29,7 +31,6 @@ use peersync_engine::{
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Alarms) };
 const NAME: &str = "alarm";
 
-const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
 /// The metric and how it is aggregated.
 const MEASURE: FieldName = FieldName::new("measure");
 /// The threshold, and for how many periods it must be reached.
@@ -46,12 +47,15 @@ struct Alarm {
     address: Address,
     name: String,
     watch: Watch,
+    deletions: Arc<Deletions>,
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
+    let deletions = Arc::<Deletions>::default();
     let alarm = |watch: Watch| {
         let (address, name) = (Address::new(NAME, watch.part.clone()), stack.named(&watch.part));
-        Arc::new(Alarm { stack: stack.clone(), address, name, watch }) as Arc<dyn Resource>
+        let deletions = deletions.clone();
+        Arc::new(Alarm { stack: stack.clone(), address, name, watch, deletions }) as Arc<dyn Resource>
     };
     watches(stack).into_iter().map(alarm).collect()
 }
@@ -117,12 +121,11 @@ impl Resource for Alarm {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (found, tags) =
-            futures::join!(reads.get(NAME, find(&self.stack)), read_tags(&self.stack.clients, self.arn()),);
-        let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
+        let found = reads.get(NAME, find(&self.stack)).await?;
+        let Some(found) = found.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = tags? else { return Ok(None) };
+        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new()
@@ -174,8 +177,7 @@ impl Resource for Alarm {
     }
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
-        let answer = self.stack.clients.cloudwatch.delete_alarms().alarm_names(&live.id).send().await;
-        answer.found(GONE, "failed to delete an alarm").map(|_| ())
+        self.deletions.delete(&self.stack.clients.cloudwatch, &live.id).await
     }
 }
 

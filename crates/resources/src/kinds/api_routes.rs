@@ -1,23 +1,24 @@
-//! The routes of the API: paths, methods and the functions that serve them. They are read with one call and created in
-//! parallel, level by level.
+//! The routes of the API: paths, methods and the functions that serve them. They are read with one call, and set with one,
+//! as a document, because API Gateway takes ten calls a second.
 //!
 //! They have no tags and are deleted with their API.
 
+mod one_by_one;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_apigateway::types::{IntegrationType, Resource as Path};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use aws_sdk_apigateway::primitives::Blob;
+use aws_sdk_apigateway::types::{PutMode, Resource as Path};
 use peersync_server::routes;
 use serde_json::{Value, json};
 
 pub use self::table::digest;
-use self::table::{Route, ancestors, expected, parent, wanted};
+use self::table::{Route, ancestors, describe, document, expected, wanted};
+use super::Kind;
 use super::rest_api::{self, ABSENT, PAGE, QuotaRetry as _};
-use super::{Kind, api_routes::table::describe};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
@@ -32,8 +33,6 @@ const NAME: &str = "api_routes";
 
 /// Unmanaged methods. The other fields are the managed ones: one for each, named after it.
 const OTHERS: FieldName = FieldName::new("others");
-/// The maximum number of concurrent calls; API Gateway allows bursts of 40.
-const AT_ONCE: usize = 12;
 
 /// Returns the address of the routes.
 pub fn address() -> Address {
@@ -52,10 +51,11 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let routes =
         || ["/restapis/*/resources", "/restapis/*/resources/*"].map(|path| rest_api::arn(stack, path)).to_vec();
+    // For conditions, they have the tags of their API. The document is put to the API itself.
     vec![
         Permission::new(&["apigateway:GET"], routes()),
-        // For conditions, they have the tags of their API.
-        Permission::new(&["apigateway:POST", "apigateway:PUT", "apigateway:DELETE"], routes()).only(Condition::Ours),
+        Permission::new(&["apigateway:PUT"], vec![rest_api::arn(stack, "/restapis/*")]).only(Condition::Ours),
+        Permission::new(&["apigateway:DELETE"], routes()).only(Condition::Ours),
     ]
 }
 
@@ -133,7 +133,8 @@ impl Routes {
         paths.found(ABSENT, "failed to read the routes")
     }
 
-    /// Creates the routes for which `which` returns `true`, and the paths that they need.
+    /// Creates or replaces the routes for which `which` returns `true`, and the paths that they need. What else the API has
+    /// stays.
     async fn put(
         &self,
         context: &ApplyContext<'_>,
@@ -144,99 +145,25 @@ impl Routes {
         if routes.is_empty() {
             return Ok(OutputMap::new());
         }
-        let ids = self.ensure_paths(context, api, &routes).await?;
-        let calls: Vec<_> =
-            routes.iter().map(|route| self.put_route(context, api, ids.get(route.path), route)).collect();
-        stream::iter(calls).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        let call = self.stack.clients.api_gateway.put_rest_api().rest_api_id(api).mode(PutMode::Merge);
+        let call = call.body(Blob::new(document(&self.stack, &routes).to_string()));
+        let put = || async { call.clone().send().await.context("failed to set the routes of the API") };
+        match context.progress.with_quota_retry(put).await {
+            Err(error) if self.is_not_imported(&error) => self.put_one_by_one(context, api, &routes).await?,
+            result => result.map(|_| ())?,
+        }
         Ok(OutputMap::new())
     }
 
-    /// Returns the ids of the paths, after creating the missing ones, parents first.
-    async fn ensure_paths(
-        &self,
-        context: &ApplyContext<'_>,
-        api: &str,
-        routes: &[Route],
-    ) -> Result<BTreeMap<String, String>, ResourceError> {
-        let mut ids = self.path_ids(api).await?;
-        let mut missing: Vec<&str> = routes.iter().flat_map(|route| ancestors(route.path)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        missing.retain(|path| !ids.contains_key(*path));
-        while !missing.is_empty() {
-            let has_parent = |path: &str| ids.contains_key(parent(path));
-            let (next, rest): (Vec<&str>, Vec<&str>) =
-                missing.iter().partition(|path| rule!("api-parent-paths-first", has_parent(path), without: true));
-            if next.is_empty() {
-                return Err(ResourceError::new("the REST API has no path `/`"));
-            }
-            let calls: Vec<_> = next.into_iter().map(|path| self.create_path(context, api, &ids, path)).collect();
-            let created: Vec<(String, String)> = stream::iter(calls).buffer_unordered(AT_ONCE).try_collect().await?;
-            ids.extend(created);
-            missing = rest;
-        }
-        Ok(ids)
+    /// Returns whether the endpoint is an emulator that does not know how to import a document.
+    fn is_not_imported(&self, error: &ResourceError) -> bool {
+        let clients = &self.stack.clients;
+        clients.lack(error) || (clients.endpoint_url.is_some() && error.is(ABSENT))
     }
 
     async fn path_ids(&self, api: &str) -> Result<BTreeMap<String, String>, ResourceError> {
         let paths = self.read(api).await?.unwrap_or_default();
         Ok(paths.into_iter().filter_map(|path| Some((path.path?, path.id?))).collect())
-    }
-
-    async fn create_path(
-        &self,
-        context: &ApplyContext<'_>,
-        api: &str,
-        ids: &BTreeMap<String, String>,
-        path: &str,
-    ) -> Result<(String, String), ResourceError> {
-        let (parent_id, part) = (ids.get(parent(path)), path.rsplit('/').next().unwrap_or_default());
-        let call = self.stack.clients.api_gateway.create_resource().rest_api_id(api).set_parent_id(parent_id.cloned());
-        let call = call.path_part(part);
-        let create = || async { call.clone().send().await.context("failed to create a path of the API") };
-        let id = match context.progress.with_quota_retry(create).await {
-            Ok(answer) => answer.id,
-            // An earlier attempt succeeded, but its response was lost.
-            Err(error) if rule!("api-path-create-survives-lost-answer", exists(&error)) => {
-                match self.path_ids(api).await?.remove(path) {
-                    Some(id) => Some(id),
-                    None => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
-        let id = id.ok_or_else(|| ResourceError::new("API Gateway returned a path without an id"))?;
-        Ok((path.to_owned(), id))
-    }
-
-    /// Creates a method and its integration. If the method already exists, it is re-created.
-    async fn put_route(
-        &self,
-        context: &ApplyContext<'_>,
-        api: &str,
-        path: Option<&String>,
-        route: &Route,
-    ) -> Result<(), ResourceError> {
-        let gateway = &self.stack.clients.api_gateway;
-        let method = gateway.put_method().rest_api_id(api).set_resource_id(path.cloned()).http_method(route.method);
-        let method = method.authorization_type("NONE").api_key_required(false);
-        let put = || async { method.clone().send().await.context("failed to create a route of the API") };
-        match context.progress.with_quota_retry(put).await {
-            Err(error) if rule!("api-method-is-recreated", exists(&error)) => {
-                self.delete_method(context.progress, api, path, route.method).await?;
-                match context.progress.with_quota_retry(put).await {
-                    // The method was deleted, so this one is from an earlier attempt whose response was lost.
-                    Err(error) if rule!("api-method-create-survives-lost-answer", exists(&error)) => {}
-                    result => result.map(|_| ())?,
-                }
-            }
-            result => result.map(|_| ())?,
-        }
-        let integration = gateway.put_integration().rest_api_id(api).set_resource_id(path.cloned());
-        let integration = integration.http_method(route.method).r#type(IntegrationType::AwsProxy);
-        let integration = integration.integration_http_method("POST").uri(table::uri(&self.stack, route.function));
-        let put = || async { integration.clone().send().await.context("failed to connect a route of the API") };
-        context.progress.with_quota_retry(put).await.map(|_| ())
     }
 
     async fn delete_method(
@@ -276,9 +203,4 @@ impl Routes {
         }
         Ok(())
     }
-}
-
-/// Returns whether a path or method was not created because it already exists.
-fn exists(error: &ResourceError) -> bool {
-    error.is(&["ConflictException"])
 }

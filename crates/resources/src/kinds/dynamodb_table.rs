@@ -128,15 +128,15 @@ impl Resource for Table {
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let dynamodb = &self.stack.clients.dynamodb;
-        let (table, recovery, ttl, tags) = futures::join!(
-            dynamodb.describe_table().table_name(&self.name).send(),
+        let table = dynamodb.describe_table().table_name(&self.name).send().await;
+        let table = table.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table);
+        let is_absent = |table: &TableDescription| rule!("table-deleting-is-absent", is_deleting(table));
+        let Some(table) = table.filter(|table| !is_absent(table)) else { return Ok(None) };
+        let (recovery, ttl, tags) = futures::join!(
             self.point_in_time_recovery(),
             dynamodb.describe_time_to_live().table_name(&self.name).send(),
             read_tags(dynamodb, self.arn()),
         );
-        let table = table.found(ABSENT, "failed to read the table")?.and_then(|answer| answer.table);
-        let is_absent = |table: &TableDescription| rule!("table-deleting-is-absent", is_deleting(table));
-        let Some(table) = table.filter(|table| !is_absent(table)) else { return Ok(None) };
         let ttl = ttl.context("failed to read the expiry of the table")?.time_to_live_description;
         let tags = tags.context("failed to read the tags of the table")?;
         Ok(Some(Live {

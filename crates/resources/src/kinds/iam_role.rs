@@ -152,12 +152,10 @@ impl Resource for Role {
 
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let iam = &self.stack.clients.iam;
-        let (role, policy) = futures::join!(
-            iam.get_role().role_name(&self.name).send(),
-            iam.get_role_policy().role_name(&self.name).policy_name(POLICY).send(),
-        );
+        let role = iam.get_role().role_name(&self.name).send().await;
         let role = role.found(ABSENT, "failed to read the role")?.and_then(|answer| answer.role);
         let Some(role) = role else { return Ok(None) };
+        let policy = iam.get_role_policy().role_name(&self.name).policy_name(POLICY).send().await;
         let policy = policy.found(ABSENT, "failed to read the policy of the role")?;
         let policy = policy.map_or(Value::Null, |answer| documents::parse(&answer.policy_document));
         let trust = role.assume_role_policy_document.as_deref().map_or(Value::Null, documents::parse);

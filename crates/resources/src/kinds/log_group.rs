@@ -123,14 +123,11 @@ impl Resource for LogGroup {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         // One shared call lists the log groups of all functions, another one lists all others.
         let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
-        let (groups, tags) = futures::join!(
-            reads.get(prefix, list(&self.stack.clients, prefix)),
-            read_tags(&self.stack.clients, self.arn()),
-        );
-        let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+        let groups = reads.get(prefix, list(&self.stack.clients, prefix)).await?;
+        let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = tags? else { return Ok(None) };
+        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),

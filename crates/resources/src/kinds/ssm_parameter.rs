@@ -126,18 +126,11 @@ impl Resource for Parameter {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        // A parameter that is not enabled probably does not exist, so its tags are read only if it does.
-        let (found, tags) = futures::join!(reads.get(NAME, find(&self.stack, true)), async {
-            if self.enabled() { self.tags().await.map(Some) } else { Ok(None) }
-        });
-        let Some(parameter) = found?.into_iter().find(|found| found.name() == Some(&self.name)) else {
+        let found = reads.get(NAME, find(&self.stack, true)).await?;
+        let Some(parameter) = found.into_iter().find(|found| found.name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let tags = match tags? {
-            Some(tags) => tags,
-            None => self.tags().await?,
-        };
-        let Some(tags) = tags else { return Ok(None) };
+        let Some(tags) = self.tags().await? else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
         let fields = || LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {

@@ -7,18 +7,6 @@ use peersync_tests::proxy::behaviour::Behaviour;
 use super::{role, until_ok, with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn api_gateway_calls_are_throttled_by_quota() {
-    let (_proxy, clients) = with(Behaviour::ApiGatewayQuota).await;
-    let calls = futures::future::join_all((0..60).map(|_| clients.api_gateway.get_rest_apis().send())).await;
-    let refused: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()?.code()).collect();
-    assert!(!refused.is_empty());
-    assert!(refused.len() <= 20, "{}", refused.len());
-    assert!(refused.iter().all(|code| *code == "TooManyRequestsException"));
-    let (_, codes) = until_ok(async || coded!(clients.api_gateway.get_rest_apis().send())).await;
-    assert!(codes.iter().all(|code| code == "TooManyRequestsException"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn api_changes_conflict_and_log_needs_account_role() {
     let (_proxy, clients) = with(Behaviour::ApiGatewayConcurrent).await;
     let gateway = &clients.api_gateway;

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm, Tag};
 
-use super::{API_REQUESTS, GONE, RELAY_PARTS};
+use super::deletion::GONE;
+use super::{API_REQUESTS, RELAY_PARTS};
 use crate::kinds::metric_filter;
 use crate::search::{Candidate, Scope, Search};
 use crate::stack::{FUNCTIONS, stack_of};

@@ -2,8 +2,10 @@
 
 use aws_sdk_apigateway::types::{IntegrationType, Method};
 use peersync_server::routes::paths;
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::kinds::rest_api;
 use crate::stack::Stack;
 
 /// The method of CORS preflight requests; the function of the path answers it too.
@@ -49,6 +51,24 @@ pub(super) fn uri(stack: &Stack, function: &str) -> String {
     let function = stack.arn("lambda", &format!("function:{}", stack.named(function)));
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
     format!("arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations")
+}
+
+/// Returns these routes as an OpenAPI document for API Gateway to import, in the form that AWS SAM gives it. Whatever it
+/// says of the API itself is as it is.
+pub(super) fn document(stack: &Stack, routes: &[Route]) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes {
+        let integration = json!({ "type": "aws_proxy", "httpMethod": "POST", "uri": uri(stack, route.function) });
+        let method = json!({
+            "responses": {},
+            "x-amazon-apigateway-auth": { "type": "NONE" },
+            "x-amazon-apigateway-integration": integration,
+        });
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path.as_object_mut().and_then(|path| path.insert(route.method.to_lowercase(), method));
+    }
+    let info = json!({ "title": rest_api::name(stack), "description": stack.mark(), "version": "1" });
+    json!({ "openapi": "3.0.1", "info": info, "paths": paths })
 }
 
 /// Returns the desired value of a route's field: the name of the function.
@@ -98,6 +118,23 @@ mod tests {
             let preflight = wanted.iter().find(|other| other.path == route.path && other.method == PREFLIGHT);
             assert_eq!(preflight.map(|preflight| preflight.function), Some(route.function), "{}", route.path);
         }
+    }
+
+    #[tokio::test]
+    async fn document_has_every_route_with_its_function() {
+        let stack = Stack::for_tests(peersync_config::Config::default()).await;
+        let wanted = wanted(&stack);
+        let document = document(&stack, &wanted);
+        let paths = document.get("paths").and_then(Value::as_object).expect("the document has paths");
+        let methods: usize = paths.values().filter_map(Value::as_object).map(Map::len).sum();
+        assert_eq!(methods, wanted.len());
+        for route in wanted {
+            let method = paths.get(route.path).and_then(|path| path.get(route.method.to_lowercase()));
+            let target = method.and_then(|method| method.pointer("/x-amazon-apigateway-integration/uri"));
+            assert_eq!(target, Some(&json!(uri(&stack, route.function))), "{}", route.field());
+        }
+        assert_eq!(document.pointer("/info/title"), Some(&json!(rest_api::name(&stack))), "importing renames nothing");
+        assert_eq!(document.pointer("/info/description"), Some(&json!(stack.mark())));
     }
 
     #[test]

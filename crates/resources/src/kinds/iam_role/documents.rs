@@ -182,6 +182,9 @@ mod tests {
         assert_eq!(named("UsersIndex")["Action"], json!(["dynamodb:Query"]));
         assert!(named("UserConnections")["Action"].as_array().unwrap().contains(&Value::from("dynamodb:Query")));
         assert_eq!(named("Mail")["Action"], json!(["ses:SendRawEmail"]));
+        // SES checks the configuration set too if the account has a default one.
+        let of_mail = named("Mail")["Resource"].to_string();
+        assert!(of_mail.contains(":identity/*") && of_mail.contains(":configuration-set/*"), "{of_mail}");
     }
 
     #[tokio::test]
