@@ -103,7 +103,7 @@ async fn instances(stack: &Stack) -> Result<Vec<Instance>, ResourceError> {
 
 /// Returns the vCPUs of an instance: those that EC2 tells, or else those of its type.
 fn vcpus_of(instance: &Instance) -> u64 {
-    let told = instance.cpu_options().and_then(|cpu| Some(cpu.core_count()?.checked_mul(cpu.threads_per_core()?)?));
+    let told = instance.cpu_options().and_then(|cpu| cpu.core_count()?.checked_mul(cpu.threads_per_core()?));
     let told = told.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0);
     told.unwrap_or_else(|| instance.instance_type().map_or(0, |kind| vcpus(kind.as_str())))
 }
