@@ -128,6 +128,7 @@ pub const RATES: &[Rate] = &[
     // Three a second by AWS Support; 20 at once were seen to pass (sudolabs-io/aws-ssm-cli#503).
     rate("ssm", Scope::Each(&["PutParameter"]), 3.0, 10.0, PUT_PARAMETER),
     rate("ssm", Scope::EachOther, 10.0, 10.0, ASSUMED),
+    rate("servicequotas", Scope::EachOther, 5.0, 5.0, ASSUMED),
     rate("sts", Scope::Service, 600.0, 600.0, STS),
 ];
 
@@ -137,6 +138,7 @@ const EC2_READS: &[&str] = &[
     "DescribeIamInstanceProfileAssociations",
     "DescribeImages",
     "DescribeInstanceAttribute",
+    "DescribeInstanceCreditSpecifications",
     "DescribeInstanceStatus",
     "DescribeInstanceTypeOfferings",
     "DescribeInstances",

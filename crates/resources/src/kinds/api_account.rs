@@ -32,6 +32,9 @@ const LOG_ROLE: FieldName = FieldName::new("log_role");
 /// The value of [`LOG_ROLE`] if nothing is.
 const USABLE: &str = "usable";
 
+/// The value of [`LOG_ROLE`] if there is the shared role and the account has none.
+const NOT_SET: &str = "not set";
+
 /// Returns the address of the setting.
 pub fn address() -> Address {
     Address::new(NAME, "logs")
@@ -92,13 +95,20 @@ impl Resource for LogRole {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let Some(arn) = setting::role(&self.stack).await? else { return Ok(None) };
+        let set = setting::role(&self.stack).await?;
         let (api, group) = futures::try_join!(rest_api::found_id(&self.stack, reads), self.has_log_group(reads))?;
         if api.is_none() && !group {
             return Ok(None);
         }
-        let trouble = role::trouble(&self.stack, &arn).await?;
-        let trouble = trouble.unwrap_or_else(|| USABLE.to_owned());
+        let (arn, trouble) = match set {
+            Some(arn) => {
+                let trouble = role::trouble(&self.stack, &arn).await?;
+                (arn, trouble.unwrap_or_else(|| USABLE.to_owned()))
+            }
+            // An interrupted removal has left the role.
+            None if role::exists(&self.stack).await? => (role::arn(&self.stack), NOT_SET.to_owned()),
+            None => return Ok(None),
+        };
         Ok(Some(Live { id: arn, fields: LiveFields::new().with(LOG_ROLE, trouble), ..Live::default() }))
     }
 
@@ -161,7 +171,8 @@ async fn put_shared(stack: &Stack, progress: &Progress) -> Result<(), ResourceEr
 /// Takes the shared role, or the one that an earlier version made for this stack, away from the account if no stage of the
 /// region needs it any more. Other stacks may come and go meanwhile.
 async fn release(stack: &Stack, progress: &Progress) -> Result<(), ResourceError> {
-    let Some(arn) = setting::role(stack).await? else { return Ok(()) };
+    // If the account has none, an interrupted removal has taken it away, and the shared role is left.
+    let arn = setting::role(stack).await?.unwrap_or_else(|| role::arn(stack));
     let is_of_earlier_version = arn == iam_role::role_arn(stack, "gateway");
     if arn != role::arn(stack) && !is_of_earlier_version {
         return Ok(());

@@ -36,6 +36,14 @@ pub(super) async fn trouble(stack: &Stack, arn: &str) -> Result<Option<String>, 
     Ok(owner.map(|owner| format!("{arn} is deleted with the stack {owner}")))
 }
 
+/// Returns whether the shared role exists, as far as the caller may know.
+pub(super) async fn exists(stack: &Stack) -> Result<bool, ResourceError> {
+    match read(stack, &stack.shared_log_role()).await {
+        Err(error) if error.failure == Failure::Denied => Ok(false),
+        role => Ok(role?.is_some()),
+    }
+}
+
 async fn read(stack: &Stack, name: &str) -> Result<Option<Role>, ResourceError> {
     let answer = stack.clients.iam.get_role().role_name(name).send().await;
     Ok(answer.found(ABSENT, "failed to read the account's role for the logs of API Gateway")?.and_then(|one| one.role))
