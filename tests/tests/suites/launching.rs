@@ -117,16 +117,19 @@ async fn subnet_of_the_same_vpc_keeps_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_asks_for_a_public_address_whatever_the_subnet_says() {
+async fn host_asks_for_a_public_address_where_the_subnet_may_give_none() {
     // EC2 refuses every launch that does not ask for one.
     let meant = |call: &peersync_tests::proxy::call::Call| {
         call.operation == "RunInstances"
             && call.parameter("NetworkInterface.1.AssociatePublicIpAddress").as_deref() != Some("true")
     };
-    let denied = Some(Denied { meant, allowed: BTreeSet::new() });
-    let stage = Stage::with(Emulator::shared(), Settings { denied, ..Settings::default() }).await;
-    stage.up().await;
-    assert_eq!(hosts(&stage).await.len(), 1);
+    for (nothing, config) in [(vec![], "[signaling]\nsubnet = \"subnet-00000003\"\n"), (vec!["DescribeSubnets"], "")] {
+        let denied = Some(Denied { meant, allowed: BTreeSet::new() });
+        let stage = Stage::with(Emulator::shared(), Settings { denied, nothing, ..Settings::default() }).await;
+        stage.configure(config);
+        stage.up().await;
+        assert_eq!(hosts(&stage).await.len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

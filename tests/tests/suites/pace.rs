@@ -13,13 +13,16 @@ use peersync_tests::stage::{DOWN, Stage, UP};
 /// should be worth it.
 const BUDGET: [(&str, [usize; 3]); 6] = [
     // First `up`, second `up`, `down`.
-    ("apigateway", [12, 4, 14]),
-    ("cloudfront", [12, 7, 28]),
+    ("apigateway", [12, 5, 24]),
+    ("cloudfront", [18, 7, 30]),
     ("iam", [30, 25, 90]),
     ("logs", [35, 11, 45]),
     ("monitoring", [25, 18, 45]),
     ("ssm", [32, 6, 26]),
 ];
+
+/// What AWS takes every twenty seconds: a `down` that follows an `up` sooner than people do repeats it.
+const RARE: &str = "apigateway:UpdateAccount";
 
 /// Runs a command that keeps to the rates, and returns its requests.
 async fn paced(stage: &Stage, arguments: &[&str]) -> Vec<Record> {
@@ -36,17 +39,19 @@ async fn first_up_second_up_and_down_are_never_refused() {
     let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     for (number, arguments) in [UP, UP, DOWN].into_iter().enumerate() {
         let records = paced(&stage, &arguments).await;
-        let refused: Vec<String> = records.iter().filter(|one| one.by.is_some()).map(Record::action).collect();
+        let refused = records.iter().filter(|one| one.by.is_some()).map(Record::action);
+        let refused: Vec<String> = refused.filter(|action| number != 2 || action != RARE).collect();
         assert_eq!(refused, Vec::<String>::new(), "{arguments:?}");
         assert_eq!(number == 1, mutating(&records).is_empty(), "only the second `up` changes nothing");
         for record in records {
             counts.entry(record.service).or_default()[number] += 1;
         }
     }
-    for (service, most) in BUDGET {
-        let sent = counts.get(service).copied().unwrap_or_default();
-        assert!(sent.iter().zip(most).all(|(sent, most)| *sent <= most), "{service}: {sent:?} of {most:?}");
-    }
+    let over = BUDGET.iter().filter_map(|(service, most)| {
+        let sent = counts.get(*service).copied().unwrap_or_default();
+        sent.iter().zip(most).any(|(sent, most)| sent > most).then(|| format!("{service}: {sent:?} of {most:?}"))
+    });
+    assert_eq!(over.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 /// Somebody else uses up the account's rates: the calls are repeated, and the run is only slower.

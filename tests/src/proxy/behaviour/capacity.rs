@@ -21,7 +21,7 @@ impl Behave for CapacityByZone {
         }
         let refuse = |code, message: &str| Some(Answer::error(call, 400, code, message));
         const FULL: &str = "We currently do not have sufficient capacity in the Availability Zone you requested.";
-        let subnet = call.parameter("NetworkInterface.1.SubnetId");
+        let subnet = call.parameter("NetworkInterface.1.SubnetId").or_else(|| call.parameter("SubnetId"));
         let zones = lock(&self.zones);
         let zone = subnet.and_then(|subnet| zones.get(&subnet));
         match zone {

@@ -62,6 +62,8 @@ impl Fixup for Moto {
             "GetBucketVersioning" => {
                 answer.set_body(answer.text().replace("GetBucketVersioningResponse", "VersioningConfiguration"));
             }
+            // In place of the id of an instance's profile, it tells that of the association.
+            "DescribeInstances" => answer.set_body(without_association_ids(&answer.text())),
             "GetBucketPolicy" => {
                 let sent = call.bucket().and_then(|bucket| lock(&self.policies).get(&bucket).cloned());
                 sent.into_iter().for_each(|policy| answer.set_body(policy));
@@ -93,6 +95,13 @@ fn configuration(text: &str) -> Option<String> {
     Some(rest.split_once("</DistributionConfig>")?.0.to_owned())
 }
 
+/// Returns an answer without the elements `id` that have an association's id.
+fn without_association_ids(text: &str) -> String {
+    let mut parts = text.split("<id>iip-assoc-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |before, part| before + part.split_once("</id>").map_or("", |(_, rest)| rest))
+}
+
 /// Returns a policy without its denials, which moto applies to everybody, whatever their principal and condition.
 fn without_denials(policy: &[u8]) -> Bytes {
     let Ok(mut parsed) = serde_json::from_slice::<Value>(policy) else { return Bytes::copy_from_slice(policy) };
@@ -104,7 +113,13 @@ fn without_denials(policy: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, without_denials};
+    use super::{configuration, without_association_ids, without_denials};
+
+    #[test]
+    fn only_ids_of_associations_are_removed() {
+        let text = "<p><arn>a</arn><id>iip-assoc-1</id></p><p><id>AIPA2</id></p><p><id>iip-assoc-3</id></p>";
+        assert_eq!(without_association_ids(text), "<p><arn>a</arn></p><p><id>AIPA2</id></p><p></p>");
+    }
 
     #[test]
     fn only_denials_are_removed() {

@@ -1,5 +1,6 @@
 //! Launches a signaling host and waits until it runs and has its role.
 
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
@@ -28,6 +29,15 @@ const ZONE_CODES: &[&str] =
     &["InsufficientInstanceCapacity", "InsufficientCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet"];
 /// Error codes for a network without a place for the host.
 const NO_PLACE_CODES: &[&str] = &["MissingInput", "VPCIdNotSpecified", "DefaultVpcDoesNotExist"];
+
+/// Where a host is launched.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The id of the subnet; `None` if EC2 chooses one of the default VPC.
+    subnet: Option<&'a str>,
+    /// Whether the host must ask for a public address, because the subnet may give none.
+    asks_for_address: bool,
+}
 
 /// A request for a new host.
 pub(super) struct LaunchRequest<'a> {
@@ -75,7 +85,8 @@ impl LaunchRequest<'_> {
     /// Launches the host in the configured subnet, or else where EC2 chooses, and if that zone cannot take it, in another.
     async fn somewhere(&self, machine: &Machine) -> Result<String, ResourceError> {
         let configured = self.stack.config.signaling.subnet.as_deref();
-        let full = match self.launched(machine, configured).await {
+        let asks_for_address = configured.is_some() || !self.subnets_give_addresses().await;
+        let full = match self.launched(machine, Place { subnet: configured, asks_for_address }).await {
             Err(error) if rule!("launch-tries-other-zones", error.is(ZONE_CODES)) => error,
             result => return result,
         };
@@ -91,7 +102,8 @@ impl LaunchRequest<'_> {
             let Some(id) = subnet.subnet_id() else { continue };
             let zone = subnet.availability_zone().unwrap_or(id).to_owned();
             self.context.progress.waiting(format!("capacity in {zone}"));
-            match self.launched(machine, Some(id)).await {
+            let place = Place { subnet: Some(id), asks_for_address: subnet.map_public_ip_on_launch() != Some(true) };
+            match self.launched(machine, place).await {
                 Err(error) if error.is(ZONE_CODES) => full = error,
                 result => return result,
             }
@@ -114,10 +126,16 @@ impl LaunchRequest<'_> {
             .hint(advice)
     }
 
-    async fn launched(&self, machine: &Machine, subnet: Option<&str>) -> Result<String, ResourceError> {
+    /// Returns whether every subnet that EC2 may choose gives a host a public address, as in a default VPC that nobody has
+    /// changed.
+    async fn subnets_give_addresses(&self) -> bool {
+        let subnets = self.stack.default_subnets().await.unwrap_or_default();
+        !subnets.is_empty() && subnets.iter().all(|subnet| subnet.map_public_ip_on_launch() == Some(true))
+    }
+
+    async fn launched(&self, machine: &Machine, place: Place<'_>) -> Result<String, ResourceError> {
         let progress = self.context.progress;
-        retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.launch(machine, subnet))
-            .await
+        retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.launch(machine, place)).await
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
@@ -140,7 +158,7 @@ impl LaunchRequest<'_> {
         Ok(image.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned()))
     }
 
-    async fn launch(&self, machine: &Machine, subnet: Option<&str>) -> Result<String, ResourceError> {
+    async fn launch(&self, machine: &Machine, place: Place<'_>) -> Result<String, ResourceError> {
         const SUMMARY: &str = "failed to launch the signaling host";
         let Machine { image, root, period } = machine;
         let instance_type = self.stack.config.signaling.instance_type.as_str();
@@ -151,23 +169,13 @@ impl LaunchRequest<'_> {
             .http_endpoint(InstanceMetadataEndpointState::Enabled)
             .http_tokens(HttpTokensState::Required)
             .http_put_response_hop_limit(1);
-        // Named, so that the subnet's own setting does not matter: the host fetches its programs before it has the Elastic
-        // IP address, and with a tunnel it has none. The interface then names the groups and the subnet.
-        let interface = InstanceNetworkInterfaceSpecification::builder()
-            .device_index(0)
-            .associate_public_ip_address(true)
-            .delete_on_termination(true)
-            .groups(self.group)
-            .set_subnet_id(subnet.map(str::to_owned))
-            .build();
-        let call = self.stack.clients.ec2.run_instances();
-        let answer = call
+        let answer = self
+            .placed(self.stack.clients.ec2.run_instances(), place)
             .image_id(image)
             .instance_type(InstanceType::from(instance_type))
             .min_count(1)
             .max_count(1)
-            .client_token(self.token(image, *period, subnet))
-            .network_interfaces(interface)
+            .client_token(self.token(image, *period, place.subnet))
             .set_credit_specification(credits::of_launch(instance_type))
             .iam_instance_profile(self.profile())
             .block_device_mappings(disk)
@@ -181,6 +189,23 @@ impl LaunchRequest<'_> {
             .map_err(hinted)?;
         let launched = answer.instances.and_then(|instances| instances.into_iter().next());
         launched.and_then(|instance| instance.instance_id).ok_or_else(|| ResourceError::new(SUMMARY))
+    }
+
+    /// Says where the host is launched. It fetches its programs before it has the Elastic IP address, and with a tunnel it has
+    /// none, so it needs a public address of its own. Where the subnet gives none, the interface asks for one; the interface
+    /// then names the groups and the subnet.
+    fn placed(&self, call: RunInstancesFluentBuilder, place: Place<'_>) -> RunInstancesFluentBuilder {
+        let subnet = place.subnet.map(str::to_owned);
+        if !place.asks_for_address {
+            return call.security_group_ids(self.group).set_subnet_id(subnet);
+        }
+        let interface = InstanceNetworkInterfaceSpecification::builder()
+            .device_index(0)
+            .associate_public_ip_address(true)
+            .delete_on_termination(true)
+            .groups(self.group)
+            .set_subnet_id(subnet);
+        call.network_interfaces(interface.build())
     }
 
     /// Returns the tags of the context with those of this host: its user data, image and name.
