@@ -4,6 +4,7 @@ import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { nextPage, recallAsked } from "../asked.js";
 import { onSubmit } from "../ui/form.js";
+import { waitOut } from "../ui/waits.js";
 import { finishSignIn, showSent } from "../ui/mailed.js";
 
 export function start() {
@@ -16,7 +17,7 @@ export function start() {
   onSubmit(byId("login-form", HTMLFormElement), async (values) => {
     const email = values.email ?? "";
     showSent(email, await api.login(email), nextPage(location.search));
-  }, { waits: true });
+  }, waitOut);
 }
 
 /** Takes the token from the fragment and removes it from the address bar and the history at once. */
@@ -43,5 +44,5 @@ function confirm(token) {
       throw error;
     }
     finishSignIn(recallAsked()?.next ?? "home.html");
-  }, { waits: true });
+  }, waitOut);
 }

@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import { forgetAsked, rememberAsked } from "../asked.js";
 import { goTo } from "../session.js";
 import { onSubmit } from "./form.js";
+import { waitOut } from "./waits.js";
 
 /**
  * @param {string} email
@@ -23,7 +24,7 @@ export function showSent(email, answer, next) {
   onSubmit(byId("code-form", HTMLFormElement), async (values) => {
     await api.verify({ email, code: (values.code ?? "").replace(/\D/g, "") });
     finishSignIn(next);
-  }, { waits: true });
+  }, waitOut);
 }
 
 /** @param {string} next */

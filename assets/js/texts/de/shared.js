@@ -25,8 +25,6 @@ export default {
   "error.unknown": "Etwas ging schief. Bitte versuch es noch einmal.",
   "error.offline": "Der Server ist nicht erreichbar. Prüf deine Verbindung.",
   "error.slow": "Zu viele Versuche. Versuch es in {seconds} Sekunden noch einmal.",
-  "wait.for": "Zu viele Versuche. In {seconds} Sekunden versucht es die Seite von selbst noch einmal.",
-  "wait.left": "Noch {seconds} Sekunden",
   "error.email": "Gib eine E-Mail-Adresse ein, etwa ada@example.org.",
   "error.name": "Gib einen Namen mit 1 bis 64 Zeichen ein.",
   "error.room_not_found": "Diesen Raum gibt es nicht oder nicht mehr.",

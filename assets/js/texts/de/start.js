@@ -55,4 +55,6 @@ export default {
   "error.code": "Dieser Code geht nicht. Schau in die neueste E-Mail, oder lass dir eine schicken.",
   "error.token": "Dieser Link wurde benutzt oder ist abgelaufen. Lass dir einen neuen schicken.",
   "error.match": "Gib die Zahl ein, die dort steht, wo du den Link angefordert hast.",
+  "wait.for": "Zu viele Versuche. In {seconds} Sekunden versucht es die Seite von selbst noch einmal.",
+  "wait.left": "Noch {seconds} Sekunden",
 };

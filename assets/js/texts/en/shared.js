@@ -23,8 +23,6 @@ export default {
   "error.unknown": "Something went wrong. Please try again.",
   "error.offline": "The server cannot be reached. Check your connection.",
   "error.slow": "Too many attempts. Try again in {seconds} seconds.",
-  "wait.for": "Too many attempts. This page tries again by itself in {seconds} seconds.",
-  "wait.left": "{seconds} seconds left",
   "error.email": "Enter an email address like ada@example.org.",
   "error.name": "Enter a name of 1 to 64 characters.",
   "error.room_not_found": "This room does not exist or has expired.",

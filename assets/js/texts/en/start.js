@@ -53,4 +53,6 @@ export default {
   "error.code": "This code does not work. Check the latest email, or ask for another.",
   "error.token": "This link has already been used or has expired. Ask for a new one.",
   "error.match": "Enter the number that is shown where you asked for the link.",
+  "wait.for": "Too many attempts. This page tries again by itself in {seconds} seconds.",
+  "wait.left": "{seconds} seconds left",
 };
