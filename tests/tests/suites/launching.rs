@@ -20,7 +20,7 @@ fn refusing(code: &str, message: &str) -> Settings {
 }
 
 /// Returns the hosts of the account that run.
-async fn hosts(stage: &Stage) -> Vec<Instance> {
+pub(super) async fn hosts(stage: &Stage) -> Vec<Instance> {
     let answer = stage.clients.ec2.describe_instances().send().await.unwrap();
     let all = answer.reservations().iter().flat_map(|one| one.instances()).cloned();
     all.filter(|host| host.state().and_then(|state| state.name()).is_some_and(|name| name.as_str() == "running"))

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::host::{Host, program, record};
+use super::launching;
 
 /// A part of a host that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +56,10 @@ impl Healthy {
     }
 }
 
-/// The hosts that are not terminated.
+/// The ids of the hosts that run.
 async fn hosts(stage: &Stage) -> BTreeSet<String> {
-    let answer = stage.clients.ec2.describe_instances().send().await.unwrap();
-    let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
-    let alive =
-        all.filter(|host| host.state().and_then(|state| state.name()).is_none_or(|it| it.as_str() == "running"));
-    alive.filter_map(|host| host.instance_id().map(str::to_owned)).collect()
+    let running = launching::hosts(stage).await;
+    running.into_iter().filter_map(|host| host.instance_id).collect()
 }
 
 /// The host that has the address.

@@ -238,9 +238,9 @@ impl Resource for SignalInstance {
             profile: context.outputs.require(&instance_profile::address(), "name")?,
             older: &older,
         };
-        let id = request.run().await?;
+        let (id, running) = request.run().await?;
         rule!("instance-has-the-new-profile" => {
-            self.renew_profile(context, &id).await?;
+            self.renew_profile(context, &id, &running).await?;
         });
         request.until_it_may_take_over(&id).await?;
         self.associate(context, &id).await?;

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use crate::networks::namespace::Namespace;
+use crate::networks::namespace::{Namespace, done};
 
 /// How long a state may take to come.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -177,9 +177,4 @@ fn first_process(nspawn: &Child) -> String {
 /// Reads a file of which only people want to know.
 fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
-}
-
-fn done(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

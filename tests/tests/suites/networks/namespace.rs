@@ -84,7 +84,7 @@ pub fn cable(one: (&Namespace, &str), other: (&Namespace, &str)) {
 }
 
 /// Runs a command, and panics with its output if it fails.
-fn done(command: &mut Command) -> Output {
+pub fn done(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output

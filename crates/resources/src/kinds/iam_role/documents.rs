@@ -91,16 +91,13 @@ pub(in crate::kinds) fn of_gateway() -> Value {
 
 /// Returns the statement for the report of a host that it is ready: one tag of hosts of the same stack.
 fn report(stack: &Stack) -> Value {
-    let mut statement = allow("Report", &["ec2:CreateTags"], ec2::arns(stack, &["instance"]));
+    let statement = allow("Report", &["ec2:CreateTags"], ec2::arns(stack, &["instance"]));
     let ours = format!("aws:ResourceTag/{STACK_TAG}");
     let condition = json!({
         "StringEquals": { ours: stack.name() },
         "ForAllValues:StringEquals": { "aws:TagKeys": [REPORT_TAG] },
     });
-    if let Some(statement) = statement.as_object_mut() {
-        statement.insert("Condition".to_owned(), condition);
-    }
-    statement
+    only_if(statement, condition)
 }
 
 /// Returns the statements for the tables and parameters of programs with the same role.
@@ -121,13 +118,10 @@ fn dynamodb(stack: &Stack, access: &TableAccess) -> Value {
     if let Some(keys) = access.keys {
         // A policy's statements have different ids, which consist of letters and digits.
         let prefix: String = keys.chars().filter(char::is_ascii_alphanumeric).collect();
-        let mut statement = allow(&format!("{}Keys{prefix}", access.table), &actions, vec![arn]);
+        let statement = allow(&format!("{}Keys{prefix}", access.table), &actions, vec![arn]);
         // "Using IAM policy conditions for fine-grained access control", DynamoDB developer guide.
         let leading = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{keys}*")] } });
-        if let Some(statement) = statement.as_object_mut() {
-            statement.insert("Condition".to_owned(), leading);
-        }
-        return statement;
+        return only_if(statement, leading);
     }
     if access.index {
         allow(&format!("{}Index", access.table), &actions, vec![format!("{arn}/index/{INDEX}")])
@@ -145,6 +139,14 @@ fn logs(stack: &Stack, group: &str) -> Value {
 
 fn allow(sid: &str, actions: &[impl Serialize], resources: Vec<String>) -> Value {
     json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+/// Returns the statement with a condition.
+fn only_if(mut statement: Value, condition: Value) -> Value {
+    if let Some(statement) = statement.as_object_mut() {
+        statement.insert("Condition".to_owned(), condition);
+    }
+    statement
 }
 
 fn document(statements: Vec<Value>) -> Value {

@@ -53,8 +53,8 @@ pub(super) struct LaunchRequest<'a> {
 }
 
 impl LaunchRequest<'_> {
-    /// Launches the host and waits until it runs. Returns its id.
-    pub(super) async fn run(&self) -> Result<String, ResourceError> {
+    /// Launches the host and waits until it runs. Returns its id, and what EC2 tells of it then.
+    pub(super) async fn run(&self) -> Result<(String, Instance), ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
         let root = self.root_device(&image).await?;
@@ -65,11 +65,12 @@ impl LaunchRequest<'_> {
             without: now.subsec_nanos().into()
         );
         let id = self.somewhere(&Machine { image, root, period }).await?;
-        let running = until_running(self.stack, progress, &id).await?;
+        let mut running = until_running(self.stack, progress, &id).await?;
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
+            running = read(self.stack, &id).await?.unwrap_or(running);
         }
-        Ok(id)
+        Ok((id, running))
     }
 
     /// Waits until the new host may take over. If it is to replace another and does not become ready, it is terminated, and

@@ -1,18 +1,22 @@
 //! Gives a host its instance profile.
 
-use aws_sdk_ec2::types::{Filter, IamInstanceProfileSpecification};
+use aws_sdk_ec2::types::{Filter, IamInstanceProfileSpecification, Instance};
 
-use super::{SignalInstance, instance, launch};
+use super::{SignalInstance, launch};
 use crate::kinds::instance_profile;
 use peersync_aws::{Context as _, retry};
 use peersync_engine::{ApplyContext, ResourceError};
 
 impl SignalInstance {
     /// Attaches the profile once more if EC2 has given a new host an earlier one of the same name.
-    pub(super) async fn renew_profile(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
+    pub(super) async fn renew_profile(
+        &self,
+        context: &ApplyContext<'_>,
+        id: &str,
+        running: &Instance,
+    ) -> Result<(), ResourceError> {
         let wanted = context.outputs.require(&instance_profile::address(), "id")?;
-        let host = instance::read(&self.stack, id).await?;
-        let attached = host.as_ref().and_then(|host| host.iam_instance_profile()?.id());
+        let attached = running.iam_instance_profile().and_then(|profile| profile.id());
         if attached.is_some_and(|attached| attached != wanted) {
             self.attach_profile(context, id).await
         } else {
