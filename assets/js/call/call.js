@@ -270,10 +270,12 @@ export class Call extends Emitter {
   /** @param {import("../protocol.js").Refusal} message */
   #error(message) {
     const { about, code } = message;
-    if (about === "join" && code === "directory_unavailable") {
-      setTimeout(() => this.link.send({ type: "join", room: this.room }), AGAIN_MS);
+    if (about && about !== "join") this.emit("message", message);
+    else if (code === "directory_unavailable") {
+      // Those inside are told without having asked.
+      if (about) setTimeout(() => this.link.send({ type: "join", room: this.room }), AGAIN_MS);
       this.emit("late", { stage: "directory", error: undefined });
-    } else if ((about ?? "join") === "join" && NOT_IN.has(code)) this.#refused(message);
+    } else if (NOT_IN.has(code)) this.#refused(message);
     else this.emit("message", message);
   }
 

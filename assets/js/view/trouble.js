@@ -10,11 +10,12 @@ await loadTexts("trouble");
 const reported = new Set();
 
 /**
- * @param {"socket" | "hello"} stage where attempts to reach the server fail, although its API answers
+ * @param {"socket" | "hello" | "directory"} stage where attempts to reach the server fail, although its API answers;
+ *   or it answers, and its database does not, which it knows by itself
  * @returns {string}
  */
 export function serverTrouble(stage) {
-  report({ failure: stage === "socket" ? "socket_refused" : "server_slow" });
+  if (stage !== "directory") report({ failure: stage === "socket" ? "socket_refused" : "server_slow" });
   return t(`trouble.${stage}`);
 }
 

@@ -116,6 +116,11 @@ impl HubState {
         }
     }
 
+    /// Tells everybody who is inside a room.
+    pub fn tell_members(&self, message: &ServerMessage) {
+        self.tell_all(self.rooms.values().flat_map(|room| &room.members), message);
+    }
+
     /// Forgets a room that nobody has entered: its record must be read again for the next one.
     fn forget_if_unused(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get(id) else { return };

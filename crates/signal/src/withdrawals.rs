@@ -14,10 +14,15 @@ use peersync_server::tickets::TICKET_SECONDS;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::directory::Away;
+use crate::protocol::{ErrorCode, ServerMessage};
 use crate::shared::Shared;
 
 /// The number of users whose rows are read at once.
 const AT_ONCE: usize = 100;
+/// How many reads in a row must fail before people inside rooms are told: one may be lost by chance.
+const OUTAGE: u32 = 2;
+/// After how many failed reads they are told again: once a minute, as notices are read every two seconds.
+const REMINDER: u32 = 30;
 
 /// What a server knows of the notices.
 #[derive(Debug, Default)]
@@ -28,6 +33,8 @@ struct Progress {
     pending: Vec<Notice>,
     /// Users whose friends could not be read after an outage.
     unread: Vec<Arc<str>>,
+    /// The number of reads since the last one that was answered.
+    failed: u32,
 }
 
 /// Follows the notices as long as the server exists.
@@ -54,7 +61,11 @@ impl Progress {
         // At first as far back as there are tickets from.
         let since = self.read.unwrap_or(now - TICKET_SECONDS) - NEW_SECONDS;
         // First of all, because it also shows that the database answers again.
-        let Ok(notices) = shared.directory.notices(since).await else { return };
+        let Ok(notices) = shared.directory.notices(since).await else {
+            self.tell_members(shared);
+            return;
+        };
+        self.failed = 0;
         self.read = Some(now);
         if since < now - NOTICE_SECONDS {
             self.unread = shared.hub.lock().online_users();
@@ -65,6 +76,15 @@ impl Progress {
         let all = [notices, std::mem::take(&mut self.pending)].concat();
         if !all.is_empty() {
             self.pending = handle(shared, all).await;
+        }
+    }
+
+    /// Tells people inside rooms that an outage lasts: their calls go on, but nobody new gets in.
+    fn tell_members(&mut self, shared: &Shared) {
+        self.failed = self.failed.saturating_add(1);
+        if self.failed % REMINDER == OUTAGE {
+            let outage = "accounts, friends and rooms cannot be looked up at the moment; calls go on without";
+            shared.hub.lock().tell_members(&ServerMessage::error(ErrorCode::DirectoryUnavailable, outage, None));
         }
     }
 }

@@ -44,7 +44,7 @@ async function typesTheName({ page, name }) {
   await (await connected).waitForEvent("framereceived");
 }
 
-test("without the database a call goes on, nobody new gets in, and whoever waits does once it is back", async () => {
+test("without the database a call goes on and says so, nobody new gets in, and whoever waits does once it is back", async () => {
   assert.match(product.parts.DynamoDB ?? "", /^at http/);
   const ada = await Person.arrive(product, browser, "Ada");
   const link = await ada.makeRoom();
@@ -65,6 +65,8 @@ test("without the database a call goes on, nobody new gets in, and whoever waits
   await tom.page.getByText("The server is busy. Try again in a moment.").waitFor();
   // In this process the API waits longer for its database than a function does, and a page not as long.
   await eve.page.getByText(/^The server (is busy|cannot be reached)\./).waitFor();
+  const saysSo = "The server cannot look anybody up at the moment. Your call goes on, but nobody new can join.";
+  for (const { page } of [ada, gus]) await page.getByText(saysSo).first().waitFor();
   await until(async () => (await received(ada.page)).frames > before.frames + 20, () => "Ada gets no new pictures");
   await meet(ada, gus);
   await ada.page.getByRole("button", { name: "Chat" }).click();

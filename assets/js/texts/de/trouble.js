@@ -4,6 +4,7 @@
 export default {
   "trouble.socket": "Der Server antwortet, aber die ständige Verbindung, die ein Anruf braucht (WebSocket), wird abgelehnt. Vermutlich sperrt sie ein Proxy, eine Firewall, ein VPN oder eine Browser-Erweiterung. Schalte das ab oder versuch ein anderes Netz, etwa das deines Telefons. Neuer Versuch …",
   "trouble.hello": "Der Server antwortet nicht rechtzeitig: Das Netz ist sehr langsam oder der Server überlastet. Vielleicht ist ein anderes Netz schneller. Neuer Versuch …",
+  "trouble.directory": "Der Server kann gerade niemanden nachschlagen. Euer Anruf geht weiter, aber niemand Neues kommt herein.",
   "trouble.peer": "Noch wurde kein Weg zu {name} gefunden. {why} Neuer Versuch …",
   "trouble.no_answer": "Der andere Browser antwortet nicht; vielleicht schläft das Gerät, oder der Anruf wurde gerade verlassen.",
   "trouble.no_addresses": "Dein Browser nennt keine Netzadresse. Vielleicht liegt es an einer Einstellung oder Erweiterung gegen WebRTC-Lecks: Schalte sie für diese Seite ab.",

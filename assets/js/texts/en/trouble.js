@@ -2,6 +2,7 @@
 export default {
   "trouble.socket": "The server answers, but the live connection that a call needs (WebSocket) is refused. A proxy, a firewall, a VPN or a browser extension probably blocks it. Turn it off, or try another network such as your phone's. Trying again…",
   "trouble.hello": "The server does not answer in time: the network is very slow, or the server is overloaded. Another network may be faster. Trying again…",
+  "trouble.directory": "The server cannot look anybody up at the moment. Your call goes on, but nobody new can join.",
   "trouble.peer": "No way to {name} has been found yet. {why} Trying again…",
   "trouble.no_answer": "Their browser does not answer; their device may be asleep, or they have just left.",
   "trouble.no_addresses": "Your browser gives out no network address. A setting or an extension against WebRTC leaks may be the reason: turn it off for this page.",

@@ -16,7 +16,8 @@ const EVE: &str = "eve@example.org";
 
 #[tokio::test]
 async fn calls_and_joins_work_without_database_and_rings_are_refused() {
-    let world = World::new().await;
+    // Nobody is told by the server itself in this time.
+    let world = World::with(Limits { notices: Duration::from_secs(3600), ..Limits::default() }).await;
     world.database.connect(ADA, BOB, "accepted").await;
     let room = world.database.room(ADA, false).await;
     let (mut ada, mut bob) = (world.user(ADA).await, world.user(BOB).await);
@@ -35,6 +36,22 @@ async fn calls_and_joins_work_without_database_and_rings_are_refused() {
     dan.join(&room).await;
     assert_eq!(world.inside("Cat", &room).await.settle().await.len(), 0);
     assert!(bob.settle().await.iter().any(|message| message["type"] == "peer-joined"));
+}
+
+#[tokio::test]
+async fn members_are_told_of_an_outage_and_others_are_not() {
+    let world = World::with(Limits { notices: Duration::from_millis(20), ..Limits::default() }).await;
+    let room = world.database.room(ADA, true).await;
+    let (mut ada, mut guest, mut bob) = (world.user(ADA).await, world.guest("Eve", &room).await, world.user(BOB).await);
+    ada.join(&room).await;
+    guest.send(json!({ "type": "join", "room": room })).await;
+    guest.expect("knock").await;
+    world.database.stop().await;
+    let error = ada.refused("directory_unavailable").await;
+    assert!(error.get("about").is_none(), "{error}");
+    for other in [&mut guest, &mut bob] {
+        assert!(other.settle().await.iter().all(|message| message["type"] != "error"), "nothing is over for them");
+    }
 }
 
 #[tokio::test]
