@@ -1,5 +1,7 @@
 //! Checks that what was deployed answers: the page, the API and, through the edge, the signaling server.
 
+mod domain;
+
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -43,11 +45,15 @@ struct Target {
 /// requested.
 ///
 /// # Errors
-/// Fails if one of them does not answer in time.
+/// Fails if one of them does not answer in time, or the domain of the signaling server does not lead to its host.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
     let targets = [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten();
-    try_join_all(targets.map(|target| answers(&client, target, progress))).await
+    let answered = try_join_all(targets.map(|target| answers(&client, target, progress))).await?;
+    let Some((domain, host)) = domain::of(stack, outputs) else { return Ok(answered) };
+    domain::leads_to(&domain, host).await?;
+    let direct = answers(&client, own_domain(&domain), progress).await?;
+    Ok(answered.into_iter().chain([direct]).collect())
 }
 
 fn unprepared(error: ResourceError) -> DeployError {
@@ -80,8 +86,7 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     Some(Target { url, deadline, hint, refusal_counts: false })
 }
 
-/// Returns the WebSocket behind the edge. With another ingress, its domain may lead to the host only once the owner knows
-/// the host's address; in an emulator, nothing runs on a host.
+/// Returns the WebSocket behind the edge. In an emulator, nothing runs on a host.
 fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     let edge = stack.config.signaling.ingress == Ingress::Cloudfront && stack.clients.endpoint_url.is_none();
     let domain = distribution(outputs).filter(|_| edge)?;
@@ -91,6 +96,18 @@ fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
         hint: "check `peersync-deploy logs signal`, which has the installation of the host too".to_owned(),
         refusal_counts: true,
     })
+}
+
+/// Returns the WebSocket at a domain of its own, which ends TLS on the host.
+fn own_domain(domain: &str) -> Target {
+    Target {
+        url: format!("https://{domain}/ws"),
+        deadline: SIGNALING_DEADLINE,
+        hint: "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port 443 is \
+               reached"
+            .to_owned(),
+        refusal_counts: true,
+    }
 }
 
 async fn answers(client: &HttpClient, target: Target, progress: &Progress) -> Result<String, DeployError> {

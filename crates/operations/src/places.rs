@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use peersync_config::Ingress;
 use peersync_engine::Outputs;
-use peersync_resources::kinds::{cloudfront_distribution, rest_api, s3_bucket};
+use peersync_resources::kinds::{cloudfront_distribution, elastic_ip, rest_api, s3_bucket};
 use peersync_resources::stack::Stack;
 
 /// Returns the URLs and names of a stack. Those of resources that do not exist are left out.
@@ -21,6 +22,8 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
     places.extend(site.map(|site| ("site_url", site)));
     let signaling = stack.signal_url(outputs).filter(|url| !url.is_empty());
     places.extend(signaling.map(|url| ("signaling_url", url)));
+    let address = outputs.get(&elastic_ip::address(), "ip").filter(|_| stack.config.signaling.ingress == Ingress::Direct);
+    places.extend(address.map(|address| ("signaling_address", address.to_owned())));
     places.extend(distribution(outputs).map(|domain| ("distribution_domain", domain.to_owned())));
     places.extend(gateway_url(stack, outputs).map(|url| ("gateway_url", url)));
     places.extend(site_page(stack, outputs).map(|url| ("page_url", url)));

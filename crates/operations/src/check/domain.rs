@@ -1,0 +1,96 @@
+//! Checks that the signaling server's own domain leads to the host, for which the owner's DNS has to name its address.
+
+use std::net::{IpAddr, ToSocketAddrs as _};
+
+use peersync_config::Ingress;
+use peersync_engine::Outputs;
+use peersync_resources::kinds::elastic_ip;
+use peersync_resources::stack::Stack;
+
+use crate::DeployError;
+
+/// The port of the signaling server where it has a domain of its own.
+const HTTPS: u16 = 443;
+
+/// Returns the domain by which browsers reach the signaling server on the host itself, and the host's address.
+/// In an emulator, nothing runs on a host.
+pub(super) fn of(stack: &Stack, outputs: &Outputs) -> Option<(String, IpAddr)> {
+    let direct = stack.config.signaling.ingress == Ingress::Direct && stack.clients.endpoint_url.is_none();
+    let address = outputs.get(&elastic_ip::address(), "ip")?.parse().ok()?;
+    stack.config.signaling.domain.clone().filter(|_| direct).map(|domain| (domain, address))
+}
+
+/// Resolves the domain, and returns whether it leads to the host alone.
+///
+/// # Errors
+/// It leads to another address, or nowhere.
+pub(super) async fn leads_to(domain: &str, host: IpAddr) -> Result<(), DeployError> {
+    let name = domain.to_owned();
+    let looked_up = tokio::task::spawn_blocking(move || (name.as_str(), HTTPS).to_socket_addrs());
+    let found = match looked_up.await {
+        Ok(Ok(found)) => Ok(found.map(|address| address.ip()).collect()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    compare(domain, host, found)
+}
+
+fn compare(domain: &str, host: IpAddr, found: Result<Vec<IpAddr>, String>) -> Result<(), DeployError> {
+    let last = match found {
+        Ok(found) if !found.is_empty() && found.iter().all(|address| *address == host) => return Ok(()),
+        Ok(found) => {
+            let mut others: Vec<String> =
+                found.iter().filter(|address| **address != host).map(ToString::to_string).collect();
+            others.sort();
+            others.dedup();
+            format!("{domain} resolves to {}, and the host has the address {host}", others.join(", "))
+        }
+        Err(error) => format!("{domain} does not resolve: {error}"),
+    };
+    Err(DeployError::Unanswered {
+        url: format!("https://{domain}/ws"),
+        last,
+        hint: format!(
+            "let {domain} have one DNS record, of type A with the value {host} (no AAAA record, and no proxy of the DNS \
+             provider); the host gets its certificate within minutes after that. Then run `peersync-deploy up` again"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+
+    fn refusal(found: Result<Vec<&str>, &str>) -> Option<String> {
+        let found = found.map(|all| all.into_iter().map(|one| one.parse().unwrap()).collect());
+        let error = compare("signal.example.org", HOST, found.map_err(str::to_owned)).err()?;
+        let problem = error.problem();
+        assert!(problem.hint.unwrap().contains("of type A with the value 203.0.113.7"));
+        Some(format!("{}: {}", problem.summary, problem.causes.join("; ")))
+    }
+
+    #[test]
+    fn domain_that_leads_to_the_host_alone_is_right() {
+        assert_eq!(refusal(Ok(vec!["203.0.113.7"])), None);
+        assert_eq!(refusal(Ok(vec!["203.0.113.7", "203.0.113.7"])), None);
+    }
+
+    #[test]
+    fn domain_that_leads_elsewhere_is_refused_with_the_record_that_it_needs() {
+        let prefix = "the stack is deployed, but https://signal.example.org/ws does not answer: signal.example.org";
+        let elsewhere = refusal(Ok(vec!["2001:db8::1", "192.0.2.1", "203.0.113.7"])).unwrap();
+        let expected = "resolves to 192.0.2.1, 2001:db8::1, and the host has the address 203.0.113.7";
+        assert_eq!(elsewhere, format!("{prefix} {expected}"));
+        assert_eq!(refusal(Err("no such host")).unwrap(), format!("{prefix} does not resolve: no such host"));
+    }
+
+    #[tokio::test]
+    async fn names_are_resolved_by_the_system() {
+        assert!(leads_to("localhost", HOST).await.is_err());
+        assert!(leads_to("203.0.113.7", HOST).await.is_ok());
+        let error = leads_to("signal.invalid", HOST).await.unwrap_err();
+        assert!(error.problem().causes.join("").contains("does not resolve"), "RFC 6761 reserves .invalid");
+    }
+}
