@@ -46,6 +46,7 @@ async fn members_are_told_of_an_outage_and_others_are_not() {
     ada.join(&room).await;
     guest.send(json!({ "type": "join", "room": room })).await;
     guest.expect("knock").await;
+    ada.expect("knock").await;
     world.database.stop().await;
     let error = ada.refused("directory_unavailable").await;
     assert!(error.get("about").is_none(), "{error}");
