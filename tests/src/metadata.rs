@@ -41,7 +41,7 @@ struct Instance {
     id: String,
     account: String,
     region: String,
-    user_data: String,
+    user_data: Vec<u8>,
 }
 
 impl Metadata {
@@ -50,18 +50,18 @@ impl Metadata {
     /// # Errors
     /// If no port is free.
     pub async fn start(id: &str, account: &str, region: &str) -> io::Result<Self> {
-        Self::with_user_data(id, account, region, "").await
+        Self::with_user_data(id, account, region, &[]).await
     }
 
     /// Starts the service for an instance that has this user data.
     ///
     /// # Errors
     /// If no port is free.
-    pub async fn with_user_data(id: &str, account: &str, region: &str, user_data: &str) -> io::Result<Self> {
+    pub async fn with_user_data(id: &str, account: &str, region: &str, user_data: &[u8]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let [id, account, region, user_data] = [id, account, region, user_data].map(str::to_owned);
-        let instance = Instance { id, account, region, user_data };
+        let [id, account, region] = [id, account, region].map(str::to_owned);
+        let instance = Instance { id, account, region, user_data: user_data.to_vec() };
         let router = Router::new()
             .route("/latest/api/token", put(|| async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], TOKEN) }))
             .route("/latest/meta-data/{*path}", get(answer))
@@ -88,7 +88,7 @@ async fn answer_to_cloud_init(State(instance): State<Arc<Instance>>, Path(path):
     }
 }
 
-async fn shown_user_data(State(instance): State<Arc<Instance>>) -> String {
+async fn shown_user_data(State(instance): State<Arc<Instance>>) -> Vec<u8> {
     instance.user_data.clone()
 }
 

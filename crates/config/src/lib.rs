@@ -1,5 +1,6 @@
 //! The configuration: `peersync.toml`, its stages, and values from the environment.
 
+mod age;
 mod check;
 mod expiry;
 mod load;
@@ -18,6 +19,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use age::MaxAge;
 pub use expiry::Expiry;
 pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expiry, Naming, Secret, Span, region};
+use super::{Expiry, MaxAge, Naming, Secret, Span, region};
 
 pub use turn::{Turn, TurnProvider};
 
@@ -201,9 +201,11 @@ pub struct Signaling {
     /// ID of the subnet, which must lead to the internet. If omitted: one of the default VPC, in a zone that has the type.
     #[schemars(extend("pattern" = r"^subnet-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the ID of a subnet, such as \"subnet-0123456789abcdef0\""))]
     pub subnet: Option<String>,
-    /// ID of the image. If omitted: the newest Amazon Linux 2023 at the first `up`.
+    /// ID of the image. If omitted: the newest Amazon Linux 2023 when the host is created.
     #[schemars(extend("pattern" = r"^ami-[0-9a-f]{8,17}$", "patternErrorMessage" = "write the ID of an image, such as \"ami-0123456789abcdef0\""))]
     pub image: Option<String>,
+    /// Age of the image from which `up` replaces the host, if AWS has published a newer one. Does not apply to `image`.
+    pub image_max_age: MaxAge,
     /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`.
     #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
@@ -224,6 +226,7 @@ impl Default for Signaling {
             instance_type: "t3.micro".to_owned(),
             subnet: None,
             image: None,
+            image_max_age: MaxAge::days(30),
             domain: None,
             acme_email: None,
             tunnel_token: None,

@@ -193,11 +193,12 @@ pub fn plan_step(resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs
         .iter()
         .filter(|(field, _)| changes.has(*field) && !matches!(fields.field(*field), Some(Field::Unknown)))
         .map(|(field, reason)| format!("{field}: {reason}"))
+        .chain(resource.outdated(present))
         .collect();
     let action = match (changes.is_empty(), replace_because.is_empty()) {
-        (true, _) => Action::NoChange,
+        (true, true) => Action::NoChange,
         (false, true) => Action::Update,
-        (false, false) => Action::Replace,
+        (_, false) => Action::Replace,
     };
     let adopted = present.ownership != Ownership::Ours;
     let not_compared = diff::not_compared(&fields);

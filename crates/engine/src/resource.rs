@@ -63,6 +63,12 @@ pub trait Resource: Send + Sync {
         &[]
     }
 
+    /// Returns why the resource that was found has to be replaced although its fields match, such as its age. Like
+    /// [`desired`](Resource::desired), this is pure: a time by which it goes was read before.
+    fn outdated(&self, _live: &Live) -> Option<String> {
+        None
+    }
+
     /// Returns the fields that can be changed neither in place nor by a replacement, because data would be lost, each with
     /// the reason. If one of them differs, the plan is refused.
     fn refuse_on(&self) -> &'static [(FieldName, &'static str)] {

@@ -7,11 +7,11 @@ use super::DeployError;
 use super::leftovers::{self, Leftovers};
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
-    Address, ApplyOptions, Graph, Interrupt, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
+    Address, ApplyOptions, Graph, Interrupt, Live, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
     ResourceError, Tags, apply, observe,
 };
 use peersync_resources::catalog;
-use peersync_resources::kinds::{dynamodb_table, log_group, s3_bucket};
+use peersync_resources::kinds::{dynamodb_table, log_group, s3_bucket, signal_instance};
 use peersync_resources::stack::{
     BY_FILE, CONFIGURED_BY_TAG, CREATED_AT_TAG, CREATED_BY_TAG, EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY, PROTECT_TAG,
     Stack, TaggedExpiry,
@@ -150,9 +150,15 @@ impl ObservedStack {
     }
 
     /// Returns the stack's resources that exist.
-    pub fn ours(&self) -> impl Iterator<Item = (&Address, &peersync_engine::Live)> {
+    pub fn ours(&self) -> impl Iterator<Item = (&Address, &Live)> {
         let live = self.observation.live.iter().filter_map(|(address, live)| Some((address, live.as_ref()?)));
         live.filter(|(_, live)| live.ownership == Ownership::Ours)
+    }
+
+    /// Returns the signaling host, if the stack has one.
+    pub fn host(&self) -> Option<&Live> {
+        let host = self.observation.get(&signal_instance::address())?;
+        (host.ownership == Ownership::Ours).then_some(host)
     }
 
     /// Returns the outputs of the stack's resources.

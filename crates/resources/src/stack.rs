@@ -67,6 +67,10 @@ pub struct Stack {
     pub adopt: BTreeSet<Address>,
     /// The network of the host, once it was read.
     pub network: OnceLock<Network>,
+    /// The newest image for the host, if it was looked for because the present one is too old.
+    pub newest_image: OnceLock<String>,
+    /// The time by which ages go, so that one run always tells the same.
+    pub now: SystemTime,
     /// Whether a file configures it. Without one, the defaults do.
     pub has_file: bool,
     /// The pages, server programs and routes to deploy.
@@ -77,8 +81,21 @@ impl Stack {
     /// Creates a stack with this configuration in the account of `identity`. Calls nothing.
     pub fn new(config: Config, clients: Clients, identity: Identity, artifacts: &'static Artifacts) -> Self {
         let (naming, lifetime) = (Naming::default(), Lifetime::default());
-        let (adopt, network) = (BTreeSet::new(), OnceLock::new());
-        Self { config, clients, identity, naming, lifetime, adopt, network, has_file: false, artifacts }
+        let (adopt, now) = (BTreeSet::new(), SystemTime::now());
+        let (network, newest_image) = (OnceLock::new(), OnceLock::new());
+        Self {
+            config,
+            clients,
+            identity,
+            naming,
+            lifetime,
+            adopt,
+            network,
+            newest_image,
+            now,
+            has_file: false,
+            artifacts,
+        }
     }
 
     /// Returns the tags that every resource of the stack carries, without the digest and the expiry.

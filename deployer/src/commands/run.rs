@@ -13,6 +13,7 @@ use peersync_aws::Identity;
 use peersync_config::Expiry;
 use peersync_engine::{Interrupt, Reporter};
 use peersync_operations::{ObservedStack, until_stopped};
+use peersync_resources::kinds::signal_instance;
 use peersync_resources::stack::Stack;
 
 /// Said by a development build before it builds the server programs.
@@ -104,6 +105,10 @@ impl Run {
             let what = text::list(&addresses, 12);
             self.report
                 .warning(&format!("this endpoint does not offer some resources, which the stack does without: {what}"));
+        }
+        if let Some(host) = observed.host() {
+            let looked = self.report.attributed(signal_instance::find_newer_image(stack, host));
+            until_stopped(&self.interrupt, looked).await??;
         }
         Ok(observed)
     }

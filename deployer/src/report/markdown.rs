@@ -92,6 +92,10 @@ fn detail(step: &Step) -> String {
         }
     }
     if lines.is_empty() {
+        let reasons = step.replace_because.iter().map(|reason| format!("# {reason}"));
+        lines.extend(reasons);
+    }
+    if lines.is_empty() {
         lines.push(format!("# {}", words::ONLY_RECORDS));
     }
     let block = lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n");

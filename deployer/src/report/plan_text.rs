@@ -90,8 +90,14 @@ fn step(step: &Step, style: Style) -> Vec<String> {
         [] => format!("{mark} {address} ({})", words::verb(step.action)),
         reasons => format!("{mark} {address} must be replaced: {}", reasons.join("; ")),
     };
-    let changes = if step.action == Action::Delete { Vec::new() } else { changed_fields(step, style) };
+    let is_explained = step.action == Action::Delete || (!step.replace_because.is_empty() && !has_shown(step));
+    let changes = if is_explained { Vec::new() } else { changed_fields(step, style) };
     [heading].into_iter().chain(changes).collect()
+}
+
+/// Returns whether anything differs that people see.
+fn has_shown(step: &Step) -> bool {
+    step.changes.shown().next().is_some()
 }
 
 /// Returns the lines of the fields that differ.

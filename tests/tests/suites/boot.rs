@@ -3,6 +3,7 @@
 //! Needs: python, nspawn.
 
 mod machine;
+mod updates;
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
 
 use self::machine::{ADDRESS, Machine};
-use super::host::{report, user_data};
+use super::host::{raw_user_data, report};
 
 /// The unit that is booted at first: cloud-init, with those of its modules that the user data needs.
 const FIRST: &str = "first.target";
@@ -58,7 +59,7 @@ fn furnish(machine: &Machine, endpoint: &str, metadata: &str) {
     let control = format!("{agent}/amazon-cloudwatch-agent-ctl");
     let install =
         format!("mkdir -p {agent} && printf '#!/bin/sh\\ntouch /run/agent\\n' >{control} && chmod 755 {control}");
-    machine.program("/usr/local/bin/dnf", &install);
+    machine.program("/usr/local/bin/dnf", &updates::dnf(&install));
 }
 
 /// Whether the signaling server answers.
@@ -89,7 +90,7 @@ async fn host_boots_and_survives_kills_a_full_disk_and_a_boot_without_network() 
     stage.up().await;
     let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
     let id = hosts.reservations()[0].instances()[0].instance_id().unwrap().to_owned();
-    let user_data = user_data(&stage.clients, &id).await;
+    let user_data = raw_user_data(&stage.clients, &id).await;
     let metadata = Metadata::with_user_data(&id, &stage.account, REGION, &user_data).await.unwrap();
     let mut machine = Machine::new();
     let endpoint = machine.reach(&stage.proxy().url).await;
@@ -128,4 +129,11 @@ async fn host_boots_and_survives_kills_a_full_disk_and_a_boot_without_network() 
     machine.plug(true);
     until_both_answer(&machine, "once the network is back").await;
     machine.until("the end of the installation", async || machine.is_active(ENABLED[0])).await;
+
+    updates::are_taken_at_night(&machine).await;
+    until_both_answer(&machine, "after the relay was restarted").await;
+    updates::need_a_reboot(&machine);
+    machine.reboots(LATER).await;
+    until_both_answer(&machine, "after the reboot").await;
+    updates::have_drained_the_host(&machine);
 }

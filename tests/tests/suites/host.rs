@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use aws_sdk_ec2::types::InstanceAttributeName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::emulator::{Emulator, Kind, python};
 use peersync_tests::http;
@@ -150,12 +152,19 @@ fn free_ports() -> (String, String) {
     (udp.local_addr().unwrap().port().to_string(), tcp.local_addr().unwrap().port().to_string())
 }
 
-/// The user data of this instance, as moto gives it back.
-pub(super) async fn user_data(clients: &Clients, host: &str) -> String {
+/// The user data of this instance, as moto gives it back: compressed.
+pub(super) async fn raw_user_data(clients: &Clients, host: &str) -> Vec<u8> {
     let call = clients.ec2.describe_instance_attribute().instance_id(host);
     let answer = call.attribute(InstanceAttributeName::UserData).send().await.unwrap();
-    let text = STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap();
-    String::from_utf8(text).unwrap()
+    STANDARD.decode(answer.user_data().unwrap().value().unwrap()).unwrap()
+}
+
+/// The text of the user data of this instance.
+pub(super) async fn user_data(clients: &Clients, host: &str) -> String {
+    let raw = raw_user_data(clients, host).await;
+    let mut text = String::new();
+    GzDecoder::new(raw.as_slice()).read_to_string(&mut text).unwrap();
+    text
 }
 
 /// What this instance has reported of its installation.
@@ -235,6 +244,7 @@ async fn host_downloads_its_programs_and_serves() {
         [
             "dnf install -y -q amazon-cloudwatch-agent",
             agent,
+            "systemctl enable --now peersync-update.timer",
             "systemctl enable --now peersync-signal.service",
             "systemctl enable --now peersync-relay.service",
             "systemctl is-active --quiet peersync-relay.service",
@@ -297,7 +307,7 @@ async fn program_with_wrong_digest_is_not_installed() {
     let mut installing = host.install();
     let mut lines = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut lines, "is not the one that this host was made for").await;
-    let started = host.calls().into_iter().find(|call| call.contains("enable"));
+    let started = host.calls().into_iter().find(|call| call.contains("enable") && !call.ends_with(".timer"));
     assert!(!host.program("signal").exists() && started.is_none(), "{started:?}");
     // It is retried, since the right one may be uploaded later.
     put(ours).await.unwrap();

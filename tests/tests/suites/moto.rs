@@ -64,6 +64,7 @@ async fn the_host_is_as_it_was_ordered(stage: &Stage) {
     let metadata = host.metadata_options().unwrap();
     assert_eq!(metadata.http_tokens().unwrap().as_str(), "required");
     assert_eq!(metadata.http_put_response_hop_limit(), Some(1));
+    assert!(host.tags().iter().any(|tag| tag.key() == Some("peersync:image-published")), "{:?}", host.tags());
     let user_data = user_data(&stage.clients, host.instance_id().unwrap()).await;
     assert!(user_data.contains(&stage.bucket()) && user_data.contains("sha256"), "{user_data}");
 }

@@ -3,15 +3,18 @@
 //! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
 //! new host is created first and takes over the address; then the old one is terminated.
 
+mod compressed;
 mod credits;
 mod ended;
 mod files;
+mod image;
 mod instance;
 mod launch;
 mod profile;
 mod ready;
 mod relay_files;
 mod search;
+mod update_files;
 mod user_data;
 mod views;
 
@@ -23,7 +26,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use self::credits::CREDITS;
+pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdated};
+pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
+pub use self::views::programs;
 use super::{Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
@@ -83,7 +89,7 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     // The ARNs of AWS's public parameters and images have no account.
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
-    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", launch::NEWEST_IMAGE_PARAMETER);
+    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", image::NEWEST_IMAGE_PARAMETER);
     let images = format!("arn:{partition}:ec2:{region}::image/*");
     let launched = || ec2::arns(stack, &["instance", "volume"]);
     let not_ours = ec2::arns(stack, &["network-interface", "subnet"]).into_iter().chain([images]).collect();
@@ -163,6 +169,10 @@ impl Resource for SignalInstance {
         ]
     }
 
+    fn outdated(&self, live: &Live) -> Option<String> {
+        image::outdated(&self.stack, live)
+    }
+
     fn create_before_destroy(&self) -> bool {
         true
     }
@@ -191,8 +201,8 @@ impl Resource for SignalInstance {
                 .with(ELASTIC_IP, views::address_view(&addresses, &id))
                 .with(STATE, views::state_view(&current))
                 .with(LEFTOVERS, leftovers),
+            outputs: image::with_image(outputs(&id), &current, &tags),
             tags: Some(tags),
-            outputs: outputs(&id),
             id,
             ..Live::default()
         }))

@@ -9,8 +9,8 @@ use super::{Check, Checklist, quotas};
 use crate::commands::Context;
 use crate::commands::relay::RelayHealth;
 use peersync_aws::Clients;
-use peersync_engine::{Address, Failure, Observation, Outputs, Reporter, ResourceError, Silent, observe};
-use peersync_resources::kinds::api_account;
+use peersync_engine::{Address, Failure, Live, Observation, Outputs, Reporter, ResourceError, Silent, observe};
+use peersync_resources::kinds::{api_account, signal_instance};
 use peersync_resources::stack::{Network, Stack};
 
 /// How long the endpoint may take to answer.
@@ -21,6 +21,9 @@ const IDENTITY_DEADLINE: Duration = Duration::from_secs(30);
 const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
 /// The clock skew from which a warning is shown.
 const MUCH_SKEW: Duration = Duration::from_secs(60);
+
+/// The name of the check of the host's image.
+const IMAGE: &str = "image";
 
 /// Runs the checks in order; a check that depends on one that failed is not run.
 pub(super) async fn checks(context: &Context, list: &mut Checklist) {
@@ -55,6 +58,9 @@ pub(super) async fn checks(context: &Context, list: &mut Checklist) {
             if let Ok(Some(trouble)) = api_account::trouble(&stack).await {
                 list.add(log_role(trouble));
             }
+            if let Some(Some(host)) = observation.live.get(&signal_instance::address()) {
+                list.add(image(&stack, host).await);
+            }
             if let Some(health) = RelayHealth::ask(&stack, &outputs(&observation)).await {
                 list.add(relay(&health));
             }
@@ -87,6 +93,21 @@ fn log_role(trouble: String) -> Check {
     let hint = "until then the access log of every API in the region stays empty, and no stage can be given one: \
                 `peersync-deploy up` sets a role that works";
     Check::warn("gateway logs", trouble, hint)
+}
+
+/// Tells how old the image of the host is. That the newest one cannot be found is among the permissions.
+async fn image(stack: &Stack, host: &Live) -> Check {
+    let found = signal_instance::find_newer_image(stack, host).await;
+    let age = signal_instance::image_age(stack, host);
+    let age = age.map_or_else(|| "its age is unknown".to_owned(), |age| format!("{} old", signal_instance::days(age)));
+    match (found, signal_instance::outdated(stack, host)) {
+        (Err(error), _) => Check::from_error(IMAGE, &error.into()),
+        (Ok(()), None) => Check::ok(IMAGE, age),
+        (Ok(()), Some(reason)) => {
+            let hint = "`peersync-deploy up` replaces the host by one with the newest image; calls go on meanwhile";
+            Check::warn(IMAGE, format!("{reason}, and AWS has published a newer one"), hint)
+        }
+    }
 }
 
 /// Checks whether the relay of the deployed stack answers this computer.
@@ -222,6 +243,22 @@ mod tests {
         assert_eq!(verdict(now, now + 400), Verdict::Fail);
         assert_eq!(verdict(now + 400, now), Verdict::Fail);
         assert_eq!(clock(None, SystemTime::now()).verdict, Verdict::Warn);
+    }
+
+    #[tokio::test]
+    async fn image_that_is_too_old_is_a_warning() {
+        let config = peersync_config::Config { stage: "test".to_owned(), ..Default::default() };
+        let mut stack = (*crate::artifacts::stack_for_tests(config).await).clone();
+        stack.now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_996_799);
+        stack.newest_image.get_or_init(|| "ami-new".to_owned());
+        let host = |published: &str| signal_instance::host_for_tests("ami-old", published);
+        insta::assert_snapshot!(image(&stack, &host("2026-11-10T00:00:00Z")).await.line(), @"ok    image          19 days old");
+        insta::assert_snapshot!(image(&stack, &host("2026-10-15T00:00:00Z")).await.line(), @r"
+        warn  image          the image is 45 days old; image_max_age is 30 days, and AWS has published a newer one
+              hint: `peersync-deploy up` replaces the host by one with the newest image; calls go on meanwhile
+        ");
+        let line = image(&stack, &Live::default()).await.line();
+        insta::assert_snapshot!(line, @"ok    image          its age is unknown");
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::networks::namespace::{Namespace, done};
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked for.
 const PAUSE: Duration = Duration::from_millis(200);
+/// The exit status of systemd-nspawn if the machine is to be started again.
+const REBOOT: i32 = 133;
 /// The cable's end outside.
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// The machine's address, of a network for documentation (RFC 5737).
@@ -118,6 +120,21 @@ impl Machine {
         self.running = Some(command.spawn().unwrap());
     }
 
+    /// Waits until the machine reboots by itself, and starts this unit then: with its options, systemd-nspawn leaves the
+    /// second start to whoever has started it.
+    pub async fn reboots(&mut self, unit: &str) {
+        let begun = std::time::Instant::now();
+        let status = loop {
+            match self.running.as_mut().expect("the machine is on").try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(begun.elapsed() < PATIENCE, "no reboot came\n{}", self.account()),
+            }
+            sleep(PAUSE).await;
+        };
+        assert_eq!(status.code(), Some(REBOOT), "it ended in another way");
+        self.boot(unit);
+    }
+
     /// Pulls the plug: everything in the machine ends with its first process.
     pub fn cut_power(&mut self) {
         let Some(mut running) = self.running.take() else { return };
@@ -131,6 +148,13 @@ impl Machine {
         let init = first_process(self.running.as_ref().expect("the machine is on"));
         let namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
         Command::new("nsenter").args(["--target", &init]).args(namespaces).arg("--").args(arguments).output().unwrap()
+    }
+
+    /// Runs a line of the shell in the machine, which must succeed, and returns what it prints.
+    pub fn shell(&self, line: &str) -> String {
+        let output = self.run(&["sh", "-c", line]);
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Returns whether a unit is active.

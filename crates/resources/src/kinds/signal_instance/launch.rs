@@ -6,18 +6,14 @@ use aws_sdk_ec2::types::{
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
     InstanceStateName, InstanceType, ResourceType, SummaryStatus, VolumeType,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::instance::read;
-use super::{GONE, IMAGE_TAG, USER_DATA_TAG, credits, ec2, ended, hash, is_alive, ready};
+use super::{GONE, IMAGE_TAG, USER_DATA_TAG, compressed, credits, ec2, ended, hash, image, is_alive, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
 
-/// AWS's public parameter that holds the id of the newest Amazon Linux 2023 image.
-pub(super) const NEWEST_IMAGE_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 /// The root device of Amazon Linux, for images that do not name theirs.
 const ROOT_DEVICE: &str = "/dev/xvda";
 /// The number of seconds for which a repeated request means the same host. It must be less than the hour for which EC2
@@ -57,14 +53,16 @@ impl LaunchRequest<'_> {
     pub(super) async fn run(&self) -> Result<(String, Instance), ResourceError> {
         let progress = self.context.progress;
         let image = self.image().await?;
-        let root = self.root_device(&image).await?;
+        let described = image::describe(self.stack, &image).await?;
+        let published = described.as_ref().and_then(image::published);
+        let root = described.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let period = rule!(
             "instance-launch-is-idempotent",
             now.as_secs() / TOKEN_PERIOD,
             without: now.subsec_nanos().into()
         );
-        let id = self.somewhere(&Machine { image, root, period }).await?;
+        let id = self.somewhere(&Machine { image, published, root, period }).await?;
         let mut running = until_running(self.stack, progress, &id).await?;
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
             self.attach_profile(&id).await?;
@@ -140,30 +138,17 @@ impl LaunchRequest<'_> {
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
-        const SUMMARY: &str = "failed to find the newest image of Amazon Linux 2023";
-        if let Some(image) = &self.stack.config.signaling.image {
-            return Ok(image.clone());
+        match &self.stack.config.signaling.image {
+            Some(image) => Ok(image.clone()),
+            None => image::newest(self.stack).await,
         }
-        let answer = self.stack.clients.ssm.get_parameter().name(NEWEST_IMAGE_PARAMETER).send().await;
-        let parameter = answer.context(SUMMARY)?.parameter;
-        parameter
-            .and_then(|parameter| parameter.value)
-            .ok_or_else(|| ResourceError::new(SUMMARY).hint("set `image` under [signaling] to an image id"))
-    }
-
-    async fn root_device(&self, image: &str) -> Result<String, ResourceError> {
-        let answer = self.stack.clients.ec2.describe_images().image_ids(image).send().await;
-        let absent = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
-        let answer = answer.found(&absent, "failed to read the image of the signaling host")?;
-        let image = answer.and_then(|answer| answer.images?.into_iter().next());
-        Ok(image.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned()))
     }
 
     async fn launch(&self, machine: &Machine, place: Place<'_>) -> Result<String, ResourceError> {
         const SUMMARY: &str = "failed to launch the signaling host";
-        let Machine { image, root, period } = machine;
+        let Machine { image, root, .. } = machine;
         let instance_type = self.stack.config.signaling.instance_type.as_str();
-        let tags = self.tags(image);
+        let tags = self.tags(machine);
         let disk = EbsBlockDevice::builder().encrypted(true).volume_type(VolumeType::Gp3).delete_on_termination(true);
         let disk = BlockDeviceMapping::builder().device_name(root).ebs(disk.build()).build();
         let metadata = InstanceMetadataOptionsRequest::builder()
@@ -176,12 +161,12 @@ impl LaunchRequest<'_> {
             .instance_type(InstanceType::from(instance_type))
             .min_count(1)
             .max_count(1)
-            .client_token(self.token(image, *period, place.subnet))
+            .client_token(self.token(machine, place.subnet))
             .set_credit_specification(credits::of_launch(instance_type))
             .iam_instance_profile(self.profile())
             .block_device_mappings(disk)
             .metadata_options(metadata.build())
-            .user_data(STANDARD.encode(&self.user_data))
+            .user_data(compressed::encoded(&self.user_data))
             .tag_specifications(ec2::tag_specification(ResourceType::Instance, &tags))
             .tag_specifications(ec2::tag_specification(ResourceType::Volume, self.context.tags))
             .send()
@@ -210,10 +195,11 @@ impl LaunchRequest<'_> {
     }
 
     /// Returns the tags of the context with those of this host: its user data, image and name.
-    fn tags(&self, image: &str) -> Tags {
+    fn tags(&self, machine: &Machine) -> Tags {
         let mut tags = self.context.tags.clone();
         let chosen = if self.stack.config.signaling.image.is_some() { "configured" } else { "newest" };
-        tags.insert(IMAGE_TAG.to_owned(), format!("{chosen} {image}"));
+        tags.insert(IMAGE_TAG.to_owned(), format!("{chosen} {}", machine.image));
+        tags.extend(machine.published.clone().map(|moment| (image::PUBLISHED_TAG.to_owned(), moment)));
         tags.insert(USER_DATA_TAG.to_owned(), self.user_data_hash.clone());
         tags.insert("Name".to_owned(), self.stack.named("signal"));
         tags
@@ -221,10 +207,10 @@ impl LaunchRequest<'_> {
 
     /// Returns the client token. It is the same for the same request until the host exists, so that a repeated call
     /// whose first response was lost launches no second host.
-    fn token(&self, image: &str, period: u64, subnet: Option<&str>) -> String {
+    fn token(&self, machine: &Machine, subnet: Option<&str>) -> String {
         let older: Vec<&str> = self.older.iter().filter_map(Instance::instance_id).collect();
         let instance_type = &self.stack.config.signaling.instance_type;
-        let tags = self.tags(image);
+        let (tags, period) = (self.tags(machine), machine.period);
         let place = format!("{} {}", self.group, subnet.unwrap_or_default());
         let text = format!("{tags:?} {place} {} {older:?} {instance_type} {period}", self.profile);
         hash(&text)
@@ -277,6 +263,8 @@ impl LaunchRequest<'_> {
 struct Machine {
     /// The id of the image.
     image: String,
+    /// When it was published, in RFC 3339 and UTC.
+    published: Option<String>,
     /// The device of its disk.
     root: String,
     /// The time during which a repeated request means the same host.

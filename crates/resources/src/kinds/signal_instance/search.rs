@@ -39,6 +39,30 @@ pub(super) async fn find(stack: &Stack) -> Result<Vec<Found>, ResourceError> {
     Ok(found)
 }
 
+/// The host of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The id of the instance.
+    pub id: String,
+    /// What EC2 calls its state, such as `running` or `stopped`.
+    pub state: String,
+    /// Whether it runs.
+    pub runs: bool,
+}
+
+/// Finds the host of the stack, without anything else of it.
+///
+/// # Errors
+/// The instances cannot be listed.
+pub async fn find_host(stack: &Stack) -> Result<Option<Host>, ResourceError> {
+    let first = find(stack).await?.into_iter().next();
+    Ok(first.and_then(|instance| {
+        let state = instance.state.and_then(|state| state.name)?;
+        let runs = state == InstanceStateName::Running;
+        Some(Host { id: instance.instance_id?, state: state.as_str().to_owned(), runs })
+    }))
+}
+
 pub(super) fn is_alive(instance: &Found) -> bool {
     let state = instance.state().and_then(|state| state.name());
     !matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated))

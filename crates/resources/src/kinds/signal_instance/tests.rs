@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{relay_files, user_data};
+use super::{compressed, relay_files, update_files, user_data};
 use crate::kinds::ec2::REPORT_TAG;
 use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
@@ -14,7 +14,7 @@ use peersync_config::{Config, EmailJs, Ingress, MailProvider, Secret, Smtp, Smtp
 use peersync_engine::{OutputMap, Outputs};
 use peersync_server::settings::{Entrance, RelaySettings, Settings};
 
-/// EC2's limit for user data in bytes, before base64 encoding.
+/// EC2's limit for user data in bytes, before base64 encoding. It is compressed, and leaves half of it for later.
 const LIMIT: usize = 16_384;
 
 async fn stack(ingress: Ingress) -> Arc<Stack> {
@@ -86,7 +86,8 @@ async fn user_data_is_unknown_until_the_site_url_is_known() {
 async fn cloud_init_accepts_the_user_data_of_every_ingress() {
     for ingress in [Ingress::Cloudfront, Ingress::Cloudflare, Ingress::Direct] {
         let user_data = user_data(ingress).await;
-        assert!(user_data.len() < LIMIT, "{ingress:?}: {} bytes", user_data.len());
+        let length = compressed::compressed(&user_data).len();
+        assert!(length < LIMIT / 2, "{ingress:?}: {length} bytes");
         if let Some((valid, output)) = run("cloud-init", &["schema", "--config-file"], "user-data.yaml", &user_data) {
             assert!(valid, "{ingress:?}: {output}");
         }
@@ -195,8 +196,10 @@ fn installation_reports_only_what_a_tag_may_contain() {
 
 #[test]
 fn scripts_pass_shellcheck() {
-    if let Some((clean, output)) = run("shellcheck", &[], "install.sh", user_data::INSTALL) {
-        assert!(clean, "{output}");
+    for (name, script) in [("install.sh", user_data::INSTALL), ("update.sh", update_files::SCRIPT)] {
+        if let Some((clean, output)) = run("shellcheck", &[], name, script) {
+            assert!(clean, "{output}");
+        }
     }
 }
 
@@ -269,6 +272,27 @@ fn units_that_watch_the_token_are_valid() {
     assert!(user_data::TUNNEL_PATH_UNIT.contains(&format!("PathChanged={token_file}\n")));
     assert!(user_data::CLOUDFLARED_UNIT.contains(&format!("EnvironmentFile={}\n", user_data::TUNNEL_FILE)));
     assert!(user_data::INSTALL.contains(&format!("test -s {}\n", user_data::TUNNEL_FILE)));
+}
+
+#[test]
+fn units_of_the_updates_are_valid() {
+    let unit = update_files::UNIT.replace("/usr/local/lib/peersync/update", "/bin/true");
+    let folder = tempfile::tempdir().unwrap();
+    let timer = update_files::timer("eu-central-1");
+    let units = [("peersync-update.service", unit.as_str()), ("peersync-update.timer", timer.as_str())];
+    let files = units.map(|(name, unit)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, unit).unwrap();
+        path
+    });
+    match Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&files).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && !text.contains("Unknown"), "{text}");
+        }
+        Err(_) => println!("skipped: systemd-analyze is not installed"),
+    }
+    assert!(user_data::INSTALL.contains("enable --now peersync-update.timer\n"));
 }
 
 #[test]

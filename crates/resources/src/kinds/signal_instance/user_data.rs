@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::files::{environment_file, file};
-use super::relay_files;
+use super::{relay_files, update_files};
 use crate::kinds::s3_program;
 use crate::stack::Stack;
 use peersync_config::Ingress;
@@ -22,6 +22,8 @@ pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service"
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 pub(super) const INSTALL_UNIT: &str = include_str!("host/peersync-install.service");
 const LOGROTATE: &str = include_str!("host/logrotate");
+/// The file with the variables of the installation.
+pub(super) const INSTALL_ENVIRONMENT: &str = "/etc/peersync/install.env";
 /// The first line, by which the host recognises cloud-config.
 const HEADING: &str = "#cloud-config\n";
 
@@ -79,7 +81,8 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         files.push(file("/etc/systemd/system/peersync-tunnel.service", "0644", TUNNEL_UNIT));
     }
     files.extend(relay_files);
-    files.push(file("/etc/peersync/install.env", "0644", &environment_file(&install_environment(stack))));
+    files.extend(update_files::files(&stack.clients.region));
+    files.push(file(INSTALL_ENVIRONMENT, "0644", &environment_file(&install_environment(stack))));
     let is_downloaded = |key: &str| INSTALL.contains(key);
     debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
     let config = json!({ "write_files": files, "runcmd": COMMANDS });
@@ -116,8 +119,10 @@ fn log_agent(stack: &Stack) -> String {
         })
     };
     let relay = stack.runs_relay().then(|| file("relay", "{instance_id}-relay"));
+    let is_tunnelled = stack.config.signaling.ingress == Ingress::Cloudflare;
+    let tunnel = is_tunnelled.then(|| file("tunnel", "{instance_id}-tunnel"));
     let always = [file("install", "{instance_id}-install"), file("signal", "{instance_id}")];
-    let files: Vec<Value> = always.into_iter().chain(relay).collect();
+    let files: Vec<Value> = always.into_iter().chain(relay).chain(tunnel).collect();
     json!({
         "agent": { "run_as_user": "root" },
         "logs": { "logs_collected": { "files": { "collect_list": files } } },

@@ -3,14 +3,12 @@
 use aws_sdk_ec2::types::{
     Address as ElasticAddress, HttpTokensState, Instance as Found, InstanceAttributeName, InstanceStateName,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{GONE, IMAGE_TAG, NEWEST_IMAGE, user_data};
+use super::{GONE, IMAGE_TAG, NEWEST_IMAGE, USER_DATA, compressed, user_data};
 use crate::stack::Stack;
 use peersync_aws::NotFound as _;
-use peersync_engine::{Failure, LiveField, ResourceError, Tags};
+use peersync_engine::{Failure, Live, LiveField, ResourceError, Tags};
 
 /// Returns the image. The id alone does not tell whether the deployer chose it; the tag does.
 pub(super) fn image_view(instance: &Found, tags: &Tags) -> String {
@@ -27,9 +25,20 @@ pub(super) async fn user_data_view(stack: &Stack, id: &str) -> Result<LiveField,
         Err(error) if error.failure == Failure::NotOffered => None,
         answer => answer?.and_then(|answer| answer.user_data?.value).filter(|encoded| !encoded.is_empty()),
     };
-    let text = encoded.and_then(|encoded| STANDARD.decode(encoded.trim()).ok());
-    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = encoded.and_then(|encoded| compressed::decoded(&encoded));
     Ok(text.map_or(LiveField::Unreadable, |text| LiveField::known(user_data::parts(&text))))
+}
+
+/// Returns the SHA-256 of each program that the host was made for, by name, as far as its user data is known.
+pub fn programs(host: &Live) -> Vec<(&'static str, String)> {
+    let Some(LiveField::Known(files)) = host.fields.field(USER_DATA) else { return Vec::new() };
+    let environment = files.get(user_data::INSTALL_ENVIRONMENT).and_then(|file| file.get("content")?.as_str());
+    let value = |name: &str| {
+        let line = environment?.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""))?;
+        Some(line.trim_end_matches('"').to_owned())
+    };
+    let programs = [("signal", "SIGNAL_SHA256"), ("relay", "RELAY_SHA256")];
+    programs.into_iter().filter_map(|(program, name)| Some((program, value(name)?))).collect()
 }
 
 /// Returns the id of the instance profile. It is unreadable on an emulator that tells of a profile without one.

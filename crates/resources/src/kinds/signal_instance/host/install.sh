@@ -121,6 +121,8 @@ for _ in 1 2 3; do
   sleep 5
 done
 
+systemctl enable --now peersync-update.timer
+
 persist "the signaling program" install_program programs/signal.gz "$SIGNAL_SHA256"
 systemctl enable --now peersync-signal.service
 if [ -n "${RELAY_SHA256:-}" ]; then
