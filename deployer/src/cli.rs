@@ -1,6 +1,7 @@
 //! The definition of the command line: types only. What the commands do is in `commands`.
 
 pub mod connection;
+mod logs;
 mod plan;
 mod policy;
 mod secrets;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::logs::{Component, LogsArgs};
 pub use self::plan::{PlanArgs, PlanFormat};
 pub use self::policy::{PolicyArgs, Purpose};
 pub use self::secrets::{SecretName, SecretsCommand, SecretsListArgs, SecretsRotateArgs};
@@ -98,6 +100,8 @@ pub enum Command {
     Secrets(SecretsCommand),
     /// Show the logs of the stack.
     Logs(LogsArgs),
+    /// Open a shell on the signaling host, through the AWS CLI and its Session Manager plugin.
+    Shell(ShellArgs),
     /// Check that everything `up` needs is in place.
     Doctor(DoctorArgs),
     /// Print the minimal IAM policy that the deployer needs for this stack.
@@ -182,33 +186,9 @@ pub struct StatusArgs {}
 #[derive(Clone, Debug, Default, Args)]
 pub struct OutputsArgs {}
 
-/// Arguments of `logs`.
+/// Arguments of `shell`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct LogsArgs {
-    /// Keep running and print new entries as they arrive.
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Show the logs of this component only. If omitted, those of all components.
-    #[arg(value_enum, value_name = "COMPONENT")]
-    pub component: Option<Component>,
-}
-
-/// A component of the stack that writes logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Component {
-    /// The Lambda function `signup`.
-    Signup,
-    /// The Lambda function `login`.
-    Login,
-    /// The Lambda function `friends`.
-    Friends,
-    /// The Lambda function `rooms`.
-    Rooms,
-    /// The signaling host.
-    Signal,
-    /// The API gateway's access log.
-    ApiAccess,
-}
+pub struct ShellArgs {}
 
 /// Arguments of `doctor`.
 #[derive(Clone, Debug, Default, Args)]

@@ -25,6 +25,7 @@ mod policy;
 mod relay;
 mod run;
 mod secrets;
+mod shell;
 mod status;
 mod teardown;
 mod up;
@@ -72,6 +73,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, CommandError> 
         Command::Outputs(args) => outputs::run(context, &args).await,
         Command::Secrets(command) => secrets::run(context, &command).await,
         Command::Logs(args) => logs::run(context, &args).await,
+        Command::Shell(args) => shell::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Policy(args) => policy::run(context, &args).await,
         Command::Graph(args) => graph::run(context, &args).await,

@@ -2,6 +2,7 @@
 
 mod domain;
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -32,13 +33,45 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// A URL that must answer.
-struct Target {
-    url: String,
+pub(super) struct Target {
+    /// `page`, `api` or `signaling`.
+    pub(super) part: &'static str,
+    pub(super) url: String,
     deadline: Duration,
     hint: String,
     /// Whether a refusal is an answer: the signaling server refuses whoever is no page of ours, and only the edge and the
     /// gateway say that nobody is behind them.
     refusal_counts: bool,
+}
+
+impl Target {
+    /// Returns whether a status is an answer; `words` is the status as people read it.
+    ///
+    /// # Errors
+    /// It is none; the text says what came instead.
+    pub(super) fn accepts(&self, status: u16, words: impl Display) -> Result<(), String> {
+        if (200..300).contains(&status) || (self.refusal_counts && (400..500).contains(&status)) {
+            return Ok(());
+        }
+        Err(format!("the answer has HTTP status {words}"))
+    }
+
+    /// Returns a part for tests.
+    #[cfg(test)]
+    pub(super) fn for_tests(part: &'static str, url: String) -> Self {
+        Self { part, url, deadline: REQUEST_DEADLINE, hint: String::new(), refusal_counts: false }
+    }
+}
+
+/// Returns what must answer, as far as the target offers it.
+pub(super) fn targets(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
+    let direct = domain::of(stack, outputs).map(|(domain, _)| own_domain(&domain));
+    without_domain(stack, outputs).into_iter().chain(direct).collect()
+}
+
+/// Returns what must answer without a domain of the signaling server's own.
+fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
+    [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten().collect()
 }
 
 /// Requests the page, `/health` and `/ws` until all answer, and returns their URLs. What the target does not offer is not
@@ -48,8 +81,8 @@ struct Target {
 /// Fails if one of them does not answer in time, or the domain of the signaling server does not lead to its host.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
-    let targets = [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten();
-    let answered = try_join_all(targets.map(|target| answers(&client, target, progress))).await?;
+    let parts = without_domain(stack, outputs).into_iter();
+    let answered = try_join_all(parts.map(|target| answers(&client, target, progress))).await?;
     let Some((domain, host)) = domain::of(stack, outputs) else { return Ok(answered) };
     domain::leads_to(&domain, host).await?;
     let direct = answers(&client, own_domain(&domain), progress).await?;
@@ -65,9 +98,10 @@ fn unprepared(error: ResourceError) -> DeployError {
 fn page(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     if let Some(url) = site_page(stack, outputs) {
         let hint = "check `peersync-deploy status` and the bucket in the emulator".to_owned();
-        return Some(Target { url, deadline: EMULATOR_DEADLINE, hint, refusal_counts: false });
+        return Some(Target { part: "page", url, deadline: EMULATOR_DEADLINE, hint, refusal_counts: false });
     }
     Some(Target {
+        part: "page",
         url: format!("https://{}/", distribution(outputs)?),
         deadline: EDGE_DEADLINE,
         hint: "a new distribution can take longer: open the URL again later; `peersync-deploy status` shows the \
@@ -83,7 +117,7 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
         stack.artifacts.routes.iter().find(|route| route.path == "/health").map_or("signup", |route| route.function);
     let deadline = if stack.clients.endpoint_url.is_some() { EMULATOR_DEADLINE } else { API_DEADLINE };
     let hint = format!("check `peersync-deploy logs {function}` and `peersync-deploy status`");
-    Some(Target { url, deadline, hint, refusal_counts: false })
+    Some(Target { part: "api", url, deadline, hint, refusal_counts: false })
 }
 
 /// Returns the WebSocket behind the edge. In an emulator, nothing runs on a host.
@@ -91,6 +125,7 @@ fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     let edge = stack.config.signaling.ingress == Ingress::Cloudfront && stack.clients.endpoint_url.is_none();
     let domain = distribution(outputs).filter(|_| edge)?;
     Some(Target {
+        part: "signaling",
         url: format!("https://{domain}/ws"),
         deadline: SIGNALING_DEADLINE,
         hint: "check `peersync-deploy logs signal`, which has the installation of the host too".to_owned(),
@@ -101,22 +136,24 @@ fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
 /// Returns the WebSocket at a domain of its own, which ends TLS on the host.
 fn own_domain(domain: &str) -> Target {
     Target {
+        part: "signaling",
         url: format!("https://{domain}/ws"),
         deadline: SIGNALING_DEADLINE,
-        hint: "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port 443 is \
+        hint:
+            "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port 443 is \
                reached"
-            .to_owned(),
+                .to_owned(),
         refusal_counts: true,
     }
 }
 
 async fn answers(client: &HttpClient, target: Target, progress: &Progress) -> Result<String, DeployError> {
-    let Target { url, deadline, hint, refusal_counts } = target;
-    let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
+    let url = &target.url;
+    let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline: target.deadline };
     let last = Mutex::new(String::new());
     let reason = format!("{url} to answer");
     let answered = until(progress, schedule, &reason, || async {
-        match ask(client, &url, refusal_counts).await {
+        match ask(client, &target).await {
             Ok(()) => Ok(Some(())),
             Err(reason) => {
                 *last.lock() = reason;
@@ -125,16 +162,14 @@ async fn answers(client: &HttpClient, target: Target, progress: &Progress) -> Re
         }
     });
     match answered.await {
-        Ok(()) => Ok(url),
-        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), hint }),
+        Ok(()) => Ok(target.url),
+        Err(_) => Err(DeployError::Unanswered { url: target.url, last: last.into_inner(), hint: target.hint }),
     }
 }
 
-async fn ask(client: &HttpClient, url: &str, refusal_counts: bool) -> Result<(), String> {
-    match client.get(url).send().await {
-        Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) if refusal_counts && answer.status().is_client_error() => Ok(()),
-        Ok(answer) => Err(format!("the answer has HTTP status {}", answer.status())),
+async fn ask(client: &HttpClient, target: &Target) -> Result<(), String> {
+    match client.get(&target.url).send().await {
+        Ok(answer) => target.accepts(answer.status().as_u16(), answer.status()),
         Err(error) => Err(innermost_cause(&error)),
     }
 }
@@ -168,7 +203,8 @@ mod tests {
     async fn outcome(statuses: &'static [&'static str], refusal_counts: bool) -> Result<String, DeployError> {
         let url = server(statuses).await;
         let progress = Progress::of_nobody(Arc::new(Silent));
-        let target = Target { url, deadline: Duration::from_millis(600), hint: String::new(), refusal_counts };
+        let deadline = Duration::from_millis(600);
+        let target = Target { deadline, refusal_counts, ..Target::for_tests("signaling", url) };
         answers(&Http::default().client(REQUEST_DEADLINE)?, target, &progress).await
     }
 

@@ -2,15 +2,18 @@
 //! rotate keys, keep other runs away, and find deployed stacks.
 
 mod backup;
+mod certificate;
 mod check;
 mod deployed_stacks;
 mod error;
+mod health;
 mod interrupt;
 mod lease;
 mod leftovers;
 pub mod logs;
 mod naming;
 mod observed_stack;
+mod occupancy;
 mod overview;
 mod places;
 mod relay_probe;
@@ -18,14 +21,17 @@ mod removal;
 mod rotation;
 
 pub use backup::{Backup, BackupLocation, back_up};
+pub use certificate::certificate_end;
 pub use check::check;
 pub use deployed_stacks::{DeployedStack, find as find_stacks};
 pub use error::DeployError;
+pub use health::{PartHealth, health};
 pub use interrupt::{asked_to_stop, until_stopped};
 pub use lease::{Claim, HeldLease, clean_all_leases, clean_leases, lease_holder};
 pub use naming::naming;
 pub use observed_stack::ObservedStack;
-pub use overview::{Health, Overview, overview};
+pub use occupancy::{Occupancy, occupancy};
+pub use overview::{Health, Overview, overview, raised_alarms};
 pub use places::places;
 pub use relay_probe::{RelayAnswer, probe_relay};
 pub use removal::{Removal, Removed};

@@ -48,8 +48,11 @@ pub async fn overview(clients: &Clients, stack: &DeployedStack) -> Result<Overvi
     Ok(Overview { health, build })
 }
 
-/// Returns the stack's alarms that are raised.
-async fn raised_alarms(clients: &Clients, stack: &str) -> Result<Vec<String>, ResourceError> {
+/// Returns the names of the stack's alarms that are raised, without the stack's.
+///
+/// # Errors
+/// The alarms cannot be read.
+pub async fn raised_alarms(clients: &Clients, stack: &str) -> Result<Vec<String>, ResourceError> {
     let prefix = format!("{stack}-");
     let call = clients.cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm);
     let call = call.alarm_name_prefix(&prefix).state_value(StateValue::Alarm).into_paginator().send();

@@ -22,7 +22,8 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
     places.extend(site.map(|site| ("site_url", site)));
     let signaling = stack.signal_url(outputs).filter(|url| !url.is_empty());
     places.extend(signaling.map(|url| ("signaling_url", url)));
-    let address = outputs.get(&elastic_ip::address(), "ip").filter(|_| stack.config.signaling.ingress == Ingress::Direct);
+    let address =
+        outputs.get(&elastic_ip::address(), "ip").filter(|_| stack.config.signaling.ingress == Ingress::Direct);
     places.extend(address.map(|address| ("signaling_address", address.to_owned())));
     places.extend(distribution(outputs).map(|domain| ("distribution_domain", domain.to_owned())));
     places.extend(gateway_url(stack, outputs).map(|url| ("gateway_url", url)));

@@ -268,6 +268,7 @@ impl HubState {
             sessions: self.sessions.len(),
             users: self.users.len(),
             rooms: self.rooms.len(),
+            calls: self.rooms.values().filter(|room| room.members.len() > 1).count(),
             rings: self.rings.len(),
         }
     }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The counts of the hub.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Sessions, including those that wait to be resumed.
     pub sessions: usize,
@@ -16,6 +16,8 @@ pub struct Counts {
     pub users: usize,
     /// Rooms with somebody in them.
     pub rooms: usize,
+    /// Rooms with several people in them.
+    pub calls: usize,
     /// Rings.
     pub rings: usize,
 }
@@ -46,6 +48,7 @@ pub struct Metrics {
     sessions: Gauge,
     users: Gauge,
     rooms: Gauge,
+    calls: Gauge,
     rings: Gauge,
     queued: Gauge,
     partial: Gauge,
@@ -71,6 +74,7 @@ impl Default for Metrics {
             sessions: gauge(registry, "sessions", "Sessions, those that wait to be resumed included"),
             users: gauge(registry, "users", "Signed-in users"),
             rooms: gauge(registry, "rooms", "Rooms with somebody in them"),
+            calls: gauge(registry, "calls", "Rooms with several people in them"),
             rings: gauge(registry, "rings", "Rings"),
             queued: gauge(registry, "queued_bytes", "Bytes that wait for clients or for their acknowledgement"),
             partial: gauge(registry, "partial_bytes", "Bytes of messages that clients have not completed"),
@@ -102,6 +106,7 @@ impl Metrics {
             (&self.sessions, counts.sessions),
             (&self.users, counts.users),
             (&self.rooms, counts.rooms),
+            (&self.calls, counts.calls),
             (&self.rings, counts.rings),
             (&self.queued, queued),
             (&self.partial, partial),

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::admission::{Admitted, OpenSlot};
 use crate::limits::Limits;
+use crate::metrics::Counts;
 use crate::shared::{Parts, Shared};
 use crate::{admission, connection, withdrawals};
 
@@ -51,6 +52,11 @@ impl Server {
     /// Returns the current number of WebSocket connections.
     pub fn connections(&self) -> usize {
         self.shared.connections()
+    }
+
+    /// Returns how many people, rooms and calls are here.
+    pub(crate) fn counts(&self) -> Counts {
+        self.shared.hub.lock().counts()
     }
 
     /// Returns the limits.

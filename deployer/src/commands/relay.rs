@@ -9,6 +9,7 @@ use peersync_resources::kinds::signal_instance;
 use peersync_resources::stack::Stack;
 
 /// What a deployed relay has answered.
+#[derive(Debug)]
 pub(super) struct RelayHealth {
     host: String,
     answers: Vec<RelayAnswer>,

@@ -1,11 +1,13 @@
-//! The command `status`: prints each resource with its state.
+//! The command `status`: prints each resource with its state, and how the stack is at present.
+
+mod now;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::relay::RelayHealth;
+use self::now::Now;
 use super::run::{Run, heading};
 use super::{CommandError, Context, Exit};
 use crate::cli::StatusArgs;
@@ -61,29 +63,38 @@ pub async fn run(context: &Context, _: &StatusArgs) -> Result<Exit, CommandError
         run.report
             .event(&json!({ "event": "resource", "address": row.address, "state": row.state, "detail": row.detail }));
     }
-    let relay = until_stopped(&run.interrupt, RelayHealth::ask(&stack, &observed.outputs())).await?;
     let style = run.report.style();
-    run.report.data(&if observed.is_deployed() {
-        let relay = relay.as_ref().map(|relay| format!("\nRelay: {}.", relay.text())).unwrap_or_default();
-        text(&heading(&stack), &rows, expires_at.as_deref(), style) + &relay
+    let now = if observed.is_deployed() {
+        Some(until_stopped(&run.interrupt, run.report.attributed(Now::read(&stack, &observed))).await?)
     } else {
-        text_without_stack(&heading(&stack), &rows, style)
+        None
+    };
+    run.report.data(&match &now {
+        Some(now) => {
+            let resources = text(&heading(&stack), &rows, expires_at.as_deref(), style);
+            format!("{resources}\n\n{}", now.text(style))
+        }
+        None => text_without_stack(&heading(&stack), &rows, style),
     });
     if !observed.observation.errors.is_empty() {
         return Err(DeployError::Unreadable(observed.observation.errors).into());
     }
-    run.report.event(&json!({
+    let mut result = json!({
         "event": "result",
         "command": "status",
         "status": "done",
         "stack": stack.name(),
         "deployed": observed.is_deployed(),
         "expires_at": expires_at,
-        "relay": relay.map(|relay| relay.json()),
         "counts": counts(&rows),
         "resources": rows,
         "elapsed_ms": run.report.elapsed_ms(),
-    }));
+    });
+    let now = now.unwrap_or_default().json();
+    if let (Some(result), Value::Object(now)) = (result.as_object_mut(), now) {
+        result.extend(now);
+    }
+    run.report.event(&result);
     Ok(Exit::Done)
 }
 
@@ -125,6 +136,9 @@ fn row(step: &Step) -> Row {
     if matches!(state, State::Drifted | State::Outdated) {
         details.extend(step.changes.shown().map(|change| change.field.clone()));
         details.extend(step.follows_from.iter().map(|address| format!("follows from {address}")));
+        if details.is_empty() {
+            details.clone_from(&step.replace_because);
+        }
     }
     let prefix = if state == State::NotCompared { "" } else { "not compared: " };
     details.extend(step.not_compared.iter().map(|reason| format!("{prefix}{reason}")));

@@ -17,6 +17,10 @@ impl Style {
     /// The style without any colour.
     pub const PLAIN: Self = Self { colored: false };
 
+    /// The style with colours, whatever the output is.
+    #[cfg(test)]
+    pub const COLORED: Self = Self { colored: true };
+
     /// Returns the style for standard output.
     pub fn of_stdout() -> Self {
         Self::of(AutoStream::choice(&io::stdout()))
@@ -69,6 +73,24 @@ impl Style {
     /// Styles hints.
     pub fn cyan(self, text: &str) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
+    }
+
+    /// Styles a text in the colour of one of several sources.
+    pub fn distinct(self, number: usize, text: &str) -> String {
+        /// Without red and yellow, which mean something.
+        const COLORS: [AnsiColor; 9] = [
+            AnsiColor::Cyan,
+            AnsiColor::Green,
+            AnsiColor::Magenta,
+            AnsiColor::Blue,
+            AnsiColor::BrightCyan,
+            AnsiColor::BrightGreen,
+            AnsiColor::BrightMagenta,
+            AnsiColor::BrightBlue,
+            AnsiColor::White,
+        ];
+        let color = COLORS.get(number % COLORS.len()).copied().unwrap_or(AnsiColor::White);
+        self.paint(color.on_default(), text)
     }
 
     /// Styles a text in the colour of an action.

@@ -11,7 +11,7 @@ use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
 use peersync_server::settings::{Entrance, Function, Settings};
 use peersync_server::store::Store;
-use peersync_signal::{Limits, Parts, Server, bind, memory, serve, tunnel};
+use peersync_signal::{Limits, Parts, Server, bind, memory, serve, tell_occupancy, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -49,6 +49,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(target: "signal", %address, connections, sessions, version = env!("CARGO_PKG_VERSION"), "listening");
     let serving = tokio::spawn(serve(server.clone(), listener));
+    let telling = tokio::spawn(tell_occupancy(server.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -57,6 +58,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     server.drain().await;
     serving.abort();
     following.abort();
+    telling.abort();
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod adopting;
+mod aging;
 mod attributes;
 mod behaviours;
 mod boot;
@@ -46,4 +47,5 @@ mod releases;
 mod reports;
 mod secrets;
 mod shared;
+mod shell;
 mod tags;

@@ -8,7 +8,7 @@ use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::Clients;
-use peersync_tests::deployer::Run;
+use peersync_tests::deployer::{self, Run};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
@@ -24,10 +24,14 @@ fn ago(seconds: u64) -> i64 {
 }
 
 async fn write(clients: &Clients, group: &str, seconds_ago: u64, message: &str) {
+    write_to(clients, group, "s", seconds_ago, message).await;
+}
+
+async fn write_to(clients: &Clients, group: &str, stream: &str, seconds_ago: u64, message: &str) {
     // It may already exist.
-    let _ = clients.logs.create_log_stream().log_group_name(group).log_stream_name("s").send().await;
+    let _ = clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await;
     let event = InputLogEvent::builder().timestamp(ago(seconds_ago)).message(message).build().unwrap();
-    let call = clients.logs.put_log_events().log_group_name(group).log_stream_name("s").log_events(event);
+    let call = clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).log_events(event);
     call.send().await.unwrap();
 }
 
@@ -73,6 +77,43 @@ async fn logs_of_all_components_are_merged_by_time_and_followed() {
     let followed = following.ended().await.expect(0);
     let expected = [pair("login", "a login"), pair("login", "another login"), pair("login", "while it is followed")];
     assert_eq!(lines(&followed), expected, "each line once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_the_host_are_shown_by_name_and_the_installation_from_its_first_line() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let clients = &stage.clients;
+    let (access, host) =
+        (format!("/peersync/{}/api-access", stage.stack()), format!("/peersync/{}/signal", stage.stack()));
+    for group in [&access, &host] {
+        unmanaged::log_group(clients, group).await;
+    }
+    // Not in the order of time.
+    write_to(clients, &host, "i-1-relay", 100, "{\"level\":\"ERROR\",\"message\":\"full\"}").await;
+    write_to(clients, &host, "i-1-install", 90_000, "peersync: installing").await;
+    write_to(clients, &host, "i-1-install", 200, "peersync: updates: done").await;
+    write_to(clients, &host, "i-1-tunnel", 150, "a tunnel").await;
+    write_to(clients, &host, "i-1", 300, "a socket").await;
+    write_to(clients, &access, "a", 250, "a request").await;
+    let components = |run: &Run| lines(run).into_iter().map(|(component, _)| component).collect::<Vec<_>>();
+    let all = stage.run(&["logs"]).await.expect(0);
+    assert_eq!(components(&all), ["signal", "api-access", "install", "tunnel", "relay"]);
+    let host = stage.run(&["logs", "signal", "--since", "220s"]).await.expect(0);
+    assert_eq!(components(&host), ["install", "tunnel", "relay"]);
+    let relay = stage.run(&["logs", "relay"]).await.expect(0);
+    assert_eq!(components(&relay), ["relay"]);
+    let installation = lines(&stage.run(&["logs", "install"]).await.expect(0));
+    let messages: Vec<&str> = installation.iter().map(|(_, message)| message.as_str()).collect();
+    assert_eq!(messages, ["peersync: installing", "peersync: updates: done"]);
+
+    let people = |variable: (&'static str, &'static str)| {
+        let mut command = stage.command_for_people(&["logs", "relay"]);
+        command.env(variable.0, variable.1);
+        deployer::run(command)
+    };
+    let (plain, colored) = (people(("NO_COLOR", "1")).await.stdout, people(("CLICOLOR_FORCE", "1")).await.stdout);
+    assert!(plain.contains("relay      {\"level\"") && !plain.contains('\u{1b}'), "{plain:?}");
+    assert!(colored.contains("\u{1b}[31m{\"level\":\"ERROR\""), "{colored:?}");
 }
 
 /// Puts a user into the table, and returns it in DynamoDB's JSON.
