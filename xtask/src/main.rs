@@ -2,6 +2,7 @@
 //! `trim-sdk` and `try`.
 
 mod bench;
+mod built;
 mod dist;
 mod error;
 mod excerpt;

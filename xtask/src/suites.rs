@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::built::{artifacts, program};
 use crate::error::{At as _, Error};
 use crate::tidy;
 use crate::tools::{self, Tool};
@@ -166,6 +167,15 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command.args(arguments);
     environment(&mut command);
     command
+}
+
+/// Builds the end-to-end tests, and returns their program.
+///
+/// # Errors
+/// If they do not build.
+pub fn suites_program() -> Result<PathBuf, Error> {
+    let build = cargo(&["test", "--release", "--no-run", "--package", "peersync-tests", "--test", "suites"]);
+    program(&artifacts(build)?, "suites")
 }
 
 /// Sets the environment variables that the tests read.

@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use serde_json::Value;
+use std::process::Command;
 
 use super::list::Test;
+use crate::built::{Artifact, artifacts, program};
 use crate::error::{At as _, Error};
-use crate::process::line;
-use crate::suites::cargo;
+use crate::suites::{cargo, suites_program};
 use crate::workspace::target;
 
 /// The feature that makes rules switchable.
 const FEATURE: &str = "rules";
-/// The package of the suites.
-const SUITES: &str = "peersync-tests";
 /// The package of the deployer, and its program.
 const DEPLOYER: &str = "peersync-deploy";
 
@@ -38,8 +34,7 @@ impl Programs {
     pub(super) fn build(tests: &BTreeSet<&Test>) -> Result<Self, Error> {
         let built = artifacts(switchable(&["build", "--bins", "--package", DEPLOYER], &[DEPLOYER]))?;
         let deployer = keep(&program(&built, DEPLOYER)?)?;
-        let suites = cargo(&["test", "--release", "--no-run", "--package", SUITES, "--test", "suites"]);
-        let suites = program(&artifacts(suites)?, "suites")?;
+        let suites = suites_program()?;
         Ok(Self { deployer, suites, units: unit_tests(tests)? })
     }
 
@@ -95,59 +90,4 @@ fn keep(program: &Path) -> Result<PathBuf, Error> {
     let _ = fs::remove_file(&kept);
     fs::hard_link(program, &kept).at(&kept)?;
     Ok(kept)
-}
-
-/// A program that cargo has built.
-struct Artifact {
-    name: String,
-    path: PathBuf,
-    folder: PathBuf,
-    is_test: bool,
-}
-
-/// Builds, and returns the programs.
-fn artifacts(mut command: Command) -> Result<Vec<Artifact>, Error> {
-    command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
-    let output = command.output().map_err(|source| Error::Start { program: "cargo".to_owned(), source })?;
-    if !output.status.success() {
-        return Err(Error::Failed { what: line(&command) });
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().filter_map(|line| artifact(&serde_json::from_str(line).ok()?)).collect())
-}
-
-fn artifact(message: &Value) -> Option<Artifact> {
-    let manifest = Path::new(message.get("manifest_path")?.as_str()?);
-    Some(Artifact {
-        name: message.pointer("/target/name")?.as_str()?.to_owned(),
-        path: PathBuf::from(message.get("executable")?.as_str()?),
-        folder: manifest.parent()?.to_owned(),
-        is_test: message.pointer("/profile/test")?.as_bool()?,
-    })
-}
-
-fn program(artifacts: &[Artifact], name: &str) -> Result<PathBuf, Error> {
-    let found = artifacts.iter().find(|artifact| artifact.name == name);
-    found.map(|artifact| artifact.path.clone()).ok_or_else(|| Error::Missing(format!("cargo has built no {name}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_read_from_the_messages_of_cargo() {
-        let message = serde_json::json!({
-            "reason": "compiler-artifact",
-            "manifest_path": "/checkout/sample/Cargo.toml",
-            "target": { "name": "sample" },
-            "profile": { "test": true },
-            "executable": "/target/deps/sample-1",
-        });
-        let found =
-            artifact(&message).map(|artifact| (artifact.name, artifact.path, artifact.folder, artifact.is_test));
-        let expected = ("sample".to_owned(), "/target/deps/sample-1".into(), "/checkout/sample".into(), true);
-        assert_eq!(found, Some(expected));
-        assert!(artifact(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
-    }
 }
