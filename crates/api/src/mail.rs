@@ -36,6 +36,9 @@ pub enum MailError {
     /// Another attempt may succeed.
     #[error("{0}")]
     Temporary(String),
+    /// The service does not accept the secret. Another attempt may succeed with a newer one.
+    #[error("{0}")]
+    Denied(String),
     /// Another attempt would fail too.
     #[error("{0}")]
     Final(String),
@@ -107,10 +110,20 @@ impl Mailer {
 
     /// Sends a letter. Returns false if it was not accepted; the reason is in the log, without the address.
     pub async fn send(&self, letter: &Letter) -> bool {
+        self.send_or(letter, async { None }).await
+    }
+
+    /// As [`Mailer::send`], but if the service does not accept the secret, it sends through the mailer that `newer` returns,
+    /// if it returns one.
+    pub(crate) async fn send_or(&self, letter: &Letter, newer: impl Future<Output = Option<Self>>) -> bool {
         let Some(carrier) = &self.carrier else { return false };
         let begun = Instant::now();
-        let sent = match tokio::time::timeout(DEADLINE, attempts(carrier.as_ref(), letter)).await {
-            Ok(sent) => sent,
+        let sent = match tokio::time::timeout(DEADLINE, attempts_or(carrier, letter, newer)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(carrier = carrier.name(), kind = letter.kind, %error, "a mail could not be sent");
+                false
+            }
             Err(_) => {
                 tracing::error!(carrier = carrier.name(), "sending a mail timed out");
                 false
@@ -135,23 +148,34 @@ fn boxed<C: Carrier + 'static>(carrier: C) -> Arc<dyn Carrier> {
     Arc::new(carrier)
 }
 
-async fn attempts(carrier: &dyn Carrier, letter: &Letter) -> bool {
-    for attempt in 1..=ATTEMPTS {
+/// Tries again with a newer secret if the service does not accept the one that it knows.
+async fn attempts_or(
+    carrier: &Arc<dyn Carrier>,
+    letter: &Letter,
+    newer: impl Future<Output = Option<Mailer>>,
+) -> Result<(), MailError> {
+    let denied = match attempts(carrier.as_ref(), letter).await {
+        Err(denied @ MailError::Denied(_)) => denied,
+        answer => return answer,
+    };
+    match newer.await.and_then(|newer| newer.carrier) {
+        Some(carrier) => attempts(carrier.as_ref(), letter).await,
+        None => Err(denied),
+    }
+}
+
+async fn attempts(carrier: &dyn Carrier, letter: &Letter) -> Result<(), MailError> {
+    let mut attempt = 1;
+    loop {
         let answer = tokio::time::timeout(ATTEMPT_DEADLINE, carrier.carry(letter)).await;
-        let error = match answer {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => error,
-            Err(_) => MailError::Temporary("timed out".to_owned()),
+        let error = match answer.unwrap_or_else(|_| Err(MailError::Temporary("timed out".to_owned()))) {
+            Err(error @ MailError::Temporary(_)) if attempt < ATTEMPTS => error,
+            answer => return answer,
         };
-        let last = attempt == ATTEMPTS || matches!(error, MailError::Final(_));
-        if last {
-            tracing::error!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "a mail could not be sent");
-            return false;
-        }
         tracing::warn!(carrier = carrier.name(), kind = letter.kind, attempt, %error, "sending a mail failed and is retried");
         tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
+        attempt += 1;
     }
-    false
 }
 
 #[cfg(test)]
@@ -189,6 +213,18 @@ mod tests {
         assert_eq!(send(vec![temporary(), Ok(())]).await, (true, 0));
         assert_eq!(send(vec![temporary(), temporary(), temporary(), Ok(())]).await, (false, 1));
         assert_eq!(send(vec![Err(MailError::Final("no".to_owned())), Ok(())]).await, (false, 1));
+    }
+
+    #[tokio::test]
+    async fn secret_that_is_not_accepted_is_replaced_by_a_newer_one() {
+        let scripted = |answer| Mailer::with_carrier(Arc::new(Scripted(Mutex::new(vec![answer]))));
+        let denied = || scripted(Err(MailError::Denied("535".to_owned())));
+        assert!(denied().send_or(&letter(), async { Some(scripted(Ok(()))) }).await);
+        assert!(!denied().send_or(&letter(), async { Some(denied()) }).await, "no third one is asked for");
+        assert!(!denied().send_or(&letter(), async { None }).await);
+        assert!(!denied().send(&letter()).await);
+        let refused = scripted(Err(MailError::Final("550".to_owned())));
+        assert!(!refused.send_or(&letter(), async { Some(scripted(Ok(()))) }).await, "the secret is not the reason");
     }
 
     #[tokio::test]

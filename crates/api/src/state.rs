@@ -12,7 +12,7 @@ use crate::caller::{Caller, Client};
 use crate::cloudflare_turn::CloudflareTurn;
 use crate::error::ApiResult;
 use crate::limits::Limits;
-use crate::mail::Mailer;
+use crate::mail::{Letter, Mailer};
 use peersync_server::client_address::EdgeProof;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, ParameterStore, Secret, Secrets};
@@ -140,21 +140,44 @@ impl State {
     /// # Errors
     /// The secrets cannot be read.
     pub async fn mailer(&self) -> ApiResult<Mailer> {
-        if let Some(mailer) = &self.0.given_mailer {
-            return Ok(mailer.clone());
-        }
         let secrets = self.secrets().await?;
-        let used = [secrets.smtp_pass.clone(), secrets.emailjs_private_key.clone()];
+        Ok(self.mailer_with(&secrets))
+    }
+
+    /// Sends a letter. If the service does not accept the secret, it is read again: it may have been replaced a moment ago.
+    /// Returns false if the letter was not accepted.
+    ///
+    /// # Errors
+    /// The secrets cannot be read.
+    pub async fn send(&self, letter: &Letter) -> ApiResult<bool> {
+        let secrets = self.secrets().await?;
+        let newer = async {
+            let newest = self.0.secrets.newest(&secrets).await;
+            (of_mail(&newest) != of_mail(&secrets)).then(|| self.mailer_with(&newest))
+        };
+        Ok(self.mailer_with(&secrets).send_or(letter, newer).await)
+    }
+
+    fn mailer_with(&self, secrets: &Secrets) -> Mailer {
+        if let Some(mailer) = &self.0.given_mailer {
+            return mailer.clone();
+        }
+        let used = of_mail(secrets);
         let mut kept = self.0.mailer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = kept.as_ref().filter(|kept| kept.secrets == used) {
-            return Ok(kept.mailer.clone());
+            return kept.mailer.clone();
         }
-        let mailer = Mailer::new(&self.0.settings.mail, &secrets, self.0.config.as_ref());
+        let mailer = Mailer::new(&self.0.settings.mail, secrets, self.0.config.as_ref());
         // How long the last letter took is still the best guess.
         let mailer = kept.as_ref().map_or(mailer.clone(), |kept| mailer.remembering(&kept.mailer));
         *kept = Some(ConfiguredMailer { secrets: used, mailer: mailer.clone() });
-        Ok(mailer)
+        mailer
     }
+}
+
+/// Returns the secrets with which a mailer signs in.
+fn of_mail(secrets: &Secrets) -> [Option<Secret>; 2] {
+    [secrets.smtp_pass.clone(), secrets.emailjs_private_key.clone()]
 }
 
 impl FromRequestParts<State> for State {

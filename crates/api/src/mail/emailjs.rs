@@ -14,6 +14,8 @@ use peersync_server::settings::{EmailjsSettings, MailSettings};
 
 /// The timeout of a request.
 const DEADLINE: Duration = Duration::from_secs(4);
+/// The statuses of refusals that may be due to the key. EmailJS documents none of its own for a wrong one.
+const OF_KEYS: [StatusCode; 3] = [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
 
 pub(super) struct Emailjs {
     client: reqwest::Client,
@@ -88,6 +90,8 @@ fn judge(status: StatusCode) -> Result<(), MailError> {
     let reason = format!("EmailJS answered {}", status.as_u16());
     Err(if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         MailError::Temporary(reason)
+    } else if OF_KEYS.contains(&status) {
+        MailError::Denied(reason)
     } else {
         MailError::Final(reason)
     })

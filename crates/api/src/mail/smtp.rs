@@ -16,6 +16,9 @@ use peersync_server::settings::{MailSettings, SmtpSettings, SmtpTls};
 /// The timeout of the connection and of each response.
 const DEADLINE: Duration = Duration::from_secs(4);
 
+/// The codes of refusals to sign in (RFC 4954, section 6).
+const OF_SIGNING_IN: [u16; 4] = [530, 534, 535, 538];
+
 pub(super) struct Smtp {
     from: Mailbox,
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -74,7 +77,11 @@ impl Carrier for Smtp {
 
 /// Converts an error: keeps the server's code and drops its text.
 fn judge(error: &lettre::transport::smtp::Error) -> MailError {
-    let code = error.status().map(|code| format!("SMTP code {code}"));
+    let status = error.status().map(u16::from);
+    let code = status.map(|code| format!("SMTP code {code}"));
+    if let (true, Some(code)) = (status.is_some_and(|code| OF_SIGNING_IN.contains(&code)), &code) {
+        return MailError::Denied(code.clone());
+    }
     if error.is_permanent() {
         return MailError::Final(code.unwrap_or_else(|| "refused by the SMTP server".to_owned()));
     }

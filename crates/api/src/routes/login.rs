@@ -73,7 +73,7 @@ pub(super) async fn start_sign_in(
                 sign_in = sign_in.with_long_code();
             }
             store.keep_sign_in(email, generation, &sign_in, now).await?;
-            let mail_sent = mailer.send(&letter(&sign_in)).await;
+            let mail_sent = state.send(&letter(&sign_in)).await?;
             if !mail_sent {
                 futures::try_join!(state.give_back(spent), store.forget_newest_sign_in(key))?;
             }

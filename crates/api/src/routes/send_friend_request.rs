@@ -112,7 +112,7 @@ async fn tell(
         Some(_) => Letter::friend_request(language, &site, &to, &me.name, &token),
         None => Letter::invitation(language, &site, &to, &me.name),
     };
-    let sent = mailer.send(&letter).await;
+    let sent = state.send(&letter).await?;
     if !sent {
         state.give_back(spent).await?;
     }

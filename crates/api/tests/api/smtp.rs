@@ -28,10 +28,10 @@ impl Drop for Server {
     }
 }
 
-/// Starts the server. Returns `None` if the Python environment with aiosmtpd does not exist.
+/// Starts the server. Returns `None` without the Python environment of the tests.
 pub fn start() -> Option<Server> {
-    let Some(venv) = std::env::var_os("PEERSYNC_VENV") else {
-        println!("skipped: PEERSYNC_VENV does not name a Python environment with aiosmtpd");
+    let Some(python) = std::env::var_os("PEERSYNC_PYTHON") else {
+        println!("skipped: PEERSYNC_PYTHON does not name the Python of `tests/requirements.txt`");
         return None;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -40,13 +40,12 @@ pub fn start() -> Option<Server> {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/smtp_server.py");
-    let mut child = Command::new(Path::new(&venv).join("bin/python"))
+    let mut child = Command::new(python)
         .arg(script)
         .args([&certificate, &key])
         .args(["ada", "secret"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());

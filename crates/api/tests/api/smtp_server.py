@@ -13,7 +13,8 @@ certificate, key, user, password = sys.argv[1:]
 def authenticate(server, session, envelope, mechanism, data):
     """Accepts the one user."""
     right = (getattr(data, "login", b""), getattr(data, "password", b"")) == (user.encode(), password.encode())
-    return AuthResult(success=right)
+    # Otherwise the server sends no answer to a wrong password, as if this had done so.
+    return AuthResult(success=right, handled=False)
 
 
 class Handler:
