@@ -1,5 +1,6 @@
 //! `--adopt` takes what it names and nothing else, shows what that changes, and loses nothing.
 
+use aws_sdk_lambda::types::{FunctionCode, PackageType};
 use peersync_tests::census::{census, difference};
 use peersync_tests::clients::REGION;
 use peersync_tests::deployer::Run;
@@ -138,6 +139,22 @@ async fn what_cannot_be_adopted_is_refused_before_anything_is_applied() {
     assert!(printed.contains("the keys of a table cannot be changed"), "{printed}");
     let plan = stage.run(&["plan", "--adopt", "dynamodb_table.Users"]).await.expect(1);
     assert!(!plan.printed().contains("`--adopt"), "adopting would not help: {}", plan.printed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn role_with_a_path_and_function_of_an_image_cannot_be_adopted() {
+    let stage = Stage::new(Emulator::shared()).await;
+    let (clients, stack) = (&stage.clients, stage.stack());
+    let role = clients.iam.create_role().role_name(format!("{stack}-{REGION}-login")).path("/theirs/");
+    let role = role.assume_role_policy_document(unmanaged::TRUST).send().await.expect("a role can be created").role;
+    let code = FunctionCode::builder().image_uri("123456789012.dkr.ecr.eu-central-1.amazonaws.com/theirs:1").build();
+    let function = clients.lambda.create_function().function_name(format!("{stack}-signup"));
+    let function =
+        function.package_type(PackageType::Image).code(code).role(role.expect("the answer has the role").arn);
+    function.send().await.expect("a function can be created");
+    let printed = refused(&stage, &["iam_role.login", "lambda_function.signup"], 1).await;
+    assert!(printed.contains("it has the path /theirs/") && printed.contains("it runs a container image"), "{printed}");
+    assert!(!printed.contains("`--adopt"), "adopting would not help: {printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

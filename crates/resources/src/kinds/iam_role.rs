@@ -25,8 +25,8 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
-    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership, Progress,
+    Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -167,7 +167,7 @@ impl Resource for Role {
         Ok(Some(Live {
             id: self.name.clone(),
             fields,
-            ownership: self.stack.ownership(&tags),
+            ownership: self.ownership(&role.path, &tags),
             tags: Some(tags),
             outputs: self.outputs(&role.role_id),
         }))
@@ -246,6 +246,16 @@ impl Resource for Role {
 }
 
 impl Role {
+    /// A role with a path has another ARN than the stack's, and keeps it.
+    fn ownership(&self, path: &str, tags: &Tags) -> Ownership {
+        match self.stack.ownership(tags) {
+            Ownership::Foreign(_) if path.len() > 1 => {
+                Ownership::OutOfReach(format!("it has the path {path}, and the path of a role cannot be changed"))
+            }
+            ownership => ownership,
+        }
+    }
+
     fn outputs(&self, id: &str) -> OutputMap {
         let arn = role_arn(&self.stack, &self.address.name);
         OutputMap::new().with("name", &self.name).with("arn", arn).with("id", id)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, Runtime};
+use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, PackageType, Runtime};
 use serde_json::json;
 
 use super::{
@@ -21,7 +21,7 @@ use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::NotFound as _;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Progress, Resource, ResourceError, SharedReads, Tags, rule,
+    Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -153,7 +153,7 @@ impl Resource for Function {
             fields: live_fields(&configuration)
                 .with(ROLE_ID, tags.get(ROLE_ID_TAG).map_or(LiveField::Unreadable, |id| LiveField::known(id.as_str())))
                 .with(RESERVED_CONCURRENCY, reserved),
-            ownership: self.stack.ownership(&tags),
+            ownership: self.ownership(&configuration, &tags),
             tags: Some(tags),
             outputs: self.outputs(),
         }))
@@ -228,6 +228,16 @@ impl Resource for Function {
 }
 
 impl Function {
+    /// A function keeps the form of its program: a container image is never replaced by an archive.
+    fn ownership(&self, configuration: &FunctionConfiguration, tags: &Tags) -> Ownership {
+        match (self.stack.ownership(tags), configuration.package_type()) {
+            (Ownership::Foreign(_), Some(PackageType::Image)) => {
+                Ownership::OutOfReach("it runs a container image, and that of a function cannot be changed".to_owned())
+            }
+            (ownership, _) => ownership,
+        }
+    }
+
     fn outputs(&self) -> OutputMap {
         OutputMap::new().with("name", &self.name).with("arn", function_arn(&self.stack, self.function))
     }
