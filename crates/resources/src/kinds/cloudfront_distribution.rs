@@ -89,7 +89,7 @@ impl Resource for Distribution {
     }
 
     fn name(&self) -> Option<String> {
-        Some(self.stack.mark())
+        Some(self.stack.global_mark())
     }
 
     fn highlights(&self) -> &'static [FieldName] {

@@ -58,7 +58,7 @@ impl Resource for Dashboard {
     }
 
     fn name(&self) -> Option<String> {
-        Some(self.stack.name())
+        Some(name(&self.stack))
     }
 
     fn dependencies(&self) -> Vec<Address> {
