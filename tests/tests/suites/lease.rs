@@ -163,6 +163,8 @@ async fn second_run_is_refused_at_once_and_names_the_first() {
     stage.plan(3).await;
     stage.run(&["status"]).await.expect(0);
     stage.run(&["outputs"]).await;
+    stage.run(&["logs"]).await;
+    assert!(stage.proxy().log.take().iter().all(|record| !record.of_lease), "it is not even looked at");
     let waited = Runner::start(&stage, &["down", "--yes", "--no-backup", "--wait", "4m"]).await;
     waited.waits().await;
     first.proxy.release();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
-use peersync_tests::stage::Stage;
+use peersync_tests::stage::{DOWN, Stage, UP};
 
 async fn tags_of_function(stage: &Stage) -> HashMap<String, String> {
     let call = stage.clients.lambda.get_function().function_name(format!("{}-login", stage.stack()));
@@ -127,4 +127,30 @@ async fn status_without_secrets_and_without_a_stack() {
     let plan = peersync_tests::deployer::run(plan).await.expect(0).stdout;
     assert!(plan.contains("value: (secret) → (new secret)  (configuration changed)"), "{plan}");
     assert!(!plan.contains("one secret") && !plan.contains("another secret"), "{plan}");
+}
+
+/// Also the first event, for programs.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_say_first_which_file_they_use() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.remove_configuration();
+    std::fs::write(stage.folder().join("other.toml"), "").unwrap();
+    let said = |file: Option<&str>| match file {
+        Some(file) => format!("Configuration: {file}, stage prod"),
+        None => "Configuration: no peersync.toml here, so the defaults; stage prod".to_owned(),
+    };
+    let cases: [(Option<&str>, &[&str]); 3] =
+        [(None, &[]), (Some("other.toml"), &["-c", "other.toml"]), (Some("peersync.toml"), &[])];
+    for (file, option) in cases {
+        if file == Some("peersync.toml") {
+            stage.configure("");
+        }
+        for command in [&["plan"][..], &UP, &["status"], &DOWN] {
+            let arguments = [&["--stage", "prod"][..], option, command].concat();
+            let run = peersync_tests::deployer::run(stage.command_for_people(&arguments)).await.expect(0);
+            assert_eq!(run.stderr.lines().next(), Some(said(file).as_str()), "{arguments:?}");
+        }
+        let events = stage.run(&[&["--stage", "prod"][..], option, &["plan"]].concat()).await.expect(0).events();
+        assert_eq!((&events[0]["event"], events[0]["file"].as_str()), (&"configuration".into(), file));
+    }
 }
