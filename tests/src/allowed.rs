@@ -13,13 +13,31 @@ use crate::proxy::log::{Record, span};
 /// part takes as long as its requests did, or as the bucket takes that has to refill most often for it.
 pub fn allowed(records: &[Record]) -> Duration {
     let mut account = Account::default();
-    let mut total = Duration::ZERO;
-    for part in parts(records) {
-        let time = span(&part).max(account.time_for(&part));
-        account.refill(time);
-        total += time;
-    }
-    total
+    parts(records).iter().map(|part| account.part(part).time).sum()
+}
+
+/// Returns a line for each part of a run: how long it took, and what the rates allow for the same requests if they were sent
+/// as fast as in the other run.
+pub fn explained(paced: &[Record], unhindered: &[Record]) -> Vec<String> {
+    let mut account = Account::default();
+    let names = ["reading", "reading again", "changing", "looking what is left"];
+    let of_both = parts(paced).into_iter().zip(parts(unhindered)).zip(names);
+    let line = |((paced, unhindered), name): ((Vec<Record>, Vec<Record>), &str)| {
+        let part = account.part(&unhindered);
+        let slowest = part
+            .slowest
+            .map_or_else(String::new, |(bucket, time)| format!(", {} ms of them for {bucket}", time.as_millis()));
+        let (took, time) = (span(&paced).as_millis(), part.time.as_millis());
+        format!("{name}: {took} ms for {} requests; {time} ms are allowed{slowest}", paced.len())
+    };
+    of_both.map(line).collect()
+}
+
+/// What the rates allow for one part of a run.
+struct Part {
+    time: Duration,
+    /// The bucket that has to refill most often, and how long that takes, if one has to.
+    slowest: Option<(String, Duration)>,
 }
 
 /// The requests before the lease, under it before the first change, until the last change, and after it.
@@ -45,15 +63,26 @@ fn parts(records: &[Record]) -> [Vec<Record>; 4] {
 struct Account(HashMap<BucketName, (f64, &'static Rate)>);
 
 impl Account {
-    /// Returns how long the slowest bucket takes for these requests, and takes them from all.
-    fn time_for(&mut self, records: &[Record]) -> Duration {
+    /// Takes the requests of one part from the buckets, and lets the time for it pass.
+    fn part(&mut self, records: &[Record]) -> Part {
+        let slowest = self.slowest(records);
+        let time = slowest.as_ref().map_or(Duration::ZERO, |(_, time)| *time).max(span(records));
+        self.refill(time);
+        Part { time, slowest }
+    }
+
+    /// Takes the requests from the buckets, and returns that which has to refill most often, with the time for it.
+    fn slowest(&mut self, records: &[Record]) -> Option<(String, Duration)> {
         for record in records {
             for (name, rate) in buckets(&record.service, &record.operation) {
                 self.0.entry(name).or_insert((rate.burst, rate)).0 -= 1.0;
             }
         }
-        let times = self.0.values().map(|(tokens, rate)| (-tokens).max(0.0) / rate.per_second);
-        Duration::from_secs_f64(times.fold(0.0, f64::max))
+        let missing = |tokens: f64, rate: &Rate| (-tokens).max(0.0) / rate.per_second;
+        let times = self.0.iter().map(|(name, (tokens, rate))| (name, rate, missing(*tokens, rate)));
+        let (name, rate, time) = times.max_by(|one, other| one.2.total_cmp(&other.2)).filter(|found| found.2 > 0.0)?;
+        let operation = name.1.as_deref().unwrap_or("several operations");
+        Some((format!("{}:{operation}", rate.service), Duration::from_secs_f64(time)))
     }
 
     fn refill(&mut self, time: Duration) {

@@ -72,16 +72,14 @@ pub fn changing(records: &[Record]) -> Vec<Record> {
     records.iter().filter(|record| record.mutating && !record.of_lease).cloned().collect()
 }
 
-/// Returns the length of the longest chain of requests in which each began after the one before it had ended.
-pub fn longest_chain(records: &[Record]) -> usize {
+/// Returns the longest chain of requests in which each began after the one before it had ended.
+pub fn longest_chain(records: &[Record]) -> Vec<&Record> {
     let mut by_end: Vec<&Record> = records.iter().collect();
     by_end.sort_by_key(|record| record.ended);
-    let mut chain = 0;
-    let mut last: Option<Instant> = None;
+    let mut chain: Vec<&Record> = Vec::new();
     for record in by_end {
-        if last.is_none_or(|last| record.began >= last) {
-            chain += 1;
-            last = Some(record.ended);
+        if chain.last().is_none_or(|last| record.began >= last.ended) {
+            chain.push(record);
         }
     }
     chain
@@ -120,8 +118,8 @@ mod tests {
     fn overlapping_requests_count_once_in_a_chain() {
         let zero = Instant::now();
         let waves = [record(zero, 0, 50), record(zero, 1, 52), record(zero, 60, 110), record(zero, 61, 115)];
-        assert_eq!(longest_chain(&waves), 2);
-        assert_eq!(longest_chain(&[record(zero, 0, 100), record(zero, 10, 20), record(zero, 30, 40)]), 2);
-        assert_eq!(longest_chain(&[]), 0);
+        assert_eq!(longest_chain(&waves).len(), 2);
+        assert_eq!(longest_chain(&[record(zero, 0, 100), record(zero, 10, 20), record(zero, 30, 40)]).len(), 2);
+        assert_eq!(longest_chain(&[]).len(), 0);
     }
 }

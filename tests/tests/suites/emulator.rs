@@ -45,7 +45,7 @@ async fn stack_lifecycle_up_serves_no_changes_down() {
     assert_eq!(mutating(&records), Vec::<String>::new(), "a second up must change nothing");
     // Three waves of reads, and GetCallerIdentity.
     assert!(records.len() < 150, "{} requests", records.len());
-    println!("second up: {} requests, longest chain {}", records.len(), longest_chain(&records));
+    println!("second up: {} requests, longest chain {}", records.len(), longest_chain(&records).len());
 
     let down = stage.down().await;
     assert_eq!([up.undocumented(), second.undocumented(), down.undocumented()].concat(), Vec::<Value>::new());
