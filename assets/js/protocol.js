@@ -12,7 +12,7 @@
 /**
  * Messages from the browser.
  *
- * @typedef {{ type: "hello", ticket: string, resume?: string, seen?: number }} Hello
+ * @typedef {{ type: "hello", ticket?: string | undefined, resume?: string, seen?: number }} Hello with a ticket, or the latest `resume`, or both
  * @typedef {{ type: "join", room: string }} Join
  * @typedef {{ type: "leave" }} Leave
  * @typedef {{ type: "signal", to: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} SendSignal
@@ -49,7 +49,7 @@
  * @typedef {{ type: "room-lock", room: string, locked: boolean, by: string }} RoomLock
  * @typedef {{ type: "draining", retry_ms: number }} Draining
  * @typedef {{ type: "error", code: ErrorCode, message: string, about?: string }} Refusal
- * @typedef {{ type: "pong" }} Pong
+ * @typedef {{ type: "pong", resume?: string }} Pong with a newer `resume` from time to time
  * @typedef {Welcome | Joined | PeerJoined | PeerLeft | Signal | Ringing | Rung | Accepted | Rejected | Missed | Presence
  *   | Knock | RoomLock | Draining | Refusal | Pong} ServerMessage
  */

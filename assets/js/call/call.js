@@ -236,6 +236,8 @@ export class Call extends Emitter {
 
   /** @param {import("../protocol.js").Joined} message */
   #joined(message) {
+    // A new server knows of no lock.
+    if (this.locked && !message.locked) this.lock(true);
     this.inside = true;
     this.locked = message.locked;
     this.members.list(message.peers.map((peer) => this.#person(peer)));

@@ -247,9 +247,7 @@ export class Peer extends Emitter {
 
   /** @param {Signal} signal */
   #deliver(signal) {
-    const message = "description" in signal
-      ? { type: /** @type {const} */ ("description"), description: signal.description }
-      : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
+    const message = /** @type {WireMessage} */ ({ type: "description" in signal ? "description" : "candidate", ...signal });
     const doubtful = performance.now() < this.#byServer;
     if (doubtful && this.#options.viaServer(signal)) return;
     if (this.status === "connected" && this.send(message)) return;

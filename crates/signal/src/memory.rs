@@ -156,6 +156,7 @@ pub fn caps(limits: &Limits) -> Vec<Cap> {
         each("cached accounts, pairs and rooms", 3 * limits.cached.0, 250),
         each("cached friends", limits.cached.1, FRIEND),
         each("used tickets", limits.used_tickets, 130),
+        each("used re-entries", limits.used_reentries, 130),
     ]
 }
 
@@ -200,6 +201,7 @@ pub fn fit(limits: Limits, budget: usize) -> Limits {
         all_friends: part(limits.all_friends),
         cached: (part(limits.cached.0), part(limits.cached.1)),
         used_tickets: part(limits.used_tickets),
+        used_reentries: part(limits.used_reentries),
         senders,
         ..limits
     }
@@ -234,6 +236,7 @@ mod tests {
             Limits { cached: (limits.cached.0 + 1, limits.cached.1), ..limits.clone() },
             Limits { cached: (limits.cached.0, limits.cached.1 + 1), ..limits.clone() },
             Limits { used_tickets: limits.used_tickets + 1, ..limits.clone() },
+            Limits { used_reentries: limits.used_reentries + 1, ..limits.clone() },
         ] {
             assert!(all(&larger) > all(&limits), "{larger:?}");
         }

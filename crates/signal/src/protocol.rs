@@ -10,11 +10,12 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ClientMessage {
-    /// The first message, within two seconds: the ticket, and the session to resume.
+    /// The first message, within ten seconds: the ticket, or the session to resume, or both.
     Hello {
         /// The one-use ticket of `POST /ticket`.
-        ticket: String,
-        /// `resume` of an earlier `welcome`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<String>,
+        /// The latest `resume` of an earlier `welcome` or `pong`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
         /// The number of the last message seen. Later ones are sent again. Without it the server sends what it has not
@@ -98,7 +99,7 @@ pub enum ServerMessage {
     Welcome {
         /// The session's id.
         peer: String,
-        /// The key to resume the session after a loss.
+        /// What resumes the session after a loss, or continues it at the next server.
         resume: String,
         /// The client should ping at least this often, in seconds.
         heartbeat_s: u64,
@@ -230,7 +231,11 @@ pub enum ServerMessage {
         about: Option<String>,
     },
     /// Answers `ping`.
-    Pong,
+    Pong {
+        /// A newer `resume`, from time to time: at another server it is valid for some minutes only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
+    },
 }
 
 /// A member of a room, as another member sees it.

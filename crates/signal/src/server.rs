@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -18,7 +19,7 @@ use crate::admission::{Admitted, OpenSlot};
 use crate::limits::Limits;
 use crate::metrics::Counts;
 use crate::shared::{Parts, Shared};
-use crate::{admission, connection, withdrawals};
+use crate::{admission, connection, handover, withdrawals};
 
 /// Headers that only a proxy sets: a request with one of them did not originate on this machine.
 const FORWARDED: [&str; 4] = [FORWARDED_FOR, CONNECTING_IP, VIEWER_ADDRESS, ORIGIN_KEY];
@@ -44,6 +45,7 @@ impl Server {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/ws", get(upgrade))
+            .route_layer(from_fn_with_state(Arc::clone(&self.shared), handover::answer))
             .route("/healthz", get(health))
             .route("/metrics", get(metrics))
             .with_state(Arc::clone(&self.shared))
@@ -122,7 +124,7 @@ async fn keep_time(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.now();
         shared.wheel.tick(now);
-        shared.hub.lock().end_rooms(shared.keys.now());
+        shared.hub.lock().end_rooms(now);
         shared.partials.expire(now);
         while shared.hub.lock().expire(now) {
             tokio::task::yield_now().await;

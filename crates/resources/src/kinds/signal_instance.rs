@@ -7,6 +7,7 @@ mod compressed;
 mod credits;
 mod ended;
 mod files;
+mod handover;
 mod image;
 mod instance;
 mod launch;
@@ -253,6 +254,9 @@ impl Resource for SignalInstance {
             self.renew_profile(context, &id, &running).await?;
         });
         request.until_it_may_take_over(&id).await?;
+        if older.iter().any(is_alive) {
+            handover::announce(&self.stack, context.outputs).await;
+        }
         self.associate(context, &id).await?;
         Ok(outputs(&id))
     }

@@ -120,7 +120,10 @@ impl Client {
                 let email = self.session.who.email.clone();
                 email.map_or(Ok(()), |email| self.friends_changed(&email))
             }
-            ClientMessage::Ping => return Ok(Some(Answer::Last(text_frame(&ServerMessage::Pong.to_json())))),
+            ClientMessage::Ping => {
+                let pong = ServerMessage::Pong { resume: self.renewed_resume() };
+                return Ok(Some(Answer::Last(text_frame(&pong.to_json()))));
+            }
             ClientMessage::Pong => Ok(()),
             ClientMessage::Bye => return Err(CloseReason::Bye),
         };
@@ -230,7 +233,9 @@ impl Client {
             Request::Ring { friends: Ok(false), .. } => Err(NOT_FRIENDS),
             Request::Ring { to, room, .. } => hub.ring(&self.session, &to, &room, self.shared.now()),
             Request::Join { room: Ok(None), .. } => Err(NO_ROOM),
-            Request::Join { id, room: Ok(Some(record)) } => hub.join(self.session.peer, &id, record),
+            Request::Join { id, room: Ok(Some(record)) } => {
+                hub.join(self.session.peer, &id, record, self.shared.keys.now())
+            }
             Request::Accept { room } => hub.accept(&self.session, &room),
         }
     }
