@@ -5,6 +5,7 @@ pub mod client;
 pub mod load;
 pub mod machine;
 pub mod measure;
+pub mod moving;
 pub mod options;
 pub mod ours;
 pub mod process;

@@ -12,7 +12,7 @@ use peersync_tests::signal_bench::options::{Options, Part, USAGE};
 use peersync_tests::signal_bench::references::References;
 use peersync_tests::signal_bench::relays::Kind;
 use peersync_tests::signal_bench::report::{Goal, goals, ratio, table};
-use peersync_tests::signal_bench::{bare, ours, states};
+use peersync_tests::signal_bench::{bare, moving, ours, states};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -75,6 +75,18 @@ async fn run(options: &Options) -> bool {
             }
             Err(error) => {
                 println!("drain left out: {error}");
+                reached = false;
+            }
+        }
+    }
+    if options.has(Part::Move) && options.relays.contains(&Kind::Ours) {
+        match moving::measure(options, &machine, &references).await {
+            Ok(moved) => {
+                println!("{}", moved.line());
+                reached &= moved.reached();
+            }
+            Err(error) => {
+                println!("move left out: {error}");
                 reached = false;
             }
         }
