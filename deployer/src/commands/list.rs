@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::run::Run;
@@ -28,7 +28,7 @@ struct Entry {
 /// Runs the command.
 ///
 /// # Errors
-/// Fails if AWS denies access, because a stack might be overlooked.
+/// Fails if AWS denies access, because a stack might be overlooked. With several regions, those that can be read are shown.
 pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandError> {
     let run = Run::new(context);
     let clients = context.clients().await?;
@@ -43,19 +43,53 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
         let stacks = find_stacks(clients, &identity, &global).await?;
         try_join_all(stacks.into_iter().map(|stack| entry(clients, stack))).await
     });
-    let found = run.report.attributed(try_join_all(lists));
-    let entries: Vec<Entry> = until_stopped(&run.interrupt, found).await??.into_iter().flatten().collect();
+    let found = run.report.attributed(join_all(lists));
+    let found = until_stopped(&run.interrupt, found).await?;
     run.report.clear();
+    let (entries, unread) = divided(&places, found)?;
+    for (region, error) in &unread {
+        run.report.warning(&unread_text(region, error));
+    }
     run.report.event(&json!({
         "event": "result",
         "command": "list",
-        "status": "done",
+        "status": if unread.is_empty() { "done" } else { "failed" },
         "account": identity.account,
         "stacks": entries.iter().map(event).collect::<Vec<_>>(),
+        "unread_regions": unread.iter().map(|(region, _)| region).collect::<Vec<_>>(),
         "elapsed_ms": run.report.elapsed_ms(),
     }));
     run.report.data(&text(&entries, &identity.account, SystemTime::now(), run.report.style()));
-    Ok(Exit::Done)
+    Ok(if unread.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Divides what was found in each region into the stacks and the regions that could not be read: an organisation may forbid
+/// some of those that an account has.
+///
+/// # Errors
+/// None could be read.
+fn divided(
+    places: &[Clients],
+    found: Vec<Result<Vec<Entry>, ResourceError>>,
+) -> Result<(Vec<Entry>, Vec<(String, ResourceError)>), ResourceError> {
+    let (mut entries, mut unread) = (Vec::new(), Vec::new());
+    for (clients, result) in places.iter().zip(found) {
+        match result {
+            Ok(stacks) => entries.extend(stacks),
+            Err(error) => unread.push((clients.region.clone(), error)),
+        }
+    }
+    if unread.len() == places.len()
+        && let Some((_, error)) = unread.pop()
+    {
+        return Err(error);
+    }
+    Ok((entries, unread))
+}
+
+fn unread_text(region: &str, error: &ResourceError) -> String {
+    let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+    format!("{region} could not be read, so stacks in it are missing here: {error}{causes}")
 }
 
 async fn entry(clients: &Clients, stack: DeployedStack) -> Result<Entry, ResourceError> {

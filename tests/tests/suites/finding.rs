@@ -1,8 +1,10 @@
 //! Nothing of a stack is forgotten: what its configuration no longer describes is found by its tags.
 
+use std::collections::BTreeSet;
+
 use peersync_tests::census::{census, difference};
 use peersync_tests::emulator::Emulator;
-use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::{Denied, Settings};
 use peersync_tests::stage::Stage;
 use peersync_tests::unmanaged;
 
@@ -122,6 +124,25 @@ async fn list_shows_every_stack_with_its_stage_expiry_protection_and_creator() {
         assert_eq!(number, 1, "{global}: the account has one list, whatever the number of regions");
     }
     assert_eq!(everywhere["stacks"].as_array().map(Vec::len), Some(3), "{everywhere:#}");
+}
+
+/// Organisations forbid regions that their accounts have.
+#[tokio::test(flavor = "multi_thread")]
+async fn region_that_cannot_be_read_keeps_no_stack_of_another_from_the_list() {
+    let denied = Some(Denied { meant: |call| call.region() == "eu-west-3", allowed: BTreeSet::new() });
+    let stage = Stage::with(Emulator::shared(), Settings { denied, ..Settings::default() }).await;
+    stage.up().await;
+    let list = stage.run(&["list", "--all-regions"]).await.expect(1);
+    let result = list.result();
+    assert_eq!((&result["status"], &result["unread_regions"]), (&"failed".into(), &serde_json::json!(["eu-west-3"])));
+    assert_eq!(result["stacks"][0]["stack"], stage.stack(), "{result:#}");
+    let warned = list.events_of("warning");
+    assert!(
+        warned[0]["text"].as_str().is_some_and(|text| text.starts_with("eu-west-3 could not be read")),
+        "{warned:?}"
+    );
+    let alone = stage.run(&["--region", "eu-west-3", "list"]).await.expect(1).result();
+    assert!(alone["error"]["summary"].is_string(), "{alone:#}");
 }
 
 /// Returns the first line of a command that is no data.
