@@ -8,6 +8,7 @@ pub mod api_bench;
 pub mod bench;
 pub mod census;
 pub mod clients;
+pub mod cloudflare;
 pub mod deployer;
 pub mod drift;
 pub mod earlier;

@@ -2,6 +2,7 @@
 
 mod age;
 mod check;
+mod cloudflare;
 mod expiry;
 mod load;
 mod mask;
@@ -20,6 +21,7 @@ mod stage;
 mod tests;
 
 pub use age::MaxAge;
+pub use cloudflare::{CLOUDFLARE_API_TOKEN, CLOUDFLARE_PERMISSIONS};
 pub use expiry::Expiry;
 pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{

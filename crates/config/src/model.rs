@@ -206,13 +206,17 @@ pub struct Signaling {
     pub image: Option<String>,
     /// Age of the image from which `up` replaces the host, if AWS has published a newer one. Does not apply to `image`.
     pub image_max_age: MaxAge,
-    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`.
+    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`: in a zone of Cloudflare's.
     #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
     /// Mail address for Let's Encrypt's notices, with `direct`.
     #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
     pub acme_email: Option<String>,
-    /// Token of a named tunnel, with `cloudflare`. If omitted: a quick tunnel.
+    /// ID of the Cloudflare account with the zone of `domain`. If omitted: the only one that the API token shows.
+    #[schemars(extend("pattern" = r"^[0-9a-f]{32}$", "patternErrorMessage" = "write the ID of a Cloudflare account, 32 digits and letters from a to f"))]
+    pub cloudflare_account: Option<String>,
+    /// Token of a named tunnel of your own, with `cloudflare`. If omitted: `up` creates the tunnel for `domain`, and
+    /// without a domain it is a quick tunnel.
     pub tunnel_token: Option<Secret>,
     /// Maximum number of people in a room, 2 to 8.
     #[schemars(range(min = 2, max = 8))]
@@ -229,6 +233,7 @@ impl Default for Signaling {
             image_max_age: MaxAge::days(30),
             domain: None,
             acme_email: None,
+            cloudflare_account: None,
             tunnel_token: None,
             room_capacity: 4,
         }

@@ -149,12 +149,6 @@ impl Rules<'_> {
                 "signaling.domain",
                 "set `domain` to the tunnel's public hostname from the Cloudflare dashboard",
             ),
-            Ingress::Cloudflare if domain && !token => self.needs(
-                "signaling.domain",
-                "signaling.tunnel_token",
-                "a domain requires a named tunnel: set its token as { env = \"NAME\" }, or remove the domain to use \
-                 a quick tunnel",
-            ),
             _ => {}
         }
         if signaling.ingress == Ingress::Direct && domain && signaling.domain == self.config.site.domain {

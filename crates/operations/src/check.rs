@@ -120,10 +120,14 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     Some(Target { part: "api", url, deadline, hint, refusal_counts: false })
 }
 
-/// Returns the WebSocket behind the edge. In an emulator, nothing runs on a host.
+/// Returns the WebSocket behind the edge, or behind the tunnel whose DNS record `up` has created. In an emulator, nothing runs
+/// on a host.
 fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
-    let edge = stack.config.signaling.ingress == Ingress::Cloudfront && stack.clients.endpoint_url.is_none();
-    let domain = distribution(outputs).filter(|_| edge)?;
+    let domain = match stack.config.signaling.ingress {
+        Ingress::Cloudfront => distribution(outputs),
+        Ingress::Cloudflare | Ingress::Direct => stack.config.managed_tunnel(),
+    };
+    let domain = domain.filter(|_| stack.clients.endpoint_url.is_none())?;
     Some(Target {
         part: "signaling",
         url: format!("https://{domain}/ws"),

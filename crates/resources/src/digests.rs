@@ -291,7 +291,7 @@ mod tests {
     async fn plan_tells_who_changed_what_cannot_carry_tags() {
         let untagged = untagged().await;
         let kinds: std::collections::BTreeSet<&str> = untagged.iter().map(|(address, _)| address.kind).collect();
-        assert_eq!(kinds.len(), 10, "{kinds:?}");
+        assert_eq!(kinds.len(), 12, "{kinds:?}");
         for (address, desired) in untagged {
             let name = desired.keys().next().cloned().unwrap_or_default();
             let with = |value: &str| {

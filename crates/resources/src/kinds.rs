@@ -42,6 +42,10 @@ pub mod api_account;
 pub mod api_routes;
 pub mod api_stage;
 mod bucket_files;
+pub mod cloudflare;
+mod cloudflare_places;
+pub mod cloudflare_record;
+pub mod cloudflare_tunnel;
 pub mod cloudfront_distribution;
 mod dashboard;
 mod distributions;
@@ -102,6 +106,8 @@ pub const KINDS: &[Kind] = &[
     api_routes::KIND,
     api_stage::KIND,
     alarm::KIND,
+    cloudflare_record::KIND,
+    cloudflare_tunnel::KIND,
     cloudfront_distribution::KIND,
     dashboard::KIND,
     elastic_ip::KIND,

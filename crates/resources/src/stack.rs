@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use peersync_aws::{Clients, Identity};
+use peersync_cloudflare::Cloudflare;
 use peersync_config::{Config, Naming};
 pub use peersync_engine::diff::{EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY};
 use peersync_engine::{Address, Tags};
@@ -57,6 +58,8 @@ pub struct Stack {
     pub config: Config,
     /// The clients for the stack's region.
     pub clients: Clients,
+    /// The client of Cloudflare's API, with the token of the environment.
+    pub cloudflare: Cloudflare,
     /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
     /// How its name is formed.
@@ -83,9 +86,11 @@ impl Stack {
         let (naming, lifetime) = (Naming::default(), Lifetime::default());
         let (adopt, now) = (BTreeSet::new(), SystemTime::now());
         let (network, newest_image) = (OnceLock::new(), OnceLock::new());
+        let cloudflare = Cloudflare::from_environment(&clients.http, &clients.write_guard);
         Self {
             config,
             clients,
+            cloudflare,
             identity,
             naming,
             lifetime,

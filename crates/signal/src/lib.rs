@@ -42,6 +42,7 @@ mod withdrawals;
 pub mod limits;
 pub mod memory;
 pub mod protocol;
+pub mod quick_tunnel;
 pub mod relay;
 pub mod server;
 pub mod tunnel;

@@ -16,7 +16,7 @@ use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
-use peersync_resources::kinds::s3_program;
+use peersync_resources::kinds::{cloudflare, s3_program};
 use peersync_resources::quotas;
 use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 
@@ -89,6 +89,9 @@ impl Change {
         let plan = observed.plan(&options);
         if !plan.conflicts.is_empty() {
             return Err(DeployError::Conflicts(plan.conflicts).into());
+        }
+        if let Some(refusal) = cloudflare::refusal(stack, &plan) {
+            return Err(refusal.into());
         }
         Ok(Self { observed, options, plan })
     }

@@ -2,7 +2,7 @@
 //! serves, and drains on SIGTERM or SIGINT. While it serves, it reads the secrets again and again, so that it need not
 //! be restarted when one changes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
 use peersync_server::settings::{Entrance, Function, Settings};
 use peersync_server::store::Store;
-use peersync_signal::{Limits, Parts, Server, bind, memory, serve, tell_occupancy, tunnel};
+use peersync_signal::{Limits, Parts, Server, bind, memory, quick_tunnel, serve, tell_occupancy, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -44,6 +44,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind(settings.listen)?;
     let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
+    let publishing = tokio::spawn(publish(Arc::clone(&store), settings.clone()));
     let server = Server::new(Parts { settings, secrets, store, limits, clock: Clock::default() });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -59,6 +60,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     serving.abort();
     following.abort();
     telling.abort();
+    publishing.abort();
     Ok(())
 }
 
@@ -87,6 +89,14 @@ async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
         }
         tokio::time::sleep(FOLLOW_INTERVAL).await;
         secrets.refresh().await;
+    }
+}
+
+/// Publishes the address of the quick tunnel, if the host has one.
+async fn publish(store: Arc<Store>, settings: Settings) {
+    if let Some(metrics) = settings.tunnel_metrics {
+        let folder = settings.tunnel_file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+        quick_tunnel::follow(store, metrics, folder, Clock::default()).await;
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_ec2::types::InstanceAttributeName;
@@ -34,7 +35,8 @@ use tokio::time::timeout;
 /// The deadline for an expected line of the host's output.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Folders of the host that the script and the units name.
-const FOLDERS: [&str; 6] = ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log"];
+const FOLDERS: [&str; 7] =
+    ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log", "/var/lib/peersync"];
 /// The log agent, which dnf installs.
 const AGENT: &str = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
 /// Programs that the script calls and that would change this machine.
@@ -48,6 +50,8 @@ pub(super) struct Host {
     endpoint: String,
     /// The port on which the signaling server is expected.
     pub(super) port: u16,
+    /// The port on which cloudflared is expected, with a tunnel.
+    tunnel_port: u16,
 }
 
 impl Host {
@@ -66,12 +70,15 @@ impl Host {
         }
         let config = user_data.strip_prefix("#cloud-config\n").expect("it is a cloud-config");
         let config: Value = serde_json::from_str(config).unwrap();
-        let (_, port) = free_ports();
+        let ((_, port), (_, tunnel_port)) = (free_ports(), free_ports());
+        let ours = format!("127.0.0.1:{port}");
         for file in config["write_files"].as_array().unwrap() {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let content = moved(root.path(), text("content")).replace("0.0.0.0:8080", &format!("127.0.0.1:{port}"));
+            let content =
+                moved(root.path(), text("content")).replace("0.0.0.0:8080", &ours).replace("127.0.0.1:8081", &ours);
+            let content = content.replace("127.0.0.1:20241", &format!("127.0.0.1:{tunnel_port}"));
             // As if each step had failed five times, without the pauses.
             let content = content.replace("longest_pause=60", "longest_pause=0").replace(" attempt=1 ", " attempt=6 ");
             fs::write(&path, content).unwrap();
@@ -92,7 +99,14 @@ impl Host {
         let installation = json!(["systemctl", "enable", "--now", "--no-block", "peersync-install.service"]);
         assert_eq!(commands, [&json!(["systemctl", "daemon-reload"]), &installation]);
         let metadata = Metadata::start(id, &stage.account, REGION).await.unwrap();
-        Self { id: id.to_owned(), root, metadata, endpoint: stage.proxy().url.clone(), port: port.parse().unwrap() }
+        Self {
+            id: id.to_owned(),
+            root,
+            metadata,
+            endpoint: stage.proxy().url.clone(),
+            port: port.parse().unwrap(),
+            tunnel_port: tunnel_port.parse().unwrap(),
+        }
     }
 
     /// A command in the environment of the host, which names no region and no credentials.
@@ -291,6 +305,60 @@ async fn relay_starts_with_what_the_role_of_the_host_allows() {
     }
     let called = host.allowed_calls(&stage).await;
     assert!(called.contains("ssm:GetParameters") && called.contains("dynamodb:UpdateItem"), "{called:?}");
+}
+
+/// Of cloudflared there are its metrics alone: it is not connected at first, and gets another address later.
+#[tokio::test(flavor = "multi_thread")]
+async fn host_with_a_quick_tunnel_waits_for_it_and_publishes_its_address() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
+    stage.configure("[signaling]\ningress = \"cloudflare\"\n");
+    stage.up().await;
+    let host = Host::of(&stage).await;
+    let script = host.root.path().join("usr/local/lib/peersync/install");
+    let text = fs::read_to_string(&script).unwrap();
+    let pinned = text.lines().find(|line| line.starts_with("cloudflared_sha256=")).unwrap();
+    // That of an empty file.
+    let empty = "cloudflared_sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    fs::write(&script, text.replace(pinned, empty)).unwrap();
+    fs::write(host.root.path().join("usr/local/bin/cloudflared"), "").unwrap();
+    fs::create_dir_all(host.root.path().join("var/lib/peersync")).unwrap();
+    let mut installing = host.install();
+    let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
+    until(&mut said, "failed: the token of the tunnel").await;
+    stage.proxy().log.take();
+    let running = host.start("signal");
+    until(&mut said, "failed: a connection of the tunnel").await;
+    let name = Arc::new(Mutex::new("one-two.trycloudflare.com"));
+    let told = Arc::clone(&name);
+    let metrics = axum::Router::new().route("/ready", axum::routing::get(|| async { "{}" })).route(
+        "/quicktunnel",
+        axum::routing::get(|| async move { format!("{{\"hostname\":\"{}\"}}", told.lock().unwrap()) }),
+    );
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", host.tunnel_port)).await.unwrap();
+    tokio::spawn(async move { axum::serve(listener, metrics).await });
+    until(&mut said, "peersync: done").await;
+    for next in ["one-two.trycloudflare.com", "three-four.trycloudflare.com"] {
+        *name.lock().unwrap() = next;
+        let published = timeout(PATIENCE, async {
+            while published(&stage).await != Some(format!("wss://{next}/ws")) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        published.await.unwrap_or_else(|_| panic!("{next} was not published"));
+    }
+    let called = host.allowed_calls(&stage).await;
+    assert!(called.contains("dynamodb:UpdateItem"), "{called:?}");
+    drop(running);
+}
+
+/// The address of the quick tunnel that `POST /ticket` reads.
+async fn published(stage: &Stage) -> Option<String> {
+    let table = format!("{}-Ephemeral", stage.stack());
+    let answer = stage.clients.dynamodb.scan().table_name(table).send().await.unwrap();
+    let item =
+        answer.items().iter().find(|item| item["key"].as_s().is_ok_and(|key| key.starts_with("signal-address#")))?;
+    item["url"].as_s().ok().cloned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod boot;
 mod boundary;
 mod certificate;
 mod changes;
+mod cloudflare;
 mod company;
 mod contract;
 mod crash;

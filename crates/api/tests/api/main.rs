@@ -28,6 +28,7 @@ mod ses;
 mod smtp;
 mod spellings;
 mod support;
+mod tunnels;
 mod turn;
 mod waits;
 mod withdrawals;

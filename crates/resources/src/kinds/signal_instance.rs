@@ -30,7 +30,10 @@ pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdate
 pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
 pub use self::views::programs;
-use super::{Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group};
+use super::{
+    Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, parameter_store, s3_program,
+    security_group,
+};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -154,6 +157,7 @@ impl Resource for SignalInstance {
             rule!("signal-instance-after-program", Some(s3_program::address(s3_program::SIGNAL))),
             rule!("signal-instance-after-relay-program", Some(s3_program::address(s3_program::RELAY))),
             rule!("signal-instance-after-security-group", Some(security_group::address())),
+            rule!("signal-instance-after-tunnel-token", Some(parameter_store::address(parameter_store::TUNNEL_TOKEN))),
         ]
         .into_iter()
         .flatten()

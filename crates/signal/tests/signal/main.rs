@@ -20,6 +20,7 @@ mod entrances;
 mod model;
 mod nuisance;
 mod pressure;
+mod quick_tunnel;
 mod resume;
 mod rings;
 mod role;

@@ -1,7 +1,7 @@
 //! Builds the policy documents of the roles.
 
 use peersync_config::Ingress;
-use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, TableAccess};
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, QUICK_TUNNEL, TableAccess};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -50,7 +50,8 @@ pub(super) fn of_host(stack: &Stack) -> Value {
     let (names, keys): (Vec<_>, Vec<_>) = [signal].into_iter().chain(relay).unzip();
     // One that only ends TLS needs neither the secret nor the table.
     let relays = stack.relay().is_some();
-    let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).collect();
+    let publishes = stack.config.has_quick_tunnel().then_some(QUICK_TUNNEL);
+    let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).chain(publishes).collect();
     let mut statements = of_programs(stack, &names);
     statements.push(logs(stack, &stack.log_group("signal")));
     let bucket = s3_bucket::bucket_arn(stack);

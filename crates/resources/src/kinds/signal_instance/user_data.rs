@@ -49,6 +49,10 @@ const COMMANDS: [&[&str]; 2] =
 /// The file into which the program writes the token of the tunnel. It is below the program's state directory.
 pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
 
+/// Where `cloudflared` tells whether it is connected, and the address of its quick tunnel. The unit and the installation
+/// name it too.
+pub(super) const TUNNEL_METRICS: &str = "127.0.0.1:20241";
+
 /// Builds the user data; `None` until the URL of the pages and, for the relay, the address of the host are known.
 pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let ingress = stack.config.signaling.ingress;
@@ -66,6 +70,9 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     environment.extend(front.map(|(name, value)| (name.to_owned(), value.to_owned())));
     if ingress == Ingress::Cloudflare {
         environment.insert("TUNNEL_FILE".to_owned(), TUNNEL_FILE.to_owned());
+    }
+    if stack.config.has_quick_tunnel() {
+        environment.insert("TUNNEL_METRICS".to_owned(), TUNNEL_METRICS.to_owned());
     }
     let mut files = vec![
         file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),

@@ -105,6 +105,11 @@ answers() {
   curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
 }
 
+# It answers 200 once it has a connection to Cloudflare, and before that 503.
+connected() {
+  curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
+}
+
 # A program that ends at once is started again after a second.
 runs() {
   systemctl is-active --quiet "$1" && sleep 2 && systemctl is-active --quiet "$1"
@@ -139,6 +144,9 @@ fi
 persist "an answer of the signaling server" answers
 if [ -n "${RELAY_SHA256:-}" ]; then
   persist "the relay to run" runs peersync-relay.service
+fi
+if [ "$INGRESS" = cloudflare ]; then
+  persist "a connection of the tunnel" connected
 fi
 persist "the report that the host is ready" report ready
 say "ready"
