@@ -19,6 +19,7 @@ use serde_json::Value;
 const READ: &str = "cloudflare";
 /// The status of a zone that Cloudflare's name servers answer for.
 const ACTIVE: &str = "active";
+
 /// A tunnel with the stack's name.
 #[derive(Clone, Debug)]
 pub(super) struct FoundTunnel {
@@ -33,8 +34,8 @@ pub(super) struct FoundRecord {
     pub(super) record: Record,
 }
 
-/// What was found.
-#[derive(Clone, Debug, Default)]
+/// What was found. It cannot be printed, because the token is secret.
+#[derive(Clone, Default)]
 pub(super) struct Found {
     /// Whether the stack has recorded that it has, or had, a tunnel.
     pub(super) is_recorded: bool,
