@@ -22,12 +22,13 @@
  * @typedef {{ type: "reject", room: string }} Reject
  * @typedef {{ type: "room-lock", locked?: boolean }} SendRoomLock any member may; lasts as long as somebody is inside
  * @typedef {{ type: "room-admit", peer: string, admit?: boolean }} RoomAdmit any member may
+ * @typedef {{ type: "outcome", way: "direct" | "relayed" | "failed" }} Outcome how we reached another member, for the owner's statistics
  * @typedef {{ type: "friends-changed" }} FriendsChanged presence is worked out again
  * @typedef {{ type: "ping" }} Ping answered by a pong after everything that was queued before
  * @typedef {{ type: "pong" }} SendPong
  * @typedef {{ type: "bye" }} Bye ends the session; without it, it can be resumed for 30 s
  * @typedef {Hello | Join | Leave | SendSignal | SendRing | RingCancel | Accept | Reject | SendRoomLock | RoomAdmit
- *   | FriendsChanged | Ping | SendPong | Bye} ClientMessage
+ *   | Outcome | FriendsChanged | Ping | SendPong | Bye} ClientMessage
  */
 
 /**

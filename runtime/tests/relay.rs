@@ -130,14 +130,18 @@ impl Program {
 
     /// Returns the next line of the log with this message.
     async fn logged(&mut self, message: &str) -> Value {
+        self.line(message, |line| line["message"] == message).await
+    }
+
+    async fn line(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let found = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 let line: Value = serde_json::from_str(&line).unwrap();
-                if line["message"] == message {
+                if is_it(&line) {
                     return line;
                 }
             }
-            panic!("the program ended before it logged {message:?}")
+            panic!("the program ended before it logged {what:?}")
         };
         timeout(SOON, found).await.expect("a line in time")
     }
@@ -148,13 +152,14 @@ impl Program {
         socket
     }
 
-    /// Ends it as systemd does, and returns its last account of the traffic.
-    async fn end(mut self) -> Value {
+    /// Ends it as systemd does, and returns its last account of the traffic, and the metrics of it.
+    async fn end(mut self) -> [Value; 2] {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         let last = self.logged("usage").await;
+        let metrics = self.line("the metrics", |line| line["_aws"].is_object()).await;
         assert!(timeout(SOON, self.child.wait()).await.unwrap().unwrap().success());
-        last
+        [last, metrics]
     }
 }
 
@@ -208,8 +213,11 @@ async fn relay_passes_data_on_and_the_traffic_of_the_month_outlives_it() {
     let foreign =
         ask(&program.client().await, &mut asker("another secret", "eve@example.org"), &Ask::Allocate(None)).await;
     assert_eq!(foreign.code(), Some(401));
-    let last = program.end().await;
+    let [last, metrics] = program.end().await;
     assert_eq!((&last["allocations"], &last["relayed_bytes"], &last["refused"]), (&json!(2), &json!(1032), &json!(1)));
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "PeerSync/peersync-test");
+    assert_eq!(metrics["RelayedBytes"], json!(1032.0), "{metrics}");
+    assert!(metrics["RelayBudgetUsed"].as_f64().is_some_and(|percent| percent > 0.0 && percent < 0.01), "{metrics}");
     assert_eq!(database.relayed().await, Some(1032));
 
     // What was relayed before counts: with a budget of less, the next one refuses.

@@ -180,6 +180,12 @@ async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
     assert!(begin.elapsed() < IN_TIME);
     let log = log.await.unwrap().join("\n");
     assert!(log.contains("\"told\":1000") && log.contains("\"left\":0"), "{log}");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let metrics: Vec<Value> = lines.filter(|line| line["_aws"].is_object()).collect();
+    assert!(metrics.len() >= 2, "one line at the start and one at the end: {metrics:?}");
+    let sum = |name: &str| metrics.iter().filter_map(|line| line[name].as_f64()).sum::<f64>();
+    assert_eq!((sum("CallsStarted"), sum("Errors")), (500.0, 0.0), "{metrics:?}");
+    assert!(metrics.iter().all(|line| line["Uptime"].is_number()), "its absence is an alarm");
     for personal in ["Somebody", "guest:", TICKET_KEY, EDGE_KEY] {
         assert!(!log.contains(personal), "{personal} is in the log");
     }

@@ -343,6 +343,9 @@ impl Default for Logs {
 pub struct Alarms {
     /// Whether to create alarms.
     pub enabled: bool,
+    /// Mail address that alarms notify. Its owner confirms that by a click.
+    #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
+    pub email: Option<String>,
     /// ARN of an SNS topic that alarms notify.
     #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "patternErrorMessage" = "write the ARN of an SNS topic, \"arn:aws:sns:eu-central-1:123456789012:alarms\""))]
     pub topic_arn: Option<String>,
@@ -350,6 +353,6 @@ pub struct Alarms {
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { enabled: true, topic_arn: None }
+        Self { enabled: true, email: None, topic_arn: None }
     }
 }

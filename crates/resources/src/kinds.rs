@@ -66,6 +66,7 @@ pub mod s3_objects;
 pub mod s3_program;
 mod security_group;
 pub mod signal_instance;
+mod sns_topic;
 pub mod ssm_parameter;
 
 use std::sync::Arc;
@@ -114,6 +115,7 @@ pub const KINDS: &[Kind] = &[
     s3_program::KIND,
     security_group::KIND,
     signal_instance::KIND,
+    sns_topic::KIND,
 ];
 
 #[cfg(test)]

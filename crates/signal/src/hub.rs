@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use peersync_server::metrics::Tally;
 use peersync_server::tickets::TICKET_SECONDS;
 
 use crate::addresses::{Account, CountedSession};
@@ -28,6 +29,7 @@ const ENDED_PER_LOCK: usize = 256;
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<HubState>,
+    tally: Arc<Tally>,
 }
 
 /// The state behind the lock.
@@ -50,6 +52,8 @@ pub struct HubState {
     /// Sessions without a connection, the one lost first at the front.
     lost: VecDeque<(Duration, PeerId)>,
     bounds: Arc<Bounds>,
+    /// What is counted for the owner of the stack.
+    pub(crate) tally: Arc<Tally>,
     /// The time of the last tick, since the server's start. What is limited per time needs no more exact one.
     pub(crate) now: Duration,
 }
@@ -81,6 +85,7 @@ pub enum RoomState {
 impl Hub {
     /// Returns a hub without sessions.
     pub fn new(limits: Arc<Limits>, capacity: usize, bounds: Arc<Bounds>) -> Self {
+        let tally = Arc::<Tally>::default();
         let state = HubState {
             limits,
             capacity,
@@ -94,14 +99,20 @@ impl Hub {
             tracked_friends: 0,
             lost: VecDeque::new(),
             bounds,
+            tally: Arc::clone(&tally),
             now: Duration::ZERO,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), tally }
     }
 
     /// Locks the state for one short operation.
     pub fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock()
+    }
+
+    /// Returns what was counted for the owner of the stack.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 

@@ -16,6 +16,7 @@
 mod addresses;
 mod admission;
 mod bounds;
+mod calls;
 mod connection;
 mod directory;
 mod drain;

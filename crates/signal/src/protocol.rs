@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::calls::Way;
+
 /// A message from the browser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -79,6 +81,11 @@ pub enum ClientMessage {
         /// False turns it away.
         #[serde(default = "yes")]
         admit: bool,
+    },
+    /// How this client reached another member of the room, for the owner's statistics.
+    Outcome {
+        /// The way.
+        way: Way,
     },
     /// The user's friends have changed, so presence must be updated.
     FriendsChanged,
@@ -360,6 +367,7 @@ impl ClientMessage {
             Self::Reject { .. } => "reject",
             Self::RoomLock { .. } => "room-lock",
             Self::RoomAdmit { .. } => "room-admit",
+            Self::Outcome { .. } => "outcome",
             Self::FriendsChanged => "friends-changed",
             Self::Ping => "ping",
             Self::Pong => "pong",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::addresses::Account;
+use crate::calls::{Call, Way};
 use crate::directory::RoomRecord;
 use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
@@ -30,11 +31,14 @@ pub struct Room {
     record: RoomRecord,
     /// Users who accepted a ring to this room, and need not knock.
     invited: Vec<Arc<str>>,
+    /// The last call, once a second member has come.
+    call: Option<Call>,
 }
 
 impl Room {
     fn new(record: RoomRecord) -> Self {
-        Self { members: Vec::new(), knocking: Vec::new(), locked: record.locked, record, invited: Vec::new() }
+        let locked = record.locked;
+        Self { members: Vec::new(), knocking: Vec::new(), locked, record, invited: Vec::new(), call: None }
     }
 
     /// Returns whether this user need not knock.
@@ -233,6 +237,14 @@ impl HubState {
         Ok(())
     }
 
+    /// Counts how a member reached another one. Outside of a call it means nothing.
+    pub fn tell_way(&mut self, peer: PeerId, way: Way) {
+        let RoomState::In(id) = self.room_state(peer) else { return };
+        if let Some(call) = self.rooms.get_mut(&id).and_then(|room| room.call.as_mut()) {
+            call.tell(way, &self.tally);
+        }
+    }
+
     /// Lets a user who accepted a ring enter without knocking.
     pub(crate) fn invite(&mut self, email: &Arc<str>, id: &str) {
         if let Some(room) = self.rooms.get_mut(id).filter(|room| !room.invited.contains(email)) {
@@ -264,6 +276,9 @@ impl HubState {
         room.knocking.retain(|waiting| *waiting != peer);
         let others = room.members.clone();
         room.members.push(peer);
+        if others.len() == 1 {
+            room.call = Some(Call::begin(&self.tally));
+        }
         self.set_room_state(peer, RoomState::In(Arc::clone(id)));
         for other in others.iter().filter_map(|other| self.session(*other)) {
             other.send(&ServerMessage::PeerJoined(session.as_member(self.knows(other, &session))));

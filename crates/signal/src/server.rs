@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_server::metrics::{Measured, Metric, as_number};
 use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
@@ -57,6 +58,15 @@ impl Server {
     /// Returns how many people, rooms and calls are here.
     pub(crate) fn counts(&self) -> Counts {
         self.shared.hub.lock().counts()
+    }
+
+    /// Returns what happened since the last call, and how much there is now, for the owner of the stack. To be called every
+    /// minute, first at the start.
+    pub fn measure(&self) -> Vec<Measured> {
+        let uptime = (Metric::Uptime, vec![self.shared.now().as_secs_f64().round()]);
+        let sockets = u64::try_from(self.connections()).unwrap_or(u64::MAX);
+        let sockets = (sockets > 0).then(|| (Metric::Sockets, vec![as_number(sockets)]));
+        self.shared.hub.tally().take().into_iter().chain([uptime]).chain(sockets).collect()
     }
 
     /// Returns the limits.

@@ -5,6 +5,8 @@
 //!
 //! Needs: python
 
+mod never_wanted;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -43,9 +45,6 @@ const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
     ("s3_program", "it is deleted with the bucket"),
 ];
 
-/// Resources that no setting makes wanted, so that only their deletion is of use; with the suite that tests it.
-const NEVER_WANTED: &[(&str, &str, &str)] =
-    &[("iam_role", "gateway", "shared"), ("ssm_parameter", "origin-key-previous", "secrets")];
 /// The key of a tag that somebody else has put on a resource.
 const STRANGER: &str = "stranger";
 
@@ -64,6 +63,7 @@ host = "smtp.example.org"
 user = "peersync@example.org"
 password = { env = "PATH" }
 [alarms]
+email = "ada@example.org"
 topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
 
@@ -386,7 +386,7 @@ async fn resources_of_other_settings_keep_their_promises() {
     let mut seen: BTreeSet<Address> = everything.iter().map(|resource| resource.address().clone()).collect();
     let all: BTreeSet<Address> = walk.graph.order().iter().cloned().collect();
     seen.extend(walk.walk().await.into_iter().chain(Walk::new(DIRECT).await.walk().await));
-    seen.extend(NEVER_WANTED.iter().map(|(kind, name, _)| Address::new(kind, *name)));
+    seen.extend(never_wanted::addresses());
     assert_eq!(seen, all, "every resource of the graph is walked with one of the configurations");
 }
 

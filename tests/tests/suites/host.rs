@@ -285,10 +285,13 @@ async fn relay_starts_with_what_the_role_of_the_host_allows() {
     let mut running = host.start("relay");
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     let usage: Value = serde_json::from_str(&until(&mut lines, "\"usage\"").await).unwrap();
-    // What the metric filters read.
+    // What the dashboard reads.
     for metric in ["allocations", "relayed_bytes", "refused", "budget_spent"] {
         assert_eq!((&usage["target"], &usage[metric]), (&Value::from("relay"), &Value::from(0)), "{metric}: {usage}");
     }
+    let metrics: Value = serde_json::from_str(&until(&mut lines, "CloudWatchMetrics").await).unwrap();
+    assert_eq!(metrics["RelayedBytes"], Value::from(0.0), "written although nothing was relayed: {metrics}");
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], format!("PeerSync/{}", stage.stack()));
     let called = host.allowed_calls(&stage).await;
     assert!(called.contains("ssm:GetParameters") && called.contains("dynamodb:UpdateItem"), "{called:?}");
 }

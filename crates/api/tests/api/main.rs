@@ -28,6 +28,7 @@ mod ses;
 mod smtp;
 mod spellings;
 mod support;
+mod tally;
 mod turn;
 mod waits;
 mod withdrawals;

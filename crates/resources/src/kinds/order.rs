@@ -42,7 +42,6 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("lambda_permission", "lambda_function", "it is part of the function's policy"),
     ("lambda_permission", "rest_api", "it contains the API's id"),
     ("lambda_permission", "ssm_parameter", "its digest is recorded in one"),
-    ("metric_filter", "log_group", "it is part of the group"),
     ("metric_filter", "ssm_parameter", "its digest is recorded in one"),
     ("origin_access_control", "log_group", "what is left of a stack is found by the tags of the group"),
     ("origin_access_control", "ssm_parameter", "its digest is recorded in one"),

@@ -56,6 +56,7 @@ fn client(full: bool) -> Vec<ClientMessage> {
         ClientMessage::Reject { room: text() },
         ClientMessage::RoomLock { locked: true },
         ClientMessage::RoomAdmit { peer: text(), admit: true },
+        ClientMessage::Outcome { way: Way::Direct },
         ClientMessage::FriendsChanged,
         ClientMessage::Ping,
         ClientMessage::Pong,

@@ -19,6 +19,7 @@ mod entrance;
 mod entrances;
 mod model;
 mod nuisance;
+mod outcomes;
 mod pressure;
 mod resume;
 mod rings;
