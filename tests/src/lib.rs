@@ -6,6 +6,7 @@
 pub mod allowed;
 pub mod api_bench;
 pub mod bench;
+pub mod carried;
 pub mod census;
 pub mod clients;
 pub mod deployer;

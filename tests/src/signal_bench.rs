@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod client;
+pub mod host;
 pub mod load;
 pub mod machine;
 pub mod measure;

@@ -1,6 +1,7 @@
 //! The configuration: `peersync.toml`, its stages, and values from the environment.
 
 mod age;
+mod architecture;
 mod check;
 mod expiry;
 mod load;
@@ -20,6 +21,7 @@ mod stage;
 mod tests;
 
 pub use age::MaxAge;
+pub use architecture::Architecture;
 pub use expiry::Expiry;
 pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{

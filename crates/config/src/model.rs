@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expiry, MaxAge, Naming, Secret, Span, region};
+use super::{Architecture, Expiry, MaxAge, Naming, Secret, Span, region};
 
 pub use turn::{Turn, TurnProvider};
 
@@ -142,6 +142,8 @@ impl Default for Site {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
+    /// The processors on which the functions run: `x86_64`, or `arm64` (AWS Graviton), which costs a fifth less.
+    pub architecture: Architecture,
     /// Memory of each function in MB, 128 to 10240. The share of CPU grows with it.
     #[schemars(range(min = 128, max = 10240))]
     pub memory_mb: i32,
@@ -167,6 +169,7 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self {
+            architecture: Architecture::default(),
             memory_mb: 256,
             timeout: Span(std::time::Duration::from_secs(10)),
             requests_per_second: 100.0,
@@ -195,7 +198,7 @@ pub enum Ingress {
 pub struct Signaling {
     /// How the WebSocket reaches the host.
     pub ingress: Ingress,
-    /// Instance type, x86_64.
+    /// Instance type. Those with Graviton processors, such as `t4g.nano`, get the programs for arm64.
     #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write an instance type, such as \"t3.micro\""))]
     pub instance_type: String,
     /// ID of the subnet, which must lead to the internet. If omitted: one of the default VPC, in a zone that has the type.
@@ -217,6 +220,13 @@ pub struct Signaling {
     /// Maximum number of people in a room, 2 to 8.
     #[schemars(range(min = 2, max = 8))]
     pub room_capacity: u32,
+}
+
+impl Signaling {
+    /// Returns the architecture of the host, which follows from its instance type.
+    pub fn architecture(&self) -> Architecture {
+        Architecture::of_instance_type(&self.instance_type)
+    }
 }
 
 impl Default for Signaling {

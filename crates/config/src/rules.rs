@@ -165,14 +165,6 @@ impl Rules<'_> {
                 "the distribution serves the pages and the host the WebSocket: give each its own domain",
             );
         }
-        if arm(&signaling.instance_type) {
-            self.add(
-                "signaling.instance_type",
-                "the instance has the wrong architecture",
-                "this is an ARM type, but the program is built for x86_64",
-                "use an x86_64 type, such as \"t3.micro\"",
-            );
-        }
     }
 
     fn mail(&mut self) {
@@ -304,14 +296,6 @@ fn in_tags(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 
-/// Returns whether an instance type is ARM: `a1`, and types with a `g` after the number of their generation.
-fn arm(instance_type: &str) -> bool {
-    let family = instance_type.split('.').next().unwrap_or_default();
-    let generation = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    family == "a1"
-        || generation.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g') && generation != family
-}
-
 /// Returns whether a server is this machine or on a private network.
 fn near(host: &str) -> bool {
     if host == "localhost" || host.ends_with(".localhost") || host.ends_with(".internal") {
@@ -327,17 +311,6 @@ fn near(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn arm_instance_types_are_recognized() {
-        for name in ["t4g.micro", "m7g.large", "c7gn.large", "a1.medium", "im4gn.large", "is4gen.large", "x2gd.large"] {
-            assert!(arm(name), "{name}");
-        }
-        for name in ["t3.micro", "t3a.micro", "g4dn.xlarge", "g5.xlarge", "m7i-flex.large", "c6in.large", "i3en.large"]
-        {
-            assert!(!arm(name), "{name}");
-        }
-    }
 
     #[test]
     fn private_networks_are_recognized() {

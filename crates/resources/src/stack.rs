@@ -4,6 +4,7 @@ mod lifetime;
 mod names;
 mod network;
 mod ownership;
+mod programs;
 
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub(crate) use names::DNS_SUFFIX;
@@ -122,15 +123,14 @@ impl Stack {
 
 #[cfg(test)]
 static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new(|| {
+    use peersync_config::Architecture;
     use peersync_server::routes::Route;
 
-    use crate::{Page, Program};
+    use crate::{Page, Programs};
     let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
     Artifacts {
         pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
-        api: Program { name: "api", ..Program::default() },
-        signal: Program { name: "signal", ..Program::default() },
-        relay: Program { name: "relay", ..Program::default() },
+        programs: vec![Programs::none(Architecture::X86_64), Programs::none(Architecture::Arm64)],
         routes: vec![
             route("GET", "/friends", "friends"),
             route("DELETE", "/friends/{email}", "friends"),

@@ -3,7 +3,7 @@
 use peersync_engine::text;
 use std::sync::Arc;
 
-use peersync_resources::Artifacts;
+use peersync_resources::{Artifacts, check_architectures};
 use serde_json::json;
 
 use super::{CommandError, Context, interrupt};
@@ -74,15 +74,17 @@ impl Run {
         self.connect(context, None, artifacts::without_programs()).await
     }
 
-    /// The stack in its account with everything that is uploaded into it.
+    /// The stack in its account with everything that is uploaded into it. It is an error if there are no programs for the
+    /// processors that the configuration chooses.
     pub(super) async fn filled_stack(
         &self,
         context: &Context,
         expires: Option<&Expiry>,
     ) -> Result<Arc<Stack>, CommandError> {
         // Errors of the configuration come before a build that takes its time.
-        context.config()?;
+        let config = context.config()?;
         let artifacts = artifacts::all(|| self.report.note(BUILDING))?;
+        check_architectures(&artifacts.programs, config)?;
         self.connect(context, expires, artifacts).await
     }
 

@@ -178,8 +178,8 @@ fn lacks_file(stack: &Stack, observed: &ObservedStack) -> bool {
 fn unsuitable_programs(stack: &Stack, plan: &Plan) -> Vec<ResourceError> {
     let uploads = plan.pending().filter(|step| step.action != Action::Delete);
     uploads
-        .filter_map(|step| s3_program::program(stack, &step.address))
-        .filter_map(|one| check_program(one).err())
+        .filter_map(|step| Some((s3_program::program(stack, &step.address)?, &step.address.name)))
+        .filter_map(|(one, name)| check_program(one, s3_program::architecture(stack, name)).err())
         .collect()
 }
 

@@ -90,10 +90,17 @@ async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
     }
 }
 
+/// Returns what the server may use of this host's memory, in bytes. The kernel is asked, because the unit of the server hides
+/// `/proc/meminfo` (`ProcSubset=pid`).
+fn budget() -> usize {
+    let host = rustix::system::sysinfo();
+    let bytes = |units: u64| usize::try_from(units.saturating_mul(u64::from(host.mem_unit))).unwrap_or(usize::MAX);
+    memory::budget(bytes(host.totalram), bytes(host.totalswap))
+}
+
 /// Returns the limits with as many connections as memory and system allow, up to the default.
 fn limits() -> Limits {
-    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory::total(&text));
-    let mut limits = memory::fit(Limits::default(), memory.map_or(usize::MAX, memory::budget));
+    let mut limits = memory::fit(Limits::default(), budget());
     let other = limits.spare_connections + OTHER_FILES;
     let needed = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(needed) {

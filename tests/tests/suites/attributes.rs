@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 
-use peersync_config::Config;
+use peersync_config::{Architecture, Config};
 use peersync_engine::Outputs;
 use peersync_resources::kinds::KINDS;
-use peersync_resources::{Artifacts, Page, Program, Stack};
+use peersync_resources::{Artifacts, Page, Programs, Stack};
 use peersync_server::routes::Route;
 use peersync_tests::clients;
 use peersync_tests::emulator::{Emulator, fresh_account, python};
@@ -24,9 +24,7 @@ const DYNAMIC: &str = "dynamic";
 
 static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| Artifacts {
     pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
-    api: Program { name: "api", ..Program::default() },
-    signal: Program { name: "signal", ..Program::default() },
-    relay: Program { name: "relay", ..Program::default() },
+    programs: vec![Programs::none(Architecture::X86_64)],
     routes: vec![Route { method: "GET", path: "/me".to_owned(), function: "login" }],
 });
 

@@ -4,6 +4,7 @@
 mod addresses;
 mod adopting;
 mod aging;
+mod architectures;
 mod attributes;
 mod behaviours;
 mod boot;

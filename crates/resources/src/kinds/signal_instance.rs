@@ -89,7 +89,8 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     // The ARNs of AWS's public parameters and images have no account.
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
-    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", image::NEWEST_IMAGE_PARAMETER);
+    // Those for all architectures, so that a change of the type needs no other policy.
+    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}*", image::NEWEST_IMAGE_PARAMETER);
     let images = format!("arn:{partition}:ec2:{region}::image/*");
     let launched = || ec2::arns(stack, &["instance", "volume"]);
     let not_ours = ec2::arns(stack, &["network-interface", "subnet"]).into_iter().chain([images]).collect();

@@ -10,6 +10,11 @@ use crate::proxy::call::{Answer, Call};
 use crate::proxy::lock;
 use crate::proxy::operation::decoded;
 
+/// The end of the name of the public parameter of images for arm64.
+const ARM64_IMAGE: &str = "al2023-ami-kernel-default-arm64";
+/// The image that it names.
+pub const ARM64_IMAGE_ID: &str = "ami-0a64a64a64a64a64a";
+
 /// What the corrections must remember.
 #[derive(Debug, Default)]
 pub(super) struct MiniStack {
@@ -46,16 +51,31 @@ impl MiniStack {
     }
 }
 
+/// MiniStack has images for x86_64 alone.
+fn names_arm64_image(call: &Call) -> bool {
+    call.is("ssm", "GetParameter") && call.json_text("Name").is_some_and(|name| name.ends_with(ARM64_IMAGE))
+}
+
 impl Fixup for MiniStack {
     fn request(&self, call: &Call) -> Call {
         let mut fixed = call.clone();
         if call.is("ec2", "RunInstances") {
             fixed.set_body(without_interface(call));
         }
+        if names_arm64_image(call) {
+            fixed.set_body(call.text().replace("-arm64", "-x86_64"));
+        }
         fixed
     }
 
     fn answer(&self, call: &Call, answer: &mut Answer) {
+        if names_arm64_image(call)
+            && let Some(mut body) = answer.json()
+            && let Some(value) = body.pointer_mut("/Parameter/Value")
+        {
+            *value = ARM64_IMAGE_ID.into();
+            answer.set_body(body.to_string());
+        }
         if call.service != "apigateway" || !answer.ok() {
             return;
         }

@@ -45,9 +45,10 @@ fn identities(stack: &Stack) -> Vec<String> {
 /// Returns the policy of the signaling host: the access of its programs, downloading them, writing their logs, and Session
 /// Manager.
 pub(super) fn of_host(stack: &Stack) -> Value {
-    let signal = ("signal", s3_program::SIGNAL_KEY);
-    let relay = stack.runs_relay().then_some(("relay", s3_program::RELAY_KEY));
-    let (names, keys): (Vec<_>, Vec<_>) = [signal].into_iter().chain(relay).unzip();
+    let names: Vec<&str> =
+        [s3_program::SIGNAL].into_iter().chain(stack.runs_relay().then_some(s3_program::RELAY)).collect();
+    let architecture = stack.config.signaling.architecture();
+    let keys: Vec<&str> = names.iter().map(|name| s3_program::key(name, architecture)).collect();
     // One that only ends TLS needs neither the secret nor the table.
     let relays = stack.relay().is_some();
     let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).collect();

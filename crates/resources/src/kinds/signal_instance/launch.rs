@@ -54,6 +54,7 @@ impl LaunchRequest<'_> {
         let progress = self.context.progress;
         let image = self.image().await?;
         let described = image::describe(self.stack, &image).await?;
+        image::check_architecture(self.stack, described.as_ref())?;
         let published = described.as_ref().and_then(image::published);
         let root = described.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -312,7 +313,8 @@ fn hinted(error: ResourceError) -> ResourceError {
         )
     } else if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
         error.hint(
-            "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
+            "check `instance_type` and `image` under [signaling]: the image must be for the processors of the type, and the type \
+             offered in the region",
         )
     } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded"]) {
         error.hint("choose another `instance_type` under [signaling], or request a quota increase")
