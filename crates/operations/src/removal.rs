@@ -36,6 +36,28 @@ impl Removal {
         reporter: &Arc<dyn Reporter>,
         interrupt: &Interrupt,
     ) -> Result<Self, DeployError> {
+        let read = ObservedStack::read(&stack, reporter);
+        Self::of(stack.clone(), read, interrupt).await
+    }
+
+    /// Reads the stack again, and plans its removal again.
+    ///
+    /// # Errors
+    /// As for [`prepare`](Self::prepare).
+    pub async fn prepare_again(
+        &self,
+        reporter: &Arc<dyn Reporter>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, DeployError> {
+        let read = ObservedStack::read_again(&self.observed, &self.stack, reporter);
+        Self::of(self.stack.clone(), read, interrupt).await
+    }
+
+    async fn of(
+        stack: Arc<Stack>,
+        read: impl Future<Output = Result<ObservedStack, DeployError>>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, DeployError> {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
             let hint = format!(
@@ -44,7 +66,7 @@ impl Removal {
             );
             return Err(DeployError::Protected { stack: stack.name(), hint });
         }
-        let observed = until_stopped(interrupt, ObservedStack::read(&stack, reporter)).await??.readable()?;
+        let observed = until_stopped(interrupt, read).await??.readable()?;
         refuse_protected(&stack, &observed)?;
         let plan = observed.plan_destroy();
         Ok(Self { stack, observed, plan })

@@ -12,7 +12,7 @@ use crate::report::{Audience, Report};
 use peersync_aws::Identity;
 use peersync_config::Expiry;
 use peersync_engine::{Interrupt, Reporter};
-use peersync_operations::{ObservedStack, until_stopped};
+use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::kinds::signal_instance;
 use peersync_resources::stack::Stack;
 
@@ -98,7 +98,24 @@ impl Run {
 
     /// Reads the stack, as far as it can be read.
     pub(super) async fn observe(&self, stack: &Arc<Stack>) -> Result<ObservedStack, CommandError> {
-        let observed = until_stopped(&self.interrupt, ObservedStack::read(stack, &self.reporter())).await??;
+        self.observed(stack, ObservedStack::read(stack, &self.reporter())).await
+    }
+
+    /// Reads the stack again, to find out whether it is still as it was.
+    pub(super) async fn observe_again(
+        &self,
+        stack: &Arc<Stack>,
+        before: &ObservedStack,
+    ) -> Result<ObservedStack, CommandError> {
+        self.observed(stack, ObservedStack::read_again(before, stack, &self.reporter())).await
+    }
+
+    async fn observed(
+        &self,
+        stack: &Stack,
+        read: impl Future<Output = Result<ObservedStack, DeployError>>,
+    ) -> Result<ObservedStack, CommandError> {
+        let observed = until_stopped(&self.interrupt, read).await??;
         self.report.clear();
         if !observed.not_offered.is_empty() {
             let addresses: Vec<_> = observed.not_offered.iter().map(|(address, _)| address).collect();

@@ -122,7 +122,7 @@ impl Change {
 /// Reads the stack again, since until now another run could change it, and applies the plan that follows from that, if it
 /// is the confirmed one or needs no confirmation.
 async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &Change) -> Result<Next, CommandError> {
-    let observed = run.observe(stack).await?.readable()?;
+    let observed = run.observe_again(stack, &confirmed.observed).await?.readable()?;
     let current = Change::of(stack, observed)?;
     if current.plan.is_empty() {
         return Ok(Next::Changed(Box::new(current)));

@@ -4,7 +4,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::rates::Rate;
 
-/// The part of AWS's burst that one run takes, so that the next one can begin right after it.
+/// The part of AWS's burst that one run takes, so that the next one can begin right after it. Half a request more is no
+/// harm: the next run has to find out who it is before it reads anything, and what exists before it changes anything.
 const PART_OF_BURST: f64 = 0.5;
 /// The part of AWS's rate that one run takes.
 const PART_OF_RATE: f64 = 0.95;
@@ -32,7 +33,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// A full one.
     pub(super) fn new(rate: &Rate) -> Self {
-        let burst = (rate.burst * PART_OF_BURST).floor().max(1.0);
+        let burst = (rate.burst * PART_OF_BURST).ceil();
         let rate = rate.per_second * PART_OF_RATE;
         Self { rate, burst, tokens: burst, part: 1.0, filled: Instant::now(), refused: None }
     }

@@ -4,6 +4,12 @@ use tokio::time::{advance, pause};
 
 use super::*;
 use crate::rates::{RATES, Rate, Scope};
+use crate::write_guard::is_read;
+
+/// The least time from the last request of a run to the first of the next one that reads something,
+const BEFORE_READS: Duration = Duration::from_millis(200);
+/// and to the first that changes something.
+const BEFORE_CHANGES: Duration = Duration::from_millis(500);
 
 /// AWS's own bucket, as it is documented.
 struct Theirs {
@@ -52,24 +58,25 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    /// Requests of all kinds, at random times, by two runs right after each other: a paused clock, so that only the
-    /// arithmetic decides.
+    /// Requests of all kinds, at random times, by two runs right after each other. The second one needs its round trips
+    /// before its first read, and more before its first change. A paused clock, so that only the arithmetic decides.
     #[test]
     fn two_runs_in_a_row_are_never_refused(
         runs in prop::array::uniform2(prop::collection::vec((0..RATES.len(), 0_u64..3_000), 1..150))
     ) {
         runtime().block_on(async {
             let aws = Aws::default();
-            for run in runs {
+            for (number, run) in (0_u32..).zip(runs) {
                 let pacer = Pacer::default();
                 join_all(run.into_iter().map(|(line, after)| {
                     let (aws, pacer, rate) = (&aws, &pacer, &RATES[line]);
                     async move {
-                        sleep(Duration::from_millis(after)).await;
                         let operation = match rate.scope {
                             Scope::Each(named) | Scope::Together(named) => named[after as usize % named.len()],
                             Scope::Service | Scope::Others | Scope::EachOther => "GetAnything",
                         };
+                        let before = if is_read(operation) { BEFORE_READS } else { BEFORE_CHANGES };
+                        sleep(Duration::from_millis(after) + before * number).await;
                         // One burst is one request: a second run has to wait for what the first has used up.
                         if rate.burst >= 2.0 {
                             aws.send(pacer, rate.service, operation).await;

@@ -125,7 +125,9 @@ impl Resource for Alarm {
         let Some(found) = found.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
+        let changed = found.alarm_configuration_updated_timestamp().map(|time| format!("{time:?}"));
+        let tags = reads.tags(&self.arn(), changed, read_tags(&self.stack.clients, self.arn())).await?;
+        let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new()

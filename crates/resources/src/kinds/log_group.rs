@@ -127,7 +127,9 @@ impl Resource for LogGroup {
         let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
+        let created = group.creation_time().map(|time| time.to_string());
+        let tags = reads.tags(&self.arn(), created, read_tags(&self.stack.clients, self.arn())).await?;
+        let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),

@@ -130,7 +130,8 @@ impl Resource for Parameter {
         let Some(parameter) = found.into_iter().find(|found| found.name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = self.tags().await? else { return Ok(None) };
+        let version = parameter.last_modified_date().map(|time| format!("{} of {time:?}", parameter.version()));
+        let Some(tags) = reads.tags(&self.name, version, self.tags()).await? else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
         let fields = || LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {
