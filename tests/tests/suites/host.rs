@@ -34,11 +34,16 @@ use tokio::time::timeout;
 /// The deadline for an expected line of the host's output.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Folders of the host that the script and the units name.
-const FOLDERS: [&str; 6] = ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log"];
+const FOLDERS: [&str; 7] =
+    ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log", "/proc/meminfo"];
 /// The log agent, which dnf installs.
 const AGENT: &str = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
 /// Programs that the script calls and that would change this machine.
 const RECORDED: [&str; 4] = ["bin/systemctl", "bin/dnf", "bin/mkswap", "bin/swapon"];
+
+/// The memory of hosts as Linux shows it there, in kB. dnf needs more than the smaller one has.
+const T3_MICRO: u32 = 950_000;
+const T3_NANO: u32 = 460_000;
 
 /// A host, emulated in a folder.
 pub(super) struct Host {
@@ -86,8 +91,11 @@ impl Host {
         let (from, to) = (root.path().join("agent"), root.path().join(AGENT));
         let folder = to.parent().unwrap().display();
         record(root.path(), "bin/dnf", &format!("mkdir -p '{folder}'; cp '{}' '{}'", from.display(), to.display()));
+        record(root.path(), "bin/dd", &format!(": >'{}'", root.path().join("swapfile").display()));
+        fs::create_dir_all(root.path().join("proc")).unwrap();
         fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
         fs::create_dir_all(root.path().join("var/log")).unwrap();
+        memory(root.path(), T3_MICRO);
         let commands: Vec<&Value> = config["runcmd"].as_array().unwrap().iter().collect();
         let installation = json!(["systemctl", "enable", "--now", "--no-block", "peersync-install.service"]);
         assert_eq!(commands, [&json!(["systemctl", "daemon-reload"]), &installation]);
@@ -144,6 +152,11 @@ impl Host {
         let text = fs::read_to_string(self.root.path().join("calls")).unwrap_or_default();
         text.lines().map(|line| line.replace(&self.root.path().display().to_string(), "")).collect()
     }
+}
+
+/// Gives the host this much memory, in kB.
+fn memory(root: &Path, total: u32) {
+    fs::write(root.join("proc/meminfo"), format!("MemTotal:         {total} kB\nMemFree: 1 kB\n")).unwrap();
 }
 
 /// A UDP and a TCP port that nobody uses at present.
@@ -227,10 +240,11 @@ async fn stage(emulator: &Emulator) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_downloads_its_programs_and_serves() {
+async fn host_with_little_memory_downloads_its_programs_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
+    memory(host.root.path(), T3_NANO);
     stage.proxy().log.take();
     let mut installing = host.install();
     let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
@@ -242,6 +256,9 @@ async fn host_downloads_its_programs_and_serves() {
     assert_eq!(
         host.calls(),
         [
+            "dd if=/dev/zero of=/swapfile bs=1M count=512 status=none",
+            "mkswap /swapfile",
+            "swapon /swapfile",
             "dnf install -y -q amazon-cloudwatch-agent",
             agent,
             "systemctl enable --now peersync-update.timer",
