@@ -40,7 +40,7 @@ impl Removal {
             let stage = &stack.config.stage;
             let hint = format!(
                 "set `stack.protect = false` in the configuration of the stage {stage}, run `peersync-deploy up`, then \
-                 run this command again"
+                 run the command again"
             );
             return Err(DeployError::Protected { stack: stack.name(), hint });
         }
@@ -121,12 +121,12 @@ fn is_late(found: &ObservedStack) -> bool {
 fn refuse_protected(stack: &Stack, observed: &ObservedStack) -> Result<(), DeployError> {
     let hint = if observed.is_protected() {
         "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run \
-         `peersync-deploy up`, then run this command again"
+         `peersync-deploy up`, then run the command again"
             .to_owned()
     } else if let tables @ [_, ..] = observed.protected_tables().as_slice() {
         let tables = text::list(tables, tables.len());
         format!(
-            "somebody has switched on the deletion protection of {tables}: switch it off, then run this command again"
+            "somebody has switched on the deletion protection of {tables}: switch it off, then run the command again"
         )
     } else {
         return Ok(());

@@ -125,7 +125,7 @@ pub(super) async fn remove(
         for kept in removal.back_up(&run.reporter(), &run.interrupt).await? {
             run.report.event(&kept.json());
             if !run.report.is_json() {
-                run.report.note(&kept.explain());
+                run.report.note(&run.report.invocation_for(&stack.config.stage).complete(&kept.explain()));
             }
         }
     }

@@ -178,6 +178,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn region_that_cannot_be_read_is_named_with_the_reason() {
+        let error = ResourceError::new("failed to list the functions").caused_by("AccessDenied: an explicit deny");
+        insta::assert_snapshot!(unread_text("eu-north-1", &error), @"eu-north-1 could not be read, so stacks in it are missing here: failed to list the functions: AccessDenied: an explicit deny");
+    }
+
+    #[test]
     fn list_shows_what_tells_stacks_apart() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let stack = |name: &str, stage: &str| DeployedStack {

@@ -21,6 +21,7 @@ mod errors;
 mod expiry;
 mod faults;
 mod finding;
+mod hints;
 mod host;
 mod identity;
 mod launching;

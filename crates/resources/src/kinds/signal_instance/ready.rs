@@ -69,7 +69,7 @@ fn not_ready(report: Option<String>, console: Option<String>) -> ResourceError {
     let console = console.map(|console| format!("\nthe end of its console:\n{console}")).unwrap_or_default();
     ResourceError::new("the new signaling host did not become ready")
         .caused_by(format!("{report}{console}"))
-        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run `up` again")
+        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run the command again")
 }
 
 /// Returns the last lines of the console of a host; `None` if there is nothing in it or it cannot be read.
