@@ -117,7 +117,7 @@ export function tellLateness(call, show) {
     const directory = stage === "directory";
     if (call.inside && !directory) return;
     let text = error ? errorText(error) : t(directory ? "error.unavailable" : "error.offline");
-    if (call.inside || stage === "socket" || stage === "hello") {
+    if (stage !== "ticket" && (call.inside || !directory)) {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
     }
