@@ -12,7 +12,7 @@
 /**
  * Messages from the browser.
  *
- * @typedef {{ type: "hello", ticket: string, resume?: string, seen?: number }} Hello
+ * @typedef {{ type: "hello", ticket?: string | undefined, resume?: string, seen?: number }} Hello with a ticket, or the latest `resume`, or both
  * @typedef {{ type: "join", room: string }} Join
  * @typedef {{ type: "leave" }} Leave
  * @typedef {{ type: "signal", to: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} SendSignal
@@ -22,12 +22,13 @@
  * @typedef {{ type: "reject", room: string }} Reject
  * @typedef {{ type: "room-lock", locked?: boolean }} SendRoomLock any member may; lasts as long as somebody is inside
  * @typedef {{ type: "room-admit", peer: string, admit?: boolean }} RoomAdmit any member may
+ * @typedef {{ type: "outcome", way: "direct" | "relayed" | "failed" }} Outcome how we reached another member, for the owner's statistics
  * @typedef {{ type: "friends-changed" }} FriendsChanged presence is worked out again
  * @typedef {{ type: "ping" }} Ping answered by a pong after everything that was queued before
  * @typedef {{ type: "pong" }} SendPong
  * @typedef {{ type: "bye" }} Bye ends the session; without it, it can be resumed for 30 s
  * @typedef {Hello | Join | Leave | SendSignal | SendRing | RingCancel | Accept | Reject | SendRoomLock | RoomAdmit
- *   | FriendsChanged | Ping | SendPong | Bye} ClientMessage
+ *   | Outcome | FriendsChanged | Ping | SendPong | Bye} ClientMessage
  */
 
 /**
@@ -49,7 +50,7 @@
  * @typedef {{ type: "room-lock", room: string, locked: boolean, by: string }} RoomLock
  * @typedef {{ type: "draining", retry_ms: number }} Draining
  * @typedef {{ type: "error", code: ErrorCode, message: string, about?: string }} Refusal
- * @typedef {{ type: "pong" }} Pong
+ * @typedef {{ type: "pong", resume?: string }} Pong with a newer `resume` from time to time
  * @typedef {Welcome | Joined | PeerJoined | PeerLeft | Signal | Ringing | Rung | Accepted | Rejected | Missed | Presence
  *   | Knock | RoomLock | Draining | Refusal | Pong} ServerMessage
  */

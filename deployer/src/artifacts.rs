@@ -6,40 +6,45 @@
 #[cfg(test)]
 mod compact;
 mod development;
+mod needs;
 mod package;
 
 use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 
 use include_dir::{Dir, File, include_dir};
+use peersync_config::Architecture;
 use peersync_engine::ResourceError;
 use peersync_resources::pages::{CONFIG_KEY, Site};
-use peersync_resources::{Artifacts, Page, Program};
+use peersync_resources::{Artifacts, Page, Program, Programs};
 
 /// Everything below `assets/`, as the build has compacted it.
 static ASSETS: Dir<'static> = include_dir!("$OUT_DIR/site");
 
 /// Where the server programs are.
-enum Programs {
+enum Source {
     /// Inside this program, which is a release.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
-    Embedded(&'static [Program; 3]),
+    Embedded(&'static [[Program; 3]]),
     /// Built on demand from the checkout in this folder.
     #[allow(dead_code, reason = "the build script chooses one of the two")]
     Development(&'static str),
 }
 
-static PROGRAMS: Programs = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+static SOURCE: Source = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// Returns the server programs, `api`, `signal` and `relay`. A development build first builds those that are missing or older
-/// than their sources, after it has called `building`; that takes up to a minute.
+/// Returns the server programs, for each architecture for which there are some: those that a release carries. A development
+/// build has them for this computer alone, and first builds those that are missing or older than their sources, after it
+/// has called `building`; that takes up to a minute.
 ///
 /// # Errors
 /// A development build cannot build or read them.
-pub fn programs(building: impl FnOnce()) -> Result<[Program; 3], ResourceError> {
-    match &PROGRAMS {
-        Programs::Embedded(programs) => Ok(**programs),
-        Programs::Development(workspace) => development::programs(Path::new(workspace), building),
+pub fn programs(building: impl FnOnce()) -> Result<Vec<Programs>, ResourceError> {
+    match &SOURCE {
+        Source::Embedded(programs) => {
+            Ok(programs.iter().map(|[api, signal, relay]| Programs::new(*api, *signal, *relay)).collect())
+        }
+        Source::Development(workspace) => Ok(vec![development::programs(Path::new(workspace), building)?]),
     }
 }
 
@@ -52,19 +57,33 @@ pub fn all(building: impl FnOnce()) -> Result<&'static Artifacts, ResourceError>
     if let Some(all) = ALL.get() {
         return Ok(all);
     }
-    let [api, signal, relay] = programs(building)?;
-    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), api, signal, relay, routes: peersync_api::routes().to_vec() }))
+    let programs = programs(building)?;
+    Ok(ALL.get_or_init(|| Artifacts { pages: pages(), programs, routes: peersync_api::routes().to_vec() }))
+}
+
+/// Returns all that a stack in an emulator on this computer is filled with, and the architecture of the programs that the
+/// emulator can run. It runs no host, so that any programs will do for that. [`programs`] says what `building` is for.
+///
+/// # Errors
+/// As [`programs`].
+pub fn for_this_computer(building: impl FnOnce()) -> Result<(&'static Artifacts, Architecture), ResourceError> {
+    static OWN: OnceLock<(Artifacts, Architecture)> = OnceLock::new();
+    let Artifacts { pages, programs, routes } = all(building)?;
+    let architecture = Architecture::of_this_computer().unwrap_or_default();
+    let (artifacts, architecture) = OWN.get_or_init(|| {
+        let own = programs.iter().find(|one| one.architecture == architecture).or(programs.first()).copied();
+        let own = own.unwrap_or_else(|| Programs::none(architecture));
+        let other = |other| programs.iter().find(|one| one.architecture == other).copied().unwrap_or(own);
+        let each = Architecture::ALL.map(|architecture| Programs { architecture, ..other(architecture) });
+        (Artifacts { pages: pages.clone(), programs: each.into(), routes: routes.clone() }, own.architecture)
+    });
+    Ok((artifacts, *architecture))
 }
 
 /// Returns what is enough to find and remove a stack: everything but the content of the server programs.
 pub fn without_programs() -> &'static Artifacts {
-    static WITHOUT: LazyLock<Artifacts> = LazyLock::new(|| Artifacts {
-        pages: pages(),
-        api: Program { name: "api", ..Program::default() },
-        signal: Program { name: "signal", ..Program::default() },
-        relay: Program { name: "relay", ..Program::default() },
-        routes: peersync_api::routes().to_vec(),
-    });
+    static WITHOUT: LazyLock<Artifacts> =
+        LazyLock::new(|| Artifacts { pages: pages(), programs: Vec::new(), routes: peersync_api::routes().to_vec() });
     &WITHOUT
 }
 

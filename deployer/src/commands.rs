@@ -41,7 +41,8 @@ use crate::report::Invocation;
 
 /// Runs the command to its end, shows its error, and returns its exit code.
 pub fn main(cli: Cli) -> ExitCode {
-    let (form, options) = (cli.global.output, cli.global.repeated());
+    let (form, given) = (cli.global.output, cli.global.clone());
+    let options = context::with_stage_of_environment(given.clone()).unwrap_or(given).repeated();
     let exit = start(cli).unwrap_or_else(|error| {
         let error = error.completed(&Invocation::of_this_process(options));
         error.show(form);

@@ -152,6 +152,18 @@ async fn bootstrap_answers_events() {
         [("/health".into(), json!(200)), ("/signup".into(), json!(503)), ("/signup".into(), json!(503))]
     );
     assert!(lines.iter().all(|line| line["span"]["request_id"].is_string() || line["span"].is_null()), "{log}");
+    // The failures are counted, in lines that CloudWatch makes metrics of.
+    let counted: Vec<_> = lines.iter().filter(|line| line["_aws"].is_object()).collect();
+    assert_eq!(counted.len(), 2, "{log}");
+    for line in counted {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "PeerSync/peersync-test");
+        assert_eq!(
+            (&directive["Metrics"][0]["Name"], line["Errors"].as_f64()),
+            (&json!("Errors"), Some(1.0)),
+            "{line}"
+        );
+    }
     for personal in ["ada@", "Ada", "Lovelace", "192.0.2.1", "edge-key"] {
         assert!(!log.contains(personal), "{personal} in {log}");
     }

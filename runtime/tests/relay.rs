@@ -130,14 +130,18 @@ impl Program {
 
     /// Returns the next line of the log with this message.
     async fn logged(&mut self, message: &str) -> Value {
+        self.line(message, |line| line["message"] == message).await
+    }
+
+    async fn line(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let found = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 let line: Value = serde_json::from_str(&line).unwrap();
-                if line["message"] == message {
+                if is_it(&line) {
                     return line;
                 }
             }
-            panic!("the program ended before it logged {message:?}")
+            panic!("the program ended before it logged {what:?}")
         };
         timeout(SOON, found).await.expect("a line in time")
     }
@@ -148,13 +152,14 @@ impl Program {
         socket
     }
 
-    /// Ends it as systemd does, and returns its last account of the traffic.
-    async fn end(mut self) -> Value {
+    /// Ends it as systemd does, and returns its last account of the traffic, and the metrics of it.
+    async fn end(mut self) -> [Value; 2] {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         let last = self.logged("usage").await;
+        let metrics = self.line("the metrics", |line| line["_aws"].is_object()).await;
         assert!(timeout(SOON, self.child.wait()).await.unwrap().unwrap().success());
-        last
+        [last, metrics]
     }
 }
 
@@ -208,8 +213,11 @@ async fn relay_passes_data_on_and_the_traffic_of_the_month_outlives_it() {
     let foreign =
         ask(&program.client().await, &mut asker("another secret", "eve@example.org"), &Ask::Allocate(None)).await;
     assert_eq!(foreign.code(), Some(401));
-    let last = program.end().await;
+    let [last, metrics] = program.end().await;
     assert_eq!((&last["allocations"], &last["relayed_bytes"], &last["refused"]), (&json!(2), &json!(1032), &json!(1)));
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "PeerSync/peersync-test");
+    assert_eq!(metrics["RelayedBytes"], json!(1032.0), "{metrics}");
+    assert!(metrics["RelayBudgetUsed"].as_f64().is_some_and(|percent| percent > 0.0 && percent < 0.01), "{metrics}");
     assert_eq!(database.relayed().await, Some(1032));
 
     // What was relayed before counts: with a budget of less, the next one refuses.
@@ -234,14 +242,15 @@ async fn log_names_nobody_and_strangers_cannot_fill_it() {
     }
     let mut as_ada = asker(SECRET, "ada@example.org");
     assert!(ask(&program.client().await, &mut as_ada, &Ask::Allocate(None)).await.relayed.is_some());
-    // Nothing but the account comes after the first one.
+    // Nothing but the account and the metrics comes after the first ones.
     let id = program.child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
     let mut rest = Vec::new();
     while let Some(line) = program.log.next_line().await.unwrap() {
         rest.push(line);
     }
-    assert_eq!(rest.len(), 2, "{rest:?}");
+    let (metrics, others): (Vec<_>, Vec<_>) = rest.iter().partition(|line| line.contains("\"_aws\":"));
+    assert_eq!((metrics.len(), others.len()), (2, 2), "{rest:?}");
     let text = rest.join("\n");
     for personal in ["ada@", "127.0.0.1", SECRET] {
         assert!(!text.contains(personal), "{personal} in {text}");

@@ -98,28 +98,35 @@ async fn start(mut command: Command) -> (Child, std::net::SocketAddr, tokio::tas
 
 /// A guest's connection, welcomed and in the guest's room.
 async fn client(address: std::net::SocketAddr, keys: &TicketKeys, room: &str) -> WebSocketStream<TcpStream> {
+    let mut socket = connect(address).await;
+    enter(&mut socket, json!({ "type": "hello", "ticket": ticket(keys, room) }), room).await;
+    socket
+}
+
+/// A guest's ticket for a room.
+fn ticket(keys: &TicketKeys, room: &str) -> String {
+    let (subject, name) = ("guest:1".into(), "Somebody".into());
+    let (address, generation, session, room) = (None, None, None, Some(room.into()));
+    keys.issue(Bearer { subject, address, name, guest: true, generation, session, room }, now()).unwrap()
+}
+
+/// Says `hello`, joins, and returns what resumes the session.
+async fn enter(socket: &mut WebSocketStream<TcpStream>, hello: Value, room: &str) -> String {
+    socket.send(Message::text(hello.to_string())).await.unwrap();
+    let Some(Ok(Message::Text(welcome))) = socket.next().await else { panic!("no welcome") };
+    let welcome: Value = serde_json::from_str(&welcome).unwrap();
+    socket.send(Message::text(json!({ "type": "join", "room": room }).to_string())).await.unwrap();
+    welcome["resume"].as_str().unwrap_or_else(|| panic!("{welcome}")).to_owned()
+}
+
+async fn connect(address: std::net::SocketAddr) -> WebSocketStream<TcpStream> {
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
     request.headers_mut().insert("x-peersync-origin-key", EDGE_KEY.parse().unwrap());
     // It counts where a tunnel is in front, and there alone.
     request.headers_mut().insert("cf-connecting-ip", "192.0.2.1".parse().unwrap());
     let stream = TcpStream::connect(address).await.unwrap();
-    let (mut socket, _) = client_async(request, stream).await.unwrap();
-    let subject = format!("guest:{room}:{:?}", socket.get_ref().local_addr().unwrap());
-    let bearer = Bearer {
-        subject,
-        address: None,
-        name: "Somebody".into(),
-        guest: true,
-        generation: None,
-        session: None,
-        room: Some(room.into()),
-    };
-    let ticket = keys.issue(bearer, now()).unwrap();
-    socket.send(Message::text(json!({ "type": "hello", "ticket": ticket }).to_string())).await.unwrap();
-    assert_eq!(next(&mut socket).await, Came::Message("welcome".into()));
-    socket.send(Message::text(json!({ "type": "join", "room": room }).to_string())).await.unwrap();
-    socket
+    client_async(request, stream).await.unwrap().0
 }
 
 /// The type of the next message, or the close code.
@@ -180,9 +187,50 @@ async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
     assert!(begin.elapsed() < IN_TIME);
     let log = log.await.unwrap().join("\n");
     assert!(log.contains("\"told\":1000") && log.contains("\"left\":0"), "{log}");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let metrics: Vec<Value> = lines.filter(|line| line["_aws"].is_object()).collect();
+    assert!(metrics.len() >= 2, "one line at the start and one at the end: {metrics:?}");
+    let sum = |name: &str| metrics.iter().filter_map(|line| line[name].as_f64()).sum::<f64>();
+    assert_eq!((sum("CallsStarted"), sum("Errors")), (500.0, 0.0), "{metrics:?}");
+    assert!(metrics.iter().all(|line| line["Uptime"].is_number()), "its absence is an alarm");
     for personal in ["Somebody", "guest:", TICKET_KEY, EDGE_KEY] {
         assert!(!log.contains(personal), "{personal} is in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousand_clients_go_on_at_the_next_process_without_a_ticket() {
+    let kept = parameters([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)]);
+    let ssm = serve(kept, database).await;
+    let (old, new) = (start(command(&ssm, &ssm)).await, start(command(&ssm, &ssm)).await);
+    let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
+    let began: Vec<_> = stream::iter(0..CLIENTS)
+        .map(|number| {
+            let (keys, room) = (keys.clone(), (number / 2).to_string());
+            async move {
+                let mut socket = connect(old.1).await;
+                let hello = json!({ "type": "hello", "ticket": ticket(&keys, &room) });
+                (enter(&mut socket, hello, &room).await, room, socket)
+            }
+        })
+        .buffer_unordered(50)
+        .collect()
+        .await;
+    terminate(&old.0).await;
+    // All at once, although each is told when to come.
+    let returned = stream::iter(began).map(|(resume, room, mut before)| async move {
+        let mut told = false;
+        while let Came::Message(kind) = next(&mut before).await {
+            told |= kind == "draining";
+        }
+        let mut socket = connect(new.1).await;
+        enter(&mut socket, json!({ "type": "hello", "resume": resume }), &room).await;
+        assert_eq!(next(&mut socket).await, Came::Message("joined".into()));
+        told
+    });
+    let told: Vec<bool> = returned.buffer_unordered(CLIENTS).collect().await;
+    assert!(told.len() == CLIENTS && told.into_iter().all(|told| told));
+    terminate(&new.0).await;
 }
 
 #[tokio::test]

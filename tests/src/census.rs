@@ -26,6 +26,7 @@ const LISTS: &[(&str, List)] = &[
     ("lambda", |clients, all| functions(clients, all).boxed()),
     ("logs", |clients, all| logs(clients, all).boxed()),
     ("s3", |clients, all| buckets(clients, all).boxed()),
+    ("sns", |clients, all| topics(clients, all).boxed()),
     ("ssm", |clients, all| parameters(clients, all).boxed()),
 ];
 
@@ -208,6 +209,13 @@ async fn logs(clients: &Clients, all: &mut Census) {
     let filters = clients.logs.describe_metric_filters().send().await.map(|answer| answer.metric_filters);
     for filter in filters.ok().flatten().unwrap_or_default() {
         add(all, "logs:metric-filter", filter.filter_name(), &filter.filter_pattern());
+    }
+}
+
+async fn topics(clients: &Clients, all: &mut Census) {
+    let answer = clients.sns.list_topics().send().await.map(|answer| answer.topics);
+    for topic in answer.ok().flatten().unwrap_or_default() {
+        add(all, "sns:topic", topic.topic_arn(), &());
     }
 }
 

@@ -42,6 +42,21 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Returns the command with another program in place of the deployer.
+pub fn with_program(command: &Command, program: &Path) -> Command {
+    let command = command.as_std();
+    let mut other = Command::new(program);
+    other
+        .args(command.get_args())
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        other.current_dir(folder);
+    }
+    other.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    other
+}
+
 /// Runs a command to its end.
 pub async fn run(command: Command) -> Run {
     Running::start(command).ended().await

@@ -141,18 +141,6 @@ pub async fn program_in_the_bucket(stage: &Stage) {
     call.body(b"theirs".to_vec().into()).send().await.expect("it can be overwritten");
 }
 
-/// Deletes the metric filter of one log group.
-pub async fn metric_filter(stage: &Stage) {
-    let logs = &stage.clients.logs;
-    let filters = logs.describe_metric_filters().send().await.expect("they can be listed");
-    let is_ours = |group: Option<&str>| group.is_some_and(|group| group.ends_with(&format!("{}-login", stage.stack())));
-    let filter = filters.metric_filters().iter().find(|filter| is_ours(filter.log_group_name()));
-    let filter = filter.expect("the stack has one");
-    let call = logs.delete_metric_filter().set_log_group_name(filter.log_group_name().map(str::to_owned));
-    let call = call.set_filter_name(filter.filter_name().map(str::to_owned));
-    call.send().await.expect("it can be deleted");
-}
-
 async fn api_id(stage: &Stage) -> String {
     let apis = stage.clients.api_gateway.get_rest_apis().send().await.expect("they can be listed");
     let name = format!("{}-api", stage.stack());

@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use aws_sdk_cloudfront::types::{OriginAccessControlConfig, ResponseHeadersPolicyType};
+use aws_sdk_cloudwatchlogs::types::MetricTransformation;
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::clients::REGION;
 use crate::emulator::python;
 use crate::stage::Stage;
+use crate::unmanaged;
 
 /// The tags that earlier versions did not know.
 const NEW_TAGS: [&str; 5] =
@@ -32,6 +34,24 @@ pub async fn global_names(stage: &Stage, stack: &str) {
     access_control(stage, stack).await;
     headers_policy(stage, stack).await;
     dashboard(stage, stack).await;
+}
+
+/// Creates an alarm as earlier versions did, with the tags of the stack.
+pub async fn alarm(stage: &Stage, part: &str) {
+    let cloudwatch = &stage.clients.cloudwatch;
+    let arn = |part: &str| format!("arn:aws:cloudwatch:{REGION}:{}:alarm:{}-{part}", stage.account, stage.stack());
+    let tags = cloudwatch.list_tags_for_resource().resource_arn(arn("api-5xx")).send().await.expect("it has tags");
+    unmanaged::alarm(&stage.clients, &format!("{}-{part}", stage.stack())).await;
+    let call = cloudwatch.tag_resource().resource_arn(arn(part)).set_tags(tags.tags);
+    call.send().await.expect("it can be tagged");
+}
+
+/// Creates a metric filter in a log group.
+pub async fn metric_filter(stage: &Stage, group: &str, name: &str) {
+    let transformation = MetricTransformation::builder().metric_namespace("n").metric_name("m").metric_value("1");
+    let transformation = transformation.build().expect("it is complete");
+    let call = stage.clients.logs.put_metric_filter().log_group_name(group).filter_name(name).filter_pattern("ERROR");
+    call.metric_transformations(transformation).send().await.expect("it can be created");
 }
 
 async fn distribution(stage: &Stage, stack: &str) {

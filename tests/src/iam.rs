@@ -32,7 +32,7 @@ const S3_CHANGES: [(&str, &str); 4] = [
     ("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
 ];
 /// Further actions that an operation needs: for the tags that it sends, the role that it passes, what it reads.
-const BESIDE: [(&str, &[&str]); 15] = [
+const BESIDE: [(&str, &[&str]); 16] = [
     ("cloudfront:CreateDistribution", &["cloudfront:TagResource"]),
     ("dynamodb:CreateTable", &["dynamodb:TagResource"]),
     ("ec2:AllocateAddress", &["ec2:CreateTags"]),
@@ -49,6 +49,7 @@ const BESIDE: [(&str, &[&str]); 15] = [
     ("logs:CreateLogGroup", &["logs:TagResource"]),
     // An alarm that restarts a host creates the role for that, once per account.
     ("cloudwatch:PutMetricAlarm", &["cloudwatch:TagResource", "iam:CreateServiceLinkedRole"]),
+    ("sns:CreateTopic", &["sns:TagResource"]),
     ("ssm:PutParameter", &["ssm:AddTagsToResource"]),
 ];
 

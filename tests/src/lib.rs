@@ -6,8 +6,10 @@
 pub mod allowed;
 pub mod api_bench;
 pub mod bench;
+pub mod carried;
 pub mod census;
 pub mod clients;
+pub mod cloudflare;
 pub mod deployer;
 pub mod drift;
 pub mod earlier;

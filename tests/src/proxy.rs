@@ -33,6 +33,7 @@ use self::behaviour::{Behaviour, Behaviours, Times};
 use self::call::{Answer, Call};
 use self::faults::{Fault, Faults};
 use self::fixups::Fixup;
+pub use self::fixups::ministack::ARM64_IMAGE_ID;
 use self::log::{Record, RequestLog};
 use self::protocol::Protocol;
 

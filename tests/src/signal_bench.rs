@@ -2,9 +2,11 @@
 
 pub mod bare;
 pub mod client;
+pub mod host;
 pub mod load;
 pub mod machine;
 pub mod measure;
+pub mod moving;
 pub mod options;
 pub mod ours;
 pub mod process;

@@ -20,7 +20,7 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     build.args(["--package", "peersync-tests", "--bins"]);
     // Both measure what a release carries. A development build has no server programs, and packs them at each command.
     if matches!(what, Bench::Deploy | Bench::Api) {
-        dist::runtime()?;
+        dist::runtime(dist::X86_64)?;
         build.env("PEERSYNC_RUNTIME_DIR", runtime_programs());
     }
     process::run(&mut build)?;
@@ -46,6 +46,7 @@ pub fn run(what: Bench, arguments: &[String]) -> Result<ExitCode, Error> {
     };
     command.args(arguments).current_dir(root());
     command.env("PEERSYNC_PYTHON", python).env("PEERSYNC_DEPLOY", deployer());
+    command.env("PEERSYNC_RUNTIME_DIR", runtime_programs());
     if let Some(chromium) = chromium() {
         command.env("CHROMIUM", chromium);
     }

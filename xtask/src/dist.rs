@@ -1,35 +1,57 @@
 //! The release: the server programs for Amazon Linux 2023, and the deployer with them inside.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{At as _, Error};
 use crate::process::{self, line};
-use crate::tools::python;
+use crate::tools::{Tool, python};
 use crate::workspace::{builder, deployer, on_path, runtime_programs, target};
 
 /// The version of glibc in Amazon Linux 2023.
 pub const GLIBC: (u32, u32) = (2, 34);
-/// The target of the functions and of the host.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The two architectures of functions and hosts.
+pub const ARCHITECTURES: [&Architecture; 2] = [X86_64, ARM64];
+/// Intel and AMD.
+pub const X86_64: &Architecture = &Architecture { target: "x86_64-unknown-linux-gnu", folder: "" };
+/// AWS's Graviton. The deployer's build finds its programs in this folder.
+pub const ARM64: &Architecture = &Architecture { target: "aarch64-unknown-linux-gnu", folder: "arm64" };
+
+/// An architecture for which the server programs are built.
+pub struct Architecture {
+    /// The name of the compiler's target.
+    target: &'static str,
+    /// The folder of the programs below [`runtime_programs`].
+    folder: &'static str,
+}
+
+impl Architecture {
+    /// Returns the folder with the programs, once built.
+    pub fn programs(&self) -> PathBuf {
+        runtime_programs().join(self.folder)
+    }
+}
+
 /// The profile of the programs that the deployer carries.
 const PROFILE: &str = "runtime";
 /// The server programs.
-const PROGRAMS: [&str; 3] = ["api", "signal", "relay"];
+pub const PROGRAMS: [&str; 3] = ["api", "signal", "relay"];
 
-/// Builds the release and checks it.
+/// Builds the release, with the programs for both architectures, and checks it.
 ///
 /// # Errors
 /// If a tool is missing, the build fails, or a program needs a newer glibc.
 pub fn run() -> Result<(), Error> {
-    runtime()?;
+    Tool::Arm64.prepare()?;
+    for architecture in ARCHITECTURES {
+        runtime(architecture)?;
+    }
     let mut build = builder("cargo");
     build.args(["build", "--release", "--package", "peersync-deploy"]);
     process::run(build.env("PEERSYNC_RUNTIME_DIR", runtime_programs()))?;
-    for program in PROGRAMS {
-        let path = runtime_programs().join(program);
-        let needed = glibc_needed(&path)?;
+    for path in ARCHITECTURES.iter().flat_map(|one| PROGRAMS.map(|program| one.programs().join(program))) {
+        let (needed, program) = (glibc_needed(&path)?, path.display());
         println!("{program}: glibc {}.{} or newer, {} KB", needed.0, needed.1, kilobytes(&path)?);
         if needed > GLIBC {
             let what = format!("the check that {program} runs with glibc {}.{}", GLIBC.0, GLIBC.1);
@@ -40,24 +62,26 @@ pub fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// Builds the server programs for Amazon Linux 2023 into [`runtime_programs`].
+/// Builds the server programs of an architecture for Amazon Linux 2023 into its folder.
 ///
 /// # Errors
 /// If zig or cargo-zigbuild cannot be installed, or the build fails.
-pub fn runtime() -> Result<(), Error> {
+pub fn runtime(architecture: &Architecture) -> Result<(), Error> {
     let python = python()?;
     let tools = python.parent().map(Path::to_path_buf).unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut build = builder(tools.join("cargo-zigbuild"));
     build.args(["zigbuild", "--profile", PROFILE, "--package", "peersync-runtime", "--bins"]);
-    build.args(["--target", &format!("{TARGET}.{}.{}", GLIBC.0, GLIBC.1)]);
+    build.args(["--target", &format!("{}.{}.{}", architecture.target, GLIBC.0, GLIBC.1)]);
     build.arg("--target-dir").arg(target().join("al2023"));
     build.env("PATH", format!("{}:{path}", tools.display()));
     process::run(&mut build)?;
-    let folder = runtime_programs();
-    fs::create_dir_all(&folder).at(&folder)?;
+    let folder = architecture.programs();
+    // The deployer's build watches this one, and so notices that programs come into it.
+    let watched = ARM64.programs();
+    fs::create_dir_all(&watched).at(&watched)?;
     for program in PROGRAMS {
-        let built = target().join("al2023").join(TARGET).join(PROFILE).join(program);
+        let built = target().join("al2023").join(architecture.target).join(PROFILE).join(program);
         copy_if_changed(&built, &folder.join(program))?;
     }
     Ok(())
@@ -72,16 +96,16 @@ fn copy_if_changed(from: &Path, to: &Path) -> Result<(), Error> {
     fs::copy(from, to).at(to).map(|_| ())
 }
 
-/// Returns the newest version of glibc among the dynamic symbols of a program.
+/// Returns the newest version of glibc that a program needs.
 ///
 /// # Errors
-/// If objdump is missing or cannot read the file.
+/// If readelf is missing or cannot read the file.
 pub fn glibc_needed(program: &Path) -> Result<(u32, u32), Error> {
-    if on_path("objdump").is_none() {
-        return Err(Error::Missing("objdump is missing: install binutils".to_owned()));
+    if on_path("readelf").is_none() {
+        return Err(Error::Missing("readelf is missing: install binutils".to_owned()));
     }
-    let mut command = Command::new("objdump");
-    command.arg("-T").arg(program);
+    let mut command = Command::new("readelf");
+    command.args(["--wide", "--version-info"]).arg(program);
     let output = command.output().at(program)?;
     if !output.status.success() {
         return Err(Error::Failed { what: line(&command) });
@@ -141,9 +165,9 @@ mod tests {
 
     #[test]
     fn newest_glibc_version_counts() {
-        let symbols = "0000 DF *UND* 0000 (GLIBC_2.2.5) read\n0000 DF *UND* 0000 (GLIBC_2.34) dlsym\n";
-        assert_eq!(newest_glibc(symbols), (2, 34));
-        assert_eq!(newest_glibc("0000 DF *UND* 0000 (GLIBC_2.9) pipe2"), (2, 9));
+        let versions = "0x10: Name: GLIBC_2.2.5  Flags: none\n0x20: Name: GLIBC_2.34  Flags: none  Version: 3\n";
+        assert_eq!(newest_glibc(versions), (2, 34));
+        assert_eq!(newest_glibc("0x10:   Name: GLIBC_2.9  Flags: none  Version: 5"), (2, 9));
         assert_eq!(newest_glibc("static"), (0, 0));
     }
 }

@@ -49,7 +49,7 @@ pub enum Work {
 /// # Errors
 /// If the folder of the test programs cannot be read.
 pub fn all() -> Result<Vec<Suite>, Error> {
-    use Tool::{Chromium, Machete, Node, Objdump, Python, Shellcheck};
+    use Tool::{Arm64, Chromium, Machete, Node, Python, Qemu, Readelf, Shellcheck};
     let mut suites = vec![
         programs("fmt", "the Rust code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
         check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
@@ -67,7 +67,13 @@ pub fn all() -> Result<Vec<Suite>, Error> {
         programs("pages", "the pages pass type checks, lint and unit tests", &[Node], || {
             ["types", "lint", "unit"].map(npm).into()
         }),
-        programs("dist", "the release for Amazon Linux 2023 builds", &[Python, Objdump], || vec![xtask(&["dist"])]),
+        programs(
+            "dist",
+            "the release for Amazon Linux 2023 builds, for both architectures",
+            &[Python, Readelf, Arm64],
+            || vec![xtask(&["dist"])],
+        ),
+        check("arm64", "the programs for arm64 start", &[Python, Arm64, Qemu], checks::arm64_programs),
         programs("clippy", "all targets pass clippy", &[], || {
             vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])]
         }),
@@ -155,7 +161,7 @@ fn tool(name: &str) -> Option<Tool> {
         "nspawn" => Some(Tool::Nspawn),
         "redis" => Some(Tool::Redis),
         "coturn" => Some(Tool::Coturn),
-        "objdump" => Some(Tool::Objdump),
+        "readelf" => Some(Tool::Readelf),
         "pebble" => Some(Tool::Pebble),
         _ => None,
     }

@@ -141,9 +141,10 @@ fn needs_build(suite: &Suite) -> bool {
 }
 
 /// Builds everything once. The server programs for Amazon Linux come first, if their tools can be installed, so that
-/// the tested deployer contains what would be released. Returns the program of the end-to-end tests.
+/// the tested deployer contains what would be released; those for arm64 only if the suite `dist` has built them, because no
+/// other test runs them. Returns the program of the end-to-end tests.
 fn build() -> Result<PathBuf, String> {
-    if let Err(error) = Tool::Python.prepare().and_then(|()| dist::runtime()) {
+    if let Err(error) = Tool::Python.prepare().and_then(|()| dist::runtime(dist::X86_64)) {
         eprintln!("the deployer builds the server programs for this machine, not for Amazon Linux 2023: {error}");
     }
     let log = logs().join("build.log");

@@ -39,8 +39,12 @@ pub enum Tool {
     Shellcheck,
     /// cloud-init, for its schema check.
     CloudInit,
-    /// objdump.
-    Objdump,
+    /// readelf.
+    Readelf,
+    /// The standard library for arm64.
+    Arm64,
+    /// An emulator of arm64 processors, with a C library for the programs in it.
+    Qemu,
     /// redis-server.
     Redis,
     /// coturn.
@@ -72,7 +76,9 @@ impl Tool {
             Self::Nspawn => nspawn(),
             Self::Shellcheck => debian(&["shellcheck"], "shellcheck", "shellcheck"),
             Self::CloudInit => debian(&["cloud-init"], "cloud-init", "cloud-init"),
-            Self::Objdump => debian(&["objdump"], "binutils", "objdump (binutils)"),
+            Self::Readelf => debian(&["readelf"], "binutils", "readelf (binutils)"),
+            Self::Arm64 => arm64(),
+            Self::Qemu => qemu(),
             Self::Redis => debian(&["redis-server"], "redis-server", "redis-server"),
             Self::Coturn => debian(&["turnserver", "turnutils_uclient"], "coturn", "coturn"),
             Self::Machete => machete(),
@@ -200,6 +206,36 @@ fn quiet(command: &mut Command) -> bool {
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Adds the compiler's target by rustup, if that is there and the target is missing.
+fn arm64() -> Result<(), Error> {
+    const TARGET: &str = "aarch64-unknown-linux-gnu";
+    let installed = || {
+        let library = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+        library.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+    };
+    if installed() {
+        return Ok(());
+    }
+    eprintln!("adding the compiler's target {TARGET}");
+    let added = on_path("rustup").is_some() && run(Command::new("rustup").args(["target", "add", TARGET])).is_ok();
+    if added && installed() {
+        return Ok(());
+    }
+    Err(Error::Missing(format!("the standard library for arm64 is missing: `rustup target add {TARGET}`")))
+}
+
+/// The folder of the C library for programs in the emulator.
+pub const ARM64_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+
+fn qemu() -> Result<(), Error> {
+    debian(&["qemu-aarch64-static"], "qemu-user-static", "an emulator of arm64 processors")?;
+    let library = Path::new(ARM64_LIBRARIES).join("lib/libc.so.6");
+    if library.exists() || (debian_packages(&["libc6-arm64-cross"]).is_ok() && library.exists()) {
+        return Ok(());
+    }
+    Err(Error::Missing("a C library for arm64 is missing: `sudo apt-get install libc6-arm64-cross`".to_owned()))
 }
 
 fn nspawn() -> Result<(), Error> {

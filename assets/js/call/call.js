@@ -66,7 +66,7 @@ export class Call extends Emitter {
     super();
     this.#options = options;
     this.link = new SignalingLink(options.fetchTicket, () => (this.#wanted ? [{ type: "join", room: this.room }] : []));
-    this.members = new Members((person, initiator) => this.#meet(person, initiator), (peer) => this.#part(peer));
+    this.members = new Members((person, initiator) => this.#meet(person, initiator), (peer) => { peer.close(); this.emit("gone", peer); });
   }
 
   get room() {
@@ -94,7 +94,7 @@ export class Call extends Emitter {
         link.on("state", (state) => this.emit("link", state)),
         link.on("late", (how) => this.emit("late", how)),
         link.on("refused", (refusal) => this.#refused(refusal)),
-        this.#options.media.on("change", (role) => this.#mediaChanged(role)),
+        this.#options.media.on("change", (role) => { for (const peer of this.peers) peer.update(role); }),
         watchWaking((why) => this.#woke(why)),
       ];
     }
@@ -214,7 +214,8 @@ export class Call extends Emitter {
         this.#knock(this.#person(message));
         return;
       case "room-lock":
-        this.#setLocked(message.locked);
+        this.locked = message.locked;
+        this.emit("locked", this.locked);
         return;
       case "error":
         this.#error(message);
@@ -236,12 +237,14 @@ export class Call extends Emitter {
 
   /** @param {import("../protocol.js").Joined} message */
   #joined(message) {
+    // A new server knows of no lock.
+    if (this.locked && !message.locked) this.lock(true);
     this.inside = true;
     this.locked = message.locked;
     this.members.list(message.peers.map((peer) => this.#person(peer)));
     // Nobody was there.
     this.#takeAhead()?.pc.close();
-    this.emit("joined", { locked: this.locked });
+    this.emit("joined", message);
   }
 
   /** @param {import("../protocol.js").Signal} message */
@@ -254,17 +257,13 @@ export class Call extends Emitter {
 
   /** @param {Person} who */
   #knock(who) {
-    // Our own knock was forwarded.
-    if (who.id === this.link.peer) this.emit("knocking", null);
+    if (who.id === this.link.peer) {
+      // Our own knock was forwarded. Those inside were inside before the server was replaced: who knows them lets them in.
+      if (!this.inside) this.emit("knocking", null);
+    }
     // Somebody we are already connected to lost the server and came back: let them in.
     else if (this.members.owner(who)) this.admit(who.id, true);
     else this.emit("knock", who);
-  }
-
-  /** @param {boolean} locked */
-  #setLocked(locked) {
-    this.locked = locked;
-    this.emit("locked", locked);
   }
 
   /** @param {import("../protocol.js").Refusal} message */
@@ -274,7 +273,7 @@ export class Call extends Emitter {
     else if (code === "directory_unavailable") {
       // Those inside are told without having asked.
       if (about) setTimeout(() => this.link.send({ type: "join", room: this.room }), AGAIN_MS);
-      this.emit("late", { stage: "directory", error: undefined });
+      this.emit("late", { stage: "directory" });
     } else if (NOT_IN.has(code)) this.#refused(message);
     else this.emit("message", message);
   }
@@ -300,6 +299,7 @@ export class Call extends Emitter {
     });
     peer.on("moved", (id) => this.members.moved(peer, id));
     peer.on("bye", () => this.members.drop(peer));
+    peer.on("way", (way) => this.link.send({ type: "outcome", way }));
     peer.on("status", (status) => {
       this.members.watch(peer);
       if (status === "interrupted") this.#doubt();
@@ -312,17 +312,6 @@ export class Call extends Emitter {
   #doubt() {
     if (this.peers.every((peer) => peer.status === "interrupted")) this.link.renew();
     else this.link.probe();
-  }
-
-  /** @param {Peer} peer */
-  #part(peer) {
-    peer.close();
-    this.emit("gone", peer);
-  }
-
-  /** @param {import("./connection.js").Role} role */
-  #mediaChanged(role) {
-    for (const peer of this.peers) peer.update(role);
   }
 
   /** @param {"online" | "network" | "slept"} why */

@@ -24,9 +24,10 @@ import { fingerprintOf, Verification } from "./verification.js";
  *   seen by a guest; number: tells apart two of the same name and kind
  * @typedef {{
  *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,
- *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null, stuck: null,
+ *   chat: string, transfer: import("./files.js").Transfer, weak: boolean, open: null, moved: string, bye: null,
+ *   way: import("../protocol.js").Outcome["way"],
  * }} PeerEvents
- *   stuck: no way to them has been found for a while; moved: the person now has another id on the server; bye: they left
+ *   way: how we reach them, once that is known, or that no way has been found for a while; moved: the person now has another id on the server; bye: they left
  * @typedef {{
  *   person: Person, approved: boolean, polite: boolean, initiator: boolean, configuration: RTCConfiguration, connection: import("./connection.js").Connection,
  *   viaServer: (signal: Signal) => boolean, track: (role: Role) => MediaStreamTrack | undefined,
@@ -247,9 +248,7 @@ export class Peer extends Emitter {
 
   /** @param {Signal} signal */
   #deliver(signal) {
-    const message = "description" in signal
-      ? { type: /** @type {const} */ ("description"), description: signal.description }
-      : { type: /** @type {const} */ ("candidate"), candidate: signal.candidate };
+    const message = /** @type {WireMessage} */ ({ type: "description" in signal ? "description" : "candidate", ...signal });
     const doubtful = performance.now() < this.#byServer;
     if (doubtful && this.#options.viaServer(signal)) return;
     if (this.status === "connected" && this.send(message)) return;
@@ -341,21 +340,22 @@ export class Peer extends Emitter {
   }
 
   #beStuck() {
-    clearTimeout(this.#stuck);
-    this.#stuck = setTimeout(() => this.emit("stuck", null), STUCK_MS);
+    this.#stuck = setTimeout(() => this.emit("way", "failed"), STUCK_MS);
   }
 
   /** @param {Status} status */
   #setStatus(status) {
     if (this.status === status) return;
     this.status = status;
-    if (status === "interrupted") this.#beStuck();
-    else clearTimeout(this.#stuck);
+    clearTimeout(this.#stuck);
+    if (status === "interrupted") {
+      this.#beStuck();
+      this.#setQuality({ ...this.quality, level: "lost" });
+    }
     if (status === "connected") {
       this.flush();
       setTimeout(() => void this.#applyStep(), SMALL_MS);
     }
-    if (status === "interrupted") this.#setQuality({ ...this.quality, level: "lost" });
     this.emit("status", status);
   }
 
@@ -363,21 +363,17 @@ export class Peer extends Emitter {
     if (this.status !== "connected") return;
     const sample = readSample(await this.#pc.getStats());
     if (this.status !== "connected") return;
+    if (this.#sample === FIRST_SAMPLE) this.emit("way", sample.relayed ? "relayed" : "direct");
     this.#setQuality(judge(this.#sample, sample));
     this.#sample = sample;
-    await this.#adapt(sample);
+    this.#adaptation = adapt(this.#adaptation, sample, this.#options.best());
+    await this.#applyStep();
   }
 
   /** @param {Quality} quality */
   #setQuality(quality) {
     this.quality = quality;
     this.emit("quality", quality);
-  }
-
-  /** @param {import("./quality.js").Sample} sample */
-  async #adapt(sample) {
-    this.#adaptation = adapt(this.#adaptation, sample, this.#options.best());
-    await this.#applyStep();
   }
 
   async #applyStep() {

@@ -12,7 +12,7 @@
  */
 
 /** @type {Sample} */
-const NOTHING = { rttMs: 0, relayed: false, over: "", availableBps: 0, atMs: 0, downBytes: 0, upBytes: 0, received: 0, lost: 0, frozenS: 0, sentLoss: 0, limitedBy: "none" };
+export const FIRST_SAMPLE = { rttMs: 0, relayed: false, over: "", availableBps: 0, atMs: 0, downBytes: 0, upBytes: 0, received: 0, lost: 0, frozenS: 0, sentLoss: 0, limitedBy: "none" };
 
 /** @param {unknown} value */
 const number = (value) => typeof value === "number" && Number.isFinite(value) ? value : 0;
@@ -22,7 +22,7 @@ const number = (value) => typeof value === "number" && Number.isFinite(value) ? 
  * @returns {Sample}
  */
 export function readSample(report) {
-  const sample = { ...NOTHING };
+  const sample = { ...FIRST_SAMPLE };
   /** @type {Map<string, any>} */
   const byId = new Map();
   report.forEach((entry) => byId.set(entry.id, entry));
@@ -88,8 +88,6 @@ export function judge(before, now) {
     downBps: rate(now.downBytes - before.downBytes), upBps: rate(now.upBytes - before.upBytes),
   };
 }
-
-export { NOTHING as FIRST_SAMPLE };
 
 /** How often to look, in milliseconds. */
 export const LOOK_MS = 250;

@@ -12,7 +12,7 @@ import { Emitter } from "../emitter.js";
  * @typedef {"ticket" | "socket" | "hello" | "directory"} Stage what an attempt waits for: the API, the WebSocket, the
  *   server's welcome, or its database
  * @typedef {{
- *   state: LinkState, late: { stage: Stage, error: unknown },
+ *   state: LinkState, late: { stage: Stage, error?: unknown },
  *   welcome: { peer: string, resumed: boolean },
  *   message: Message,
  *   ticket: Ticket,
@@ -31,6 +31,8 @@ const FINAL = new Set(["forbidden", "room_not_found", "signed_out"]);
 /** The wait before reconnecting: it grows up to a limit, with jitter so that clients do not all return at once. */
 const FIRST_MS = 500;
 const CEILING_MS = 10_000;
+/** How often we come back with the session alone before we ask for a ticket, which also tells the server's address. */
+const ALONE = 3;
 
 /**
  * Returns a delay with full jitter: any time between zero and the growing limit.
@@ -48,8 +50,9 @@ export class SignalingLink extends Emitter {
   state = "closed";
   /** Our id on the server; a new one if the session could not be resumed. */
   peer = "";
-  /** The key with which the server lets us resume this session. */
+  /** With this the server lets us resume the session, and the next server lets us in. */
   #resume = "";
+  #url = "";
   /** @type {WebSocket | undefined} */
   #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -138,32 +141,35 @@ export class SignalingLink extends Emitter {
     const mine = this.#generation;
     this.#stage = "ticket";
     this.#setState("connecting");
+    if (this.#resume && this.#attempt < ALONE) {
+      this.#open(mine);
+      return;
+    }
     try {
       const ticket = await this.#fetchTicket();
       if (mine !== this.#generation) return;
       this.emit("ticket", ticket);
-      this.#open(ticket, mine);
+      this.#url = ticket.url;
+      this.#open(mine, ticket.ticket);
     } catch (error) {
       if (mine !== this.#generation) return;
       this.#error = error;
-      const { status = 0, code = "offline", message = "" } = /** @type {any} */ (error) ?? {};
+      const { status = 0, code = "offline", message = "", retryAfter = 0 } = /** @type {any} */ (error) ?? {};
       if (status >= 400 && status < 500 && status !== 429 && status !== 408) {
-        this.#drop();
-        this.#setState("closed");
-        this.emit("refused", { code, message });
+        this.#end({ code, message });
       } else {
-        this.#wait(backoff(this.#attempt));
+        this.#wait(backoff(this.#attempt) + retryAfter * 1000);
       }
     }
   }
 
   /**
-   * @param {Ticket} ticket
    * @param {number} mine
+   * @param {string} [ticket]
    */
-  #open(ticket, mine) {
+  #open(mine, ticket) {
     this.#stage = "socket";
-    const socket = new WebSocket(ticket.url);
+    const socket = new WebSocket(this.#url);
     this.#socket = socket;
     const limit = setTimeout(() => this.#lost(mine), HELLO_LIMIT_MS);
     socket.addEventListener("open", () => {
@@ -171,7 +177,7 @@ export class SignalingLink extends Emitter {
       // With a session to resume, it is not known yet whether a new one has to be opened.
       const opening = this.#resume ? [] : this.#opening();
       this.#opened = opening.length > 0;
-      const hello = { type: "hello", ticket: ticket.ticket, ...this.#resumeFields() };
+      const hello = { type: "hello", ticket, resume: this.#resume || undefined, seen: this.#seen || undefined };
       for (const message of [hello, ...opening]) socket.send(JSON.stringify(message));
     });
     socket.addEventListener("message", (event) => {
@@ -183,10 +189,6 @@ export class SignalingLink extends Emitter {
       clearTimeout(limit);
       this.#lost(mine);
     });
-  }
-
-  #resumeFields() {
-    return this.#resume ? { resume: this.#resume, ...(this.#seen > 0 ? { seen: this.#seen } : {}) } : {};
   }
 
   /**
@@ -205,12 +207,12 @@ export class SignalingLink extends Emitter {
         this.#welcome(message);
         return;
       case "pong":
+        this.#resume = message.resume ?? this.#resume;
         return;
       case "draining":
-        this.#generation += 1;
-        this.#socket?.close(1000);
-        this.#stopBeating();
-        this.#wait(message.retry_ms);
+        // Another server takes over: nobody needs to know.
+        this.#drop();
+        this.#timer = setTimeout(() => void this.#connect(), message.retry_ms);
         return;
       case "error":
         if (this.state === "connecting" || message.code === "signed_out") this.#helloRefused(message, mine);
@@ -228,8 +230,6 @@ export class SignalingLink extends Emitter {
     this.peer = message.peer;
     this.#resume = message.resume;
     this.#attempt = 0;
-    this.#answered = true;
-    this.#stopBeating();
     this.#heartbeat = setInterval(() => this.#beat(), message.heartbeat_s * 1000);
     this.#setState("open");
     this.emit("welcome", { peer: this.peer, resumed });
@@ -244,13 +244,15 @@ export class SignalingLink extends Emitter {
    */
   #helloRefused(message, mine) {
     this.#resume = "";
-    if (!FINAL.has(message.code)) {
-      this.#lost(mine);
-      return;
-    }
+    if (FINAL.has(message.code)) this.#end(message);
+    else this.#lost(mine);
+  }
+
+  /** @param {{ code: string, message: string }} refusal after which coming back cannot help */
+  #end(refusal) {
     this.#drop();
     this.#setState("closed");
-    this.emit("refused", { code: message.code, message: message.message });
+    this.emit("refused", refusal);
   }
 
   /** @param {number} [patience] time for the answer, in milliseconds; by default until the next heartbeat */
@@ -284,14 +286,9 @@ export class SignalingLink extends Emitter {
   #drop() {
     this.#generation += 1;
     clearTimeout(this.#timer);
-    this.#stopBeating();
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (socket && socket.readyState <= WebSocket.OPEN) socket.close(1000);
-  }
-
-  #stopBeating() {
     clearInterval(this.#heartbeat);
+    this.#socket?.close(1000);
+    this.#socket = undefined;
   }
 
   /** @param {LinkState} state */

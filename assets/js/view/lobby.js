@@ -3,7 +3,7 @@ import { byId, element } from "../dom.js";
 import { t } from "../i18n.js";
 import { isMirror, LevelMeter } from "../call/media.js";
 import { onSubmit } from "../ui/form.js";
-import { errorText, toast } from "../ui/notices.js";
+import { errorText } from "../ui/notices.js";
 import { DevicePickers, problemText } from "./devices.js";
 
 const LEVEL_MS = 80;
@@ -114,16 +114,16 @@ export class Lobby {
  */
 export function tellLateness(call, show) {
   call.on("late", async ({ stage, error }) => {
-    const directory = stage === "directory";
-    if (call.inside && !directory) return;
-    let text = error ? errorText(error) : t(directory ? "error.unavailable" : "error.offline");
-    if (call.inside || stage === "socket" || stage === "hello") {
+    if (call.inside) {
+      if (stage === "directory") await import("./trouble.js").then(({ tellOutage }) => tellOutage());
+      return;
+    }
+    let text = error ? errorText(error) : t(stage === "directory" ? "error.unavailable" : "error.offline");
+    if (stage === "socket" || stage === "hello") {
       // The API answers, and so do the pages; if not, that is the reason.
       text = await import("./trouble.js").then(({ serverTrouble }) => serverTrouble(stage), () => text);
     }
-    if (!call.inside) {
-      if (directory || call.link.state !== "open") show(text);
-    } else if (directory) toast(text, { key: stage });
+    if (!call.inside && (stage === "directory" || call.link.state !== "open")) show(text);
   });
 }
 

@@ -68,7 +68,7 @@ export class PersonTile {
     ]);
     this.#ends = [
       peer.on("remote", () => this.#show()), peer.on("status", () => this.#show()), peer.on("quality", () => this.#showQuality()),
-      peer.on("stuck", () => void this.#explain()),
+      peer.on("way", (way) => way === "failed" && this.#explain()),
     ];
     this.#show();
     this.#showQuality();

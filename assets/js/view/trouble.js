@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { loadTexts, t } from "../i18n.js";
 import { diagnose, evidence } from "../call/diagnosis.js";
 import { roomOf } from "../text.js";
+import { toast } from "../ui/notices.js";
 
 await loadTexts("trouble");
 
@@ -10,13 +11,17 @@ await loadTexts("trouble");
 const reported = new Set();
 
 /**
- * @param {"socket" | "hello" | "directory"} stage where attempts to reach the server fail, although its API answers;
- *   or it answers, and its database does not, which it knows by itself
+ * @param {"socket" | "hello"} stage where attempts to reach the server fail, although its API answers
  * @returns {string}
  */
 export function serverTrouble(stage) {
-  if (stage !== "directory") report({ failure: stage === "socket" ? "socket_refused" : "server_slow" });
+  report({ failure: stage === "socket" ? "socket_refused" : "server_slow" });
   return t(`trouble.${stage}`);
+}
+
+/** Tells those in a call that the server's database does not answer, which concerns others. */
+export function tellOutage() {
+  toast(t("trouble.directory"), { key: "outage" });
 }
 
 /**

@@ -15,8 +15,9 @@ use crate::limits::Limits;
 use crate::mail::{Letter, Mailer};
 use peersync_server::client_address::EdgeProof;
 use peersync_server::clock::Clock;
+use peersync_server::metrics::{Metric, Tally};
 use peersync_server::secrets::{LiveSecrets, ParameterStore, Secret, Secrets};
-use peersync_server::settings::Settings;
+use peersync_server::settings::{MailProvider, Settings};
 use peersync_server::store::Store;
 
 /// How long a response waits for secrets that are read beside its request, if that takes longer than the request.
@@ -48,6 +49,7 @@ struct Inner {
     given_mailer: Option<Mailer>,
     mailer: Mutex<Option<ConfiguredMailer>>,
     cloudflare_turn: CloudflareTurn,
+    tally: Tally,
 }
 
 /// The configured mailer, and the secrets that it was created with.
@@ -80,7 +82,9 @@ impl State {
             }
         };
         let (given_mailer, mailer, cloudflare_turn) = (mailer, Mutex::default(), CloudflareTurn::default());
-        let inner = Inner { settings, store, clock, limits, secrets, config, given_mailer, mailer, cloudflare_turn };
+        let tally = Tally::default();
+        let inner =
+            Inner { settings, store, clock, limits, secrets, config, given_mailer, mailer, cloudflare_turn, tally };
         Self(Arc::new(inner))
     }
 
@@ -97,6 +101,11 @@ impl State {
     /// Returns the limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Returns what was counted for the owner of the stack.
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// Returns the credentials of Cloudflare's TURN.
@@ -145,7 +154,7 @@ impl State {
     }
 
     /// Sends a letter. If the service does not accept the secret, it is read again: it may have been replaced a moment ago.
-    /// Returns false if the letter was not accepted.
+    /// Returns false if the letter was not accepted. Both are counted, unless there is no mail by choice.
     ///
     /// # Errors
     /// The secrets cannot be read.
@@ -155,7 +164,11 @@ impl State {
             let newest = self.0.secrets.newest(&secrets).await;
             (of_mail(&newest) != of_mail(&secrets)).then(|| self.mailer_with(&newest))
         };
-        Ok(self.mailer_with(&secrets).send_or(letter, newer).await)
+        let sent = self.mailer_with(&secrets).send_or(letter, newer).await;
+        if self.0.given_mailer.is_some() || self.0.settings.mail.provider != MailProvider::None {
+            self.0.tally.count(if sent { Metric::MailsSent } else { Metric::MailsFailed });
+        }
+        Ok(sent)
     }
 
     fn mailer_with(&self, secrets: &Secrets) -> Mailer {

@@ -108,7 +108,13 @@ pub struct HttpClient {
 impl HttpClient {
     /// Begins a request.
     pub fn get(&self, url: &str) -> reqwest::RequestBuilder {
-        if proxy::is_direct(url) { self.direct.get(url) } else { self.proxied.get(url) }
+        self.request(http::Method::GET, url)
+    }
+
+    /// Begins a request with another method.
+    pub fn request(&self, method: http::Method, url: &str) -> reqwest::RequestBuilder {
+        let client = if proxy::is_direct(url) { &self.direct } else { &self.proxied };
+        client.request(method, url)
     }
 }
 

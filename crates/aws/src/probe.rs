@@ -136,7 +136,7 @@ mod tests {
         let probed =
             SERVICES.iter().zip(questions(&clients)).filter_map(|(service, question)| question.map(|_| service));
         let others = probed.filter(|service| service.prefix != "ssm").count();
-        assert_eq!((absent.len(), others), (9, 9), "all but Systems Manager: {absent:?}");
+        assert_eq!((absent.len(), others), (10, 10), "all but Systems Manager: {absent:?}");
     }
 
     /// The resources of a service that an emulator lacks are left out, which the probe has to find out.

@@ -15,6 +15,7 @@ const LOGS: &str = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/clo
 const PARAMETERS: &str = "https://docs.aws.amazon.com/general/latest/gr/ssm.html";
 const PUT_PARAMETER: &str = "https://github.com/github-aws-runners/terraform-aws-github-runner/issues/2944";
 const S3: &str = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html";
+const SNS: &str = "https://docs.aws.amazon.com/general/latest/gr/sns.html";
 const STS: &str = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html";
 /// AWS publishes that there are buckets, and not how large they are.
 const IAM: &str =
@@ -129,6 +130,8 @@ pub const RATES: &[Rate] = &[
     rate("ssm", Scope::Each(&["PutParameter"]), 3.0, 10.0, PUT_PARAMETER),
     rate("ssm", Scope::EachOther, 10.0, 10.0, ASSUMED),
     rate("servicequotas", Scope::EachOther, 5.0, 5.0, ASSUMED),
+    // In the regions with the lowest rates; reading is faster.
+    rate("sns", Scope::EachOther, 10.0, 10.0, SNS),
     rate("sts", Scope::Service, 600.0, 600.0, STS),
 ];
 

@@ -96,6 +96,13 @@ macro_rules! for_each_service {
                 keeps_resources: false,
                 probe: none,
             }
+            /// Simple Notification Service: the topic for alarms.
+            sns: aws_sdk_sns {
+                prefix: "sns",
+                signing_name: "sns",
+                keeps_resources: true,
+                probe: { |client| client.list_topics() },
+            }
             /// Systems Manager: parameters.
             ssm: aws_sdk_ssm {
                 prefix: "ssm",

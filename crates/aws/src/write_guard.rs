@@ -88,7 +88,15 @@ impl WriteGuard {
         }
     }
 
-    /// Checks whether a request that changes something may be sent now.
+    /// Checks whether a request of another kind that changes something may be sent now.
+    ///
+    /// # Errors
+    /// No lease is held, or it has expired.
+    pub fn check_now(&self) -> Result<(), WriteRefused> {
+        self.check(Moment::now())
+    }
+
+    /// Checks whether a request that changes something may be sent at this moment.
     ///
     /// # Errors
     /// No lease is held, or it has expired.

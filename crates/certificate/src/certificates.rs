@@ -12,8 +12,16 @@ pub(crate) const CHALLENGE: &[u8] = b"acme-tls/1";
 /// The certificates that are shown at present.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    current: RwLock<Option<Arc<CertifiedKey>>>,
+    current: RwLock<Option<Shown>>,
     challenge: RwLock<Option<Arc<CertifiedKey>>>,
+}
+
+/// A certificate for clients.
+#[derive(Debug)]
+struct Shown {
+    certificate: Arc<CertifiedKey>,
+    /// When it ends, in seconds since 1970.
+    until: i64,
 }
 
 impl Certificates {
@@ -22,9 +30,14 @@ impl Certificates {
         self.current.read().is_some()
     }
 
-    /// Shows clients this certificate from now on.
-    pub(crate) fn show(&self, certificate: CertifiedKey) {
-        *self.current.write() = Some(Arc::new(certificate));
+    /// Returns when the certificate for clients ends, in seconds since 1970.
+    pub fn until(&self) -> Option<i64> {
+        self.current.read().as_ref().map(|shown| shown.until)
+    }
+
+    /// Shows clients this certificate from now on, which ends at `until`.
+    pub(crate) fn show(&self, certificate: CertifiedKey, until: i64) {
+        *self.current.write() = Some(Shown { certificate: Arc::new(certificate), until });
     }
 
     /// Shows authorities this certificate, until the result is dropped.
@@ -37,7 +50,11 @@ impl Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let asked = hello.alpn().is_some_and(|mut protocols| protocols.any(|one| one == CHALLENGE));
-        if asked { self.challenge.read().clone() } else { self.current.read().clone() }
+        if asked {
+            self.challenge.read().clone()
+        } else {
+            self.current.read().as_ref().map(|shown| Arc::clone(&shown.certificate))
+        }
     }
 }
 

@@ -162,7 +162,7 @@ impl Keeper {
         let kept = self.ordered(&http, stored.account.as_deref()).await?;
         let certified = kept.certified().map_err(KeeperError::Issued)?;
         let until = kept.validity().map_err(KeeperError::Issued)?.until;
-        self.certificates.show(certified);
+        self.certificates.show(certified, until);
         info!(target: "certificate", days = (until - self.clock.now()) / 86_400, "a certificate was obtained");
         self.shown = Some(kept.text());
         self.unsaved = self.shown.clone();
@@ -195,7 +195,7 @@ impl Keeper {
             return None;
         }
         if self.shown.as_deref() != Some(text.as_str()) {
-            self.certificates.show(certified);
+            self.certificates.show(certified, validity.until);
             info!(target: "certificate", days = (validity.until - now) / 86_400, "the certificate of the stack is used");
             self.shown = Some(text);
         }

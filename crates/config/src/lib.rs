@@ -1,7 +1,9 @@
 //! The configuration: `peersync.toml`, its stages, and values from the environment.
 
 mod age;
+mod architecture;
 mod check;
+mod cloudflare;
 mod expiry;
 mod load;
 mod mask;
@@ -20,6 +22,8 @@ mod stage;
 mod tests;
 
 pub use age::MaxAge;
+pub use architecture::Architecture;
+pub use cloudflare::{CLOUDFLARE_API_TOKEN, CLOUDFLARE_PERMISSIONS};
 pub use expiry::Expiry;
 pub use load::{LoadOptions, Loaded, load, load_all};
 pub use model::{

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::check::{STAGES, check};
 use super::mask::mask;
 use super::places::Places;
-use super::{Config, ConfigError, Problem, StageName, rules};
+use super::{Config, ConfigError, Problem, StageName, cloudflare, rules};
 
 /// The file that is read by default.
 const FILE: &str = "peersync.toml";
@@ -42,12 +42,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Checks that every secret that the configuration uses has a value.
+    /// Checks that every secret that the configuration uses has a value, Cloudflare's API token included.
     ///
     /// # Errors
     /// Returns each secret whose variable is not set, with its position.
     pub fn require_secrets(&self) -> Result<(), ConfigError> {
-        let problems: Vec<Problem> = self
+        let mut problems: Vec<Problem> = self
             .config
             .secrets()
             .into_iter()
@@ -63,6 +63,11 @@ impl Loaded {
                 ),
             })
             .collect();
+        if self.config.managed_tunnel().is_some() && cloudflare::api_token().is_none() {
+            let key = "signaling.domain";
+            let span = self.places.value(key);
+            problems.push(Problem { key: key.to_owned(), span, ..cloudflare::no_api_token() });
+        }
         match problems.is_empty() {
             true => Ok(()),
             false => Err(ConfigError::new(self.file.as_deref().unwrap_or(FILE), &self.shown, problems)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expiry, MaxAge, Naming, Secret, Span, region};
+use super::{Architecture, Expiry, MaxAge, Naming, Secret, Span, region};
 
 pub use turn::{Turn, TurnProvider};
 
@@ -142,6 +142,8 @@ impl Default for Site {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
+    /// The processors on which the functions run: `x86_64`, or `arm64` (AWS Graviton), which costs a fifth less.
+    pub architecture: Architecture,
     /// Memory of each function in MB, 128 to 10240. The share of CPU grows with it.
     #[schemars(range(min = 128, max = 10240))]
     pub memory_mb: i32,
@@ -167,6 +169,7 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self {
+            architecture: Architecture::default(),
             memory_mb: 256,
             timeout: Span(std::time::Duration::from_secs(10)),
             requests_per_second: 100.0,
@@ -195,7 +198,7 @@ pub enum Ingress {
 pub struct Signaling {
     /// How the WebSocket reaches the host.
     pub ingress: Ingress,
-    /// Instance type, x86_64.
+    /// Instance type. Those with Graviton processors, such as `t4g.nano`, get the programs for arm64.
     #[schemars(extend("pattern" = r"^[a-z0-9-]+\.[a-z0-9-]+$", "patternErrorMessage" = "write an instance type, such as \"t3.micro\""))]
     pub instance_type: String,
     /// ID of the subnet, which must lead to the internet. If omitted: one of the default VPC, in a zone that has the type.
@@ -206,17 +209,28 @@ pub struct Signaling {
     pub image: Option<String>,
     /// Age of the image from which `up` replaces the host, if AWS has published a newer one. Does not apply to `image`.
     pub image_max_age: MaxAge,
-    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`.
+    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`: in a zone of Cloudflare's.
     #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
     /// Mail address for Let's Encrypt's notices, with `direct`.
     #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
     pub acme_email: Option<String>,
-    /// Token of a named tunnel, with `cloudflare`. If omitted: a quick tunnel.
+    /// ID of the Cloudflare account with the zone of `domain`. If omitted: the only one that the API token shows.
+    #[schemars(extend("pattern" = r"^[0-9a-f]{32}$", "patternErrorMessage" = "write the ID of a Cloudflare account, 32 digits and letters from a to f"))]
+    pub cloudflare_account: Option<String>,
+    /// Token of a named tunnel of your own, with `cloudflare`. If omitted: `up` creates the tunnel for `domain`, and
+    /// without a domain it is a quick tunnel.
     pub tunnel_token: Option<Secret>,
     /// Maximum number of people in a room, 2 to 8.
     #[schemars(range(min = 2, max = 8))]
     pub room_capacity: u32,
+}
+
+impl Signaling {
+    /// Returns the architecture of the host, which follows from its instance type.
+    pub fn architecture(&self) -> Architecture {
+        Architecture::of_instance_type(&self.instance_type)
+    }
 }
 
 impl Default for Signaling {
@@ -229,6 +243,7 @@ impl Default for Signaling {
             image_max_age: MaxAge::days(30),
             domain: None,
             acme_email: None,
+            cloudflare_account: None,
             tunnel_token: None,
             room_capacity: 4,
         }
@@ -343,6 +358,9 @@ impl Default for Logs {
 pub struct Alarms {
     /// Whether to create alarms.
     pub enabled: bool,
+    /// Mail address that alarms notify. Its owner confirms that by a click.
+    #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
+    pub email: Option<String>,
     /// ARN of an SNS topic that alarms notify.
     #[schemars(extend("pattern" = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "patternErrorMessage" = "write the ARN of an SNS topic, \"arn:aws:sns:eu-central-1:123456789012:alarms\""))]
     pub topic_arn: Option<String>,
@@ -350,6 +368,6 @@ pub struct Alarms {
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { enabled: true, topic_arn: None }
+        Self { enabled: true, email: None, topic_arn: None }
     }
 }

@@ -149,12 +149,6 @@ impl Rules<'_> {
                 "signaling.domain",
                 "set `domain` to the tunnel's public hostname from the Cloudflare dashboard",
             ),
-            Ingress::Cloudflare if domain && !token => self.needs(
-                "signaling.domain",
-                "signaling.tunnel_token",
-                "a domain requires a named tunnel: set its token as { env = \"NAME\" }, or remove the domain to use \
-                 a quick tunnel",
-            ),
             _ => {}
         }
         if signaling.ingress == Ingress::Direct && domain && signaling.domain == self.config.site.domain {
@@ -163,14 +157,6 @@ impl Rules<'_> {
                 "the same domain is used twice",
                 "`site.domain` has the same value",
                 "the distribution serves the pages and the host the WebSocket: give each its own domain",
-            );
-        }
-        if arm(&signaling.instance_type) {
-            self.add(
-                "signaling.instance_type",
-                "the instance has the wrong architecture",
-                "this is an ARM type, but the program is built for x86_64",
-                "use an x86_64 type, such as \"t3.micro\"",
             );
         }
     }
@@ -304,14 +290,6 @@ fn in_tags(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 
-/// Returns whether an instance type is ARM: `a1`, and types with a `g` after the number of their generation.
-fn arm(instance_type: &str) -> bool {
-    let family = instance_type.split('.').next().unwrap_or_default();
-    let generation = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    family == "a1"
-        || generation.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g') && generation != family
-}
-
 /// Returns whether a server is this machine or on a private network.
 fn near(host: &str) -> bool {
     if host == "localhost" || host.ends_with(".localhost") || host.ends_with(".internal") {
@@ -327,17 +305,6 @@ fn near(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn arm_instance_types_are_recognized() {
-        for name in ["t4g.micro", "m7g.large", "c7gn.large", "a1.medium", "im4gn.large", "is4gen.large", "x2gd.large"] {
-            assert!(arm(name), "{name}");
-        }
-        for name in ["t3.micro", "t3a.micro", "g4dn.xlarge", "g5.xlarge", "m7i-flex.large", "c6in.large", "i3en.large"]
-        {
-            assert!(!arm(name), "{name}");
-        }
-    }
 
     #[test]
     fn private_networks_are_recognized() {

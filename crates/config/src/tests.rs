@@ -228,6 +228,23 @@ fn secret_without_its_variable_is_reported() {
     assert_snapshot!(error.render(false));
 }
 
+#[test]
+fn tunnel_for_a_domain_is_managed_unless_its_token_is_given_and_needs_the_api_token() {
+    let text = "[signaling]\ningress = \"cloudflare\"\n";
+    let named = format!("{text}domain = \"signal.example.org\"\n");
+    let own = format!("{named}tunnel_token = {{ env = \"PATH\" }}\n");
+    for (text, managed, quick) in
+        [("", None, false), (text, None, true), (&named, Some("signal.example.org"), false), (&own, None, false)]
+    {
+        let config = config(text, "dev");
+        assert_eq!((config.managed_tunnel(), config.has_quick_tunnel()), (managed, quick), "{text}");
+    }
+    let loaded = load(&named, "dev").unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let error = loaded.require_secrets().err().unwrap_or_else(|| panic!("the API token is not set"));
+    assert_snapshot!(error.render(false));
+    assert_eq!(summaries(&format!("{text}cloudflare_account = \"example\"\n")).len(), 1);
+}
+
 /// A problem of one key must not hide those of others, nor invent any: a misspelt certificate key is not a missing one.
 #[test]
 fn all_problems_are_reported_at_once_and_none_is_invented() {

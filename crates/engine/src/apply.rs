@@ -125,7 +125,8 @@ impl Run<'_> {
         loop {
             while !interrupt.stop.is_cancelled() && running.len() < self.options.parallelism {
                 let Some(task) = schedule.next_ready() else { break };
-                running.push(Box::pin(self.perform(task, outcome.outputs.clone())));
+                let is_replaced = outcome.done.contains(&(task.address.clone(), Action::Replace));
+                running.push(Box::pin(self.perform(task, outcome.outputs.clone(), is_replaced)));
             }
             let end = tokio::select! {
                 biased;
@@ -142,8 +143,9 @@ impl Run<'_> {
         outcome
     }
 
-    /// Runs one task. The outputs include those of everything that it depends on.
-    async fn perform(&self, task: Task, outputs: Outputs) -> TaskEnd {
+    /// Runs one task. The outputs include those of everything that it depends on. An old resource is deleted only if another
+    /// one has really replaced it, which a plan cannot always know.
+    async fn perform(&self, task: Task, outputs: Outputs, is_replaced: bool) -> TaskEnd {
         let Some(resource) = self.graph.resource(&task.address) else {
             let result = Err(ResourceError::new("the plan names a resource that the graph does not have"));
             return TaskEnd { task, action: Action::NoChange, result };
@@ -155,6 +157,7 @@ impl Run<'_> {
                 let removal = live.map(|live| resource.delete(&progress, live));
                 (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)
             }
+            TaskKind::Retire if !is_replaced => (Action::NoChange, Ok(OutputMap::default())),
             TaskKind::Retire => {
                 let removal = live.map(|live| resource.retire(&progress, live));
                 (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)

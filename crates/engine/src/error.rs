@@ -61,6 +61,8 @@ pub enum Failure {
     Unreachable,
     /// This endpoint does not offer the service or operation.
     NotOffered,
+    /// Another provider than that of the stack, whose services a resource uses too, refused or did not answer.
+    Elsewhere,
     /// Any other failure.
     #[default]
     Other,

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use super::progress::{Event, Progress, Reporter};
-use super::{Address, Graph, Live, ResourceError, SharedReads};
+use super::{Address, Graph, KnownTags, Live, ResourceError, SharedReads};
 
 /// What was found, and what could not be read.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub struct Observation {
     pub live: BTreeMap<Address, Option<Live>>,
     /// The resources that could not be read, each with the reason.
     pub errors: Vec<(Address, ResourceError)>,
+    /// Tags that the next observation need not read again.
+    pub known_tags: KnownTags,
 }
 
 impl Observation {
@@ -27,8 +29,14 @@ impl Observation {
 
 /// Reads all resources of the graph in parallel.
 pub async fn observe(graph: &Graph, reporter: &Arc<dyn Reporter>) -> Observation {
+    observe_after(graph, KnownTags::default(), reporter).await
+}
+
+/// Reads all resources of the graph in parallel, but for tags that an observation before has read from the same resources.
+/// What this one finds counts only if it is what that one found.
+pub async fn observe_after(graph: &Graph, known: KnownTags, reporter: &Arc<dyn Reporter>) -> Observation {
     reporter.event(&Event::ObserveStarted { total: graph.len() });
-    let shared = SharedReads::default();
+    let shared = SharedReads::after(known);
     let mut reads: FuturesUnordered<_> = graph
         .order()
         .iter()
@@ -50,6 +58,8 @@ pub async fn observe(graph: &Graph, reporter: &Arc<dyn Reporter>) -> Observation
             Err(error) => observation.errors.push((address, error)),
         }
     }
+    drop(reads);
     observation.errors.sort_by(|(first, _), (second, _)| first.cmp(second));
+    observation.known_tags = shared.into_known_tags();
     observation
 }

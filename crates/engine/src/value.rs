@@ -113,7 +113,7 @@ pub enum Ownership {
 }
 
 /// A resource as it was found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Live {
     /// The identifier that AWS assigned, which update and delete use.
     pub id: String,

@@ -30,6 +30,8 @@ pub struct Backup {
     pub table: String,
     /// Where the backup is.
     pub location: BackupLocation,
+    /// The region of the table.
+    pub region: String,
 }
 
 /// The location of a backup.
@@ -44,19 +46,20 @@ pub enum BackupLocation {
 impl Backup {
     /// Returns where the backup is and how to restore it, for people.
     pub fn explain(&self) -> String {
-        let table = &self.table;
+        let Self { table, region, .. } = self;
         let part = TABLES.into_iter().find(|part| table.ends_with(&format!("-{part}"))).unwrap_or_default();
         let address = dynamodb_table::address(part);
         match &self.location {
             BackupLocation::DynamoDb(arn) => format!(
                 "{table} is backed up in DynamoDB as {arn}; restore it with `aws dynamodb restore-table-from-backup \
-                 --target-table-name {table} --backup-arn {arn}` and adopt it with `peersync-deploy up --adopt {address}`"
+                 --region {region} --target-table-name {table} --backup-arn {arn}` and adopt it with \
+                 `peersync-deploy up --adopt {address}`"
             ),
             BackupLocation::File(file) => {
                 let file = file.display();
                 format!(
                     "{table} is backed up in {file}; restore it after `peersync-deploy up` with `while read -r item; do \
-                     aws dynamodb put-item --table-name {table} --item \"$item\"; done < {file}`"
+                     aws dynamodb put-item --region {region} --table-name {table} --item \"$item\"; done < {file}`"
                 )
             }
         }
@@ -86,7 +89,7 @@ pub async fn back_up(
     for table in TABLES.map(|table| stack.named(table)) {
         if present(&table) && holds_anything(stack, &table).await? {
             let location = keep(stack, &table, &moment, progress).await?;
-            backups.push(Backup { table, location });
+            backups.push(Backup { table, location, region: stack.clients.region.clone() });
         }
     }
     Ok(backups)
@@ -216,6 +219,16 @@ mod tests {
     fn backup_names_contain_only_allowed_characters() {
         let moment = moment(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         assert_eq!(moment, "20270115T080000Z");
+    }
+
+    #[test]
+    fn restoring_is_explained_by_commands_for_the_region_of_the_table() {
+        let backup =
+            |location| Backup { table: "peersync-dev-Users".to_owned(), location, region: "eu-central-1".to_owned() };
+        let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/peersync-dev-Users/backup/1".to_owned();
+        insta::assert_snapshot!(backup(BackupLocation::DynamoDb(arn)).explain(), @"peersync-dev-Users is backed up in DynamoDB as arn:aws:dynamodb:eu-central-1:123456789012:table/peersync-dev-Users/backup/1; restore it with `aws dynamodb restore-table-from-backup --region eu-central-1 --target-table-name peersync-dev-Users --backup-arn arn:aws:dynamodb:eu-central-1:123456789012:table/peersync-dev-Users/backup/1` and adopt it with `peersync-deploy up --adopt dynamodb_table.Users`");
+        let file = BackupLocation::File(PathBuf::from("peersync-backups/a/peersync-dev-Users.jsonl"));
+        insta::assert_snapshot!(backup(file).explain(), @r#"peersync-dev-Users is backed up in peersync-backups/a/peersync-dev-Users.jsonl; restore it after `peersync-deploy up` with `while read -r item; do aws dynamodb put-item --region eu-central-1 --table-name peersync-dev-Users --item "$item"; done < peersync-backups/a/peersync-dev-Users.jsonl`"#);
     }
 
     #[cfg(unix)]

@@ -1,20 +1,23 @@
-//! Checks that what was deployed answers: the page, the API and, through the edge, the signaling server.
+//! Checks that what was deployed answers: the page, the API, through the edge the signaling server, and the relay.
 
 mod domain;
 
 use std::fmt::Display;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 
 use super::DeployError;
 use super::places::{distribution, gateway_url, site_page};
+use super::relay_probe::probe_relay;
 use parking_lot::Mutex;
 use peersync_aws::HttpClient;
 use peersync_aws::retry::{Schedule, until};
 use peersync_config::Ingress;
 use peersync_engine::error::innermost_cause;
 use peersync_engine::{Outputs, Progress, ResourceError};
+use peersync_resources::Relay;
+use peersync_resources::kinds::elastic_ip;
 use peersync_resources::stack::Stack;
 
 /// How long the API may take: a new role and a new function are usable within seconds, at most about a minute.
@@ -23,6 +26,8 @@ const API_DEADLINE: Duration = Duration::from_secs(120);
 const EDGE_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// How long the signaling server may take: a new host has installed its programs after one to three minutes.
 const SIGNALING_DEADLINE: Duration = Duration::from_secs(10 * 60);
+/// How long the relay may take: the host is ready, and its address has moved.
+const RELAY_DEADLINE: Duration = Duration::from_secs(60);
 /// How long an AWS emulator may take, in which everything is ready at once.
 const EMULATOR_DEADLINE: Duration = Duration::from_secs(30);
 /// How long one request may take.
@@ -31,6 +36,10 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay between two requests.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What to do about a relay that does not answer.
+const RELAY_HINT: &str = "check `peersync-deploy logs signal`; if this network lets out neither UDP nor TCP to port 3478, skip the \
+                          check with `--no-check`";
 
 /// A URL that must answer.
 pub(super) struct Target {
@@ -74,19 +83,28 @@ fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
     [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten().collect()
 }
 
-/// Requests the page, `/health` and `/ws` until all answer, and returns their URLs. What the target does not offer is not
-/// requested.
+/// Requests the page, `/health` and `/ws`, and asks the relay by STUN, until all answer, and returns their URLs. What the
+/// target does not offer is not requested.
 ///
 /// # Errors
 /// Fails if one of them does not answer in time, or the domain of the signaling server does not lead to its host.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
     let parts = without_domain(stack, outputs).into_iter();
-    let answered = try_join_all(parts.map(|target| answers(&client, target, progress))).await?;
-    let Some((domain, host)) = domain::of(stack, outputs) else { return Ok(answered) };
-    domain::leads_to(&domain, host).await?;
-    let direct = answers(&client, own_domain(&domain), progress).await?;
-    Ok(answered.into_iter().chain([direct]).collect())
+    let pages = try_join_all(parts.map(|target| answers(&client, target, progress)));
+    let relay = async {
+        match relay(stack, outputs) {
+            Some((address, relay)) => relay_answers(&address, &relay, RELAY_DEADLINE, progress).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (mut urls, relay) = try_join(pages, relay).await?;
+    urls.extend(relay);
+    if let Some((domain, host)) = domain::of(stack, outputs) {
+        domain::leads_to(&domain, host).await?;
+        urls.push(answers(&client, own_domain(&domain), progress).await?);
+    }
+    Ok(urls)
 }
 
 fn unprepared(error: ResourceError) -> DeployError {
@@ -120,10 +138,14 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     Some(Target { part: "api", url, deadline, hint, refusal_counts: false })
 }
 
-/// Returns the WebSocket behind the edge. In an emulator, nothing runs on a host.
+/// Returns the WebSocket behind the edge, or behind the tunnel whose DNS record `up` has created. In an emulator, nothing runs
+/// on a host.
 fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
-    let edge = stack.config.signaling.ingress == Ingress::Cloudfront && stack.clients.endpoint_url.is_none();
-    let domain = distribution(outputs).filter(|_| edge)?;
+    let domain = match stack.config.signaling.ingress {
+        Ingress::Cloudfront => distribution(outputs),
+        Ingress::Cloudflare | Ingress::Direct => stack.config.managed_tunnel(),
+    };
+    let domain = domain.filter(|_| stack.clients.endpoint_url.is_none())?;
     Some(Target {
         part: "signaling",
         url: format!("https://{domain}/ws"),
@@ -144,6 +166,43 @@ fn own_domain(domain: &str) -> Target {
                reached"
                 .to_owned(),
         refusal_counts: true,
+    }
+}
+
+/// Returns the address of the relay, and the ways to it that need no name: with an own domain, that may lead to the host
+/// only once the owner knows the host's address. Where HTTP needs a proxy, nothing else gets out.
+fn relay(stack: &Stack, outputs: &Outputs) -> Option<(String, Relay)> {
+    let relay = stack.relay().filter(|_| stack.clients.endpoint_url.is_none())?;
+    let address = outputs.get(&elastic_ip::address(), "ip")?.to_owned();
+    let is_direct = stack.clients.http.proxy_of(&format!("https://{address}/")).is_none();
+    is_direct.then_some((address, Relay { tls: &[], shared: &[], ..relay }))
+}
+
+/// Asks the relay until it answers in one way: not every network lets out UDP.
+async fn relay_answers(
+    address: &str,
+    relay: &Relay,
+    deadline: Duration,
+    progress: &Progress,
+) -> Result<String, DeployError> {
+    let url = format!("stun:{address}");
+    let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline };
+    let last = Mutex::new(String::new());
+    let reason = format!("{url} to answer");
+    let answered = until(progress, schedule, &reason, || async {
+        let answers = probe_relay(address, relay).await;
+        if answers.iter().any(|one| one.answered.is_ok()) {
+            return Ok(Some(()));
+        }
+        let reasons = answers
+            .into_iter()
+            .filter_map(|one| Some(format!("{} {}: {}", one.transport.to_uppercase(), one.port, one.answered.err()?)));
+        *last.lock() = reasons.collect::<Vec<_>>().join("; ");
+        Ok(None)
+    });
+    match answered.await {
+        Ok(()) => Ok(url),
+        Err(_) => Err(DeployError::Unanswered { url, last: last.into_inner(), hint: RELAY_HINT.to_owned() }),
     }
 }
 
@@ -217,6 +276,41 @@ mod tests {
     #[tokio::test]
     async fn refusal_by_the_signaling_server_is_an_answer() {
         outcome(&["502 Bad Gateway", "403 Forbidden"], true).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn relay_answers_by_one_way_at_least() {
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = listener.local_addr().unwrap().port();
+        drop(listener);
+        let ports = |port: u16| &*Box::leak(Box::new([port]));
+        let relay =
+            Relay { udp: ports(silent.local_addr().unwrap().port()), tcp: ports(closed), tls: &[], shared: &[] };
+        let ask = || relay_answers("127.0.0.1", &relay, Duration::from_millis(500), &progress);
+        let error = ask().await.unwrap_err();
+        assert!(error.to_string().contains("stun:127.0.0.1 does not answer"), "{error}");
+        let DeployError::Unanswered { last, .. } = error else { panic!("{error}") };
+        assert!(last.contains("UDP") && last.contains("no answer within 3 s") && last.contains("TCP"), "{last}");
+        // One that answers by TCP alone.
+        let listeners = peersync_relay::bind(&[], &[(std::net::Ipv4Addr::LOCALHOST, closed).into()], &[]).unwrap();
+        let settings = peersync_relay::Settings {
+            realm: "test".to_owned(),
+            address: std::net::Ipv4Addr::LOCALHOST,
+            limits: peersync_relay::Limits::default(),
+        };
+        let served = peersync_relay::Relay::new(settings, Nobody, std::time::Instant::now());
+        let _running = peersync_relay::serve(served, listeners, None).unwrap();
+        assert_eq!(ask().await.unwrap(), "stun:127.0.0.1");
+    }
+
+    struct Nobody;
+
+    impl peersync_relay::Authority for Nobody {
+        fn grant(&self, _: &str) -> Option<peersync_relay::Grant> {
+            None
+        }
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use peersync_resources::stack::{
 /// first and deleted last. Their tags tell about a stack; those of another kind are read only if none of these is left.
 const LASTING: [&str; 2] = [log_group::KIND.name, dynamodb_table::KIND.name];
 /// The kinds that the configuration can turn off.
-const OPTIONAL: [&str; 2] = ["alarm", "elastic_ip"];
+const OPTIONAL: [&str; 3] = ["alarm", "elastic_ip", "sns_topic"];
 
 /// A stack, as its tags describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -77,7 +77,10 @@ impl DeployError {
     pub fn causes(&self) -> Vec<String> {
         match self {
             Self::Graph(error) => vec![error.to_string()],
-            Self::Unreadable(errors) => unreadable(errors),
+            Self::Unreadable(errors) => match elsewhere(errors) {
+                Some(error) => error.causes(),
+                None => unreadable(errors),
+            },
             Self::Conflicts(conflicts) => conflicts
                 .iter()
                 .map(|conflict| format!("{} ({}): {}", conflict.address, conflict.id, conflict.reason))
@@ -145,9 +148,10 @@ impl fmt::Display for DeployError {
             Self::Unreadable(errors) if only(errors, Failure::Unreachable) => {
                 formatter.write_str("AWS does not answer")
             }
-            Self::Unreadable(errors) => {
-                write!(formatter, "{} could not be read", text::count(errors.len(), "resource"))
-            }
+            Self::Unreadable(errors) => match elsewhere(errors) {
+                Some(error) => error.fmt(formatter),
+                None => write!(formatter, "{} could not be read", text::count(errors.len(), "resource")),
+            },
             Self::Conflicts(conflicts) if conflicts.iter().all(|conflict| conflict.adoptable) => {
                 formatter.write_str("resources with names of this stack are not managed by it")
             }
@@ -168,6 +172,15 @@ impl Error for DeployError {}
 
 fn only(errors: &[(Address, ResourceError)], failure: Failure) -> bool {
     errors.iter().all(|(_, error)| error.failure == failure)
+}
+
+/// Returns the error of another provider than AWS, if it is the only one: what it kept from being read says nothing more.
+fn elsewhere(errors: &[(Address, ResourceError)]) -> Option<&ResourceError> {
+    let (_, first) = errors.first()?;
+    let same = |(_, error): &(Address, ResourceError)| {
+        error.failure == Failure::Elsewhere && error.summary == first.summary && error.causes() == first.causes()
+    };
+    errors.iter().all(same).then_some(first)
 }
 
 /// Returns why a lease was lost, for people.

@@ -7,8 +7,8 @@ use super::DeployError;
 use super::leftovers::{self, Leftovers};
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
-    Address, ApplyOptions, Graph, Interrupt, Live, Observation, Outcome, Outputs, Ownership, Reporter, Resource,
-    ResourceError, Tags, apply, observe,
+    Address, ApplyOptions, Graph, Interrupt, KnownTags, Live, Observation, Outcome, Outputs, Ownership, Reporter,
+    Resource, ResourceError, Tags, apply, observe_after,
 };
 use peersync_resources::catalog;
 use peersync_resources::kinds::{dynamodb_table, log_group, s3_bucket, signal_instance};
@@ -33,7 +33,31 @@ impl ObservedStack {
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        let read = Self::of(catalog::graph(stack)?, stack, reporter);
+        Self::read_after(KnownTags::default(), stack, reporter).await
+    }
+
+    /// Reads the stack again, to find out whether it is still as it was. What has tags that are slow to read is asked for
+    /// them only if it is another one than before: whoever changes tags changes those of everything, and if anything else
+    /// differs, everything is read.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_again(
+        before: &Self,
+        stack: &Arc<Stack>,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Result<Self, DeployError> {
+        let again = Self::read_after(before.observation.known_tags.clone(), stack, reporter).await?;
+        let is_same = again.observation.live == before.observation.live && again.observation.errors.is_empty();
+        if is_same { Ok(again) } else { Self::read(stack, reporter).await }
+    }
+
+    async fn read_after(
+        known: KnownTags,
+        stack: &Arc<Stack>,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Result<Self, DeployError> {
+        let read = Self::of_after(catalog::graph(stack)?, known, stack, reporter);
         let (mut observed, mut leftovers) = futures::join!(read, Leftovers::find(stack));
         observed.observation.errors.append(&mut leftovers.errors);
         let leftovers = leftovers.beside(stack, &observed.observation);
@@ -47,7 +71,11 @@ impl ObservedStack {
 
     /// Reads these resources of the stack at once. Those that cannot be read are in the observation.
     pub async fn of(graph: Graph, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
-        let mut observation = observe(&graph, reporter).await;
+        Self::of_after(graph, KnownTags::default(), stack, reporter).await
+    }
+
+    async fn of_after(graph: Graph, known: KnownTags, stack: &Stack, reporter: &Arc<dyn Reporter>) -> Self {
+        let mut observation = observe_after(&graph, known, reporter).await;
         let errors = std::mem::take(&mut observation.errors).into_iter();
         let (left_out, errors): (Vec<_>, Vec<_>) = errors.partition(|(_, error)| leftovers::is_left_out(stack, error));
         observation.errors = errors;

@@ -36,15 +36,37 @@ impl Removal {
         reporter: &Arc<dyn Reporter>,
         interrupt: &Interrupt,
     ) -> Result<Self, DeployError> {
+        let read = ObservedStack::read(&stack, reporter);
+        Self::of(stack.clone(), read, interrupt).await
+    }
+
+    /// Reads the stack again, and plans its removal again.
+    ///
+    /// # Errors
+    /// As for [`prepare`](Self::prepare).
+    pub async fn prepare_again(
+        &self,
+        reporter: &Arc<dyn Reporter>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, DeployError> {
+        let read = ObservedStack::read_again(&self.observed, &self.stack, reporter);
+        Self::of(self.stack.clone(), read, interrupt).await
+    }
+
+    async fn of(
+        stack: Arc<Stack>,
+        read: impl Future<Output = Result<ObservedStack, DeployError>>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, DeployError> {
         if stack.config.stack.protect {
             let stage = &stack.config.stage;
             let hint = format!(
                 "set `stack.protect = false` in the configuration of the stage {stage}, run `peersync-deploy up`, then \
-                 run this command again"
+                 run the command again"
             );
             return Err(DeployError::Protected { stack: stack.name(), hint });
         }
-        let observed = until_stopped(interrupt, ObservedStack::read(&stack, reporter)).await??.readable()?;
+        let observed = until_stopped(interrupt, read).await??.readable()?;
         refuse_protected(&stack, &observed)?;
         let plan = observed.plan_destroy();
         Ok(Self { stack, observed, plan })
@@ -121,12 +143,12 @@ fn is_late(found: &ObservedStack) -> bool {
 fn refuse_protected(stack: &Stack, observed: &ObservedStack) -> Result<(), DeployError> {
     let hint = if observed.is_protected() {
         "the tag peersync:protect forbids it: set `stack.protect = false` in its configuration, run \
-         `peersync-deploy up`, then run this command again"
+         `peersync-deploy up`, then run the command again"
             .to_owned()
     } else if let tables @ [_, ..] = observed.protected_tables().as_slice() {
         let tables = text::list(tables, tables.len());
         format!(
-            "somebody has switched on the deletion protection of {tables}: switch it off, then run this command again"
+            "somebody has switched on the deletion protection of {tables}: switch it off, then run the command again"
         )
     } else {
         return Ok(());

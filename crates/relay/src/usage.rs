@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use peersync_server::clock::Clock;
+use peersync_server::metrics::{Measured, Metric, as_number};
 use peersync_server::store::{Store, StoreError};
 use tracing::{info, warn};
 
@@ -32,16 +33,22 @@ impl Usage {
         Self { store, clock, budget, reported: Counters::default(), unstored: 0 }
     }
 
-    /// Stores what was relayed since the last call, tells the relay whether the budget is spent, and logs what happened,
-    /// from which CloudWatch makes metrics. To be called every minute, first at the start. If the database does not
-    /// answer, the relay goes on as before, and the next call stores both.
-    pub async fn report<A: Authority>(&mut self, relay: &Running<A>) {
+    /// Stores what was relayed since the last call, tells the relay whether the budget is spent, logs what happened, and
+    /// returns what the owner of the stack counts of it. To be called every minute, first at the start. If the database does
+    /// not answer, the relay goes on as before, and the next call stores both.
+    pub async fn report<A: Authority>(&mut self, relay: &Running<A>) -> Vec<Measured> {
         let counters = relay.counters();
         let since = Since::between(&self.reported, &counters);
         self.reported = counters;
         self.unstored = self.unstored.saturating_add(since.bytes);
+        let mut measured = vec![(Metric::RelayedBytes, vec![as_number(since.bytes)])];
         match self.store_bytes().await {
-            Ok(total) => relay.set_budget_spent(total >= self.budget),
+            Ok(total) => {
+                relay.set_budget_spent(total >= self.budget);
+                if total > 0 {
+                    measured.push((Metric::RelayBudgetUsed, vec![percent(total, self.budget)]));
+                }
+            }
             Err(error) => {
                 warn!(target: "relay", %error, "the traffic could not be stored; the next attempt is in a minute")
             }
@@ -55,6 +62,7 @@ impl Usage {
             budget_spent = u8::from(relay.budget_spent()),
             "usage"
         );
+        measured
     }
 
     /// Adds what is not stored yet, and returns the month's total.
@@ -63,6 +71,11 @@ impl Usage {
         self.unstored = 0;
         Ok(total)
     }
+}
+
+/// Returns how much of the budget is used.
+fn percent(total: u64, budget: u64) -> f64 {
+    if budget == 0 { 100.0 } else { as_number(total) / as_number(budget) * 100.0 }
 }
 
 /// What happened between two reports.

@@ -1,34 +1,41 @@
-//! The embedded server programs: their bytes, what they need to run, and how they are packed.
+//! The embedded server programs: what they need to run, and how they are packed.
 
-use object::elf::{EM_X86_64, FileHeader64};
-use object::read::elf::{ElfFile64, VersionIndex};
-use object::{Endianness, Object as _};
+use peersync_config::{Architecture, Config};
 use peersync_engine::ResourceError;
 use peersync_server::routes::Route;
 
 /// The C library of Amazon Linux 2023, on which the functions and the host run.
 const GLIBC: Version = Version(2, 34);
+/// The number of an architecture in an ELF file, `EM_X86_64` and `EM_AARCH64`.
+const X86_64: u16 = 62;
+const AARCH64: u16 = 183;
 
 /// Everything that is uploaded into a stack. The default is empty: enough to find and remove a stack, not to make one.
 #[derive(Default)]
 pub struct Artifacts {
     /// The published files, in the order of their keys.
     pub pages: Vec<Page>,
-    /// The API, packed as Lambda's archive with the `bootstrap`.
-    pub api: Program,
-    /// The signaling server, compressed.
-    pub signal: Program,
-    /// The relay, compressed.
-    pub relay: Program,
+    /// The server programs, for each architecture for which there are some.
+    pub programs: Vec<Programs>,
     /// The routes of the API.
     pub routes: Vec<Route>,
+}
+
+impl Artifacts {
+    /// Returns the programs for an architecture. If there are none, they have no content.
+    pub fn programs(&self, architecture: Architecture) -> &Programs {
+        static NONE: Programs = Programs::none(Architecture::X86_64);
+        self.programs.iter().find(|programs| programs.architecture == architecture).unwrap_or(&NONE)
+    }
 }
 
 /// Sizes alone: the content is megabytes.
 impl std::fmt::Debug for Artifacts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (pages, routes) = (self.pages.len(), self.routes.len());
-        formatter.debug_struct("Artifacts").field("pages", &pages).field("routes", &routes).finish_non_exhaustive()
+        let programs: Vec<Architecture> = self.programs.iter().map(|programs| programs.architecture).collect();
+        let mut shown = formatter.debug_struct("Artifacts");
+        shown.field("pages", &pages).field("programs", &programs).field("routes", &routes).finish()
     }
 }
 
@@ -41,13 +48,46 @@ pub struct Page {
     pub content: &'static [u8],
 }
 
+/// The server programs for one architecture.
+#[derive(Clone, Copy)]
+pub struct Programs {
+    /// The processors on which they run.
+    pub architecture: Architecture,
+    /// The API, packed as Lambda's archive with the `bootstrap`.
+    pub api: Program,
+    /// The signaling server, compressed.
+    pub signal: Program,
+    /// The relay, compressed.
+    pub relay: Program,
+}
+
+impl Programs {
+    /// Returns these programs as those for the processors of the signaling server. [`check_program`] finds another one that
+    /// is for others.
+    pub fn new(api: Program, signal: Program, relay: Program) -> Self {
+        let is_for = |architecture: &Architecture| machine(signal.needs) == Some(number(*architecture));
+        let architecture = Architecture::ALL.into_iter().find(is_for).unwrap_or_default();
+        Self { architecture, api, signal, relay }
+    }
+
+    /// Returns programs without content, for a stack that is only found or removed.
+    pub const fn none(architecture: Architecture) -> Self {
+        Self { architecture, api: Program::none("api"), signal: Program::none("signal"), relay: Program::none("relay") }
+    }
+
+    /// Returns all of them.
+    pub fn all(&self) -> [&Program; 3] {
+        [&self.api, &self.signal, &self.relay]
+    }
+}
+
 /// A program for a server, and the package that is uploaded of it.
 #[derive(Clone, Copy, Default)]
 pub struct Program {
     /// The name, such as `api`.
     pub name: &'static str,
-    /// The ELF file.
-    pub elf: &'static [u8],
+    /// What it needs to run: `api: ELF machine 062, glibc 2.34`.
+    pub needs: &'static str,
     /// SHA-256 of the ELF file, in hexadecimal.
     pub elf_sha256: &'static str,
     /// What is uploaded: an archive or a compressed file.
@@ -56,6 +96,12 @@ pub struct Program {
     pub package_md5: &'static str,
     /// SHA-256 of the package in base64, as Lambda gives it back as `CodeSha256`.
     pub package_sha256: &'static str,
+}
+
+impl Program {
+    const fn none(name: &'static str) -> Self {
+        Self { name, needs: "", elf_sha256: "", package: &[], package_md5: "", package_sha256: "" }
+    }
 }
 
 /// A version of the C library.
@@ -68,92 +114,140 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Checks that the program runs on Amazon Linux 2023.
+/// Checks that the program runs on Amazon Linux 2023, on processors of this architecture.
 ///
 /// # Errors
-/// Fails if it is for another processor or needs a newer C library; the error says how to fix it.
-pub fn check_program(program: &Program) -> Result<(), ResourceError> {
-    let reason = match needs(program.elf) {
-        Err(reason) => reason,
-        Ok(needed) => match needed.filter(|needed| *needed > GLIBC) {
-            None => return Ok(()),
-            Some(needed) => format!("it needs glibc {needed}, but Amazon Linux 2023 has {GLIBC}"),
-        },
-    };
+/// Fails if it is for other processors or needs a newer C library; the error says how to fix it.
+pub fn check_program(program: &Program, architecture: Architecture) -> Result<(), ResourceError> {
+    let Some(reason) = obstacle(program.needs, architecture) else { return Ok(()) };
     Err(ResourceError::new(format!("the program `{}` does not run on Amazon Linux 2023", program.name))
         .caused_by(reason)
         .hint("build a release with `cargo xtask dist`, and run `up` with the peersync-deploy that it creates"))
 }
 
-/// Returns the newest version of the C library that the program needs, or `None` if it is linked statically.
-fn needs(bytes: &[u8]) -> Result<Option<Version>, String> {
-    let file =
-        ElfFile64::<Endianness>::parse(bytes).map_err(|error| format!("it is not a 64-bit ELF file: {error}"))?;
-    let header: &FileHeader64<Endianness> = file.elf_header();
-    if header.e_machine.get(file.endian()) != EM_X86_64 {
-        return Err("it is not for x86_64".to_owned());
-    }
-    let imports = file.imports().map_err(|error| format!("failed to read its imports: {error}"))?;
-    if imports.is_empty() {
-        return Ok(None);
-    }
-    let versions = file
-        .elf_section_table()
-        .versions(file.endian(), bytes)
-        .map_err(|error| format!("failed to read its symbol versions: {error}"))?;
-    let Some(versions) = versions else { return Ok(None) };
-    let newest = (0..=u16::MAX)
-        .map_while(|index| versions.version(VersionIndex(index)).ok())
-        .flatten()
-        .filter_map(|version| glibc_version(version.name()))
-        .max();
-    Ok(newest)
+/// Checks that there are programs for the processors of the functions and of the host.
+///
+/// # Errors
+/// Says which are missing and what asks for them, and how to get them.
+pub fn check_architectures(carried: &[Programs], config: &Config) -> Result<(), ResourceError> {
+    let (functions, host) = (config.api.architecture, config.signaling.architecture());
+    let wanted = [
+        (host, format!("`instance_type` under [signaling] is {}, which has {host}", config.signaling.instance_type)),
+        (functions, format!("`architecture` under [api] is {functions}")),
+    ];
+    let is_missing = |architecture: Architecture| carried.iter().all(|programs| programs.architecture != architecture);
+    let missing = || wanted.iter().filter(|(architecture, _)| is_missing(*architecture));
+    let Some((first, _)) = missing().next() else { return Ok(()) };
+    let reasons: Vec<&str> = missing().map(|(_, reason)| reason.as_str()).collect();
+    let other = match first {
+        Architecture::Arm64 => "an x86_64 type such as \"t3.micro\" under [signaling] and \"x86_64\" under [api]",
+        Architecture::X86_64 => "a Graviton type such as \"t4g.micro\" under [signaling] and \"arm64\" under [api]",
+    };
+    Err(ResourceError::new("this peersync-deploy does not carry the server programs for these processors")
+        .caused_by(format!("it has none for {first}: {}", reasons.join("; ")))
+        .hint(format!(
+            "build a release with `cargo xtask dist`, which carries them for x86_64 and arm64, and run the peersync-deploy that \
+             it creates; or choose {other}"
+        )))
 }
 
-fn glibc_version(name: &[u8]) -> Option<Version> {
-    let text = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?;
-    let mut numbers = text.split('.').map(str::parse);
-    Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?))
+/// Returns why a program with these needs does not run there, if it does not. The needs are what the build found in its
+/// ELF file, `api: ELF machine 062, glibc 2.34` or `api: ELF machine 183, no glibc`; the file itself is not carried. Other
+/// text says why there is nothing to find.
+fn obstacle(needs: &str, architecture: Architecture) -> Option<String> {
+    let Some(machine) = machine(needs) else {
+        return Some(needs.split_once(": ").map_or(needs, |(_, reason)| reason).to_owned());
+    };
+    if machine != number(architecture) {
+        return Some(format!("it is not for {architecture}"));
+    }
+    let needed = needs.split_once(", glibc ").and_then(|(_, text)| version(text)).filter(|needed| *needed > GLIBC)?;
+    Some(format!("it needs glibc {needed}, but Amazon Linux 2023 has {GLIBC}"))
+}
+
+/// Returns the number of the architecture among these needs.
+fn machine(needs: &str) -> Option<u16> {
+    needs.split_once(": ELF machine ")?.1.split(',').next()?.parse().ok()
+}
+
+fn number(architecture: Architecture) -> u16 {
+    match architecture {
+        Architecture::X86_64 => X86_64,
+        Architecture::Arm64 => AARCH64,
+    }
+}
+
+fn version(text: &str) -> Option<Version> {
+    let (major, minor) = text.split_once('.')?;
+    Some(Version(major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
-
-    fn program(name: &'static str, elf: &'static [u8]) -> Program {
-        Program { name, elf, ..Program::default() }
-    }
-
-    /// This test itself is an ELF file for this machine.
-    fn this_test() -> Vec<u8> {
-        std::fs::read(std::env::current_exe().unwrap()).unwrap()
-    }
+    use Architecture::{Arm64, X86_64};
 
     #[test]
-    fn an_elf_file_has_a_known_need() {
-        let needed = needs(&this_test()).unwrap();
-        assert!(needed.is_none_or(|needed| needed >= Version(2, 2)), "{needed:?}");
+    fn program_runs_on_its_processors_with_the_library_of_amazon_linux_or_none() {
+        assert_eq!(obstacle("api: ELF machine 062, glibc 2.34", X86_64), None);
+        assert_eq!(obstacle("api: ELF machine 062, no glibc", X86_64), None);
+        assert_eq!(obstacle("api: ELF machine 183, glibc 2.4", Arm64), None);
+        assert_eq!(obstacle("api: ELF machine 183, glibc 2.17", X86_64).unwrap(), "it is not for x86_64");
+        assert_eq!(obstacle("api: ELF machine 062, glibc 2.34", Arm64).unwrap(), "it is not for arm64");
+        let newer = obstacle("api: ELF machine 183, glibc 2.36", Arm64).unwrap();
+        assert_eq!(newer, "it needs glibc 2.36, but Amazon Linux 2023 has 2.34");
     }
 
     #[test]
     fn a_program_that_does_not_run_there_is_refused_with_the_fix() {
-        let error = check_program(&program("api", b"#!/bin/sh")).unwrap_err();
+        let program = Program { name: "api", needs: "api: it is not a 64-bit ELF file", ..Program::default() };
+        let error = check_program(&program, X86_64).unwrap_err();
+        assert_eq!(error.causes(), ["it is not a 64-bit ELF file"]);
         assert!(error.to_string().contains("`api`"), "{error}");
         assert!(error.hint.unwrap().contains("cargo xtask dist"));
-        let mut other = this_test();
-        // The machine's number stands at byte 18: 183 is aarch64.
-        other.splice(18..20, [183, 0]);
-        let error = check_program(&program("signal", Box::leak(other.into_boxed_slice()))).unwrap_err();
-        assert_eq!(error.causes(), ["it is not for x86_64"]);
     }
 
     #[test]
-    fn versions_are_compared_numerically() {
-        assert_eq!(glibc_version(b"GLIBC_2.34"), Some(GLIBC));
-        assert!(glibc_version(b"GLIBC_2.4").unwrap() < GLIBC);
-        assert!(glibc_version(b"GLIBC_2.2.5").unwrap() < GLIBC);
-        assert!(glibc_version(b"GLIBC_2.36").unwrap() > GLIBC);
-        assert_eq!(glibc_version(b"GCC_3.0"), None);
+    fn programs_are_for_the_processors_of_their_elf_files() {
+        let of = |needs: &'static str| {
+            let program = Program { needs, ..Program::default() };
+            Programs::new(program, program, program).architecture
+        };
+        assert_eq!(of("signal: ELF machine 183, glibc 2.34"), Arm64);
+        assert_eq!(of("signal: ELF machine 062, no glibc"), X86_64);
+        assert_eq!(of("signal: it is not a 64-bit ELF file"), X86_64, "its check says what is wrong");
+    }
+
+    #[test]
+    fn missing_architecture_is_named_with_what_asks_for_it() {
+        let mut config = Config::default();
+        let refused = |config: &Config, carried: Architecture| {
+            check_architectures(&[Programs::none(carried)], config).map_err(|error| error.causes().join(": "))
+        };
+        assert_eq!(refused(&config, X86_64), Ok(()));
+        let both = "it has none for x86_64: `instance_type` under [signaling] is t3.micro, which has x86_64; \
+                    `architecture` under [api] is x86_64";
+        assert_eq!(refused(&config, Arm64).unwrap_err(), both);
+        config.signaling.instance_type = "t4g.nano".to_owned();
+        let host = "it has none for arm64: `instance_type` under [signaling] is t4g.nano, which has arm64";
+        assert_eq!(refused(&config, X86_64).unwrap_err(), host);
+        config.api.architecture = Arm64;
+        assert_eq!(refused(&config, Arm64), Ok(()));
+    }
+
+    #[test]
+    fn programs_for_an_architecture_are_found_or_have_no_content() {
+        let arm = Programs {
+            signal: Program { name: "signal", package: b"x", ..Program::default() },
+            ..Programs::none(Arm64)
+        };
+        let artifacts = Artifacts { programs: vec![arm], ..Artifacts::default() };
+        assert_eq!(artifacts.programs(Arm64).signal.package, b"x");
+        let none = artifacts.programs(X86_64);
+        assert_eq!(
+            none.all().map(|program| (program.name, program.package.len())),
+            [("api", 0), ("signal", 0), ("relay", 0)]
+        );
     }
 }

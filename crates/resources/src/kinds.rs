@@ -42,6 +42,10 @@ pub mod api_account;
 pub mod api_routes;
 pub mod api_stage;
 mod bucket_files;
+pub mod cloudflare;
+mod cloudflare_places;
+pub mod cloudflare_record;
+pub mod cloudflare_tunnel;
 pub mod cloudfront_distribution;
 mod dashboard;
 mod distributions;
@@ -66,6 +70,7 @@ pub mod s3_objects;
 pub mod s3_program;
 mod security_group;
 pub mod signal_instance;
+mod sns_topic;
 pub mod ssm_parameter;
 
 use std::sync::Arc;
@@ -102,6 +107,8 @@ pub const KINDS: &[Kind] = &[
     api_routes::KIND,
     api_stage::KIND,
     alarm::KIND,
+    cloudflare_record::KIND,
+    cloudflare_tunnel::KIND,
     cloudfront_distribution::KIND,
     dashboard::KIND,
     elastic_ip::KIND,
@@ -114,6 +121,7 @@ pub const KINDS: &[Kind] = &[
     s3_program::KIND,
     security_group::KIND,
     signal_instance::KIND,
+    sns_topic::KIND,
 ];
 
 #[cfg(test)]

@@ -17,6 +17,6 @@ pub mod search;
 pub mod security_headers;
 pub mod stack;
 
-pub use artifacts::{Artifacts, Page, Program, check_program};
+pub use artifacts::{Artifacts, Page, Program, Programs, check_architectures, check_program};
 pub use relay::Relay;
 pub use stack::Stack;

@@ -4,6 +4,7 @@ mod lifetime;
 mod names;
 mod network;
 mod ownership;
+mod programs;
 
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub(crate) use names::DNS_SUFFIX;
@@ -16,6 +17,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use peersync_aws::{Clients, Identity};
+use peersync_cloudflare::Cloudflare;
 use peersync_config::{Config, Naming};
 pub use peersync_engine::diff::{EXPIRES_BY_TAG, EXPIRES_TAG, NO_EXPIRY};
 use peersync_engine::{Address, Tags};
@@ -57,6 +59,8 @@ pub struct Stack {
     pub config: Config,
     /// The clients for the stack's region.
     pub clients: Clients,
+    /// The client of Cloudflare's API, with the token of the environment.
+    pub cloudflare: Cloudflare,
     /// The caller's identity, which includes the stack's account.
     pub identity: Identity,
     /// How its name is formed.
@@ -82,10 +86,12 @@ impl Stack {
     pub fn new(config: Config, clients: Clients, identity: Identity, artifacts: &'static Artifacts) -> Self {
         let (naming, lifetime) = (Naming::default(), Lifetime::default());
         let (adopt, now) = (BTreeSet::new(), SystemTime::now());
+        let cloudflare = Cloudflare::from_environment(&clients.http, &clients.write_guard);
         let (network, newest_image) = (OnceLock::new(), OnceLock::new());
         Self {
             config,
             clients,
+            cloudflare,
             identity,
             naming,
             lifetime,
@@ -122,15 +128,14 @@ impl Stack {
 
 #[cfg(test)]
 static TEST_ARTIFACTS: std::sync::LazyLock<Artifacts> = std::sync::LazyLock::new(|| {
+    use peersync_config::Architecture;
     use peersync_server::routes::Route;
 
-    use crate::{Page, Program};
+    use crate::{Page, Programs};
     let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
     Artifacts {
         pages: vec![Page { key: "index.html", content: b"<!doctype html>" }],
-        api: Program { name: "api", ..Program::default() },
-        signal: Program { name: "signal", ..Program::default() },
-        relay: Program { name: "relay", ..Program::default() },
+        programs: vec![Programs::none(Architecture::X86_64), Programs::none(Architecture::Arm64)],
         routes: vec![
             route("GET", "/friends", "friends"),
             route("DELETE", "/friends/{email}", "friends"),

@@ -62,6 +62,14 @@ const RELAY: &[TableAccess] = &[
     TableAccess { table: "Ephemeral", actions: &["BatchGetItem"], index: false, keys: Some(WITHDRAWN) },
 ];
 
+/// What the partition key of the address of the signaling server behind a quick tunnel begins with.
+pub const SIGNAL_ADDRESS: &str = "signal-address#";
+
+/// The name of what the signaling server does beside the rest if the host has a quick tunnel: it publishes its address.
+pub const QUICK_TUNNEL: &str = "quick-tunnel";
+const PUBLISHER: &[TableAccess] =
+    &[TableAccess { table: "Ephemeral", actions: &["UpdateItem"], index: false, keys: Some(SIGNAL_ADDRESS) }];
+
 /// The parameter with the account at the authority that issues the host's certificate, without the stack's prefix.
 pub const ACME_ACCOUNT: &str = "acme-account";
 /// The parameter with the host's certificate and its key, without the stack's prefix.
@@ -70,7 +78,8 @@ pub const ACME_CERTIFICATE: &str = "acme-certificate";
 pub const NOTHING_KEPT: &str = "none";
 
 /// Returns the table access of a function (`signup`, `login`, `friends`, `rooms`), of the signaling server
-/// (`signal`) or of the relay (`relay`); empty for any other name.
+/// (`signal`), of what it also does with a quick tunnel ([`QUICK_TUNNEL`]) or of the relay (`relay`); empty for any other
+/// name.
 pub fn tables(program: &str) -> &'static [TableAccess] {
     match program {
         "signup" => SIGNUP,
@@ -79,6 +88,7 @@ pub fn tables(program: &str) -> &'static [TableAccess] {
         "rooms" => ROOMS,
         "signal" => SIGNAL,
         "relay" => RELAY,
+        QUICK_TUNNEL => PUBLISHER,
         _ => &[],
     }
 }

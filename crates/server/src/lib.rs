@@ -1,5 +1,5 @@
-//! What PeerSync's two server programs share, the API and the signaling server: settings, secrets, the database,
-//! tickets, the clock, email addresses and names, and the address of a client. It knows neither of them.
+//! What PeerSync's server programs share: settings, secrets, the database, tickets, the clock, email addresses and names,
+//! the address of a client, and metrics. It knows none of them.
 
 pub mod accept;
 pub mod access;
@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod clock;
 pub mod display_name;
 pub mod email_address;
+pub mod metrics;
 pub mod proxy_protocol;
 pub mod routes;
 pub mod secret;

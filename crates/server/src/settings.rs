@@ -62,6 +62,8 @@ pub struct Settings {
     pub entrance: Entrance,
     /// The file into which the signaling server writes the token of the Cloudflare Tunnel, if the host has one.
     pub tunnel_file: Option<PathBuf>,
+    /// Where `cloudflared` tells the address of its quick tunnel, if the host has one.
+    pub tunnel_metrics: Option<SocketAddr>,
 }
 
 /// The function of the API that a process runs as. All serve the same router; they differ in what their role allows,
@@ -263,6 +265,7 @@ impl Settings {
             )?,
             entrance: variables.parsed("ENTRANCE", "one of edge, relay, tunnel", Entrance::Edge, Entrance::parse)?,
             tunnel_file: variables.get("TUNNEL_FILE").map(PathBuf::from),
+            tunnel_metrics: variables.tunnel_metrics()?,
             stack,
             site_url,
         })

@@ -13,6 +13,7 @@ mod relay_usage;
 mod rooms;
 mod sessions;
 mod sign_in;
+mod signal_address;
 mod spellings;
 mod users;
 mod withdrawn;
@@ -28,6 +29,7 @@ pub use notices::{NEW_SECONDS, NOTICE_SECONDS, Notice};
 pub use rooms::Room;
 pub use sessions::{Session, session_id};
 pub use sign_in::{CodeCheck, PendingSignIn, SignIn, SignInState, can_be_code, named};
+pub use signal_address::CONFIRM_SECONDS;
 pub use users::User;
 pub use withdrawn::Withdrawn;
 

@@ -13,13 +13,24 @@ use serde::{Deserialize, Serialize};
 pub const TICKET_SECONDS: i64 = 60;
 /// The audience of a ticket.
 const AUDIENCE: &str = "signal";
+/// The lifetime of a re-entry in seconds. A server gives a new one long before, and whoever has lost the server longer than
+/// that asks for a ticket.
+pub const REENTRY_SECONDS: i64 = 300;
+/// The audience of a re-entry, so that neither it nor a ticket is taken for the other.
+const REENTRY_AUDIENCE: &str = "reentry";
 
-/// The claims of a ticket.
+/// The audience of what tells a signaling server that its host is about to be replaced.
+const HANDOVER_AUDIENCE: &str = "handover";
+/// The header of a request to `/ws` that carries it.
+pub const HANDOVER_HEADER: &str = "x-peersync-handover";
+
+/// The claims of a ticket, or of a re-entry: what a signaling server states about the holder of a session, so that its
+/// successor opens one for the same holder without a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer: the stack's name.
     pub iss: String,
-    /// The audience, always `signal`.
+    /// The audience: `signal` for a ticket, `reentry` for a re-entry.
     pub aud: String,
     /// The subject: the key of the user's address, or `guest:` and a random id.
     pub sub: String,
@@ -40,7 +51,11 @@ pub struct Claims {
     /// The room for which the API issued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// The ticket's id. The signaling server accepts each id once.
+    /// The signaling server that states a re-entry, and never accepts it itself. Tickets have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The ticket's id, or the one that all re-entries of a session and its successors share. A signaling server accepts
+    /// each id once.
     pub jti: String,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
@@ -129,9 +144,51 @@ impl TicketKeys {
     /// # Errors
     /// None is known; the library's signature has an error.
     pub fn issue(&self, bearer: Bearer, now: i64) -> Result<String, TicketError> {
-        let claims = Claims {
+        let jti = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        self.sign(self.claims(bearer, AUDIENCE, (jti, None), now, TICKET_SECONDS))
+    }
+
+    /// Issues a re-entry of the session `id` that expires [`REENTRY_SECONDS`] after `now` (in seconds since 1970), as stated by
+    /// the signaling server `server`.
+    ///
+    /// # Errors
+    /// As for a ticket.
+    pub fn issue_reentry(&self, bearer: Bearer, id: &str, server: &str, now: i64) -> Result<String, TicketError> {
+        let ids = (id.to_owned(), Some(server.to_owned()));
+        self.sign(self.claims(bearer, REENTRY_AUDIENCE, ids, now, REENTRY_SECONDS))
+    }
+
+    /// Issues what tells a signaling server that its host is about to be replaced. It expires as a ticket does.
+    ///
+    /// # Errors
+    /// As for a ticket.
+    pub fn issue_handover(&self, now: i64) -> Result<String, TicketError> {
+        let (subject, name) = ("up".to_owned(), String::new());
+        let (address, generation, session, room) = (None, None, None, None);
+        let bearer = Bearer { subject, address, name, guest: false, generation, session, room };
+        let jti = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        self.sign(self.claims(bearer, HANDOVER_AUDIENCE, (jti, None), now, TICKET_SECONDS))
+    }
+
+    /// Verifies it, as [`TicketKeys::verify`] does a ticket.
+    ///
+    /// # Errors
+    /// See [`TicketError`].
+    pub fn verify_handover(&self, handover: &str, now: i64) -> Result<Claims, TicketError> {
+        self.verify_for(HANDOVER_AUDIENCE, handover, now)
+    }
+
+    fn claims(
+        &self,
+        bearer: Bearer,
+        audience: &str,
+        (jti, server): (String, Option<String>),
+        now: i64,
+        seconds: i64,
+    ) -> Claims {
+        Claims {
             iss: self.issuer.clone(),
-            aud: AUDIENCE.to_owned(),
+            aud: audience.to_owned(),
             address: bearer.address.filter(|address| *address != bearer.subject),
             sub: bearer.subject,
             name: bearer.name,
@@ -139,10 +196,14 @@ impl TicketKeys {
             generation: bearer.generation,
             session: bearer.session,
             room: bearer.room,
-            jti: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()),
+            server,
+            jti,
             iat: now,
-            exp: now + TICKET_SECONDS,
-        };
+            exp: now + seconds,
+        }
+    }
+
+    fn sign(&self, claims: Claims) -> Result<String, TicketError> {
         let header = Header { kid: Some(self.signing.id.clone()), ..Header::new(Algorithm::HS256) };
         let key = EncodingKey::from_secret(&self.signing.bytes);
         jsonwebtoken::encode(&header, &claims, &key).map_err(|_| TicketError::Invalid)
@@ -153,17 +214,30 @@ impl TicketKeys {
     /// # Errors
     /// See [`TicketError`].
     pub fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
-        let header = jsonwebtoken::decode_header(ticket).map_err(|_| TicketError::Invalid)?;
+        self.verify_for(AUDIENCE, ticket, now)
+    }
+
+    /// Verifies a re-entry, as [`TicketKeys::verify`] does a ticket. The caller must also ensure that it was not stated by
+    /// itself.
+    ///
+    /// # Errors
+    /// See [`TicketError`].
+    pub fn verify_reentry(&self, reentry: &str, now: i64) -> Result<Claims, TicketError> {
+        self.verify_for(REENTRY_AUDIENCE, reentry, now)
+    }
+
+    fn verify_for(&self, audience: &str, token: &str, now: i64) -> Result<Claims, TicketError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TicketError::Invalid)?;
         let id = header.kid.as_deref().ok_or(TicketError::Invalid)?;
         let key = self.accepted.iter().find(|key| key.id == id).ok_or(TicketError::UnknownKey)?;
         let key = DecodingKey::from_secret(&key.bytes);
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience]);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         // Checked below with the caller's clock and without the library's leeway of a minute.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(ticket, &key, &validation);
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation);
         let claims = claims.map_err(|_| TicketError::Invalid)?.claims;
         if now >= claims.exp { Err(TicketError::Expired) } else { Ok(claims) }
     }
@@ -257,6 +331,18 @@ mod tests {
         for nonsense in ["", ".", "..", "a.b.c", "\u{0}"] {
             assert_eq!(keys.verify(nonsense, 0), Err(TicketError::Invalid));
         }
+    }
+
+    #[test]
+    fn reentry_is_no_ticket_and_a_ticket_is_no_reentry() {
+        let keys = TicketKeys::new("s", key(1), None);
+        let reentry = keys.issue_reentry(ada(), "session", "server", 1000).unwrap();
+        let claims = keys.verify_reentry(&reentry, 1299).unwrap();
+        assert_eq!((claims.jti.as_str(), claims.server.as_deref()), ("session", Some("server")));
+        assert_eq!(keys.verify_reentry(&reentry, 1300), Err(TicketError::Expired));
+        assert_eq!(keys.verify(&reentry, 1000), Err(TicketError::Invalid));
+        assert_eq!(keys.verify_reentry(&keys.issue(ada(), 1000).unwrap(), 1000), Err(TicketError::Invalid));
+        assert_eq!(TicketKeys::new("s", key(2), None).verify_reentry(&reentry, 1000), Err(TicketError::UnknownKey));
     }
 
     #[test]

@@ -64,6 +64,8 @@ struct Client {
     completed: bool,
     /// When the pending ping was sent, in microseconds since 1970; 0 without one.
     pinged: u64,
+    /// When it was given its `resume` last, since the server's start.
+    renewed: Duration,
 }
 
 /// Serves a client from the upgrade to the close.
@@ -80,7 +82,8 @@ pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting, 
     };
     socket.set_limit(shared.limits.message_bytes);
     let partial = shared.partials.of(number, account.widest().network);
-    let client = Client { shared, session, number, lookup: None, partial, completed: false, pinged: 0 };
+    let renewed = shared.now();
+    let client = Client { shared, session, number, lookup: None, partial, completed: false, pinged: 0, renewed };
     let mut connection = Connection { socket, client };
     let end = match connection.run(resumed).await {
         Err(end) => end,
@@ -194,10 +197,20 @@ impl Client {
     fn welcome(&self, resumed: bool) -> ServerMessage {
         ServerMessage::Welcome {
             peer: self.session.peer.to_string(),
-            resume: self.session.key.to_string(),
+            resume: self.shared.reentries.resume(&self.session, &self.shared.keys),
             heartbeat_s: self.shared.limits.heartbeat.as_secs().max(1),
             resumed,
         }
+    }
+
+    /// Returns another `resume` if that of before will soon not be valid at another server.
+    fn renewed_resume(&mut self) -> Option<String> {
+        let now = self.shared.now();
+        if now < self.renewed + self.shared.limits.reentry {
+            return None;
+        }
+        self.renewed = now;
+        Some(self.shared.reentries.resume(&self.session, &self.shared.keys))
     }
 
     /// Records that bytes were received, of which `held` are kept.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use peersync_server::tickets::TICKET_SECONDS;
+use peersync_server::metrics::Tally;
+use peersync_server::tickets::REENTRY_SECONDS;
 
 use crate::addresses::{Account, CountedSession};
 use crate::bounds::Bounds;
@@ -24,10 +25,14 @@ use crate::session::{Identity, Session};
 /// The number of lost sessions that are ended without releasing the lock.
 const ENDED_PER_LOCK: usize = 256;
 
+/// For how long a session could be begun again by what was given out before: a minute by a ticket, longer by a re-entry.
+const COULD_RETURN: Duration = Duration::from_secs(REENTRY_SECONDS.unsigned_abs());
+
 /// All sessions, rooms and rings.
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<HubState>,
+    tally: Arc<Tally>,
 }
 
 /// The state behind the lock.
@@ -39,17 +44,19 @@ pub struct HubState {
     pub(crate) sessions: HashMap<PeerId, Entry>,
     pub(crate) users: HashMap<Arc<str>, User>,
     pub(crate) rooms: HashMap<Arc<str>, Room>,
-    /// When each room ends, in seconds since 1970.
-    pub(crate) room_ends: BTreeSet<(i64, Arc<str>)>,
+    /// When each room ends, by the time since the server's start: the clock may be set during a call.
+    pub(crate) room_ends: BTreeSet<(Duration, Arc<str>)>,
     pub(crate) rings: Rings,
-    /// Sign-in sessions that have ended, and until when their tickets could be used, in seconds since 1970.
-    ended_sign_ins: HashMap<Arc<str>, i64>,
+    /// Sign-in sessions that have ended, and until when their tickets and re-entries could be used.
+    ended_sign_ins: HashMap<Arc<str>, Duration>,
     pub(crate) pacing: Pacing,
     /// The number of friends of all users.
     pub(crate) tracked_friends: usize,
     /// Sessions without a connection, the one lost first at the front.
     lost: VecDeque<(Duration, PeerId)>,
     bounds: Arc<Bounds>,
+    /// What is counted for the owner of the stack.
+    pub(crate) tally: Arc<Tally>,
     /// The time of the last tick, since the server's start. What is limited per time needs no more exact one.
     pub(crate) now: Duration,
 }
@@ -81,6 +88,7 @@ pub enum RoomState {
 impl Hub {
     /// Returns a hub without sessions.
     pub fn new(limits: Arc<Limits>, capacity: usize, bounds: Arc<Bounds>) -> Self {
+        let tally = Arc::<Tally>::default();
         let state = HubState {
             limits,
             capacity,
@@ -94,14 +102,20 @@ impl Hub {
             tracked_friends: 0,
             lost: VecDeque::new(),
             bounds,
+            tally: Arc::clone(&tally),
             now: Duration::ZERO,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), tally }
     }
 
     /// Locks the state for one short operation.
     pub fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock()
+    }
+
+    /// Returns what was counted for the owner of the stack.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
@@ -163,19 +177,21 @@ impl HubState {
     }
 
     /// Returns the session of `key` for connection `owner` from this network, if everything after `seen` can still be
-    /// sent. A session whose key is right but that cannot be resumed ends.
+    /// sent. With a ticket it must be for the same `who`. A session whose key is right but that cannot be resumed ends.
     pub fn resume(
         &mut self,
         key: ResumeKey,
-        who: &Identity,
+        who: Option<&Identity>,
         account: &Arc<Account>,
         owner: u64,
         seen: Option<u64>,
     ) -> Option<Arc<Session>> {
         let entry = self.sessions.get_mut(&key.peer)?;
         let before = &entry.session.who;
-        let same = before.email == who.email && before.generation == who.generation && before.room == who.room;
-        if entry.session.key != key || !same {
+        let is_before = |who: &Identity| {
+            before.email == who.email && before.generation == who.generation && before.room == who.room
+        };
+        if entry.session.key != key || !who.is_none_or(is_before) {
             return None;
         }
         if !entry.session.outbox.resume(owner, seen) {
@@ -218,11 +234,11 @@ impl HubState {
         self.end_sessions(email, other);
     }
 
-    /// Ends the sessions of a user that were begun with this sign-in session, at `unix` seconds since 1970, and refuses
-    /// those to come.
-    pub fn end_sign_in(&mut self, email: &str, id: &str, unix: i64) {
-        self.ended_sign_ins.retain(|_, until| *until > unix);
-        self.ended_sign_ins.insert(id.into(), unix + TICKET_SECONDS);
+    /// Ends the sessions of a user that were begun with this sign-in session, and refuses those to come.
+    pub fn end_sign_in(&mut self, email: &str, id: &str) {
+        let now = self.now;
+        self.ended_sign_ins.retain(|_, until| *until > now);
+        self.ended_sign_ins.insert(id.into(), now + COULD_RETURN);
         self.end_sessions(email, |who| who.sign_in.as_deref() == Some(id));
     }
 

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The length of a resume key as text: 16 and 32 hexadecimal digits.
+const KEY_LENGTH: usize = 48;
+
 /// A session's public id, sent to the others in its room. It grants nothing: rooms decide who may send to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(u64);
@@ -53,6 +56,14 @@ impl fmt::Debug for ResumeKey {
     }
 }
 
+impl ResumeKey {
+    /// Takes a client's `resume` apart: the key, and the re-entry behind it, if it has one.
+    pub fn of_resume(resume: &str) -> (Option<Self>, Option<&str>) {
+        let (key, reentry) = resume.split_at_checked(KEY_LENGTH).unwrap_or((resume, ""));
+        (key.parse().ok(), Some(reentry).filter(|reentry| !reentry.is_empty()))
+    }
+}
+
 impl fmt::Display for ResumeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{:032x}", self.peer, self.secret)
@@ -83,6 +94,15 @@ mod tests {
         let key = ResumeKey::random(peer);
         assert!(key.to_string().parse::<ResumeKey>().unwrap() == key);
         assert!(!format!("{key:?}").contains(&key.to_string()[16..]));
+        let taken = |text: &str| {
+            let (key, reentry) = ResumeKey::of_resume(text);
+            (key.map(|key| key.to_string()), reentry.map(str::to_owned))
+        };
+        assert_eq!(taken(&key.to_string()), (Some(key.to_string()), None));
+        assert_eq!(taken(&format!("{key}eyJ")), (Some(key.to_string()), Some("eyJ".to_owned())));
+        for other in ["", "x", "ä", &"ä".repeat(40)] {
+            assert_eq!(taken(other).0, None);
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use peersync_server::client_address::{EdgeProof, edge_proof};
-use peersync_server::clock::Clock;
+use peersync_server::clock::{Clock, Moment};
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::{Entrance, Settings};
-use peersync_server::tickets::{Claims, TicketError};
+use peersync_server::tickets::{Bearer, Claims, TicketError, TicketKeys};
 
 /// How a request reached the server, and so which source of the client's address counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ impl Keys {
         self.clock.now()
     }
 
+    /// Returns this moment.
+    pub(crate) fn moment(&self) -> Moment {
+        self.clock.moment()
+    }
+
     /// Returns how a request reached the server; `None` if an edge is in front of it and the request did not come
     /// through that.
     pub(crate) async fn ingress(&self, headers: &HeaderMap) -> Option<Ingress> {
@@ -71,20 +76,51 @@ impl Keys {
     /// # Errors
     /// See [`TicketError`]. [`TicketError::UnknownKey`] means that Parameter Store does not have the key either.
     pub(crate) async fn verify(&self, ticket: &str, now: i64) -> Result<Claims, TicketError> {
+        self.verified(now, |keys| keys.verify(ticket, now)).await
+    }
+
+    /// Verifies a re-entry at the time `now`.
+    ///
+    /// # Errors
+    /// As for a ticket.
+    pub(crate) async fn verify_reentry(&self, reentry: &str, now: i64) -> Result<Claims, TicketError> {
+        self.verified(now, |keys| keys.verify_reentry(reentry, now)).await
+    }
+
+    /// Verifies a handover at the time `now`.
+    ///
+    /// # Errors
+    /// As for a ticket.
+    pub(crate) async fn verify_handover(&self, handover: &str, now: i64) -> Result<Claims, TicketError> {
+        self.verified(now, |keys| keys.verify_handover(handover, now)).await
+    }
+
+    /// Issues a re-entry of the session `id` by the signaling server `server`; `None` if there is no key.
+    pub(crate) fn issue_reentry(&self, bearer: Bearer, id: &str, server: &str) -> Option<String> {
+        let now = self.now();
+        let secrets = self.secrets.known()?;
+        let keys = self.ticket_keys(&secrets, now).ok()?;
+        keys.issue_reentry(bearer, id, server, now).ok()
+    }
+
+    async fn verified(
+        &self,
+        now: i64,
+        verify: impl Fn(&TicketKeys) -> Result<Claims, TicketError>,
+    ) -> Result<Claims, TicketError> {
         let secrets = self.secrets.known().ok_or(TicketError::UnknownKey)?;
-        match self.verify_with(&secrets, ticket, now) {
+        match verify(&self.ticket_keys(&secrets, now)?) {
             // A function may have read a key that was written since the last read here.
             Err(TicketError::UnknownKey) => {
                 let newest = self.secrets.newest(&secrets).await;
-                self.verify_with(&newest, ticket, now)
+                verify(&self.ticket_keys(&newest, now)?)
             }
             verified => verified,
         }
     }
 
-    fn verify_with(&self, secrets: &Secrets, ticket: &str, now: i64) -> Result<Claims, TicketError> {
-        let keys = secrets.ticket_keys(&self.issuer, now).map_err(|_| TicketError::UnknownKey)?;
-        keys.verify(ticket, now)
+    fn ticket_keys(&self, secrets: &Secrets, now: i64) -> Result<TicketKeys, TicketError> {
+        secrets.ticket_keys(&self.issuer, now).map_err(|_| TicketError::UnknownKey)
     }
 }
 

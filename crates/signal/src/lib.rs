@@ -10,16 +10,18 @@
 //! `directory` queries DynamoDB, `withdrawals` ends what somebody has withdrawn there. A session outlives its connection by thirty seconds, so that a call survives a change
 //! of network.
 //!
-//! Sessions live in this process only. After a restart clients get a new session and join their room again; media is
-//! not affected.
+//! Sessions live in this process only. At the next one clients get a new session, by `reentry` without a ticket, and join
+//! their room again; media is not affected.
 
 mod addresses;
 mod admission;
 mod bounds;
+mod calls;
 mod connection;
 mod directory;
 mod drain;
 mod greetings;
+mod handover;
 mod heartbeat;
 mod hub;
 mod ids;
@@ -32,16 +34,19 @@ mod pacing;
 mod partials;
 mod presence;
 mod rate_limiter;
+mod reentry;
 mod rings;
 mod rooms;
 mod session;
 mod shared;
 mod tickets;
+mod used;
 mod withdrawals;
 
 pub mod limits;
 pub mod memory;
 pub mod protocol;
+pub mod quick_tunnel;
 pub mod relay;
 pub mod server;
 pub mod tunnel;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub write: Duration,
     /// How long a session without a connection can be resumed.
     pub resume: Duration,
+    /// The age at which a connected client gets another re-entry: well before that of before expires.
+    pub reentry: Duration,
     /// The duration of a ring.
     pub ring: Duration,
     /// The interval at which deadlines of sessions and rings are checked and the heartbeat's wheel turns.
@@ -164,9 +166,12 @@ pub struct Limits {
     /// the look-ups add up to 3 s if they are slow. Each read costs 4 or 5 units of DynamoDB, one for each ten seconds of
     /// notices: 5.5 million a month if somebody is always online, 0.70 USD on demand in us-east-1.
     pub notices: Duration,
-    /// The maximum number of tickets whose use is remembered, for 90 s at most: one for each session, and half as many again.
-    /// Beyond it none is accepted.
+    /// The maximum number of tickets whose use is remembered, for 90 s: one for each session, and half as many again. Beyond
+    /// it none is accepted.
     pub used_tickets: usize,
+    /// The maximum number of re-entries whose use is remembered, for five and a half minutes: one for each client that comes
+    /// from the server before. Beyond it clients need a ticket.
+    pub used_reentries: usize,
     /// The maximum number of friends of a user whose presence is tracked.
     pub friends: usize,
     /// The maximum number of friends of all users together whose presence is tracked. Whoever comes when it is used up sees
@@ -189,6 +194,7 @@ impl Default for Limits {
             dead: Duration::from_secs(30),
             write: Duration::from_secs(30),
             resume: Duration::from_secs(30),
+            reentry: Duration::from_secs(100),
             ring: Duration::from_secs(45),
             tick: Duration::from_millis(250),
             message_bytes: 64 * 1024,
@@ -233,6 +239,7 @@ impl Default for Limits {
             account_cache: Duration::from_secs(2),
             notices: Duration::from_secs(2),
             used_tickets: 24_000,
+            used_reentries: 8000,
             friends: 1000,
             all_friends: 100_000,
             drain: Duration::from_secs(4),

@@ -9,11 +9,24 @@ use crate::pacing;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What others take of a host's memory, in bytes: Amazon Linux 2023 with its services 130 MiB, the agents for logs and
-/// sessions 110 MiB, the relay 60 MiB, and a tunnel 60 MiB.
-const OTHERS: usize = 360 * MIB;
+/// What Amazon Linux 2023 with its services takes of a host's memory, in bytes.
+pub const SYSTEM: usize = 130 * MIB;
+/// What the agents for logs and sessions take, in bytes.
+pub const AGENTS: usize = 110 * MIB;
+/// What the relay or the tunnel takes, in bytes. No host has both.
+pub const RELAY: usize = 60 * MIB;
+/// What all others take of a host's memory, in bytes.
+const OTHERS: usize = SYSTEM + AGENTS + RELAY;
+/// How much of that the system may move to a swap file, in bytes: half of the system and the agents, which are idle. It does
+/// so only if the server has reached several of its caps.
+const SWAPPED: usize = (SYSTEM + AGENTS) / 2;
 /// What the server may use of the 1 GiB of a t3.micro, in bytes. Amazon Linux 2023 has 916 MiB of it for programs.
 pub const BUDGET: usize = 916 * MIB - OTHERS;
+/// The memory of a t3.nano or t4g.nano that is left for programs, of 512 MiB: 106,727 pages (github.com/aws/amazon-ssm-agent,
+/// issue 615).
+pub const NANO: usize = 106_727 * 4 * KIB;
+/// The swap file of such a host: `swap_size` in `install.sh`.
+pub const NANO_SWAP: usize = 512 * MIB;
 
 /// What the empty server takes, in bytes.
 const EMPTY: usize = 14 * MIB;
@@ -156,6 +169,7 @@ pub fn caps(limits: &Limits) -> Vec<Cap> {
         each("cached accounts, pairs and rooms", 3 * limits.cached.0, 250),
         each("cached friends", limits.cached.1, FRIEND),
         each("used tickets", limits.used_tickets, 130),
+        each("used re-entries", limits.used_reentries, 130),
     ]
 }
 
@@ -164,16 +178,14 @@ pub fn all(limits: &Limits) -> usize {
     caps(limits).iter().map(|cap| cap.bytes).sum()
 }
 
-/// Returns what the server may use on a host with this much memory, in bytes.
-pub fn budget(total: usize) -> usize {
-    total.saturating_sub(OTHERS)
+/// Returns what the server may use on a host with this much memory and swap, in bytes.
+pub fn budget(memory: usize, swap: usize) -> usize {
+    (memory + swap.min(SWAPPED)).saturating_sub(OTHERS)
 }
 
-/// Returns the memory of this host in bytes, by the content of `/proc/meminfo`.
-pub fn total(meminfo: &str) -> Option<usize> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * KIB)
+/// Returns what this many idle people cost, signed in and in no room, with the empty server and the kernel's part, in bytes.
+pub fn idle(people: usize) -> usize {
+    EMPTY + people * (SESSION + USER + SOCKET)
 }
 
 /// Returns limits that fit into this many bytes: the same if they do, otherwise with all caps of memory smaller in
@@ -200,6 +212,7 @@ pub fn fit(limits: Limits, budget: usize) -> Limits {
         all_friends: part(limits.all_friends),
         cached: (part(limits.cached.0), part(limits.cached.1)),
         used_tickets: part(limits.used_tickets),
+        used_reentries: part(limits.used_reentries),
         senders,
         ..limits
     }
@@ -234,6 +247,7 @@ mod tests {
             Limits { cached: (limits.cached.0 + 1, limits.cached.1), ..limits.clone() },
             Limits { cached: (limits.cached.0, limits.cached.1 + 1), ..limits.clone() },
             Limits { used_tickets: limits.used_tickets + 1, ..limits.clone() },
+            Limits { used_reentries: limits.used_reentries + 1, ..limits.clone() },
         ] {
             assert!(all(&larger) > all(&limits), "{larger:?}");
         }
@@ -243,22 +257,28 @@ mod tests {
 
     #[test]
     fn caps_follow_the_memory_of_the_host() {
-        let meminfo = |mib: usize| format!("MemTotal:       {} kB\nMemFree:  1 kB\n", mib * 1024);
-        let on = |mib: usize| {
-            let budget = budget(total(&meminfo(mib)).unwrap());
+        let on = |memory: usize, swap: usize| {
+            let budget = budget(memory, swap);
             (fit(Limits::default(), budget), budget)
         };
         for mib in [916, 1900, 64_000] {
-            assert_eq!(on(mib).0.sessions, Limits::default().sessions, "{mib} MiB");
+            assert_eq!(on(mib * MIB, 0).0.sessions, Limits::default().sessions, "{mib} MiB");
         }
-        // A t3.nano or t4g.nano.
-        let (nano, budget) = on(416);
-        assert!(all(&nano) <= budget, "{} of {budget}", all(&nano));
-        assert!((500..2000).contains(&nano.sessions), "{nano:?}");
-        assert!(nano.connections >= nano.sessions + nano.greeting, "everybody can say hello");
-        assert!(nano.per_address < nano.sessions / 4 && nano.greeting_per_address < nano.greeting / 4, "{nano:?}");
+        for (swap, sessions) in [(0, 2000..3500), (NANO_SWAP, 5000..8000)] {
+            let (nano, budget) = on(NANO, swap);
+            assert!(all(&nano) <= budget, "{} of {budget}", all(&nano));
+            assert!(sessions.contains(&nano.sessions), "{nano:?}");
+            assert!(nano.connections >= nano.sessions + nano.greeting, "everybody can say hello");
+            assert!(nano.per_address < nano.sessions / 4 && nano.greeting_per_address < nano.greeting / 4, "{nano:?}");
+        }
         // So small that nothing fits, it serves a few.
-        assert!(on(100).0.sessions > 100);
-        assert_eq!(total("MemTotal: many kB"), None);
+        assert!(on(100 * MIB, 0).0.sessions > 100);
+    }
+
+    #[test]
+    fn nano_holds_5000_idle_people_and_the_relay_without_its_swap_file() {
+        let admitted = fit(Limits::default(), budget(NANO, NANO_SWAP)).sessions;
+        assert!(admitted >= 5000, "{admitted}");
+        assert!(OTHERS + idle(admitted) <= NANO, "{} of {} MiB", (OTHERS + idle(admitted)) / MIB, NANO / MIB);
     }
 }

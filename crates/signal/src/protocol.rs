@@ -6,15 +6,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::calls::Way;
+
 /// A message from the browser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ClientMessage {
-    /// The first message, within two seconds: the ticket, and the session to resume.
+    /// The first message, within ten seconds: the ticket, or the session to resume, or both.
     Hello {
         /// The one-use ticket of `POST /ticket`.
-        ticket: String,
-        /// `resume` of an earlier `welcome`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<String>,
+        /// The latest `resume` of an earlier `welcome` or `pong`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
         /// The number of the last message seen. Later ones are sent again. Without it the server sends what it has not
@@ -80,6 +83,11 @@ pub enum ClientMessage {
         #[serde(default = "yes")]
         admit: bool,
     },
+    /// How this client reached another member of the room, for the owner's statistics.
+    Outcome {
+        /// The way.
+        way: Way,
+    },
     /// The user's friends have changed, so presence must be updated.
     FriendsChanged,
     /// Requests a `pong`, which comes after everything that was queued before.
@@ -98,7 +106,7 @@ pub enum ServerMessage {
     Welcome {
         /// The session's id.
         peer: String,
-        /// The key to resume the session after a loss.
+        /// What resumes the session after a loss, or continues it at the next server.
         resume: String,
         /// The client should ping at least this often, in seconds.
         heartbeat_s: u64,
@@ -230,7 +238,11 @@ pub enum ServerMessage {
         about: Option<String>,
     },
     /// Answers `ping`.
-    Pong,
+    Pong {
+        /// A newer `resume`, from time to time: at another server it is valid for some minutes only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
+    },
 }
 
 /// A member of a room, as another member sees it.
@@ -360,6 +372,7 @@ impl ClientMessage {
             Self::Reject { .. } => "reject",
             Self::RoomLock { .. } => "room-lock",
             Self::RoomAdmit { .. } => "room-admit",
+            Self::Outcome { .. } => "outcome",
             Self::FriendsChanged => "friends-changed",
             Self::Ping => "ping",
             Self::Pong => "pong",

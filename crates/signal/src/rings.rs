@@ -25,6 +25,7 @@ pub struct Rings {
 #[derive(Debug)]
 struct Ring {
     number: u64,
+    began: Duration,
     room: Arc<str>,
     /// The callee's address as the first caller typed it.
     to: Arc<str>,
@@ -128,7 +129,8 @@ impl HubState {
         self.rings.last += 1;
         let (number, name) = (self.rings.last, Arc::clone(&session.who.name));
         let (caller, from, to) = (Arc::clone(caller), Arc::clone(from), to.into());
-        let ring = Ring { number, room, to, silent: false, callers: vec![session.peer], caller, from, name };
+        let callers = vec![session.peer];
+        let ring = Ring { number, began: now, room, to, silent: false, callers, caller, from, name };
         let message = ring.rung();
         self.rings.by_callee.entry(Arc::clone(callee)).or_default().push(ring);
         self.rings.deadlines.push_back((now + self.limits.ring, Arc::clone(callee), number));
@@ -145,12 +147,13 @@ impl HubState {
         self.rings.audible(callee).flat_map(own).collect()
     }
 
-    /// Accepts a ring. Under the lock only the first tab succeeds.
+    /// Accepts a ring, `now` since the server's start. Under the lock only the first tab succeeds.
     ///
     /// # Errors
     /// The ring no longer exists.
-    pub fn accept(&mut self, session: &Session, room: &str) -> Done {
+    pub fn accept(&mut self, session: &Session, room: &str, now: Duration) -> Done {
         let (email, ring) = self.answered(session, room)?;
+        self.tally.answered(now.saturating_sub(ring.began).as_secs_f64());
         self.invite(&email, room);
         let (room, from) = (room.to_owned(), address_of(session));
         self.tell_all(&ring.callers, &ServerMessage::Accepted { room: room.clone(), from, peer: None });

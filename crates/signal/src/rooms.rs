@@ -1,8 +1,10 @@
 //! Rooms: members, knocks, and the messages between members.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::addresses::Account;
+use crate::calls::{Call, Way};
 use crate::directory::RoomRecord;
 use crate::hub::{HubState, RoomState};
 use crate::ids::PeerId;
@@ -28,13 +30,18 @@ pub struct Room {
     locked: bool,
     /// The record in DynamoDB: its creator may always enter, it may have been created locked, and it ends.
     record: RoomRecord,
+    /// When it ends, by the time since the server's start.
+    ends: Duration,
     /// Users who accepted a ring to this room, and need not knock.
     invited: Vec<Arc<str>>,
+    /// The last call, once a second member has come.
+    call: Option<Call>,
 }
 
 impl Room {
-    fn new(record: RoomRecord) -> Self {
-        Self { members: Vec::new(), knocking: Vec::new(), locked: record.locked, record, invited: Vec::new() }
+    fn new(record: RoomRecord, ends: Duration) -> Self {
+        let (locked, members, knocking, invited) = (record.locked, Vec::new(), Vec::new(), Vec::new());
+        Self { members, knocking, locked, record, ends, invited, call: None }
     }
 
     /// Returns whether this user need not knock.
@@ -49,11 +56,11 @@ impl HubState {
         self.rooms.get(id).map(|room| room.record.clone())
     }
 
-    /// Enters the room of this record, or knocks if it is locked.
+    /// Enters the room of this record, or knocks if it is locked. `unix` is the time in seconds since 1970.
     ///
     /// # Errors
     /// It is full, too many others knock, or the visitor has knocked too often or was turned away a short time ago.
-    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: RoomRecord) -> Done {
+    pub fn join(&mut self, peer: PeerId, id: &Arc<str>, record: RoomRecord, unix: i64) -> Done {
         match self.room_state(peer) {
             RoomState::In(room) if room == *id => {
                 self.tell_joined(peer, id);
@@ -65,8 +72,12 @@ impl HubState {
         let Some(session) = self.session(peer).cloned() else { return Ok(()) };
         self.end_ghosts(&session, id);
         let capacity = self.capacity;
-        self.room_ends.insert((record.expires_at, Arc::clone(id)));
-        let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| Room::new(record));
+        let left = u64::try_from(record.expires_at.saturating_sub(unix)).unwrap_or_default();
+        let ends = self.now + Duration::from_secs(left);
+        let room = self.rooms.entry(Arc::clone(id)).or_insert_with(|| {
+            self.room_ends.insert((ends, Arc::clone(id)));
+            Room::new(record, ends)
+        });
         if room.members.len() >= capacity {
             return Err(FULL);
         }
@@ -99,10 +110,10 @@ impl HubState {
         Ok(())
     }
 
-    /// Ends the rooms whose time is over, at `unix` seconds since 1970. Everybody in them is told, and outside.
-    pub fn end_rooms(&mut self, unix: i64) {
+    /// Ends the rooms whose time is over at `now`, since the server's start. Everybody in them is told, and outside.
+    pub fn end_rooms(&mut self, now: Duration) {
         while let Some((end, id)) = self.room_ends.pop_first() {
-            if end > unix {
+            if end > now {
                 self.room_ends.insert((end, id));
                 return;
             }
@@ -125,7 +136,7 @@ impl HubState {
     fn forget_if_unused(&mut self, id: &Arc<str>) {
         let Some(room) = self.rooms.get(id) else { return };
         if room.members.is_empty() && room.knocking.is_empty() {
-            self.room_ends.remove(&(room.record.expires_at, Arc::clone(id)));
+            self.room_ends.remove(&(room.ends, Arc::clone(id)));
             self.rooms.remove(id);
         }
     }
@@ -233,6 +244,14 @@ impl HubState {
         Ok(())
     }
 
+    /// Counts how a member reached another one. Outside of a call it means nothing.
+    pub fn tell_way(&mut self, peer: PeerId, way: Way) {
+        let RoomState::In(id) = self.room_state(peer) else { return };
+        if let Some(call) = self.rooms.get_mut(&id).and_then(|room| room.call.as_mut()) {
+            call.tell(way, &self.tally);
+        }
+    }
+
     /// Lets a user who accepted a ring enter without knocking.
     pub(crate) fn invite(&mut self, email: &Arc<str>, id: &str) {
         if let Some(room) = self.rooms.get_mut(id).filter(|room| !room.invited.contains(email)) {
@@ -264,6 +283,9 @@ impl HubState {
         room.knocking.retain(|waiting| *waiting != peer);
         let others = room.members.clone();
         room.members.push(peer);
+        if others.len() == 1 {
+            room.call = Some(Call::begin(&self.tally));
+        }
         self.set_room_state(peer, RoomState::In(Arc::clone(id)));
         for other in others.iter().filter_map(|other| self.session(*other)) {
             other.send(&ServerMessage::PeerJoined(session.as_member(self.knows(other, &session))));
@@ -318,7 +340,7 @@ impl HubState {
         room.locked = room.record.locked;
         let locked = room.locked;
         if room.knocking.is_empty() {
-            self.room_ends.remove(&(room.record.expires_at, Arc::clone(id)));
+            self.room_ends.remove(&(room.ends, Arc::clone(id)));
             self.rooms.remove(id);
         } else if !locked {
             self.let_all_in(id);

@@ -6,10 +6,12 @@ use std::sync::{Arc, Weak};
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
+use peersync_server::metrics::{Measured, Metric, as_number};
 use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
@@ -18,7 +20,7 @@ use crate::admission::{Admitted, OpenSlot};
 use crate::limits::Limits;
 use crate::metrics::Counts;
 use crate::shared::{Parts, Shared};
-use crate::{admission, connection, withdrawals};
+use crate::{admission, connection, handover, withdrawals};
 
 /// Headers that only a proxy sets: a request with one of them did not originate on this machine.
 const FORWARDED: [&str; 4] = [FORWARDED_FOR, CONNECTING_IP, VIEWER_ADDRESS, ORIGIN_KEY];
@@ -44,6 +46,7 @@ impl Server {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/ws", get(upgrade))
+            .route_layer(from_fn_with_state(Arc::clone(&self.shared), handover::answer))
             .route("/healthz", get(health))
             .route("/metrics", get(metrics))
             .with_state(Arc::clone(&self.shared))
@@ -57,6 +60,15 @@ impl Server {
     /// Returns how many people, rooms and calls are here.
     pub(crate) fn counts(&self) -> Counts {
         self.shared.hub.lock().counts()
+    }
+
+    /// Returns what happened since the last call, and how much there is now, for the owner of the stack. To be called every
+    /// minute, first at the start.
+    pub fn measure(&self) -> Vec<Measured> {
+        let uptime = (Metric::Uptime, vec![self.shared.now().as_secs_f64().round()]);
+        let sockets = u64::try_from(self.connections()).unwrap_or(u64::MAX);
+        let sockets = (sockets > 0).then(|| (Metric::Sockets, vec![as_number(sockets)]));
+        self.shared.hub.tally().take().into_iter().chain([uptime]).chain(sockets).collect()
     }
 
     /// Returns the limits.
@@ -122,7 +134,7 @@ async fn keep_time(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.now();
         shared.wheel.tick(now);
-        shared.hub.lock().end_rooms(shared.keys.now());
+        shared.hub.lock().end_rooms(now);
         shared.partials.expire(now);
         while shared.hub.lock().expire(now) {
             tokio::task::yield_now().await;

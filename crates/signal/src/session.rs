@@ -26,13 +26,16 @@ pub struct Identity {
     pub name: Arc<str>,
     /// The room for which the ticket was issued.
     pub room: Option<Arc<str>>,
+    /// The id of the ticket, which the sessions that continue this one at other servers keep.
+    pub lineage: Arc<str>,
 }
 
 #[cfg(test)]
 impl Identity {
     /// Returns a guest without a room.
     pub fn guest(name: &str) -> Self {
-        Self { email: None, address: None, generation: None, sign_in: None, name: name.into(), room: None }
+        let (name, lineage) = (name.into(), "a ticket".into());
+        Self { email: None, address: None, generation: None, sign_in: None, name, room: None, lineage }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
 use peersync_server::settings::Settings;
@@ -19,7 +20,19 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::partials::Partials;
+use crate::reentry::Reentries;
 use crate::tickets::Tickets;
+use crate::used::Used;
+
+/// When the first clients come back after a drain, in milliseconds: systemd starts a program again after a second.
+const FIRST_BACK_MS: u64 = 1000;
+/// When the first clients come back if an Elastic IP address moves, in milliseconds: after the call, and the seconds until
+/// packets take the new way.
+const MOVED_MS: u64 = 2000;
+/// The time between two clients that come back, in milliseconds, as long as they are few.
+const EACH_BACK_MS: u64 = 2;
+/// The time over which even a few of them come back, in milliseconds.
+const LEAST_SPREAD_MS: u64 = 250;
 
 /// What a server is created from.
 #[derive(Debug)]
@@ -46,6 +59,9 @@ pub struct Shared {
     pub(crate) hub: Hub,
     pub(crate) wheel: Wheel,
     pub(crate) tickets: Tickets,
+    pub(crate) reentries: Reentries,
+    /// The handovers that the server was told of, each of which counts once.
+    pub(crate) handovers: Mutex<Used>,
     pub(crate) directory: Directory,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) addresses: Addresses,
@@ -71,7 +87,9 @@ impl Shared {
         let capacity = usize::try_from(parts.settings.room_capacity).unwrap_or(usize::MAX).max(1);
         let keys = Keys::new(&parts.settings, parts.secrets, parts.clock.clone());
         Self {
-            tickets: Tickets::new(keys.now(), limits.used_tickets),
+            tickets: Tickets::new(keys.moment(), limits.used_tickets),
+            reentries: Reentries::new(keys.moment(), limits.used_reentries),
+            handovers: Mutex::default(),
             keys,
             hub: Hub::new(Arc::clone(&limits), capacity, Arc::clone(&bounds)),
             wheel: Wheel::new(&limits),
@@ -121,10 +139,20 @@ impl Shared {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Returns after how many milliseconds a client should reconnect: not all at once, and not before the next server
-    /// listens.
+    /// Returns after how many milliseconds a client should reconnect: not before the next server listens, and so that not
+    /// all come at once. A few people are back within seconds.
     pub(crate) fn retry_ms(&self) -> u64 {
-        let spread = u64::try_from(self.limits.drain.as_millis()).unwrap_or(u64::MAX / 4);
-        500 + rand::random_range(0..=2 * spread)
+        FIRST_BACK_MS + self.spread_ms()
+    }
+
+    /// As [`Shared::retry_ms`], if the address is about to move to the next host.
+    pub(crate) fn retry_after_move_ms(&self) -> u64 {
+        MOVED_MS + self.spread_ms()
+    }
+
+    fn spread_ms(&self) -> u64 {
+        let longest = u64::try_from(2 * self.limits.drain.as_millis()).unwrap_or(u64::MAX / 4);
+        let clients = u64::try_from(self.connections()).unwrap_or(u64::MAX / 4);
+        rand::random_range(0..=(clients * EACH_BACK_MS).max(LEAST_SPREAD_MS).min(longest))
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! The functions write a notice before such a change. Every server reads the notices of the last seconds, and then the
 //! rows that they are about: again and again until a notice is old, because the change follows the notice. After an
-//! outage of DynamoDB it reads the notices since the last time, and if they are no longer kept, everybody's rows. Rows
+//! outage of DynamoDB, and after the clock was set, it reads the notices since the last time, and if they are no longer kept, everybody's rows. Rows
 //! that cannot be read, perhaps because their user keeps them busy, are read again later and delay no others.
 
 use std::sync::{Arc, Weak};
 
 use futures::future::join_all;
+use peersync_server::clock::Moment;
 use peersync_server::store::{NEW_SECONDS, NOTICE_SECONDS, Notice};
-use peersync_server::tickets::TICKET_SECONDS;
+use peersync_server::tickets::REENTRY_SECONDS;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::directory::Away;
@@ -27,8 +28,8 @@ const REMINDER: u32 = 30;
 /// What a server knows of the notices.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Until when they were read, in seconds since 1970.
-    read: Option<i64>,
+    /// Until when they were read.
+    read: Option<Moment>,
     /// Those whose rows could not be read.
     pending: Vec<Notice>,
     /// Users whose friends could not be read after an outage.
@@ -57,16 +58,22 @@ pub async fn follow(shared: Weak<Shared>) {
 impl Progress {
     /// Handles everything since the last time. Without an answer of DynamoDB, the next time does.
     async fn catch_up(&mut self, shared: &Shared) {
-        let now = shared.keys.now();
-        // At first as far back as there are tickets from.
-        let since = self.read.unwrap_or(now - TICKET_SECONDS) - NEW_SECONDS;
+        let moment = shared.keys.moment();
+        let now = moment.clock;
+        let since = match self.read {
+            // At first as far back as there are tickets and re-entries from.
+            None => now - REENTRY_SECONDS - NEW_SECONDS,
+            // While the clock was wrong, they were sought at the wrong time.
+            Some(read) if read.clock_was_set_until(&moment) => i64::MIN,
+            Some(read) => read.clock - NEW_SECONDS,
+        };
         // First of all, because it also shows that the database answers again.
         let Ok(notices) = shared.directory.notices(since).await else {
             self.tell_members(shared);
             return;
         };
         self.failed = 0;
-        self.read = Some(now);
+        self.read = Some(moment);
         if since < now - NOTICE_SECONDS {
             self.unread = shared.hub.lock().online_users();
             let users = self.unread.iter().map(ToString::to_string).map(Notice::Account);
@@ -100,7 +107,7 @@ async fn handle(shared: &Shared, mut notices: Vec<Notice>) -> Vec<Notice> {
         match notice {
             Notice::Account(email) if here(&email) => accounts.push(email),
             Notice::Friendship(one, other) if here(&one) || here(&other) => pairs.push((one, other)),
-            Notice::Session(email, id) => shared.hub.lock().end_sign_in(&email, &id, shared.keys.now()),
+            Notice::Session(email, id) => shared.hub.lock().end_sign_in(&email, &id),
             _ => {}
         }
     }

@@ -8,8 +8,9 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use peersync_engine::ResourceError;
-use peersync_resources::Program;
+use peersync_resources::{Program, Programs};
 
+use super::needs;
 use super::package::{self, Package};
 
 /// The names of the programs.
@@ -30,7 +31,7 @@ const SOURCES: [&str; 8] = [
 ///
 /// # Errors
 /// They cannot be built or read.
-pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Program; 3], ResourceError> {
+pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<Programs, ResourceError> {
     let own = env::current_exe().map_err(|error| failed("failed to find this program's own file", error))?;
     let folder = own.parent().unwrap_or(Path::new("."));
     // Test programs are one folder further down.
@@ -39,7 +40,8 @@ pub(super) fn programs(workspace: &Path, building: impl FnOnce()) -> Result<[Pro
         building();
         build(workspace, folder)?;
     }
-    Ok([read(folder, "api")?, read(folder, "signal")?, read(folder, "relay")?])
+    let [api, signal, relay] = PROGRAMS.map(|name| read(folder, name));
+    Ok(Programs::new(api?, signal?, relay?))
 }
 
 /// Whether all programs exist and no source is newer. Without the sources there is nothing to compare with.
@@ -97,8 +99,8 @@ fn read(folder: &Path, name: &'static str) -> Result<Program, ResourceError> {
     // Once in a process, and needed to its end.
     Ok(Program {
         name,
+        needs: needs::of(name, &elf).leak(),
         elf_sha256: package::hex_sha256(&elf).leak(),
-        elf: elf.leak(),
         package: bytes.leak(),
         package_md5: md5.leak(),
         package_sha256: sha256.leak(),
@@ -153,7 +155,8 @@ mod tests {
         let (_kept, _, folder) = built(Some(Duration::ZERO));
         let program = read(&folder, "signal").unwrap();
         let package = package::of("signal", b"signal").unwrap();
-        assert_eq!((program.elf, program.package), (&b"signal"[..], package.bytes.as_slice()));
+        assert_eq!(program.package, package.bytes.as_slice());
+        assert!(program.needs.starts_with("signal: it is not a 64-bit ELF file"), "{}", program.needs);
         assert_eq!((program.package_md5, program.package_sha256), (package.md5.as_str(), package.sha256.as_str()));
         assert_eq!(program.elf_sha256, package::hex_sha256(b"signal"));
     }

@@ -44,7 +44,7 @@ pub enum SecretName {
     TurnKeyId,
     /// The API token of that key, from the environment.
     TurnApiToken,
-    /// The token of the Cloudflare Tunnel, from the environment.
+    /// The token of the Cloudflare Tunnel: from Cloudflare for a tunnel that `up` has created, from the environment for your own.
     TunnelToken,
     /// The generated key that signs tickets for the signaling server.
     TicketKey,

@@ -41,17 +41,9 @@ impl Context {
     ///
     /// # Errors
     /// Fails if the variable does not hold a valid stage name.
-    pub fn new(mut options: GlobalArgs) -> Result<Self, CommandError> {
+    pub fn new(options: GlobalArgs) -> Result<Self, CommandError> {
         let named_stage = options.stage.clone();
-        // A pipeline passes a variable that is not set as an empty one.
-        let variable = std::env::var(STAGE_VARIABLE).ok().filter(|stage| !stage.is_empty());
-        if let (None, Some(stage)) = (&options.stage, variable) {
-            let parsed = stage.parse::<StageName>();
-            options.stage = Some(parsed.map_err(|error| {
-                CommandError::usage(format!("the variable {STAGE_VARIABLE} does not hold a valid stage name"))
-                    .caused_by(error)
-            })?);
-        }
+        let options = with_stage_of_environment(options)?;
         Ok(Self { options, named_stage, emulator: None, loaded: OnceLock::new() })
     }
 
@@ -223,6 +215,20 @@ impl Context {
         let identity = Identity { account: account.to_owned(), arn: String::new(), partition: "aws".to_owned() };
         Ok(Arc::new(Stack::new(config, clients, identity, crate::artifacts::without_programs())))
     }
+}
+
+/// Returns the options with the stage of `PEERSYNC_STAGE`, unless they name one.
+///
+/// # Errors
+/// Fails if the variable does not hold a valid stage name.
+pub(super) fn with_stage_of_environment(options: GlobalArgs) -> Result<GlobalArgs, CommandError> {
+    // A pipeline passes a variable that is not set as an empty one.
+    let variable = std::env::var(STAGE_VARIABLE).ok().filter(|stage| !stage.is_empty());
+    let (None, Some(stage)) = (&options.stage, variable) else { return Ok(options) };
+    let stage = stage.parse::<StageName>().map_err(|error| {
+        CommandError::usage(format!("the variable {STAGE_VARIABLE} does not hold a valid stage name")).caused_by(error)
+    })?;
+    Ok(GlobalArgs { stage: Some(stage), ..options })
 }
 
 /// Returns the value of the first of these variables that is set.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{CommandError, Context, Exit, output};
 use crate::cli::DoctorArgs;
+use crate::report::Invocation;
 
 /// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +74,7 @@ impl Check {
 /// # Errors
 /// This command does not fail: problems are in the report and in the exit code 1.
 pub async fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, CommandError> {
-    let list = Checklist { json: context.json(), failed: 0, warned: 0 };
+    let list = Checklist { json: context.json(), invocation: context.invocation(), failed: 0, warned: 0 };
     let list = checks(context, list).await;
     let exit = if list.failed == 0 { Exit::Done } else { Exit::Failed };
     if list.json {
@@ -102,12 +103,15 @@ async fn checks(context: &Context, mut list: Checklist) -> Checklist {
 /// Prints the checks as they complete, and counts the failures.
 pub(super) struct Checklist {
     json: bool,
+    /// Writes out the commands in hints.
+    invocation: Invocation,
     failed: usize,
     warned: usize,
 }
 
 impl Checklist {
     fn add(&mut self, check: Check) {
+        let check = Check { hint: check.hint.map(|hint| self.invocation.complete(&hint)), ..check };
         match check.verdict {
             Verdict::Ok => {}
             Verdict::Warn => self.warned += 1,

@@ -7,7 +7,7 @@ use super::run::{Run, heading};
 use super::{CommandError, Context, Exit, lease};
 use crate::cli::DownArgs;
 use crate::report::{Status, Summary};
-use peersync_engine::{Plan, text};
+use peersync_engine::text;
 use peersync_operations::{DeployError, Removal, Removed};
 use peersync_resources::stack::Stack;
 
@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: &DownArgs) -> Result<Exit, CommandErro
             confirm(&run, &consequence(&stack, &removal)).await?;
         }
         let lease = lease::take(&run, &stack, "down", args.wait).await?;
-        let removed = under_lease(&run, &stack, args, &removal.plan).await;
+        let removed = under_lease(&run, &stack, args, &removal).await;
         let ended = lease::give_back(&run, lease).await;
         if let Some(summary) = with_end(removed, ended)? {
             let exit = exit_of(&summary);
@@ -59,10 +59,10 @@ async fn under_lease(
     run: &Run,
     stack: &Arc<Stack>,
     args: &DownArgs,
-    confirmed: &Plan,
+    confirmed: &Removal,
 ) -> Result<Option<Summary>, CommandError> {
-    let current = Removal::prepare(stack.clone(), &run.reporter(), &run.interrupt).await?;
-    if current.plan != *confirmed {
+    let current = confirmed.prepare_again(&run.reporter(), &run.interrupt).await?;
+    if current.plan != confirmed.plan {
         run.report.note("The stack has changed in the meantime.");
         if !args.yes {
             return Ok(None);
@@ -125,7 +125,7 @@ pub(super) async fn remove(
         for kept in removal.back_up(&run.reporter(), &run.interrupt).await? {
             run.report.event(&kept.json());
             if !run.report.is_json() {
-                run.report.note(&kept.explain());
+                run.report.note(&run.report.invocation_for(&stack.config.stage).complete(&kept.explain()));
             }
         }
     }

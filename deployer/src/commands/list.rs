@@ -63,6 +63,9 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
     Ok(if unread.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
+/// A region that could not be read, and why.
+type Unread = (String, ResourceError);
+
 /// Divides what was found in each region into the stacks and the regions that could not be read: an organisation may forbid
 /// some of those that an account has.
 ///
@@ -71,7 +74,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandErro
 fn divided(
     places: &[Clients],
     found: Vec<Result<Vec<Entry>, ResourceError>>,
-) -> Result<(Vec<Entry>, Vec<(String, ResourceError)>), ResourceError> {
+) -> Result<(Vec<Entry>, Vec<Unread>), ResourceError> {
     let (mut entries, mut unread) = (Vec::new(), Vec::new());
     for (clients, result) in places.iter().zip(found) {
         match result {
@@ -176,6 +179,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn region_that_cannot_be_read_is_named_with_the_reason() {
+        let error = ResourceError::new("failed to list the functions").caused_by("AccessDenied: an explicit deny");
+        insta::assert_snapshot!(unread_text("eu-north-1", &error), @"eu-north-1 could not be read, so stacks in it are missing here: failed to list the functions: AccessDenied: an explicit deny");
+    }
 
     #[test]
     fn list_shows_what_tells_stacks_apart() {

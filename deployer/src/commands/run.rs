@@ -3,7 +3,7 @@
 use peersync_engine::text;
 use std::sync::Arc;
 
-use peersync_resources::Artifacts;
+use peersync_resources::{Artifacts, check_architectures};
 use serde_json::json;
 
 use super::{CommandError, Context, interrupt};
@@ -12,7 +12,7 @@ use crate::report::{Audience, Report};
 use peersync_aws::Identity;
 use peersync_config::Expiry;
 use peersync_engine::{Interrupt, Reporter};
-use peersync_operations::{ObservedStack, until_stopped};
+use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::kinds::signal_instance;
 use peersync_resources::stack::Stack;
 
@@ -74,15 +74,17 @@ impl Run {
         self.connect(context, None, artifacts::without_programs()).await
     }
 
-    /// The stack in its account with everything that is uploaded into it.
+    /// The stack in its account with everything that is uploaded into it. It is an error if there are no programs for the
+    /// processors that the configuration chooses.
     pub(super) async fn filled_stack(
         &self,
         context: &Context,
         expires: Option<&Expiry>,
     ) -> Result<Arc<Stack>, CommandError> {
         // Errors of the configuration come before a build that takes its time.
-        context.config()?;
+        let config = context.config()?;
         let artifacts = artifacts::all(|| self.report.note(BUILDING))?;
+        check_architectures(&artifacts.programs, config)?;
         self.connect(context, expires, artifacts).await
     }
 
@@ -98,7 +100,24 @@ impl Run {
 
     /// Reads the stack, as far as it can be read.
     pub(super) async fn observe(&self, stack: &Arc<Stack>) -> Result<ObservedStack, CommandError> {
-        let observed = until_stopped(&self.interrupt, ObservedStack::read(stack, &self.reporter())).await??;
+        self.observed(stack, ObservedStack::read(stack, &self.reporter())).await
+    }
+
+    /// Reads the stack again, to find out whether it is still as it was.
+    pub(super) async fn observe_again(
+        &self,
+        stack: &Arc<Stack>,
+        before: &ObservedStack,
+    ) -> Result<ObservedStack, CommandError> {
+        self.observed(stack, ObservedStack::read_again(before, stack, &self.reporter())).await
+    }
+
+    async fn observed(
+        &self,
+        stack: &Stack,
+        read: impl Future<Output = Result<ObservedStack, DeployError>>,
+    ) -> Result<ObservedStack, CommandError> {
+        let observed = until_stopped(&self.interrupt, read).await??;
         self.report.clear();
         if !observed.not_offered.is_empty() {
             let addresses: Vec<_> = observed.not_offered.iter().map(|(address, _)| address).collect();

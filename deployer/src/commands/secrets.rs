@@ -51,6 +51,9 @@ async fn rotate(context: &Context, args: &SecretsRotateArgs) -> Result<Exit, Com
     if let Some(key) = ssm_parameter::configured_key(context.config()?, name) {
         return Err(configured(name, key));
     }
+    if ssm_parameter::is_of_cloudflare(context.config()?, name) {
+        return Err(of_cloudflare(name));
+    }
     let run = Run::new(context);
     run.name_configuration(context)?;
     let stack = run.stack(context).await?;
@@ -102,6 +105,13 @@ fn configured(name: &str, key: &str) -> CommandError {
         .hint("set the variable to the new value and run `peersync-deploy up`")
 }
 
+/// Returns the error for a secret that Cloudflare has generated.
+fn of_cloudflare(name: &str) -> CommandError {
+    CommandError::usage("a secret of Cloudflare's is not rotated by this command")
+        .caused_by(format!("{name} is the token of the tunnel that `up` has created"))
+        .hint("refresh the tunnel's token in Cloudflare's dashboard and run `peersync-deploy up`, which stores it")
+}
+
 /// Returns what a user should know after the rotation.
 fn consequence(name: SecretName) -> &'static str {
     match name {
@@ -128,6 +138,7 @@ fn row(state: &SecretState, now: SystemTime) -> Value {
     let (source, variable) = match &state.origin {
         Origin::Environment { variable } => ("environment", variable.as_deref()),
         Origin::Generated => ("generated", None),
+        Origin::Cloudflare => ("cloudflare", None),
     };
     let written = written_at(state);
     json!({
@@ -153,6 +164,7 @@ fn cells(state: &SecretState, now: SystemTime) -> [String; 3] {
         Origin::Environment { variable: Some(variable) } => format!("from {variable}"),
         Origin::Environment { variable: None } => "no longer configured".to_owned(),
         Origin::Generated => "generated".to_owned(),
+        Origin::Cloudflare => "from Cloudflare".to_owned(),
     };
     let age = match written_at(state) {
         Some(moment) => words::age(moment, now),
@@ -186,6 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn token_of_the_tunnel_that_up_has_created_is_refused_with_what_to_do() {
+        let mut config = peersync_config::Config::default();
+        config.signaling.ingress = peersync_config::Ingress::Cloudflare;
+        config.signaling.domain = Some("signal.example.org".to_owned());
+        assert_eq!(ssm_parameter::configured_key(&config, "tunnel-token"), None);
+        assert!(ssm_parameter::is_of_cloudflare(&config, "tunnel-token"));
+        assert!(!ssm_parameter::is_of_cloudflare(&peersync_config::Config::default(), "tunnel-token"));
+        insta::assert_snapshot!(of_cloudflare("tunnel-token").render(), @r"
+        error: a secret of Cloudflare's is not rotated by this command
+          Caused by: tunnel-token is the token of the tunnel that `up` has created
+        hint: refresh the tunnel's token in Cloudflare's dashboard and run `peersync-deploy up`, which stores it
+        ");
+    }
+
+    #[test]
     fn list_shows_source_and_age() {
         let state = |name, origin, enabled, written| SecretState { name, origin, enabled, written };
         let environment = |variable: Option<&str>| Origin::Environment { variable: variable.map(str::to_owned) };
@@ -196,6 +223,7 @@ mod tests {
             state("turn-secret", environment(None), false, Some(999_999)),
             state("ticket-key", Origin::Generated, true, Some(500_000)),
             state("origin-key", Origin::Generated, true, None),
+            state("tunnel-token", Origin::Cloudflare, true, Some(999_940)),
         ];
         let cells: Vec<String> =
             states.iter().filter(|state| is_listed(state)).map(|state| cells(state, now).join(" | ")).collect();
@@ -204,6 +232,7 @@ mod tests {
         turn-secret | no longer configured | 1 s
         ticket-key | generated | 5 days
         origin-key | generated | missing
+        tunnel-token | from Cloudflare | 60 s
         ");
         let first = states.first().map(|state| row(state, now).to_string()).unwrap_or_default();
         insta::assert_snapshot!(first, @r#"{"age_s":1000,"enabled":true,"exists":true,"name":"smtp-pass","source":"environment","variable":"SMTP_PASS","written_at":"1970-01-12T13:30:00Z"}"#);

@@ -16,7 +16,7 @@ use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
 use peersync_operations::{DeployError, ObservedStack, until_stopped};
 use peersync_resources::check_program;
-use peersync_resources::kinds::s3_program;
+use peersync_resources::kinds::{cloudflare, s3_program};
 use peersync_resources::quotas;
 use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 
@@ -90,6 +90,9 @@ impl Change {
         if !plan.conflicts.is_empty() {
             return Err(DeployError::Conflicts(plan.conflicts).into());
         }
+        if let Some(refusal) = cloudflare::refusal(stack, &plan) {
+            return Err(refusal.into());
+        }
         Ok(Self { observed, options, plan })
     }
 
@@ -122,7 +125,7 @@ impl Change {
 /// Reads the stack again, since until now another run could change it, and applies the plan that follows from that, if it
 /// is the confirmed one or needs no confirmation.
 async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &Change) -> Result<Next, CommandError> {
-    let observed = run.observe(stack).await?.readable()?;
+    let observed = run.observe_again(stack, &confirmed.observed).await?.readable()?;
     let current = Change::of(stack, observed)?;
     if current.plan.is_empty() {
         return Ok(Next::Changed(Box::new(current)));
@@ -178,8 +181,8 @@ fn lacks_file(stack: &Stack, observed: &ObservedStack) -> bool {
 fn unsuitable_programs(stack: &Stack, plan: &Plan) -> Vec<ResourceError> {
     let uploads = plan.pending().filter(|step| step.action != Action::Delete);
     uploads
-        .filter_map(|step| s3_program::program(stack, &step.address))
-        .filter_map(|one| check_program(one).err())
+        .filter_map(|step| Some((s3_program::program(stack, &step.address)?, &step.address.name)))
+        .filter_map(|(one, name)| check_program(one, s3_program::architecture(stack, name)).err())
         .collect()
 }
 

@@ -43,6 +43,7 @@ pub fn settings(config: &Config, site_url: &str, smtp_port: u16) -> Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         entrance: Entrance::Edge,
         tunnel_file: None,
+        tunnel_metrics: None,
         stack,
     }
 }

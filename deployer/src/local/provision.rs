@@ -36,7 +36,8 @@ pub fn database_stack(config: Config, database: &LocalDatabase) -> Result<Arc<St
     Ok(Arc::new(Stack::new(config, clients, identity, artifacts::without_programs())))
 }
 
-/// Returns the stack in an AWS emulator on this computer.
+/// Returns the stack in an AWS emulator on this computer. Its functions have the architecture of this computer, whatever is
+/// configured, since the emulator runs them here.
 ///
 /// # Errors
 /// Fails if the clients cannot be created or the emulator does not return the caller identity.
@@ -50,9 +51,11 @@ pub async fn endpoint_stack(config: Config, endpoint: &Endpoint) -> Result<Arc<S
     let clients = Clients::connect(&options).await.map_err(|error| failed(error.to_string()))?;
     let identity = clients.identity().await.map_err(|error| failed(error.causes().join(": ")))?;
     let clients = endpoint.probed(clients).await;
-    let artifacts =
-        artifacts::all(|| tracing::info!("building the server programs, since this is a development build"));
-    let artifacts = artifacts.map_err(|error| LocalError::part("the stack at the endpoint", error))?;
+    let building = || tracing::info!("building the server programs, since this is a development build");
+    let (artifacts, architecture) =
+        artifacts::for_this_computer(building).map_err(|error| LocalError::part("the stack at the endpoint", error))?;
+    let mut config = config;
+    config.api.architecture = architecture;
     Ok(Arc::new(Stack::new(config, clients, identity, artifacts)))
 }
 

@@ -6,6 +6,8 @@ use peersync_engine::Problem;
 const PROGRAM: &str = "peersync-deploy";
 /// The option that names the stage.
 const STAGE: &str = "--stage";
+/// The command that goes by a stage only if it is named.
+const TEARDOWN: &str = "teardown";
 /// How hints ask for the same command once more.
 const AGAIN: &str = "run the command again";
 
@@ -66,9 +68,16 @@ impl Invocation {
         Self { options, ..self.clone() }
     }
 
-    /// Returns the command that does the same once more.
+    /// Returns the command that does the same once more, also where `PEERSYNC_STAGE` has another value.
     pub fn again(&self) -> String {
-        format!("{PROGRAM} {}", quoted(&self.arguments))
+        let is_stage = |argument: &String| {
+            let rest = argument.strip_prefix(STAGE);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        let goes_by_it = !self.arguments.iter().any(|argument| is_stage(argument) || argument == TEARDOWN);
+        let stage = self.options.chunks(2).find(|pair| goes_by_it && pair.first().is_some_and(|name| name == STAGE));
+        let words: Vec<String> = stage.unwrap_or_default().iter().chain(&self.arguments).cloned().collect();
+        format!("{PROGRAM} {}", quoted(&words))
     }
 }
 
@@ -129,6 +138,18 @@ mod tests {
         let invocation = Invocation { options: words("--config a.toml"), arguments: words("-c a.toml up") };
         let whole = "Run `peersync-deploy -c a.toml up` again to continue from here.";
         assert_eq!(invocation.complete(whole), whole, "it has the options, in their short form");
+    }
+
+    #[test]
+    fn stage_of_the_environment_is_part_of_the_command_to_run_again() {
+        let of = |options: &str, arguments: &str| {
+            Invocation { options: words(options), arguments: words(arguments) }.again()
+        };
+        assert_eq!(of("--stage pr-7", "down -y"), "peersync-deploy --stage pr-7 down -y");
+        assert_eq!(of("--stage pr-7", "down --stage pr-7"), "peersync-deploy down --stage pr-7");
+        assert_eq!(of("--stage pr-7", "down --stage=pr-7"), "peersync-deploy down --stage=pr-7");
+        assert_eq!(of("--stage pr-7", "teardown --expired"), "peersync-deploy teardown --expired", "it removes all");
+        assert_eq!(of("--region eu-west-1", "up"), "peersync-deploy up", "the region is given among the arguments");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::difference::{self, What};
-use super::plan_text::{counts, highlights, reason};
+use super::plan_text::{counts, divided, highlights, reason};
 use super::style::Style;
 use super::words;
 use peersync_engine::{Action, Plan, Step, text};
@@ -20,14 +20,16 @@ const RESERVE: usize = 300;
 /// Returns the plan as Markdown. The heading names the stack.
 pub fn plan(heading: &str, plan: &Plan) -> String {
     let mut comment = format!("### {}\n\n**{}**\n", escaped(heading), counts(plan, Style::PLAIN));
-    let steps: Vec<&Step> = plan.pending().collect();
-    if steps.is_empty() {
+    if plan.is_empty() {
         return comment;
     }
+    // A tag of the configuration is on every resource: they share a row and a block.
+    let (others, groups) = divided(plan, Style::PLAIN);
+    let others = others.into_iter().map(|step| vec![step]);
+    let shown: Vec<Vec<&Step>> = others.chain(groups.into_iter().map(|(_, steps)| steps)).collect();
     comment.push_str("\n| Action | Resource | Name | What matters |\n|---|---|---|---|\n");
-    let rows = steps.iter().map(|step| row(step));
-    let details = steps.iter().filter(|step| matches!(step.action, Action::Update | Action::Replace));
-    let pieces: Vec<String> = rows.chain(details.map(|step| detail(step))).collect();
+    let rows = shown.iter().filter_map(|steps| row(steps));
+    let pieces: Vec<String> = rows.chain(shown.iter().filter_map(|steps| detail(steps))).collect();
     let total = pieces.len();
     let mut left_out = 0;
     for piece in pieces {
@@ -56,8 +58,9 @@ fn mark(action: Action) -> &'static str {
     }
 }
 
-/// Returns a row of the table.
-fn row(step: &Step) -> String {
+/// Returns a row of the table, for one step or several that change the same.
+fn row(steps: &[&Step]) -> Option<String> {
+    let step = steps.first()?;
     let mut matters: Vec<String> = step.replace_because.clone();
     match step.action {
         Action::Create => matters.extend(highlights(step)),
@@ -65,18 +68,28 @@ fn row(step: &Step) -> String {
     }
     let code = |text: &str| if text.is_empty() { String::new() } else { format!("<code>{}</code>", escaped(text)) };
     let matters: Vec<String> = matters.iter().map(|text| code(&shortened(text))).collect();
-    format!(
+    let name = step.name.as_deref().filter(|_| steps.len() == 1).unwrap_or_default();
+    Some(format!(
         "| {} {} | {} | {} | {} |\n",
         mark(step.action),
         words::verb(step.action),
-        code(&step.address.to_string()),
-        code(&shortened(step.name.as_deref().unwrap_or_default())),
+        of_whom(steps),
+        code(&shortened(name)),
         matters.join("<br>"),
-    )
+    ))
 }
 
-/// Returns the differences of a resource, folded, in the colours of a diff.
-fn detail(step: &Step) -> String {
+/// Returns the address of a resource, or how many there are.
+fn of_whom(steps: &[&Step]) -> String {
+    match steps {
+        [step] => format!("<code>{}</code>", escaped(&step.address.to_string())),
+        several => text::count(several.len(), "resource"),
+    }
+}
+
+/// Returns the differences of what is changed or replaced, folded, in the colours of a diff.
+fn detail(steps: &[&Step]) -> Option<String> {
+    let step = steps.first().filter(|step| matches!(step.action, Action::Update | Action::Replace))?;
     let mut lines = Vec::new();
     for change in step.changes.shown() {
         lines.push(format!("# {} ({})", change.field, reason(step, change)));
@@ -98,12 +111,13 @@ fn detail(step: &Step) -> String {
     if lines.is_empty() {
         lines.push(format!("# {}", words::ONLY_RECORDS));
     }
+    if steps.len() > 1 {
+        lines.splice(0..0, steps.iter().map(|step| format!("# {}", step.address)));
+    }
     let block = lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n");
     let fence = fence(&block);
-    let (mark, verb, address) = (mark(step.action), words::verb(step.action), escaped(&step.address.to_string()));
-    format!(
-        "\n<details><summary>{mark} {verb} <code>{address}</code></summary>\n\n{fence}diff\n{block}\n{fence}\n\n</details>\n"
-    )
+    let (mark, verb, whom) = (mark(step.action), words::verb(step.action), of_whom(steps));
+    Some(format!("\n<details><summary>{mark} {verb} {whom}</summary>\n\n{fence}diff\n{block}\n{fence}\n\n</details>\n"))
 }
 
 /// Returns the text with everything that could be markup, a link or a mention as character references.
@@ -185,6 +199,8 @@ mod tests {
             replaced,
             step_of("old", Action::Delete, Vec::new()),
             step_of("same", Action::NoChange, Vec::new()),
+            step_of("tagged", Action::Update, vec![change("tags.owner", "Ada", "Grace", Reason::Configuration)]),
+            step_of("too", Action::Update, vec![change("tags.owner", "Ada", "Grace", Reason::Configuration)]),
         ];
         insta::assert_snapshot!(plan("peersync-dev in eu-central-1", &plan_of(steps)));
     }

@@ -16,7 +16,7 @@ const NAMED: usize = 4;
 pub fn plan(plan: &Plan, style: Style) -> String {
     let created = plan.pending().filter(|step| step.action == Action::Create);
     let width = created.map(|step| step.address.to_string().chars().count()).max().unwrap_or(0);
-    let (alike, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(|step| changes_tags_alone(step));
+    let (others, groups) = divided(plan, style);
     let mut lines = Vec::new();
     for pending in others {
         lines.extend(match pending.action {
@@ -24,7 +24,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
             _ => step(pending, style),
         });
     }
-    for (changes, steps) in grouped(&alike, style) {
+    for (changes, steps) in groups {
         lines.push(heading_of(&steps, style));
         lines.extend(changes);
     }
@@ -35,13 +35,20 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     lines.join("\n")
 }
 
-fn changes_tags_alone(step: &Step) -> bool {
-    step.action == Action::Update && !step.changes.fields()
+/// Steps that change the same, and the lines that say what.
+pub(super) type Group<'a> = (Vec<String>, Vec<&'a Step>);
+
+/// Divides the pending steps into those that are shown one by one, and groups of those that change the same tags.
+pub(super) fn divided(plan: &Plan, style: Style) -> (Vec<&Step>, Vec<Group<'_>>) {
+    let changes_tags_alone = |step: &&Step| step.action == Action::Update && !step.changes.fields();
+    let (alike, others): (Vec<&Step>, Vec<&Step>) = plan.pending().partition(changes_tags_alone);
+    let groups = grouped(&alike, style);
+    (others, groups)
 }
 
 /// Groups steps that change the same tags in the same way: a tag of the configuration is on every resource.
-fn grouped<'a>(steps: &[&'a Step], style: Style) -> Vec<(Vec<String>, Vec<&'a Step>)> {
-    let mut groups: Vec<(Vec<String>, Vec<&Step>)> = Vec::new();
+fn grouped<'a>(steps: &[&'a Step], style: Style) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for step in steps {
         let lines = changed_fields(step, style);
         match groups.iter_mut().find(|(same, _)| *same == lines) {

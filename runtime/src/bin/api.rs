@@ -5,22 +5,26 @@ use std::convert::Infallible;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt, Service as _, service_fn};
 use peersync_api::{RequestId, SecretSource, SourceAddress, State, router};
+use peersync_runtime::log;
+use peersync_server::metrics;
 use peersync_server::settings::Settings;
 use peersync_server::store::Store;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true).with_span_list(false).init();
+    let errors = log::of_function();
     let settings = Settings::from_environment()?;
     let config = peersync_server::aws::from_environment();
     let store = Store::lazy(config.clone(), settings.tables.clone());
-    let router = router(State::new(settings, store, SecretSource::ParameterStore(Box::new(config))));
+    let state = State::new(settings, store, SecretSource::ParameterStore(Box::new(config)));
+    let router = router(state.clone());
     lambda_http::run(service_fn(move |request: Request| {
-        let mut router = router.clone();
+        let (mut router, state, errors) = (router.clone(), state.clone(), errors.clone());
         async move {
             let answer: Result<_, Infallible> = router.call(with_source(request)).await;
+            // Before the answer: after it, Lambda suspends the function.
+            let measured: Vec<_> = state.tally().take().into_iter().chain(errors.take()).collect();
+            metrics::write(&state.settings().stack, &measured, state.now());
             Ok::<_, lambda_http::Error>(answer.unwrap_or_else(|never| match never {}))
         }
     }))

@@ -12,22 +12,25 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use peersync_certificate::{self as certificate, Certificates, Keeper, Parameters};
-use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Running, Settings as Served, StackAuthority};
+use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Settings as Served, StackAuthority};
 use peersync_relay::{TlsSettings, Usage, Withdrawals, bind, serve};
-use peersync_server::aws;
+use peersync_runtime::log;
 use peersync_server::clock::Clock;
+use peersync_server::metrics::{Measured, Metric, as_number};
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore};
 use peersync_server::settings::{Function, RelaySettings, RelayTls, Settings, TurnPorts};
 use peersync_server::store::Store;
+use peersync_server::{aws, metrics};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// The interval at which the traffic is stored and logged.
 const REPORT: Duration = Duration::from_secs(60);
+/// The seconds of a day.
+const DAY: u64 = 86_400;
 /// The number of open files that are not connections of clients: the sockets, the log, the database.
 const OTHER_FILES: usize = 76;
 /// What is logged by default. The parser of STUN warns of each malformed packet, with which strangers could fill the log.
@@ -37,11 +40,8 @@ type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    // The log is a file, and the disk may be full: telling that on the error output, which is the same file, would panic.
-    let log = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
-    log.log_internal_errors(false).init();
-    match run().await {
+    let errors = log::of_host(LOGGED);
+    match run(errors).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(target: "relay", %error, "the relay cannot start");
@@ -50,17 +50,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Failure> {
+async fn run(errors: log::Errors) -> Result<(), Failure> {
     let mut settings = Settings::from_environment()?;
     settings.function = Function::Relay;
     let own = RelaySettings::from_environment()?;
     let config = aws::from_host().await;
     let listeners = listen(&own)?;
-    let tls = own.tls.map(|tls| keep_certificate(tls, &config, &settings)).transpose()?;
-    let signals = Signals::new()?;
+    let certificates = own.tls.is_some().then(Arc::<Certificates>::default);
+    let tls = own.tls.zip(certificates.clone());
+    let tls = tls.map(|(tls, certificates)| keep_certificate(tls, certificates, &config, &settings)).transpose()?;
+    let ends =
+        Ends { signals: Signals::new()?, report: Report { stack: settings.stack.clone(), certificates, errors } };
     match own.turn {
-        Some(turn) => relay(turn, config, settings, listeners, tls, signals).await,
-        None => end_tls(&settings, listeners, tls, signals).await,
+        Some(turn) => relay(turn, config, settings, listeners, tls, ends).await,
+        None => end_tls(&settings, listeners, tls, ends).await,
     }
 }
 
@@ -71,7 +74,7 @@ async fn relay(
     settings: Settings,
     listeners: Listeners,
     tls: Option<TlsSettings>,
-    mut signals: Signals,
+    mut ends: Ends,
 ) -> Result<(), Failure> {
     let clock = Clock::default();
     let secrets = Arc::new(LiveSecrets::new(ParameterStore::new(config.clone(), settings.clone()), clock.clone()));
@@ -87,7 +90,7 @@ async fn relay(
     info!(target: "relay", version = env!("CARGO_PKG_VERSION"), "listening");
     let following = tokio::spawn(follow(secrets));
     tokio::select! {
-        () = report_until_told_to_end(&relay, &mut usage, &mut signals) => {}
+        () = ends.report_until_told(async || usage.report(&relay).await) => {}
         () = withdrawals.follow(&relay) => {}
     }
     following.abort();
@@ -99,13 +102,12 @@ async fn end_tls(
     settings: &Settings,
     listeners: Listeners,
     tls: Option<TlsSettings>,
-    mut signals: Signals,
+    mut ends: Ends,
 ) -> Result<(), Failure> {
     let served = Served { realm: settings.stack.clone(), address: Ipv4Addr::UNSPECIFIED, limits: limits(true) };
     let _running = serve(Relay::new(served, Nobody, Instant::now()), listeners, tls)?;
     info!(target: "relay", version = env!("CARGO_PKG_VERSION"), "listening");
-    signals.end().await;
-    info!(target: "relay", "ended");
+    ends.report_until_told(async || Vec::new()).await;
     Ok(())
 }
 
@@ -136,7 +138,12 @@ fn listen(settings: &RelaySettings) -> std::io::Result<Listeners> {
 }
 
 /// Begins to keep the certificate of the host. Until there is one, TLS is refused.
-fn keep_certificate(tls: RelayTls, config: &SdkConfig, settings: &Settings) -> Result<TlsSettings, Failure> {
+fn keep_certificate(
+    tls: RelayTls,
+    certificates: Arc<Certificates>,
+    config: &SdkConfig,
+    settings: &Settings,
+) -> Result<TlsSettings, Failure> {
     let mut authority = certificate::Authority::default();
     if let Some(directory) = tls.directory {
         authority.directory = directory;
@@ -146,7 +153,6 @@ fn keep_certificate(tls: RelayTls, config: &SdkConfig, settings: &Settings) -> R
     }
     let kept = Parameters::new(aws_sdk_ssm::Client::new(config), &settings.parameter_prefix);
     let wanted = certificate::Settings { domain: tls.domain, port: tls.shared, email: tls.email, authority };
-    let certificates = Arc::new(Certificates::default());
     let keeper = Keeper::new(wanted, Box::new(kept), Arc::clone(&certificates), Clock::default());
     tokio::spawn(keeper.keep());
     Ok(TlsSettings { certificates, signal: tls.signal })
@@ -176,18 +182,45 @@ impl Signals {
     }
 }
 
-/// Stores and logs the traffic every minute, and once more at the end.
-async fn report_until_told_to_end(relay: &Running<Arc<StackAuthority>>, usage: &mut Usage, signals: &mut Signals) {
-    let mut minutes = interval(REPORT);
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = minutes.tick() => usage.report(relay).await,
-            () = signals.end() => break,
+/// What happens every minute until the program is told to end.
+struct Ends {
+    signals: Signals,
+    report: Report,
+}
+
+impl Ends {
+    /// Writes the metrics every minute, first now, and once more at the end.
+    async fn report_until_told(&mut self, mut measure: impl AsyncFnMut() -> Vec<Measured>) {
+        let mut minutes = interval(REPORT);
+        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = minutes.tick() => self.report.write(measure().await),
+                () = self.signals.end() => break,
+            }
         }
+        self.report.write(measure().await);
+        info!(target: "relay", "ended");
     }
-    usage.report(relay).await;
-    info!(target: "relay", "ended");
+}
+
+/// What is written beside the traffic.
+struct Report {
+    stack: String,
+    certificates: Option<Arc<Certificates>>,
+    errors: log::Errors,
+}
+
+impl Report {
+    fn write(&self, mut measured: Vec<Measured>) {
+        let now = Clock::default().now();
+        measured.extend(self.errors.take());
+        let until = self.certificates.as_ref().and_then(|certificates| certificates.until());
+        if let Some(seconds) = until.and_then(|until| u64::try_from((until - now).max(0)).ok()) {
+            measured.push((Metric::CertificateDays, vec![as_number(seconds / DAY)]));
+        }
+        metrics::write(&self.stack, &measured, now);
+    }
 }
 
 /// Reads the secrets at intervals.

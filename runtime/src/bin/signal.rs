@@ -2,30 +2,31 @@
 //! serves, and drains on SIGTERM or SIGINT. While it serves, it reads the secrets again and again, so that it need not
 //! be restarted when one changes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use peersync_server::aws;
+use peersync_runtime::log;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
 use peersync_server::settings::{Entrance, Function, Settings};
 use peersync_server::store::Store;
-use peersync_signal::{Limits, Parts, Server, bind, memory, serve, tell_occupancy, tunnel};
+use peersync_server::{aws, metrics};
+use peersync_signal::{Limits, Parts, Server, bind, memory, quick_tunnel, serve, tell_occupancy, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// The number of open files that are not connections of clients: the listener, the log, DynamoDB.
 const OTHER_FILES: usize = 76;
+/// The interval at which the metrics are written.
+const REPORT: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // The log is a file, and the disk may be full: telling that on the error output, which is the same file, would panic.
-    let log = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
-    log.log_internal_errors(false).init();
-    match run().await {
+    let errors = log::of_host("info");
+    match run(errors).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(target: "signal", %error, "the signaling server cannot start");
@@ -34,7 +35,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run(errors: log::Errors) -> Result<(), Box<dyn std::error::Error>> {
     let mut settings = Settings::from_environment()?;
     settings.function = Function::Signal;
     let limits = limits();
@@ -43,23 +44,42 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
     let listener = bind(settings.listen)?;
     let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
+    let stack = settings.stack.clone();
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
+    let publishing = tokio::spawn(publish(Arc::clone(&store), settings.clone()));
     let server = Server::new(Parts { settings, secrets, store, limits, clock: Clock::default() });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(target: "signal", %address, connections, sessions, version = env!("CARGO_PKG_VERSION"), "listening");
     let serving = tokio::spawn(serve(server.clone(), listener));
     let telling = tokio::spawn(tell_occupancy(server.clone()));
+    let report = move |server: &Server| {
+        let measured: Vec<_> = server.measure().into_iter().chain(errors.take()).collect();
+        metrics::write(&stack, &measured, Clock::default().now());
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = report_every_minute(&server, &report) => {}
     }
     info!(target: "signal", clients = server.connections(), "draining");
     server.drain().await;
+    report(&server);
     serving.abort();
     following.abort();
+    publishing.abort();
     telling.abort();
     Ok(())
+}
+
+/// Reports every minute, first now.
+async fn report_every_minute(server: &Server, report: &impl Fn(&Server)) {
+    let mut minutes = interval(REPORT);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        minutes.tick().await;
+        report(server);
+    }
 }
 
 /// Reads the secrets for the first time.
@@ -90,10 +110,25 @@ async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
     }
 }
 
+/// Publishes the address of the quick tunnel, if the host has one.
+async fn publish(store: Arc<Store>, settings: Settings) {
+    if let Some(metrics) = settings.tunnel_metrics {
+        let folder = settings.tunnel_file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+        quick_tunnel::follow(store, metrics, folder, Clock::default()).await;
+    }
+}
+
+/// Returns what the server may use of this host's memory, in bytes. The kernel is asked, because the unit of the server hides
+/// `/proc/meminfo` (`ProcSubset=pid`).
+fn budget() -> usize {
+    let host = rustix::system::sysinfo();
+    let bytes = |units: u64| usize::try_from(units.saturating_mul(u64::from(host.mem_unit))).unwrap_or(usize::MAX);
+    memory::budget(bytes(host.totalram), bytes(host.totalswap))
+}
+
 /// Returns the limits with as many connections as memory and system allow, up to the default.
 fn limits() -> Limits {
-    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory::total(&text));
-    let mut limits = memory::fit(Limits::default(), memory.map_or(usize::MAX, memory::budget));
+    let mut limits = memory::fit(Limits::default(), budget());
     let other = limits.spare_connections + OTHER_FILES;
     let needed = u64::try_from(limits.connections + other).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(needed) {

@@ -6,9 +6,10 @@ import { access } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { launch } from "../support/chromium.js";
-import { pause, seesAndHears } from "../support/media.js";
+import { pause, seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
+import { toldWays } from "../support/sockets.js";
 
 const TURNSERVER = process.env.TURNSERVER ?? "/usr/bin/turnserver";
 const missing = await access(TURNSERVER).then(() => false, () => "coturn is not installed");
@@ -71,11 +72,14 @@ async function talk(product, protocol) {
     const host = await Person.arrive(product, browser, "Hanna");
     const gus = await Person.arrive(product, browser, "Gus", { guest: true });
     for (const person of [host, gus]) await relayOnly(person, protocol);
+    const told = [host, gus].map(toldWays);
     const link = await host.makeRoom();
     await host.enter(link);
     await gus.enter(link);
     await Promise.all([seesAndHears(host, "Gus"), seesAndHears(gus, "Hanna")]);
     for (const person of [host, gus]) assert.deepEqual(await ways(person), [{ local: "relay", remote: "relay", protocol }]);
+    await until(async () => told.every((ways) => ways.length > 0), () => "they do not tell the server how they reached each other");
+    assert.deepEqual(told, [["relayed"], ["relayed"]]);
     await host.leave();
     await gus.leave();
   } finally {

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { meet } from "../support/calls.js";
 import { browser, host, product } from "../support/host.js";
+import { until } from "../support/media.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
+import { toldWays } from "../support/sockets.js";
 
 /** Runs in the page: the WebSocket is refused until `window.proxyOff` is set, as by a proxy that does not know it. */
 function behindProxy() {
@@ -107,6 +109,7 @@ test("no way to the other person: both are told why, it is reported without addr
   const [ada, gus] = await Promise.all(["Ada", "Gus"].map((name) => Person.arrive(product, browser, name, { guest: true, setUp: behindWall })));
   assert.ok(ada && gus);
   const reports = Promise.all([reported(ada), reported(gus)]);
+  const told = [ada, gus].map(toldWays);
   await ada.enter(link);
   await gus.enter(link);
   await Promise.all([[ada, "Gus"], [gus, "Ada"]].map(async ([one, other]) => {
@@ -117,6 +120,7 @@ test("no way to the other person: both are told why, it is reported without addr
     assert.deepEqual(report, { failure: "no_way_out", local: "host", remote: "none", status: 204 });
     assert.equal(room, link.split("#")[1]);
   }
+  assert.deepEqual(told, [["failed"], ["failed"]]);
   await ada.leave();
   await gus.leave();
 });
@@ -124,9 +128,12 @@ test("no way to the other person: both are told why, it is reported without addr
 test("call details say which way it goes, over what, how fast and how much", async () => {
   const link = await host.makeRoom();
   const gus = await Person.arrive(product, browser, "Gus", { guest: true });
+  const told = toldWays(gus);
   await host.enter(link);
   await gus.enter(link);
   await meet(host, gus);
+  await until(async () => told.length > 0, () => "the server is not told");
+  assert.deepEqual(told, ["direct"], "once");
   await host.press("Check the connection");
   await host.page.getByRole("dialog").getByText(/: direct over UDP, \d+ ms, [\d.]+ % lost, [1-9]\d* kbit\/s in, [1-9]\d* kbit\/s out/).waitFor();
   await host.page.keyboard.press("Escape");

@@ -28,3 +28,18 @@ export const told = (person, messages) => person.page.evaluate((all) => {
  * @param {unknown} message
  */
 export const say = (person, message) => person.page.evaluate((one) => /** @type {any} */ (window).socket.send(JSON.stringify(one)), message);
+
+/**
+ * Collects what the page tells the server about how it reached others, from now on.
+ * @param {import("./people.js").Person} person
+ * @returns {string[]}
+ */
+export function toldWays({ page }) {
+  /** @type {string[]} */
+  const ways = [];
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => {
+    const message = JSON.parse(String(payload));
+    if (message.type === "outcome") ways.push(message.way);
+  }));
+  return ways;
+}

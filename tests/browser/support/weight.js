@@ -23,6 +23,8 @@ export function asSent(body, path, type) {
 /** Sums what one page loads over HTTP from one origin, from its opening on, except images. */
 export class Scales {
   #origin;
+  /** What the browser may keep for good: Chromium asks its cache for the icon again when the address changes. @type {Set<string>} */
+  #kept = new Set();
   /** @type {Array<Promise<[string, number]>>} */
   #all = [];
 
@@ -34,7 +36,9 @@ export class Scales {
     this.#origin = origin;
     page.on("response", (response) => {
       const { pathname, origin: from } = new URL(response.url());
-      if (from === origin && !pathname.endsWith(".png")) this.#all.push(this.#weigh(response, pathname));
+      if (from !== origin || pathname.endsWith(".png") || this.#kept.has(pathname)) return;
+      if (response.headers()["cache-control"]?.includes("immutable")) this.#kept.add(pathname);
+      this.#all.push(this.#weigh(response, pathname));
     });
   }
 

@@ -24,9 +24,11 @@ const WARM_CALL: Duration = Duration::from_millis(2);
 async fn main() -> ExitCode {
     let (starts, calls) = (number("--starts", 21), number("--calls", 300));
     let folder = env::temp_dir().join(format!("peersync-bench-api-{}", std::process::id()));
-    let [api, ..] = artifacts::programs(|| {}).expect("the deployer carries its programs");
-    let program = unpacked(&folder, api.elf);
-    let zip = api.package.len();
+    let programs = artifacts::programs(|| {}).expect("the deployer carries its programs");
+    let zip = programs.iter().map(|programs| programs.api.package.len()).max().expect("the deployer carries an API");
+    // The deployer carries it packed; this is the folder that it was packed from.
+    let built = env::var("PEERSYNC_RUNTIME_DIR").expect("PEERSYNC_RUNTIME_DIR is set: run `cargo xtask bench api`");
+    let program = copied(&folder, &PathBuf::from(built).join("api"));
     // Each has its own store, so that the rate limits of one do not affect the other.
     let ours = Program::Ours(program).measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
     let python = Program::Python.measure(&mut Surroundings::start(calls + 20).await, starts, calls).await;
@@ -67,12 +69,10 @@ fn number(flag: &str, default: usize) -> usize {
     env::args().skip_while(|word| word != flag).nth(1).and_then(|word| word.parse().ok()).unwrap_or(default)
 }
 
-/// The program that the deployer carries, as a file that can be run.
-fn unpacked(folder: &std::path::Path, elf: &[u8]) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
+/// A copy of the program under the name that Lambda calls it by.
+fn copied(folder: &std::path::Path, program: &std::path::Path) -> PathBuf {
     std::fs::create_dir_all(folder).expect("the folder for temporary files can be written");
-    let program = folder.join("bootstrap");
-    std::fs::write(&program, elf).expect("the program can be written");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
-    program
+    let copy = folder.join("bootstrap");
+    std::fs::copy(program, &copy).expect("the program can be copied");
+    copy
 }

@@ -12,7 +12,7 @@ use peersync_tests::signal_bench::options::{Options, Part, USAGE};
 use peersync_tests::signal_bench::references::References;
 use peersync_tests::signal_bench::relays::Kind;
 use peersync_tests::signal_bench::report::{Goal, goals, ratio, table};
-use peersync_tests::signal_bench::{bare, ours, states};
+use peersync_tests::signal_bench::{bare, host, moving, ours, states};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -79,10 +79,39 @@ async fn run(options: &Options) -> bool {
             }
         }
     }
+    if options.has(Part::Move) && options.relays.contains(&Kind::Ours) {
+        match moving::measure(options, &machine, &references).await {
+            Ok(moved) => {
+                println!("{}", moved.line());
+                reached &= moved.reached();
+            }
+            Err(error) => {
+                println!("move left out: {error}");
+                reached = false;
+            }
+        }
+    }
     if options.has(Part::States) && options.relays.contains(&Kind::Ours) {
         reached &= states(&references).await;
     }
+    if options.has(Part::Host) && options.relays.contains(&Kind::Ours) {
+        reached &= small_host(&references).await;
+    }
     reached
+}
+
+/// Whether a small host holds what it should.
+async fn small_host(references: &References) -> bool {
+    match host::measure(references).await {
+        Ok(host) => {
+            println!("\n{}", host.table());
+            host.fits()
+        }
+        Err(error) => {
+            println!("host left out: {error}");
+            false
+        }
+    }
 }
 
 /// Whether connections in every state cost as little as the limits assume.

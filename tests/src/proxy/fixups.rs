@@ -2,7 +2,7 @@
 //! lists the bugs.
 
 pub(super) mod import;
-mod ministack;
+pub(super) mod ministack;
 mod moto;
 
 use std::sync::Arc;

@@ -63,6 +63,7 @@ const PROTOCOLS: &[Protocol] = &[
     Protocol::named("monitoring", ErrorForm::Query, &["Throttling", "ThrottlingException"]),
     Protocol::rest("s3", s3, ErrorForm::S3, TOO_MANY),
     Protocol::named("servicequotas", ErrorForm::Json11, TOO_MANY),
+    Protocol::named("sns", ErrorForm::Query, &["Throttled"]),
     Protocol::named("ssm", ErrorForm::Json11, &["ThrottlingException", "TooManyUpdates"]),
     Protocol::named("sts", ErrorForm::Query, &["Throttling"]),
 ];

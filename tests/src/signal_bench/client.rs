@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use peersync_server::tickets::TicketKeys;
@@ -29,6 +30,8 @@ pub struct Client {
     wire: Wire,
     /// Its name at the relay, if it has one.
     pub name: String,
+    /// With what it goes on at our next server.
+    resume: String,
 }
 
 #[derive(Debug)]
@@ -43,12 +46,17 @@ impl Client {
     /// # Errors
     /// If the relay refuses it.
     pub async fn connect(kind: Kind, port: u16, number: usize, keys: &TicketKeys) -> Result<Self, String> {
+        let ticket = ticket(keys, &(number / 2).to_string());
+        Self::connect_with(kind, port, number, &json!({ "type": "hello", "ticket": ticket }).to_string()).await
+    }
+
+    async fn connect_with(kind: Kind, port: u16, number: usize, hello: &str) -> Result<Self, String> {
         let pair = number / 2;
         let stream = dial(port, number).await.map_err(|error| error.to_string())?;
         let _ = stream.set_nodelay(true);
         if kind == Kind::Bare {
-            let mut client =
-                Self { kind, wire: Wire::Tcp(BufStream::with_capacity(4096, 4096, stream)), name: String::new() };
+            let wire = Wire::Tcp(BufStream::with_capacity(4096, 4096, stream));
+            let mut client = Self { kind, wire, name: String::new(), resume: String::new() };
             client.send(pair.to_string()).await?;
             client.receive().await?;
             return Ok(client);
@@ -65,21 +73,45 @@ impl Client {
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
         let (socket, _) =
             client_async_with_config(request, stream, Some(config)).await.map_err(|error| error.to_string())?;
-        let mut client = Self { kind, wire: Wire::Web(Box::new(socket)), name: format!("c{number}") };
-        client.enter(pair, keys).await?;
+        let wire = Wire::Web(Box::new(socket));
+        let mut client = Self { kind, wire, name: format!("c{number}"), resume: String::new() };
+        client.enter(pair, hello).await?;
         Ok(client)
     }
 
-    async fn enter(&mut self, pair: usize, keys: &TicketKeys) -> Result<(), String> {
+    /// Waits until our server is about to end, and returns after what time to come back.
+    ///
+    /// # Errors
+    /// If the connection is closed before that.
+    pub async fn until_drained(mut self) -> Result<(Self, Duration), String> {
+        loop {
+            let message: Value = serde_json::from_str(&self.receive().await?).map_err(|error| error.to_string())?;
+            if message["type"] == "draining" {
+                return Ok((self, Duration::from_millis(message["retry_ms"].as_u64().unwrap_or_default())));
+            }
+        }
+    }
+
+    /// Goes on at our next server, without a ticket, until it is in its room again.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub async fn move_to(self, port: u16, number: usize) -> Result<Self, String> {
+        let hello = json!({ "type": "hello", "resume": self.resume });
+        drop(self);
+        Self::connect_with(Kind::Ours, port, number, &hello.to_string()).await
+    }
+
+    async fn enter(&mut self, pair: usize, hello: &str) -> Result<(), String> {
         if self.kind == Kind::Ours {
-            let hello = json!({ "type": "hello", "ticket": ticket(keys, &pair.to_string()) });
-            self.send(hello.to_string()).await?;
+            self.send(hello.to_owned()).await?;
         }
         let first = self.receive().await?;
         match self.kind {
             Kind::Ours => {
                 let welcome: Value = serde_json::from_str(&first).map_err(|error| error.to_string())?;
                 self.name = welcome["peer"].as_str().ok_or(first.as_str())?.to_owned();
+                self.resume = welcome["resume"].as_str().unwrap_or_default().to_owned();
                 self.send(json!({ "type": "join", "room": pair.to_string() }).to_string()).await?;
                 let joined = self.receive().await?;
                 joined.contains("\"joined\"").then_some(()).ok_or(joined.to_string())

@@ -9,7 +9,7 @@ use super::relays::Kind;
 pub const USAGE: &str = "\
 cargo xtask bench signal [-- OPTIONS]
   --only RELAYS       of ours, bare, fastapi, peerserver, matchbox; with commas between them
-  --parts PARTS       of idle, relay, drain, states; with commas between them
+  --parts PARTS       of idle, relay, drain, move, states, host; with commas between them
   --connections N     idle connections at most (default 20000)
   --seconds N         of each measurement under load (default 5)
   --matchbox PATH     the program matchbox_server, where it is not below the target folder or on the PATH";
@@ -23,8 +23,12 @@ pub enum Part {
     Relay,
     /// The shutdown of our server.
     Drain,
+    /// The move of its clients to the next one.
+    Move,
     /// Memory of our server's connections in every state.
     States,
+    /// Memory of a small host with 5,000 idle people and the relay.
+    Host,
 }
 
 /// The command line.
@@ -46,7 +50,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             relays: Kind::ALL.to_vec(),
-            parts: vec![Part::Idle, Part::Relay, Part::Drain, Part::States],
+            parts: vec![Part::Idle, Part::Relay, Part::Drain, Part::Move, Part::States, Part::Host],
             connections: 20_000,
             time: Duration::from_secs(5),
             matchbox: None,
@@ -89,7 +93,9 @@ impl Part {
             Self::Idle => "idle",
             Self::Relay => "relay",
             Self::Drain => "drain",
+            Self::Move => "move",
             Self::States => "states",
+            Self::Host => "host",
         }
     }
 }
@@ -117,7 +123,7 @@ mod tests {
     #[test]
     fn everything_is_measured_by_default() {
         let all = read("").expect("nothing is fine");
-        assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 4, 20_000));
+        assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 5, 20_000));
         let some = read("--only bare,ours --parts relay --seconds 2 --connections 500").expect("all of it is known");
         assert_eq!((some.relays, some.parts), (vec![Kind::Ours, Kind::Bare], vec![Part::Relay]));
         assert_eq!((some.time, some.connections), (Duration::from_secs(2), 500));

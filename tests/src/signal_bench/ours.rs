@@ -70,7 +70,7 @@ pub async fn run(port: u16) {
     let free = Pace { burst: 1_000_000, every: Duration::from_millis(1) };
     let (connections, sessions) = (100_000, 100_000);
     let limits = Limits { burst: 100_000_000, connections, sessions, knocks_of_network: free, ..Limits::default() };
-    let limits = Limits { used_tickets: 2 * sessions, ..limits };
+    let limits = Limits { used_tickets: 2 * sessions, used_reentries: sessions, ..limits };
     let secrets = Arc::new(LiveSecrets::fixed(secrets()));
     let parts = Parts { settings, secrets, store, limits, clock: Clock::default() };
     let server = Server::new(parts);

@@ -24,7 +24,7 @@ use super::references::References;
 use super::relays::{Kind, Relay};
 
 /// The time until memory is read after the last connection reached its state.
-const SETTLE: Duration = Duration::from_millis(1500);
+pub(super) const SETTLE: Duration = Duration::from_millis(1500);
 /// Connections that are brought into their state at the same time.
 const AT_ONCE: usize = 32;
 /// Connections before the first measurement, so that what is allocated once does not count.
@@ -32,7 +32,7 @@ const WARM: usize = 50;
 /// The members of a full room.
 const ROOM: usize = 4;
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// What was measured of one state.
 #[derive(Debug)]
@@ -90,9 +90,10 @@ fn count(measured: State) -> usize {
     }
 }
 
-struct World {
-    address: SocketAddr,
-    keys: TicketKeys,
+/// A server, and the keys of its tickets.
+pub(super) struct World {
+    pub(super) address: SocketAddr,
+    pub(super) keys: TicketKeys,
 }
 
 /// What keeps a connection in its state.
@@ -168,6 +169,15 @@ impl World {
 
     async fn guest(&self, room: &str) -> Result<Socket, String> {
         self.with_ticket(ticket(&self.keys, room)).await
+    }
+
+    /// Signs users of these numbers in, who then do nothing.
+    pub(super) async fn idle_people(&self, numbers: std::ops::Range<usize>) -> Result<Vec<Socket>, String> {
+        let each = |number: usize| async move {
+            let email = format!("idle{number}@bench.example");
+            self.with_ticket(user_ticket(&self.keys, &email, "nobody-is-there")).await
+        };
+        stream::iter(numbers).map(each).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     /// A member who locks the room, and somebody who knocks.
@@ -282,6 +292,6 @@ impl States {
     }
 }
 
-fn mebibytes(bytes: usize) -> f64 {
+pub(super) fn mebibytes(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

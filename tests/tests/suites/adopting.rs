@@ -50,9 +50,9 @@ async fn only_named_resources_are_adopted_and_they_are_updated_and_deleted() {
     unmanaged::function(clients, &format!("{stack}-signup"), &role).await;
     unmanaged::log_group(clients, &format!("/aws/lambda/{stack}-signup")).await;
     unmanaged::parameter(clients, &format!("/peersync/{stack}/ticket-key")).await;
-    unmanaged::alarm(clients, &format!("{stack}-signup-errors")).await;
+    unmanaged::alarm(clients, &format!("{stack}-logged-errors")).await;
     let theirs = [
-        "alarm.signup-errors",
+        "alarm.logged-errors",
         "dynamodb_table.Users",
         "iam_role.signup",
         "lambda_function.signup",

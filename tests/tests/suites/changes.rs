@@ -1,5 +1,6 @@
 //! Each setting of the configuration changes the resources that use it, and no others.
 
+use peersync_tests::earlier;
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
 
@@ -65,6 +66,28 @@ async fn host_is_replaced_and_keeps_its_address() {
         let running = alive.filter(|one| one.state().unwrap().name().unwrap().as_str() == "running").count();
         assert_eq!(running, 1, "one host, after {configuration}");
     }
+}
+
+/// Earlier versions had more alarms, and filters that counted lines of the logs.
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_and_metric_filters_of_earlier_versions_are_deleted_and_those_of_others_stay() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let (group, stack) = (format!("/aws/lambda/{}-login", stage.stack()), stage.stack());
+    earlier::alarm(&stage, "signup-errors").await;
+    for part in ["functions-errors", "theirs"] {
+        earlier::metric_filter(&stage, &group, &format!("{stack}-{part}")).await;
+    }
+    let steps = stage.plan(3).await.steps();
+    let mut deleted: Vec<&str> = steps.iter().map(|step| step.address.as_str()).collect();
+    deleted.sort_unstable();
+    assert_eq!(deleted, ["alarm.signup-errors", "metric_filter.former"], "{steps:#?}");
+    assert!(steps.iter().all(|step| step.action == "delete"), "{steps:#?}");
+    stage.up().await;
+    let filters = stage.clients.logs.describe_metric_filters().send().await.unwrap();
+    let left: Vec<_> = filters.metric_filters().iter().filter_map(|filter| filter.filter_name()).collect();
+    assert_eq!(left, [format!("{stack}-theirs")]);
+    stage.plan(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,14 @@
 //!
 //! Needs: python
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+mod artifacts;
+mod never_wanted;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use self::artifacts::ARTIFACTS;
+use peersync_aws::Http;
 use peersync_config::{Config, LoadOptions};
 use peersync_engine::plan::{plan_step, tags_of};
 use peersync_engine::{
@@ -16,10 +21,10 @@ use peersync_engine::{
 };
 use peersync_resources::kinds::KINDS;
 use peersync_resources::stack::{ExpirySource, Lifetime};
-use peersync_resources::{Artifacts, Page, Program, Stack, catalog};
-use peersync_server::routes::Route;
+use peersync_resources::{Stack, catalog};
 use peersync_tests::census::{Census, census, difference};
 use peersync_tests::clients::{self, Clients};
+use peersync_tests::cloudflare::{Cloudflare, TOKEN};
 use peersync_tests::emulator::{Emulator, fresh_account};
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::{Proxy, Settings};
@@ -43,9 +48,6 @@ const DELETED_WITH_OTHERS: &[(&str, &str)] = &[
     ("s3_program", "it is deleted with the bucket"),
 ];
 
-/// Resources that no setting makes wanted, so that only their deletion is of use; with the suite that tests it.
-const NEVER_WANTED: &[(&str, &str, &str)] =
-    &[("iam_role", "gateway", "shared"), ("ssm_parameter", "origin-key-previous", "secrets")];
 /// The key of a tag that somebody else has put on a resource.
 const STRANGER: &str = "stranger";
 
@@ -64,6 +66,7 @@ host = "smtp.example.org"
 user = "peersync@example.org"
 password = { env = "PATH" }
 [alarms]
+email = "ada@example.org"
 topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
 
@@ -88,49 +91,8 @@ api_token = { env = "PATH" }
 
 /// The settings with which the host keeps its certificate.
 const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
-
-/// Small artifacts: the programs are never run.
-static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(|| {
-    let route = |method, path: &str, function| Route { method, path: path.to_owned(), function };
-    Artifacts {
-        pages: vec![
-            Page { key: "index.html", content: b"<!doctype html><title>PeerSync</title>" },
-            Page { key: "js/api.js", content: b"export const api = 1;" },
-        ],
-        // An archive without files.
-        api: Program {
-            name: "api",
-            elf: b"",
-            elf_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-            package: b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            package_md5: "76cdb2bad9582d23c1f6f4d868218d6c",
-            package_sha256: "hznHbmgfkAkjuQDJ3w73XPQh05yrtUZQxLmtGbanbYU=",
-        },
-        signal: Program {
-            name: "signal",
-            elf: b"a signaling server",
-            elf_sha256: "1b55cf009f4e5a8bc649eced1d79d3bc6b4398a5800e3502293dbd46642e03fa",
-            package: b"a signaling server",
-            package_md5: "f4f4c788b6be2df60284135743009850",
-            package_sha256: "G1XPAJ9OWovGSeztHXnTvGtDmKWADjUCKT29RmQuA/o=",
-        },
-        relay: Program {
-            name: "relay",
-            elf: b"a relay",
-            elf_sha256: "26072321aa04b5a61017137090a9dad64945df18d296a01902e28c1e1762203c",
-            package: b"a relay",
-            package_md5: "4d815d6cb1a0038b481f3d0935b8995b",
-            package_sha256: "JgcjIaoEtaYQFxNwkKna1klF3xjSlqAZAuKMHhdiIDw=",
-        },
-        routes: vec![
-            route("GET", "/friends", "friends"),
-            route("DELETE", "/friends/{email}", "friends"),
-            route("POST", "/signup", "signup"),
-            route("GET", "/me", "login"),
-            route("POST", "/room", "rooms"),
-        ],
-    }
-});
+/// The settings with a tunnel that is created at Cloudflare.
+const TUNNEL: &str = "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\n";
 
 /// One walk through the graph of a stack: forwards, and back.
 struct Walk {
@@ -144,6 +106,7 @@ struct Walk {
     /// Clients that go past the proxy.
     direct: Clients,
     _proxy: Proxy,
+    _cloudflare: Cloudflare,
     outputs: Outputs,
     broken: Vec<String>,
 }
@@ -164,9 +127,16 @@ impl Walk {
         let proxy = Proxy::start(&emulator.url, Settings { behaviours, ..Settings::default() }).await.unwrap();
         let clients = clients::of_account(&proxy.url, &account).await;
         let identity = clients.identity().await.unwrap();
+        let cloudflare = Cloudflare::start().await;
         let stack = || {
-            let (clients, identity) = (clients.clone(), identity.clone());
-            Arc::new(Stack::new(configuration(text), clients, identity, &ARTIFACTS))
+            let api = peersync_cloudflare::Cloudflare::new(
+                &Http::default(),
+                &clients.write_guard,
+                Some(TOKEN),
+                &cloudflare.url,
+            );
+            let stack = Stack::new(configuration(text), clients.clone(), identity.clone(), &ARTIFACTS);
+            Arc::new(Stack { cloudflare: api, ..stack })
         };
         let (first, second) = (stack(), stack());
         let moment = "2099-01-01T00:00:00Z".to_owned();
@@ -181,6 +151,7 @@ impl Walk {
             reporter: Arc::new(Silent),
             direct: clients::of_account(&emulator.url, &account).await,
             _proxy: proxy,
+            _cloudflare: cloudflare,
             outputs: Outputs::default(),
             broken: Vec::new(),
         }
@@ -374,7 +345,9 @@ async fn every_kind_keeps_its_promises() {
     for (kind, reason) in MADE_TWICE.iter().chain(DELETED_WITH_OTHERS) {
         println!("{kind}: {reason}");
     }
-    let walked = Walk::new(EVERYTHING).await.walk().await;
+    let mut walked = Walk::new(EVERYTHING).await.walk().await;
+    walked.extend(Walk::new(TUNNEL).await.walk().await);
+    walked.extend(never_wanted::addresses());
     let kinds: BTreeSet<&str> = walked.iter().map(|address| address.kind).collect();
     assert_eq!(kinds, KINDS.iter().map(|kind| kind.name).collect(), "every kind is walked");
 }
@@ -382,11 +355,12 @@ async fn every_kind_keeps_its_promises() {
 #[tokio::test(flavor = "multi_thread")]
 async fn resources_of_other_settings_keep_their_promises() {
     let walk = Walk::new(THE_OTHERS).await;
-    let everything = Walk::new(EVERYTHING).await.wanted();
+    let mut everything = Walk::new(EVERYTHING).await.wanted();
+    everything.extend(Walk::new(TUNNEL).await.wanted());
     let mut seen: BTreeSet<Address> = everything.iter().map(|resource| resource.address().clone()).collect();
     let all: BTreeSet<Address> = walk.graph.order().iter().cloned().collect();
     seen.extend(walk.walk().await.into_iter().chain(Walk::new(DIRECT).await.walk().await));
-    seen.extend(NEVER_WANTED.iter().map(|(kind, name, _)| Address::new(kind, *name)));
+    seen.extend(never_wanted::addresses());
     assert_eq!(seen, all, "every resource of the graph is walked with one of the configurations");
 }
 

@@ -244,8 +244,6 @@ async fn drift_of_cloudfront_and_api_gateway_settings_is_fixed() {
     expect_drift(&stage, "more requests", "api_stage.api", "update").await;
     drift::throttling_of_a_route(&stage).await;
     expect_drift(&stage, "a flood of sign-ins", "api_stage.api", "update").await;
-    drift::metric_filter(&stage).await;
-    expect_drift(&stage, "a log that is not counted", "metric_filter.functions", "update").await;
     drift::program_in_the_bucket(&stage).await;
     expect_drift(&stage, "another program", "s3_program.signal", "update").await;
 }

@@ -1,12 +1,9 @@
 //! Errors that a user can cause: each is reported once with its fix, and the changes already made are listed.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Stdio;
 
-use peersync_deploy::artifacts;
-use peersync_tests::deployer::{Run, program};
+use peersync_tests::carried::{ARM64, X86_64, relabelled};
+use peersync_tests::deployer::{Run, program, with_program};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
@@ -32,18 +29,8 @@ async fn human(stage: &Stage, arguments: &[&str]) -> Run {
 
 /// Runs this program as the deployer, for a person.
 async fn human_from(stage: &Stage, program: &Path, arguments: &[&str]) -> Run {
-    let command = stage.command(&[]);
-    let mut plain = tokio::process::Command::new(program);
-    plain.args(["--output", "human"]).args(arguments).env_clear().stdin(Stdio::null());
-    plain.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    for (name, value) in command.as_std().get_envs() {
-        if let Some(value) = value {
-            plain.env(name, value);
-        }
-    }
-    if let Some(folder) = command.as_std().get_current_dir() {
-        plain.current_dir(folder);
-    }
+    let all = [&["--output", "human"], arguments].concat();
+    let plain = with_program(&stage.command_for_people(&all), program);
     peersync_tests::deployer::run(plain).await
 }
 
@@ -154,36 +141,12 @@ async fn unknown_configuration_key_is_reported() {
     assert!(stage.proxy().log.all().is_empty(), "nobody is called for a wrong configuration");
 }
 
-/// A copy of the deployer that contains an API program for another processor.
-fn with_unsuitable_api(folder: &Path) -> std::path::PathBuf {
-    // The header and more: long enough to be unique.
-    const BEGINNING: usize = 4096;
-    // Byte 18 of an ELF file holds the machine: 183 is aarch64.
-    const MACHINE: usize = 18;
-    let mut bytes = fs::read(program()).unwrap();
-    let [api, ..] = artifacts::programs(|| {}).expect("the deployer carries its programs");
-    let beginning = &api.elf[..BEGINNING];
-    let places: Vec<usize> = bytes
-        .windows(BEGINNING)
-        .enumerate()
-        .filter(|(_, window)| *window == beginning)
-        .map(|(place, _)| place)
-        .collect();
-    assert!(!places.is_empty(), "the program of the tests carries another API than the deployer");
-    for place in places {
-        bytes[place + MACHINE..place + MACHINE + 2].copy_from_slice(&[183, 0]);
-    }
-    let unsuitable = folder.join("peersync-deploy");
-    fs::write(&unsuitable, bytes).unwrap();
-    fs::set_permissions(&unsuitable, fs::Permissions::from_mode(0o755)).unwrap();
-    unsuitable
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn program_for_another_architecture_is_reported_before_any_change() {
     let stage = stage(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let unsuitable = with_unsuitable_api(folder.path());
+    let (unsuitable, changed) = relabelled(folder.path(), &["api"], X86_64, ARM64);
+    assert_eq!(changed, 1, "the deployer carries no programs: build it with PEERSYNC_RUNTIME_DIR");
     let run = human_from(&stage, &unsuitable, &["up", "--yes", "--no-check"]).await.expect(0);
     let warning = run.stderr.find("warning: the program `api` does not run on Amazon Linux 2023: it is not for x86_64");
     let first = run.stderr.find("log_group.");

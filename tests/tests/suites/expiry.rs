@@ -176,7 +176,7 @@ async fn down_without_the_file_keeps_protected_stack() {
     stage.configure("[stack]\nprotect = false\n");
     let refused = stage.run(&["down", "--yes", "--no-backup"]).await.expect(1);
     assert!(
-        refused.printed().contains(" up`, then run this command again"),
+        refused.printed().contains(" up`, then run `peersync-deploy "),
         "only `up` takes protection off: {}",
         refused.printed()
     );

@@ -4,6 +4,8 @@
 //! has systemd itself.
 //! Region and credentials come from the metadata service, version 2, as on a real host.
 
+mod folders;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
@@ -11,8 +13,11 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::folders::{below, moved};
+pub(super) use self::folders::{program, record};
 use aws_sdk_ec2::types::InstanceAttributeName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,12 +38,14 @@ use tokio::time::timeout;
 
 /// The deadline for an expected line of the host's output.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Folders of the host that the script and the units name.
-const FOLDERS: [&str; 6] = ["/usr/local", "/etc/peersync", "/etc/fstab", "/opt/aws", "/swapfile", "/var/log"];
 /// The log agent, which dnf installs.
 const AGENT: &str = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
 /// Programs that the script calls and that would change this machine.
 const RECORDED: [&str; 4] = ["bin/systemctl", "bin/dnf", "bin/mkswap", "bin/swapon"];
+
+/// The memory of hosts as Linux shows it there, in kB. dnf needs more than the smaller one has.
+const T3_MICRO: u32 = 950_000;
+const T3_NANO: u32 = 460_000;
 
 /// A host, emulated in a folder.
 pub(super) struct Host {
@@ -48,6 +55,8 @@ pub(super) struct Host {
     endpoint: String,
     /// The port on which the signaling server is expected.
     pub(super) port: u16,
+    /// The port on which cloudflared is expected, with a tunnel.
+    tunnel_port: u16,
 }
 
 impl Host {
@@ -66,12 +75,15 @@ impl Host {
         }
         let config = user_data.strip_prefix("#cloud-config\n").expect("it is a cloud-config");
         let config: Value = serde_json::from_str(config).unwrap();
-        let (_, port) = free_ports();
+        let ((_, port), (_, tunnel_port)) = (free_ports(), free_ports());
+        let ours = format!("127.0.0.1:{port}");
         for file in config["write_files"].as_array().unwrap() {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let content = moved(root.path(), text("content")).replace("0.0.0.0:8080", &format!("127.0.0.1:{port}"));
+            let content =
+                moved(root.path(), text("content")).replace("0.0.0.0:8080", &ours).replace("127.0.0.1:8081", &ours);
+            let content = content.replace("127.0.0.1:20241", &format!("127.0.0.1:{tunnel_port}"));
             // As if each step had failed five times, without the pauses.
             let content = content.replace("longest_pause=60", "longest_pause=0").replace(" attempt=1 ", " attempt=6 ");
             fs::write(&path, content).unwrap();
@@ -86,13 +98,23 @@ impl Host {
         let (from, to) = (root.path().join("agent"), root.path().join(AGENT));
         let folder = to.parent().unwrap().display();
         record(root.path(), "bin/dnf", &format!("mkdir -p '{folder}'; cp '{}' '{}'", from.display(), to.display()));
+        record(root.path(), "bin/dd", &format!(": >'{}'", root.path().join("swapfile").display()));
+        fs::create_dir_all(root.path().join("proc")).unwrap();
         fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
         fs::create_dir_all(root.path().join("var/log")).unwrap();
+        memory(root.path(), T3_MICRO);
         let commands: Vec<&Value> = config["runcmd"].as_array().unwrap().iter().collect();
         let installation = json!(["systemctl", "enable", "--now", "--no-block", "peersync-install.service"]);
         assert_eq!(commands, [&json!(["systemctl", "daemon-reload"]), &installation]);
         let metadata = Metadata::start(id, &stage.account, REGION).await.unwrap();
-        Self { id: id.to_owned(), root, metadata, endpoint: stage.proxy().url.clone(), port: port.parse().unwrap() }
+        Self {
+            id: id.to_owned(),
+            root,
+            metadata,
+            endpoint: stage.proxy().url.clone(),
+            port: port.parse().unwrap(),
+            tunnel_port: tunnel_port.parse().unwrap(),
+        }
     }
 
     /// A command in the environment of the host, which names no region and no credentials.
@@ -146,6 +168,11 @@ impl Host {
     }
 }
 
+/// Gives the host this much memory, in kB.
+fn memory(root: &Path, total: u32) {
+    fs::write(root.join("proc/meminfo"), format!("MemTotal:         {total} kB\nMemFree: 1 kB\n")).unwrap();
+}
+
 /// A UDP and a TCP port that nobody uses at present.
 fn free_ports() -> (String, String) {
     let (udp, tcp) = (UdpSocket::bind("0.0.0.0:0").unwrap(), TcpListener::bind("0.0.0.0:0").unwrap());
@@ -172,31 +199,6 @@ pub(super) async fn report(clients: &Clients, host: &str) -> Option<String> {
     let hosts = clients.ec2.describe_instances().instance_ids(host).send().await.unwrap();
     let tags = hosts.reservations()[0].instances()[0].tags().to_vec();
     tags.into_iter().find(|tag| tag.key() == Some("peersync:ready"))?.value
-}
-
-/// An absolute path of the host, below the root of the test.
-fn below(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
-/// A text with the folders of the host below the root of the test.
-fn moved(root: &Path, text: &str) -> String {
-    FOLDERS
-        .iter()
-        .fold(text.to_owned(), |text, folder| text.replace(folder, &below(root, folder).display().to_string()))
-}
-
-/// A program of the shell.
-pub(super) fn program(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Creates a program that records its name and arguments, and then does something.
-pub(super) fn record(root: &Path, name: &str, then: &str) {
-    let calls = root.join("calls");
-    program(&root.join(name), &format!("echo \"$(basename \"$0\") $*\" >>'{}'\n{then}", calls.display()));
 }
 
 /// A line of systemd's `EnvironmentFile`.
@@ -227,10 +229,11 @@ async fn stage(emulator: &Emulator) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_downloads_its_programs_and_serves() {
+async fn host_with_little_memory_downloads_its_programs_and_serves() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = stage(&emulator).await;
     let host = Host::of(&stage).await;
+    memory(host.root.path(), T3_NANO);
     stage.proxy().log.take();
     let mut installing = host.install();
     let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
@@ -242,6 +245,9 @@ async fn host_downloads_its_programs_and_serves() {
     assert_eq!(
         host.calls(),
         [
+            "dd if=/dev/zero of=/swapfile bs=1M count=512 status=none",
+            "mkswap /swapfile",
+            "swapon /swapfile",
             "dnf install -y -q amazon-cloudwatch-agent",
             agent,
             "systemctl enable --now peersync-update.timer",
@@ -285,12 +291,70 @@ async fn relay_starts_with_what_the_role_of_the_host_allows() {
     let mut running = host.start("relay");
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     let usage: Value = serde_json::from_str(&until(&mut lines, "\"usage\"").await).unwrap();
-    // What the metric filters read.
+    // What the dashboard reads.
     for metric in ["allocations", "relayed_bytes", "refused", "budget_spent"] {
         assert_eq!((&usage["target"], &usage[metric]), (&Value::from("relay"), &Value::from(0)), "{metric}: {usage}");
     }
+    let metrics: Value = serde_json::from_str(&until(&mut lines, "CloudWatchMetrics").await).unwrap();
+    assert_eq!(metrics["RelayedBytes"], Value::from(0.0), "written although nothing was relayed: {metrics}");
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], format!("PeerSync/{}", stage.stack()));
     let called = host.allowed_calls(&stage).await;
     assert!(called.contains("ssm:GetParameters") && called.contains("dynamodb:UpdateItem"), "{called:?}");
+}
+
+/// Of cloudflared there are its metrics alone: it is not connected at first, and gets another address later.
+#[tokio::test(flavor = "multi_thread")]
+async fn host_with_a_quick_tunnel_waits_for_it_and_publishes_its_address() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
+    stage.configure("[signaling]\ningress = \"cloudflare\"\n");
+    stage.up().await;
+    let host = Host::of(&stage).await;
+    let script = host.root.path().join("usr/local/lib/peersync/install");
+    let text = fs::read_to_string(&script).unwrap();
+    let pinned: Vec<&str> = text.split("cloudflared_sha256=").skip(1).map(|rest| &rest[..64]).collect();
+    assert_eq!(pinned.len(), 2, "one for each kind of processors");
+    // That of an empty file.
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    fs::write(&script, pinned.iter().fold(text.clone(), |text, hash| text.replace(hash, empty))).unwrap();
+    fs::write(host.root.path().join("usr/local/bin/cloudflared"), "").unwrap();
+    fs::create_dir_all(host.root.path().join("var/lib/peersync")).unwrap();
+    let mut installing = host.install();
+    let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
+    until(&mut said, "failed: the token of the tunnel").await;
+    stage.proxy().log.take();
+    let running = host.start("signal");
+    until(&mut said, "failed: a connection of the tunnel").await;
+    let name = Arc::new(Mutex::new("one-two.trycloudflare.com"));
+    let told = Arc::clone(&name);
+    let metrics = axum::Router::new().route("/ready", axum::routing::get(|| async { "{}" })).route(
+        "/quicktunnel",
+        axum::routing::get(|| async move { format!("{{\"hostname\":\"{}\"}}", told.lock().unwrap()) }),
+    );
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", host.tunnel_port)).await.unwrap();
+    tokio::spawn(async move { axum::serve(listener, metrics).await });
+    until(&mut said, "peersync: done").await;
+    for next in ["one-two.trycloudflare.com", "three-four.trycloudflare.com"] {
+        *name.lock().unwrap() = next;
+        let published = timeout(PATIENCE, async {
+            while published(&stage).await != Some(format!("wss://{next}/ws")) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        published.await.unwrap_or_else(|_| panic!("{next} was not published"));
+    }
+    let called = host.allowed_calls(&stage).await;
+    assert!(called.contains("dynamodb:UpdateItem"), "{called:?}");
+    drop(running);
+}
+
+/// The address of the quick tunnel that `POST /ticket` reads.
+async fn published(stage: &Stage) -> Option<String> {
+    let table = format!("{}-Ephemeral", stage.stack());
+    let answer = stage.clients.dynamodb.scan().table_name(table).send().await.unwrap();
+    let item =
+        answer.items().iter().find(|item| item["key"].as_s().is_ok_and(|key| key.starts_with("signal-address#")))?;
+    item["url"].as_s().ok().cloned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ async fn network(stage: &Stage) -> (String, String) {
 }
 
 /// Returns what is done, without what only follows from another host.
-fn actions(steps: &[Step]) -> Vec<String> {
+pub(super) fn actions(steps: &[Step]) -> Vec<String> {
     let follows = |step: &&Step| step.fields.iter().all(|field| field.ends_with(": consequence"));
     steps.iter().filter(|step| !follows(step)).map(|step| format!("{} {}", step.action, step.address)).collect()
 }

@@ -274,6 +274,30 @@ async fn plan_that_has_changed_while_waiting_is_not_applied_unasked() {
     stage.plan(0).await;
 }
 
+/// Tags that are slow to read are not read again under the lease, unless another run has changed something meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_another_run_has_put_while_waiting_are_known() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    std::fs::write(stage.folder().join("other.toml"), "[api]\nmemory_mb = 512\n").unwrap();
+    let first = Runner::holder(&stage, &["up", "--yes", "--no-check", "--expires", "48h"]).await;
+    let other = Runner::start(&stage, &[&["-c", "other.toml"], &UP[..]].concat()).await;
+    other.waits().await;
+    first.proxy.release();
+    let all = all_succeed(vec![first, other]).await;
+    let tagged = |ended: &Ended| changing(&ended.records).iter().filter(|record| is_of_alarms(record)).count();
+    assert!(tagged(&all[0]) > 0, "the first run has put the expiry on the alarms");
+    assert_eq!(tagged(&all[1]), 0, "the other knows that");
+    let read = |ended: &Ended| {
+        ended.records.iter().filter(|record| record.action() == "monitoring:ListTagsForResource").count()
+    };
+    assert_eq!(read(&all[1]), 2 * read(&all[0]), "the first has read the tags once");
+}
+
+fn is_of_alarms(record: &Record) -> bool {
+    record.service == "monitoring"
+}
+
 fn takes(call: &Call) -> bool {
     call.is_of_lease() && call.operation == "PutParameter"
 }

@@ -25,6 +25,7 @@ password = { env = "SMTP_PASS" }
 urls = ["turn:turn.example.org:3478", "turns:turn.example.org:5349"]
 secret = { env = "TURN_SECRET" }
 [alarms]
+email = "ada@example.org"
 topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
 

@@ -74,7 +74,7 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     let (clients, stack) = (&stage.clients, stage.stack());
     let function = clients.lambda.update_function_configuration().function_name(format!("{stack}-login"));
     function.memory_size(1024).send().await.unwrap();
-    clients.cloudwatch.delete_alarms().alarm_names(format!("{stack}-login-errors")).send().await.unwrap();
+    clients.cloudwatch.delete_alarms().alarm_names(format!("{stack}-mails-failed")).send().await.unwrap();
     clients.s3.delete_object().bucket(stage.bucket()).key("index.html").send().await.unwrap();
     let group = format!("/peersync/{stack}/signal");
     clients.logs.put_retention_policy().log_group_name(group).retention_in_days(3653).send().await.unwrap();
@@ -90,19 +90,17 @@ async fn somebody_changes_some(stage: &Stage) -> Vec<&'static str> {
     drift::open_port(stage).await;
     drift::protected_table(stage).await;
     drift::program_in_the_bucket(stage).await;
-    drift::metric_filter(stage).await;
     drift::description_of_the_api(stage).await;
     drift::throttling(stage).await;
     vec![
         "alarm.api-5xx",
-        "alarm.login-errors",
+        "alarm.mails-failed",
         "api_stage.api",
         "dynamodb_table.Users",
         "iam_role.login",
         "lambda_function.login",
         "lambda_permission.login",
         "log_group.signal",
-        "metric_filter.functions",
         "origin_access_control.site",
         "rest_api.api",
         "s3_objects.site",

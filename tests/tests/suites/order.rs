@@ -61,7 +61,6 @@ order! {
     tables_before_functions: All, |call| call.operation == "CreateTable", ["CreateFunction"];
     function_roles_before_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
     function_log_groups_before_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
-    log_groups_before_metric_filters: One, |call| call.operation == "CreateLogGroup", ["PutMetricFilter"];
     api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
     functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
     routes_before_deployment: All, |call| call.operation == "PutRestApi", ["CreateDeployment"];
@@ -78,7 +77,7 @@ order! {
     relay_program_before_instance: All, |call| uploads(call, "relay.gz"), ["RunInstances"];
     security_group_before_instance: All, |call| call.operation == "CreateSecurityGroup", ["RunInstances"];
     digests_before_what_they_record: All, |call| of(call, "PutParameter", "/digests") && of(call, "PutParameter", "Tags"),
-        ["CreateOriginAccessControl", "CreateResponseHeadersPolicy", "PutMetricFilter"];
+        ["CreateOriginAccessControl", "CreateResponseHeadersPolicy"];
     instance_before_dashboard: All, |call| call.operation == "RunInstances", ["PutDashboard"];
 }
 

@@ -3,13 +3,22 @@
 //!
 //! Threads: 6. They wait until both keys are known everywhere.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ssm::types::ParameterType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::BoxFuture;
+use peersync_server::clock::Clock;
+use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, SecretReader, Secrets, SecretsError};
+use peersync_server::settings::{Function, Settings as Served};
+use peersync_server::store::Store;
+use peersync_signal::{Limits, Parts, Server, bind, serve};
 use peersync_tests::deployer::{self, Run};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
@@ -18,6 +27,9 @@ use peersync_tests::proxy::log::{changing, mutating};
 use peersync_tests::stage::Stage;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 /// How long a verifier may take to read a new key.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -76,6 +88,79 @@ fn key_change(request: &Value) -> Option<String> {
         "AmazonSSM.PutParameter" => Some(format!("put {}", last(&body["Name"]))),
         "AmazonSSM.DeleteParameters" => Some(format!("delete {}", last(&body["Names"][0]))),
         _ => None,
+    }
+}
+
+/// Reads the parameters of a stack as a host does.
+struct HostReader(aws_sdk_ssm::Client, Served);
+
+impl SecretReader for HostReader {
+    fn read(&self) -> BoxFuture<'_, Result<Secrets, SecretsError>> {
+        Box::pin(Secrets::load(&self.0, &self.1))
+    }
+}
+
+/// Starts a signaling server that follows the stack's parameters as the one on a host does.
+async fn host(stage: &Stage) -> SocketAddr {
+    let stack = stage.stack();
+    let mut settings = Served::from_variables(|name| match name {
+        "PEERSYNC_STACK" => Some(stack.to_string()),
+        "SITE_URL" => Some("https://site.example".to_owned()),
+        _ => None,
+    })
+    .unwrap();
+    settings.function = Function::Signal;
+    let secrets = LiveSecrets::new(HostReader(stage.clients.ssm.clone(), settings.clone()), Clock::default());
+    let secrets = Arc::new(secrets);
+    secrets.current().await.unwrap();
+    let followed = Arc::clone(&secrets);
+    tokio::spawn(async move {
+        loop {
+            sleep(FOLLOW_INTERVAL).await;
+            followed.refresh().await;
+        }
+    });
+    let store = Arc::new(Store::new(stage.clients.dynamodb.clone(), settings.tables.clone()));
+    let server = Server::new(Parts { settings, secrets, store, limits: Limits::default(), clock: Clock::default() });
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(server, listener));
+    address
+}
+
+/// Opens a WebSocket as the edge does for a page, with this key, and returns the status.
+async fn upgrade(host: SocketAddr, key: &str) -> String {
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\norigin: https://site.example\r\nx-peersync-origin-key: {key}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
+}
+
+/// Lets pages open WebSockets through an edge that sends what the distribution says, and at some places still what it said
+/// before, and returns the keys that were sent.
+async fn traffic(stage: &Stage, host: SocketAddr) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    loop {
+        all.extend(sent(stage).await);
+        for key in &all {
+            let status = upgrade(host, key).await;
+            assert_eq!(
+                status,
+                "HTTP/1.1 101",
+                "key {} of {}",
+                all.iter().position(|one| one == key).unwrap(),
+                all.len()
+            );
+        }
+        if all.len() > 1 && value(stage, "origin-key-previous").await.is_none() {
+            return all;
+        }
+        sleep(Duration::from_millis(250)).await;
     }
 }
 
@@ -195,8 +280,14 @@ async fn rotated_origin_key_is_sent_once_all_know_it_and_the_previous_one_ends_l
     let first = value(&stage, "origin-key").await.unwrap();
     stage.proxy().log.take();
     let earlier = key_changes(&recording(folder.path())).len();
-    let rotated = stage.run(&["secrets", "rotate", "origin-key", "--yes"]).await.expect(0);
+    let host = host(&stage).await;
+    let rotating = stage.run(&["secrets", "rotate", "origin-key", "--yes"]);
+    let traffic = timeout(4 * SETTLED, traffic(&stage, host));
+    let (rotated, keys) = tokio::join!(rotating, traffic);
+    let (rotated, keys) = (rotated.expect(0), keys.expect("the previous key is deleted"));
     let second = value(&stage, "origin-key").await.unwrap();
+    assert_eq!(keys, BTreeSet::from([first.clone(), second.clone()]), "pages got in with both all the time");
+    assert_eq!(upgrade(host, &"A".repeat(43)).await, "HTTP/1.1 403");
     assert!(second != first && sent(&stage).await == [second.clone(), second.clone()]);
     let changes = key_changes(&recording(folder.path())).split_off(earlier);
     let (put, rest) = changes.split_at(2);

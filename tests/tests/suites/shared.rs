@@ -36,7 +36,10 @@ async fn account_role_outlives_the_stack_that_made_it() {
     stage.up().await;
     second(&stage, &UP).await;
     assert_eq!(account_role(&stage.clients).await, Some(shared_role()));
+    stage.proxy().log.take();
     stage.down().await;
+    let is_changed = stage.proxy().log.take().iter().any(|record| record.operation == "UpdateAccount");
+    assert!(!is_changed, "the other stack needs it all the time");
     assert_eq!(account_role(&stage.clients).await, Some(shared_role()), "the other stack needs it");
     second_is_as_planned(&stage).await;
     second(&stage, &DOWN).await;

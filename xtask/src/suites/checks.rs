@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::Error;
+use crate::dist;
+use crate::error::{At as _, Error};
+use crate::tools::ARM64_LIBRARIES;
 use crate::workspace::{deployer, root, target, written_files};
 
 /// The beginnings of paths that exist on one machine only.
@@ -52,6 +54,23 @@ fn is_shell_script(path: &Path) -> bool {
     }
     let first = fs::read(path).map(|bytes| bytes.into_iter().take_while(|byte| *byte != b'\n').collect::<Vec<_>>());
     first.is_ok_and(|line| line.starts_with(b"#!") && (line.ends_with(b"bash") || line.ends_with(b"/sh")))
+}
+
+/// Starts the programs for arm64 in an emulator of the processor, without any settings, and returns those that do not say
+/// which one they miss. The suite `dist` has built them.
+pub fn arm64_programs() -> Result<Vec<String>, Error> {
+    dist::runtime(dist::ARM64)?;
+    let mut findings = Vec::new();
+    for name in dist::PROGRAMS {
+        let mut command = Command::new("qemu-aarch64-static");
+        command.args(["-L", ARM64_LIBRARIES]).arg(dist::ARM64.programs().join(name)).env_clear();
+        let output = command.output().at(Path::new("qemu-aarch64-static"))?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if !said.contains("PEERSYNC_STACK") {
+            findings.push(format!("{name}: {}: {said}", output.status));
+        }
+    }
+    Ok(findings)
 }
 
 /// Returns the run of schemathesis, which starts `local` and tries every operation of the document.

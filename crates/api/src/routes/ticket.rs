@@ -55,12 +55,16 @@ pub(crate) async fn handle(
         },
         None => guest(request)?,
     };
-    let secrets = state.secrets().await?;
     let site = caller.site(state.settings());
+    let url = match site.signal_url(state.settings()) {
+        // Behind a quick tunnel only the host knows its address, which changes.
+        url if url.is_empty() => state.store().signal_address(state.now()).await?.ok_or_else(ApiError::unavailable)?,
+        url => url,
+    };
+    let secrets = state.secrets().await?;
     let servers = ice_servers(&state, &site.turn(state.settings()), &secrets, &bearer).await;
     let keys = secrets.ticket_keys(&state.settings().stack, state.now())?;
     let ticket = keys.issue(bearer, state.now()).map_err(|_| ApiError::unavailable())?;
-    let url = site.signal_url(state.settings());
     Ok(Json(TicketAnswer { url, ticket, ice_servers: servers.list, ttl: servers.ttl }))
 }
 

@@ -11,6 +11,7 @@ use crate::session::SignedIn;
 use crate::state::State;
 use crate::types::{ErrorBody, Me, VerifyRequest};
 use peersync_server::email_address::Email;
+use peersync_server::metrics::Metric;
 use peersync_server::store::{CodeCheck, StoreError, User, can_be_code, random_token};
 
 /// How a proof that does not work is answered.
@@ -65,6 +66,10 @@ pub(crate) async fn handle(state: State, caller: Caller, Body(request): Body<Ver
     let user = account_of(&state, &email, name).await?.ok_or_else(unknown)?;
     state.store().verify_user(&user, state.now()).await?;
     SignedIn::begin(&state, &caller, &user).await?;
+    state.tally().count(Metric::SignIns);
+    if user.verified_at.is_none() {
+        state.tally().count(Metric::SignUps);
+    }
     remember(&state, &caller, &user).await?;
     Ok(Json(me(&user)))
 }

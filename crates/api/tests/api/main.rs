@@ -28,6 +28,8 @@ mod ses;
 mod smtp;
 mod spellings;
 mod support;
+mod tally;
+mod tunnels;
 mod turn;
 mod waits;
 mod withdrawals;

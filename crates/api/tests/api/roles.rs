@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
-use peersync_server::access::tables;
+use peersync_server::access::{QUICK_TUNNEL, tables};
 use serde_json::{Value, json};
 
 use crate::spellings;
@@ -121,6 +121,14 @@ async fn role_of_the_relay_allows_exactly_its_calls() {
     store.add_relayed(1, now).await.unwrap();
     store.withdrawn(now, now).await.unwrap();
     same(&world, "relay");
+}
+
+#[tokio::test]
+async fn role_of_a_host_with_a_quick_tunnel_allows_exactly_its_calls() {
+    let world = World::new().await;
+    let (store, now) = (world.state.store(), world.state.now());
+    assert!(store.publish_signal_address("wss://a.trycloudflare.com/ws", now, now).await.unwrap());
+    same(&world, QUICK_TUNNEL);
 }
 
 async fn befriend(one: &mut Browser, name: &str, other: &mut Browser, others: &str) {

@@ -15,7 +15,7 @@ pub(super) enum TaskKind {
     Converge,
     /// Deletes the resource.
     Destroy,
-    /// Deletes the old resource after it was replaced.
+    /// Deletes the old resource, if it was replaced.
     Retire,
 }
 
@@ -44,11 +44,13 @@ impl Schedule {
             let retires = graph.resource(&step.address).is_some_and(|resource| resource.create_before_destroy());
             let of_step = match step.action {
                 Action::Delete => vec![task(TaskKind::Destroy)],
-                Action::Replace if retires => vec![task(TaskKind::Converge), task(TaskKind::Retire)],
+                // What becomes known during the apply may turn a change into a replacement.
+                Action::Replace | Action::Update if retires => vec![task(TaskKind::Converge), task(TaskKind::Retire)],
                 _ => vec![task(TaskKind::Converge)],
             };
             if step.action != Action::NoChange {
-                effective.extend(of_step.iter().cloned());
+                let does_something = |task: &&Task| task.kind != TaskKind::Retire || step.action == Action::Replace;
+                effective.extend(of_step.iter().filter(does_something).cloned());
             }
             tasks.insert(step.address.clone(), of_step);
         }

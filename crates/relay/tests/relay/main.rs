@@ -11,6 +11,7 @@
 mod allocations;
 mod bounds;
 mod certificates;
+mod clocks;
 mod data;
 mod front;
 mod hostile;

@@ -1,5 +1,5 @@
-//! The alarms: failing or throttled functions, server errors of the API, errors in the logs, an unhealthy host, and a relay
-//! whose traffic costs more than expected.
+//! The alarms: failures and floods of the API, errors in the logs, mails that fail, a host or program that does not run, and
+//! a relay whose traffic is nearly used up.
 //!
 //! CloudWatch moves a host to other hardware if its own fails, and reboots one that hangs, without anybody's help.
 
@@ -17,8 +17,8 @@ use serde_json::json;
 use self::deletion::Deletions;
 pub use self::search::owner;
 use self::search::read_tags;
-use self::watches::{API_REQUESTS, DimensionValue, RELAY_PARTS, Watch, watches};
-use super::{Kind, exchange_tags, signal_instance};
+use self::watches::{DimensionValue, Missing, Watch, parts, watches};
+use super::{Kind, exchange_tags, signal_instance, sns_topic};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
@@ -61,7 +61,13 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 }
 
 fn names(stack: &Stack) -> Vec<String> {
-    watches(stack).into_iter().map(|watch| stack.named(&watch.part)).collect()
+    parts().map(|part| stack.named(&part)).collect()
+}
+
+/// Returns the ARNs of the alarms that a stack is to have.
+pub(super) fn wanted_arns(stack: &Stack) -> Vec<String> {
+    let wanted = watches(stack).into_iter().filter(|watch| watch.is_wanted);
+    wanted.map(|watch| arn(stack, &stack.named(&watch.part))).collect()
 }
 
 fn arn(stack: &Stack, name: &str) -> String {
@@ -107,17 +113,14 @@ impl Resource for Alarm {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        match self.watch.dimension {
-            Some((_, DimensionValue::SignalInstance)) => {
-                rule!("alarm-after-signal-instance", vec![signal_instance::address()])
-            }
-            _ => Vec::new(),
-        }
+        // Whose silence is an alarm must have begun to speak.
+        let is_about_host = matches!(self.watch.dimension, Some((_, DimensionValue::SignalInstance)))
+            || self.watch.missing == Missing::Breaching;
+        if is_about_host { rule!("alarm-after-signal-instance", vec![signal_instance::address()]) } else { Vec::new() }
     }
 
     fn enabled(&self) -> bool {
-        let is_of_relay = RELAY_PARTS.contains(&self.watch.part.as_str());
-        self.stack.config.alarms.enabled && (!is_of_relay || self.stack.relay().is_some())
+        self.watch.is_wanted
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
@@ -125,7 +128,9 @@ impl Resource for Alarm {
         let Some(found) = found.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
+        let changed = found.alarm_configuration_updated_timestamp().map(|time| format!("{time:?}"));
+        let tags = reads.tags(&self.arn(), changed, read_tags(&self.stack.clients, self.arn())).await?;
+        let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new()
@@ -213,15 +218,15 @@ impl Alarm {
         MetricAlarm::builder()
             .evaluation_periods(self.watch.periods)
             .threshold(self.watch.threshold)
-            .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
-            .treat_missing_data("notBreaching")
+            .comparison_operator(self.watch.comparison.clone())
+            .treat_missing_data(self.watch.missing.as_str())
     }
 
     /// Returns the ARNs of the actions that the alarm triggers, sorted.
     fn actions(&self) -> Vec<String> {
         let (partition, region) = (&self.stack.identity.partition, &self.stack.clients.region);
         let remedy = self.watch.remedy.map(|remedy| format!("arn:{partition}:automate:{region}:ec2:{remedy}"));
-        let mut actions: Vec<String> = remedy.into_iter().chain(self.stack.config.alarms.topic_arn.clone()).collect();
+        let mut actions: Vec<String> = remedy.into_iter().chain(sns_topic::notified(&self.stack)).collect();
         actions.sort();
         actions
     }

@@ -1,20 +1,22 @@
-//! The CloudWatch dashboard: requests, errors and latency of the API, the signaling host, errors in the logs, what
-//! browsers reported about connections that could not be made, and the relay.
+//! The CloudWatch dashboard, to be read at a glance. `docs/dashboard.svg` is a picture of it.
+
+mod body;
+#[cfg(test)]
+mod picture;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Kind, metric_filter, rest_api, signal_instance};
+use super::{Kind, signal_instance};
 use crate::permission::Permission;
-use crate::stack::{FUNCTIONS, Stack};
+use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
     Progress, Resource, ResourceError, SharedReads, rule,
 };
-use peersync_server::routes::REPORTS_TARGET;
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: None };
@@ -146,105 +148,7 @@ impl Dashboard {
 
     /// Returns the desired body; `None` until the signaling host exists.
     fn body(&self, outputs: &Outputs) -> Option<Value> {
-        let host = outputs.get(&signal_instance::address(), "id")?;
-        let stack = &self.stack;
-        let functions = |metric: &str| -> Vec<Value> {
-            FUNCTIONS.iter().map(|name| json!(["AWS/Lambda", metric, "FunctionName", stack.named(name)])).collect()
-        };
-        let api = rest_api::name(stack);
-        let gateway = |metric: &str| json!(["AWS/ApiGateway", metric, "ApiName", api]);
-        let logged = metric_filter::PARTS
-            .map(|part| json!([metric_filter::namespace(stack), metric_filter::metric(part)]))
-            .to_vec();
-        let mut heading = json!({ "type": "text", "x": 0, "y": 0, "width": 24, "height": 1 });
-        if let Some(heading) = heading.as_object_mut() {
-            heading.insert("properties".to_owned(), json!({ "markdown": stack.global_mark() }));
-        }
-        let mut widgets = vec![
-            heading,
-            self.graph(0, 1, "Requests", "Sum", vec![gateway("Count")]),
-            self.graph(8, 1, "API errors", "Sum", vec![gateway("4XXError"), gateway("5XXError")]),
-            self.graph(16, 1, "API time, p99", "p99", vec![gateway("Latency")]),
-            self.graph(0, 7, "Functions: errors", "Sum", functions("Errors")),
-            self.graph(8, 7, "Functions: time, p99", "p99", functions("Duration")),
-            self.graph(16, 7, "Functions: held back", "Sum", functions("Throttles")),
-            self.graph(
-                0,
-                13,
-                "Signaling host: CPU",
-                "Average",
-                vec![json!(["AWS/EC2", "CPUUtilization", "InstanceId", host])],
-            ),
-            self.graph(
-                8,
-                13,
-                "Signaling host: network",
-                "Sum",
-                vec![
-                    json!(["AWS/EC2", "NetworkIn", "InstanceId", host]),
-                    json!(["AWS/EC2", "NetworkOut", "InstanceId", host]),
-                ],
-            ),
-            self.graph(16, 13, "Errors in the logs", "Sum", logged),
-            self.reports(),
-        ];
-        if stack.relay().is_some() {
-            widgets.extend(self.of_relay());
-        }
-        Some(json!({ "widgets": widgets }))
-    }
-
-    /// Returns the graphs of the relay.
-    fn of_relay(&self) -> [Value; 3] {
-        let metric = |name: &str| json!([metric_filter::namespace(&self.stack), name]);
-        [
-            self.graph(0, 19, "Relay: clients", "Maximum", vec![metric(metric_filter::RELAY_ALLOCATIONS)]),
-            self.graph(8, 19, "Relay: bytes", "Sum", vec![metric(metric_filter::RELAY_BYTES)]),
-            self.graph(
-                16,
-                19,
-                "Relay: refused",
-                "Sum",
-                vec![metric(metric_filter::RELAY_REFUSED), metric(metric_filter::RELAY_BUDGET_SPENT)],
-            ),
-        ]
-    }
-
-    /// Returns the list of failed connections by reason, from the log of the function that takes the reports. CloudWatch
-    /// puts it at the next free position.
-    fn reports(&self) -> Value {
-        let query = format!(
-            "SOURCE '{}' | filter target = '{REPORTS_TARGET}' | stats count(*) as reports by fields.failure",
-            self.stack.function_log_group("rooms")
-        );
-        json!({
-            "type": "log",
-            "width": 8,
-            "height": 6,
-            "properties": {
-                "title": "Failed connections, as browsers report them",
-                "region": self.stack.clients.region,
-                "view": "table",
-                "query": query,
-            },
-        })
-    }
-
-    fn graph(&self, x: u32, y: u32, title: &str, statistic: &str, metrics: Vec<Value>) -> Value {
-        json!({
-            "type": "metric",
-            "x": x,
-            "y": y,
-            "width": 8,
-            "height": 6,
-            "properties": {
-                "title": title,
-                "region": self.stack.clients.region,
-                "stat": statistic,
-                "period": 300,
-                "metrics": metrics,
-            },
-        })
+        outputs.get(&signal_instance::address(), "id").map(|host| body::body(&self.stack, host))
     }
 }
 
@@ -269,6 +173,7 @@ mod tests {
     use super::*;
     use peersync_config::{Config, TurnProvider};
     use peersync_engine::OutputMap;
+    use peersync_server::metrics::Metric;
 
     #[tokio::test]
     async fn relay_is_shown_if_the_host_has_one() {
@@ -280,7 +185,7 @@ mod tests {
             let mut outputs = Outputs::default();
             outputs.insert(signal_instance::address(), OutputMap::new().with("id", "i-1"));
             let body = dashboard.body(&outputs).unwrap_or_default().to_string();
-            assert_eq!(body.contains(metric_filter::RELAY_BYTES), is_shown, "{provider:?}: {body}");
+            assert_eq!(body.contains(Metric::RelayedBytes.name()), is_shown, "{provider:?}: {body}");
         }
     }
 

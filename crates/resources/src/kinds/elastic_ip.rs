@@ -96,13 +96,7 @@ impl Resource for ElasticIp {
         const SUMMARY: &str = "failed to allocate the address of the signaling host";
         let call = self.stack.clients.ec2.allocate_address().domain(DomainType::Vpc);
         let call = call.tag_specifications(ec2::tag_specification(ResourceType::ElasticIp, context.tags));
-        let answer = call.send().await.context(SUMMARY).map_err(|error| {
-            if error.is(&["AddressLimitExceeded"]) {
-                error.hint("the region's quota of Elastic IP addresses is used up: release an unused one, or request a quota increase")
-            } else {
-                error
-            }
-        })?;
+        let answer = call.send().await.context(SUMMARY)?;
         match (answer.allocation_id(), answer.public_ip()) {
             (Some(id), Some(ip)) => Ok(self.outputs(id, ip)),
             _ => Err(ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier")),

@@ -164,12 +164,12 @@ impl Resource for Function {
         Fields::new()
             .with(RUNTIME, Runtime::Providedal2023.as_str())
             .with(HANDLER, PROGRAM)
-            .with(ARCHITECTURE, Architecture::X8664.as_str())
+            .with(ARCHITECTURE, self.stack.config.api.architecture.name())
             .with(ROLE, iam_role::role_arn(&self.stack, self.function))
             .with(ROLE_ID, Field::known_or_unknown(outputs.get(&iam_role::address(self.function), "id")))
             .with(MEMORY_MB, self.stack.config.api.memory_mb)
             .with(TIMEOUT_S, self.timeout())
-            .with(CODE_SHA256, self.stack.artifacts.api.package_sha256)
+            .with(CODE_SHA256, self.stack.api_program().package_sha256)
             .with(ENVIRONMENT, Field::known_or_unknown(environment))
             .with(RESERVED_CONCURRENCY, None::<i32>)
     }
@@ -257,7 +257,7 @@ impl Function {
     /// Returns the environment variables; `None` until the URLs in them are known.
     fn environment(&self, outputs: &Outputs) -> Option<BTreeMap<String, String>> {
         let mut environment = self.stack.function_environment(outputs)?;
-        let build = self.stack.artifacts.api.elf_sha256;
+        let build = self.stack.api_program().elf_sha256;
         let own = [FUNCTION_ENVIRONMENT, ("PEERSYNC_BUILD", build), ("PEERSYNC_FUNCTION", self.function)];
         environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(environment)

@@ -55,6 +55,21 @@ pub(super) async fn exists(stack: &Stack, reads: &SharedReads, part: &str) -> Re
     Ok(groups.iter().any(|group| group.log_group_name() == Some(&name)))
 }
 
+/// Returns the name of a log group; `part` is a function's name, `signal` or `api-access`.
+pub(super) fn name(stack: &Stack, part: &str) -> String {
+    if FUNCTIONS.contains(&part) { stack.function_log_group(part) } else { stack.log_group(part) }
+}
+
+/// Returns whether a group of the stack has metric filters, as of the graph's shared read; `part` is a function's name or
+/// `signal`.
+pub(super) async fn has_metric_filters(stack: &Stack, reads: &SharedReads, part: &str) -> Result<bool, ResourceError> {
+    let name = name(stack, part);
+    let prefix = name.strip_suffix(part).unwrap_or(&name);
+    let groups = reads.get(prefix, list(&stack.clients, prefix)).await?;
+    let group = groups.into_iter().find(|group| group.log_group_name() == Some(&name));
+    Ok(group.is_some_and(|group| group.metric_filter_count() != Some(0)))
+}
+
 struct LogGroup {
     stack: Arc<Stack>,
     address: Address,
@@ -127,7 +142,9 @@ impl Resource for LogGroup {
         let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = read_tags(&self.stack.clients, self.arn()).await? else { return Ok(None) };
+        let created = group.creation_time().map(|time| time.to_string());
+        let tags = reads.tags(&self.arn(), created, read_tags(&self.stack.clients, self.arn())).await?;
+        let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),
             fields: LiveFields::new().with(RETENTION_DAYS, group.retention_in_days()),

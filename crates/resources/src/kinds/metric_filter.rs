@@ -1,25 +1,19 @@
-//! The metrics that come from the logs: errors, one for all functions together and one for the host, and what the relay
-//! does.
+//! The metric filters of earlier versions, which are deleted: the programs write their metrics themselves.
 //!
-//! Every log group has its own filter for errors. The filters of one metric are a single resource, because CloudWatch Logs
-//! lists filters by metric with one call; those of the relay are one too, which are listed by their log group.
+//! A log group tells how many filters it has, so that nothing is asked about them once they are gone.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_cloudwatchlogs::types::{MetricFilter as Found, MetricTransformation};
 use futures::future::try_join_all;
-use serde_json::{Value, json};
 
 use super::{Kind, log_group};
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
-use peersync_aws::retry::{Schedule, while_failing};
-use peersync_aws::{Context as _, NotFound as _};
+use peersync_aws::NotFound as _;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Fields, Live, LiveField, LiveFields, OutputMap, Outputs, Progress, Resource,
+    ResourceError, SharedReads,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -28,112 +22,47 @@ const NAME: &str = "metric_filter";
 
 /// The error codes for a log group or a filter that does not exist.
 const ABSENT: &[&str] = &["ResourceNotFoundException"];
-/// The parts of the stack that have a metric of errors: `functions` and `signal`.
-pub const PARTS: [&str; 2] = ["functions", "signal"];
-/// The lines that count: errors of the programs, panics, and Lambda's messages about a timeout or crash.
-const PATTERN: &str = "?ERROR ?panicked ?\"Task timed out\" ?\"Runtime exited\"";
+/// The last parts of the names that filters of functions had.
+const OF_FUNCTIONS: &[&str] = &["functions-errors"];
+/// The last parts of the names that filters of the host had.
+const OF_HOST: &[&str] = &["signal-errors", "relay-allocations", "relay-bytes", "relay-refused", "relay-budget-spent"];
 
-/// Returns the namespace of the stack's metrics.
-pub fn namespace(stack: &Stack) -> String {
-    format!("PeerSync/{}", stack.name())
-}
-
-/// Returns the name of the metric of errors of a part.
-pub fn metric(part: &str) -> String {
-    format!("{part}-errors")
-}
-
-/// The metrics of the relay, from the line `usage` that it logs every minute, with the value of each. `relay-budget-spent`
-/// counts the minutes in which it refused new calls because the month's traffic was used up.
-const RELAY: [(&str, &str); 4] = [
-    (RELAY_ALLOCATIONS, "$.allocations"),
-    (RELAY_BYTES, "$.relayed_bytes"),
-    (RELAY_REFUSED, "$.refused"),
-    (RELAY_BUDGET_SPENT, "$.budget_spent"),
-];
-/// The line with them.
-const RELAY_PATTERN: &str = r#"{ $.target = "relay" && $.message = "usage" }"#;
-/// The metric of the clients of the relay at present.
-pub const RELAY_ALLOCATIONS: &str = "relay-allocations";
-/// The metric of the bytes that were relayed.
-pub const RELAY_BYTES: &str = "relay-bytes";
-/// The metric of the requests that the relay refused.
-pub const RELAY_REFUSED: &str = "relay-refused";
-/// The metric of the minutes in which the traffic of the month was used up.
-pub const RELAY_BUDGET_SPENT: &str = "relay-budget-spent";
-
-/// Filters that are read with one call.
-struct MetricFilters {
+struct FormerFilters {
     stack: Arc<Stack>,
     address: Address,
-    part: &'static str,
-    filters: Vec<Filter>,
 }
 
-/// A filter of a log group.
-struct Filter {
-    /// The name of the field that shows it.
-    field: String,
-    group: String,
-    group_address: Address,
-    metric: String,
-    pattern: &'static str,
-    value: &'static str,
-}
+/// A filter: the part of the stack whose log group it is in, and the last part of its name.
+type Filter = (&'static str, &'static str);
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let node = |part: &'static str| {
-        let filters = filters(stack, part);
-        Arc::new(MetricFilters { stack: stack.clone(), address: Address::new(NAME, part), part, filters })
-            as Arc<dyn Resource>
-    };
-    PARTS.into_iter().chain(["relay"]).map(node).collect()
-}
-
-fn filters(stack: &Stack, part: &'static str) -> Vec<Filter> {
-    let signal = || (stack.log_group("signal"), log_group::address("signal"));
-    let of_errors = |(group, group_address): (String, Address)| Filter {
-        field: group.clone(),
-        group,
-        group_address,
-        metric: metric(part),
-        pattern: PATTERN,
-        value: "1",
-    };
-    let of_relay = |(metric, value): (&str, _)| {
-        let (group, group_address) = signal();
-        let field = metric.to_owned();
-        Filter { field, group, group_address, metric: metric.to_owned(), pattern: RELAY_PATTERN, value }
-    };
-    let of_function = |function| (stack.function_log_group(function), log_group::address(function));
-    match part {
-        "functions" => FUNCTIONS.map(of_function).map(of_errors).into(),
-        "relay" => RELAY.map(of_relay).into(),
-        _ => vec![of_errors(signal())],
-    }
+    vec![Arc::new(FormerFilters { stack: stack.clone(), address: Address::new(NAME, "former") })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     vec![
         Permission::new(&["logs:DescribeMetricFilters"], vec![stack.arn("logs", "log-group:*")]),
-        Permission::new(&["logs:DeleteMetricFilter", "logs:PutMetricFilter"], log_group::arns(stack))
-            .only(Condition::Named),
+        Permission::new(&["logs:DeleteMetricFilter"], log_group::arns(stack)).only(Condition::Named),
     ]
 }
 
+/// Returns the name of the field that shows a filter.
+fn field((part, filter): Filter) -> String {
+    format!("{part}/{filter}")
+}
+
 #[async_trait]
-impl Resource for MetricFilters {
+impl Resource for FormerFilters {
     fn address(&self) -> &Address {
         &self.address
     }
 
     fn name(&self) -> Option<String> {
-        Some(self.prefix())
+        Some(self.stack.name())
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        let groups: BTreeSet<&Address> = self.filters.iter().map(|filter| &filter.group_address).collect();
-        rule!("metric-filter-after-log-group", groups.into_iter().cloned().collect())
+        Vec::new()
     }
 
     fn taggable(&self) -> bool {
@@ -141,100 +70,63 @@ impl Resource for MetricFilters {
     }
 
     fn enabled(&self) -> bool {
-        self.part != "relay" || self.stack.relay().is_some()
+        false
     }
 
-    /// The filters are found by their names in the stack's log groups, so that no unmanaged filter is included.
-    async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let found = self.find().await?;
-        let fields: LiveFields = self
-            .filters
-            .iter()
-            .filter_map(|filter| {
-                let is_it = |found: &&Found| {
-                    found.filter_name() == Some(&self.filter_name(filter))
-                        && found.log_group_name() == Some(&filter.group)
-                };
-                let found = found.iter().find(is_it)?;
-                Some((filter.field.clone(), LiveField::Known(view(found))))
-            })
-            .collect();
-        Ok((!fields.is_empty()).then(|| Live { id: self.prefix(), fields, ..Live::default() }))
+    async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
+        let found = try_join_all(parts().map(|part| self.find(reads, part))).await?.concat();
+        let fields: LiveFields = found.into_iter().map(|one| (field(one), LiveField::Known(true.into()))).collect();
+        Ok((!fields.is_empty()).then(|| Live { id: self.stack.name(), fields, ..Live::default() }))
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let view = |filter: &Filter| Field::known(json!({ "pattern": filter.pattern, "value": filter.value }));
-        self.filters.iter().map(|filter| (filter.field.clone(), view(filter))).collect()
+        Fields::new()
     }
 
-    async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
-        try_join_all(self.filters.iter().map(|filter| self.put(filter, context.progress))).await?;
+    async fn create(&self, _: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         Ok(OutputMap::new())
     }
 
-    async fn update(
-        &self,
-        context: &ApplyContext<'_>,
-        live: &Live,
-        changes: &Changes,
-    ) -> Result<OutputMap, ResourceError> {
-        let changed = self.filters.iter().filter(|filter| changes.has_named(&filter.field));
-        try_join_all(changed.map(|filter| self.put(filter, context.progress))).await?;
+    async fn update(&self, _: &ApplyContext<'_>, live: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
         Ok(live.outputs.clone())
     }
 
     async fn delete(&self, _: &Progress, live: &Live) -> Result<(), ResourceError> {
-        let existing = self.filters.iter().filter(|filter| live.fields.keys().any(|field| *field == filter.field));
-        let deletions = existing.map(|filter| async move {
-            let call = self.stack.clients.logs.delete_metric_filter().log_group_name(&filter.group);
-            let answer = call.filter_name(self.filter_name(filter)).send().await;
+        let ours = parts().flat_map(|part| names(part).iter().map(move |name| (part, *name)));
+        let existing = ours.filter(|filter| live.fields.contains_key(&field(*filter)));
+        let deletions = existing.map(|(part, filter)| async move {
+            let call =
+                self.stack.clients.logs.delete_metric_filter().log_group_name(log_group::name(&self.stack, part));
+            let answer = call.filter_name(self.stack.named(filter)).send().await;
             answer.found(ABSENT, "failed to delete a metric filter").map(|_| ())
         });
         try_join_all(deletions).await.map(|_| ())
     }
 }
 
-impl MetricFilters {
-    /// Returns what the names of the filters begin with: the whole name if they are those of one metric.
-    fn prefix(&self) -> String {
-        if self.part == "relay" { self.stack.named("relay") } else { self.stack.named(&metric(self.part)) }
-    }
-
-    fn filter_name(&self, filter: &Filter) -> String {
-        self.stack.named(&filter.metric)
-    }
-
-    async fn find(&self) -> Result<Vec<Found>, ResourceError> {
-        let call = self.stack.clients.logs.describe_metric_filters();
-        let call = match self.filters.first().filter(|_| self.part == "relay") {
-            Some(filter) => call.log_group_name(&filter.group).filter_name_prefix(self.prefix()),
-            None => call.metric_namespace(namespace(&self.stack)).metric_name(metric(self.part)),
-        };
-        let found = call.into_paginator().items().send().collect::<Result<Vec<Found>, _>>().await;
-        Ok(found.found(ABSENT, "failed to list the metric filters")?.unwrap_or_default())
-    }
-
-    async fn put(&self, filter: &Filter, progress: &Progress) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to set a metric filter";
-        let transformation = MetricTransformation::builder()
-            .metric_namespace(namespace(&self.stack))
-            .metric_name(&filter.metric)
-            .metric_value(filter.value)
-            .default_value(0.0)
-            .build()
-            .context(SUMMARY)?;
-        let call = self.stack.clients.logs.put_metric_filter().log_group_name(&filter.group);
-        let call = call.filter_name(self.filter_name(filter)).filter_pattern(filter.pattern);
-        let call = call.metric_transformations(transformation);
-        let is_transient = |error: &ResourceError| rule!("metric-filter-of-new-log-group", error.is(log_group::BUSY));
-        while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
-            call.clone().send().await.context(SUMMARY).map(|_| ())
-        })
-        .await
-    }
+/// Returns the parts of the stack whose log groups had filters.
+fn parts() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.into_iter().chain(["signal"])
 }
 
-fn view(filter: &Found) -> Value {
-    let value = filter.metric_transformations().first().map(MetricTransformation::metric_value);
-    json!({ "pattern": filter.filter_pattern(), "value": value })
+/// Returns the last parts of the names that filters in a log group had.
+fn names(part: &str) -> &'static [&'static str] {
+    if part == "signal" { OF_HOST } else { OF_FUNCTIONS }
+}
+
+impl FormerFilters {
+    /// Returns the filters of a log group. They are found by their names, so that no unmanaged filter is included.
+    async fn find(&self, reads: &SharedReads, part: &'static str) -> Result<Vec<Filter>, ResourceError> {
+        if !log_group::has_metric_filters(&self.stack, reads, part).await? {
+            return Ok(Vec::new());
+        }
+        let call = self.stack.clients.logs.describe_metric_filters().log_group_name(log_group::name(&self.stack, part));
+        let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let found = found.found(ABSENT, "failed to list the metric filters")?.unwrap_or_default();
+        let is_found = |filter: &str| {
+            let name = self.stack.named(filter);
+            found.iter().any(|one| one.filter_name() == Some(&name))
+        };
+        Ok(names(part).iter().filter(|filter| is_found(filter)).map(|filter| (part, *filter)).collect())
+    }
 }

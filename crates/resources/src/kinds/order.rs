@@ -31,6 +31,13 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("cloudfront_distribution", "ssm_parameter", "it sends the origin key"),
     ("dashboard", "signal_instance", "it shows the host by its id"),
     ("dashboard", "ssm_parameter", "its digest is recorded in one"),
+    ("cloudflare_record", "cloudflare_tunnel", "it leads to the tunnel by its id"),
+    ("cloudflare_record", "ssm_parameter", "its digest is recorded in one"),
+    (
+        "cloudflare_tunnel",
+        "ssm_parameter",
+        "one records that there is a tunnel, before it is created and until it is deleted",
+    ),
     ("instance_profile", "iam_role", "it contains the role, and blocks its deletion"),
     ("lambda_function", "cloudfront_distribution", "the URL of the pages is in its environment"),
     ("lambda_function", "dynamodb_table", "it accesses them from its first request on"),
@@ -42,7 +49,6 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("lambda_permission", "lambda_function", "it is part of the function's policy"),
     ("lambda_permission", "rest_api", "it contains the API's id"),
     ("lambda_permission", "ssm_parameter", "its digest is recorded in one"),
-    ("metric_filter", "log_group", "it is part of the group"),
     ("metric_filter", "ssm_parameter", "its digest is recorded in one"),
     ("origin_access_control", "log_group", "what is left of a stack is found by the tags of the group"),
     ("origin_access_control", "ssm_parameter", "its digest is recorded in one"),
@@ -60,6 +66,8 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("signal_instance", "log_group", "its log agent needs the group and may not create it"),
     ("signal_instance", "s3_program", "it downloads the program at its first boot"),
     ("signal_instance", "security_group", "it is launched into it, and blocks its deletion"),
+    ("signal_instance", "ssm_parameter", "it runs the tunnel with the token in one, and ends before the tunnel does"),
+    ("ssm_parameter", "cloudflare_tunnel", "one holds the token of the tunnel"),
 ];
 
 #[tokio::test]

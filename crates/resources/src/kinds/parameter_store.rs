@@ -23,14 +23,18 @@ pub const NO_DIGESTS: &str = "{}";
 pub const TICKET_KEY: &str = "ticket-key";
 /// The secret that the API shares with the relay on the host, or with a TURN server of the owner's.
 pub const TURN_SECRET: &str = "turn-secret";
+/// The token with which the host runs its named tunnel.
+pub const TUNNEL_TOKEN: &str = "tunnel-token";
+/// Where the tunnel and the DNS record of the stack are at Cloudflare: the domain, and earlier ones. It is no secret.
+pub const CLOUDFLARE: &str = "cloudflare";
 /// The length of a generated key in bytes, which is the output length of HMAC-SHA-256.
 const KEY_BYTES: usize = 32;
 /// The error codes of a parameter that exists already.
 pub(super) const EXISTS: &[&str] = &["ParameterAlreadyExists"];
 
 /// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `turn-key-id`,
-/// `turn-api-token`, `tunnel-token`, `ticket-key`, `origin-key` or `digests`. Generated keys have the secret output
-/// `value`.
+/// `turn-api-token`, `tunnel-token`, `ticket-key`, `origin-key`, `digests` or `cloudflare`. Generated keys have the secret
+/// output `value`.
 pub fn address(part: &str) -> Address {
     Address::new(KIND_NAME, part)
 }

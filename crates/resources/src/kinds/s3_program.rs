@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 
-use super::Kind;
 use super::s3_bucket::{self, Contents};
+use super::{Kind, bucket_files};
 use crate::artifacts::Program;
 use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _};
+use peersync_config::Architecture;
 use peersync_engine::{
     Address, ApplyContext, Changes, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
     ResourceError, SharedReads, rule,
@@ -29,12 +30,6 @@ const MD5: FieldName = FieldName::new("md5");
 /// The SHA-256 of the program itself.
 const SHA256: FieldName = FieldName::new("sha256");
 
-/// The key of the compressed signaling program.
-pub const SIGNAL_KEY: &str = "programs/signal.gz";
-/// The key of the compressed relay.
-pub const RELAY_KEY: &str = "programs/relay.gz";
-/// The key of the archive from which Lambda creates the functions.
-pub const API_KEY: &str = "programs/api.zip";
 /// The metadata with the SHA-256 of the program in hexadecimal.
 const SHA256_METADATA: &str = "sha256";
 
@@ -45,9 +40,27 @@ pub const SIGNAL: &str = "signal";
 /// The name of the relay in addresses.
 pub const RELAY: &str = "relay";
 
-/// The names of the programs with their keys in the bucket. The relay is among them even if the host does not run it, so
-/// that a change of the provider need not delete anything.
-const UPLOADS: [(&str, &str); 3] = [(API, API_KEY), (SIGNAL, SIGNAL_KEY), (RELAY, RELAY_KEY)];
+/// The names of the programs. The relay is among them even if the host does not run it, so that a change of the provider need
+/// not delete anything.
+const UPLOADS: [&str; 3] = [API, SIGNAL, RELAY];
+
+/// Returns the key of a program in the bucket. Those for arm64 have keys of their own, so that a change of the processors
+/// overwrites no program that the host of before was given.
+pub fn key(program: &str, architecture: Architecture) -> &'static str {
+    match (architecture, program) {
+        (Architecture::X86_64, API) => "programs/api.zip",
+        (Architecture::X86_64, SIGNAL) => "programs/signal.gz",
+        (Architecture::X86_64, _) => "programs/relay.gz",
+        (Architecture::Arm64, API) => "programs/arm64/api.zip",
+        (Architecture::Arm64, SIGNAL) => "programs/arm64/signal.gz",
+        (Architecture::Arm64, _) => "programs/arm64/relay.gz",
+    }
+}
+
+/// Returns the architecture for which the stack needs a program.
+pub fn architecture(stack: &Stack, program: &str) -> Architecture {
+    if program == API { stack.config.api.architecture } else { stack.config.signaling.architecture() }
+}
 
 /// Returns the address of a program: `api`, `signal` or `relay`.
 pub fn address(program: &str) -> Address {
@@ -55,14 +68,14 @@ pub fn address(program: &str) -> Address {
 }
 
 /// Returns the program that the resource with this address uploads.
-pub fn program<'a>(stack: &'a Stack, address: &Address) -> Option<&'a Program> {
+pub fn program(stack: &Stack, address: &Address) -> Option<&'static Program> {
     if address.kind != NAME {
         return None;
     }
     match address.name.as_str() {
-        API => Some(&stack.artifacts.api),
-        SIGNAL => Some(&stack.artifacts.signal),
-        RELAY => Some(&stack.artifacts.relay),
+        API => Some(stack.api_program()),
+        SIGNAL => Some(stack.signal_program()),
+        RELAY => Some(stack.relay_program()),
         _ => None,
     }
 }
@@ -75,8 +88,8 @@ struct InBucket {
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    let resource = |(name, key)| {
-        let address = address(name);
+    let resource = |name| {
+        let (address, key) = (address(name), key(name, architecture(stack, name)));
         let program = *program(stack, &address)?;
         Some(Arc::new(InBucket { stack: stack.clone(), address, key, program }) as Arc<dyn Resource>)
     };
@@ -85,9 +98,10 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
     let bucket = s3_bucket::bucket_arn(stack);
-    // Lambda reads the archive with the caller's permissions.
-    let objects = UPLOADS.iter().map(|(_, key)| format!("{bucket}/{key}")).collect();
-    vec![Permission::new(&["s3:GetObject", "s3:PutObject"], objects)]
+    // Lambda reads the archive with the caller's permissions. Those for all architectures, so that a change of the type or
+    // of the functions needs no other policy.
+    let objects = format!("{bucket}/{}*", bucket_files::PROGRAMS);
+    vec![Permission::new(&["s3:GetObject", "s3:PutObject"], vec![objects])]
 }
 
 #[async_trait]
@@ -161,13 +175,16 @@ mod tests {
 
     #[test]
     fn programs_have_the_prefix_that_is_not_served() {
-        assert!(UPLOADS.iter().all(|(_, key)| key.starts_with(crate::kinds::bucket_files::PROGRAMS)));
+        let keys = Architecture::ALL.iter().flat_map(|one| UPLOADS.map(|name| key(name, *one)));
+        let keys: std::collections::BTreeSet<&str> = keys.collect();
+        assert!(keys.iter().all(|key| key.starts_with(bucket_files::PROGRAMS)), "{keys:?}");
+        assert_eq!(keys.len(), 2 * UPLOADS.len(), "each has its own: {keys:?}");
     }
 
     #[tokio::test]
     async fn address_maps_to_its_program() {
         let stack = Stack::for_tests(peersync_config::Config::default()).await;
-        for name in [API, SIGNAL, RELAY] {
+        for name in UPLOADS {
             assert_eq!(program(&stack, &address(name)).map(|program| program.name), Some(name));
         }
         assert!(program(&stack, &Address::new("s3_objects", SIGNAL)).is_none());

@@ -7,6 +7,7 @@ mod compressed;
 mod credits;
 mod ended;
 mod files;
+mod handover;
 mod image;
 mod instance;
 mod launch;
@@ -30,7 +31,10 @@ pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdate
 pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
 pub use self::views::programs;
-use super::{Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, s3_program, security_group};
+use super::{
+    Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, parameter_store, s3_program,
+    security_group,
+};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
@@ -89,7 +93,8 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
 fn permissions(stack: &Stack) -> Vec<Permission> {
     // The ARNs of AWS's public parameters and images have no account.
     let (partition, region) = (&stack.identity.partition, &stack.clients.region);
-    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}", image::NEWEST_IMAGE_PARAMETER);
+    // Those for all architectures, so that a change of the type needs no other policy.
+    let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}*", image::NEWEST_IMAGE_PARAMETER);
     let images = format!("arn:{partition}:ec2:{region}::image/*");
     let launched = || ec2::arns(stack, &["instance", "volume"]);
     let not_ours = ec2::arns(stack, &["network-interface", "subnet"]).into_iter().chain([images]).collect();
@@ -154,6 +159,7 @@ impl Resource for SignalInstance {
             rule!("signal-instance-after-program", Some(s3_program::address(s3_program::SIGNAL))),
             rule!("signal-instance-after-relay-program", Some(s3_program::address(s3_program::RELAY))),
             rule!("signal-instance-after-security-group", Some(security_group::address())),
+            rule!("signal-instance-after-tunnel-token", Some(parameter_store::address(parameter_store::TUNNEL_TOKEN))),
         ]
         .into_iter()
         .flatten()
@@ -253,6 +259,9 @@ impl Resource for SignalInstance {
             self.renew_profile(context, &id, &running).await?;
         });
         request.until_it_may_take_over(&id).await?;
+        if older.iter().any(is_alive) {
+            handover::announce(&self.stack, context.outputs).await;
+        }
         self.associate(context, &id).await?;
         Ok(outputs(&id))
     }

@@ -1,5 +1,6 @@
 //! Encrypted secrets in Parameter Store: those of the configuration, and keys that the deployer generates once. One more
-//! parameter is no secret: it holds the digests of the resources that cannot carry tags. In two others the host keeps its
+//! parameter is no secret: it holds the digests of the resources that cannot carry tags. Another one records where the
+//! tunnel of the stack is at Cloudflare. In two others the host keeps its
 //! certificate and what belongs to it, so that the next host has them; they are created here, and never compared.
 //!
 //! An existing key is never generated again: the plan compares only its form, so that a rotation, by the deployer or by
@@ -17,20 +18,21 @@ use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTaggi
 
 use self::source::{PARTS, Source, source};
 use super::parameter_store::{
-    self, DIGESTS, EXISTS, KIND_NAME, NO_DIGESTS, ORIGIN_KEY, has_previous, is_key, name, new_key, previous,
+    self, CLOUDFLARE, DIGESTS, EXISTS, KIND_NAME, NO_DIGESTS, ORIGIN_KEY, TUNNEL_TOKEN, has_previous, is_key, name,
+    new_key, previous,
 };
-use super::{Kind, cloudfront_distribution, exchange_tags};
+use super::{Kind, cloudflare_places, cloudfront_distribution, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_config::{Ingress, Secret};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, Output, OutputMap, Outputs,
     Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 use peersync_server::access::NOTHING_KEPT;
 
-pub use self::secrets::{Origin, SecretState, configured_key, names, rotate, states};
+pub use self::secrets::{Origin, SecretState, configured_key, is_of_cloudflare, names, rotate, states};
 pub use super::parameter_store::address;
 
 /// The entry of this kind in `KINDS`.
@@ -40,6 +42,8 @@ const NAME: &str = KIND_NAME;
 const TYPE: FieldName = FieldName::new("type");
 /// The value of a configured secret.
 const VALUE: FieldName = FieldName::new("value");
+/// The present domain of the tunnel, with its account if the configuration names one.
+const PLACE: FieldName = FieldName::new("place");
 /// The form of a generated key, in place of its value.
 const FORM: FieldName = FieldName::new("form");
 
@@ -80,10 +84,16 @@ async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceErro
 }
 
 /// Returns the digests of the resources that cannot carry tags, as they are stored; `None` if the parameter does not
-/// exist. The calls are those that read all parameters.
+/// exist.
 pub(crate) async fn digests(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
+    value_of(stack, reads, DIGESTS).await
+}
+
+/// Returns the value of a parameter that is no secret; `None` if it does not exist. The calls are those that read all
+/// parameters.
+pub(super) async fn value_of(stack: &Stack, reads: &SharedReads, part: &str) -> Result<Option<String>, ResourceError> {
     let found = reads.get(NAME, find(stack, true)).await?;
-    let name = name(stack, DIGESTS);
+    let name = name(stack, part);
     Ok(found.into_iter().find(|found| found.name() == Some(&name)).and_then(|found| found.value))
 }
 
@@ -112,14 +122,17 @@ impl Resource for Parameter {
         Some(self.name.clone())
     }
 
+    /// Whatever the configuration says, the token of a tunnel goes before the tunnel does.
     fn dependencies(&self) -> Vec<Address> {
-        Vec::new()
+        let of_tunnel = rule!("tunnel-token-after-tunnel", self.address.name == TUNNEL_TOKEN);
+        of_tunnel.then(cloudflare_places::tunnel).into_iter().collect()
     }
 
     fn enabled(&self) -> bool {
         match self.source {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
-            Source::Generated | Source::Digests => true,
+            Source::Generated | Source::Digests | Source::Tunnel => true,
+            Source::Places => cloudflare_places::Place::wanted(&self.stack).is_some(),
             Source::Previous => false,
             Source::Host => self.stack.config.signaling.ingress == Ingress::Direct,
         }
@@ -130,11 +143,13 @@ impl Resource for Parameter {
         let Some(parameter) = found.into_iter().find(|found| found.name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let Some(tags) = self.tags().await? else { return Ok(None) };
+        let version = parameter.last_modified_date().map(|time| format!("{} of {time:?}", parameter.version()));
+        let Some(tags) = reads.tags(&self.name, version, self.tags()).await? else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
         let fields = || LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {
-            Source::Configured(..) => fields().with(VALUE, LiveField::secret(value)),
+            Source::Configured(..) | Source::Tunnel => fields().with(VALUE, LiveField::secret(value)),
+            Source::Places => fields().with(PLACE, cloudflare_places::present(value)),
             Source::Generated | Source::Previous => fields().with(FORM, form(value)),
             Source::Digests => LiveFields::new(),
             Source::Host => fields(),
@@ -148,13 +163,23 @@ impl Resource for Parameter {
         }))
     }
 
-    fn desired(&self, _: &Outputs) -> Fields {
+    fn desired(&self, outputs: &Outputs) -> Fields {
         let fields = Fields::new().with(TYPE, self.parameter_type().as_str());
         match self.source {
             Source::Configured(_, secret) => {
                 let secret = secret(&self.stack.config);
                 let not_given = || Field::NotGiven(secret.map_or_else(String::new, not_set));
                 fields.with(VALUE, secret.and_then(Secret::value).map_or_else(not_given, Field::secret))
+            }
+            Source::Tunnel if !self.stack.cloudflare.has_token() => fields
+                .with(VALUE, Field::NotGiven("Cloudflare was not asked, because there is no API token".to_owned())),
+            Source::Tunnel => {
+                let token = outputs.get(&cloudflare_places::tunnel(), "token");
+                fields.with(VALUE, token.map_or(Field::Unknown, Field::secret))
+            }
+            Source::Places => {
+                let place = cloudflare_places::Place::wanted(&self.stack).map(|place| place.to_string());
+                fields.with(PLACE, place.unwrap_or_default())
             }
             Source::Generated | Source::Previous => fields.with(FORM, KEY_FORM),
             // Whatever is in it: what is missing is recorded again, and secrets are in none of the digests.
@@ -166,7 +191,7 @@ impl Resource for Parameter {
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
         let ssm = &self.stack.clients.ssm;
-        let value = self.value().await?;
+        let value = self.value(context.outputs, "").await?;
         let tags = sdk_tags!(try Tag, context.tags).context("failed to create the parameter")?;
         let call = ssm.put_parameter().name(&self.name).value(&value).r#type(self.parameter_type());
         let answer = call.description(self.stack.mark()).set_tags(Some(tags)).send().await;
@@ -188,14 +213,14 @@ impl Resource for Parameter {
     ) -> Result<OutputMap, ResourceError> {
         let ssm = &self.stack.clients.ssm;
         let mut outputs = live.outputs.clone();
-        if changes.has_any(&[TYPE, VALUE, FORM]) {
-            let kept = live.outputs.get("value").filter(|_| !changes.has(FORM));
-            let value = match kept {
+        if changes.has_any(&[TYPE, VALUE, FORM, PLACE]) {
+            let before = live.outputs.get("value");
+            let value = match before.filter(|_| !changes.has_any(&[FORM, PLACE])) {
                 Some(kept) => kept.value().to_owned(),
-                None => self.value().await?,
+                None => self.value(context.outputs, before.map_or("", Output::value)).await?,
             };
             let call = ssm.put_parameter().name(&self.name).value(&value).overwrite(true);
-            let call = call.r#type(ParameterType::SecureString).description(self.stack.mark());
+            let call = call.r#type(self.parameter_type()).description(self.stack.mark());
             call.send().await.context("failed to change the parameter")?;
             outputs = self.outputs(&value);
         }
@@ -243,17 +268,22 @@ impl Parameter {
 
     fn parameter_type(&self) -> ParameterType {
         match self.source {
-            Source::Configured(..) | Source::Generated | Source::Previous | Source::Host => ParameterType::SecureString,
-            Source::Digests => ParameterType::String,
+            Source::Digests | Source::Places => ParameterType::String,
+            _ => ParameterType::SecureString,
         }
     }
 
-    /// Returns the value of a new parameter.
+    /// Returns the value of a new parameter, or another one in place of `before`.
     ///
     /// # Errors
     /// The environment variable of a configured secret is not set.
-    async fn value(&self) -> Result<String, ResourceError> {
+    async fn value(&self, outputs: &Outputs, before: &str) -> Result<String, ResourceError> {
         match self.source {
+            Source::Tunnel => outputs.require(&cloudflare_places::tunnel(), "token").map(str::to_owned),
+            Source::Places => {
+                let place = cloudflare_places::Place::wanted(&self.stack);
+                Ok(place.map(|place| cloudflare_places::recorded_with(&place, before)).unwrap_or_default())
+            }
             Source::Generated | Source::Previous => {
                 // Somebody has deleted the parameter: the key that the edge sends is still right, and everybody knows it.
                 let sent = if self.address.name == ORIGIN_KEY { self.sent_key().await? } else { None };
@@ -286,7 +316,8 @@ impl Parameter {
         let outputs = OutputMap::new().with("name", &self.name);
         match self.source {
             Source::Generated | Source::Host => outputs.with_secret("value", value),
-            Source::Configured(..) | Source::Previous | Source::Digests => outputs,
+            Source::Places => outputs.with("value", value),
+            Source::Configured(..) | Source::Previous | Source::Digests | Source::Tunnel => outputs,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! How requests reach the signaling server.
 
+use std::net::SocketAddr;
+
+use super::{SettingError, Variables};
+
 /// What is in front of the signaling server, and so who tells it the address of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entrance {
@@ -22,5 +26,13 @@ impl Entrance {
             "tunnel" => Self::Tunnel,
             _ => return None,
         })
+    }
+}
+
+impl Variables<'_> {
+    /// Returns where `cloudflared` tells the address of its quick tunnel.
+    pub(super) fn tunnel_metrics(&self) -> Result<Option<SocketAddr>, SettingError> {
+        let parse = |text: &str| text.parse().ok().map(Some);
+        self.parsed("TUNNEL_METRICS", "an address like 127.0.0.1:20241", None, parse)
     }
 }

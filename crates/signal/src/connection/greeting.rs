@@ -13,7 +13,7 @@ use crate::greetings::Greeting;
 use crate::ids::ResumeKey;
 use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
 use crate::relay::{self, Incoming};
-use crate::session::{Identity, Session};
+use crate::session::Session;
 use crate::shared::Shared;
 use peersync_websocket::{Frame, Socket};
 
@@ -67,13 +67,13 @@ fn greeted(text: &str) -> Result<ClientMessage, CloseReason> {
     match relay::read(text) {
         Ok(Incoming::Message(hello @ ClientMessage::Hello { .. })) => Ok(hello),
         _ => {
-            let expected = Refused(ErrorCode::HelloExpected, "the first message must be hello with a ticket");
+            let expected = Refused(ErrorCode::HelloExpected, "the first message must be hello");
             Err(CloseReason::Close(close::NO_HELLO, Some(expected)))
         }
     }
 }
 
-/// Checks the ticket, and resumes a session or begins one.
+/// Resumes a session, or begins one: with a ticket, or as the continuation of one at another server.
 async fn greet(
     shared: &Shared,
     hello: ClientMessage,
@@ -81,16 +81,23 @@ async fn greet(
     account: &Arc<Account>,
 ) -> Result<(Arc<Session>, bool), CloseReason> {
     let ClientMessage::Hello { ticket, resume, seen } = hello else { return Err(CloseReason::Lost) };
-    let admitted = shared.tickets.admit(&ticket, &shared.keys).await;
-    let who: Identity = admitted.map_err(|refused| CloseReason::Close(close::TICKET, Some(refused)))?;
-    let key = resume.and_then(|key| key.parse::<ResumeKey>().ok());
+    let refuse = |refused| CloseReason::Close(close::TICKET, Some(refused));
+    let admitted = match ticket {
+        Some(ticket) => Some(shared.tickets.admit(&ticket, &shared.keys).await.map_err(refuse)?),
+        None => None,
+    };
+    let (key, reentry) = resume.as_deref().map(ResumeKey::of_resume).unwrap_or_default();
     // A session that goes on needs no look-up: it ends by itself once its account signs out.
-    let resumed = key.and_then(|key| shared.hub.lock().resume(key, &who, account, number, seen));
+    let resumed = key.and_then(|key| shared.hub.lock().resume(key, admitted.as_ref(), account, number, seen));
     if let Some(session) = resumed {
         session.heard(shared.now());
         shared.metrics.resumed.inc();
         return Ok((session, true));
     }
+    let who = match admitted {
+        Some(who) => who,
+        None => shared.reentries.admit(reentry.unwrap_or_default(), &shared.keys).await.map_err(refuse)?,
+    };
     // In a box, because every connection would keep the 16 KB that a look-up needs.
     Box::pin(Standing::of(&who, shared)).await.admit()?;
     let opened = shared.hub.lock().open(who, account, number, shared.now());

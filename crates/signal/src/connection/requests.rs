@@ -116,11 +116,18 @@ impl Client {
             ClientMessage::Reject { room } => self.shared.hub.lock().reject(&self.session, &room),
             ClientMessage::RoomLock { locked } => self.shared.hub.lock().lock_room(peer, locked),
             ClientMessage::RoomAdmit { peer: who, admit } => self.shared.hub.lock().admit(peer, &who, admit),
+            ClientMessage::Outcome { way } => {
+                self.shared.hub.lock().tell_way(peer, way);
+                Ok(())
+            }
             ClientMessage::FriendsChanged => {
                 let email = self.session.who.email.clone();
                 email.map_or(Ok(()), |email| self.friends_changed(&email))
             }
-            ClientMessage::Ping => return Ok(Some(Answer::Last(text_frame(&ServerMessage::Pong.to_json())))),
+            ClientMessage::Ping => {
+                let pong = ServerMessage::Pong { resume: self.renewed_resume() };
+                return Ok(Some(Answer::Last(text_frame(&pong.to_json()))));
+            }
             ClientMessage::Pong => Ok(()),
             ClientMessage::Bye => return Err(CloseReason::Bye),
         };
@@ -230,8 +237,10 @@ impl Client {
             Request::Ring { friends: Ok(false), .. } => Err(NOT_FRIENDS),
             Request::Ring { to, room, .. } => hub.ring(&self.session, &to, &room, self.shared.now()),
             Request::Join { room: Ok(None), .. } => Err(NO_ROOM),
-            Request::Join { id, room: Ok(Some(record)) } => hub.join(self.session.peer, &id, record),
-            Request::Accept { room } => hub.accept(&self.session, &room),
+            Request::Join { id, room: Ok(Some(record)) } => {
+                hub.join(self.session.peer, &id, record, self.shared.keys.now())
+            }
+            Request::Accept { room } => hub.accept(&self.session, &room, self.shared.now()),
         }
     }
 

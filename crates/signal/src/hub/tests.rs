@@ -34,7 +34,7 @@ fn guest(name: &str) -> Identity {
 fn inside(hub: &Hub, name: &str, owner: u64) -> Arc<Session> {
     let mut state = hub.lock();
     let session = state.open(guest(name), &account(), owner, Duration::ZERO).unwrap();
-    state.join(session.peer, &ROOM.into(), record(false)).unwrap();
+    state.join(session.peer, &ROOM.into(), record(false), 0).unwrap();
     session
 }
 
@@ -58,7 +58,7 @@ fn session_resumed_after_five_seconds_gets_missed_messages() {
     hub.lock().lock_room(ada.peer, true).unwrap();
     hub.lock().lock_room(ada.peer, false).unwrap();
     hub.lock().expire(seconds(105));
-    let back = hub.lock().resume(bob.key, &guest("Bob"), &account(), 3, Some(seen)).unwrap();
+    let back = hub.lock().resume(bob.key, Some(&guest("Bob")), &account(), 3, Some(seen)).unwrap();
     assert_eq!(back.peer, bob.peer);
     assert_eq!(types(&back, 3), ["\"room-lock\"", "\"room-lock\""]);
     written(&back, 3);
@@ -78,7 +78,7 @@ fn session_not_resumed_for_thirty_seconds_ends_and_others_are_told() {
     assert!(types(&ada, 1).is_empty(), "a short loss is not announced");
     hub.lock().expire(seconds(130));
     assert_eq!(types(&ada, 1), ["\"peer-left\""]);
-    assert!(hub.lock().resume(bob.key, &guest("Bob"), &account(), 3, None).is_none());
+    assert!(hub.lock().resume(bob.key, None, &account(), 3, None).is_none());
     assert_eq!(hub.lock().counts().sessions, 1);
 }
 
@@ -104,9 +104,9 @@ fn members_of_a_room_that_ends_are_told_and_outside() {
     let (ada, bob) = (inside(&hub, "Ada", 1), inside(&hub, "Bob", 2));
     written(&ada, 1);
     written(&bob, 2);
-    hub.lock().end_rooms(999);
+    hub.lock().end_rooms(seconds(999));
     assert!(types(&ada, 1).is_empty());
-    hub.lock().end_rooms(1000);
+    hub.lock().end_rooms(seconds(1000));
     for (session, owner) in [(&ada, 1), (&bob, 2)] {
         assert_eq!(types(session, owner), ["\"error\""]);
         assert_eq!(hub.lock().room_state(session.peer), RoomState::Outside);
@@ -174,7 +174,7 @@ fn refused_knock_at_an_empty_room_leaves_no_room_behind() {
     let eve = state.open(guest("Eve"), &account(), 1, Duration::ZERO).unwrap();
     let mut refused = false;
     for _ in 0..10 {
-        refused |= state.join(eve.peer, &ROOM.into(), record(true)).is_err();
+        refused |= state.join(eve.peer, &ROOM.into(), record(true), 0).is_err();
         state.leave(eve.peer);
     }
     assert!(refused);

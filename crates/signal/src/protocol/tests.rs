@@ -46,7 +46,7 @@ fn text() -> String {
 fn client(full: bool) -> Vec<ClientMessage> {
     let (some, value) = (full.then(text), full.then(|| json!(1)));
     vec![
-        ClientMessage::Hello { ticket: text(), resume: some.clone(), seen: full.then_some(1) },
+        ClientMessage::Hello { ticket: some.clone(), resume: some.clone(), seen: full.then_some(1) },
         ClientMessage::Join { room: text() },
         ClientMessage::Leave,
         ClientMessage::Signal { to: text(), description: value.clone(), candidate: value },
@@ -56,6 +56,7 @@ fn client(full: bool) -> Vec<ClientMessage> {
         ClientMessage::Reject { room: text() },
         ClientMessage::RoomLock { locked: true },
         ClientMessage::RoomAdmit { peer: text(), admit: true },
+        ClientMessage::Outcome { way: Way::Direct },
         ClientMessage::FriendsChanged,
         ClientMessage::Ping,
         ClientMessage::Pong,
@@ -81,8 +82,8 @@ fn server(full: bool) -> Vec<ServerMessage> {
         ServerMessage::Knock { room: text(), peer: text(), name: text(), email: some.clone(), guest: full },
         ServerMessage::RoomLock { room: text(), locked: true, by: text() },
         ServerMessage::Draining { retry_ms: 1 },
-        ServerMessage::Error { code: ErrorCode::BadMessage, message: text(), about: some },
-        ServerMessage::Pong,
+        ServerMessage::Error { code: ErrorCode::BadMessage, message: text(), about: some.clone() },
+        ServerMessage::Pong { resume: some },
     ]
 }
 

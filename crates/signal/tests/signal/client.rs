@@ -160,6 +160,14 @@ impl Client {
         self.send(json!({ "type": "signal", "to": to, "candidate": { "candidate": candidate } })).await;
     }
 
+    /// Connects to a server, perhaps another one, with what it was given to resume, and without a ticket. The old connection
+    /// is dropped without a close.
+    pub async fn return_to(&mut self, address: SocketAddr) {
+        let old = Self::connect(address).await;
+        drop(std::mem::replace(&mut self.socket, old.socket));
+        self.send(json!({ "type": "hello", "resume": self.resume, "seen": self.seen })).await;
+    }
+
     /// Reconnects. The old connection is dropped without a close.
     pub async fn reconnect(&mut self, address: SocketAddr, ticket: &str, seen: bool) {
         let old = Self::connect(address).await;

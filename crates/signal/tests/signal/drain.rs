@@ -24,6 +24,7 @@ async fn drain_announces_before_close_and_refuses_new_connections() {
         waits.insert(client.expect("draining").await["retry_ms"].as_u64().unwrap());
     }
     assert!(waits.len() > 1, "not all at once: {waits:?}");
+    assert!(waits.iter().all(|wait| (1000..=1600).contains(wait)), "a few are back soon: {waits:?}");
     for client in &mut clients {
         assert_eq!(client.came().await, Came::Closed(1012));
     }

@@ -13,13 +13,18 @@ mod attacks;
 #[path = "../../../server/tests/support/calls.rs"]
 mod calls;
 mod client;
+mod clocks;
 mod directory;
 mod drain;
 mod entrance;
 mod entrances;
+mod handover;
 mod model;
 mod nuisance;
+mod outcomes;
 mod pressure;
+mod quick_tunnel;
+mod reentry;
 mod resume;
 mod rings;
 mod role;

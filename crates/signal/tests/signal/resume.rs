@@ -81,7 +81,7 @@ async fn session_is_resumed_only_by_its_user_with_its_key() {
     let mut bob = world.user("bob@example.org").await;
     bob.settle().await;
     let (peer, key) = (bob.peer.clone(), bob.resume.clone());
-    let wrong = format!("{}{}", &key[..47], if key.ends_with('0') { '1' } else { '0' });
+    let wrong = format!("{}{}{}", &key[..47], if key[..48].ends_with('0') { '1' } else { '0' }, &key[48..]);
     for (who, key) in [("eve@example.org", key.as_str()), ("bob@example.org", &wrong), ("bob@example.org", "x")] {
         let mut other = Client::connect(world.address).await;
         let ticket = world.ticket_of(user(who, None), 0);

@@ -163,6 +163,17 @@ impl World {
         Self::with_all(Arc::clone(&other.database), limits, settings(), secrets, Clock::default())
     }
 
+    /// A second server with the same database and a clock of its own.
+    pub async fn beside_with_clock(other: &Self, limits: Limits, clock: Clock) -> Self {
+        let secrets = Arc::new(LiveSecrets::fixed(secrets()));
+        Self::with_all(Arc::clone(&other.database), limits, settings(), secrets, clock)
+    }
+
+    /// A second server with the same database and other secrets.
+    pub async fn beside_with_secrets(other: &Self, secrets: Arc<LiveSecrets>) -> Self {
+        Self::with_all(Arc::clone(&other.database), Limits::default(), settings(), secrets, Clock::default())
+    }
+
     /// A server with a clock of its own.
     pub async fn with_clock(database: Database, limits: Limits, clock: Clock) -> Self {
         let secrets = Arc::new(LiveSecrets::fixed(secrets()));

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::Check;
 use crate::commands::Context;
 use peersync_config::{Config, MailProvider, Smtp, load_all};
-use peersync_resources::check_program;
+use peersync_resources::{check_architectures, check_program};
 
 use crate::artifacts;
 
@@ -25,16 +25,22 @@ pub(super) fn programs(context: &Context) -> Vec<Check> {
         Ok(programs) => programs,
         Err(error) => return vec![Check::from_error("programs", &error.into())],
     };
-    let checks: Vec<Check> = programs
-        .iter()
-        .filter_map(|program| check_program(program).err())
+    // Errors of the configuration have a check of their own.
+    if let Some(Err(error)) = context.config().ok().map(|config| check_architectures(&programs, config)) {
+        return vec![Check::from_error("programs", &error.into())];
+    }
+    let all = programs.iter().flat_map(|those| those.all().map(|program| (program, those.architecture)));
+    let checks: Vec<Check> = all
+        .filter_map(|(program, architecture)| check_program(program, architecture).err())
         .map(|error| {
             let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
             unsuitable("programs", format!("{error}{causes}"), error.hint.unwrap_or_default())
         })
         .collect();
     if checks.is_empty() {
-        vec![Check::ok("programs", "the embedded programs run on Amazon Linux 2023")]
+        let architectures: Vec<&str> = programs.iter().map(|those| those.architecture.name()).collect();
+        let found = format!("the programs run on Amazon Linux 2023, {}", architectures.join(" and "));
+        vec![Check::ok("programs", found)]
     } else {
         checks
     }

@@ -66,7 +66,7 @@ impl Now {
                 .config
                 .alarms
                 .enabled
-                .then(|| async { raised_alarms(&stack.clients, &stack.name()).await.map_err(said) }),
+                .then_some(async { raised_alarms(&stack.clients, &stack.name()).await.map_err(said) }),
         );
         let (parts, relay, certificate, occupancy, alarms) = futures::join!(
             health(stack, &outputs),

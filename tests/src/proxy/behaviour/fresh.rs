@@ -24,7 +24,7 @@ impl NotFoundAfterCreate {
     /// Returns whether the resource of the call was created a moment ago.
     fn is_fresh(&self, call: &Call) -> bool {
         // These are first used long after their creation, because others come first.
-        let late = ["RunInstances", "AssociateAddress", "PutMetricFilter"].contains(&call.operation.as_str());
+        let late = ["RunInstances", "AssociateAddress"].contains(&call.operation.as_str());
         let time = if late { self.time * 10 } else { self.time };
         let created = lock(&self.created);
         subjects(call).iter().any(|subject| created.within(&format!("{} {subject}", call.service), time))
@@ -115,7 +115,6 @@ fn not_found(call: &Call) -> Option<(u16, &'static str)> {
         }
         // The creation is still going on somewhere.
         ("logs", "PutRetentionPolicy") => Some((400, "OperationAbortedException")),
-        ("logs", "PutMetricFilter") => Some((400, "ResourceNotFoundException")),
         ("ec2", "AssociateAddress") => Some((400, "InvalidAllocationID.NotFound")),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Behave, Moments, Propagation, last_part};
-use crate::proxy::call::{Answer, Call, elements};
+use crate::proxy::call::{Answer, Call, between, elements};
 use crate::proxy::lock;
 
 /// Lambda's view of roles.
@@ -72,6 +72,11 @@ impl InvalidInstanceProfile {
         }
         let Some((id, false)) = &*without else { return };
         let text = answer.text();
+        const ASSOCIATIONS: &str = "iamInstanceProfileAssociationSet";
+        let associations = between(&text, &format!("<{ASSOCIATIONS}>"), &format!("</{ASSOCIATIONS}>"));
+        if let Some(associations) = associations.filter(|all| all.contains(&format!("<instanceId>{id}<"))) {
+            return answer.set_body(text.replace(associations, ""));
+        }
         if let Some((before, after)) = text.split_once(&format!("<instanceId>{id}<"))
             && let Some((between, rest)) = after.split_once("<iamInstanceProfile>")
             && let Some((_, rest)) = rest.split_once("</iamInstanceProfile>")

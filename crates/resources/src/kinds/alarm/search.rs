@@ -4,10 +4,9 @@ use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm, Tag};
 
 use super::deletion::GONE;
-use super::{API_REQUESTS, RELAY_PARTS};
-use crate::kinds::metric_filter;
+use super::watches::parts;
 use crate::search::{Candidate, Scope, Search};
-use crate::stack::{FUNCTIONS, stack_of};
+use crate::stack::stack_of;
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_engine::{ResourceError, Tags};
 
@@ -37,12 +36,7 @@ impl Search for Alarms {
 
 /// Returns the name of the stack that the name of an alarm tells.
 pub fn owner(name: &str) -> Option<&str> {
-    let functions =
-        FUNCTIONS.iter().flat_map(|function| ["errors", "throttles"].map(|part| format!("{function}-{part}")));
-    let logged = metric_filter::PARTS.iter().map(|part| format!("{part}-log-errors"));
-    let others =
-        ["api-5xx", API_REQUESTS, "signal-system", "signal-instance"].into_iter().chain(RELAY_PARTS).map(str::to_owned);
-    stack_of(name, functions.chain(logged).chain(others))
+    stack_of(name, parts())
 }
 
 /// Reads the tags of an alarm; `None` if it does not exist.

@@ -20,7 +20,14 @@ pub(super) async fn trouble(stack: &Stack, arn: &str) -> Result<Option<String>, 
     let ours = stack.iam_arn("role/");
     let Some(path) = arn.strip_prefix(&ours) else { return Ok(Some(format!("{arn} is no role of this account"))) };
     let name = path.rsplit('/').next().unwrap_or(path);
-    let role = match read(stack, name).await {
+    let policy = async {
+        match name == stack.shared_log_role() {
+            true => policy(stack).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    let (role, policy) = futures::join!(read(stack, name), policy);
+    let role = match role {
         Err(error) if error.failure == Failure::Denied => return Ok(None),
         role => role?,
     };
@@ -29,7 +36,7 @@ pub(super) async fn trouble(stack: &Stack, arn: &str) -> Result<Option<String>, 
     if !lets_assume(&trust) {
         return Ok(Some(format!("API Gateway may not assume {arn}")));
     }
-    if name == stack.shared_log_role() && policy(stack).await? != documents::of_gateway() {
+    if policy?.is_some_and(|policy| policy != documents::of_gateway()) {
         return Ok(Some(format!("{arn} may not write logs")));
     }
     let owner = role.description().and_then(marked);

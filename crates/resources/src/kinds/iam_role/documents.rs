@@ -1,7 +1,7 @@
 //! Builds the policy documents of the roles.
 
 use peersync_config::Ingress;
-use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, TableAccess};
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, QUICK_TUNNEL, TableAccess};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -45,12 +45,14 @@ fn identities(stack: &Stack) -> Vec<String> {
 /// Returns the policy of the signaling host: the access of its programs, downloading them, writing their logs, and Session
 /// Manager.
 pub(super) fn of_host(stack: &Stack) -> Value {
-    let signal = ("signal", s3_program::SIGNAL_KEY);
-    let relay = stack.runs_relay().then_some(("relay", s3_program::RELAY_KEY));
-    let (names, keys): (Vec<_>, Vec<_>) = [signal].into_iter().chain(relay).unzip();
+    let names: Vec<&str> =
+        [s3_program::SIGNAL].into_iter().chain(stack.runs_relay().then_some(s3_program::RELAY)).collect();
+    let architecture = stack.config.signaling.architecture();
+    let keys: Vec<&str> = names.iter().map(|name| s3_program::key(name, architecture)).collect();
     // One that only ends TLS needs neither the secret nor the table.
     let relays = stack.relay().is_some();
-    let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).collect();
+    let publishes = stack.config.has_quick_tunnel().then_some(QUICK_TUNNEL);
+    let names: Vec<&str> = names.into_iter().filter(|name| *name != "relay" || relays).chain(publishes).collect();
     let mut statements = of_programs(stack, &names);
     statements.push(logs(stack, &stack.log_group("signal")));
     let bucket = s3_bucket::bucket_arn(stack);

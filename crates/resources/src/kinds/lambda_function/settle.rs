@@ -20,13 +20,12 @@ const CONFLICT: &[&str] = &["ResourceConflictException"];
 impl Function {
     pub(super) async fn create_function(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
         let call = self.stack.clients.lambda.create_function().function_name(&self.name);
-        let call = call.runtime(Runtime::Providedal2023).architectures(Architecture::X8664).handler(PROGRAM);
+        let call = call.runtime(Runtime::Providedal2023).architectures(self.architecture()).handler(PROGRAM);
         let call = call.role(iam_role::role_arn(&self.stack, self.function)).description(self.stack.mark());
         let call = call.memory_size(self.stack.config.api.memory_mb).timeout(self.timeout());
         let call = call.environment(self.sdk_environment(context)?);
         let call = call.set_tags(Some(self.tags(context)));
-        let call =
-            call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(s3_program::API_KEY).build());
+        let call = call.code(FunctionCode::builder().s3_bucket(self.stack.bucket()).s3_key(self.key()).build());
         let is_transient = |error: &ResourceError| rule!("lambda-role-assumable", is_not_known_yet(error));
         while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let answer = call.clone().send().await;
@@ -49,6 +48,15 @@ impl Function {
             call.clone().send().await.context("failed to change the function").map(|_| ())
         })
         .await
+    }
+
+    fn architecture(&self) -> Architecture {
+        Architecture::from(self.stack.config.api.architecture.name())
+    }
+
+    /// Returns the key of the program in the bucket.
+    fn key(&self) -> &'static str {
+        s3_program::key(s3_program::API, self.stack.config.api.architecture)
     }
 
     /// Gives the function the role of another one. Lambda lets a role decrypt the environment when it is given to the
@@ -75,8 +83,9 @@ impl Function {
         let is_transient = |error: &ResourceError| rule!("lambda-code-while-busy", is_busy(error));
         while_failing(context.progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.lambda.update_function_code().function_name(&self.name);
-            let call = call.architectures(Architecture::X8664).s3_bucket(self.stack.bucket());
-            let call = call.s3_key(s3_program::API_KEY);
+            // Both at once: the program of one architecture does not run on the other.
+            let call = call.architectures(self.architecture()).s3_bucket(self.stack.bucket());
+            let call = call.s3_key(self.key());
             call.send().await.context("failed to update the program of the function").map(|_| ())
         })
         .await

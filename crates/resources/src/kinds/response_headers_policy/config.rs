@@ -113,3 +113,21 @@ pub(super) fn views(config: &ResponseHeadersPolicyConfig) -> FieldMap<Value> {
         .with(CONTENT_TYPE_OPTIONS, types.map(|_| "nosniff"))
         .with(OTHERS, json!(custom))
 }
+
+#[cfg(test)]
+mod tests {
+    use peersync_config::Config;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn subdomains_need_https_only_if_the_configuration_says_so() {
+        for (subdomains, expected) in [(false, "max-age=63072000"), (true, "max-age=63072000; includeSubDomains")] {
+            let mut config = Config::default();
+            config.site.hsts_subdomains = subdomains;
+            let stack = Stack::for_tests(config).await;
+            let built = build(&stack, "name").expect("the constants are complete");
+            assert_eq!(views(&built).get(STRICT_TRANSPORT_SECURITY.as_str()), Some(&json!(expected)));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_ec2::types::{Image, Instance as Found};
+use aws_sdk_ec2::types::{ArchitectureValues, Image, Instance as Found};
 
 use super::{IMAGE, NEWEST_IMAGE};
 use crate::stack::Stack;
@@ -11,8 +11,8 @@ use peersync_aws::{Context as _, NotFound as _};
 use peersync_config::Span;
 use peersync_engine::{Live, LiveField, LiveFields, OutputMap, ResourceError, Tags, text};
 
-/// AWS's public parameter that holds the id of the newest Amazon Linux 2023 image.
-pub(super) const NEWEST_IMAGE_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+/// AWS's public parameter that holds the id of the newest Amazon Linux 2023 image, without the architecture at its end.
+pub(super) const NEWEST_IMAGE_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-";
 /// The tag with the moment at which the image of a host was published, in RFC 3339 and UTC.
 pub(super) const PUBLISHED_TAG: &str = "peersync:image-published";
 /// The output with the same moment.
@@ -85,7 +85,8 @@ fn excess(stack: &Stack, host: &Live) -> Option<(Duration, Duration)> {
 /// Returns the id of the newest image of Amazon Linux 2023.
 pub(super) async fn newest(stack: &Stack) -> Result<String, ResourceError> {
     const SUMMARY: &str = "failed to find the newest image of Amazon Linux 2023";
-    let answer = stack.clients.ssm.get_parameter().name(NEWEST_IMAGE_PARAMETER).send().await;
+    let name = format!("{NEWEST_IMAGE_PARAMETER}{}", stack.config.signaling.architecture());
+    let answer = stack.clients.ssm.get_parameter().name(name).send().await;
     let parameter = answer.context(SUMMARY)?.parameter;
     parameter
         .and_then(|parameter| parameter.value)
@@ -98,6 +99,26 @@ pub(super) async fn describe(stack: &Stack, image: &str) -> Result<Option<Image>
     let absent = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
     let answer = answer.found(&absent, "failed to read the image of the signaling host")?;
     Ok(answer.and_then(|answer| answer.images?.into_iter().next()))
+}
+
+/// Checks that a configured image is for the processors of the type: EC2's own answer does not name the settings.
+///
+/// # Errors
+/// Names the image, the type, and both architectures.
+pub(super) fn check_architecture(stack: &Stack, image: Option<&Image>) -> Result<(), ResourceError> {
+    let signaling = &stack.config.signaling;
+    let (type_name, wanted) = (&signaling.instance_type, signaling.architecture());
+    let found = image.and_then(Image::architecture).map(ArchitectureValues::as_str);
+    match (&signaling.image, found) {
+        (Some(image), Some(found)) if found != wanted.name() => {
+            Err(ResourceError::new("the image is for other processors than those of the signaling host")
+                .caused_by(format!("{image} is for {found}, and {type_name} has {wanted} processors"))
+                .hint(
+                    "change `image` or `instance_type` under [signaling]; without `image`, `up` finds the newest one",
+                ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns when an image was published, in RFC 3339 and UTC.

@@ -4,12 +4,12 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
-    InstanceStateName, InstanceType, ResourceType, SummaryStatus, VolumeType,
+    InstanceStateName, InstanceType, ResourceType, Subnet, SummaryStatus, VolumeType,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::instance::read;
-use super::{GONE, IMAGE_TAG, USER_DATA_TAG, compressed, credits, ec2, ended, hash, image, is_alive, ready};
+use super::{GONE, IMAGE_TAG, USER_DATA_TAG, compressed, credits, ec2, ended, hash, image, is_alive, profile, ready};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, retry};
 use peersync_engine::{ApplyContext, Progress, ResourceError, Tags, rule};
@@ -54,6 +54,7 @@ impl LaunchRequest<'_> {
         let progress = self.context.progress;
         let image = self.image().await?;
         let described = image::describe(self.stack, &image).await?;
+        image::check_architecture(self.stack, described.as_ref())?;
         let published = described.as_ref().and_then(image::published);
         let root = described.and_then(|image| image.root_device_name).unwrap_or_else(|| ROOT_DEVICE.to_owned());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -65,7 +66,7 @@ impl LaunchRequest<'_> {
         let id = self.somewhere(&Machine { image, published, root, period }).await?;
         let mut running = until_running(self.stack, progress, &id).await?;
         if rule!("instance-profile-attached-after-launch", running.iam_instance_profile().is_none()) {
-            self.attach_profile(&id).await?;
+            profile::attach(self.stack, progress, &id, self.profile).await?;
             running = read(self.stack, &id).await?.unwrap_or(running);
         }
         Ok((id, running))
@@ -84,7 +85,11 @@ impl LaunchRequest<'_> {
     /// Launches the host in the configured subnet, or else where EC2 chooses, and if that zone cannot take it, in another.
     async fn somewhere(&self, machine: &Machine) -> Result<String, ResourceError> {
         let configured = self.stack.config.signaling.subnet.as_deref();
-        let asks_for_address = configured.is_some() || !self.subnets_give_addresses().await;
+        let subnets = match configured {
+            Some(_) => Ok(Vec::new()),
+            None => self.stack.default_subnets().await,
+        };
+        let asks_for_address = !subnets.as_ref().is_ok_and(|subnets| give_addresses(subnets));
         let full = match self.launched(machine, Place { subnet: configured, asks_for_address }).await {
             Err(error) if rule!("launch-tries-other-zones", error.is(ZONE_CODES)) => error,
             result => return result,
@@ -94,7 +99,7 @@ impl LaunchRequest<'_> {
             return Err(self.nowhere(&full, zone.into_iter().collect()));
         }
         // Whoever may not list the subnets gets EC2's own answer.
-        let Ok(subnets) = self.stack.default_subnets().await else { return Err(full) };
+        let Ok(subnets) = subnets else { return Err(full) };
         let mut tried = Vec::new();
         let mut full = full;
         for subnet in subnets {
@@ -125,16 +130,12 @@ impl LaunchRequest<'_> {
             .hint(advice)
     }
 
-    /// Returns whether every subnet that EC2 may choose gives a host a public address, as in a default VPC that nobody has
-    /// changed.
-    async fn subnets_give_addresses(&self) -> bool {
-        let subnets = self.stack.default_subnets().await.unwrap_or_default();
-        !subnets.is_empty() && subnets.iter().all(|subnet| subnet.map_public_ip_on_launch() == Some(true))
-    }
-
     async fn launched(&self, machine: &Machine, place: Place<'_>) -> Result<String, ResourceError> {
         let progress = self.context.progress;
-        retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.launch(machine, place)).await
+        retry::while_failing(progress, retry::Schedule::PROPAGATION, profile::is_transient, || {
+            self.launch(machine, place)
+        })
+        .await
     }
 
     async fn image(&self) -> Result<String, ResourceError> {
@@ -163,7 +164,7 @@ impl LaunchRequest<'_> {
             .max_count(1)
             .client_token(self.token(machine, place.subnet))
             .set_credit_specification(credits::of_launch(instance_type))
-            .iam_instance_profile(self.profile())
+            .iam_instance_profile(IamInstanceProfileSpecification::builder().name(self.profile).build())
             .block_device_mappings(disk)
             .metadata_options(metadata.build())
             .user_data(compressed::encoded(&self.user_data))
@@ -216,19 +217,6 @@ impl LaunchRequest<'_> {
         hash(&text)
     }
 
-    fn profile(&self) -> IamInstanceProfileSpecification {
-        IamInstanceProfileSpecification::builder().name(self.profile).build()
-    }
-
-    async fn attach_profile(&self, id: &str) -> Result<(), ResourceError> {
-        retry::while_failing(self.context.progress, retry::Schedule::PROPAGATION, is_transient, || async {
-            let call = self.stack.clients.ec2.associate_iam_instance_profile().instance_id(id);
-            let call = call.iam_instance_profile(self.profile());
-            call.send().await.context("failed to attach the instance profile to the signaling host").map(|_| ())
-        })
-        .await
-    }
-
     async fn until_ready(&self, id: &str, replaces: bool) -> Result<(), ResourceError> {
         if replaces {
             self.until_healthy(id).await?;
@@ -257,6 +245,12 @@ impl LaunchRequest<'_> {
         })
         .await
     }
+}
+
+/// Returns whether every subnet that EC2 may choose gives a host a public address, as in a default VPC that nobody has
+/// changed.
+fn give_addresses(subnets: &[Subnet]) -> bool {
+    !subnets.is_empty() && subnets.iter().all(|subnet| subnet.map_public_ip_on_launch() == Some(true))
 }
 
 /// What is launched.
@@ -297,25 +291,19 @@ pub(super) async fn until_running(stack: &Stack, progress: &Progress, id: &str) 
     .await
 }
 
-/// Returns whether the error means that the role, the security group or the profile has not propagated yet.
-pub(super) fn is_transient(error: &ResourceError) -> bool {
-    let profile = error.causes().iter().any(|cause| cause.to_lowercase().contains("iam instance profile"));
-    rule!("instance-profile-visible-to-launch", error.is(&["InvalidParameterValue"]) && profile)
-        || rule!("security-group-visible-to-launch", error.is(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]))
-}
-
 fn hinted(error: ResourceError) -> ResourceError {
     if error.is(NO_PLACE_CODES) {
         error.hint(
             "the default VPC has no subnet: set `subnet` under [signaling] to one that leads to the internet, or create one \
              with `aws ec2 create-default-subnet --availability-zone ZONE`",
         )
-    } else if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"]) && !is_transient(&error) {
+    } else if error.is(&["Unsupported", "InvalidInstanceType", "InvalidParameterValue"])
+        && !profile::is_transient(&error)
+    {
         error.hint(
-            "check `instance_type` and `image` under [signaling]: the type must be x86_64 and offered in the region",
+            "check `instance_type` and `image` under [signaling]: the image must be for the processors of the type, and the type \
+             offered in the region",
         )
-    } else if error.is(&["VcpuLimitExceeded", "InstanceLimitExceeded"]) {
-        error.hint("choose another `instance_type` under [signaling], or request a quota increase")
     } else {
         error
     }

@@ -45,9 +45,21 @@ fn is_hopeless(report: &str) -> bool {
 /// of its console.
 pub(super) async fn until_ready(stack: &Stack, progress: &Progress, id: &str) -> Result<(), ResourceError> {
     let runs_nothing = stack.clients.endpoint_url.is_some();
+    let read = || async { Ok(instance::read(stack, id).await?.as_ref().and_then(report)) };
+    until_reported(progress, SCHEDULE, runs_nothing, read, console(stack, id)).await
+}
+
+/// Waits as [`until_ready`] does, by what `read` returns as the report and `console` as the end of the console.
+async fn until_reported<Read: Future<Output = Result<Option<String>, ResourceError>>>(
+    progress: &Progress,
+    schedule: Schedule,
+    runs_nothing: bool,
+    read: impl Fn() -> Read,
+    console: impl Future<Output = Option<String>>,
+) -> Result<(), ResourceError> {
     let reason = "the signaling host to install its programs and answer";
-    let waited = retry::until(progress, SCHEDULE, reason, || async {
-        let report = instance::read(stack, id).await?.as_ref().and_then(report);
+    let waited = retry::until(progress, schedule, reason, || async {
+        let report = read().await?;
         let outcome = match &report {
             Some(report) if report == READY => Some(true),
             Some(report) => is_hopeless(report).then_some(false),
@@ -58,8 +70,8 @@ pub(super) async fn until_ready(stack: &Stack, progress: &Progress, id: &str) ->
     match waited.await {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => {
-            let last = instance::read(stack, id).await?.as_ref().and_then(report);
-            Err(not_ready(last, console(stack, id).await))
+            let last = read().await?;
+            Err(not_ready(last, console.await))
         }
     }
 }
@@ -69,7 +81,7 @@ fn not_ready(report: Option<String>, console: Option<String>) -> ResourceError {
     let console = console.map(|console| format!("\nthe end of its console:\n{console}")).unwrap_or_default();
     ResourceError::new("the new signaling host did not become ready")
         .caused_by(format!("{report}{console}"))
-        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run `up` again")
+        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run the command again")
 }
 
 /// Returns the last lines of the console of a host; `None` if there is nothing in it or it cannot be read.
@@ -89,7 +101,36 @@ fn tail(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONSOLE_LINES, is_hopeless, tail};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{CONSOLE_LINES, is_hopeless, tail, until_reported};
+    use peersync_aws::retry::Schedule;
+    use peersync_engine::{Progress, Silent};
+
+    #[tokio::test]
+    async fn host_that_reports_nothing_is_given_up_after_the_deadline_with_its_console() {
+        let (first, longest, deadline) =
+            (Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(20));
+        let schedule = Schedule { first, longest, deadline };
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let console = || async { tail("[  4.2] cloud-init: no network\r\n") };
+        for (report, said) in [
+            (None, "it has reported nothing"),
+            (Some("waiting for the relay program: attempt 1"), "waiting for the relay program: attempt 1"),
+        ] {
+            let read = || async { Ok(report.map(str::to_owned)) };
+            let error = until_reported(&progress, schedule, false, read, console()).await.unwrap_err();
+            let error = format!("{} {}", error.summary, error.causes().join(" "));
+            for part in ["did not become ready", said, "the end of its console:", "cloud-init: no network"] {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        let ready = || async { Ok(Some("ready".to_owned())) };
+        until_reported(&progress, schedule, false, ready, console()).await.unwrap();
+        // On an emulator that runs no user data.
+        until_reported(&progress, schedule, true, || async { Ok(None) }, console()).await.unwrap();
+    }
 
     #[test]
     fn run_gives_up_on_a_step_that_fails_again_and_again() {

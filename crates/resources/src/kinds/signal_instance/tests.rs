@@ -272,6 +272,9 @@ fn units_that_watch_the_token_are_valid() {
     assert!(user_data::TUNNEL_PATH_UNIT.contains(&format!("PathChanged={token_file}\n")));
     assert!(user_data::CLOUDFLARED_UNIT.contains(&format!("EnvironmentFile={}\n", user_data::TUNNEL_FILE)));
     assert!(user_data::INSTALL.contains(&format!("test -s {}\n", user_data::TUNNEL_FILE)));
+    let metrics = user_data::TUNNEL_METRICS;
+    assert_eq!(user_data::CLOUDFLARED_UNIT.matches(&format!("--metrics {metrics} ")).count(), 2);
+    assert!(user_data::INSTALL.contains(&format!("http://{metrics}/ready\n")));
 }
 
 #[test]

@@ -49,6 +49,10 @@ const COMMANDS: [&[&str]; 2] =
 /// The file into which the program writes the token of the tunnel. It is below the program's state directory.
 pub(super) const TUNNEL_FILE: &str = "/var/lib/peersync/tunnel.env";
 
+/// Where `cloudflared` tells whether it is connected, and the address of its quick tunnel. The unit and the installation
+/// name it too.
+pub(super) const TUNNEL_METRICS: &str = "127.0.0.1:20241";
+
 /// Builds the user data; `None` until the URL of the pages and, for the relay, the address of the host are known.
 pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let ingress = stack.config.signaling.ingress;
@@ -67,6 +71,9 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     if ingress == Ingress::Cloudflare {
         environment.insert("TUNNEL_FILE".to_owned(), TUNNEL_FILE.to_owned());
     }
+    if stack.config.has_quick_tunnel() {
+        environment.insert("TUNNEL_METRICS".to_owned(), TUNNEL_METRICS.to_owned());
+    }
     let mut files = vec![
         file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),
         file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
@@ -83,8 +90,6 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     files.extend(relay_files);
     files.extend(update_files::files(&stack.clients.region));
     files.push(file(INSTALL_ENVIRONMENT, "0644", &environment_file(&install_environment(stack))));
-    let is_downloaded = |key: &str| INSTALL.contains(key);
-    debug_assert!(is_downloaded(s3_program::SIGNAL_KEY) && is_downloaded(s3_program::RELAY_KEY));
     let config = json!({ "write_files": files, "runcmd": COMMANDS });
     // JSON is valid YAML, and its quoting keeps values from being read as YAML syntax.
     Some(format!("{HEADING}{}\n", serde_json::to_string_pretty(&config).unwrap_or_default()))
@@ -98,13 +103,16 @@ fn install_environment(stack: &Stack) -> BTreeMap<String, String> {
         Ingress::Direct => "direct",
     };
     let bucket = stack.bucket();
+    let key = |program: &str| s3_program::key(program, stack.config.signaling.architecture());
     let variables = [
         ("REGION", stack.clients.region.as_str()),
         ("BUCKET", &bucket),
         ("INGRESS", ingress),
-        ("SIGNAL_SHA256", stack.artifacts.signal.elf_sha256),
+        ("SIGNAL_KEY", key(s3_program::SIGNAL)),
+        ("SIGNAL_SHA256", stack.signal_program().elf_sha256),
     ];
-    let relay = stack.runs_relay().then_some(("RELAY_SHA256", stack.artifacts.relay.elf_sha256));
+    let relay = [("RELAY_KEY", key(s3_program::RELAY)), ("RELAY_SHA256", stack.relay_program().elf_sha256)];
+    let relay = relay.into_iter().filter(|_| stack.runs_relay());
     variables.into_iter().chain(relay).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

@@ -1,7 +1,8 @@
 //! The parameters as people see them: secrets with a name, an origin and an age, some of which can be rotated.
 
 use super::{
-    DIGESTS, ORIGIN_KEY, PARTS, Source, cloudfront_distribution, find, is_key, name, new_key, parameter_store, source,
+    CLOUDFLARE, DIGESTS, ORIGIN_KEY, PARTS, Source, cloudfront_distribution, find, is_key, name, new_key,
+    parameter_store, source,
 };
 use crate::stack::Stack;
 use aws_sdk_ssm::types::ParameterType;
@@ -20,6 +21,8 @@ pub enum Origin {
     },
     /// The deployer has generated it.
     Generated,
+    /// Cloudflare has, for the tunnel that `up` has created.
+    Cloudflare,
 }
 
 /// A secret of the stack, without its value.
@@ -37,7 +40,8 @@ pub struct SecretState {
 
 /// Returns the names of all secrets, except for what the host keeps for itself.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let others = [&parameter_store::previous(ORIGIN_KEY), DIGESTS, ACME_ACCOUNT, ACME_CERTIFICATE].map(str::to_owned);
+    let others = [&parameter_store::previous(ORIGIN_KEY), DIGESTS, ACME_ACCOUNT, ACME_CERTIFICATE, CLOUDFLARE];
+    let others = others.map(str::to_owned);
     PARTS.into_iter().filter(move |part| !others.iter().any(|other| other == part))
 }
 
@@ -46,8 +50,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn configured_key(config: &Config, name: &str) -> Option<&'static str> {
     match source(config, name) {
         Source::Configured(key, _) => Some(key),
-        Source::Generated | Source::Previous | Source::Digests | Source::Host => None,
+        _ => None,
     }
+}
+
+/// Returns whether a secret is one that Cloudflare has generated.
+pub fn is_of_cloudflare(config: &Config, name: &str) -> bool {
+    matches!(source(config, name), Source::Tunnel)
 }
 
 /// Returns all secrets with their ages. Their values are not decrypted.
@@ -65,7 +74,8 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
                 let enabled = variable.is_some();
                 (Origin::Environment { variable }, enabled)
             }
-            Source::Generated | Source::Previous | Source::Digests | Source::Host => (Origin::Generated, true),
+            Source::Tunnel => (Origin::Cloudflare, true),
+            _ => (Origin::Generated, true),
         };
         let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
         SecretState { name: part, origin, enabled, written }

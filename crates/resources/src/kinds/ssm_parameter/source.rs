@@ -1,6 +1,6 @@
 //! Where the value of each parameter comes from.
 
-use crate::kinds::parameter_store::{DIGESTS, ORIGIN_KEY, TICKET_KEY, TURN_SECRET};
+use crate::kinds::parameter_store::{CLOUDFLARE, DIGESTS, ORIGIN_KEY, TICKET_KEY, TUNNEL_TOKEN, TURN_SECRET};
 use peersync_config::{Config, Ingress, MailProvider, Secret, TurnProvider};
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
@@ -18,22 +18,27 @@ pub(super) enum Source {
     Digests,
     /// The host keeps something in it, if it has a name of its own: its certificate, and its account at the authority.
     Host,
+    /// Cloudflare, which knows it of the tunnel that `up` has created.
+    Tunnel,
+    /// The deployer writes into it where the tunnel is, before it creates that.
+    Places,
 }
 
 /// The names of the parameters.
-pub(super) const PARTS: [&str; 12] = [
+pub(super) const PARTS: [&str; 13] = [
     "smtp-pass",
     "emailjs-private-key",
     TURN_SECRET,
     "turn-key-id",
     "turn-api-token",
-    "tunnel-token",
+    TUNNEL_TOKEN,
     TICKET_KEY,
     ORIGIN_KEY,
     "origin-key-previous",
     DIGESTS,
     ACME_ACCOUNT,
     ACME_CERTIFICATE,
+    CLOUDFLARE,
 ];
 
 /// Returns the source of the value of a parameter.
@@ -46,7 +51,9 @@ pub(super) fn source(config: &Config, part: &str) -> Source {
         }
         "turn-key-id" => Source::Configured("key_id under [turn]", turn_key_id),
         "turn-api-token" => Source::Configured("api_token under [turn]", turn_api_token),
-        "tunnel-token" => Source::Configured("tunnel_token under [signaling]", tunnel_token),
+        TUNNEL_TOKEN if config.managed_tunnel().is_some() => Source::Tunnel,
+        CLOUDFLARE => Source::Places,
+        TUNNEL_TOKEN => Source::Configured("tunnel_token under [signaling]", tunnel_token),
         "origin-key-previous" => Source::Previous,
         DIGESTS => Source::Digests,
         ACME_ACCOUNT | ACME_CERTIFICATE => Source::Host,

@@ -2,7 +2,7 @@
 # Puts the PeerSync programs on their host, starts them, and reports in a tag of the host how far it is. The unit
 # peersync-install runs it at each boot: every step is tried for ever, and does nothing if it is done already.
 #
-# Its environment: REGION, BUCKET, INGRESS, SIGNAL_SHA256 and, with a relay, RELAY_SHA256.
+# Its environment: REGION, BUCKET, INGRESS, SIGNAL_KEY, SIGNAL_SHA256 and, with a relay, RELAY_KEY, RELAY_SHA256.
 set -euo pipefail
 
 # The tag that tells `up` how far the host is. EC2 allows letters, digits, spaces and +-=._:/@ in it.
@@ -17,7 +17,10 @@ little_memory=900000 swap_size=512
 
 # The tunnel for ingress "cloudflare".
 cloudflared_version=2026.10.0
-cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db
+case $(uname -m) in
+  aarch64) cloudflared=arm64 cloudflared_sha256=e6422b9d4f72d3194bc5a38676f13667c06666523217b842a877d72a80b5ac08 ;;
+  *) cloudflared=amd64 cloudflared_sha256=d33ff2d14475178d2012c2c56beba87389ac5ded27649519f198a7d3134a99db ;;
+esac
 
 # To the console, which EC2 shows without the host's help, and to the log.
 exec > >(tee -a /var/log/peersync-install.log) 2>&1
@@ -95,7 +98,7 @@ install_cloudflared() {
   if echo "$cloudflared_sha256  $installed" | sha256sum --check --status 2>/dev/null; then
     return 0
   fi
-  curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-amd64" || return 1
+  curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-$cloudflared" || return 1
   echo "$cloudflared_sha256  $fetched" | sha256sum --check --status || return 1
   chmod 0755 "$fetched"
   mv "$fetched" "$installed"
@@ -103,6 +106,11 @@ install_cloudflared() {
 
 answers() {
   curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
+}
+
+# It answers 200 once it has a connection to Cloudflare, and before that 503.
+connected() {
+  curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
 }
 
 # A program that ends at once is started again after a second.
@@ -123,10 +131,10 @@ done
 
 systemctl enable --now peersync-update.timer
 
-persist "the signaling program" install_program programs/signal.gz "$SIGNAL_SHA256"
+persist "the signaling program" install_program "$SIGNAL_KEY" "$SIGNAL_SHA256"
 systemctl enable --now peersync-signal.service
 if [ -n "${RELAY_SHA256:-}" ]; then
-  persist "the relay program" install_program programs/relay.gz "$RELAY_SHA256"
+  persist "the relay program" install_program "$RELAY_KEY" "$RELAY_SHA256"
   systemctl enable --now peersync-relay.service
 fi
 if [ "$INGRESS" = cloudflare ]; then
@@ -139,6 +147,9 @@ fi
 persist "an answer of the signaling server" answers
 if [ -n "${RELAY_SHA256:-}" ]; then
   persist "the relay to run" runs peersync-relay.service
+fi
+if [ "$INGRESS" = cloudflare ]; then
+  persist "a connection of the tunnel" connected
 fi
 persist "the report that the host is ready" report ready
 say "ready"

@@ -1,0 +1,3 @@
+//! What the server programs share: their log.
+
+pub mod log;

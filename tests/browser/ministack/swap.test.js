@@ -1,0 +1,205 @@
+/** The signaling host is replaced during calls, with the real programs: nobody notices, and nothing is lost. */
+import assert from "node:assert/strict";
+import { availableParallelism, loadavg } from "node:os";
+import { after, before, test } from "node:test";
+import { accept, meet, ring } from "../support/calls.js";
+import { launch } from "../support/chromium.js";
+import { Hosts } from "../support/hosts.js";
+import { received, seesAndHears, until } from "../support/media.js";
+import { startMiniStack } from "../support/ministack.js";
+import { Person } from "../support/people.js";
+import { Product } from "../support/product.js";
+
+/** How long it may take until everybody is back, on a machine that has time. */
+const BACK_MS = 5000;
+const SECRET = "the secret of the relays";
+
+/** @type {Awaited<ReturnType<typeof startMiniStack>>} */
+let emulator;
+/** @type {Hosts} */
+let hosts;
+/** @type {Product} */
+let product;
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  [emulator, hosts] = await Promise.all([startMiniStack(), Hosts.open()]);
+  product = await Product.start({
+    endpoint: emulator.url, environment: { TURN_SECRET: SECRET },
+    config: `[turn]\nurls = ["turn:127.0.0.1:${hosts.address.ports.relay}?transport=udp"]\nsecret = { env = "TURN_SECRET" }\n`,
+  });
+  await hosts.begin(emulator.url, product.url);
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await product?.stop();
+  await hosts?.close();
+  await emulator?.stop();
+});
+
+/** What happened at a person's page since the last call of `forget`. */
+class Watch {
+  /** @type {number[]} when it was in its room again */
+  joined = [];
+  /** @type {number[]} when it had a session */
+  welcomed = [];
+  tickets = 0;
+
+  /** @param {import("playwright-core").BrowserContext} context */
+  constructor(context) {
+    context.on("request", (request) => { this.tickets += Number(request.url().endsWith("/api/ticket")); });
+    context.on("page", (page) => this.see(page));
+  }
+
+  /** @param {import("playwright-core").Page} page */
+  see(page) {
+    page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => {
+      const { type } = JSON.parse(String(payload));
+      if (type === "welcome") this.welcomed.push(performance.now());
+      if (type === "joined") this.joined.push(performance.now());
+    }));
+  }
+
+  forget() {
+    this.joined = [];
+    this.welcomed = [];
+    this.tickets = 0;
+  }
+}
+
+/**
+ * Lets a person come whose pages reach the signaling server by the address of the hosts.
+ * @param {string} name
+ * @param {{ guest?: boolean, relayed?: boolean }} [how]
+ */
+async function arrive(name, { guest = false, relayed = false } = {}) {
+  // The pages may connect to their own origin only, and the hosts are at another one.
+  const person = await Person.arrive(product, browser, name, { guest, bypassCSP: true });
+  await person.context.addInitScript(({ port, relayed }) => {
+    const Native = WebSocket;
+    window.WebSocket = class extends Native {
+      /** @param {string | URL} url */
+      constructor(url) { super(String(url).replace(location.host, `127.0.0.1:${port}`)); }
+    };
+    if (relayed) /** @type {any} */ (window).rtcConfiguration = { iceTransportPolicy: "relay" };
+    /** @type {any} */ (window).complaints = [];
+    new MutationObserver(() => {
+      const complaint = /[^.]*(unreachable|interrupted|cannot be reached)[^.]*/.exec(document.body?.innerText ?? "");
+      if (complaint) /** @type {any} */ (window).complaints.push(complaint[0]);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  }, { port: hosts.address.ports.signal, relayed });
+  const watch = new Watch(person.context);
+  watch.see(person.page);
+  return { person, watch };
+}
+
+/**
+ * Replaces the host, and waits for something.
+ * @param {() => Promise<boolean>} holds
+ * @param {string} complaint
+ * @returns {Promise<number>} milliseconds from the end of the old host until it holds
+ */
+async function replaced(holds, complaint) {
+  const { ended } = await hosts.replace();
+  const begin = performance.now();
+  await until(holds, () => complaint);
+  const took = performance.now() - begin;
+  await ended;
+  return took;
+}
+
+/** @param {string} what @param {number} took milliseconds */
+function isSoon(what, took) {
+  console.log(`${what} ${Math.round(took)} ms after the host was told to end`);
+  const busy = (loadavg()[0] ?? 0) > availableParallelism() * 1.5;
+  if (!busy) assert.ok(took < BACK_MS, `${what} after ${Math.round(took)} ms`);
+}
+
+test("a call goes on, a screen stays shared, a room stays locked, and nobody needs a ticket", async () => {
+  const { person: hanna, watch: hers } = await arrive("Hanna");
+  const { person: gus, watch: his } = await arrive("Gus", { guest: true });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await gus.enter(link);
+  await meet(hanna, gus);
+  await gus.press("Share screen");
+  await seesAndHears(hanna, "Screen shared by Gus");
+  await hanna.press("More");
+  await hanna.page.getByRole("menuitem", { name: "Lock room" }).click();
+  await gus.page.getByRole("img", { name: "The room is locked. Newcomers have to knock." }).waitFor();
+  const both = [hanna, gus];
+  const made = await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length)));
+  const before = await Promise.all(both.map(({ page }) => received(page)));
+  for (const { page } of both) await page.evaluate(() => { Object.assign(window, { iceStates: [], complaints: [] }); });
+  for (const watch of [hers, his]) watch.forget();
+
+  const took = await replaced(async () => [hers, his].every(({ joined }) => joined.length > 0), "they do not come back");
+  isSoon("both were in the room again", took);
+  await seesAndHears(hanna, "Gus", "Screen shared by Gus");
+  await seesAndHears(gus, "Hanna");
+  const now = await Promise.all(both.map(({ page }) => received(page)));
+  for (const [index, { page, name }] of both.entries()) {
+    assert.ok((now[index]?.frames ?? 0) > (before[index]?.frames ?? 0) + 20, `${name} gets no new pictures`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).iceStates), [], `${name}'s connection was interrupted`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).complaints), [], `${name} was told of the server`);
+    await page.getByRole("img", { name: "The room is locked. Newcomers have to knock." }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Let in" }).count(), 0, `${name} is asked about somebody who is inside`);
+  }
+  assert.deepEqual(await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length))), made, "the connections are kept");
+  assert.deepEqual([hers, his].map(({ tickets }) => tickets), [0, 0]);
+  await gus.leave();
+  await hanna.leave();
+});
+
+test("a ring before, and one while the host is replaced, reach the friend", async () => {
+  const [{ person: ada }, { person: bob, watch: his }] = await Promise.all([arrive("Ada"), arrive("Bob")]);
+  await ada.befriend(bob);
+  for (const person of [ada, bob]) {
+    await person.open("home.html");
+    await person.page.getByText("You can be reached").waitFor();
+  }
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  his.forget();
+  isSoon("Bob hears the ring", await replaced(async () => his.welcomed.length > 0 && await ring(bob).isVisible(), "Bob does not hear the ring any more"));
+  await accept(bob);
+  await meet(ada, bob);
+  await ada.press("Leave");
+  for (const person of [ada, bob]) {
+    await person.open("home.html");
+    await person.page.getByText("You can be reached").waitFor();
+  }
+  const replacing = hosts.replace();
+  await ada.press("Call Bob");
+  await ring(bob).waitFor();
+  await (await replacing).ended;
+  // It may have rung by the old host.
+  await ring(bob).waitFor();
+  await accept(bob);
+  await meet(ada, bob);
+  await bob.leave();
+  await ada.leave();
+});
+
+test("a relayed call comes back", async () => {
+  const { person: hanna, watch: hers } = await arrive("Hanna", { relayed: true });
+  const { person: gus, watch: his } = await arrive("Gus", { guest: true, relayed: true });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await gus.enter(link);
+  await meet(hanna, gus);
+  const both = [hanna, gus];
+  for (const watch of [hers, his]) watch.forget();
+  /** @type {number[]} */
+  let frames = [];
+  const took = await replaced(async () => {
+    if (frames.length === 0) frames = await Promise.all(both.map(async ({ page }) => (await received(page)).frames));
+    const now = await Promise.all(both.map(async ({ page }) => (await received(page)).frames));
+    return now.every((count, index) => count > (frames[index] ?? 0) + 10);
+  }, "no pictures arrive by the other relay");
+  isSoon("pictures arrived by the other relay", took);
+  await meet(hanna, gus);
+  await gus.leave();
+  await hanna.leave();
+});

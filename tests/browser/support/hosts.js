@@ -1,0 +1,219 @@
+/**
+ * Signaling hosts that take turns: each has the real programs `signal` and `relay` as processes, and one address leads to one
+ * of them, as a stack's Elastic IP address does. Their keys and tables are those of `local` on an AWS emulator.
+ */
+import { spawn } from "node:child_process";
+import { createHash, createHmac, randomUUID } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { get } from "node:http";
+import { connect, createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { PROGRAM } from "./product.js";
+
+/** The stack of `local` without a configuration. */
+const STACK = "peersync-dev";
+
+/** @typedef {import("node:child_process").ChildProcess} Process */
+/** @typedef {{ signal: Process, relay: Process, ports: { signal: number, relay: number } }} Host */
+
+/**
+ * Starts a program and waits until it serves.
+ * @param {string} name
+ * @param {Record<string, string>} environment
+ * @returns {Promise<{ process: Process, log: Record<string, string> }>} with the entry of its log that says so
+ */
+async function start(name, environment) {
+  const started = spawn(join(dirname(PROGRAM), name), { env: { RUST_LOG: "info", ...environment }, stdio: ["ignore", "pipe", "inherit"] });
+  /** @type {string[]} */
+  const lines = [];
+  /** @type {Record<string, string>} */
+  const log = await new Promise((resolve, reject) => {
+    createInterface({ input: started.stdout }).on("line", (line) => {
+      lines.push(line);
+      const entry = JSON.parse(line);
+      if (entry.message === "listening") resolve(entry);
+    });
+    started.once("error", reject);
+    started.once("exit", (code) => reject(new Error(`${name} ended with ${code}:\n${lines.join("\n")}`)));
+  });
+  started.removeAllListeners("exit");
+  return { process: started, log };
+}
+
+/** @returns {Promise<number>} a port that is free for TCP, and hardly ever taken for UDP */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** The address: TCP for the WebSocket, with the key by which the edge proves itself, and UDP for the relay. */
+class Address {
+  /** @type {Host | undefined} */
+  host;
+  ports = { signal: 0, relay: 0 };
+  key = "";
+  /** @type {Map<string, import("node:dgram").Socket>} by the client's address and port */
+  #ways = new Map();
+  /** @type {Set<{ client: import("node:net").Socket, server: import("node:net").Socket }>} */
+  #connections = new Set();
+  #tcp = createServer((client) => this.#passOn(client));
+  #udp = createSocket("udp4");
+
+  async open() {
+    this.#tcp.listen(0, "127.0.0.1");
+    this.#udp.bind(0, "127.0.0.1");
+    this.#udp.on("message", (packet, client) => this.#send(packet, client));
+    await Promise.all([once(this.#tcp, "listening"), once(this.#udp, "listening")]);
+    this.ports = { signal: /** @type {import("node:net").AddressInfo} */ (this.#tcp.address()).port, relay: this.#udp.address().port };
+  }
+
+  /**
+   * Moves to a host. It knows nothing of the connections that the one before had: it resets them once a client sends something,
+   * and until then nobody notices.
+   * @param {Host} host
+   */
+  lead(host) {
+    this.host = host;
+    for (const { client, server } of this.#connections) {
+      server.unpipe(client);
+      client.unpipe(server);
+      client.once("data", () => client.destroy());
+      client.resume();
+    }
+    this.#connections.clear();
+    for (const way of this.#ways.values()) way.close();
+    this.#ways.clear();
+  }
+
+  /** @param {import("node:net").Socket} client */
+  #passOn(client) {
+    const server = connect(this.host?.ports.signal ?? 0, "127.0.0.1");
+    const both = { client, server };
+    this.#connections.add(both);
+    client.on("error", () => undefined);
+    server.on("error", () => undefined);
+    client.on("close", () => { this.#connections.delete(both); server.destroy(); });
+    server.on("close", () => { if (this.#connections.delete(both)) client.destroy(); });
+    client.once("data", (head) => {
+      const end = head.indexOf("\r\n") + 2;
+      server.write(Buffer.concat([head.subarray(0, end), Buffer.from(`x-peersync-origin-key: ${this.key}\r\n`), head.subarray(end)]));
+      client.pipe(server);
+      server.pipe(client);
+    });
+  }
+
+  /**
+   * @param {Buffer} packet
+   * @param {import("node:dgram").RemoteInfo} client
+   */
+  #send(packet, { address, port }) {
+    const known = this.#ways.get(`${address}:${port}`);
+    const way = known ?? createSocket("udp4");
+    if (!known) {
+      way.on("message", (answer) => this.#udp.send(answer, port, address));
+      // Nobody is there any more.
+      way.on("error", () => undefined);
+      this.#ways.set(`${address}:${port}`, way);
+    }
+    way.send(packet, this.host?.ports.relay ?? 0, "127.0.0.1");
+  }
+
+  close() {
+    this.#tcp.close();
+    for (const way of this.#ways.values()) way.close();
+    this.#udp.close();
+  }
+}
+
+export class Hosts {
+  address = new Address();
+  #endpoint = "";
+  #site = "";
+  #ticketKey = Buffer.alloc(0);
+
+  /** Opens the address, which leads nowhere yet. */
+  static async open() {
+    const hosts = new Hosts();
+    await hosts.address.open();
+    return hosts;
+  }
+
+  /**
+   * Starts the first host.
+   * @param {string} endpoint of the emulator
+   * @param {string} site the URL of the pages
+   */
+  async begin(endpoint, site) {
+    this.#endpoint = endpoint;
+    this.#site = site;
+    this.address.key = await this.#parameter("origin-key");
+    this.#ticketKey = Buffer.from(await this.#parameter("ticket-key"), "base64url");
+    this.address.lead(await this.#start());
+  }
+
+  /** @param {string} name @returns {Promise<string>} the value of a parameter of the stack */
+  async #parameter(name) {
+    const headers = {
+      "content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter",
+      "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/ssm/aws4_request, SignedHeaders=host, Signature=0",
+    };
+    const body = JSON.stringify({ Name: `/peersync/${STACK}/${name}`, WithDecryption: true });
+    const answer = await (await fetch(this.#endpoint, { method: "POST", headers, body })).json();
+    return answer.Parameter.Value;
+  }
+
+  /** @returns {Promise<Host>} */
+  async #start() {
+    const environment = {
+      PEERSYNC_STACK: STACK, SITE_URL: this.#site, AWS_ENDPOINT_URL: this.#endpoint, AWS_REGION: "eu-central-1",
+      AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true",
+    };
+    const port = await freePort();
+    const ports = { RELAY_ADDRESS: "127.0.0.1", RELAY_UDP_PORTS: String(port), RELAY_TCP_PORTS: String(port) };
+    const [signal, relay] = await Promise.all([
+      start("signal", { ...environment, LISTEN: "127.0.0.1:0" }), start("relay", { ...environment, ...ports }),
+    ]);
+    const listens = Number(String(signal.log.address).split(":").at(-1));
+    return { signal: signal.process, relay: relay.process, ports: { signal: listens, relay: port } };
+  }
+
+  /** Tells the host that it is about to be replaced, as `up` does (crates/resources/src/kinds/signal_instance/handover.rs). */
+  async #handOver() {
+    const now = Math.floor(Date.now() / 1000);
+    const kid = createHash("sha256").update(this.#ticketKey).digest("hex").slice(0, 8);
+    const claims = { iss: STACK, aud: "handover", sub: "up", name: "", jti: randomUUID(), iat: now, exp: now + 60 };
+    const parts = [{ typ: "JWT", alg: "HS256", kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
+    const signature = createHmac("sha256", this.#ticketKey).update(parts.join(".")).digest("base64url");
+    const headers = { "x-peersync-handover": [...parts, signature].join(".") };
+    // By a connection of its own: one that is kept may lead to the host before.
+    const asking = get(`http://127.0.0.1:${this.address.ports.signal}/ws`, { headers, agent: false });
+    /** @type {import("node:http").IncomingMessage[]} */
+    const [answer] = await once(asking, "response");
+    answer?.resume();
+    if (answer?.statusCode !== 204) throw new Error(`the host answers ${answer?.statusCode}`);
+  }
+
+  /** Replaces the host, as `up` does: the next one is ready, the address moves, the old one ends. */
+  async replace() {
+    const old = this.address.host;
+    const next = await this.#start();
+    await this.#handOver();
+    this.address.lead(next);
+    old?.signal.kill("SIGTERM");
+    old?.relay.kill("SIGTERM");
+    return { ended: Promise.all([old?.signal, old?.relay].map((process) => process && once(process, "exit"))) };
+  }
+
+  async close() {
+    const { host } = this.address;
+    host?.signal.kill("SIGKILL");
+    host?.relay.kill("SIGKILL");
+    this.address.close();
+  }
+}
