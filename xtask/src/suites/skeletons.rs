@@ -10,7 +10,7 @@ use crate::workspace::{builder, logs, root, target, tracked_files};
 
 /// The generated kind and route.
 const GENERATED: [&[&str]; 2] =
-    [&["new-resource", "sns_topic"], &["new-route", "get", "/sns-topics", "--function", "friends"]];
+    [&["new-resource", "sqs_queue"], &["new-route", "get", "/sns-topics", "--function", "friends"]];
 /// The packages that they are written into, and the one that gives every build the same features of dependencies.
 const PACKAGES: [&str; 3] = ["peersync-resources", "peersync-api", "peersync-deploy"];
 
