@@ -1,14 +1,11 @@
 //! Reads until when the certificate of a host with a name of its own is valid, in a TLS handshake.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use rustls::RootCertStore;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 /// How long the handshake may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -20,23 +17,11 @@ const PORT: u16 = 443;
 /// # Errors
 /// Says why the host cannot be reached, or why this computer does not trust its certificate.
 pub async fn certificate_end(host: &str) -> Result<SystemTime, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    end_at(host, PORT, roots).await
+    end_at(host, PORT, tls::trusted()).await
 }
 
 async fn end_at(host: &str, port: u16, roots: RootCertStore) -> Result<SystemTime, String> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let connected = timeout(DEADLINE, async {
-        let stream = TcpStream::connect((host, port)).await?;
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
-    });
-    let stream = match connected.await {
+    let stream = match timeout(DEADLINE, tls::connect(host, port, roots)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(format!("no answer within {} s", DEADLINE.as_secs())),
@@ -52,7 +37,10 @@ async fn end_at(host: &str, port: u16, roots: RootCertStore) -> Result<SystemTim
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::sync::Arc;
+
     use rustls::ServerConfig;
+    use rustls::crypto::ring;
     use rustls::pki_types::PrivateKeyDer;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;

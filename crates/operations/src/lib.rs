@@ -19,6 +19,7 @@ mod places;
 mod relay_probe;
 mod removal;
 mod rotation;
+mod tls;
 
 pub use backup::{Backup, BackupLocation, back_up};
 pub use certificate::certificate_end;

@@ -2,19 +2,16 @@
 //! credentials and leaves nothing behind.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use peersync_relay::client::{Ask, Asker, is_answer};
 use peersync_resources::Relay;
-use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -81,16 +78,7 @@ async fn udp(host: &str, port: u16) -> io::Result<()> {
 }
 
 async fn tls_once(host: &str, port: u16) -> io::Result<()> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let stream = TcpStream::connect((host, port)).await?;
-    ask(TlsConnector::from(Arc::new(config)).connect(name, stream).await?).await
+    ask(tls::connect(host, port, tls::trusted()).await?).await
 }
 
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
@@ -118,8 +106,10 @@ fn request() -> Vec<u8> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
     use peersync_relay::{Authority, Grant, Limits, Settings, TlsSettings, bind, serve};
+    use rustls::crypto::ring;
     use rustls::pki_types::PrivateKeyDer;
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
     use tokio::net::TcpListener;

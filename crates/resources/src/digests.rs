@@ -16,8 +16,8 @@ use peersync_aws::Context as _;
 use peersync_aws::retry::{Schedule, while_failing};
 use peersync_engine::diff::DIGEST_TAG;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Failure, FieldName, Fields, Live, OutputMap, Outputs, Progress, Resource,
-    ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, FieldName, Fields, Live, OutputMap, Outputs, Progress, Resource, ResourceError,
+    SharedReads, Tags, rule,
 };
 
 /// The digests by the addresses of their resources.
@@ -48,7 +48,7 @@ impl DigestStore {
     /// Returns the digest of a resource as its only tag; `None` at an emulator without parameters.
     async fn tags(&self, reads: &SharedReads, address: &Address) -> Result<Option<Tags>, ResourceError> {
         let text = match ssm_parameter::digests(&self.stack, reads).await {
-            Err(error) if self.is_lacking(&error) => return Ok(None),
+            Err(error) if ssm_parameter::is_lacking(&self.stack, &error) => return Ok(None),
             text => text?,
         };
         let digest = parse(text.as_deref()).remove(&address.to_string());
@@ -58,7 +58,7 @@ impl DigestStore {
     /// Records the digest of a resource that was created or changed.
     async fn record(&self, progress: &Progress, address: &Address, digest: &str) -> Result<(), ResourceError> {
         match self.write(progress, address, digest).await {
-            Err(error) if self.is_lacking(&error) => Ok(()),
+            Err(error) if ssm_parameter::is_lacking(&self.stack, &error) => Ok(()),
             result => result,
         }
     }
@@ -105,12 +105,6 @@ impl DigestStore {
 
     fn name(&self) -> String {
         parameter_store::name(&self.stack, parameter_store::DIGESTS)
-    }
-
-    /// Returns whether an emulator does not offer parameters. One on this computer may also answer what AWS never would.
-    fn is_lacking(&self, error: &ResourceError) -> bool {
-        let clients = &self.stack.clients;
-        clients.lack(error) || (clients.emulated && error.failure == Failure::Other)
     }
 }
 

@@ -4,10 +4,10 @@
  */
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pause } from "../support/media.js";
+import { freePort } from "../support/ports.js";
 import { notePhases, phasesOf } from "./phases.js";
 
 /** What `cargo xtask bench call` has built: a checkout of Galene with the program in it. */
@@ -15,16 +15,6 @@ const FOLDER = process.env.GALENE ?? "";
 const GROUP = "bench";
 /** How long the server may take to answer for the first time. */
 const START_MS = 10_000;
-
-/** @returns {Promise<number>} a port that was free a moment ago */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** @returns {Promise<{ url: string, stop: () => Promise<void> }>} */
 async function serve() {

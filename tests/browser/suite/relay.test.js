@@ -1,13 +1,13 @@
 /** If no direct connection is allowed, everything goes through a relay, with the credentials that the API issues. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { access } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { launch } from "../support/chromium.js";
 import { pause, seesAndHears, until } from "../support/media.js";
 import { Person } from "../support/people.js";
+import { freePort } from "../support/ports.js";
 import { Product } from "../support/product.js";
 import { toldWays } from "../support/sockets.js";
 
@@ -15,15 +15,6 @@ const TURNSERVER = process.env.TURNSERVER ?? "/usr/bin/turnserver";
 const missing = await access(TURNSERVER).then(() => false, () => "coturn is not installed");
 
 /** @typedef {{ urls: string[], username?: string, credential?: string }} IceServer */
-
-/** @returns {Promise<number>} a free port on loopback */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
-}
 
 /**
  * Makes connections use relays alone, and of those only the ones that are reached by this protocol.

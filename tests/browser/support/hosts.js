@@ -10,6 +10,7 @@ import { get } from "node:http";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { freePort } from "./ports.js";
 import { PROGRAM } from "./product.js";
 
 /** The stack of `local` without a configuration. */
@@ -40,16 +41,6 @@ async function start(name, environment) {
   });
   started.removeAllListeners("exit");
   return { process: started, log };
-}
-
-/** @returns {Promise<number>} a port that is free for TCP, and hardly ever taken for UDP */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** The address: TCP for the WebSocket, with the key by which the edge proves itself, and UDP for the relay. */

@@ -1,25 +1,15 @@
 /** MiniStack, an AWS emulator: on loopback and a free port, in the Python environment of the tests. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.js";
 import { PYTHON } from "./python.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** Exits when its standard input closes, which happens however this process ends. */
 const EMULATOR = join(ROOT, "tests/support/emulator.py");
 const PATIENCE_MS = 90_000;
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** @returns {Promise<{ url: string, stop: () => Promise<void> }>} */
 export async function startMiniStack() {

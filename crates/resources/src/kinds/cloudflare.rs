@@ -12,7 +12,7 @@ use super::ssm_parameter;
 use crate::stack::Stack;
 use peersync_cloudflare::{Record, Tunnel, Zone, no_token};
 use peersync_config::{CLOUDFLARE_API_TOKEN, CLOUDFLARE_PERMISSIONS};
-use peersync_engine::{Failure, Plan, ResourceError, SharedReads};
+use peersync_engine::{Failure, FieldName, Live, LiveField, LiveFields, Plan, ResourceError, SharedReads};
 use serde_json::Value;
 
 /// The name of the shared read.
@@ -53,6 +53,15 @@ pub(super) struct Found {
     pub(super) records: Vec<FoundRecord>,
 }
 
+impl Found {
+    /// Returns the resource of which nothing could be read, with these fields: it exists if that is recorded.
+    pub(super) fn unread(&self, fields: &[FieldName]) -> Option<Live> {
+        let unreadable = |all: LiveFields, name: &FieldName| all.with(*name, LiveField::Unreadable);
+        let fields = fields.iter().fold(LiveFields::new(), unreadable);
+        self.is_recorded.then(|| Live { fields, ..Live::default() })
+    }
+}
+
 /// Returns what Cloudflare has of the stack. Without a tunnel, wanted or recorded, Cloudflare is not asked.
 pub(super) async fn found(stack: &Stack, reads: &SharedReads) -> Result<Arc<Found>, ResourceError> {
     let record = recorded_places(stack, reads).await?;
@@ -65,9 +74,7 @@ async fn recorded_places(stack: &Stack, reads: &SharedReads) -> Result<Option<St
         return Ok(None);
     }
     match ssm_parameter::value_of(stack, reads, CLOUDFLARE).await {
-        Err(error) if stack.clients.lack(&error) || (stack.clients.emulated && error.failure == Failure::Other) => {
-            Ok(None)
-        }
+        Err(error) if ssm_parameter::is_lacking(stack, &error) => Ok(None),
         record => record,
     }
 }

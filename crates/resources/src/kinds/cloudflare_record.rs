@@ -12,8 +12,8 @@ use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_cloudflare::{CONFLICTING_RECORD, RecordSettings};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Ownership, Progress, Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -88,8 +88,7 @@ impl Resource for CloudflareRecord {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let found = cloudflare::found(&self.stack, reads).await?;
         if found.is_unread {
-            let fields = FIELDS.into_iter().fold(LiveFields::new(), |all, name| all.with(name, LiveField::Unreadable));
-            return Ok(found.is_recorded.then(|| Live { fields, ..Live::default() }));
+            return Ok(found.unread(&FIELDS));
         }
         let domain = Place::wanted(&self.stack).map(|place| place.domain).unwrap_or_default();
         let is_at_domain = |one: &FoundRecord| one.record.name.eq_ignore_ascii_case(&domain);

@@ -12,8 +12,8 @@ use super::{Kind, parameter_store};
 use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
-    Ownership, Progress, Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
+    Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -90,9 +90,7 @@ impl Resource for CloudflareTunnel {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let found = cloudflare::found(&self.stack, reads).await?;
         if found.is_unread {
-            let fields = LiveFields::new().with(INGRESS, LiveField::Unreadable).with(ACCOUNT, LiveField::Unreadable);
-            let fields = fields.with(LEFTOVERS, LiveField::Unreadable);
-            return Ok(found.is_recorded.then(|| Live { fields, ..Live::default() }));
+            return Ok(found.unread(&[INGRESS, ACCOUNT, LEFTOVERS]));
         }
         let Some(current) = found.tunnels.first() else { return Ok(None) };
         let leftovers: Vec<String> = found.tunnels.iter().skip(1).map(id).collect();

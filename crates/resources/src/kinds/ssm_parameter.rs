@@ -27,8 +27,8 @@ use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
 use peersync_config::{Ingress, Secret};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, Output, OutputMap, Outputs,
-    Progress, Resource, ResourceError, SharedReads, Tags, rule,
+    Address, ApplyContext, Changes, Failure, Field, FieldName, Fields, Live, LiveField, LiveFields, Output, OutputMap,
+    Outputs, Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 use peersync_server::access::NOTHING_KEPT;
 
@@ -87,6 +87,12 @@ async fn find(stack: &Stack, decrypted: bool) -> Result<Vec<Found>, ResourceErro
 /// exist.
 pub(crate) async fn digests(stack: &Stack, reads: &SharedReads) -> Result<Option<String>, ResourceError> {
     value_of(stack, reads, DIGESTS).await
+}
+
+/// Returns whether an emulator does not offer parameters. One on this computer may also answer what AWS never would.
+pub(crate) fn is_lacking(stack: &Stack, error: &ResourceError) -> bool {
+    let clients = &stack.clients;
+    clients.lack(error) || (clients.emulated && error.failure == Failure::Other)
 }
 
 /// Returns the value of a parameter that is no secret; `None` if it does not exist. The calls are those that read all
