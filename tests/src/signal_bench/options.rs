@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn everything_is_measured_by_default() {
         let all = read("").expect("nothing is fine");
-        assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 5, 20_000));
+        assert_eq!((all.relays.len(), all.parts.len(), all.connections), (5, 6, 20_000));
         let some = read("--only bare,ours --parts relay --seconds 2 --connections 500").expect("all of it is known");
         assert_eq!((some.relays, some.parts), (vec![Kind::Ours, Kind::Bare], vec![Part::Relay]));
         assert_eq!((some.time, some.connections), (Duration::from_secs(2), 500));
