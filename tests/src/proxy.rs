@@ -346,6 +346,9 @@ impl Shared {
         if fixups::import::is_one(call) {
             return fixups::import::put(self, call).await;
         }
+        if fixups::tag_index::is_one(call) {
+            return fixups::tag_index::get(self, call).await;
+        }
         let mut answer = self.forward(&self.fixup.request(call)).await;
         if let Some(following) = self.fixup.following(call, &answer) {
             self.forward(&following).await;

@@ -19,7 +19,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 
 # Services whose model is not named like their signature.
-MODELS = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
+MODELS = {"monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi"}
 # Character classes that Python's patterns lack, reduced to Latin.
 LETTERS = r"a-zA-Z\xc0-\xd6\xd8-\xf6\xf8-\xff"
 CLASSES = {"L": LETTERS, "IsL": LETTERS, "N": "0-9", "Z": " ", "ASCII": r"\x00-\x7f", "Graph": "!-~", "Print": " -~"}

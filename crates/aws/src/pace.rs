@@ -16,6 +16,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use self::bucket::Bucket;
 use crate::rates::{BucketName, buckets};
+use crate::write_guard::is_read;
 use peersync_engine::{Progress, rule};
 
 pub(crate) use self::connection::{ReportRefusals, Turn, paced};
@@ -24,9 +25,17 @@ pub(crate) use self::connection::{ReportRefusals, Turn, paced};
 const SHOWN: Duration = Duration::from_secs(2);
 
 /// Keeps the requests of one run to AWS's rates. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pacer {
+    /// When the run began.
+    began: Instant,
     buckets: Arc<Mutex<HashMap<BucketName, Arc<Queue>>>>,
+}
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self { began: Instant::now(), buckets: Arc::default() }
+    }
 }
 
 /// The requests that wait for one bucket, in the order in which they came.
@@ -79,9 +88,13 @@ impl Pacer {
 
     fn queues(&self, service: &str, operation: &str) -> Vec<Arc<Queue>> {
         let mut known = self.buckets.lock();
-        let queue = |(name, rate)| {
-            let new = || Queue { next: tokio::sync::Mutex::default(), bucket: Mutex::new(Bucket::new(rate)) };
-            Arc::clone(known.entry(name).or_insert_with(|| Arc::new(new())))
+        let queue = |(name, rate): (BucketName, _)| {
+            let is_of_changes = name.1.as_deref().is_some_and(|operation| !is_read(operation));
+            let new = || {
+                let bucket = if is_of_changes { Bucket::of_changes(rate, self.began) } else { Bucket::shared(rate) };
+                Arc::new(Queue { next: tokio::sync::Mutex::default(), bucket: Mutex::new(bucket) })
+            };
+            Arc::clone(known.entry(name).or_insert_with(new))
         };
         buckets(service, operation).into_iter().map(queue).collect()
     }

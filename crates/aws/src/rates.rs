@@ -132,6 +132,7 @@ pub const RATES: &[Rate] = &[
     rate("servicequotas", Scope::EachOther, 5.0, 5.0, ASSUMED),
     // In the regions with the lowest rates; reading is faster.
     rate("sns", Scope::EachOther, 10.0, 10.0, SNS),
+    rate("tagging", Scope::EachOther, 10.0, 10.0, ASSUMED),
     rate("sts", Scope::Service, 600.0, 600.0, STS),
 ];
 

@@ -110,6 +110,13 @@ macro_rules! for_each_service {
                 keeps_resources: true,
                 probe: { |client| client.describe_parameters().max_results(1) },
             }
+            /// Resource Groups Tagging: the index of tags. Without it, each resource is asked.
+            tagging: aws_sdk_resourcegroupstagging {
+                prefix: "tag",
+                signing_name: "tagging",
+                keeps_resources: false,
+                probe: none,
+            }
             /// Security Token Service: the caller's identity, which is the first call of every run.
             sts: aws_sdk_sts {
                 prefix: "sts",

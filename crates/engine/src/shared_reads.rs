@@ -2,14 +2,14 @@
 //! again.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use super::{ResourceError, Tags};
+use super::{Address, ResourceError, Tags};
 
 /// The reads that the resources of one observation share: one call tells what several of them need to know.
 ///
@@ -23,10 +23,28 @@ pub struct SharedReads {
     tags: Mutex<KnownTags>,
 }
 
-/// The tags that an observation has read with calls of their own, which are slow: by the name of the resource, with what
-/// tells whether it is still the same one.
+/// What an observation knows of tags that take a call for each resource, and hands to the next one.
 #[derive(Clone, Debug, Default)]
-pub struct KnownTags(HashMap<String, (String, Tags)>);
+pub struct KnownTags {
+    /// Those that were read, each with what tells whether the resource is still the same one.
+    read: HashMap<Address, (String, Tags)>,
+    /// The resources whose tags are those of the provider's index, which may be late.
+    indexed: BTreeSet<Address>,
+    /// Whether the index is not asked.
+    is_exact: bool,
+}
+
+impl KnownTags {
+    /// Returns the knowledge of an observation that knows nothing yet, and asks each resource itself.
+    pub fn exact() -> Self {
+        Self { is_exact: true, ..Self::default() }
+    }
+
+    /// Returns whether the tags of a resource come from the provider's index, which may be late.
+    pub fn is_indexed(&self, address: &Address) -> bool {
+        self.indexed.contains(address)
+    }
+}
 
 /// What was read under a name; different types under one name do not meet.
 type Key = (String, TypeId);
@@ -41,26 +59,36 @@ impl SharedReads {
     }
 
     /// Returns the tags of a resource that was found: those from before if it still is what it was by `version`, otherwise
-    /// what `read` returns. Without a version they are read.
+    /// those that the provider's index of tags has of it, otherwise what `read` returns. Without a version they are not
+    /// kept.
     ///
     /// Tags can change without the version. An observation with tags from before is therefore only one that confirms the
-    /// observation before: if anything else differs from that, everything has to be read again.
+    /// observation before: if anything else differs from that, everything has to be read again. And an index may be late:
+    /// before anything follows from what it says, the resources are asked ([`KnownTags::exact`]).
     ///
     /// # Errors
     /// The error of the read.
     pub async fn tags(
         &self,
-        name: &str,
+        address: &Address,
         version: Option<String>,
+        indexed: impl Future<Output = Option<Tags>>,
         read: impl Future<Output = Result<Option<Tags>, ResourceError>>,
     ) -> Result<Option<Tags>, ResourceError> {
-        let known = self.before.0.get(name).filter(|(of, _)| version.as_ref() == Some(of));
-        let tags = match known {
-            Some((_, tags)) => Some(tags.clone()),
-            None => read.await?,
+        let known = self.before.read.get(address).filter(|(of, _)| version.as_ref() == Some(of));
+        let (tags, is_indexed) = match known {
+            Some((_, tags)) => (Some(tags.clone()), self.before.is_indexed(address)),
+            None => match if self.before.is_exact { None } else { indexed.await } {
+                Some(tags) => (Some(tags), true),
+                None => (read.await?, false),
+            },
         };
+        let mut known = self.tags.lock();
+        if is_indexed {
+            known.indexed.insert(address.clone());
+        }
         if let (Some(version), Some(tags)) = (version, &tags) {
-            self.tags.lock().0.insert(name.to_owned(), (version, tags.clone()));
+            known.read.insert(address.clone(), (version, tags.clone()));
         }
         Ok(tags)
     }
@@ -134,25 +162,53 @@ mod tests {
         assert_eq!(reads.load(Ordering::Relaxed), 1);
     }
 
+    fn tags(number: u32) -> Tags {
+        Tags::from([("number".to_owned(), number.to_string())])
+    }
+
     #[tokio::test]
     async fn tags_are_read_again_only_if_the_resource_is_another_one() {
         let reads = AtomicU32::new(0);
-        let read = || async {
-            let number = reads.fetch_add(1, Ordering::Relaxed);
-            Ok(Some(Tags::from([("number".to_owned(), number.to_string())])))
+        let read = || async { Ok(Some(tags(reads.fetch_add(1, Ordering::Relaxed)))) };
+        let of = async |shared: &SharedReads, part: &str, version: Option<&str>| {
+            let no_index = std::future::ready(None);
+            shared.tags(&Address::new("kind", part), version.map(str::to_owned), no_index, read()).await.ok().flatten()
         };
-        let number = |tags: Result<Option<Tags>, _>| tags.ok().flatten().and_then(|tags| tags.get("number").cloned());
-        let version = |text: &str| Some(text.to_owned());
         let first = SharedReads::default();
-        assert_eq!(number(first.tags("alarm", version("1"), read()).await).as_deref(), Some("0"));
-        assert_eq!(number(first.tags("group", None, read()).await).as_deref(), Some("1"));
+        assert_eq!(of(&first, "alarm", Some("1")).await, Some(tags(0)));
+        assert_eq!(of(&first, "group", None).await, Some(tags(1)));
         let second = SharedReads::after(first.into_known_tags());
-        assert_eq!(number(second.tags("alarm", version("1"), read()).await).as_deref(), Some("0"));
-        assert_eq!(number(second.tags("group", None, read()).await).as_deref(), Some("2"), "without a version");
+        assert_eq!(of(&second, "alarm", Some("1")).await, Some(tags(0)));
+        assert_eq!(of(&second, "group", None).await, Some(tags(2)), "without a version");
         let third = SharedReads::after(second.into_known_tags());
-        assert_eq!(number(third.tags("alarm", version("2"), read()).await).as_deref(), Some("3"), "another version");
+        assert_eq!(of(&third, "alarm", Some("2")).await, Some(tags(3)), "another version");
         let fourth = SharedReads::after(third.into_known_tags());
-        assert_eq!(number(fourth.tags("alarm", version("2"), read()).await).as_deref(), Some("3"));
+        assert_eq!(of(&fourth, "alarm", Some("2")).await, Some(tags(3)));
+    }
+
+    #[tokio::test]
+    async fn index_of_tags_saves_reads_unless_it_lacks_a_resource_or_must_not_be_believed() {
+        let of = async |shared: &SharedReads, part: &str, indexed: Option<Tags>| {
+            let (address, version) = (Address::new("kind", part), Some("1".to_owned()));
+            let indexed = std::future::ready(indexed);
+            shared.tags(&address, version, indexed, async { Ok(Some(tags(2))) }).await.ok().flatten()
+        };
+        let first = SharedReads::default();
+        assert_eq!(of(&first, "known", Some(tags(1))).await, Some(tags(1)));
+        assert_eq!(of(&first, "unknown", None).await, Some(tags(2)));
+        let known = first.into_known_tags();
+        let is_indexed = |known: &KnownTags, part: &str| known.is_indexed(&Address::new("kind", part));
+        assert!(is_indexed(&known, "known") && !is_indexed(&known, "unknown"));
+        let again = SharedReads::after(known);
+        assert_eq!(
+            of(&again, "known", None).await,
+            Some(tags(1)),
+            "what confirms an observation reads no more than it"
+        );
+        assert!(is_indexed(&again.into_known_tags(), "known"));
+        let exact = SharedReads::after(KnownTags::exact());
+        assert_eq!(of(&exact, "known", Some(tags(1))).await, Some(tags(2)));
+        assert!(!is_indexed(&exact.into_known_tags(), "known"));
     }
 
     #[tokio::test]

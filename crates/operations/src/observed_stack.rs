@@ -8,7 +8,7 @@ use super::leftovers::{self, Leftovers};
 use peersync_engine::plan::{self, Plan, PlanOptions};
 use peersync_engine::{
     Address, ApplyOptions, Graph, Interrupt, KnownTags, Live, Observation, Outcome, Outputs, Ownership, Reporter,
-    Resource, ResourceError, Tags, apply, observe_after,
+    Resource, ResourceError, Tags, apply, observe_after, rule,
 };
 use peersync_resources::catalog;
 use peersync_resources::kinds::{dynamodb_table, log_group, s3_bucket, signal_instance};
@@ -28,12 +28,32 @@ pub struct ObservedStack {
 }
 
 impl ObservedStack {
-    /// Reads all resources of the stack at once, including those that its configuration does not describe.
+    /// Reads all resources of the stack at once, including those that its configuration does not describe. Where AWS's
+    /// index of tags shows others than the configuration describes, it may be late, and everything is read without it.
     ///
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
+        let observed = Self::read_for_removal(stack, reporter).await?;
+        if rule!("index-of-tags-may-be-late", observed.depends_on_index(stack)) {
+            return Self::read_after(KnownTags::exact(), stack, reporter).await;
+        }
+        Ok(observed)
+    }
+
+    /// Reads the same to remove the stack, for which it is enough whose the resources are: that does not change.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_for_removal(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
         Self::read_after(KnownTags::default(), stack, reporter).await
+    }
+
+    /// Returns whether a plan would change tags of which only AWS's index is known.
+    fn depends_on_index(&self, stack: &Stack) -> bool {
+        let known = &self.observation.known_tags;
+        let plan = self.plan(&self.options_without_renewal(stack));
+        plan.pending().any(|step| step.changes.tags() && known.is_indexed(&step.address))
     }
 
     /// Reads the stack again, to find out whether it is still as it was. What has tags that are slow to read is asked for
@@ -49,7 +69,7 @@ impl ObservedStack {
     ) -> Result<Self, DeployError> {
         let again = Self::read_after(before.observation.known_tags.clone(), stack, reporter).await?;
         let is_same = again.observation.live == before.observation.live && again.observation.errors.is_empty();
-        if is_same { Ok(again) } else { Self::read(stack, reporter).await }
+        if is_same { Ok(again) } else { Self::read_after(KnownTags::exact(), stack, reporter).await }
     }
 
     async fn read_after(

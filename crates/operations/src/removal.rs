@@ -36,7 +36,7 @@ impl Removal {
         reporter: &Arc<dyn Reporter>,
         interrupt: &Interrupt,
     ) -> Result<Self, DeployError> {
-        let read = ObservedStack::read(&stack, reporter);
+        let read = ObservedStack::read_for_removal(&stack, reporter);
         Self::of(stack.clone(), read, interrupt).await
     }
 
@@ -114,13 +114,13 @@ impl Removal {
             return Ok(Removed { outcome, remaining });
         }
         let mut outcome = outcome;
-        let mut after = ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable);
+        let mut after = ObservedStack::read_for_removal(&self.stack, reporter).await.and_then(ObservedStack::readable);
         if let Ok(found) = &after
             && rule!("late-log-groups-are-swept", outcome.is_complete() && is_late(found))
         {
             let swept = found.apply(&found.plan_destroy(), PlanOptions::default(), interrupt, reporter).await;
             outcome.failed.extend(swept.failed);
-            after = ObservedStack::read(&self.stack, reporter).await.and_then(ObservedStack::readable);
+            after = ObservedStack::read_for_removal(&self.stack, reporter).await.and_then(ObservedStack::readable);
         }
         let remaining = match after {
             Ok(after) => after.ours().map(|(address, _)| address.clone()).collect(),

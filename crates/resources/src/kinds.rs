@@ -72,6 +72,7 @@ mod security_group;
 pub mod signal_instance;
 mod sns_topic;
 pub mod ssm_parameter;
+mod tag_index;
 
 use std::sync::Arc;
 

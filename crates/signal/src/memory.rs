@@ -38,7 +38,7 @@ const LEAST: usize = 20;
 /// What the kernel needs for one TCP connection without its buffers, in bytes.
 pub const SOCKET: usize = 4600;
 /// What a session costs, with its connection and its place in a room, at a door or in a ring, in bytes.
-const SESSION: usize = 4800;
+const SESSION: usize = 5800;
 /// What a user costs beyond that: the record of the sessions, and what is cached of the database.
 const USER: usize = 1500;
 /// What an address in a list of friends costs.

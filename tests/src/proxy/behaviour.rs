@@ -14,6 +14,7 @@ mod lambda;
 mod late_lines;
 mod rates;
 mod s3;
+mod tag_index;
 mod twice;
 
 use std::collections::{HashMap, HashSet};
@@ -81,11 +82,13 @@ pub enum Behaviour {
     HeadersPolicies,
     /// Methods, stages and distributions that exist are not created again, nor is the expiry of a table enabled twice.
     AlreadyThere,
+    /// The index of tags learns of changes later.
+    LateTagIndex,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::RoleNotAssumable,
         Self::InvalidInstanceProfile,
         Self::DeleteConflict,
@@ -113,6 +116,7 @@ impl Behaviour {
         Self::EarlierProfile,
         Self::HeadersPolicies,
         Self::AlreadyThere,
+        Self::LateTagIndex,
     ];
 
     fn make(self, times: &Times) -> Box<dyn Behave> {
@@ -144,6 +148,7 @@ impl Behaviour {
             Self::EarlierProfile => Box::new(earlier_profile::EarlierProfile::default()),
             Self::HeadersPolicies => Box::new(headers_policies::HeadersPolicies::default()),
             Self::AlreadyThere => Box::new(twice::AlreadyThere::default()),
+            Self::LateTagIndex => Box::new(tag_index::LateTagIndex::default()),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(super) mod import;
 pub(super) mod ministack;
 mod moto;
+pub(super) mod tag_index;
 
 use std::sync::Arc;
 

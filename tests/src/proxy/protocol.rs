@@ -65,6 +65,7 @@ const PROTOCOLS: &[Protocol] = &[
     Protocol::named("servicequotas", ErrorForm::Json11, TOO_MANY),
     Protocol::named("sns", ErrorForm::Query, &["Throttled"]),
     Protocol::named("ssm", ErrorForm::Json11, &["ThrottlingException", "TooManyUpdates"]),
+    Protocol::named("tagging", ErrorForm::Json11, &["ThrottledException"]),
     Protocol::named("sts", ErrorForm::Query, &["Throttling"]),
 ];
 

@@ -100,6 +100,7 @@ behaviours! {
     host_with_the_previous_profile: EarlierProfile;
     headers_policies_of_an_account: HeadersPolicies;
     resource_already_exists: AlreadyThere;
+    index_of_tags_that_is_late: LateTagIndex;
 }
 
 #[tokio::test(flavor = "multi_thread")]

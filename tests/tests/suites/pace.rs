@@ -16,8 +16,8 @@ const BUDGET: [(&str, [usize; 3]); 6] = [
     ("apigateway", [12, 5, 24]),
     ("cloudfront", [18, 7, 30]),
     ("iam", [30, 25, 90]),
-    ("logs", [35, 11, 45]),
-    ("monitoring", [25, 18, 45]),
+    ("logs", [35, 5, 30]),
+    ("monitoring", [25, 5, 25]),
     ("ssm", [32, 6, 26]),
 ];
 

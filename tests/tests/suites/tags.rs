@@ -3,10 +3,12 @@
 //!
 //! `contract` shows for every kind that its tags are removed and that those of others stay.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use peersync_tests::emulator::Emulator;
-use peersync_tests::proxy::Settings;
+use peersync_tests::proxy::behaviour::Behaviour;
+use peersync_tests::proxy::log::Record;
+use peersync_tests::proxy::{Denied, Settings};
 use peersync_tests::stage::{DOWN, Stage, UP};
 
 async fn tags_of_function(stage: &Stage) -> HashMap<String, String> {
@@ -68,6 +70,39 @@ async fn changed_tags_have_their_reason_and_removed_ones_are_gone() {
     assert_eq!(tags.get(stranger.0).map(String::as_str), Some(stranger.1), "{tags:?}");
     let others: Vec<_> = tags.keys().filter(|key| !key.starts_with("peersync:") && *key != stranger.0).collect();
     assert!(others.is_empty(), "{others:?}");
+}
+
+/// AWS's index of tags learns of a change minutes later; the plan after the change knows better.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_index_of_tags_is_not_drift() {
+    let settings = Settings { behaviours: vec![Behaviour::LateTagIndex], ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.up().await;
+    stage.plan(0).await;
+    let asked = |records: Vec<Record>| {
+        let by_resource = records.iter().filter(|one| ["logs", "monitoring"].contains(&one.service.as_str()));
+        by_resource.filter(|one| one.operation == "ListTagsForResource").count()
+    };
+    stage.proxy().log.take();
+    stage.plan(0).await;
+    assert_eq!(asked(stage.proxy().log.take()), 0, "one request tells the tags of all");
+    stage.configure("[stack.tags]\nowner = \"Ada\"\n");
+    stage.up().await;
+    stage.proxy().log.take();
+    stage.plan(0).await;
+    assert!(asked(stage.proxy().log.take()) > 10, "each resource was asked");
+    stage.down().await;
+}
+
+/// A role of before may not read the index, and an emulator may have none.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_index_of_tags_each_resource_is_asked() {
+    let denied = Denied { meant: |call| call.is("tagging", "GetResources"), allowed: BTreeSet::new() };
+    let settings = Settings { denied: Some(denied), ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.up().await;
+    stage.plan(0).await;
+    stage.down().await;
 }
 
 /// The record of the tags is put last, so that a removal that failed is done by the next `up`.

@@ -6,6 +6,11 @@ use crate::rates::Rate;
 
 /// The part of AWS's burst that one run takes, so that the next one can begin right after it.
 const PART_OF_BURST: f64 = 0.5;
+/// The part of AWS's burst that a run takes if it began before its first change: requests that are held up on the way
+/// arrive closer together than they were sent.
+const PART_OF_REFILLED_BURST: f64 = 0.9;
+/// How many seconds a bucket may take to fill to be one that has filled before the first change of a run.
+const FILLS_SOON: f64 = 2.0;
 /// The part of AWS's rate that one run takes.
 const PART_OF_RATE: f64 = 0.95;
 /// What is left of the rate after a refusal; that of the SDK's adaptive mode and of TCP's CUBIC.
@@ -30,11 +35,23 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
-    pub(super) fn new(rate: &Rate) -> Self {
-        let burst = (rate.burst * PART_OF_BURST).floor().max(1.0);
-        let rate = rate.per_second * PART_OF_RATE;
-        Self { rate, burst, tokens: burst, part: 1.0, filled: Instant::now(), refused: None }
+    /// One from which reads and changes draw, or that takes long to fill: the run before left half of it, and so does this one.
+    pub(super) fn shared(rate: &Rate) -> Self {
+        let burst = (rate.burst * PART_OF_BURST).max(1.0);
+        Self { burst, tokens: burst, ..Self::empty(rate, Instant::now()) }
+    }
+
+    /// One of a changing operation. The run before may have emptied it with its last requests; since this run began, it has
+    /// been filling, because a run first reads.
+    pub(super) fn of_changes(rate: &Rate, began: Instant) -> Self {
+        if rate.burst < 2.0 || rate.burst > FILLS_SOON * rate.per_second {
+            return Self::shared(rate);
+        }
+        Self { burst: rate.burst * PART_OF_REFILLED_BURST, ..Self::empty(rate, began) }
+    }
+
+    fn empty(rate: &Rate, filled: Instant) -> Self {
+        Self { rate: rate.per_second * PART_OF_RATE, burst: 0.0, tokens: 0.0, part: 1.0, filled, refused: None }
     }
 
     /// Returns how long it is still empty; `None` if a request can be sent now.

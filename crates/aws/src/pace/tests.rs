@@ -68,7 +68,7 @@ proptest! {
                         sleep(Duration::from_millis(after)).await;
                         let operation = match rate.scope {
                             Scope::Each(named) | Scope::Together(named) => named[after as usize % named.len()],
-                            Scope::Service | Scope::Others | Scope::EachOther => "GetAnything",
+                            Scope::Service | Scope::Others | Scope::EachOther => ["GetAnything", "PutAnything"][after as usize % 2],
                         };
                         // One burst is one request: a second run has to wait for what the first has used up.
                         if rate.burst >= 2.0 {

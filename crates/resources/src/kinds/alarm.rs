@@ -18,7 +18,7 @@ use self::deletion::Deletions;
 pub use self::search::owner;
 use self::search::read_tags;
 use self::watches::{DimensionValue, Missing, Watch, parts, watches};
-use super::{Kind, exchange_tags, signal_instance, sns_topic};
+use super::{Kind, exchange_tags, signal_instance, sns_topic, tag_index};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::Context as _;
@@ -124,12 +124,13 @@ impl Resource for Alarm {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let found = reads.get(NAME, find(&self.stack)).await?;
-        let Some(found) = found.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
+        let (found, index) = futures::join!(reads.get(NAME, find(&self.stack)), tag_index::read(&self.stack, reads));
+        let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {
             return Ok(None);
         };
         let changed = found.alarm_configuration_updated_timestamp().map(|time| format!("{time:?}"));
-        let tags = reads.tags(&self.arn(), changed, read_tags(&self.stack.clients, self.arn())).await?;
+        let read = read_tags(&self.stack.clients, self.arn());
+        let tags = reads.tags(&self.address, changed, index.of(self.arn()), read).await?;
         let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::LogGroup as Found;
 
-use super::{Kind, exchange_tags};
+use super::{Kind, exchange_tags, tag_index};
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
 use peersync_aws::retry::{Schedule, while_failing};
@@ -138,12 +138,14 @@ impl Resource for LogGroup {
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         // One shared call lists the log groups of all functions, another one lists all others.
         let prefix = self.name.strip_suffix(&self.address.name).unwrap_or(&self.name);
-        let groups = reads.get(prefix, list(&self.stack.clients, prefix)).await?;
-        let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+        let groups = reads.get(prefix, list(&self.stack.clients, prefix));
+        let (groups, index) = futures::join!(groups, tag_index::read(&self.stack, reads));
+        let Some(group) = groups?.into_iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(None);
         };
-        let created = group.creation_time().map(|time| time.to_string());
-        let tags = reads.tags(&self.arn(), created, read_tags(&self.stack.clients, self.arn())).await?;
+        let (created, arn) = (group.creation_time().map(|time| time.to_string()), self.arn());
+        let read = read_tags(&self.stack.clients, arn.clone());
+        let tags = reads.tags(&self.address, created, index.of(arn), read).await?;
         let Some(tags) = tags else { return Ok(None) };
         Ok(Some(Live {
             id: self.name.clone(),

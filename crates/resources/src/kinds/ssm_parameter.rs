@@ -150,7 +150,9 @@ impl Resource for Parameter {
             return Ok(None);
         };
         let version = parameter.last_modified_date().map(|time| format!("{} of {time:?}", parameter.version()));
-        let Some(tags) = reads.tags(&self.name, version, self.tags()).await? else { return Ok(None) };
+        // There are few enough for their own service.
+        let no_index = std::future::ready(None);
+        let Some(tags) = reads.tags(&self.address, version, no_index, self.tags()).await? else { return Ok(None) };
         let value = parameter.value.as_deref().unwrap_or_default();
         let fields = || LiveFields::new().with(TYPE, parameter.r#type.as_ref().map(ParameterType::as_str));
         let fields = match self.source {

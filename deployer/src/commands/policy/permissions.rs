@@ -90,7 +90,7 @@ fn has_verb(action: &str, verb: &str) -> bool {
     action.split_once(':').is_some_and(|(_, name)| name.starts_with(verb))
 }
 
-/// Returns the permissions that no resource needs: for the caller identity, the quotas, the lease, `logs`, and the backup that `down`
+/// Returns the permissions that no resource needs: for the caller identity, the quotas, the index of tags, the lease, `logs`, and the backup that `down`
 /// makes.
 fn of_commands(stack: &Stack) -> [Permission; 6] {
     let tables = |end: &str| {
@@ -99,7 +99,7 @@ fn of_commands(stack: &Stack) -> [Permission; 6] {
     };
     [
         Permission::anywhere(&["sts:GetCallerIdentity"]),
-        Permission::anywhere(&["cloudwatch:ListDashboards", "servicequotas:GetServiceQuota"]),
+        Permission::anywhere(&["cloudwatch:ListDashboards", "servicequotas:GetServiceQuota", "tag:GetResources"]),
         lease(stack),
         Permission::new(&["logs:FilterLogEvents"], log_group::arns(stack)),
         Permission::new(&["dynamodb:CreateBackup", "dynamodb:Scan"], tables("")).only(Condition::Named),
