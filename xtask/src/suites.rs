@@ -1,4 +1,4 @@
-//! The suites of `cargo xtask test`, in the order in which they run: the quick ones that find most come first.
+//! The suites of `cargo xtask test`, in the order in which they begin: the quick ones that find most come first.
 
 mod checks;
 mod skeletons;
@@ -30,8 +30,21 @@ pub struct Suite {
     pub needs: Vec<Tool>,
     /// What it does.
     pub work: Work,
+    /// When it runs.
+    pub turn: Turn,
     /// Its deadline.
     pub deadline: Duration,
+}
+
+/// When a suite runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// First, by itself and in the order of the list: it uses all processors, or later ones need what it builds.
+    First,
+    /// Beside others: it mostly waits.
+    Together,
+    /// At the end and by itself: it looks how soon people notice something.
+    Alone,
 }
 
 /// What a suite does.
@@ -49,8 +62,21 @@ pub enum Work {
 /// # Errors
 /// If the folder of the test programs cannot be read.
 pub fn all() -> Result<Vec<Suite>, Error> {
-    use Tool::{Arm64, Chromium, Machete, Node, Python, Qemu, Readelf, Shellcheck};
-    let mut suites = vec![
+    let mut suites = checks_and_builds();
+    // The longest of those that run together.
+    suites.push(together("browser", "the pages work in Chromium with `local`", &BROWSER, || vec![npm("browser")]));
+    suites.extend(test_programs()?);
+    suites.extend(others());
+    Ok(suites)
+}
+
+/// What the suites with a browser need.
+const BROWSER: [Tool; 3] = [Tool::Node, Tool::Chromium, Tool::Python];
+
+/// Returns the suites that need no product, and those that build it.
+fn checks_and_builds() -> Vec<Suite> {
+    use Tool::{Arm64, Machete, Node, Python, Qemu, Readelf, Shellcheck};
+    vec![
         programs("fmt", "the Rust code is formatted", &[], || vec![cargo(&["fmt", "--all", "--check"])]),
         check("tidy", "the sources keep the rules that the compiler does not check", &[], tidy::findings),
         check("paths", "no file contains a path of one machine", &[], checks::machine_paths),
@@ -84,23 +110,24 @@ pub fn all() -> Result<Vec<Suite>, Error> {
                 cargo(&["test", "--release", "--package", "peersync-tests", "--lib"]),
             ]
         }),
-    ];
-    suites.extend(test_programs()?);
-    suites.push(programs("browser", "the pages work in Chromium with `local`", &[Node, Chromium, Python], || {
-        vec![npm("browser")]
-    }));
-    suites.push(programs(
-        "ministack",
-        "the pages work in Chromium with `local` on MiniStack",
-        &[Python, Node, Chromium],
-        || vec![npm("ministack")],
-    ));
-    suites.push(programs("schemathesis", "the API matches its OpenAPI document", &[Python], checks::schemathesis));
-    suites.push(programs("cloud-init", "the instance's user data is valid", &[Tool::CloudInit], checks::cloud_init));
-    suites.push(programs("advisories", "no dependency has a known vulnerability", &[Python], || {
-        vec![deny(&["advisories"])]
-    }));
-    Ok(suites)
+    ]
+}
+
+/// Returns the suites that neither are a module of the end-to-end tests nor need no product.
+fn others() -> [Suite; 4] {
+    [
+        together("schemathesis", "the API matches its OpenAPI document", &[Tool::Python], checks::schemathesis),
+        together("cloud-init", "the instance's user data is valid", &[Tool::CloudInit], checks::cloud_init),
+        together("advisories", "no dependency has a known vulnerability", &[Tool::Python], || {
+            vec![deny(&["advisories"])]
+        }),
+        Suite {
+            turn: Turn::Alone,
+            ..together("ministack", "the pages work in Chromium with `local` on MiniStack", &BROWSER, || {
+                vec![npm("ministack")]
+            })
+        },
+    ]
 }
 
 /// Returns why a suite cannot run for a reason outside the machine, if its output says so. Such a suite is skipped in
@@ -112,17 +139,22 @@ pub fn impossible(suite: &str, output: &str) -> Option<&'static str> {
 
 fn programs(name: &str, about: &str, needs: &[Tool], work: fn() -> Vec<Command>) -> Suite {
     let (name, about, needs) = (name.to_owned(), about.to_owned(), needs.to_vec());
-    Suite { name, about, needs, work: Work::Programs(work), deadline: 3 * DEADLINE }
+    Suite { name, about, needs, work: Work::Programs(work), turn: Turn::First, deadline: 3 * DEADLINE }
+}
+
+fn together(name: &str, about: &str, needs: &[Tool], work: fn() -> Vec<Command>) -> Suite {
+    Suite { turn: Turn::Together, ..programs(name, about, needs, work) }
 }
 
 fn check(name: &str, about: &str, needs: &[Tool], work: fn() -> Result<Vec<String>, Error>) -> Suite {
     let (name, about, needs) = (name.to_owned(), about.to_owned(), needs.to_vec());
-    Suite { name, about, needs, work: Work::Check(work), deadline: DEADLINE }
+    Suite { name, about, needs, work: Work::Check(work), turn: Turn::First, deadline: DEADLINE }
 }
 
 /// Returns a suite for each module of `tests/tests/suites/`. They are one program, because linking takes long. The
 /// first line of a module's documentation says what the suite checks, a line `//! Needs: python, redis` what it needs,
-/// and a line `//! Threads: 6` how many of its tests run at a time, which pays for those that mostly wait.
+/// a line `//! Threads: 6` how many of its tests run at a time, which pays for those that mostly wait, and a line
+/// `//! Alone.` that no other suite runs beside it.
 fn test_programs() -> Result<Vec<Suite>, Error> {
     let folder = root().join("tests/tests/suites");
     let entries = fs::read_dir(&folder).at(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -146,6 +178,7 @@ fn test_program(file: PathBuf) -> Result<Suite, Error> {
         about: comments.first().copied().unwrap_or_default().trim_end_matches('.').to_owned(),
         needs: needs.split(',').filter_map(|name| tool(name.trim().trim_end_matches('.'))).collect(),
         work: Work::TestModule(threads.unwrap_or(THREADS)),
+        turn: if setting("Alone.").is_some() { Turn::Alone } else { Turn::Together },
         deadline: DEADLINE,
     })
 }

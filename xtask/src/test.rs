@@ -4,19 +4,22 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::dist;
 use crate::error::{At as _, Error};
 use crate::excerpt::excerpt;
 use crate::process::{Ended, line, run_into};
-use crate::suites::{Suite, Work, all, cargo, environment, impossible, suites_program};
+use crate::suites::{Suite, Turn, Work, all, cargo, environment, impossible, suites_program};
 use crate::tools::Tool;
 use crate::totals::Totals;
 use crate::workspace::{ci, logs, root};
 
 /// The deadline of the build.
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
+/// The most suites at a time. Each has an emulator or a browser, which take some hundred megabytes.
+const MOST_TOGETHER: usize = 4;
 
 /// Which suites to run.
 #[derive(clap::Args)]
@@ -66,31 +69,119 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
 
 fn run_all(suites: &[Suite]) -> Result<ExitCode, Error> {
     let started = Instant::now();
-    let mut totals = Totals::default();
-    let mut failed = Vec::new();
-    let mut built = None;
-    for suite in suites {
+    let run = Run::default();
+    let of = |turn| suites.iter().filter(move |suite| suite.turn == turn);
+    of(Turn::First).try_for_each(|suite| run.shown(suite))?;
+    run.together(of(Turn::Together))?;
+    of(Turn::Alone).try_for_each(|suite| run.shown(suite))?;
+    println!("\n{} suites in {}", suites.len(), time(started.elapsed()));
+    Ok(run.end())
+}
+
+/// A run of the suites.
+#[derive(Default)]
+struct Run {
+    /// The program of the end-to-end tests, once everything is built.
+    built: Mutex<Option<Result<PathBuf, String>>>,
+    /// Held while a tool is installed.
+    installing: Mutex<()>,
+    ended: Mutex<Vec<(String, Outcome)>>,
+}
+
+impl Run {
+    /// Runs a suite, and names it before.
+    fn shown(&self, suite: &Suite) -> Result<(), Error> {
         print!("{:18} ", suite.name);
         // The terminal may be closed; the suites still run.
         let _ = std::io::stdout().flush();
         let began = Instant::now();
-        let outcome = run_one(suite, &mut built)?;
-        totals += counts(&outcome);
+        let outcome = self.one(suite)?;
         report(suite, &outcome, began.elapsed());
-        if matches!(outcome, Outcome::Failed(..)) || (matches!(outcome, Outcome::Skipped(_, false)) && ci()) {
-            failed.push((suite.name.as_str(), outcome));
+        locked(&self.ended).push((suite.name.clone(), outcome));
+        Ok(())
+    }
+
+    /// Runs these suites, some at a time: one more than there are processors, because they mostly wait.
+    fn together<'a>(&self, suites: impl Iterator<Item = &'a Suite> + Send) -> Result<(), Error> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let queue = Mutex::new(suites);
+        let work = || {
+            // The lock is not held while the suite runs.
+            while let Some(suite) = { locked(&queue).next() } {
+                let began = Instant::now();
+                let outcome = self.one(suite)?;
+                let mut ended = locked(&self.ended);
+                print!("{:18} ", suite.name);
+                report(suite, &outcome, began.elapsed());
+                ended.push((suite.name.clone(), outcome));
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..MOST_TOGETHER.min(processors + 1)).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(ended) => ended,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    /// Says how everything ended.
+    fn end(self) -> ExitCode {
+        let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = Totals::default();
+        ended.iter().for_each(|(_, outcome)| totals += counts(outcome));
+        let is_failure = |outcome: &Outcome| match outcome {
+            Outcome::Failed(..) => true,
+            Outcome::Skipped(_, excused) => !excused && ci(),
+            Outcome::Passed(_) => false,
+        };
+        let failed: Vec<_> = ended.iter().filter(|(_, outcome)| is_failure(outcome)).collect();
+        summarize(&failed);
+        // A suite that could not run is a failure if everything must run.
+        totals.failed = totals.failed.max(u64::try_from(failed.len()).unwrap_or(u64::MAX));
+        println!("{totals}");
+        if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn one(&self, suite: &Suite) -> Result<Outcome, Error> {
+        for tool in &suite.needs {
+            let _installing = locked(&self.installing);
+            if let Err(error) = tool.prepare() {
+                let excused = tool.is_optional() && matches!(error, Error::Missing(_));
+                return Ok(Outcome::Skipped(error.to_string(), excused));
+            }
+        }
+        let log = logs().join(format!("{}.log", suite.name));
+        fs::write(&log, "").at(&log)?;
+        let mut program = PathBuf::new();
+        if needs_build(suite) {
+            match locked(&self.built).get_or_insert_with(build) {
+                Ok(built) => program.clone_from(built),
+                Err(message) => return Ok(Outcome::Failed(one_failed(), message.clone())),
+            }
+        }
+        match &suite.work {
+            Work::Check(check) => Ok(checked(&check()?)),
+            Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
+            Work::TestModule(threads) => {
+                // Without cargo, which takes a second each time to find that everything is built.
+                let mut command = Command::new(program);
+                command.args(["--test-threads", &threads.to_string(), &format!("{}::", suite.name)]);
+                environment(command.current_dir(root().join("tests")));
+                run_programs(suite, &mut [command], &log)
+            }
         }
     }
-    println!("\n{} suites in {}", suites.len(), time(started.elapsed()));
-    summarize(&failed);
-    // A suite that could not run is a failure if everything must run.
-    totals.failed = totals.failed.max(u64::try_from(failed.len()).unwrap_or(u64::MAX));
-    println!("{totals}");
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Locks, also if a thread panicked meanwhile: the whole run ends with that.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says at the end of a long run what failed in it.
-fn summarize(failed: &[(&str, Outcome)]) {
+fn summarize(failed: &[&(String, Outcome)]) {
     for (name, outcome) in failed {
         let lines = match outcome {
             Outcome::Failed(_, output) => excerpt(output),
@@ -101,37 +192,7 @@ fn summarize(failed: &[(&str, Outcome)]) {
         lines.iter().for_each(|line| println!("    {line}"));
     }
     if !failed.is_empty() {
-        println!("failed: {}", failed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
-    }
-}
-
-/// Runs a suite. `built` is the program of the end-to-end tests, once everything is built.
-fn run_one(suite: &Suite, built: &mut Option<Result<PathBuf, String>>) -> Result<Outcome, Error> {
-    for tool in &suite.needs {
-        if let Err(error) = tool.prepare() {
-            let excused = tool.is_optional() && matches!(error, Error::Missing(_));
-            return Ok(Outcome::Skipped(error.to_string(), excused));
-        }
-    }
-    let log = logs().join(format!("{}.log", suite.name));
-    fs::write(&log, "").at(&log)?;
-    let mut suites = PathBuf::new();
-    if needs_build(suite) {
-        match built.get_or_insert_with(build) {
-            Ok(program) => suites.clone_from(program),
-            Err(message) => return Ok(Outcome::Failed(one_failed(), message.clone())),
-        }
-    }
-    match &suite.work {
-        Work::Check(check) => Ok(checked(&check()?)),
-        Work::Programs(commands) => run_programs(suite, &mut commands(), &log),
-        Work::TestModule(threads) => {
-            // Without cargo, which takes a second each time to find that everything is built.
-            let mut command = Command::new(suites);
-            command.args(["--test-threads", &threads.to_string(), &format!("{}::", suite.name)]);
-            environment(command.current_dir(root().join("tests")));
-            run_programs(suite, &mut [command], &log)
-        }
+        println!("failed: {}", failed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
     }
 }
 
@@ -202,6 +263,7 @@ fn one_failed() -> Totals {
     Totals { failed: 1, ..Totals::default() }
 }
 
+/// Ends the line that names the suite.
 fn report(suite: &Suite, outcome: &Outcome, elapsed: Duration) {
     let elapsed = time(elapsed);
     match outcome {

@@ -3,6 +3,8 @@
 //! Needs: python, node, chromium, firefox, namespaces, coturn.
 //!
 //! Threads: 2, because each test has two or three browsers.
+//!
+//! Alone.
 
 mod lab;
 mod line;

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
+use tokio::time::timeout;
 
 use crate::stack::{STACK_TAG, Stack};
 use peersync_aws::Context as _;
@@ -11,6 +13,8 @@ use peersync_engine::{ResourceError, SharedReads, Tags};
 
 /// The name of the read that all resources share.
 const NAME: &str = "tag_index";
+/// How long it may take: a company's network may lead to the services that it knows, and not to this one.
+const DEADLINE: Duration = Duration::from_secs(5);
 /// The types of resources whose tags are looked up in it.
 const TYPES: [&str; 2] = ["cloudwatch:alarm", "logs:log-group"];
 
@@ -25,10 +29,11 @@ impl TagIndex {
     }
 }
 
-/// Returns the index, as of the graph's shared read. It is empty if it cannot be read, as with a role that may not, or an
-/// emulator that has none: then each resource is asked.
+/// Returns the index, as of the graph's shared read. It is empty if it cannot be read soon, as with a role that may not, or
+/// an emulator that has none: then each resource is asked.
 pub(super) async fn read(stack: &Stack, reads: &SharedReads) -> TagIndex {
-    reads.get(NAME, list(stack)).await.unwrap_or_default()
+    let read = async { Ok(timeout(DEADLINE, list(stack)).await.ok().and_then(Result::ok).unwrap_or_default()) };
+    reads.get(NAME, read).await.unwrap_or_default()
 }
 
 async fn list(stack: &Stack) -> Result<TagIndex, ResourceError> {
