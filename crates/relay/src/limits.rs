@@ -69,6 +69,9 @@ pub struct Limits {
     pub write: Duration,
     /// The maximum number of packets that wait for one connection. Further ones are dropped, as a network would.
     pub queue: usize,
+    /// The maximum number of bytes that wait for all connections. Each may have an eighth of what the others leave, so that
+    /// those who take nothing leave enough for everybody else.
+    pub queued_bytes: usize,
     /// The maximum size of a message on a connection, in bytes.
     pub message_bytes: usize,
 }
@@ -114,7 +117,33 @@ impl Default for Limits {
             passed_per_address: 256,
             write: Duration::from_secs(5),
             queue: 256,
+            queued_bytes: 16 << 20,
             message_bytes: 16 * 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Limits;
+
+    const KIB: usize = 1024;
+    /// The relay without a client; `cargo xtask bench signal -- --parts host` measures it.
+    const EMPTY: usize = 4 * KIB * KIB;
+    /// An allocation; `cargo xtask bench relay` measures 938 bytes.
+    const ALLOCATION: usize = KIB;
+    /// What the kernel takes for its socket.
+    const SOCKET: usize = 2 * KIB;
+    /// A connection with its buffers and its TLS.
+    const CONNECTION: usize = 10 * KIB;
+    /// What a host has for the relay, by the table in docs/host.md and the limits of the signaling server.
+    const MOST: usize = 60 * KIB * KIB;
+
+    #[test]
+    fn all_caps_together_fit_into_the_memory_that_the_host_has_for_the_relay() {
+        let limits = Limits::default();
+        let all =
+            EMPTY + limits.allocations * (ALLOCATION + SOCKET) + limits.connections * CONNECTION + limits.queued_bytes;
+        assert!(all <= MOST, "{all} bytes");
     }
 }

@@ -42,6 +42,7 @@ pub mod api_account;
 pub mod api_routes;
 pub mod api_stage;
 mod bucket_files;
+mod bucket_objects;
 pub mod cloudflare;
 mod cloudflare_places;
 pub mod cloudflare_record;

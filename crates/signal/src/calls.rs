@@ -30,7 +30,7 @@ impl Way {
 }
 
 /// The call in a room: what its members have told. It goes on counting until the next one begins, since failures are
-/// told late.
+/// told late. One that goes on from another server begins without being counted.
 #[derive(Debug, Default)]
 pub struct Call {
     told: Vec<Way>,

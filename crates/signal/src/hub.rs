@@ -68,6 +68,8 @@ pub struct Entry {
     /// The network from which it is connected.
     pub(crate) origin: CountedSession,
     pub(crate) room: RoomState,
+    /// Whether it has been in a room.
+    pub(crate) entered: bool,
     /// The users that it rings.
     pub(crate) ringing: Vec<Arc<str>>,
     /// When it lost its connection.
@@ -144,6 +146,7 @@ impl HubState {
             session: Arc::clone(&session),
             origin: CountedSession::new(account),
             room: RoomState::Outside,
+            entered: false,
             ringing: Vec::new(),
             lost: None,
         };

@@ -25,7 +25,7 @@ pub const BUDGET: usize = 916 * MIB - OTHERS;
 /// The memory of a t3.nano or t4g.nano that is left for programs, of 512 MiB: 106,727 pages (github.com/aws/amazon-ssm-agent,
 /// issue 615).
 pub const NANO: usize = 106_727 * 4 * KIB;
-/// The swap file of such a host: `swap_size` in `install.sh`.
+/// The swap file of such a host: `peersync-swap.service`.
 pub const NANO_SWAP: usize = 512 * MIB;
 
 /// What the empty server takes, in bytes.

@@ -75,7 +75,7 @@ impl Reentries {
             return Err(OVER);
         }
         drop(used);
-        Ok(identity(claims))
+        Ok(Identity { moved: true, ..identity(claims) })
     }
 }
 

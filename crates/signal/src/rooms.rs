@@ -36,12 +36,14 @@ pub struct Room {
     invited: Vec<Arc<str>>,
     /// The last call, once a second member has come.
     call: Option<Call>,
+    /// Whether all who have come so far go on from another server: then so does their call.
+    goes_on: bool,
 }
 
 impl Room {
     fn new(record: RoomRecord, ends: Duration) -> Self {
         let (locked, members, knocking, invited) = (record.locked, Vec::new(), Vec::new(), Vec::new());
-        Self { members, knocking, locked, record, ends, invited, call: None }
+        Self { members, knocking, locked, record, ends, invited, call: None, goes_on: true }
     }
 
     /// Returns whether this user need not knock.
@@ -278,13 +280,16 @@ impl HubState {
     }
 
     fn enter(&mut self, peer: PeerId, id: &Arc<str>) {
-        let Some(session) = self.session(peer).cloned() else { return };
+        let Some(entry) = self.sessions.get_mut(&peer) else { return };
+        let goes_on = entry.session.who.moved && !std::mem::replace(&mut entry.entered, true);
+        let session = Arc::clone(&entry.session);
         let Some(room) = self.rooms.get_mut(id) else { return };
+        room.goes_on &= goes_on;
         room.knocking.retain(|waiting| *waiting != peer);
         let others = room.members.clone();
         room.members.push(peer);
         if others.len() == 1 {
-            room.call = Some(Call::begin(&self.tally));
+            room.call = Some(if room.goes_on { Call::default() } else { Call::begin(&self.tally) });
         }
         self.set_room_state(peer, RoomState::In(Arc::clone(id)));
         for other in others.iter().filter_map(|other| self.session(*other)) {

@@ -28,6 +28,8 @@ pub struct Identity {
     pub room: Option<Arc<str>>,
     /// The id of the ticket, which the sessions that continue this one at other servers keep.
     pub lineage: Arc<str>,
+    /// Whether it comes from another server, by a re-entry.
+    pub moved: bool,
 }
 
 #[cfg(test)]
@@ -35,7 +37,7 @@ impl Identity {
     /// Returns a guest without a room.
     pub fn guest(name: &str) -> Self {
         let (name, lineage) = (name.into(), "a ticket".into());
-        Self { email: None, address: None, generation: None, sign_in: None, name, room: None, lineage }
+        Self { email: None, address: None, generation: None, sign_in: None, name, room: None, lineage, moved: false }
     }
 }
 

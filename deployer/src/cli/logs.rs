@@ -13,6 +13,10 @@ pub struct LogsArgs {
     /// How far back to begin, for example `30m`. If omitted: an hour, or for `install` everything that is kept.
     #[arg(long, value_name = "TIME")]
     pub since: Option<Span>,
+    /// Also show the numbers that the programs write for CloudWatch, one line a minute. They are left out otherwise, but not
+    /// with `--output json`.
+    #[arg(long)]
+    pub metrics: bool,
     /// Show the logs of this component only. If omitted, those of all components.
     #[arg(value_enum, value_name = "COMPONENT")]
     pub component: Option<Component>,

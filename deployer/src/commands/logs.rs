@@ -1,5 +1,7 @@
 //! The command `logs`: prints the log entries of the stack's components, merged by time.
 
+mod numbers;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -30,8 +32,7 @@ pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CommandErro
     if args.follow {
         tail = tail.followed();
     }
-    let printer = Printer { json: context.json(), style: run.report.style(), sink: Sink::stdout() };
-    let mut lines = 0_u64;
+    let mut printer = Printer::new(context.json(), args.metrics, run.report.style());
     loop {
         let entries = until_stopped(&run.interrupt, run.report.attributed(tail.next())).await;
         let Ok(entries) = entries else { break };
@@ -40,15 +41,33 @@ pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CommandErro
                 CommandError::new(format!("{} has no logs", stack.name())).hint("deploy it: `peersync-deploy up`")
             );
         };
-        let Ok(printed) = printer.print(&entries) else { return Ok(Exit::Done) };
-        lines += printed;
+        if printer.print(&entries).is_err() {
+            return Ok(Exit::Done);
+        }
         if !args.follow || until_stopped(&run.interrupt, tokio::time::sleep(INTERVAL)).await.is_err() {
             break;
         }
     }
-    lines += printer.print(&tail.rest()).unwrap_or_default();
-    run.report.event(&json!({ "event": "result", "command": "logs", "status": "done", "lines": lines }));
+    let _ = printer.print(&tail.rest());
+    if !context.json() && printer.lines == 0 && !args.follow {
+        run.report.note(&nothing(args, printer.left_out));
+    }
+    run.report.event(&json!({ "event": "result", "command": "logs", "status": "done", "lines": printer.lines }));
     Ok(Exit::Done)
+}
+
+/// Returns what is said if no line was shown.
+fn nothing(args: &LogsArgs, left_out: u64) -> String {
+    let component = args.component.map(|component| format!(" {}", name(component))).unwrap_or_default();
+    match (left_out, args.since.is_some() || args.component == Some(Component::Install)) {
+        (0, true) => "No lines were found.".to_owned(),
+        (0, false) => {
+            format!("No lines in the last hour. Look further back with `peersync-deploy logs{component} --since 24h`.")
+        }
+        (count, _) => {
+            format!("Only lines with metrics, {count}. Show them with `peersync-deploy logs{component} --metrics`.")
+        }
+    }
 }
 
 fn name(component: Component) -> &'static str {
@@ -68,21 +87,45 @@ fn name(component: Component) -> &'static str {
 /// Writes entries to standard output.
 struct Printer {
     json: bool,
+    /// Whether people see the lines with metrics.
+    metrics: bool,
     style: Style,
     sink: Sink,
+    /// The number of lines that were written.
+    lines: u64,
+    /// The number of lines with metrics that were not.
+    left_out: u64,
 }
 
 impl Printer {
-    /// Prints entries, and returns their number.
+    fn new(json: bool, metrics: bool, style: Style) -> Self {
+        Self { json, metrics, style, sink: Sink::stdout(), lines: 0, left_out: 0 }
+    }
+
+    /// Prints entries.
     ///
     /// # Errors
     /// The reader of the output has gone away.
-    fn print(&self, entries: &[Entry]) -> std::io::Result<u64> {
+    fn print(&mut self, entries: &[Entry]) -> std::io::Result<()> {
         for entry in entries {
-            let line = if self.json { event(entry) } else { line(entry, self.style) };
-            self.sink.try_line(&line)?;
+            match self.line(entry) {
+                Some(line) => {
+                    self.sink.try_line(&line)?;
+                    self.lines += 1;
+                }
+                None => self.left_out += 1,
+            }
         }
-        Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
+        Ok(())
+    }
+
+    /// Returns the line of an entry, or `None` if it is not shown.
+    fn line(&self, entry: &Entry) -> Option<String> {
+        if self.json {
+            return Some(event(entry));
+        }
+        let is_shown = self.metrics || numbers::of(&entry.message).is_none();
+        is_shown.then(|| line(entry, self.style))
     }
 }
 
@@ -95,8 +138,10 @@ fn event(entry: &Entry) -> String {
 fn line(entry: &Entry, style: Style) -> String {
     let number = COMPONENTS.iter().position(|component| *component == entry.component).unwrap_or_default();
     let component = style.distinct(number, &format!("{:10}", entry.component));
-    let message = printable(entry.message.trim_end());
-    let message = match weight(&message) {
+    let numbers = numbers::of(&entry.message);
+    let weight = if numbers.is_some() { Weight::Detail } else { weight(&entry.message) };
+    let message = printable(numbers.as_deref().unwrap_or(&entry.message).trim_end());
+    let message = match weight {
         Weight::Error => style.red(&message),
         Weight::Warning => style.yellow(&message),
         Weight::Detail => style.dim(&message),
@@ -150,6 +195,7 @@ mod tests {
     use super::*;
     use clap::ValueEnum as _;
     use peersync_config::Span;
+    use peersync_server::metrics::{self, Metric};
 
     fn entry(component: &'static str, message: &str) -> Entry {
         Entry::new("1", 1_795_996_799_123, component, message)
@@ -183,9 +229,46 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_left_out_unless_they_are_asked_for() {
+        let measured = [(Metric::CallsStarted, vec![2.0]), (Metric::RingToAnswer, vec![3.5, 8.0])];
+        let metrics = metrics::line("peersync-dev", &measured, 1_795_996_799).unwrap();
+        let lines = [entry("signal", &metrics), entry("signal", r#"{"level":"INFO","message":"listening"}"#)];
+        let shown = |json, metrics, style| {
+            let printer = Printer::new(json, metrics, style);
+            lines.iter().filter_map(|entry| printer.line(entry)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(false, false, Style::PLAIN).len(), 1);
+        assert_eq!(shown(true, false, Style::PLAIN).len(), 2, "programs get every line as it is");
+        insta::assert_snapshot!(shown(false, true, Style::PLAIN).join("\n"), @r#"
+        2026-11-29T23:59:59.123Z signal     metrics: CallsStarted 2, RingToAnswer 3.5 8
+        2026-11-29T23:59:59.123Z signal     {"level":"INFO","message":"listening"}
+        "#);
+        assert_eq!(shown(false, true, Style::COLORED)[0].matches('\u{1b}').count(), 6, "they are dim");
+    }
+
+    #[test]
+    fn person_is_told_why_nothing_is_shown() {
+        let of = |component, since| LogsArgs { component, since, ..LogsArgs::default() };
+        let said = [
+            nothing(&of(None, None), 0),
+            nothing(&of(Some(Component::Relay), None), 0),
+            nothing(&of(Some(Component::Install), None), 0),
+            nothing(&of(None, Some(Span(Duration::from_secs(60)))), 0),
+            nothing(&of(Some(Component::Relay), None), 60),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        No lines in the last hour. Look further back with `peersync-deploy logs --since 24h`.
+        No lines in the last hour. Look further back with `peersync-deploy logs relay --since 24h`.
+        No lines were found.
+        No lines were found.
+        Only lines with metrics, 60. Show them with `peersync-deploy logs relay --metrics`.
+        ");
+    }
+
+    #[test]
     fn installation_is_shown_from_its_first_line_on() {
         let now = UNIX_EPOCH + Duration::from_secs(1_795_996_799);
-        let of = |component, since| LogsArgs { component, since, follow: false };
+        let of = |component, since| LogsArgs { component, since, ..LogsArgs::default() };
         assert_eq!(since(&of(None, None), now), now - WINDOW);
         assert_eq!(since(&of(Some(Component::Relay), None), now), now - WINDOW);
         assert_eq!(since(&of(Some(Component::Install), None), now), UNIX_EPOCH);

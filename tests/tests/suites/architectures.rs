@@ -58,6 +58,11 @@ async fn architectures(stage: &Stage) -> Vec<String> {
     ours.flat_map(|one| one.architectures()).map(|architecture| architecture.as_str().to_owned()).collect()
 }
 
+/// Returns the keys of the programs in the bucket.
+async fn programs(stage: &Stage) -> Vec<String> {
+    stage.keys().await.into_iter().filter(|key| key.starts_with("programs/")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn graviton_host_and_functions_get_their_image_and_programs() {
     let (stage, folder) = (graviton_only().await, TempDir::new().unwrap());
@@ -68,8 +73,10 @@ async fn graviton_host_and_functions_get_their_image_and_programs() {
     assert_eq!(host.image_id(), Some(ARM64_IMAGE_ID));
     assert_eq!(host.instance_type().unwrap().as_str(), "t4g.nano");
     assert_eq!(architectures(&stage).await, ["arm64"; 4]);
-    let programs: Vec<String> = stage.keys().await.into_iter().filter(|key| key.starts_with("programs/")).collect();
-    assert_eq!(programs, ["programs/arm64/api.zip", "programs/arm64/relay.gz", "programs/arm64/signal.gz"]);
+    assert_eq!(
+        programs(&stage).await,
+        ["programs/arm64/api.zip", "programs/arm64/relay.gz", "programs/arm64/signal.gz"]
+    );
     with(&stage, &deployer, &["plan", "--detailed-exitcode"]).await.expect(0);
     stage.down().await;
 }
@@ -96,6 +103,8 @@ async fn change_to_graviton_replaces_the_host_and_updates_the_functions_in_place
         "update lambda_function.signup",
     ];
     assert_eq!(planned, expected, "{steps:#?}");
+    let deleted: Vec<_> = steps.iter().filter(|step| step.action == "delete").map(|step| &step.address).collect();
+    assert_eq!(deleted, ["s3_program.former"]);
     let of_function = steps.iter().find(|step| step.address == "lambda_function.login").unwrap();
     assert!(of_function.fields.contains(&"architecture: configuration".to_owned()), "{of_function:#?}");
 
@@ -106,6 +115,13 @@ async fn change_to_graviton_replaces_the_host_and_updates_the_functions_in_place
     assert_eq!((code("UpdateFunctionCode"), code("CreateFunction"), code("DeleteFunction")), (4, 0, 0));
     let began = |operation: &str| log.iter().find(|record| record.operation == operation).unwrap().began;
     assert!(began("RunInstances") < began("TerminateInstances"), "the old host goes on until the new one runs");
+    let deletions: Vec<_> = log.iter().filter(|record| record.operation == "DeleteObjects").collect();
+    let [deletion] = deletions.as_slice() else { panic!("the former programs are deleted: {deletions:#?}") };
+    assert!(began("TerminateInstances") < deletion.began, "the old host may need them until it ends");
+    assert_eq!(
+        programs(&stage).await,
+        ["programs/arm64/api.zip", "programs/arm64/relay.gz", "programs/arm64/signal.gz"]
+    );
     assert_eq!(architectures(&stage).await, ["arm64"; 4]);
     let found = hosts(&stage).await;
     let [host] = found.as_slice() else { panic!("one host is expected: {found:#?}") };

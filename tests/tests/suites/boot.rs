@@ -25,6 +25,8 @@ const FIRST: &str = "first.target";
 const LATER: &str = "later.target";
 /// The units that must be enabled.
 const ENABLED: [&str; 3] = ["peersync-install.service", "peersync-signal.service", "peersync-relay.service"];
+/// Where the programs of the log agent are.
+const AGENT: &str = "/opt/aws/amazon-cloudwatch-agent/bin";
 /// Puts a small disk with the present logs in place of the folder of logs, and fills it.
 const FILL: &str = "mkdir /run/small && mount -t tmpfs -o size=1M tmpfs /run/small && cp /var/log/peersync-* /run/small && \
      mount --bind /run/small /var/log && dd if=/dev/zero of=/var/log/filled bs=4k";
@@ -55,10 +57,13 @@ fn furnish(machine: &Machine, endpoint: &str, metadata: &str) {
         ),
     );
     machine.program("/usr/local/bin/aws", &format!("exec '{}' -m awscli \"$@\"", python().display()));
-    let agent = "/opt/aws/amazon-cloudwatch-agent/bin";
-    let control = format!("{agent}/amazon-cloudwatch-agent-ctl");
+    let control = format!("{AGENT}/amazon-cloudwatch-agent-ctl");
     let install =
-        format!("mkdir -p {agent} && printf '#!/bin/sh\\ntouch /run/agent\\n' >{control} && chmod 755 {control}");
+        format!("mkdir -p {AGENT} && printf '#!/bin/sh\\ntouch {AGENT}/started\\n' >{control} && chmod 755 {control}");
+    let little = "[Unit]\nConditionMemory=\n[Service]\nEnvironment=MEGABYTES=1\n";
+    machine.write("/etc/systemd/system/peersync-swap.service.d/test.conf", little);
+    // The AWS CLI of this computer may be in somebody's home.
+    machine.write("/etc/systemd/system/peersync-install.service.d/test.conf", "[Service]\nProtectHome=read-only\n");
     machine.program("/usr/local/bin/dnf", &updates::dnf(&install));
 }
 
@@ -100,7 +105,8 @@ async fn host_boots_and_survives_kills_a_full_disk_and_a_boot_without_network() 
     machine.boot(FIRST);
     until_both_answer(&machine, "after the first boot").await;
     machine.until("the report", async || report(&stage.clients, &id).await.as_deref() == Some("ready")).await;
-    assert!(machine.path("/run").exists() && machine.run(&["test", "-e", "/run/agent"]).status.success());
+    assert!(machine.path(&format!("{AGENT}/started")).exists(), "the log agent");
+    updates::have_a_swap_file(&machine);
     for unit in ENABLED {
         let enabled = machine.run(&["systemctl", "is-enabled", "--quiet", unit]);
         assert!(enabled.status.success(), "{unit} starts at the next boot");

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::host::{Host, program, record};
+use super::host::{Host, program};
 use super::launching;
 
 /// A part of a host that fails.
@@ -80,7 +80,7 @@ fn break_it(host: &Host, broken: Broken) {
         Broken::Nothing | Broken::Server => {}
         Broken::Digest => instead("bin/aws", "programs/signal.gz", "echo another | gzip; exit 0"),
         Broken::Download => instead("bin/aws", "programs/relay.gz", "echo denied >&2; exit 1"),
-        Broken::Relay => record(root, "bin/systemctl", "test \"$1\" != is-active"),
+        Broken::Relay => instead("bin/systemctl", "is-active", "exit 1"),
         Broken::Tunnel => instead("bin/curl", "github.com", "exit 22"),
     }
 }

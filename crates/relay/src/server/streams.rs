@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Shared;
@@ -29,13 +29,38 @@ const READ: usize = 2048;
 /// How much is written at once, in bytes, if more than one packet waits.
 const WRITE: usize = 16 * 1024;
 
-type Packet = Box<[u8]>;
+/// The share of a connection in the bytes that may still wait, as a divisor.
+const SHARE: usize = 8;
+
+/// A packet that waits for a connection. Its bytes count until it is gone.
+struct Packet {
+    bytes: Box<[u8]>,
+    own: Arc<AtomicUsize>,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        for count in [&self.own, &self.all] {
+            count.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The way to a connection.
+struct Queue {
+    sender: Sender<Packet>,
+    /// The number of bytes that wait.
+    bytes: Arc<AtomicUsize>,
+}
 
 /// All connections.
 pub(super) struct Streams {
     limits: Limits,
     next: AtomicU64,
-    senders: Mutex<HashMap<u64, Sender<Packet>>>,
+    queues: Mutex<HashMap<u64, Queue>>,
+    /// The number of bytes that wait for all connections.
+    bytes: Arc<AtomicUsize>,
     /// The connections without an allocation.
     idle: Places,
 }
@@ -43,7 +68,8 @@ pub(super) struct Streams {
 impl Streams {
     pub(super) fn new(limits: &Limits) -> Self {
         let idle = Places::new(limits.idle_per_address);
-        Self { limits: limits.clone(), next: AtomicU64::new(0), senders: Mutex::default(), idle }
+        let (queues, bytes) = (Mutex::default(), Arc::default());
+        Self { limits: limits.clone(), next: AtomicU64::new(0), queues, bytes, idle }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -58,7 +84,7 @@ impl Streams {
 
     /// Returns the number of connections.
     pub(super) fn len(&self) -> usize {
-        self.senders.lock().len()
+        self.queues.lock().len()
     }
 
     /// Returns whether another connection would be too many.
@@ -68,9 +94,24 @@ impl Streams {
 
     /// Sends a packet to a connection. If too many wait already, it is lost, as in a network.
     pub(super) fn send(&self, number: u64, packet: &[u8]) {
-        if let Some(sender) = self.senders.lock().get(&number) {
-            let _ = sender.try_send(packet.into());
+        let queues = self.queues.lock();
+        let Some(queue) = queues.get(&number) else { return };
+        let left = self.limits.queued_bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
+        if queue.bytes.load(Ordering::Relaxed) + packet.len() > left / SHARE {
+            return;
         }
+        for count in [&queue.bytes, &self.bytes] {
+            count.fetch_add(packet.len(), Ordering::Relaxed);
+        }
+        let (own, all) = (Arc::clone(&queue.bytes), Arc::clone(&self.bytes));
+        let _ = queue.sender.try_send(Packet { bytes: packet.into(), own, all });
+    }
+
+    /// Opens the queue of a connection.
+    fn open(&self, number: u64) -> Receiver<Packet> {
+        let (sender, waiting) = channel(self.limits.queue);
+        self.queues.lock().insert(number, Queue { sender, bytes: Arc::default() });
+        waiting
     }
 
     /// Counts a connection without an allocation, unless its network has too many.
@@ -166,8 +207,7 @@ pub(super) struct Connection<'a, A: Authority> {
 
 impl<'a, A: Authority> Connection<'a, A> {
     pub(super) fn new(shared: &'a Shared<A>, number: u64, client: Client, idle: Place<'a>) -> Self {
-        let (sender, waiting) = channel(shared.streams.limits.queue);
-        shared.streams.senders.lock().insert(number, sender);
+        let waiting = shared.streams.open(number);
         let idle_since = Some(Instant::now());
         Self { shared, client, number, waiting, idle: Some(idle), idle_since, read: Vec::new(), out: Vec::new() }
     }
@@ -225,10 +265,10 @@ impl<'a, A: Authority> Connection<'a, A> {
     /// Writes a packet, and those that wait behind it.
     async fn write(&mut self, writer: &mut (impl AsyncWrite + Unpin), packet: Packet) -> io::Result<()> {
         let deadline = self.shared.streams.limits.write;
-        let mut batch = packet.into_vec();
+        let mut batch = packet.bytes.to_vec();
         while batch.len() < WRITE {
             let Ok(packet) = self.waiting.try_recv() else { break };
-            batch.extend_from_slice(&packet);
+            batch.extend_from_slice(&packet.bytes);
         }
         timeout(deadline, async {
             writer.write_all(&batch).await?;
@@ -248,7 +288,7 @@ impl<'a, A: Authority> Connection<'a, A> {
 
 impl<A: Authority> Drop for Connection<'_, A> {
     fn drop(&mut self) {
-        self.shared.streams.senders.lock().remove(&self.number);
+        self.shared.streams.queues.lock().remove(&self.number);
         self.shared.relay.lock().disconnected(&self.client);
     }
 }
@@ -262,5 +302,45 @@ fn message_size(header: [u8; CHANNEL_HEADER]) -> Option<usize> {
         0 => Some(MESSAGE_HEADER + length),
         1 => Some(CHANNEL_HEADER + length.next_multiple_of(4)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends packets of 100 bytes until one is lost, and returns how many were taken.
+    fn fill(streams: &Streams, number: u64) -> usize {
+        let waiting = || streams.bytes.load(Ordering::Relaxed);
+        let mut taken = 0;
+        loop {
+            let before = waiting();
+            streams.send(number, &[0; 100]);
+            if waiting() == before {
+                return taken;
+            }
+            taken += 1;
+        }
+    }
+
+    #[test]
+    fn bytes_that_wait_are_bounded_and_shared_between_connections() {
+        let limits = Limits { queued_bytes: 72_000, queue: 1000, ..Limits::default() };
+        let streams = Streams::new(&limits);
+        let mut queues: Vec<_> = (0..100).map(|number| streams.open(number)).collect();
+        assert_eq!(fill(&streams, 0), 80, "a ninth: an eighth of what is then left");
+        let taken: Vec<usize> = (1..99).map(|number| fill(&streams, number)).collect();
+        assert!(streams.bytes.load(Ordering::Relaxed) <= limits.queued_bytes);
+        assert!(taken.is_sorted_by(|one, next| one >= next), "{taken:?}");
+        // Those who take nothing end after some seconds.
+        queues.drain(..99);
+        for number in 0..99 {
+            streams.queues.lock().remove(&number);
+        }
+        assert_eq!(streams.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(fill(&streams, 99), 80);
+        // What was written makes place.
+        assert!(queues[0].try_recv().is_ok());
+        assert_eq!(fill(&streams, 99), 1);
     }
 }

@@ -10,7 +10,6 @@
 //! it, so that a plan names what differs between two releases. A new release is uploaded as a whole before the pages that
 //! name it. Earlier ones stay for a while, see [`releases`].
 
-mod listing;
 mod releases;
 mod requests;
 
@@ -27,9 +26,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use self::listing::{Listed, Listing};
 pub use super::bucket_files::pages_address as address;
-use super::bucket_files::{self, PAGES_KIND};
+use super::bucket_files::{self, PAGES_KIND, PROGRAMS};
+use super::bucket_objects::{self, Listed, Listing};
 use super::s3_bucket::{self, Contents};
 use super::{Kind, invalidation};
 use crate::pages::release::{self, keeps_name, key_in};
@@ -127,10 +126,13 @@ impl Resource for Objects {
     }
 
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
-        let (contents, listed, config) =
-            futures::join!(s3_bucket::contents(&self.stack, reads), self.list(), self.head(CONFIG_KEY));
+        let (contents, listed, config) = futures::join!(
+            s3_bucket::contents(&self.stack, reads),
+            bucket_objects::listed(&self.stack, reads),
+            self.head(CONFIG_KEY)
+        );
         let (contents, listed) = (contents?, listed?);
-        let mut listed = self.visible(contents, listed);
+        let mut listed = self.visible(contents, Arc::unwrap_or_clone(listed));
         let ownership = match contents {
             Contents::Absent => return Ok(None),
             Contents::Ours { .. } => Ownership::Ours,
@@ -203,7 +205,7 @@ impl Resource for Objects {
         // What the previous release alone has stays with it.
         let removed = changes.removed_fields().filter(|name| !is_new || keeps_name(name)).map(|name| self.key_of(name));
         let unwanted: Vec<String> = live.fields.texts(UNEXPECTED).into_iter().chain(removed).collect();
-        self.remove(context.progress, &unwanted).await?;
+        bucket_objects::remove(&self.stack, context.progress, &unwanted).await?;
         if is_new {
             self.turn_over(context.progress, previous).await?;
         }
@@ -235,14 +237,14 @@ impl Objects {
         if keeps_name(name) { name.to_owned() } else { key_in(&self.release, name) }
     }
 
-    /// Returns those of the listed objects that are the stack's to replace and to delete.
+    /// Returns those of the listed objects that are the stack's to replace and to delete, without the programs.
     fn visible(&self, contents: Contents, mut listed: Listing) -> Listing {
         let all = match contents {
             Contents::Absent => false,
             Contents::Ours { kept } => !kept,
             Contents::Adopted => self.stack.adopt.contains(&self.address),
         };
-        listed.retain(|key, _| all || bucket_files::is_ours(&self.stack, key));
+        listed.retain(|key, _| !key.starts_with(PROGRAMS) && (all || bucket_files::is_ours(&self.stack, key)));
         listed
     }
 

@@ -3,6 +3,8 @@
 //!
 //! All functions share one upload.
 
+mod former;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -57,6 +59,8 @@ pub fn key(program: &str, architecture: Architecture) -> &'static str {
     }
 }
 
+pub use self::former::address as former_address;
+
 /// Returns the architecture for which the stack needs a program.
 pub fn architecture(stack: &Stack, program: &str) -> Architecture {
     if program == API { stack.config.api.architecture } else { stack.config.signaling.architecture() }
@@ -93,7 +97,8 @@ fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
         let program = *program(stack, &address)?;
         Some(Arc::new(InBucket { stack: stack.clone(), address, key, program }) as Arc<dyn Resource>)
     };
-    UPLOADS.into_iter().filter_map(resource).collect()
+    let former = former::Former { stack: stack.clone(), address: former::address() };
+    UPLOADS.into_iter().filter_map(resource).chain([Arc::new(former) as Arc<dyn Resource>]).collect()
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -101,7 +106,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     // Lambda reads the archive with the caller's permissions. Those for all architectures, so that a change of the type or
     // of the functions needs no other policy.
     let objects = format!("{bucket}/{}*", bucket_files::PROGRAMS);
-    vec![Permission::new(&["s3:GetObject", "s3:PutObject"], vec![objects])]
+    vec![Permission::new(&["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], vec![objects])]
 }
 
 #[async_trait]

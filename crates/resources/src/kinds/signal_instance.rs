@@ -158,6 +158,7 @@ impl Resource for SignalInstance {
             rule!("signal-instance-after-log-group", Some(log_group::address("signal"))),
             rule!("signal-instance-after-program", Some(s3_program::address(s3_program::SIGNAL))),
             rule!("signal-instance-after-relay-program", Some(s3_program::address(s3_program::RELAY))),
+            rule!("former-programs-after-signal-instance", Some(s3_program::former_address())),
             rule!("signal-instance-after-security-group", Some(security_group::address())),
             rule!("signal-instance-after-tunnel-token", Some(parameter_store::address(parameter_store::TUNNEL_TOKEN))),
         ]

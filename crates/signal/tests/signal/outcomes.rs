@@ -55,6 +55,38 @@ async fn call_counts_once_and_each_way_that_its_members_tell_once() {
 }
 
 #[tokio::test]
+async fn call_that_goes_on_at_the_next_server_is_not_counted_again() {
+    let one = World::new().await;
+    let two = World::beside(&one, Limits::default()).await;
+    let (mut ada, mut bob) = (one.inside("Ada", ROOM).await, one.inside("Bob", ROOM).await);
+    assert_eq!(counted(&one.server), [("CallsStarted", 1.0)]);
+    for client in [&mut ada, &mut bob] {
+        client.return_to(two.address).await;
+        client.welcomed().await;
+        client.join(ROOM).await;
+    }
+    ada.settle().await;
+    tell(&mut bob, "relayed").await;
+    assert_eq!(counted(&two.server), [("CallsRelayed", 1.0)]);
+    // The next one is.
+    bob.send(json!({ "type": "leave" })).await;
+    bob.settle().await;
+    bob.join(ROOM).await;
+    assert_eq!(counted(&two.server), [("CallsStarted", 1.0)]);
+    // And so is one in which only one goes on.
+    for client in [&mut ada, &mut bob] {
+        client.send(json!({ "type": "leave" })).await;
+        client.settle().await;
+    }
+    let mut cem = one.inside("Cem", "another").await;
+    cem.return_to(two.address).await;
+    cem.welcomed().await;
+    cem.join("another").await;
+    two.inside("Dan", "another").await;
+    assert_eq!(counted(&two.server), [("CallsStarted", 1.0)]);
+}
+
+#[tokio::test]
 async fn outcome_outside_of_a_room_means_nothing_and_unknown_ways_are_refused() {
     let world = World::new().await;
     let mut ada = world.guest("Ada", ROOM).await;

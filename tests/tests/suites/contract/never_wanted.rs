@@ -7,6 +7,7 @@ const NEVER_WANTED: &[(&str, &[&str], &str)] = &[
     ("iam_role", &["gateway"], "shared"),
     ("ssm_parameter", &["origin-key-previous"], "secrets"),
     ("metric_filter", &["former"], "changes"),
+    ("s3_program", &["former"], "architectures"),
     (
         "alarm",
         &[

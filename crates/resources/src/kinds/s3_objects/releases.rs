@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::primitives::DateTime;
 
-use super::listing::Listing;
+use crate::kinds::bucket_objects::Listing;
 use crate::pages::release;
 
 /// How long a release stays after it was replaced, in seconds: a day, within which nobody leaves a call page open.
@@ -55,8 +55,8 @@ fn is_over(replaced: Option<DateTime>, now: Option<DateTime>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::listing::Listed;
     use super::*;
+    use crate::kinds::bucket_objects::Listed;
 
     const FIRST: &str = "1111111111111111";
     const SECOND: &str = "2222222222222222";

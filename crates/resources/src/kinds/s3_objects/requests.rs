@@ -1,17 +1,15 @@
-//! What is sent to the bucket: lists, uploads and deletions.
+//! What is sent to the bucket: uploads, and reads of single objects.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
+use aws_sdk_s3::types::ServerSideEncryption;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::listing::{Listed, Listing};
 use super::{Body, CONCURRENCY, Objects, RELEASE_METADATA, TAGS_METADATA, encoded, releases};
-use crate::kinds::bucket_files;
+use crate::kinds::bucket_objects;
 use crate::kinds::s3_bucket;
 use crate::pages::release::keeps_name;
 use crate::pages::{self, CONFIG_KEY};
@@ -19,23 +17,6 @@ use peersync_aws::{Context as _, NotFound as _};
 use peersync_engine::{ApplyContext, Progress, ResourceError, SharedReads};
 
 impl Objects {
-    /// Returns all objects by key, without the programs.
-    pub(super) async fn list(&self) -> Result<Listing, ResourceError> {
-        let mut pages = self.stack.clients.s3.list_objects_v2().bucket(self.stack.bucket()).into_paginator().send();
-        let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.found(&["NoSuchBucket"], "failed to list the pages in the bucket")?;
-            for object in page.and_then(|page| page.contents).unwrap_or_default() {
-                let (Some(key), Some(tag)) = (object.key, object.e_tag) else { continue };
-                if !key.starts_with(bucket_files::PROGRAMS) {
-                    let entity_tag = tag.trim_matches('"').to_owned();
-                    found.insert(key, Listed { entity_tag, modified: object.last_modified });
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Reads the headers of an object; `None` if it does not exist.
     pub(super) async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>, ResourceError> {
         let answer = self.stack.clients.s3.head_object().bucket(self.stack.bucket()).key(key).send().await;
@@ -45,7 +26,8 @@ impl Objects {
     /// Marks the releases that are no longer current, and deletes those that have not been for a day.
     pub(super) async fn turn_over(&self, progress: &Progress, previous: &str) -> Result<(), ResourceError> {
         let reads = SharedReads::default();
-        let (contents, listed) = futures::try_join!(s3_bucket::contents(&self.stack, &reads), self.list())?;
+        let (contents, listed) =
+            futures::try_join!(s3_bucket::contents(&self.stack, &reads), bucket_objects::list(&self.stack))?;
         let turnover = releases::turnover(&self.visible(contents, listed), previous, &self.release);
         for mark in &turnover.marks {
             s3_bucket::retry_transient(progress, || async {
@@ -55,7 +37,7 @@ impl Objects {
             })
             .await?;
         }
-        self.remove(progress, &turnover.expired).await
+        bucket_objects::remove(&self.stack, progress, &turnover.expired).await
     }
 
     /// Uploads the `wanted` files but `config.json`: first those of the release, then the pages that name it.
@@ -94,24 +76,5 @@ impl Objects {
             call.send().await.context("failed to upload a page").map(|_| ())
         })
         .await
-    }
-
-    pub(super) async fn remove(&self, progress: &Progress, keys: &[String]) -> Result<(), ResourceError> {
-        const SUMMARY: &str = "failed to remove objects from the bucket";
-        for keys in keys.chunks(1_000) {
-            let identifiers = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
-            let identifiers = identifiers.collect::<Result<Vec<_>, _>>().context(SUMMARY)?;
-            let delete = Delete::builder().set_objects(Some(identifiers)).quiet(true).build().context(SUMMARY)?;
-            let answer = s3_bucket::retry_transient(progress, || async {
-                let call = self.stack.clients.s3.delete_objects().bucket(self.stack.bucket()).delete(delete.clone());
-                call.send().await.context(SUMMARY)
-            })
-            .await?;
-            if let Some(error) = answer.errors().first() {
-                let cause = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
-                return Err(ResourceError::new(SUMMARY).code(error.code()).caused_by(cause));
-            }
-        }
-        Ok(())
     }
 }

@@ -1,9 +1,14 @@
-//! The files by which a host takes security updates by itself, where no `up` replaces it for longer.
+//! The files by which a host takes packages: the log agent, and security updates where no `up` replaces it for longer.
 
 use serde_json::Value;
 
 use super::files::file;
 
+/// The script that takes packages, in two steps.
+pub(super) const PACKAGES: &str = include_str!("host/packages.sh");
+pub(super) const FETCH_UNIT: &str = include_str!("host/peersync-fetch@.service");
+pub(super) const APPLY_UNIT: &str = include_str!("host/peersync-apply@.service");
+/// The script that restarts what uses updates.
 pub(super) const SCRIPT: &str = include_str!("host/update.sh");
 pub(super) const UNIT: &str = include_str!("host/peersync-update.service");
 const TIMER: &str = include_str!("host/peersync-update.timer");
@@ -36,8 +41,11 @@ const AHEAD: [(&str, i32); 20] = [
 ];
 
 /// Returns the files of a host in this region.
-pub(super) fn files(region: &str) -> [Value; 3] {
+pub(super) fn files(region: &str) -> [Value; 6] {
     [
+        file("/usr/local/lib/peersync/packages", "0755", PACKAGES),
+        file("/etc/systemd/system/peersync-fetch@.service", "0644", FETCH_UNIT),
+        file("/etc/systemd/system/peersync-apply@.service", "0644", APPLY_UNIT),
         file("/usr/local/lib/peersync/update", "0755", SCRIPT),
         file("/etc/systemd/system/peersync-update.service", "0644", UNIT),
         file("/etc/systemd/system/peersync-update.timer", "0644", &timer(region)),
@@ -57,11 +65,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::process::Command;
 
-    use super::{SCRIPT, timer};
+    use super::{PACKAGES, SCRIPT, timer};
 
-    /// Runs the script with programs that record their calls, and returns these and what the script says. `dnf` is what dnf
+    /// Runs a script with programs that record their calls, and returns these and what the script says. `dnf` is what dnf
     /// does.
-    fn run(dnf: &str, has_new_kernel: bool) -> (bool, String, Vec<String>) {
+    fn run(script: &str, arguments: &[&str], dnf: &str, has_new_kernel: bool) -> (bool, String, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("boot")).unwrap();
@@ -73,25 +81,49 @@ mod tests {
             fs::write(path(name), format!("#!/bin/sh\necho \"{name} $*\" >>{calls}\n{text}\n")).unwrap();
             fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let script = SCRIPT.replace("/boot", &path("boot").display().to_string());
+        let script = script.replace("/boot", &path("boot").display().to_string());
         let programs = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
-        let output = Command::new("bash").args(["-c", &script]).env("PATH", programs).output().unwrap();
+        let mut command = Command::new("bash");
+        let output = command.args(["-c", &script, "-"]).args(arguments).env("PATH", programs).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let calls = fs::read_to_string(path("calls")).unwrap().lines().map(str::to_owned).collect();
         (output.status.success(), said, calls)
     }
 
-    const UPGRADE: &str = "dnf upgrade -y -q --security --releasever=latest --refresh";
-    const HINT: &str = "dnf -q needs-restarting -r";
+    const HINT: &str = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -r";
     const REBOOT: [&str; 2] = ["systemctl stop peersync-signal.service peersync-relay.service", "systemctl reboot"];
+
+    #[test]
+    fn packages_are_taken_in_two_steps_of_which_the_second_needs_no_network() {
+        for (step, what, call) in [
+            (
+                "fetch",
+                "agent",
+                "install amazon-cloudwatch-agent --refresh --downloadonly --nogpgcheck --setopt=logdir=/var/cache/dnf",
+            ),
+            ("apply", "agent", "install amazon-cloudwatch-agent --cacheonly"),
+            (
+                "fetch",
+                "updates",
+                "upgrade --security --releasever=latest --refresh --downloadonly --nogpgcheck --setopt=logdir=/var/cache/dnf",
+            ),
+            ("apply", "updates", "upgrade --security --releasever=latest --cacheonly"),
+        ] {
+            let (good, said, calls) = run(PACKAGES, &[step, what], "", false);
+            assert_eq!((good, said.as_str(), calls), (true, "", vec![format!("dnf -y -q {call}")]));
+        }
+        let (good, said, _) = run(PACKAGES, &["fetch", "updates"], "exit 1", false);
+        assert!(!good, "what depends on it is not started");
+        assert_eq!(said, "peersync: updates: failed to fetch packages; the next attempt is later\n");
+    }
 
     #[test]
     fn updates_restart_what_uses_them() {
         let dnf = "case \"$*\" in *-s) printf 'sshd.service\\npeersync-update.service\\ndbus-broker.service\\n';; \
                    *-r) echo 'Reboot should not be necessary.';; esac";
-        let (good, said, calls) = run(dnf, false);
-        let services = "dnf -q needs-restarting -s";
-        assert_eq!(calls, [UPGRADE, HINT, services, "systemctl try-restart sshd.service"], "{said}");
+        let (good, said, calls) = run(SCRIPT, &[], dnf, false);
+        let services = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -s";
+        assert_eq!(calls, [HINT, services, "systemctl try-restart sshd.service"], "{said}");
         assert!(good);
         assert_eq!(said, "peersync: updates: restarted sshd.service\npeersync: updates: done\n");
     }
@@ -99,20 +131,14 @@ mod tests {
     #[test]
     fn host_reboots_only_for_a_new_kernel_or_what_every_process_uses() {
         let hinting = "case \"$*\" in *-r) echo 'Reboot is required to fully utilize these updates.'; exit 1;; esac";
-        let (_, said, calls) = run(hinting, false);
-        assert_eq!(calls, [UPGRADE, HINT, REBOOT[0], REBOOT[1]], "{said}");
-        let (_, said, calls) = run("", true);
-        assert_eq!(calls, [UPGRADE, REBOOT[0], REBOOT[1]], "{said}");
+        let (_, said, calls) = run(SCRIPT, &[], hinting, false);
+        assert_eq!(calls, [HINT, REBOOT[0], REBOOT[1]], "{said}");
+        let (_, said, calls) = run(SCRIPT, &[], "", true);
+        assert_eq!(calls, [REBOOT[0], REBOOT[1]], "{said}");
         // A dnf that does not know the question fails too.
-        let (_, said, calls) = run("case \"$*\" in *needs*) echo 'No such command' >&2; exit 1;; esac", false);
+        let (_, said, calls) =
+            run(SCRIPT, &[], "case \"$*\" in *needs*) echo 'No such command' >&2; exit 1;; esac", false);
         assert!(!calls.iter().any(|call| call.contains("reboot")), "{calls:?} {said}");
-    }
-
-    #[test]
-    fn failed_update_changes_nothing_and_is_tried_again() {
-        let (good, said, calls) = run("exit 1", true);
-        assert_eq!((good, calls), (false, vec![UPGRADE.to_owned()]));
-        assert_eq!(said, "peersync: updates: failed; the next attempt is tomorrow\n");
     }
 
     #[test]

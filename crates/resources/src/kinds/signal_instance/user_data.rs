@@ -21,6 +21,8 @@ pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.pat
 pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 pub(super) const INSTALL_UNIT: &str = include_str!("host/peersync-install.service");
+pub(super) const SWAP_FILE_UNIT: &str = include_str!("host/peersync-swap.service");
+pub(super) const SWAP_UNIT: &str = include_str!("host/var-lib-swap-peersync.swap");
 const LOGROTATE: &str = include_str!("host/logrotate");
 /// The file with the variables of the installation.
 pub(super) const INSTALL_ENVIRONMENT: &str = "/etc/peersync/install.env";
@@ -81,6 +83,8 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
         file("/etc/systemd/system/peersync-install.service", "0644", INSTALL_UNIT),
         file("/usr/local/lib/peersync/install", "0755", INSTALL),
+        file("/etc/systemd/system/peersync-swap.service", "0644", SWAP_FILE_UNIT),
+        file("/etc/systemd/system/var-lib-swap-peersync.swap", "0644", SWAP_UNIT),
     ];
     if ingress == Ingress::Cloudflare {
         files.push(file("/etc/systemd/system/cloudflared.service", "0644", CLOUDFLARED_UNIT));

@@ -12,8 +12,6 @@ signal_address=$(sed -n 's/^LISTEN="\(.*\)"$/\1/p' /etc/peersync/signal.env | se
 
 # The longest pause between two attempts, in seconds.
 longest_pause=60
-# Hosts with less memory, in kB, get a swap file, in MB: dnf needs more than a t3.nano has.
-little_memory=900000 swap_size=512
 
 # The tunnel for ingress "cloudflare".
 cloudflared_version=2026.10.0
@@ -57,20 +55,10 @@ persist() {
   done
 }
 
-add_swap() {
-  local memory
-  memory=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
-  if [ "${memory:-0}" -ge "$little_memory" ] || [ -e /swapfile ]; then
-    return 0
-  fi
-  dd if=/dev/zero of=/swapfile bs=1M count="$swap_size" status=none && chmod 0600 /swapfile || return 1
-  mkswap /swapfile && swapon /swapfile && echo "/swapfile none swap defaults 0 0" >>/etc/fstab
-}
-
 # From here on, logs go to CloudWatch. The agent may write to the log group, which exists, and not create any.
 start_logs() {
   local agent=/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl
-  [ -x "$agent" ] || dnf install -y -q amazon-cloudwatch-agent || return 1
+  [ -x "$agent" ] || systemctl start peersync-apply@agent.service || return 1
   "$agent" -a fetch-config -m ec2 -s -c file:/etc/peersync/logs.json
 }
 
@@ -119,7 +107,7 @@ runs() {
 }
 
 say "installing"
-add_swap || say "there is no swap file"
+systemctl start var-lib-swap-peersync.swap || say "there is no swap file"
 logs_started=
 for _ in 1 2 3; do
   if start_logs; then

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Takes the security updates of Amazon Linux, restarts what uses them, and reboots only if it must. The unit peersync-update
-# runs it every night.
+# Restarts what uses the security updates that were taken, and reboots only if it must. The unit peersync-update runs it
+# every night, after the units that take them.
 set -u
 # The words of dnf are compared.
 export LC_ALL=C
@@ -9,9 +9,10 @@ say() {
   echo "peersync: updates: $*"
 }
 
-# A release of Amazon Linux has its own repository, in which nothing is ever new.
-take_updates() {
-  dnf upgrade -y -q --security --releasever=latest --refresh
+# Usage: needs_restarting OPTION
+# The log of dnf is where the unit may write.
+needs_restarting() {
+  dnf -q --setopt=logdir=/var/cache/dnf needs-restarting "$1"
 }
 
 # needs-restarting does not know the kernels of Amazon Linux by their names (amazonlinux/amazon-linux-2023#1125).
@@ -22,13 +23,9 @@ has_new_kernel() {
 }
 
 must_reboot() {
-  has_new_kernel || dnf -q needs-restarting -r | grep "Reboot is required" >/dev/null
+  has_new_kernel || needs_restarting -r | grep "Reboot is required" >/dev/null
 }
 
-if ! take_updates; then
-  say "failed; the next attempt is tomorrow"
-  exit 1
-fi
 if must_reboot; then
   say "rebooting"
   # The servers say goodbye to everybody while everything else still works.
@@ -36,7 +33,7 @@ if must_reboot; then
   systemctl reboot
   exit
 fi
-dnf -q needs-restarting -s | while read -r unit; do
+needs_restarting -s | while read -r unit; do
   case $unit in
     # Itself, and those without which nothing else runs; their own updates lead to a reboot.
     peersync-update.service | dbus* | user@*) ;;
