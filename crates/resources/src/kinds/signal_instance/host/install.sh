@@ -10,6 +10,9 @@ report_tag=peersync:ready
 # The address of the program, in which every interface is meant by 0.0.0.0.
 signal_address=$(sed -n 's/^LISTEN="\(.*\)"$/\1/p' /etc/peersync/signal.env | sed 's/^0\.0\.0\.0:/127.0.0.1:/')
 
+# What is in front of the program: behind the relay, each connection begins with a header of the PROXY protocol.
+entrance=$(sed -n 's/^ENTRANCE="\(.*\)"$/\1/p' /etc/peersync/signal.env)
+
 # The longest pause between two attempts, in seconds.
 longest_pause=60
 # Hosts with less memory, in kB, get a swap file, in MB: dnf needs more than a t3.nano has.
@@ -105,8 +108,18 @@ install_cloudflared() {
 }
 
 answers() {
-  curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
+  case $entrance in
+    relay | relayed-edge) answers_own ;;
+    *) curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz" ;;
+  esac
 }
+
+# The header, of version 2, says that the connection is the host's own; curl can write only that of version 1.
+answers_own() (
+  exec 3<>"/dev/tcp/${signal_address%:*}/${signal_address##*:}" || exit 1
+  printf '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET /healthz HTTP/1.1\r\nHost: host\r\nConnection: close\r\n\r\n' >&3
+  read -r -t 5 -u 3 _ status _ && [ "$status" = 200 ]
+)
 
 # It answers 200 once it has a connection to Cloudflare, and before that 503.
 connected() {
