@@ -37,6 +37,13 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay between two requests.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
+/// The part that needs the host.
+const SIGNALING: &str = "signaling";
+/// What to do about a signaling server that does not answer.
+const SIGNALING_HINT: &str = "check `peersync-deploy logs signal`, which has the installation of the host too";
+/// What to do about one behind the certificate of its host.
+const CERTIFICATE_HINT: &str = "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port \
+                                443 is reached";
 /// What to do about a relay that does not answer.
 const RELAY_HINT: &str = "check `peersync-deploy logs signal`; if this network lets out neither UDP nor TCP to port 3478, skip the \
                           check with `--no-check`";
@@ -74,12 +81,6 @@ impl Target {
 
 /// Returns what must answer, as far as the target offers it.
 pub(super) fn targets(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
-    let direct = domain::of(stack, outputs).map(|(domain, _)| own_domain(&domain));
-    without_domain(stack, outputs).into_iter().chain(direct).collect()
-}
-
-/// Returns what must answer without a domain of the signaling server's own.
-fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
     [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten().collect()
 }
 
@@ -87,11 +88,14 @@ fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
 /// target does not offer is not requested.
 ///
 /// # Errors
-/// Fails if one of them does not answer in time, or the domain of the signaling server does not lead to its host.
+/// Fails if one of them does not answer in time, or the domain of the host does not lead to it.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
-    let parts = without_domain(stack, outputs).into_iter();
-    let pages = try_join_all(parts.map(|target| answers(&client, target, progress)));
+    // What rests on the owner's DNS comes last: everything else may need longer than an error of that.
+    let named = domain::of(stack, outputs);
+    let is_late = |target: &Target| named.is_some() && target.part == SIGNALING;
+    let (late, parts): (Vec<_>, Vec<_>) = targets(stack, outputs).into_iter().partition(is_late);
+    let pages = try_join_all(parts.into_iter().map(|target| answers(&client, target, progress)));
     let relay = async {
         match relay(stack, outputs) {
             Some((address, relay)) => relay_answers(&address, &relay, RELAY_DEADLINE, progress).await.map(Some),
@@ -100,9 +104,11 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
     };
     let (mut urls, relay) = try_join(pages, relay).await?;
     urls.extend(relay);
-    if let Some((domain, host)) = domain::of(stack, outputs) {
-        domain::leads_to(&domain, host).await?;
-        urls.push(answers(&client, own_domain(&domain), progress).await?);
+    if let Some((domain, host)) = named {
+        for target in late {
+            domain::leads_to(&domain, host, &target.url).await?;
+            urls.push(answers(&client, target, progress).await?);
+        }
     }
     Ok(urls)
 }
@@ -138,35 +144,24 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     Some(Target { part: "api", url, deadline, hint, refusal_counts: false })
 }
 
-/// Returns the WebSocket behind the edge, or behind the tunnel whose DNS record `up` has created. In an emulator, nothing runs
-/// on a host.
+/// Returns the WebSocket: behind the edge, behind the tunnel whose DNS record `up` has created, or at the host's own domain. In
+/// an emulator, nothing runs on a host.
 fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
-    let domain = match stack.config.signaling.ingress {
+    let signaling = &stack.config.signaling;
+    let domain = match signaling.ingress {
         Ingress::Cloudfront => distribution(outputs),
-        Ingress::Cloudflare | Ingress::Direct => stack.config.managed_tunnel(),
+        Ingress::Cloudflare => stack.config.managed_tunnel(),
+        Ingress::Direct => signaling.certified_domain().filter(|_| outputs.get(&elastic_ip::address(), "ip").is_some()),
     };
     let domain = domain.filter(|_| stack.clients.endpoint_url.is_none())?;
+    let hint = if signaling.has_certificate() { CERTIFICATE_HINT } else { SIGNALING_HINT };
     Some(Target {
-        part: "signaling",
+        part: SIGNALING,
         url: format!("https://{domain}/ws"),
         deadline: SIGNALING_DEADLINE,
-        hint: "check `peersync-deploy logs signal`, which has the installation of the host too".to_owned(),
+        hint: hint.to_owned(),
         refusal_counts: true,
     })
-}
-
-/// Returns the WebSocket at a domain of its own, which ends TLS on the host.
-fn own_domain(domain: &str) -> Target {
-    Target {
-        part: "signaling",
-        url: format!("https://{domain}/ws"),
-        deadline: SIGNALING_DEADLINE,
-        hint:
-            "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port 443 is \
-               reached"
-                .to_owned(),
-        refusal_counts: true,
-    }
 }
 
 /// Returns the address of the relay, and the ways to it that need no name: with an own domain, that may lead to the host
