@@ -42,7 +42,7 @@ async fn run(errors: log::Errors) -> Result<(), Box<dyn std::error::Error>> {
     let config = aws::from_host().await;
     let secrets = read_secrets(ParameterStore::new(config.clone(), settings.clone()), &settings).await?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
-    let listener = bind(settings.listen)?;
+    let listener = bind(settings.listen).map_err(|error| format!("TCP {}: {error}", settings.listen))?;
     let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
     let stack = settings.stack.clone();
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));

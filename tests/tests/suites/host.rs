@@ -118,6 +118,11 @@ impl Host {
         }
     }
 
+    /// The id of the instance.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// A command in the environment of the host, which names no region and no credentials.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let own = self.root.path().join("bin");

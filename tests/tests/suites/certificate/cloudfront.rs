@@ -4,16 +4,18 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use peersync_resources::kinds::signal_instance::CertificateTrouble;
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
 use rustls::RootCertStore;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
-use super::super::host::{Host, until};
+use super::super::host::{Host, report, until};
 use super::{NAME, PATIENCE, Pebble, connect, free_port};
 
 /// Sends a request for the WebSocket with these headers, and returns what comes back first.
@@ -35,6 +37,28 @@ async fn tls(pebble: &Pebble, port: u16) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(pebble.root().await?).ok()?;
     connect(roots, plain(port).await?).await.ok()
+}
+
+/// Starts the relay with these ports and this authority, and its log where the unit has it.
+fn start_relay(host: &Host, pebble: &Pebble, everybodys: u16, edge: u16) -> Child {
+    let roots = host.root.path().join("authority.pem");
+    fs::copy(pebble.folder.path().join("cert.pem"), &roots).expect("it can be copied");
+    assert_eq!(host.environment("relay")["RELAY_EDGE_PORT"], "8080");
+    let variables = [
+        ("RELAY_DOMAIN", NAME),
+        ("RELAY_SHARED_PORT", &everybodys.to_string()),
+        ("RELAY_EDGE_PORT", &edge.to_string()),
+        ("RELAY_ACME_DIRECTORY", &pebble.authority.directory),
+        ("RELAY_ACME_ROOTS", &roots.display().to_string()),
+    ];
+    let mut relay = host.start_with("relay", &variables);
+    let mut lines = relay.stdout.take().expect("it is piped");
+    let log = host.root.path().join("var/log/peersync-relay.log");
+    tokio::spawn(async move {
+        let mut log = tokio::fs::OpenOptions::new().create(true).append(true).open(log).await?;
+        tokio::io::copy(&mut lines, &mut log).await
+    });
+    relay
 }
 
 async fn plain(port: u16) -> Option<TcpStream> {
@@ -59,29 +83,29 @@ async fn cloudfront_reaches_the_websocket_by_tls_and_strangers_reach_the_challen
     let mut said = BufReader::new(installing.stdout.take().expect("it is piped")).lines();
     until(&mut said, "failed: an answer of the signaling server").await;
     let _signal = host.start_with("signal", &[]);
-    until(&mut said, "peersync: done").await;
+    until(&mut said, "peersync: ready").await;
 
     let (everybodys, edge) = (free_port(), free_port());
+    // An authority that refuses the name: the host says so, and goes on to be ready.
+    let refusing = Pebble::start(everybodys, &[NAME]).await;
+    let relay = start_relay(&host, &refusing, everybodys, edge);
+    until(&mut said, "peersync: ready without a certificate: rejectedIdentifier: again at ").await;
+    let told = report(&stage.clients, host.id()).await.expect("a report");
+    let trouble = CertificateTrouble::parse(&told).unwrap_or_else(|| panic!("{told}"));
+    assert!(trouble.is_refusal() && told.len() <= 256, "{told}");
+    assert!(trouble.reason().contains("the authority has issued no certificate"), "{told}");
+    drop((relay, refusing));
+
     let pebble = Pebble::start(everybodys, &[]).await;
-    let roots = host.root.path().join("authority.pem");
-    fs::copy(pebble.folder.path().join("cert.pem"), &roots).expect("it can be copied");
-    assert_eq!(host.environment("relay")["RELAY_EDGE_PORT"], "8080");
-    let _relay = host.start_with(
-        "relay",
-        &[
-            ("RELAY_DOMAIN", NAME),
-            ("RELAY_SHARED_PORT", &everybodys.to_string()),
-            ("RELAY_EDGE_PORT", &edge.to_string()),
-            ("RELAY_ACME_DIRECTORY", &pebble.authority.directory),
-            ("RELAY_ACME_ROOTS", &roots.display().to_string()),
-        ],
-    );
+    let _relay = start_relay(&host, &pebble, everybodys, edge);
     let certified = async {
         while tls(&pebble, edge).await.is_none() {
             sleep(Duration::from_millis(50)).await;
         }
     };
     timeout(PATIENCE, certified).await.expect("the host gets a certificate from the authority");
+    until(&mut said, "peersync: done").await;
+    assert_eq!(report(&stage.clients, host.id()).await.as_deref(), Some("ready"));
 
     let origin = host.environment("signal")["SITE_URL"].clone();
     let key = parameter(&stage, "origin-key").await;

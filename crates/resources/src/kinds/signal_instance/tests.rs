@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::ready::WITHOUT_CERTIFICATE;
 use super::{compressed, relay_files, update_files, user_data};
 use crate::kinds::ec2::REPORT_TAG;
 use crate::kinds::{cloudfront_distribution, elastic_ip};
@@ -203,6 +204,11 @@ fn installation_reports_only_what_a_tag_may_contain() {
     let reports: Vec<&str> = reports.collect();
     assert!(reports.len() > 5, "{reports:?}");
     assert!(reports.iter().all(|report| report.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ')), "{reports:?}");
+    assert!(
+        script.contains("| tr -c 'A-Za-z0-9 ._:/@+-' ' ' | tr -s ' ' | cut -c1-250)\n"),
+        "what programs say is filtered"
+    );
+    assert!(script.contains(&format!("without_certificate=\"{}\"\n", WITHOUT_CERTIFICATE.trim_end())));
 }
 
 #[test]
