@@ -209,10 +209,12 @@ pub struct Signaling {
     pub image: Option<String>,
     /// Age of the image from which `up` replaces the host, if AWS has published a newer one. Does not apply to `image`.
     pub image_max_age: MaxAge,
-    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`: in a zone of Cloudflare's.
+    /// Domain of the host. Required for `direct`, and for a named tunnel with `cloudflare`: in a zone of Cloudflare's. With
+    /// `cloudfront`: the distribution reaches the host under it, by TLS.
     #[schemars(extend("pattern" = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", "patternErrorMessage" = "write only a domain name, in lower-case letters, such as \"signal.example.org\""))]
     pub domain: Option<String>,
-    /// Mail address for Let's Encrypt's notices, with `direct`.
+    /// Mail address for Let's Encrypt's notices, if the host has a certificate: with `direct`, and with `cloudfront` and a
+    /// domain.
     #[schemars(extend("pattern" = r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", "patternErrorMessage" = "write a mail address, such as \"you@example.org\""))]
     pub acme_email: Option<String>,
     /// ID of the Cloudflare account with the zone of `domain`. If omitted: the only one that the API token shows.
@@ -230,6 +232,20 @@ impl Signaling {
     /// Returns the architecture of the host, which follows from its instance type.
     pub fn architecture(&self) -> Architecture {
         Architecture::of_instance_type(&self.instance_type)
+    }
+
+    /// Returns whether the host obtains a certificate, because it ends TLS itself: that of browsers, or of CloudFront.
+    pub fn has_certificate(&self) -> bool {
+        match self.ingress {
+            Ingress::Cloudfront => self.domain.is_some(),
+            Ingress::Direct => true,
+            Ingress::Cloudflare => false,
+        }
+    }
+
+    /// Returns the domain of its certificate, if it obtains one.
+    pub fn certified_domain(&self) -> Option<&str> {
+        self.domain.as_deref().filter(|_| self.has_certificate())
     }
 }
 

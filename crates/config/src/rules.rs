@@ -151,12 +151,12 @@ impl Rules<'_> {
             ),
             _ => {}
         }
-        if signaling.ingress == Ingress::Direct && domain && signaling.domain == self.config.site.domain {
+        if domain && signaling.has_certificate() && signaling.domain == self.config.site.domain {
             self.add(
                 "signaling.domain",
                 "the same domain is used twice",
                 "`site.domain` has the same value",
-                "the distribution serves the pages and the host the WebSocket: give each its own domain",
+                "the distribution serves the pages, and this one leads to the host: give each its own domain",
             );
         }
     }

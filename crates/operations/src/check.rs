@@ -18,6 +18,7 @@ use peersync_engine::error::innermost_cause;
 use peersync_engine::{Outputs, Progress, ResourceError};
 use peersync_resources::Relay;
 use peersync_resources::kinds::elastic_ip;
+use peersync_resources::kinds::signal_instance::{CertificateTrouble, certificate_trouble};
 use peersync_resources::stack::Stack;
 
 /// How long the API may take: a new role and a new function are usable within seconds, at most about a minute.
@@ -37,6 +38,13 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay between two requests.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
+/// The part that needs the host.
+const SIGNALING: &str = "signaling";
+/// What to do about a signaling server that does not answer.
+const SIGNALING_HINT: &str = "check `peersync-deploy logs signal`, which has the installation of the host too";
+/// What to do about one behind the certificate of its host.
+const CERTIFICATE_HINT: &str = "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port \
+                                443 is reached";
 /// What to do about a relay that does not answer.
 const RELAY_HINT: &str = "check `peersync-deploy logs signal`; if this network lets out neither UDP nor TCP to port 3478, skip the \
                           check with `--no-check`";
@@ -74,12 +82,6 @@ impl Target {
 
 /// Returns what must answer, as far as the target offers it.
 pub(super) fn targets(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
-    let direct = domain::of(stack, outputs).map(|(domain, _)| own_domain(&domain));
-    without_domain(stack, outputs).into_iter().chain(direct).collect()
-}
-
-/// Returns what must answer without a domain of the signaling server's own.
-fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
     [page(stack, outputs), api(stack, outputs), signaling(stack, outputs)].into_iter().flatten().collect()
 }
 
@@ -87,11 +89,14 @@ fn without_domain(stack: &Stack, outputs: &Outputs) -> Vec<Target> {
 /// target does not offer is not requested.
 ///
 /// # Errors
-/// Fails if one of them does not answer in time, or the domain of the signaling server does not lead to its host.
+/// Fails if one of them does not answer in time, or the domain of the host does not lead to it.
 pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Result<Vec<String>, DeployError> {
     let client = stack.clients.http.client(REQUEST_DEADLINE).map_err(unprepared)?;
-    let parts = without_domain(stack, outputs).into_iter();
-    let pages = try_join_all(parts.map(|target| answers(&client, target, progress)));
+    // What rests on the owner's DNS comes last: everything else may need longer than an error of that.
+    let named = domain::of(stack, outputs);
+    let is_late = |target: &Target| named.is_some() && target.part == SIGNALING;
+    let (late, parts): (Vec<_>, Vec<_>) = targets(stack, outputs).into_iter().partition(is_late);
+    let pages = try_join_all(parts.into_iter().map(|target| answers(&client, target, async || None, progress)));
     let relay = async {
         match relay(stack, outputs) {
             Some((address, relay)) => relay_answers(&address, &relay, RELAY_DEADLINE, progress).await.map(Some),
@@ -100,9 +105,12 @@ pub async fn check(stack: &Stack, outputs: &Outputs, progress: &Progress) -> Res
     };
     let (mut urls, relay) = try_join(pages, relay).await?;
     urls.extend(relay);
-    if let Some((domain, host)) = domain::of(stack, outputs) {
-        domain::leads_to(&domain, host).await?;
-        urls.push(answers(&client, own_domain(&domain), progress).await?);
+    if let Some((domain, host)) = named {
+        for target in late {
+            domain::leads_to(&domain, host, &target.url).await?;
+            let trouble = async || Some(Trouble { of: certificate_trouble(stack).await?, domain: &domain });
+            urls.push(answers(&client, target, trouble, progress).await?);
+        }
     }
     Ok(urls)
 }
@@ -138,35 +146,24 @@ fn api(stack: &Stack, outputs: &Outputs) -> Option<Target> {
     Some(Target { part: "api", url, deadline, hint, refusal_counts: false })
 }
 
-/// Returns the WebSocket behind the edge, or behind the tunnel whose DNS record `up` has created. In an emulator, nothing runs
-/// on a host.
+/// Returns the WebSocket: behind the edge, behind the tunnel whose DNS record `up` has created, or at the host's own domain. In
+/// an emulator, nothing runs on a host.
 fn signaling(stack: &Stack, outputs: &Outputs) -> Option<Target> {
-    let domain = match stack.config.signaling.ingress {
+    let signaling = &stack.config.signaling;
+    let domain = match signaling.ingress {
         Ingress::Cloudfront => distribution(outputs),
-        Ingress::Cloudflare | Ingress::Direct => stack.config.managed_tunnel(),
+        Ingress::Cloudflare => stack.config.managed_tunnel(),
+        Ingress::Direct => signaling.certified_domain().filter(|_| outputs.get(&elastic_ip::address(), "ip").is_some()),
     };
     let domain = domain.filter(|_| stack.clients.endpoint_url.is_none())?;
+    let hint = if signaling.has_certificate() { CERTIFICATE_HINT } else { SIGNALING_HINT };
     Some(Target {
-        part: "signaling",
+        part: SIGNALING,
         url: format!("https://{domain}/ws"),
         deadline: SIGNALING_DEADLINE,
-        hint: "check `peersync-deploy logs signal`, which has the installation of the host too".to_owned(),
+        hint: hint.to_owned(),
         refusal_counts: true,
     })
-}
-
-/// Returns the WebSocket at a domain of its own, which ends TLS on the host.
-fn own_domain(domain: &str) -> Target {
-    Target {
-        part: "signaling",
-        url: format!("https://{domain}/ws"),
-        deadline: SIGNALING_DEADLINE,
-        hint:
-            "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port 443 is \
-               reached"
-                .to_owned(),
-        refusal_counts: true,
-    }
 }
 
 /// Returns the address of the relay, and the ways to it that need no name: with an own domain, that may lead to the host
@@ -206,22 +203,35 @@ async fn relay_answers(
     }
 }
 
-async fn answers(client: &HttpClient, target: Target, progress: &Progress) -> Result<String, DeployError> {
+/// Why the host has no certificate for this domain.
+struct Trouble<'a> {
+    of: CertificateTrouble,
+    domain: &'a str,
+}
+
+/// Asks a part until it answers, or until the host says that it gets no certificate: `trouble` returns what it says.
+async fn answers<'a>(
+    client: &HttpClient,
+    target: Target,
+    trouble: impl AsyncFn() -> Option<Trouble<'a>>,
+    progress: &Progress,
+) -> Result<String, DeployError> {
     let url = &target.url;
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline: target.deadline };
     let last = Mutex::new(String::new());
     let reason = format!("{url} to answer");
     let answered = until(progress, schedule, &reason, || async {
-        match ask(client, &target).await {
-            Ok(()) => Ok(Some(())),
-            Err(reason) => {
-                *last.lock() = reason;
-                Ok(None)
-            }
-        }
+        let Err(reason) = ask(client, &target).await else { return Ok(Some(None)) };
+        let trouble = trouble().await;
+        let said = trouble.as_ref().map(|trouble| format!("; {}", trouble.of.reason()));
+        *last.lock() = reason + &said.unwrap_or_default();
+        Ok(trouble.filter(|trouble| trouble.of.is_refusal()).map(Some))
     });
     match answered.await {
-        Ok(()) => Ok(target.url),
+        Ok(None) => Ok(target.url),
+        Ok(Some(Trouble { of, domain })) => {
+            Err(DeployError::Unanswered { url: target.url, last: of.reason(), hint: of.hint(domain) })
+        }
         Err(_) => Err(DeployError::Unanswered { url: target.url, last: last.into_inner(), hint: target.hint }),
     }
 }
@@ -264,7 +274,37 @@ mod tests {
         let progress = Progress::of_nobody(Arc::new(Silent));
         let deadline = Duration::from_millis(600);
         let target = Target { deadline, refusal_counts, ..Target::for_tests("signaling", url) };
-        answers(&Http::default().client(REQUEST_DEADLINE)?, target, &progress).await
+        answers(&Http::default().client(REQUEST_DEADLINE)?, target, async || None, &progress).await
+    }
+
+    #[tokio::test]
+    async fn refused_certificate_of_the_host_ends_the_wait_with_what_to_do() {
+        const REPORT: &str = "ready without a certificate: caa: again at 2026-11-29T22:10:00Z: CAA forbids issuance";
+        let url = server(&["502 Bad Gateway", "200 OK"]).await;
+        let trouble = async || Some(Trouble { of: CertificateTrouble::parse(REPORT)?, domain: "signal.example.org" });
+        let target = Target { deadline: Duration::from_secs(60), ..Target::for_tests("signaling", url) };
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let client = Http::default().client(REQUEST_DEADLINE).unwrap();
+        let error = answers(&client, target, trouble, &progress).await.unwrap_err();
+        let DeployError::Unanswered { last, hint, .. } = error else { panic!("{error}") };
+        assert_eq!(last, "the host has no certificate, and tries again at 2026-11-29T22:10:00Z: CAA forbids issuance");
+        assert!(hint.contains("CAA records of signal.example.org"), "{hint}");
+    }
+
+    #[tokio::test]
+    async fn certificate_that_is_on_its_way_is_waited_for_and_told_in_the_end() {
+        const REPORT: &str = "ready without a certificate: waiting: again at 2026-11-29T22:10:00Z: it leads elsewhere";
+        let trouble = || async { Some(Trouble { of: CertificateTrouble::parse(REPORT)?, domain: "a.example" }) };
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let client = Http::default().client(REQUEST_DEADLINE).unwrap();
+        let url = server(&["502 Bad Gateway", "200 OK"]).await;
+        let target = Target { deadline: Duration::from_secs(60), ..Target::for_tests("signaling", url) };
+        answers(&client, target, trouble, &progress).await.unwrap();
+        let url = server(&["502 Bad Gateway"; 9]).await;
+        let target = Target { deadline: Duration::from_millis(600), ..Target::for_tests("signaling", url) };
+        let error = answers(&client, target, trouble, &progress).await.unwrap_err();
+        let DeployError::Unanswered { last, .. } = error else { panic!("{error}") };
+        assert!(last.ends_with("it leads elsewhere"), "{last}");
     }
 
     #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use peersync_config::Ingress;
 use peersync_engine::Outputs;
 use peersync_resources::kinds::{cloudfront_distribution, elastic_ip, rest_api, s3_bucket};
 use peersync_resources::stack::Stack;
@@ -22,8 +21,7 @@ pub fn places(stack: &Stack, outputs: &Outputs, expires_at: Option<String>) -> B
     places.extend(site.map(|site| ("site_url", site)));
     let signaling = stack.signal_url(outputs).filter(|url| !url.is_empty());
     places.extend(signaling.map(|url| ("signaling_url", url)));
-    let address =
-        outputs.get(&elastic_ip::address(), "ip").filter(|_| stack.config.signaling.ingress == Ingress::Direct);
+    let address = outputs.get(&elastic_ip::address(), "ip").filter(|_| stack.config.signaling.has_certificate());
     places.extend(address.map(|address| ("signaling_address", address.to_owned())));
     places.extend(distribution(outputs).map(|domain| ("distribution_domain", domain.to_owned())));
     places.extend(gateway_url(stack, outputs).map(|url| ("gateway_url", url)));

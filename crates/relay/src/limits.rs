@@ -61,7 +61,7 @@ pub struct Limits {
     pub handshakes_rate: u32,
     /// How many it may begin at once. After a restart an office comes back at once.
     pub handshakes_burst: u32,
-    /// The maximum number of connections to port 443 that are passed on to the signaling server.
+    /// The maximum number of connections that are passed on to the signaling server.
     pub passed: usize,
     /// The maximum number of those from one address: what the signaling server admits, and some that it refuses.
     pub passed_per_address: usize,

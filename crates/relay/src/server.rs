@@ -1,7 +1,8 @@
-//! Connects a [`Relay`] to the network: UDP sockets, connections by TCP and TLS, and the port that it shares with the
+//! Connects a [`Relay`] to the network: UDP sockets, connections by TCP and TLS, and the ports by which others reach the
 //! signaling server.
 
 mod datagrams;
+mod edge;
 mod front;
 mod pass;
 mod streams;
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::rustls::{self, server::ResolvesServerCert};
 
+use self::edge::Edge;
 use self::front::Front;
 use self::streams::{Streams, accept};
 use self::tls::Tls;
@@ -40,6 +42,7 @@ pub struct Listeners {
     tcp: Vec<TcpListener>,
     tls: Vec<TcpListener>,
     shared: Vec<TcpListener>,
+    edge: Vec<TcpListener>,
 }
 
 /// Opens the sockets for these addresses. An IPv6 address takes no packets of IPv4 clients: name both. With port 0 the
@@ -56,6 +59,7 @@ pub fn bind(udp: &[SocketAddr], tcp: &[SocketAddr], tls: &[SocketAddr]) -> io::R
         tcp: tcp.iter().map(stream).collect::<io::Result<_>>()?,
         tls: tls.iter().map(stream).collect::<io::Result<_>>()?,
         shared: Vec::new(),
+        edge: Vec::new(),
     })
 }
 
@@ -100,6 +104,24 @@ impl Listeners {
     pub fn share(mut self, addresses: &[SocketAddr]) -> io::Result<Self> {
         self.shared = addresses.iter().map(stream).collect::<io::Result<_>>()?;
         Ok(self)
+    }
+
+    /// Opens the sockets too for the edge, if one is in front of the signaling server. Then nobody reaches that through the
+    /// shared ones.
+    ///
+    /// # Errors
+    /// An address cannot be used; the error names it.
+    pub fn for_edge(mut self, addresses: &[SocketAddr]) -> io::Result<Self> {
+        self.edge = addresses.iter().map(stream).collect::<io::Result<_>>()?;
+        Ok(self)
+    }
+
+    /// Returns the addresses at which the edge is accepted.
+    ///
+    /// # Errors
+    /// The system does not tell them.
+    pub fn edge_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.edge.iter().map(TcpListener::local_addr).collect()
     }
 
     /// Returns the addresses that are shared with the signaling server.
@@ -198,13 +220,13 @@ pub struct TlsSettings {
     /// Where the certificate of each connection comes from. If that asks for a challenge of a certificate authority (by
     /// its protocols), it gets what comes from here too, and nothing else.
     pub certificates: Arc<dyn ResolvesServerCert>,
-    /// The signaling server on this host, which gets what is HTTP on a shared port, behind a
-    /// [PROXY header](peersync_server::proxy_protocol).
+    /// The signaling server on this host, which gets what is HTTP on the port for the edge, or else on a shared one, behind
+    /// a [PROXY header](peersync_server::proxy_protocol).
     pub signal: SocketAddr,
 }
 
 /// Serves on these sockets, until the result is dropped. Without settings for TLS, connections to the addresses for TLS
-/// and to the shared ones are refused. Must be called in a tokio runtime.
+/// and to the shared ones and those for the edge are refused. Must be called in a tokio runtime.
 ///
 /// # Errors
 /// TLS does not support its own defaults.
@@ -228,7 +250,12 @@ pub fn serve<A: Authority>(
         for listener in listeners.tls {
             tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
         }
-        let front = Arc::new(Front::new(tls, settings.signal, &limits));
+        let everybodys = Some(settings.signal).filter(|_| listeners.edge.is_empty());
+        let edge = Arc::new(Edge::new(tls.clone(), settings.signal, &limits));
+        for listener in listeners.edge {
+            tasks.spawn(edge::accept(listener, Arc::clone(&edge)));
+        }
+        let front = Arc::new(Front::new(tls, everybodys, &limits));
         for listener in listeners.shared {
             tasks.spawn(front::accept(Arc::clone(&shared), listener, Arc::clone(&front)));
         }

@@ -58,7 +58,13 @@ impl Stack {
             return None;
         }
         match self.config.signaling.ingress {
-            // CloudFront reaches the signaling server on its own port, and the host has no certificate.
+            // CloudFront has a port of its own, so that nothing but the relay needs this one, and the challenge that proves
+            // whose the name is. The port of TURN over TLS would be the 60th rule for IPv4, with the 55 that CloudFront's
+            // prefix list counts ("CloudFront managed prefix list", VPC user guide).
+            Ingress::Cloudfront if self.config.signaling.has_certificate() => {
+                Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[], shared: &[HTTPS] })
+            }
+            // The host has no certificate.
             Ingress::Cloudfront => Some(Relay { udp: &[PORT], tcp: &[PORT, HTTPS], tls: &[], shared: &[] }),
             // The relay ends TLS, and passes on what is for the signaling server.
             Ingress::Direct => Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[TLS_PORT], shared: &[HTTPS] }),
@@ -69,7 +75,7 @@ impl Stack {
 
     /// Returns whether the host runs the program `relay`: to relay, or only to end TLS in front of the signaling server.
     pub fn runs_relay(&self) -> bool {
-        self.relay().is_some() || self.config.signaling.ingress == Ingress::Direct
+        self.relay().is_some() || self.config.signaling.has_certificate()
     }
 }
 
@@ -95,7 +101,14 @@ mod tests {
         assert_eq!(of_cloudfront, Some((stun.clone(), [udp, tcp, web].map(str::to_owned).to_vec())));
         let direct = urls(relay(Ingress::Direct, Some(TurnProvider::Host)).await);
         let of_direct = [udp, tcp, web, "turns:h:443?transport=tcp"].map(str::to_owned).to_vec();
-        assert_eq!(direct, Some((stun, of_direct)));
+        assert_eq!(direct, Some((stun.clone(), of_direct.clone())));
+        let mut config = Config::default();
+        config.signaling.domain = Some("h".to_owned());
+        let named = Stack::for_tests(config.clone()).await;
+        assert_eq!(urls(named.relay()), Some((stun, of_direct)), "CloudFront reaches the host by TLS");
+        config.turn.provider = Some(TurnProvider::None);
+        let named = Stack::for_tests(config).await;
+        assert_eq!((named.relay(), named.runs_relay()), (None, true), "to end TLS");
         for provider in [TurnProvider::Own, TurnProvider::Cloudflare, TurnProvider::None] {
             assert_eq!(relay(Ingress::Cloudfront, Some(provider)).await, None, "{provider:?}");
         }

@@ -74,10 +74,8 @@ impl Stack {
     /// Returns the name under which browsers reach the relay on the host, if it has one; `None` until that is known. A
     /// name, and not an address, lets networks that have only IPv6 translate it.
     pub fn relay_host(&self, outputs: &Outputs) -> Option<String> {
-        match (self.config.signaling.ingress, &self.config.signaling.domain) {
-            (Ingress::Direct, Some(domain)) => Some(domain.clone()),
-            _ => outputs.get(&elastic_ip::address(), "dns").map(str::to_owned),
-        }
+        let named = self.config.signaling.certified_domain();
+        named.or_else(|| outputs.get(&elastic_ip::address(), "dns")).map(str::to_owned)
     }
 
     /// Returns the environment of the functions, without secrets; `None` until the URL of the pages and, for the relay,

@@ -9,6 +9,7 @@ mod programs;
 pub use lifetime::{ExpirySource, Lifetime, TaggedExpiry};
 pub(crate) use names::DNS_SUFFIX;
 pub use names::{FUNCTIONS, stack_of};
+pub(crate) use network::EDGE_PORT;
 pub use network::Network;
 pub(crate) use ownership::{SHARED_MARK, marked};
 

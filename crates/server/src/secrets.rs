@@ -5,7 +5,7 @@
 mod live;
 mod rotation;
 
-use crate::settings::{Entrance, Function, MailProvider, Settings, TurnProvider};
+use crate::settings::{Function, MailProvider, Settings, TurnProvider};
 
 pub use crate::secret::Secret;
 pub use live::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretReader};
@@ -66,7 +66,7 @@ impl Secrets {
     /// Returns the names (without the prefix) that a program reads. Its role allows exactly these.
     pub fn names(settings: &Settings) -> Vec<&'static str> {
         let mut names = Vec::new();
-        if settings.entrance == Entrance::Edge && settings.function.behind_edge() {
+        if settings.entrance.has_edge() && settings.function.behind_edge() {
             names.extend(["origin-key", "origin-key-previous"]);
         }
         if settings.function.mails() {
@@ -184,6 +184,8 @@ mod tests {
             assert_eq!(of("relay"), ["turn-secret", "turn-secret-previous"], "the relay reads nothing else");
         }
         assert_eq!(names(&[("PEERSYNC_FUNCTION", "signal")]), [origin, ticket].concat());
+        let relayed = [("PEERSYNC_FUNCTION", "signal"), ("ENTRANCE", "relayed-edge")];
+        assert_eq!(names(&relayed), [origin, ticket].concat());
         let proxied = [("PEERSYNC_FUNCTION", "signal"), ("ENTRANCE", "tunnel"), ("TUNNEL_FILE", "/t")];
         assert_eq!(names(&proxied), [&ticket[..], &["tunnel-token"]].concat());
     }

@@ -263,7 +263,7 @@ impl Settings {
                 ([0, 0, 0, 0], 8080).into(),
                 |text| text.parse().ok(),
             )?,
-            entrance: variables.parsed("ENTRANCE", "one of edge, relay, tunnel", Entrance::Edge, Entrance::parse)?,
+            entrance: variables.entrance()?,
             tunnel_file: variables.get("TUNNEL_FILE").map(PathBuf::from),
             tunnel_metrics: variables.tunnel_metrics()?,
             stack,

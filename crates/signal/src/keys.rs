@@ -56,7 +56,7 @@ impl Keys {
     /// through that.
     pub(crate) async fn ingress(&self, headers: &HeaderMap) -> Option<Ingress> {
         match self.entrance {
-            Entrance::Edge => {}
+            Entrance::Edge | Entrance::RelayedEdge => {}
             Entrance::Relay => return Some(Ingress::Direct),
             Entrance::Tunnel => return Some(Ingress::Tunnel),
         }

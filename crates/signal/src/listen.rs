@@ -83,15 +83,11 @@ struct Door {
 impl Door {
     /// Learns whose connection it is, and answers it until it is a WebSocket or closed.
     async fn admit(self, mut stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
-        let client = match self.entrance {
-            Entrance::Edge | Entrance::Tunnel => Some(address),
-            Entrance::Relay => match timeout(self.head, proxy_protocol::read(&mut stream)).await {
-                Ok(Ok(client)) => Some(client.unwrap_or(address)),
-                _ => None,
-            },
-        };
-        if let Some(client) = client {
-            self.answer(stream, client, slot).await;
+        if !self.entrance.is_relayed() {
+            return self.answer(stream, address, slot).await;
+        }
+        if let Ok(Ok(client)) = timeout(self.head, proxy_protocol::read(&mut stream)).await {
+            self.answer(stream, client.unwrap_or(address), slot).await;
         }
     }
 

@@ -133,8 +133,11 @@ fn listen(settings: &RelaySettings) -> std::io::Result<Listeners> {
         Some(turn) => (addresses(&turn.udp), addresses(&turn.tcp), addresses(&turn.tls)),
         None => Default::default(),
     };
-    let shared = settings.tls.as_ref().map(|tls| addresses(&[tls.shared])).unwrap_or_default();
-    bind(&udp, &tcp, &tls)?.share(&shared)
+    let (shared, edge) = match &settings.tls {
+        Some(tls) => (addresses(&[tls.shared]), addresses(tls.edge.as_slice())),
+        None => Default::default(),
+    };
+    bind(&udp, &tcp, &tls)?.share(&shared)?.for_edge(&edge)
 }
 
 /// Begins to keep the certificate of the host. Until there is one, TLS is refused.

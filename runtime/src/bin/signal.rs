@@ -10,7 +10,7 @@ use std::time::Duration;
 use peersync_runtime::log;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore, SecretsError};
-use peersync_server::settings::{Entrance, Function, Settings};
+use peersync_server::settings::{Function, Settings};
 use peersync_server::store::Store;
 use peersync_server::{aws, metrics};
 use peersync_signal::{Limits, Parts, Server, bind, memory, quick_tunnel, serve, tell_occupancy, tunnel};
@@ -42,7 +42,7 @@ async fn run(errors: log::Errors) -> Result<(), Box<dyn std::error::Error>> {
     let config = aws::from_host().await;
     let secrets = read_secrets(ParameterStore::new(config.clone(), settings.clone()), &settings).await?;
     let store = Arc::new(Store::lazy(config, settings.tables.clone()));
-    let listener = bind(settings.listen)?;
+    let listener = bind(settings.listen).map_err(|error| format!("TCP {}: {error}", settings.listen))?;
     let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
     let stack = settings.stack.clone();
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
@@ -91,7 +91,7 @@ async fn read_secrets(source: ParameterStore, settings: &Settings) -> Result<Arc
     let secrets = live.current().await?;
     let now = Clock::default().now();
     secrets.ticket_keys(&settings.stack, now)?;
-    if settings.entrance == Entrance::Edge && secrets.origin_keys(now).is_empty() {
+    if settings.entrance.has_edge() && secrets.origin_keys(now).is_empty() {
         warn!(target: "signal", "the parameter origin-key does not exist: this port accepts anybody with a ticket");
     }
     Ok(Arc::new(live))

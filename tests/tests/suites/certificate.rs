@@ -1,6 +1,8 @@
 //! The host's certificate comes from an authority by ACME, outlives the host, and is renewed.
 //!
-//! Needs: pebble.
+//! Needs: python, pebble.
+
+mod cloudfront;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -37,7 +39,7 @@ struct Pebble {
     _child: Child,
     authority: Authority,
     management: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn free_port() -> u16 {
@@ -90,7 +92,7 @@ impl Pebble {
             .expect("Pebble starts");
         let roots = vec![pair.cert.der().clone()];
         let authority = Authority { directory: format!("https://{NAME}:{own}/dir"), roots };
-        let pebble = Self { _child: child, authority, management, _folder: folder };
+        let pebble = Self { _child: child, authority, management, folder };
         let begun = Instant::now();
         while pebble.root().await.is_none() {
             assert!(begun.elapsed() < PATIENCE, "Pebble does not answer");

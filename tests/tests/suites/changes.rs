@@ -3,6 +3,7 @@
 use peersync_tests::earlier;
 use peersync_tests::emulator::Emulator;
 use peersync_tests::stage::Stage;
+use serde_json::{Value, json};
 
 /// Changes the configuration, checks which resources `plan` names and why, applies it, and checks that nothing is left.
 async fn change(stage: &Stage, configuration: &str, expected: &[(&str, &str)]) {
@@ -102,4 +103,43 @@ async fn disabled_alarms_are_deleted() {
     stage.up().await;
     assert!(stage.clients.cloudwatch.describe_alarms().send().await.unwrap().metric_alarms().is_empty());
     stage.plan(0).await;
+}
+
+/// Returns the fields of a resource in a plan, with their old and new values: of the origins, that of the host alone.
+fn fields(plan: &Value, address: &str) -> Vec<Value> {
+    let steps = plan["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["address"] == address).unwrap_or_else(|| panic!("{address}: {plan:#}"));
+    let fields = step["changes"].as_array().unwrap().iter();
+    let fields = fields.filter(|field| !field["field"].as_str().unwrap().starts_with("tags."));
+    let of_host = |origins: &Value| {
+        let origins = origins.as_array().unwrap().iter();
+        origins.filter(|origin| origin["id"] == "signal").cloned().collect::<Vec<_>>()
+    };
+    let of_host = |field: &Value| match field["field"].as_str() {
+        Some("origins") => json!({ "field": "origins", "old": of_host(&field["old"]), "new": of_host(&field["new"]) }),
+        _ => json!({ "field": field["field"], "old": field["old"], "new": field["new"] }),
+    };
+    fields.map(of_host).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_between_cloudfront_and_host_is_switched_on_and_off() {
+    const WITHOUT: &str = "[turn]\nprovider = \"none\"\n";
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure(WITHOUT);
+    stage.up().await;
+    let addresses = stage.clients.ec2.describe_addresses().send().await.unwrap();
+    let name = addresses.addresses()[0].public_ip().unwrap().replace('.', "-");
+    let named = format!("[signaling]\ndomain = \"signal.example.org\"\n{WITHOUT}");
+    for (name_of, configuration) in [("tls_on", named.as_str()), ("tls_off", WITHOUT)] {
+        stage.configure(configuration);
+        let plan = stage.plan(3).await;
+        let steps: Vec<String> = plan.steps().iter().map(|step| format!("{} {}", step.action, step.address)).collect();
+        let event = plan.events_of("plan")[0].clone();
+        let of = |address| serde_json::to_string_pretty(&fields(&event, address)).unwrap();
+        let text = [steps.join("\n"), of("security_group.signal"), of("cloudfront_distribution.site")].join("\n\n");
+        insta::assert_snapshot!(name_of, text.replace(&name, "A-B-C-D"));
+        stage.up().await;
+        stage.plan(0).await;
+    }
 }

@@ -265,11 +265,24 @@ async fn wrong_configuration_is_one_error_with_its_fix_and_changes_nothing() {
 async fn ways_in_can_be_switched_in_any_order_and_leave_nothing_behind() {
     const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
     const QUICK: &str = "[signaling]\ningress = \"cloudflare\"\n";
+    const TLS: &str = "[signaling]\ndomain = \"signal.example.org\"\n";
     let own = format!("{NAMED}tunnel_token = {{ env = \"PATH\" }}\n");
     let world = World::new().await;
     let before = census(&world.stage.clients).await;
     let own = own.as_str();
-    let order = [("", 0), (NAMED, 1), (DIRECT, 0), ("", 0), (QUICK, 0), (NAMED, 1), (own, 0), (NAMED, 1), ("", 0)];
+    let order = [
+        ("", 0),
+        (NAMED, 1),
+        (DIRECT, 0),
+        (TLS, 0),
+        ("", 0),
+        (QUICK, 0),
+        (NAMED, 1),
+        (own, 0),
+        (NAMED, 1),
+        (TLS, 0),
+        ("", 0),
+    ];
     for (text, tunnels) in order {
         world.stage.configure(text);
         world.up().await;

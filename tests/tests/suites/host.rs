@@ -6,7 +6,7 @@
 
 mod folders;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::net::{TcpListener, UdpSocket};
@@ -57,7 +57,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Does what cloud-init does with the user data of the stack's only instance.
-    async fn of(stage: &Stage) -> Self {
+    pub(super) async fn of(stage: &Stage) -> Self {
         let hosts = stage.clients.ec2.describe_instances().send().await.unwrap();
         Self::of_instance(stage, hosts.reservations()[0].instances()[0].instance_id().unwrap()).await
     }
@@ -77,8 +77,9 @@ impl Host {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let content =
-                moved(root.path(), text("content")).replace("0.0.0.0:8080", &ours).replace("127.0.0.1:8081", &ours);
+            let addresses = ["0.0.0.0:8080", "127.0.0.1:8080", "127.0.0.1:8081"];
+            let content = moved(root.path(), text("content"));
+            let content = addresses.iter().fold(content, |content, address| content.replace(address, &ours));
             let content = content.replace("127.0.0.1:20241", &format!("127.0.0.1:{tunnel_port}"));
             // As if each step had failed five times, without the pauses.
             let content = content.replace("longest_pause=60", "longest_pause=0").replace(" attempt=1 ", " attempt=6 ");
@@ -115,6 +116,11 @@ impl Host {
         }
     }
 
+    /// The id of the instance.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// A command in the environment of the host, which names no region and no credentials.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let own = self.root.path().join("bin");
@@ -137,12 +143,22 @@ impl Host {
 
     /// Starts a program as its unit does, on ports of its own.
     fn start(&self, name: &str) -> Child {
-        let environment = fs::read_to_string(self.root.path().join(format!("etc/peersync/{name}.env"))).unwrap();
+        self.start_with(name, &[])
+    }
+
+    /// Starts a program as its unit does, on ports of its own, with other values of these variables.
+    pub(super) fn start_with(&self, name: &str, variables: &[(&str, &str)]) -> Child {
         let mut command = self.command(self.program(name));
-        command.envs(environment.lines().map(variable));
+        command.envs(self.environment(name));
         let (udp, tcp) = free_ports();
-        command.env("RELAY_UDP_PORTS", udp).env("RELAY_TCP_PORTS", tcp);
+        command.env("RELAY_UDP_PORTS", udp).env("RELAY_TCP_PORTS", tcp).envs(variables.iter().copied());
         command.spawn().unwrap()
+    }
+
+    /// Returns the variables of a program.
+    pub(super) fn environment(&self, name: &str) -> BTreeMap<String, String> {
+        let file = self.root.path().join(format!("etc/peersync/{name}.env"));
+        fs::read_to_string(file).unwrap().lines().map(variable).collect()
     }
 
     fn program(&self, name: &str) -> PathBuf {

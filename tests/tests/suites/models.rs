@@ -30,7 +30,8 @@ topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
 "#;
 
 /// The other values of the WebSocket's ingress.
-const INGRESSES: [&str; 2] = [
+const INGRESSES: [&str; 3] = [
+    "[signaling]\ndomain = \"signal.example.org\"\n",
     "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\nacme_email = \"a@example.org\"\n",
     "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\n\
      tunnel_token = { env = \"TUNNEL_TOKEN\" }\n[turn]\nprovider = \"cloudflare\"\n\

@@ -1,8 +1,9 @@
-//! A new signaling host takes over only once it says that it is ready. Its script really runs, and is broken in five ways.
+//! A new signaling host takes over only once it says that it is ready. Its script really runs, and is broken in six ways.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::future::pending;
+use std::path::Path;
 use std::time::Duration;
 
 use peersync_tests::deployer::Run;
@@ -30,6 +31,8 @@ enum Broken {
     Server,
     /// The relay ends as soon as it has started.
     Relay,
+    /// Another program has a port of the relay, whose program really runs.
+    Port,
     /// The way in cannot be downloaded.
     Tunnel,
 }
@@ -68,8 +71,19 @@ async fn holder(stage: &Stage) -> Option<String> {
     answer.addresses()[0].instance_id().map(str::to_owned)
 }
 
-/// Breaks a host whose files are there.
-fn break_it(host: &Host, broken: Broken) {
+/// What systemd does if a port of the relay is taken: it starts the program, which ends at once, and calls that a success.
+fn start_at_taken_port(root: &Path, port: u16) -> String {
+    let file = |name: &str| root.join(name).display().to_string();
+    format!(
+        "(set -a; . '{}'; RELAY_UDP_PORTS={port} RELAY_TCP_PORTS={port} '{}' >>'{}' 2>&1) || true",
+        file("etc/peersync/relay.env"),
+        file("usr/local/bin/peersync-relay"),
+        file("var/log/peersync-relay.log"),
+    )
+}
+
+/// Breaks a host whose files are there. `taken` is a port that another program has.
+fn break_it(host: &Host, broken: Broken, taken: u16) {
     let root = host.root.path();
     let instead = |name: &str, of: &str, does: &str| {
         let real = fs::read_to_string(root.join(name))
@@ -80,6 +94,10 @@ fn break_it(host: &Host, broken: Broken) {
         Broken::Nothing | Broken::Server => {}
         Broken::Digest => instead("bin/aws", "programs/signal.gz", "echo another | gzip; exit 0"),
         Broken::Download => instead("bin/aws", "programs/relay.gz", "echo denied >&2; exit 1"),
+        Broken::Port => {
+            instead("bin/systemctl", "enable*peersync-relay.service", &start_at_taken_port(root, taken));
+            instead("bin/systemctl", "is-active", "exit 1");
+        }
         Broken::Relay => instead("bin/systemctl", "is-active", "exit 1"),
         Broken::Tunnel => instead("bin/curl", "github.com", "exit 22"),
     }
@@ -97,7 +115,8 @@ async fn up(stage: &Stage, broken: Broken) -> Run {
             sleep(Duration::from_millis(50)).await;
         };
         let host = Host::of_instance(stage, &id).await;
-        break_it(&host, broken);
+        let taken = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        break_it(&host, broken, taken.local_addr().unwrap().port());
         let _healthy = if broken == Broken::Server { None } else { Some(Healthy::listen(host.port).await) };
         let installed = host.install().wait_with_output().await.unwrap();
         assert!(installed.status.success() && broken == Broken::Nothing, "{broken:?}: {installed:?}");
@@ -120,12 +139,13 @@ async fn old_host_goes_on_and_the_failed_step_is_named_if_a_new_host_is_broken()
     let old = hosts(&stage).await;
     assert_eq!(old.first().cloned(), holder(&stage).await);
 
-    let types = ["t3.small", "t3.medium", "t3.large", "m5.large", "m5.xlarge"];
+    let types = ["t3.small", "t3.medium", "t3.large", "t3.xlarge", "m5.large", "m5.xlarge"];
     let ways = [
         (Broken::Digest, "waiting for the signaling program"),
         (Broken::Download, "waiting for the relay program"),
         (Broken::Server, "waiting for an answer of the signaling server"),
         (Broken::Relay, "waiting for the relay to run"),
+        (Broken::Port, "Address already in use"),
         (Broken::Tunnel, "waiting for cloudflared"),
     ];
     for (kind, (broken, report)) in types.into_iter().zip(ways) {
@@ -134,6 +154,8 @@ async fn old_host_goes_on_and_the_failed_step_is_named_if_a_new_host_is_broken()
         let failed = up(&stage, broken).await.expect(1);
         let errors = failed.stdout.clone();
         assert!(errors.contains(report) && errors.contains("the old one goes on"), "{broken:?}: {errors}");
+        let names_image = errors.contains("name an image without it as `image` under [signaling]");
+        assert_eq!(names_image, broken == Broken::Port, "{broken:?}: {errors}");
         assert_eq!(hosts(&stage).await, old, "{broken:?}: the new host is terminated");
         assert_eq!(old.first().cloned(), holder(&stage).await, "{broken:?}");
     }

@@ -1,30 +1,29 @@
-//! Checks that the signaling server's own domain leads to the host, for which the owner's DNS has to name its address.
+//! Checks that the domain of the host leads to it, for which the owner's DNS has to name its address.
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 
-use peersync_config::Ingress;
 use peersync_engine::Outputs;
 use peersync_resources::kinds::elastic_ip;
 use peersync_resources::stack::Stack;
 
 use crate::DeployError;
 
-/// The port of the signaling server where it has a domain of its own.
+/// The port that names are resolved for.
 const HTTPS: u16 = 443;
 
-/// Returns the domain by which browsers reach the signaling server on the host itself, and the host's address.
-/// In an emulator, nothing runs on a host.
+/// Returns the domain under which browsers or CloudFront reach the host by TLS, and the host's address. In an emulator,
+/// nothing runs on a host.
 pub(super) fn of(stack: &Stack, outputs: &Outputs) -> Option<(String, IpAddr)> {
-    let direct = stack.config.signaling.ingress == Ingress::Direct && stack.clients.endpoint_url.is_none();
+    let domain = stack.config.signaling.certified_domain().filter(|_| stack.clients.endpoint_url.is_none())?;
     let address = outputs.get(&elastic_ip::address(), "ip")?.parse().ok()?;
-    stack.config.signaling.domain.clone().filter(|_| direct).map(|domain| (domain, address))
+    Some((domain.to_owned(), address))
 }
 
-/// Resolves the domain, and returns whether it leads to the host alone.
+/// Resolves the domain, and returns whether it leads to the host alone, without which `url` does not answer.
 ///
 /// # Errors
 /// It leads to another address, or nowhere.
-pub(super) async fn leads_to(domain: &str, host: IpAddr) -> Result<(), DeployError> {
+pub(super) async fn leads_to(domain: &str, host: IpAddr, url: &str) -> Result<(), DeployError> {
     let name = domain.to_owned();
     let looked_up = tokio::task::spawn_blocking(move || (name.as_str(), HTTPS).to_socket_addrs());
     let found = match looked_up.await {
@@ -32,10 +31,10 @@ pub(super) async fn leads_to(domain: &str, host: IpAddr) -> Result<(), DeployErr
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    compare(domain, host, found)
+    compare(domain, host, url, found)
 }
 
-fn compare(domain: &str, host: IpAddr, found: Result<Vec<IpAddr>, String>) -> Result<(), DeployError> {
+fn compare(domain: &str, host: IpAddr, url: &str, found: Result<Vec<IpAddr>, String>) -> Result<(), DeployError> {
     let last = match found {
         Ok(found) if !found.is_empty() && found.iter().all(|address| *address == host) => return Ok(()),
         Ok(found) => {
@@ -48,7 +47,7 @@ fn compare(domain: &str, host: IpAddr, found: Result<Vec<IpAddr>, String>) -> Re
         Err(error) => format!("{domain} does not resolve: {error}"),
     };
     Err(DeployError::Unanswered {
-        url: format!("https://{domain}/ws"),
+        url: url.to_owned(),
         last,
         hint: format!(
             "let {domain} have one DNS record, of type A with the value {host} (no AAAA record, and no proxy of the DNS \
@@ -62,10 +61,11 @@ mod tests {
     use super::*;
 
     const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+    const URL: &str = "https://d111.cloudfront.net/ws";
 
     fn refusal(found: Result<Vec<&str>, &str>) -> Option<String> {
         let found = found.map(|all| all.into_iter().map(|one| one.parse().unwrap()).collect());
-        let error = compare("signal.example.org", HOST, found.map_err(str::to_owned)).err()?;
+        let error = compare("signal.example.org", HOST, URL, found.map_err(str::to_owned)).err()?;
         let problem = error.problem();
         assert!(problem.hint.unwrap().contains("of type A with the value 203.0.113.7"));
         Some(format!("{}: {}", problem.summary, problem.causes.join("; ")))
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn domain_that_leads_elsewhere_is_refused_with_the_record_that_it_needs() {
-        let prefix = "the stack is deployed, but https://signal.example.org/ws does not answer: signal.example.org";
+        let prefix = "the stack is deployed, but https://d111.cloudfront.net/ws does not answer: signal.example.org";
         let elsewhere = refusal(Ok(vec!["2001:db8::1", "192.0.2.1", "203.0.113.7"])).unwrap();
         let expected = "resolves to 192.0.2.1, 2001:db8::1, and the host has the address 203.0.113.7";
         assert_eq!(elsewhere, format!("{prefix} {expected}"));
@@ -88,9 +88,9 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_resolved_by_the_system() {
-        assert!(leads_to("localhost", HOST).await.is_err());
-        assert!(leads_to("203.0.113.7", HOST).await.is_ok());
-        let error = leads_to("signal.invalid", HOST).await.unwrap_err();
+        assert!(leads_to("localhost", HOST, URL).await.is_err());
+        assert!(leads_to("203.0.113.7", HOST, URL).await.is_ok());
+        let error = leads_to("signal.invalid", HOST, URL).await.unwrap_err();
         assert!(error.problem().causes.join("").contains("does not resolve"), "RFC 6761 reserves .invalid");
     }
 }

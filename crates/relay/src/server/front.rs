@@ -1,5 +1,5 @@
 //! The port that is open in every network, 443. Its connections are told apart by their first bytes: TURN, TLS with TURN
-//! in it, and TLS with HTTP in it, which is passed on to the signaling server.
+//! in it, and TLS with HTTP in it, which is passed on to the signaling server, unless the edge has a port of its own.
 //!
 //! Everybody can connect, so whatever has not shown what it is has a deadline and a place among few; what is passed on
 //! is bounded by the signaling server, and here by numbers a little above what that admits.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -25,13 +25,9 @@ use crate::allocations::Client;
 use crate::limits::Limits;
 use crate::rate::SharedBuckets;
 use crate::relay::Authority;
-use peersync_server::proxy_protocol;
 
 /// How much is read before it is decided what a connection inside of TLS is, in bytes.
 const READ: usize = 4096;
-/// What a client gets if the signaling server does not answer: it restarts.
-const UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// What a connection is, by its first byte (RFC 7983, section 7, and the methods of HTTP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +51,8 @@ impl Kind {
 /// The port.
 pub(super) struct Front {
     tls: Tls,
-    /// The signaling server, which expects a PROXY header.
-    signal: SocketAddr,
+    /// The signaling server, which expects a PROXY header; `None` if nobody reaches it through this port.
+    signal: Option<SocketAddr>,
     /// The places of connections that have not shown what they are.
     undecided: Semaphore,
     /// The number of those, by site: whoever has many networks must not take all places.
@@ -70,7 +66,7 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(tls: Tls, signal: SocketAddr, limits: &Limits) -> Self {
+    pub(super) fn new(tls: Tls, signal: Option<SocketAddr>, limits: &Limits) -> Self {
         Self {
             tls,
             signal,
@@ -151,8 +147,8 @@ async fn decide(front: &Front, client: &Client, stream: TcpStream) -> io::Result
     stream.read_buf(&mut first).await?;
     Ok(match first.first().copied().and_then(Kind::of) {
         Some(Kind::Turn) => Some(Found::TurnInTls(stream, first)),
-        Some(Kind::Http) => Some(Found::Http(stream, first)),
-        Some(Kind::Tls) | None => None,
+        Some(Kind::Http) if front.signal.is_some() => Some(Found::Http(stream, first)),
+        Some(Kind::Http | Kind::Tls) | None => None,
     })
 }
 
@@ -178,27 +174,13 @@ async fn relayed<A: Authority>(
     Connection::new(shared, number, client, idle).run(stream, first).await
 }
 
-/// Passes a connection on to the signaling server, which is told whose it is before anything that the client has sent.
-async fn passed(front: &Front, client: Client, mut stream: Box<TlsStream<TcpStream>>, first: &[u8]) -> io::Result<()> {
+/// Passes a connection on to the signaling server, if there is a place.
+async fn passed(front: &Front, client: Client, stream: Box<TlsStream<TcpStream>>, first: &[u8]) -> io::Result<()> {
     let place = front.by_network.take(client.network()).zip(front.passed.try_acquire().ok());
-    let Some(_place) = place else { return refuse(stream).await };
-    let mut signal = match timeout(pass::CONNECT, TcpStream::connect(front.signal)).await {
-        Ok(Ok(signal)) => signal,
-        _ => return refuse(stream).await,
-    };
-    signal.set_nodelay(true)?;
-    let reached = stream.get_ref().0.local_addr()?;
-    signal.write_all(&proxy_protocol::header(client.address, reached)).await?;
-    signal.write_all(first).await?;
-    pass::both_ways(&mut stream, &mut signal).await
-}
-
-async fn refuse(mut stream: Box<TlsStream<TcpStream>>) -> io::Result<()> {
-    timeout(pass::CONNECT, async {
-        stream.write_all(UNAVAILABLE).await?;
-        stream.shutdown().await
-    })
-    .await?
+    match place.zip(front.signal) {
+        Some((_place, signal)) => pass::to_signal(signal, client.address, stream, first).await,
+        None => pass::refuse(stream).await,
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,19 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use peersync_server::proxy_protocol;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 /// How long the signaling server, on the same host, may take to accept a connection.
-pub(super) const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT: Duration = Duration::from_secs(2);
 /// How long a client may take nothing before its connection is closed. The signaling server gives up earlier.
 const STALLED: Duration = Duration::from_secs(40);
 /// How long the other direction may go on after one has ended.
@@ -19,11 +23,49 @@ const HALF_OPEN: Duration = Duration::from_secs(10);
 /// How much is read at once, in bytes. It is on the stack, and only for as long as the read.
 const READ: usize = 8192;
 
+/// What a client gets if the signaling server does not answer: it restarts.
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Passes a connection on to the signaling server, which is told whose it is before anything that the client has sent.
+/// `first` is what was read of it.
+///
+/// # Errors
+/// One side is gone, or takes nothing for too long.
+pub(super) async fn to_signal(
+    signal: SocketAddr,
+    client: SocketAddr,
+    mut stream: Box<TlsStream<TcpStream>>,
+    first: &[u8],
+) -> io::Result<()> {
+    let mut signal = match timeout(CONNECT, TcpStream::connect(signal)).await {
+        Ok(Ok(signal)) => signal,
+        _ => return refuse(stream).await,
+    };
+    signal.set_nodelay(true)?;
+    let reached = stream.get_ref().0.local_addr()?;
+    signal.write_all(&proxy_protocol::header(client, reached)).await?;
+    signal.write_all(first).await?;
+    both_ways(&mut stream, &mut signal).await
+}
+
+/// Tells a client to come back later.
+///
+/// # Errors
+/// It is gone, or takes nothing for too long.
+pub(super) async fn refuse(mut stream: Box<TlsStream<TcpStream>>) -> io::Result<()> {
+    timeout(CONNECT, async {
+        stream.write_all(UNAVAILABLE).await?;
+        stream.shutdown().await
+    })
+    .await?
+}
+
 /// Passes on until both directions have ended.
 ///
 /// # Errors
 /// One side is gone, or takes nothing for too long.
-pub(super) async fn both_ways<C, S>(client: &mut C, server: &mut S) -> io::Result<()>
+async fn both_ways<C, S>(client: &mut C, server: &mut S) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,

@@ -25,28 +25,45 @@ struct World {
 
 impl World {
     async fn start(limits: Limits) -> Self {
-        let signal = TcpListener::bind(LOCAL).await.unwrap();
-        let at = signal.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = signal.accept().await {
-                tokio::spawn(echo(stream));
-            }
-        });
-        Self::with_signal(limits, at)
+        Self::with_signal(limits, signal().await)
+    }
+
+    /// One with CloudFront in front of the signaling server, and the port for that.
+    async fn behind_edge(limits: Limits) -> (Self, SocketAddr) {
+        let (world, edge) = Self::listening(limits, signal().await, &[LOCAL]);
+        (world, edge[0])
     }
 
     fn with_signal(limits: Limits, signal: SocketAddr) -> Self {
-        let listeners = bind(&[LOCAL], &[], &[]).unwrap().share(&[LOCAL]).unwrap();
+        Self::listening(limits, signal, &[]).0
+    }
+
+    /// Returns it with the addresses for the edge.
+    fn listening(limits: Limits, signal: SocketAddr, edge: &[SocketAddr]) -> (Self, Vec<SocketAddr>) {
+        let listeners = bind(&[LOCAL], &[], &[]).unwrap().share(&[LOCAL]).unwrap().for_edge(edge).unwrap();
+        let edge = listeners.edge_addresses().unwrap();
         let (udp, relay) = (listeners.udp_addresses().unwrap()[0], listeners.shared_addresses().unwrap()[0]);
         let certificates = Certificates::new();
         let running = start(limits, listeners, Some(certificates.settings(signal)));
-        Self { relay, udp, running, certificates }
+        (Self { relay, udp, running, certificates }, edge)
     }
 
     /// Connects as a browser does for a WebSocket.
     async fn https(&self) -> TlsStream<TcpStream> {
         self.certificates.connect(self.relay, &[b"http/1.1"]).await.unwrap()
     }
+}
+
+/// Starts the signaling server, and returns where it listens.
+async fn signal() -> SocketAddr {
+    let listener = TcpListener::bind(LOCAL).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(echo(stream));
+        }
+    });
+    address
 }
 
 async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
@@ -218,4 +235,46 @@ async fn signaling_server_that_restarts_is_said_to() {
     let mut answer = String::new();
     timeout(SOON, https.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: "), "{answer}");
+}
+
+#[tokio::test]
+async fn port_of_the_edge_takes_tls_alone_and_the_shared_one_no_http() {
+    // From one address come all connections of the edge.
+    let limits = Limits { passed_per_address: 4, idle_per_address: 4, undecided_per_site: 4, ..Limits::default() };
+    let limits = Limits { handshakes_rate: 0, handshakes_burst: 4, ..limits };
+    let (world, edge) = World::behind_edge(limits).await;
+    let mut kept = Vec::new();
+    for _ in 0..8 {
+        let stream = TcpStream::connect(edge).await.unwrap();
+        let own = stream.local_addr().unwrap();
+        let mut https = world.certificates.handshake(stream, &[b"http/1.1"]).await.unwrap();
+        https.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
+        assert_eq!(line(&mut https).await, own.to_string(), "the signaling server is told whose connection it is");
+        kept.push(https);
+    }
+    let answer = async |mut stream: Box<dyn crate::sockets::Stream>, sent: &[u8]| {
+        let mut answer = Vec::new();
+        let _ = stream.write_all(sent).await;
+        let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap();
+        answer
+    };
+    let http = b"GET /ws HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let plain = Box::new(TcpStream::connect(edge).await.unwrap());
+    assert!(!answer(plain, http).await.starts_with(b"HTTP"), "without TLS nothing is passed on");
+    // What is open to everybody has the challenge, and TURN.
+    assert_eq!(answer(Box::new(world.https().await), http).await, b"");
+    assert_eq!(answer(Box::new(TcpStream::connect(world.relay).await.unwrap()), http).await, b"");
+    let asked = world.certificates.connect(world.relay, &[b"acme-tls/1"]).await.unwrap();
+    assert_eq!(asked.get_ref().1.peer_certificates().unwrap()[0], world.certificates.challenge);
+    drop(asked);
+    exchange(Way::tcp(world.relay).await, Way::udp(world.udp).await).await;
+}
+
+#[tokio::test]
+async fn silent_connections_to_the_port_of_the_edge_are_closed() {
+    let (_world, edge) =
+        World::behind_edge(Limits { idle: Duration::from_millis(200), passed: 1, ..Limits::default() }).await;
+    let mut first = Way::tcp(edge).await;
+    assert!(Way::tcp(edge).await.closed().await, "it has a place from its first byte on");
+    assert!(first.closed().await);
 }

@@ -232,8 +232,12 @@ impl Distribution {
 
     /// Returns the servers behind the distribution; `None` until all of them exist.
     fn origins(&self, outputs: &Outputs) -> Option<Origins> {
-        let signal = match self.stack.config.signaling.ingress {
-            Ingress::Cloudfront => Some(outputs.get(&elastic_ip::address(), "dns")?.to_owned()),
+        let signaling = &self.stack.config.signaling;
+        let signal = match signaling.ingress {
+            Ingress::Cloudfront => {
+                let named = signaling.certified_domain();
+                Some(named.or_else(|| outputs.get(&elastic_ip::address(), "dns"))?.to_owned())
+            }
             Ingress::Cloudflare | Ingress::Direct => None,
         };
         Some(Origins {

@@ -129,9 +129,10 @@ impl Resource for SecurityGroup {
     }
 
     fn desired(&self, _: &Outputs) -> Fields {
-        let ingress = self.stack.config.signaling.ingress;
-        let inbound = rules::inbound(ingress, self.stack.relay().as_ref());
-        let fields = Fields::new().with(INBOUND, json!(inbound)).with(OUTBOUND, json!(rules::outbound(ingress)));
+        let signaling = &self.stack.config.signaling;
+        let inbound = rules::inbound(signaling, self.stack.relay().as_ref());
+        let outbound = rules::outbound(signaling.ingress);
+        let fields = Fields::new().with(INBOUND, json!(inbound)).with(OUTBOUND, json!(outbound));
         match self.stack.network.get().and_then(|network| network.vpc.as_deref()) {
             Some(vpc) => fields.with(VPC, vpc),
             None => fields,
@@ -226,11 +227,11 @@ impl SecurityGroup {
         let is_transient = |error: &ResourceError| rule!("security-group-visible-to-rules", error.is(GONE));
         let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
-        let ingress = self.stack.config.signaling.ingress;
-        let wanted = rules::inbound_rules(ingress, self.stack.relay().as_ref());
+        let signaling = &self.stack.config.signaling;
+        let wanted = rules::inbound_rules(signaling, self.stack.relay().as_ref());
         let inbound = difference(rules::parse(current.ip_permissions(), &names), wanted);
-        let outbound =
-            difference(rules::parse(current.ip_permissions_egress(), &names), rules::outbound_rules(ingress));
+        let wanted = rules::outbound_rules(signaling.ingress);
+        let outbound = difference(rules::parse(current.ip_permissions_egress(), &names), wanted);
         let calls = rules::Calls { ec2: &self.stack.clients.ec2, group: id, names: &names };
         // That it was found once does not mean that it is found everywhere.
         let is_transient = |error: &ResourceError| rule!("security-group-visible-to-changes", error.is(GONE));

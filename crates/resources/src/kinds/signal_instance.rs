@@ -3,6 +3,7 @@
 //! Its software is defined by the user data, which is read only at the first boot, so a change needs a new host. The
 //! new host is created first and takes over the address; then the old one is terminated.
 
+mod certificate;
 mod compressed;
 mod credits;
 mod ended;
@@ -26,6 +27,7 @@ use aws_sdk_ec2::types::{HttpTokensState, InstanceMetadataEndpointState, Instanc
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+pub use self::certificate::{CertificateTrouble, certificate_trouble};
 use self::credits::CREDITS;
 pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdated};
 pub use self::search::{Host, find_host};
@@ -217,8 +219,7 @@ impl Resource for SignalInstance {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let signaling = &self.stack.config.signaling;
-        let user_data = user_data::build(&self.stack, outputs);
-        let user_data = user_data.map(|text| user_data::parts(&text));
+        let user_data = user_data::build(&self.stack, outputs).map(|text| user_data::parts(&text));
         let group = outputs.get(&security_group::address(), "id").map(|id| json!([id]));
         let elastic_ip = match signaling.ingress {
             Ingress::Cloudflare => Field::Known(Value::Null),

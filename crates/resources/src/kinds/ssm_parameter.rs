@@ -25,7 +25,7 @@ use super::{Kind, cloudflare_places, cloudfront_distribution, exchange_tags};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Clients, Context as _, NotFound as _};
-use peersync_config::{Ingress, Secret};
+use peersync_config::Secret;
 use peersync_engine::{
     Address, ApplyContext, Changes, Failure, Field, FieldName, Fields, Live, LiveField, LiveFields, Output, OutputMap,
     Outputs, Progress, Resource, ResourceError, SharedReads, Tags, rule,
@@ -140,7 +140,7 @@ impl Resource for Parameter {
             Source::Generated | Source::Digests | Source::Tunnel => true,
             Source::Places => cloudflare_places::Place::wanted(&self.stack).is_some(),
             Source::Previous => false,
-            Source::Host => self.stack.config.signaling.ingress == Ingress::Direct,
+            Source::Host => self.stack.config.signaling.has_certificate(),
         }
     }
 

@@ -10,6 +10,9 @@ use peersync_engine::{Failure, ResourceError};
 /// The name of the prefix list, maintained by AWS, of the addresses from which CloudFront calls origins.
 const CLOUDFRONT_LIST: &str = "com.amazonaws.global.cloudfront.origin-facing";
 
+/// The port of the host that CloudFront connects to.
+pub(crate) const EDGE_PORT: i32 = 8080;
+
 /// The network of the host, as it was found. What is missing keeps a stack from being deployed, but not from being read or
 /// removed.
 #[derive(Clone, Debug)]

@@ -45,6 +45,8 @@ pub struct RelayTls {
     pub domain: String,
     /// The shared port. Default 443, at which authorities ask for the proof that the name is the host's.
     pub shared: u16,
+    /// The port for CloudFront, if it is in front of the signaling server: then HTTP comes only there.
+    pub edge: Option<u16>,
     /// Where the signaling server listens. Default `127.0.0.1:8080`.
     pub signal: SocketAddr,
     /// Where the authority may write to, if anywhere.
@@ -102,6 +104,7 @@ fn tls(variables: &Variables<'_>, domain: &str) -> Result<RelayTls, SettingError
     Ok(RelayTls {
         domain: domain.to_ascii_lowercase(),
         shared: variables.parsed("RELAY_SHARED_PORT", shared, HTTPS, port)?,
+        edge: variables.parsed("RELAY_EDGE_PORT", shared, None, |text| port(text).map(Some))?,
         signal: variables.parsed("RELAY_SIGNAL", signal, SIGNAL.into(), address)?,
         email: variables.get("RELAY_ACME_EMAIL"),
         directory: variables.get("RELAY_ACME_DIRECTORY"),
@@ -138,7 +141,7 @@ mod tests {
         let settings = read(&[("RELAY_DOMAIN", "Signal.Example.org")]).unwrap();
         let tls = settings.tls.unwrap();
         assert_eq!(settings.turn, None);
-        assert_eq!((tls.domain.as_str(), tls.shared), ("signal.example.org", 443));
+        assert_eq!((tls.domain.as_str(), tls.shared, tls.edge), ("signal.example.org", 443, None));
         assert_eq!((tls.signal, tls.email, tls.directory), ("127.0.0.1:8080".parse().unwrap(), None, None));
     }
 
@@ -150,6 +153,7 @@ mod tests {
             ("RELAY_TLS_PORTS", "5349"),
             ("RELAY_DOMAIN", "a.example"),
             ("RELAY_SHARED_PORT", "8443"),
+            ("RELAY_EDGE_PORT", "8080"),
             ("RELAY_ACME_EMAIL", "me@a.example"),
             ("RELAY_ACME_DIRECTORY", "https://ca.example/dir"),
             ("RELAY_ACME_ROOTS", "/run/ca.pem"),
@@ -158,7 +162,7 @@ mod tests {
         .unwrap();
         let (turn, tls) = (settings.turn.unwrap(), settings.tls.unwrap());
         assert_eq!((turn.tcp, turn.tls, turn.monthly_bytes), (vec![3478, 443], vec![5349], 0));
-        assert_eq!((tls.shared, tls.roots), (8443, Some(PathBuf::from("/run/ca.pem"))));
+        assert_eq!((tls.shared, tls.edge, tls.roots), (8443, Some(8080), Some(PathBuf::from("/run/ca.pem"))));
         assert_eq!(tls.email.zip(tls.directory), Some(("me@a.example".into(), "https://ca.example/dir".into())));
     }
 
@@ -170,6 +174,7 @@ mod tests {
             ("RELAY_TCP_PORTS", "0"),
             ("RELAY_TLS_PORTS", "70000"),
             ("RELAY_SHARED_PORT", "0"),
+            ("RELAY_EDGE_PORT", "0"),
             ("RELAY_SIGNAL", "elsewhere"),
             ("RELAY_MONTHLY_GB", "-1"),
         ] {

@@ -61,12 +61,32 @@ async fn relay_says_whose_connection_it_is_and_headers_do_not_count() {
 
 #[tokio::test]
 async fn connection_without_a_header_of_the_relay_is_closed() {
-    let world = behind(Entrance::Relay).await;
-    let mut stream = TcpStream::connect(world.address).await.unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    assert!(answer.is_empty(), "{answer:?}");
+    for entrance in [Entrance::Relay, Entrance::RelayedEdge] {
+        let world = behind(entrance).await;
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn edge_behind_the_relay_proves_itself_and_says_who_the_client_is() {
+    let (world, mut open) = (behind(Entrance::RelayedEdge).await, Vec::new());
+    let edge = Some("198.51.100.7:5000");
+    let (key, wrong) = (("x-peersync-origin-key", EDGE_KEY), ("x-peersync-origin-key", "another"));
+    let client = |address| ("x-forwarded-for", address);
+    for headers in [&[][..], &[client("192.0.2.1")], &[wrong, client("192.0.2.1")]] {
+        assert_eq!(refused(&world, edge, headers, &mut open).await, Some(403), "{headers:?}");
+    }
+    assert_eq!(refused(&world, edge, &[key, client("192.0.2.1")], &mut open).await, None);
+    assert_eq!(refused(&world, edge, &[key, client("192.0.2.9, 192.0.2.1")], &mut open).await, Some(429));
+    assert_eq!(
+        refused(&world, edge, &[key, client("192.0.2.2")], &mut open).await,
+        None,
+        "of the same server of the edge"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::commands::relay::RelayHealth;
 use crate::report::Style;
-use peersync_config::Ingress;
 use peersync_engine::{LiveField, ResourceError, text};
 use peersync_operations::{ObservedStack, Occupancy, PartHealth, certificate_end, health, occupancy, raised_alarms};
 use peersync_resources::kinds::{lambda_function, signal_instance};
@@ -55,11 +54,11 @@ impl Now {
     pub(super) async fn read(stack: &Stack, observed: &ObservedStack) -> Self {
         let outputs = observed.outputs();
         let is_emulated = stack.clients.endpoint_url.is_some();
-        let named = stack.config.signaling.domain.clone().filter(|_| stack.config.signaling.ingress == Ingress::Direct);
+        let named = stack.config.signaling.certified_domain();
         let named = named.filter(|_| !is_emulated && observed.host().is_some());
         let certificate = OptionFuture::from(named.map(|host| async {
-            let end = certificate_end(&host).await;
-            Certificate { host, end }
+            let end = certificate_end(host).await;
+            Certificate { host: host.to_owned(), end }
         }));
         let alarms = OptionFuture::from(
             stack

@@ -4,7 +4,6 @@ use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
 
 use crate::kinds::rest_api;
 use crate::stack::{FUNCTIONS, Stack};
-use peersync_config::Ingress;
 use peersync_server::metrics::{Metric, namespace};
 
 /// The alarm about half as many requests as the gateway allows, which may be a flood of a single client: the gateway's
@@ -111,7 +110,7 @@ fn former_parts() -> impl Iterator<Item = String> {
 
 /// Returns the alarms of a stack, and those that it no longer has.
 pub(super) fn watches(stack: &Stack) -> Vec<Watch> {
-    let (relays, has_certificate) = (stack.relay().is_some(), stack.config.signaling.ingress == Ingress::Direct);
+    let (relays, has_certificate) = (stack.relay().is_some(), stack.config.signaling.has_certificate());
     let own = |part: &str, metric: Metric, is_wanted| Watch {
         part: part.to_owned(),
         is_wanted: is_wanted && stack.config.alarms.enabled,
@@ -182,18 +181,20 @@ pub(super) fn watches(stack: &Stack) -> Vec<Watch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peersync_config::{Config, TurnProvider};
+    use peersync_config::{Config, Ingress, TurnProvider};
 
     #[tokio::test]
     async fn stack_has_at_most_ten_alarms_and_those_that_fit_its_host() {
-        for (ingress, provider, expected) in [
-            (Ingress::Direct, TurnProvider::Host, 10),
-            (Ingress::Cloudfront, TurnProvider::Host, 9),
-            (Ingress::Cloudfront, TurnProvider::None, 7),
-            (Ingress::Direct, TurnProvider::None, 8),
+        for (ingress, domain, provider, expected) in [
+            (Ingress::Direct, true, TurnProvider::Host, 10),
+            (Ingress::Cloudfront, true, TurnProvider::Host, 10),
+            (Ingress::Cloudfront, false, TurnProvider::Host, 9),
+            (Ingress::Cloudfront, false, TurnProvider::None, 7),
+            (Ingress::Direct, true, TurnProvider::None, 8),
         ] {
             let mut config = Config::default();
             config.signaling.ingress = ingress;
+            config.signaling.domain = domain.then(|| "signal.example.org".to_owned());
             config.turn.provider = Some(provider);
             let stack = Stack::for_tests(config).await;
             let wanted: Vec<_> = watches(&stack).into_iter().filter(|one| one.is_wanted).map(|one| one.part).collect();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::errors;
 use crate::kinds::distributions::bucket_domain;
-use crate::stack::{DNS_SUFFIX, Stack};
+use crate::stack::{DNS_SUFFIX, EDGE_PORT, Stack};
 use peersync_aws::Context as _;
 use peersync_config::Ingress;
 use peersync_engine::{FieldMap, FieldName, ResourceError};
@@ -47,8 +47,6 @@ const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
 /// The header that proves to the API and the signaling server that a request came through the distribution.
 const ORIGIN_KEY_HEADER: &str = "x-peersync-origin-key";
-/// The port of the signaling program on its host.
-const SIGNAL_PORT: i32 = 8080;
 /// The read timeout of origins in seconds: longer than a function may run, and CloudFront's maximum without a quota
 /// increase.
 const ORIGIN_READ_TIMEOUT: i32 = 60;
@@ -72,7 +70,7 @@ pub(super) struct Origins {
     pub(super) access_control: String,
     /// The id of the response-headers policy; empty if there is none.
     pub(super) headers_policy: String,
-    /// The public DNS name of the signaling host, if the distribution forwards the WebSocket.
+    /// The name of the signaling host, if the distribution forwards the WebSocket: that of its certificate, or AWS's.
     pub(super) signal: Option<String>,
 }
 
@@ -87,12 +85,14 @@ fn build_unchecked(stack: &Stack, origins: &Origins, origin_key: &str) -> Result
     let api_domain = format!("{}.execute-api.{}.{}", origins.api, stack.clients.region, DNS_SUFFIX);
     let mut all = vec![
         pages_origin(&bucket_domain(stack), &origins.access_control)?,
-        custom_origin(API_ORIGIN, &api_domain, OriginProtocolPolicy::HttpsOnly, 80, origin_key)?,
+        custom_origin(API_ORIGIN, &api_domain, Reached::Https(443), origin_key)?,
     ];
     let mut behaviors = vec![behind("/api/*", API_ORIGIN, EVERYTHING)?];
     if with_signal {
         let domain = origins.signal.as_deref().unwrap_or_default();
-        all.push(custom_origin(SIGNAL_ORIGIN, domain, OriginProtocolPolicy::HttpOnly, SIGNAL_PORT, origin_key)?);
+        let has_certificate = stack.config.signaling.has_certificate();
+        let reached = if has_certificate { Reached::Https(EDGE_PORT) } else { Reached::Http(EDGE_PORT) };
+        all.push(custom_origin(SIGNAL_ORIGIN, domain, reached, origin_key)?);
         behaviors.push(behind("/ws", SIGNAL_ORIGIN, READING)?);
     }
     DistributionConfig::builder()
@@ -153,18 +153,24 @@ fn pages_origin(domain: &str, access_control: &str) -> Result<Origin, BuildError
         .build()
 }
 
-fn custom_origin(
-    id: &str,
-    domain: &str,
-    protocol: OriginProtocolPolicy,
-    http_port: i32,
-    origin_key: &str,
-) -> Result<Origin, BuildError> {
+/// How CloudFront reaches an origin, and at which port: 80, 443 or one from 1024 on ("Origin settings", CloudFront developer
+/// guide).
+#[derive(Clone, Copy)]
+enum Reached {
+    Http(i32),
+    Https(i32),
+}
+
+fn custom_origin(id: &str, domain: &str, reached: Reached, origin_key: &str) -> Result<Origin, BuildError> {
+    let (protocol, http_port, https_port) = match reached {
+        Reached::Http(port) => (OriginProtocolPolicy::HttpOnly, port, 443),
+        Reached::Https(port) => (OriginProtocolPolicy::HttpsOnly, 80, port),
+    };
     let key = OriginCustomHeader::builder().header_name(ORIGIN_KEY_HEADER).header_value(origin_key).build()?;
     let protocols = OriginSslProtocols::builder().quantity(1).items(SslProtocol::TlSv12).build()?;
     let custom = CustomOriginConfig::builder()
         .http_port(http_port)
-        .https_port(443)
+        .https_port(https_port)
         .origin_protocol_policy(protocol)
         .origin_ssl_protocols(protocols)
         .origin_read_timeout(ORIGIN_READ_TIMEOUT)

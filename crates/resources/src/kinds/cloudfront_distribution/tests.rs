@@ -41,6 +41,42 @@ async fn distribution_forwards_api_and_websocket_without_caching() {
 }
 
 #[tokio::test]
+async fn host_with_a_domain_is_reached_by_tls_alone_under_it() {
+    let stack = stack("[signaling]\ndomain = \"signal.example.org\"").await;
+    let distribution = Distribution { stack: stack.clone(), address: address() };
+    let mut outputs = Outputs::default();
+    for (address, output) in [
+        (rest_api::address(), OutputMap::new().with("id", "abc123")),
+        (origin_access_control::address(), OutputMap::new().with("id", "OAC")),
+        (response_headers_policy::address(), OutputMap::new().with("id", "RHP")),
+        (elastic_ip::address(), OutputMap::new().with("dns", "ec2.example")),
+    ] {
+        outputs.insert(address, output);
+    }
+    let built = config::build(&stack, &distribution.origins(&outputs).unwrap(), "key").unwrap();
+    let views = views(&built);
+    let paths: Vec<&str> =
+        views["behaviors"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/api/*", "/ws"]);
+    let expected = serde_json::json!({
+        "id": "signal",
+        "domain": "signal.example.org",
+        "path": "",
+        "access_control": "",
+        "custom": {
+            "protocol": "https-only",
+            "http_port": 80,
+            "https_port": 8080,
+            "tls": ["TLSv1.2"],
+            "read_timeout_s": 60,
+            "keepalive_s": 60,
+        },
+    });
+    assert_eq!(views["origins"][2], expected);
+    assert_eq!(config::origin_key(&built), key_view("key", &stack), "it proves itself as without a domain");
+}
+
+#[tokio::test]
 async fn other_ingress_has_no_websocket_behaviour() {
     let stack = stack("[signaling]\ningress = \"direct\"\ndomain = \"s.example.org\"").await;
     let built = config::build(&stack, &origins(None), "key").unwrap();

@@ -1,6 +1,5 @@
 //! Builds the policy documents of the roles.
 
-use peersync_config::Ingress;
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, QUICK_TUNNEL, TableAccess};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -58,7 +57,7 @@ pub(super) fn of_host(stack: &Stack) -> Value {
     let bucket = s3_bucket::bucket_arn(stack);
     let programs = keys.into_iter().map(|key| format!("{bucket}/{key}")).collect();
     statements.push(allow("Program", &["s3:GetObject"], programs));
-    if stack.config.signaling.ingress == Ingress::Direct {
+    if stack.config.signaling.has_certificate() {
         let kept = [ACME_ACCOUNT, ACME_CERTIFICATE];
         let kept = kept.map(|name| stack.arn("ssm", &format!("parameter{}/{name}", stack.parameter_prefix())));
         statements.push(allow("Certificate", &["ssm:GetParameters", "ssm:PutParameter"], kept.to_vec()));
@@ -225,8 +224,11 @@ mod tests {
             statements.into_iter().filter(writes).map(|statement| statement["Resource"].clone()).collect::<Vec<_>>()
         };
         assert_eq!(writing(of_host(&*Stack::for_tests(config.clone()).await)), Vec::<Value>::new());
-        config.signaling.ingress = Ingress::Direct;
-        for provider in [TurnProvider::Host, TurnProvider::None] {
+        config.signaling.domain = Some("signal.example.org".to_owned());
+        let ways = [Ingress::Direct, Ingress::Cloudfront];
+        let providers = [TurnProvider::Host, TurnProvider::None];
+        for (ingress, provider) in ways.into_iter().flat_map(|way| providers.map(|provider| (way, provider))) {
+            config.signaling.ingress = ingress;
             config.turn.provider = Some(provider);
             let stack = Stack::for_tests(config.clone()).await;
             let kept = |name| stack.arn("ssm", &format!("parameter{}/{name}", stack.parameter_prefix()));

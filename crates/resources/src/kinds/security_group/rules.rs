@@ -7,13 +7,11 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 
 use crate::relay::Relay;
-use crate::stack::Network;
+use crate::stack::{EDGE_PORT, Network};
 use peersync_aws::NotFound as _;
-use peersync_config::Ingress;
+use peersync_config::{Ingress, Signaling};
 use peersync_engine::{ResourceError, rule};
 
-/// The port of the signaling program.
-const SIGNAL_PORT: i32 = 8080;
 /// HTTPS: for AWS's services, packages and Let's Encrypt.
 const HTTPS: i32 = 443;
 /// The port of Cloudflare's edge, over TCP and QUIC.
@@ -84,13 +82,15 @@ fn anybody(protocol: &str, port: i32) -> [Rule; 2] {
     })
 }
 
-/// Returns the desired inbound rules: those of the ingress, and those of the relay, if the host has one.
-pub(super) fn inbound_rules(ingress: Ingress, relay: Option<&Relay>) -> BTreeSet<Rule> {
-    let mut rules: BTreeSet<Rule> = match ingress {
-        Ingress::Cloudfront => [rule("tcp", SIGNAL_PORT, Peer::CloudFront)].into(),
-        Ingress::Direct => anybody("tcp", HTTPS).into_iter().collect(),
-        Ingress::Cloudflare => BTreeSet::new(),
-    };
+/// Returns the desired inbound rules: those of the ingress, and those of the relay, if the host has one. Only one names
+/// CloudFront, because its list counts as 55 of the 60 that a group may have.
+pub(super) fn inbound_rules(signaling: &Signaling, relay: Option<&Relay>) -> BTreeSet<Rule> {
+    let edge = (signaling.ingress == Ingress::Cloudfront).then(|| rule("tcp", EDGE_PORT, Peer::CloudFront));
+    let mut rules: BTreeSet<Rule> = edge.into_iter().collect();
+    if signaling.has_certificate() {
+        // From anywhere, authorities ask there for the proof that the name is the host's.
+        rules.extend(anybody("tcp", HTTPS));
+    }
     if let Some(relay) = relay {
         let tcp = relay.all_tcp().map(|port| ("tcp", port));
         let ports = relay.udp.iter().map(|port| ("udp", *port)).chain(tcp);
@@ -108,8 +108,8 @@ pub(super) fn outbound_rules(ingress: Ingress) -> BTreeSet<Rule> {
 }
 
 /// Returns the desired inbound rules as text, for display and comparison.
-pub(super) fn inbound(ingress: Ingress, relay: Option<&Relay>) -> BTreeSet<String> {
-    inbound_rules(ingress, relay).iter().map(Rule::to_string).collect()
+pub(super) fn inbound(signaling: &Signaling, relay: Option<&Relay>) -> BTreeSet<String> {
+    inbound_rules(signaling, relay).iter().map(Rule::to_string).collect()
 }
 
 /// Returns the desired outbound rules as text, for display and comparison.
@@ -131,7 +131,7 @@ fn parse_one(permission: &IpPermission, names: &Names) -> Vec<Rule> {
     let protocol = permission.ip_protocol().unwrap_or("-1").to_owned();
     let ports = permission.from_port().zip(permission.to_port()).filter(|_| protocol != "-1");
     let v4 = permission.ip_ranges().iter().filter_map(|range| range.cidr_ip()).map(|range| {
-        let ours = ports == Some((SIGNAL_PORT, SIGNAL_PORT)) && names.cloudfront.is_none() && range == "0.0.0.0/0";
+        let ours = ports == Some((EDGE_PORT, EDGE_PORT)) && names.cloudfront.is_none() && range == "0.0.0.0/0";
         if ours { Peer::CloudFront } else { Peer::V4(range.to_owned()) }
     });
     let v6 = permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()).map(|one| Peer::V6(one.to_owned()));
@@ -142,7 +142,7 @@ fn parse_one(permission: &IpPermission, names: &Names) -> Vec<Rule> {
     let groups = permission.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
     let mut peers: Vec<Peer> = v4.chain(v6).chain(lists).chain(groups.map(|id| Peer::Group(id.to_owned()))).collect();
     // In AWS a rule always has a peer. Emulators may accept prefix lists and omit them when they return the rule.
-    if peers.is_empty() && ports == Some((SIGNAL_PORT, SIGNAL_PORT)) {
+    if peers.is_empty() && ports == Some((EDGE_PORT, EDGE_PORT)) {
         peers.push(Peer::CloudFront);
     }
     peers.into_iter().map(|peer| Rule { protocol: protocol.clone(), ports, peer }).collect()
@@ -227,19 +227,28 @@ mod tests {
         Names { cloudfront: Some("pl-1".to_owned()) }
     }
 
+    fn through(ingress: Ingress) -> Signaling {
+        Signaling { ingress, ..Signaling::default() }
+    }
+
     #[test]
     fn inbound_rules_allow_only_the_ingress() {
-        assert_eq!(inbound(Ingress::Cloudfront, None), ["tcp 8080 CloudFront".to_owned()].into());
-        assert!(inbound(Ingress::Cloudflare, None).is_empty());
-        assert_eq!(inbound(Ingress::Direct, None), ["tcp 443 0.0.0.0/0".to_owned(), "tcp 443 ::/0".to_owned()].into());
+        let edge = || BTreeSet::from(["tcp 8080 CloudFront".to_owned()]);
+        let everybody = BTreeSet::from(["tcp 443 0.0.0.0/0".to_owned(), "tcp 443 ::/0".to_owned()]);
+        assert_eq!(inbound(&through(Ingress::Cloudfront), None), edge());
+        assert!(inbound(&through(Ingress::Cloudflare), None).is_empty());
+        assert_eq!(inbound(&through(Ingress::Direct), None), everybody);
+        let named = Signaling { domain: Some("signal.example.org".to_owned()), ..through(Ingress::Cloudfront) };
+        assert_eq!(inbound(&named, None), &edge() | &everybody, "for the challenge of the authority");
         assert!(!outbound(Ingress::Cloudfront).contains("everything 0.0.0.0/0"));
     }
 
     #[test]
     fn ports_of_the_relay_are_open_to_everybody() {
         let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349], shared: &[] };
-        let with: BTreeSet<String> = inbound(Ingress::Cloudfront, Some(&relay));
-        let added: Vec<String> = with.difference(&inbound(Ingress::Cloudfront, None)).cloned().collect();
+        let signaling = through(Ingress::Cloudfront);
+        let with: BTreeSet<String> = inbound(&signaling, Some(&relay));
+        let added: Vec<String> = with.difference(&inbound(&signaling, None)).cloned().collect();
         let ports = ["tcp 3478", "tcp 443", "tcp 5349", "udp 3478"];
         assert_eq!(added, ports.map(|port| ["0.0.0.0/0", "::/0"].map(|range| format!("{port} {range}"))).concat());
     }
@@ -263,7 +272,7 @@ mod tests {
                 );
                 let calls = Calls { ec2: &client, group: "sg-1", names: &names };
                 let relay = Relay { udp: &[3478], tcp: &[3478, 443], tls: &[5349], shared: &[] };
-                let inbound = inbound_rules(ingress, Some(&relay));
+                let inbound = inbound_rules(&through(ingress), Some(&relay));
                 let wanted: BTreeSet<Rule> = inbound.union(&outbound_rules(ingress)).cloned().collect();
                 let sent: Vec<IpPermission> = wanted.iter().map(|rule| calls.permission(rule)).collect();
                 assert_eq!(parse(&sent, &names), wanted);

@@ -14,27 +14,41 @@ use peersync_engine::{Progress, ResourceError, rule};
 
 /// The report of a host whose programs answer.
 const READY: &str = "ready";
+/// What the report of one begins with that has no certificate, which it can get only once it has the address.
+pub(super) const WITHOUT_CERTIFICATE: &str = "ready without a certificate: ";
 /// How long a new host may take: it installs its programs in one to three minutes.
 const SCHEDULE: Schedule =
     Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(5), deadline: Duration::from_secs(600) };
 /// After how many failed attempts at one step a run gives up: with the pauses of `install.sh`, after three minutes.
 const ATTEMPTS: u32 = 8;
+/// What to do about a host that did not become ready.
+const HINT: &str =
+    "`peersync-deploy logs signal` has the whole installation; fix what failed, then run the command again";
+/// What Linux says if another program has a port.
+const IN_USE: &str = "Address already in use";
+/// What to do about that.
+const PORT_HINT: &str = "another program of the host's image has the port: name an image without it as `image` under [signaling], \
+                         or none, and run the command again";
 /// How many lines of the console an error shows.
 const CONSOLE_LINES: usize = 20;
 
 /// Returns whether the host has said that it is ready.
 pub(super) fn is_ready(instance: &Instance) -> bool {
-    report(instance).as_deref() == Some(READY)
+    report(instance).is_some_and(|report| says_ready(&report))
+}
+
+fn says_ready(report: &str) -> bool {
+    report == READY || report.starts_with(WITHOUT_CERTIFICATE)
 }
 
 /// Returns how far the installation of a host is, as it has reported.
-fn report(instance: &Instance) -> Option<String> {
+pub(super) fn report(instance: &Instance) -> Option<String> {
     ec2::tags(instance.tags()).remove(REPORT_TAG)
 }
 
 /// Returns whether a host that is installing has tried a step so often that a run need not wait for it. It goes on trying.
 fn is_hopeless(report: &str) -> bool {
-    let attempt = report.rsplit_once(": attempt ").and_then(|(_, attempt)| attempt.parse::<u32>().ok());
+    let attempt = report.split_once(": attempt ").and_then(|(_, rest)| rest.split(':').next()?.parse::<u32>().ok());
     attempt.is_some_and(|attempt| attempt >= ATTEMPTS)
 }
 
@@ -61,7 +75,7 @@ async fn until_reported<Read: Future<Output = Result<Option<String>, ResourceErr
     let waited = retry::until(progress, schedule, reason, || async {
         let report = read().await?;
         let outcome = match &report {
-            Some(report) if report == READY => Some(true),
+            Some(report) if says_ready(report) => Some(true),
             Some(report) => is_hopeless(report).then_some(false),
             None => runs_nothing.then_some(true),
         };
@@ -79,9 +93,8 @@ async fn until_reported<Read: Future<Output = Result<Option<String>, ResourceErr
 fn not_ready(report: Option<String>, console: Option<String>) -> ResourceError {
     let report = report.unwrap_or_else(|| "it has reported nothing".to_owned());
     let console = console.map(|console| format!("\nthe end of its console:\n{console}")).unwrap_or_default();
-    ResourceError::new("the new signaling host did not become ready")
-        .caused_by(format!("{report}{console}"))
-        .hint("`peersync-deploy logs signal` has the whole installation; fix what failed, then run the command again")
+    let hint = if report.contains(IN_USE) { PORT_HINT } else { HINT };
+    ResourceError::new("the new signaling host did not become ready").caused_by(format!("{report}{console}")).hint(hint)
 }
 
 /// Returns the last lines of the console of a host; `None` if there is nothing in it or it cannot be read.
@@ -126,8 +139,15 @@ mod tests {
                 assert!(error.contains(part), "{error}");
             }
         }
-        let ready = || async { Ok(Some("ready".to_owned())) };
-        until_reported(&progress, schedule, false, ready, console()).await.unwrap();
+        // It gets its certificate only once the address is its own.
+        for report in ["ready", "ready without a certificate: waiting: again at 2026-11-29T22:10:00Z: elsewhere"] {
+            let ready = || async { Ok(Some(report.to_owned())) };
+            until_reported(&progress, schedule, false, ready, console()).await.unwrap();
+        }
+        let taken =
+            || async { Ok(Some("waiting for the relay to run: attempt 8: relay: Address already in use".to_owned())) };
+        let error = until_reported(&progress, schedule, false, taken, console()).await.unwrap_err();
+        assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("`image` under [signaling]")), "{error:?}");
         // On an emulator that runs no user data.
         until_reported(&progress, schedule, true, || async { Ok(None) }, console()).await.unwrap();
     }
@@ -138,6 +158,8 @@ mod tests {
             ("waiting for the relay program: attempt 7", false),
             ("waiting for the relay program: attempt 8", true),
             ("waiting for the relay program: attempt 100", true),
+            ("waiting for the relay to run: attempt 7: relay: TCP 0.0.0.0:443: Address already in use", false),
+            ("waiting for the relay to run: attempt 8: relay: TCP 0.0.0.0:443: Address already in use", true),
             ("waiting for the relay program: attempt many", false),
             ("ready", false),
         ] {

@@ -6,12 +6,15 @@ use serde_json::Value;
 
 use super::files::{environment_file, file};
 use crate::kinds::elastic_ip;
-use crate::stack::Stack;
+use crate::stack::{EDGE_PORT, Stack};
 use peersync_config::Ingress;
 use peersync_engine::Outputs;
 
 pub(super) const UNIT: &str = include_str!("host/peersync-relay.service");
 pub(super) const LOW_PORT: &str = include_str!("host/relay-low-port.conf");
+
+/// Where the signaling server listens if the relay has the port that CloudFront connects to.
+pub(super) const BEHIND_EDGE: &str = "127.0.0.1:8081";
 
 /// The variables of the signaling server that the relay needs too.
 const SHARED: [&str; 5] = ["PEERSYNC_STACK", "PEERSYNC_STAGE", "SITE_URL", "EPHEMERAL_TABLE", "PARAMETER_PREFIX"];
@@ -35,20 +38,30 @@ pub(super) fn files(stack: &Stack, outputs: &Outputs, environment: &BTreeMap<Str
         Some(variables) => variables?.to_vec(),
         None => Vec::new(),
     };
-    let signaling = &stack.config.signaling;
-    let ends_tls = signaling.ingress == Ingress::Direct;
-    let named = [("RELAY_DOMAIN", &signaling.domain), ("RELAY_ACME_EMAIL", &signaling.acme_email)];
-    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.clone().filter(|_| ends_tls)?)));
+    let named = of_certificate(stack).into_iter().filter_map(|(name, value)| Some((name, value?)));
     own.extend(relayed.into_iter().chain(named).map(|(name, value)| (name.to_owned(), value)));
     own.retain(|_, value| !value.is_empty());
     let mut files = vec![
         file("/etc/peersync/relay.env", "0600", &environment_file(&own)),
         file("/etc/systemd/system/peersync-relay.service", "0644", UNIT),
     ];
-    if ends_tls || relay.is_some_and(|relay| relay.has_low_port()) {
+    if stack.config.signaling.has_certificate() || relay.is_some_and(|relay| relay.has_low_port()) {
         files.push(file("/etc/systemd/system/peersync-relay.service.d/low-port.conf", "0644", LOW_PORT));
     }
     Some(files)
+}
+
+/// Returns the variables of a host that has a certificate.
+fn of_certificate(stack: &Stack) -> Vec<(&'static str, Option<String>)> {
+    let signaling = &stack.config.signaling;
+    let Some(domain) = signaling.certified_domain() else { return Vec::new() };
+    let has_edge = signaling.ingress == Ingress::Cloudfront;
+    vec![
+        ("RELAY_DOMAIN", Some(domain.to_owned())),
+        ("RELAY_ACME_EMAIL", signaling.acme_email.clone()),
+        ("RELAY_EDGE_PORT", has_edge.then(|| EDGE_PORT.to_string())),
+        ("RELAY_SIGNAL", has_edge.then(|| BEHIND_EDGE.to_owned())),
+    ]
 }
 
 /// Returns ports as a list in an environment variable.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::ready::WITHOUT_CERTIFICATE;
 use super::{compressed, relay_files, update_files, user_data};
 use crate::kinds::ec2::REPORT_TAG;
 use crate::kinds::{cloudfront_distribution, elastic_ip};
@@ -20,7 +21,7 @@ const LIMIT: usize = 16_384;
 async fn stack(ingress: Ingress) -> Arc<Stack> {
     let mut config = Config { stage: "test".to_owned(), ..Config::default() };
     config.signaling.ingress = ingress;
-    config.signaling.domain = Some("signal.example.org".to_owned());
+    config.signaling.domain = (ingress != Ingress::Cloudfront).then(|| "signal.example.org".to_owned());
     config.signaling.acme_email = Some("me@example.org".to_owned());
     config.api.allowed_origins = vec!["https://a.example\" \\\nX: all".to_owned()];
     Stack::for_tests(config).await
@@ -28,6 +29,13 @@ async fn stack(ingress: Ingress) -> Arc<Stack> {
 
 async fn user_data(ingress: Ingress) -> String {
     built(&*stack(ingress).await)
+}
+
+/// That of a host which CloudFront reaches by TLS.
+async fn user_data_behind_tls() -> String {
+    let mut config = stack(Ingress::Cloudfront).await.config.clone();
+    config.signaling.domain = Some("signal.example.org".to_owned());
+    built(&*Stack::for_tests(config).await)
 }
 
 fn built(stack: &Stack) -> String {
@@ -146,19 +154,23 @@ async fn settings_of_mail_and_of_another_relay_do_not_reach_the_host() {
 
 #[tokio::test]
 async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
-    for (ingress, listen, entrance) in [
-        (Ingress::Cloudfront, "0.0.0.0:8080", Entrance::Edge),
-        (Ingress::Direct, "127.0.0.1:8080", Entrance::Relay),
-        (Ingress::Cloudflare, "127.0.0.1:8081", Entrance::Tunnel),
+    for (user_data, listen, entrance) in [
+        (user_data(Ingress::Cloudfront).await, "0.0.0.0:8080", Entrance::Edge),
+        (user_data_behind_tls().await, "127.0.0.1:8081", Entrance::RelayedEdge),
+        (user_data(Ingress::Direct).await, "127.0.0.1:8080", Entrance::Relay),
+        (user_data(Ingress::Cloudflare).await, "127.0.0.1:8081", Entrance::Tunnel),
     ] {
-        let user_data = user_data(ingress).await;
         let read = Settings::from_variables(variables(&user_data, "/etc/peersync/signal.env")).unwrap();
         assert_eq!((read.listen.to_string().as_str(), read.entrance), (listen, entrance));
     }
     // What is in front leads there.
     let relay = variables(&user_data(Ingress::Direct).await, "/etc/peersync/relay.env");
     let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
-    assert_eq!((relay.signal.to_string().as_str(), relay.shared), ("127.0.0.1:8080", 443));
+    assert_eq!((relay.signal.to_string().as_str(), relay.shared, relay.edge), ("127.0.0.1:8080", 443, None));
+    let relay = variables(&user_data_behind_tls().await, "/etc/peersync/relay.env");
+    let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
+    assert_eq!((relay.signal.to_string().as_str(), relay.shared, relay.edge), ("127.0.0.1:8081", 443, Some(8080)));
+    assert_eq!((relay.domain.as_str(), relay.email.as_deref()), ("signal.example.org", Some("me@example.org")));
     assert!(user_data::CLOUDFLARED_UNIT.contains("--url http://127.0.0.1:8081;"));
 }
 
@@ -192,6 +204,11 @@ fn installation_reports_only_what_a_tag_may_contain() {
     let reports: Vec<&str> = reports.collect();
     assert!(reports.len() > 5, "{reports:?}");
     assert!(reports.iter().all(|report| report.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ')), "{reports:?}");
+    assert!(
+        script.contains("| tr -c 'A-Za-z0-9 ._:/@+-' ' ' | tr -s ' ' | cut -c1-250)\n"),
+        "what programs say is filtered"
+    );
+    assert!(script.contains(&format!("without_certificate=\"{}\"\n", WITHOUT_CERTIFICATE.trim_end())));
 }
 
 #[test]

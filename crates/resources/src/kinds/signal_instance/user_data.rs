@@ -64,6 +64,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     // Where something on the host is in front of the program, nobody else must be able to reach it. Named tunnels lead to
     // port 8081, by the settings of their owners.
     let (listen, entrance) = match ingress {
+        Ingress::Cloudfront if stack.config.signaling.has_certificate() => (relay_files::BEHIND_EDGE, "relayed-edge"),
         Ingress::Cloudfront => ("0.0.0.0:8080", "edge"),
         Ingress::Direct => ("127.0.0.1:8080", "relay"),
         Ingress::Cloudflare => ("127.0.0.1:8081", "tunnel"),

@@ -5,10 +5,15 @@
 # Its environment: REGION, BUCKET, INGRESS, SIGNAL_KEY, SIGNAL_SHA256 and, with a relay, RELAY_KEY, RELAY_SHA256.
 set -euo pipefail
 
-# The tag that tells `up` how far the host is. EC2 allows letters, digits, spaces and +-=._:/@ in it.
+# The tag that tells `up` how far the host is.
 report_tag=peersync:ready
+# What it begins with once the host is ready and has no certificate, which it can get only once the address has moved to it.
+without_certificate="ready without a certificate:"
 # The address of the program, in which every interface is meant by 0.0.0.0.
 signal_address=$(sed -n 's/^LISTEN="\(.*\)"$/\1/p' /etc/peersync/signal.env | sed 's/^0\.0\.0\.0:/127.0.0.1:/')
+
+# What is in front of the program: behind the relay, each connection begins with a header of the PROXY protocol.
+entrance=$(sed -n 's/^ENTRANCE="\(.*\)"$/\1/p' /etc/peersync/signal.env)
 
 # The longest pause between two attempts, in seconds.
 longest_pause=60
@@ -34,10 +39,29 @@ instance_id() {
 }
 
 # Usage: report TEXT
+# EC2 allows letters, digits, spaces and +-=._:/@ in a tag, 256 characters at most. For the command line = has a meaning.
 report() {
-  local id
+  local id text
   id=$(instance_id) || return 1
-  aws ec2 create-tags --region "$REGION" --resources "$id" --tags "Key=$report_tag,Value=$1"
+  text=$(printf %s "$1" | tr -c 'A-Za-z0-9 ._:/@+-' ' ' | tr -s ' ' | cut -c1-250)
+  aws ec2 create-tags --region "$REGION" --resources "$id" --tags "Key=$report_tag,Value=$text"
+}
+
+# Usage: text_of FIELD LINE
+# Prints a text of a line of a program's log, which is JSON.
+text_of() {
+  sed -n 's/.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*/\1/p' <<<"$2"
+}
+
+# Prints why a program ends as soon as it has started, if the last line of its log says so.
+because() {
+  local program line
+  for program in signal relay; do
+    line=$(tail -n 1 "/var/log/peersync-$program.log" 2>/dev/null) || continue
+    case $line in
+      *" cannot start\""*) printf ': %s: %s' "$program" "$(text_of error "$line")" ;;
+    esac
+  done
 }
 
 # Usage: persist WHAT COMMAND [ARGUMENTS]
@@ -48,7 +72,7 @@ persist() {
   shift
   until "$@"; do
     say "failed: $what (attempt $attempt)"
-    report "waiting for $what: attempt $attempt" || true
+    report "waiting for $what: attempt $attempt$(because)" || true
     sleep "$pause"
     attempt=$((attempt + 1))
     pause=$((pause * 2 < longest_pause ? pause * 2 : longest_pause))
@@ -93,8 +117,18 @@ install_cloudflared() {
 }
 
 answers() {
-  curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
+  case $entrance in
+    relay | relayed-edge) answers_own ;;
+    *) curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz" ;;
+  esac
 }
+
+# The header, of version 2, says that the connection is the host's own; curl can write only that of version 1.
+answers_own() (
+  exec 3<>"/dev/tcp/${signal_address%:*}/${signal_address##*:}" || exit 1
+  printf '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET /healthz HTTP/1.1\r\nHost: host\r\nConnection: close\r\n\r\n' >&3
+  read -r -t 5 -u 3 _ status _ && [ "$status" = 200 ]
+)
 
 # It answers 200 once it has a connection to Cloudflare, and before that 503.
 connected() {
@@ -104,6 +138,38 @@ connected() {
 # A program that ends at once is started again after a second.
 runs() {
   systemctl is-active --quiet "$1" && sleep 2 && systemctl is-active --quiet "$1"
+}
+
+# Prints what the log says last about the certificate of the host: nothing yet, `ready`, or why there is none.
+certificate_state() {
+  local line error kind seconds at
+  line=$(grep -h '"target":"certificate"' /var/log/peersync-relay.log 2>/dev/null | tail -n 1) || true
+  case $line in
+    *'"message":"a certificate was obtained"'* | *'"message":"the certificate of the stack is used"'* | *'"valid":true'*)
+      echo ready
+      ;;
+    *'"valid":false'*)
+      error=$(text_of error "$line")
+      # What the authority calls its refusal (RFC 8555, section 6.7), if it is one.
+      kind=$(sed -n 's/.*urn:ietf:params:acme:error:\([A-Za-z]*\).*/\1/p' <<<"$error")
+      seconds=$(sed -n 's/.*"seconds":\([0-9]*\).*/\1/p' <<<"$line")
+      at=$(($(date -d "$(text_of timestamp "$line")" +%s) + seconds))
+      echo "$without_certificate ${kind:-waiting}: again at $(date -u -d "@$at" +%Y-%m-%dT%H:%M:%SZ): $error"
+      ;;
+  esac
+}
+
+# Reports why the host has no certificate, until it has one.
+follow_certificate() {
+  local state="" reported=ready
+  until [ "$state" = ready ] && [ "$reported" = ready ]; do
+    sleep 3
+    state=$(certificate_state)
+    if [ -n "$state" ] && [ "$state" != "$reported" ] && report "$state"; then
+      say "$state"
+      reported=$state
+    fi
+  done
 }
 
 say "installing"
@@ -143,5 +209,8 @@ persist "the report that the host is ready" report ready
 say "ready"
 if [ -z "$logs_started" ]; then
   persist "the log agent" start_logs
+fi
+if grep -qs '^RELAY_DOMAIN=' /etc/peersync/relay.env; then
+  follow_certificate
 fi
 say "done"
