@@ -262,28 +262,6 @@ async fn wrong_configuration_is_one_error_with_its_fix_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ways_in_can_be_switched_in_any_order_and_leave_nothing_behind() {
-    const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
-    const QUICK: &str = "[signaling]\ningress = \"cloudflare\"\n";
-    let own = format!("{NAMED}tunnel_token = {{ env = \"PATH\" }}\n");
-    let world = World::new().await;
-    let before = census(&world.stage.clients).await;
-    let own = own.as_str();
-    let order = [("", 0), (NAMED, 1), (DIRECT, 0), ("", 0), (QUICK, 0), (NAMED, 1), (own, 0), (NAMED, 1), ("", 0)];
-    for (text, tunnels) in order {
-        world.stage.configure(text);
-        world.up().await;
-        world.settled().await;
-        assert_eq!(world.left(), (tunnels, tunnels), "{text}");
-        let is_stored = world.parameter("tunnel-token").await.is_some();
-        assert_eq!(is_stored, tunnels == 1 || text == own, "{text}");
-        assert_eq!(world.parameter("cloudflare").await.is_some(), tunnels == 1, "{text}");
-    }
-    world.run(&DOWN, 0).await;
-    assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn another_domain_moves_the_record_and_another_account_the_tunnel() {
     let world = World::new().await;
     world.up().await;

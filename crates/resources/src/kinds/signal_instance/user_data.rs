@@ -22,6 +22,8 @@ pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service"
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 pub(super) const INSTALL_UNIT: &str = include_str!("host/peersync-install.service");
 const LOGROTATE: &str = include_str!("host/logrotate");
+/// The file with the variables of the signaling server.
+pub(super) const SIGNAL_ENVIRONMENT: &str = "/etc/peersync/signal.env";
 /// The file with the variables of the installation.
 pub(super) const INSTALL_ENVIRONMENT: &str = "/etc/peersync/install.env";
 /// The first line, by which the host recognises cloud-config.
@@ -75,7 +77,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         environment.insert("TUNNEL_METRICS".to_owned(), TUNNEL_METRICS.to_owned());
     }
     let mut files = vec![
-        file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),
+        file(SIGNAL_ENVIRONMENT, "0600", &environment_file(&environment)),
         file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
         file("/etc/logrotate.d/peersync", "0644", LOGROTATE),
         file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
