@@ -159,7 +159,7 @@ async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
     let relay = variables(&user_data(Ingress::Direct).await, "/etc/peersync/relay.env");
     let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
     assert_eq!((relay.signal.to_string().as_str(), relay.shared), ("127.0.0.1:8080", 443));
-    assert!(user_data::CLOUDFLARED_UNIT.contains("--url http://127.0.0.1:8081;"));
+    assert!(user_data::TUNNEL.contains("--url http://127.0.0.1:8081\n"));
 }
 
 /// Returns the variables of an environment file, as systemd reads them.
@@ -273,7 +273,13 @@ fn units_that_watch_the_token_are_valid() {
     assert!(user_data::CLOUDFLARED_UNIT.contains(&format!("EnvironmentFile={}\n", user_data::TUNNEL_FILE)));
     assert!(user_data::INSTALL.contains(&format!("test -s {}\n", user_data::TUNNEL_FILE)));
     let metrics = user_data::TUNNEL_METRICS;
-    assert_eq!(user_data::CLOUDFLARED_UNIT.matches(&format!("--metrics {metrics} ")).count(), 2);
+    assert!(user_data::TUNNEL.contains(&format!("metrics={metrics}\n")));
+    // What stands by is known by the same file in all of them.
+    assert!(user_data::CLOUDFLARED_UNIT.contains("RuntimeDirectory=peersync-tunnel\n"));
+    assert!(user_data::INSTALL.contains("-e /run/peersync-tunnel/standby "));
+    assert!(user_data::TUNNEL.contains("standby=${RUNTIME_DIRECTORY:?}/standby\n"));
+    let environment = format!("EnvironmentFile={}\n", user_data::INSTALL_ENVIRONMENT);
+    assert!(user_data::CLOUDFLARED_UNIT.contains(&environment), "it has the domain");
     assert!(user_data::INSTALL.contains(&format!("http://{metrics}/ready\n")));
 }
 
@@ -313,9 +319,9 @@ fn systemd_units_are_valid_and_sandboxed() {
         ("cloudflared.service", user_data::CLOUDFLARED_UNIT, 4.0),
     ] {
         // The host's programs are not installed here, but `systemd-analyze` must find them.
-        let unit = ["peersync-signal", "peersync-relay"]
-            .iter()
-            .fold(unit.to_owned(), |unit, program| unit.replace(&format!("/usr/local/bin/{program}"), "/bin/true"));
+        let programs = ["bin/peersync-signal", "bin/peersync-relay", "lib/peersync/tunnel"];
+        let unit =
+            programs.iter().fold(unit.to_owned(), |unit, one| unit.replace(&format!("/usr/local/{one}"), "/bin/true"));
         if let Some((valid, output)) = run("systemd-analyze", &["verify", "--man=no"], name, &unit) {
             assert!(valid && !output.contains("Unknown"), "{name}: {output}");
         }

@@ -108,9 +108,9 @@ answers() {
   curl -fsS --max-time 5 -o /dev/null "http://$signal_address/healthz"
 }
 
-# It answers 200 once it has a connection to Cloudflare, and before that 503.
+# It answers 200 once it has a connection to Cloudflare, and before that 503. A host that stands by for another has none.
 connected() {
-  curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
+  [ -e /run/peersync-tunnel/standby ] || curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
 }
 
 # A program that ends at once is started again after a second.
