@@ -110,6 +110,7 @@ mod tests {
             ended,
             status: None,
             by: None,
+            kept: None,
         }
     }
 

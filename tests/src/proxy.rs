@@ -74,6 +74,8 @@ pub struct Settings {
     pub denied: Option<Denied>,
     /// Requests that wait until [`Proxy::release`].
     pub held: Option<fn(&Call) -> bool>,
+    /// Requests that the log keeps as a whole.
+    pub kept: Option<fn(&Call) -> bool>,
     /// A file in which every request is recorded, for `support/check_requests.py`.
     pub recording: Option<PathBuf>,
     /// Whether the emulator is moto, which needs other fixups than MiniStack.
@@ -237,6 +239,8 @@ impl Shared {
             let _ = self.released.acquire().await;
         }
         let (answer, by) = self.answer(&call).await;
+        let kept = self.settings.kept.is_some_and(|kept| kept(&call));
+        let body = answer.as_ref().filter(|_| kept).map(Answer::text).unwrap_or_default();
         self.log.push(Record {
             service: call.service.clone(),
             operation: call.operation.clone(),
@@ -247,6 +251,7 @@ impl Shared {
             ended: Instant::now(),
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             by,
+            kept: kept.then_some((call, body)),
         });
         let answer = answer.ok_or(Dropped)?;
         let mut response = Response::new(Body::from(answer.body));

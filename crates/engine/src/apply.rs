@@ -99,7 +99,7 @@ pub async fn apply(
     reporter: &Arc<dyn Reporter>,
 ) -> Outcome {
     let run = Run { graph, observation, options, reporter };
-    run.execute(Schedule::new(graph, plan)).await
+    run.execute(Schedule::new(graph, plan, observation)).await
 }
 
 /// What the steps of one apply share.
@@ -125,8 +125,8 @@ impl Run<'_> {
         loop {
             while !interrupt.stop.is_cancelled() && running.len() < self.options.parallelism {
                 let Some(task) = schedule.next_ready() else { break };
-                let is_replaced = outcome.done.contains(&(task.address.clone(), Action::Replace));
-                running.push(Box::pin(self.perform(task, outcome.outputs.clone(), is_replaced)));
+                let done = outcome.done.iter().find(|(address, _)| *address == task.address).map(|(_, action)| *action);
+                running.push(Box::pin(self.perform(task, outcome.outputs.clone(), done)));
             }
             let end = tokio::select! {
                 biased;
@@ -144,8 +144,8 @@ impl Run<'_> {
     }
 
     /// Runs one task. The outputs include those of everything that it depends on. An old resource is deleted only if another
-    /// one has really replaced it, which a plan cannot always know.
-    async fn perform(&self, task: Task, outputs: Outputs, is_replaced: bool) -> TaskEnd {
+    /// one has really replaced it, which a plan cannot always know: `done` is what was.
+    async fn perform(&self, task: Task, outputs: Outputs, done: Option<Action>) -> TaskEnd {
         let Some(resource) = self.graph.resource(&task.address) else {
             let result = Err(ResourceError::new("the plan names a resource that the graph does not have"));
             return TaskEnd { task, action: Action::NoChange, result };
@@ -157,11 +157,15 @@ impl Run<'_> {
                 let removal = live.map(|live| resource.delete(&progress, live));
                 (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)
             }
-            TaskKind::Retire if !is_replaced => (Action::NoChange, Ok(OutputMap::default())),
-            TaskKind::Retire => {
+            TaskKind::Retire if done == Some(Action::Replace) => {
                 let removal = live.map(|live| resource.retire(&progress, live));
                 (Action::Delete, progress.clone().scope(self.remove(&task.address, removal)).await)
             }
+            TaskKind::Retire if done == Some(Action::Update) => {
+                let outputs = outputs.only(self.graph.dependencies(&task.address));
+                progress.clone().scope(self.finish(resource.as_ref(), live, &outputs, &progress)).await
+            }
+            TaskKind::Retire => (Action::NoChange, Ok(OutputMap::default())),
             TaskKind::Converge => {
                 let outputs = outputs.only(self.graph.dependencies(&task.address));
                 progress.clone().scope(self.converge(resource.as_ref(), live, &outputs, &progress)).await
@@ -196,6 +200,26 @@ impl Run<'_> {
             (action, _) => self.timed(address, action, resource.create(&context)).await,
         };
         (step.action, result)
+    }
+
+    /// Finishes an update, which was reported as done: only a failure is told.
+    async fn finish(
+        &self,
+        resource: &dyn Resource,
+        live: Option<&Live>,
+        outputs: &Outputs,
+        progress: &Progress,
+    ) -> (Action, Result<OutputMap, ResourceError>) {
+        let step = plan::plan_step(resource, live, outputs, &self.options.plan);
+        let Some(live) = live.filter(|_| resource.keeps_former(&step.changes)) else {
+            return (Action::NoChange, Ok(OutputMap::default()));
+        };
+        let tags = plan::tags_of(resource, outputs, &self.options.plan.tags);
+        let context = ApplyContext { outputs, tags: &tags, progress };
+        match resource.finish(&context, live, &step.changes).await {
+            Ok(()) => (Action::NoChange, Ok(OutputMap::default())),
+            Err(error) => (Action::Update, Err(error)),
+        }
     }
 
     /// Deletes what was found, if anything.

@@ -166,6 +166,8 @@ mod tests {
             setting: String::new(),
             enabled: true,
             create_before_destroy: false,
+            leads_to: Vec::new(),
+            keeps_former: false,
             world: Arc::default(),
         })
     }

@@ -81,6 +81,24 @@ pub trait Resource: Send + Sync {
         false
     }
 
+    /// Returns the resources that have to answer before this one leads people to them. A change that
+    /// [leads elsewhere](Resource::leads_elsewhere) waits for theirs, and what they replace is deleted after it. These are no
+    /// dependencies: a resource may be created before what it leads to.
+    fn leads_to(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// Returns whether a change leads people to another place than before. A deletion always counts as one that does.
+    fn leads_elsewhere(&self, _live: &Live, _changes: &Changes) -> bool {
+        false
+    }
+
+    /// Returns whether an update keeps what dependents may still use. After they have changed, and what they replace is
+    /// deleted, [`finish`](Resource::finish) takes it away.
+    fn keeps_former(&self, _changes: &Changes) -> bool {
+        false
+    }
+
     /// Reads the resource. Returns `None` if it does not exist. Reads that several resources need are made once, through
     /// `reads`.
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError>;
@@ -94,13 +112,20 @@ pub trait Resource: Send + Sync {
 
     /// Changes the resource in place: exactly what `changes` names. If `changes.tags()` is true, that includes the tags,
     /// as the last step, so that the next run notices an interrupted update: first `changes.removed_tags()` are removed,
-    /// then `context.tags` are put, among which is the record that tells the next run what it may remove.
+    /// then `context.tags` are put, among which is the record that tells the next run what it may remove. If it
+    /// [keeps something](Resource::keeps_former), the last step is that of [`finish`](Resource::finish).
     async fn update(
         &self,
         context: &ApplyContext<'_>,
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError>;
+
+    /// Ends an update that has kept what dependents used, with the same arguments: removes that, and records the digest, so
+    /// that the next run notices an update that was not finished.
+    async fn finish(&self, _: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<(), ResourceError> {
+        Ok(())
+    }
 
     /// Deletes the resource. Succeeds if it is already gone.
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError>;

@@ -10,6 +10,8 @@ use super::*;
 
 /// The one field of every resource.
 const SETTING: FieldName = FieldName::new("setting");
+/// The setting of before, which an update may keep until it is finished.
+const FORMER: FieldName = FieldName::new("former");
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub struct World {
     pub entities: BTreeMap<Address, Entity>,
     /// The calls of the current run, in order.
     pub calls: Vec<(Address, &'static str)>,
+    /// The settings that the resources are to have, unless everything is to be deleted.
+    pub wanted: BTreeMap<Address, String>,
+    /// The resources that lead to others, each with these.
+    pub leads: BTreeMap<Address, Vec<Address>>,
     /// Calls that were made too early or too late.
     pub violations: Vec<String>,
     fates: Vec<Fate>,
@@ -66,6 +72,38 @@ impl World {
         self.interrupt = Interrupt::default();
         self.interrupt.clone()
     }
+
+    /// Returns whether a resource that exists has another setting than it is to have.
+    fn is_late(&self, address: &Address) -> bool {
+        let setting = self.entities.get(address).and_then(|entity| entity.fields.get(SETTING.as_str()));
+        setting.zip(self.wanted.get(address)).is_some_and(|(setting, wanted)| setting != wanted)
+    }
+
+    /// Records that this resource leads elsewhere before what it leads to has changed.
+    fn check_leading(&mut self, address: &Address) {
+        for target in self.leads.get(address).cloned().unwrap_or_default() {
+            let is_absent = self.wanted.contains_key(&target) && !self.entities.contains_key(&target);
+            if is_absent || self.is_late(&target) {
+                self.violations.push(format!("{address} leads elsewhere before {target} has changed"));
+            }
+        }
+    }
+
+    /// Records that what others still lead to goes.
+    fn check_led(&mut self, address: &Address) {
+        let leading = self.leads.iter().filter(|(one, leads)| leads.contains(address) && self.is_late(one));
+        let late: Vec<String> = leading.map(|(one, _)| format!("{address} goes while {one} leads to it")).collect();
+        self.violations.extend(late);
+    }
+
+    /// Records that an update is finished while others use what it has kept.
+    fn check_finished(&mut self, address: &Address, value: &str) {
+        let field = format!("from_{address}");
+        let late = self.entities.iter().filter(|(_, one)| one.fields.get(&field).is_some_and(|used| used != value));
+        let late: Vec<String> =
+            late.map(|(one, _)| format!("{address} is finished before {one} has changed")).collect();
+        self.violations.extend(late);
+    }
 }
 
 /// A resource of the simulated provider.
@@ -80,6 +118,10 @@ pub struct Simulated {
     pub enabled: bool,
     /// Whether a replacement is created before the old resource is deleted.
     pub create_before_destroy: bool,
+    /// What it leads to.
+    pub leads_to: Vec<Address>,
+    /// Whether its updates keep the setting of before.
+    pub keeps_former: bool,
     /// The world in which it is.
     pub world: Arc<Mutex<World>>,
 }
@@ -87,6 +129,9 @@ pub struct Simulated {
 impl Simulated {
     fn settled_fields(&self, outputs: &Outputs) -> BTreeMap<String, String> {
         let mut fields = BTreeMap::from([(SETTING.to_string(), self.setting.clone())]);
+        if self.keeps_former {
+            fields.insert(FORMER.to_string(), String::new());
+        }
         for dependency in &self.dependencies {
             let value = outputs.get(dependency, "value").unwrap_or("absent");
             fields.insert(format!("from_{dependency}"), value.to_owned());
@@ -135,7 +180,21 @@ impl Simulated {
                 world.violations.push(format!("{} was applied before {dependency}", self.address));
             }
         }
+        let setting = |fields: &BTreeMap<String, String>| fields.get(SETTING.as_str()).cloned();
+        if world.entities.get(&self.address).is_some_and(|former| setting(&former.fields) != setting(&fields)) {
+            world.check_leading(&self.address);
+        }
         world.entities.insert(self.address.clone(), Entity { fields, tags: tags.clone() });
+    }
+
+    /// Changes the fields and keeps the setting of before, and the tags, by which the next run notices that.
+    fn put_beside(&self, world: &mut World, mut fields: BTreeMap<String, String>) {
+        let former = world.entities.get(&self.address).cloned();
+        let former = former.unwrap_or(Entity { fields: BTreeMap::new(), tags: Tags::new() });
+        let of = |name: FieldName| former.fields.get(name.as_str()).cloned().unwrap_or_default();
+        let kept = if of(SETTING) == self.setting { of(FORMER) } else { of(SETTING) };
+        fields.insert(FORMER.to_string(), kept);
+        self.put(world, fields, &former.tags);
     }
 }
 
@@ -178,6 +237,9 @@ impl Resource for Simulated {
 
     fn desired(&self, outputs: &Outputs) -> Fields {
         let mut fields: Fields = [(SETTING.to_string(), Field::known(self.setting.as_str()))].into();
+        if self.keeps_former {
+            fields.insert(FORMER.to_string(), Field::known(""));
+        }
         for dependency in &self.dependencies {
             let value = outputs.get(dependency, "value");
             fields.insert(format!("from_{dependency}"), Field::known_or_unknown(value));
@@ -192,15 +254,37 @@ impl Resource for Simulated {
         Ok(self.world.lock().entities.get(&self.address).map(|entity| self.output(entity)).unwrap_or_default())
     }
 
-    async fn update(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<OutputMap, ResourceError> {
+    async fn update(
+        &self,
+        context: &ApplyContext<'_>,
+        _: &Live,
+        changes: &Changes,
+    ) -> Result<OutputMap, ResourceError> {
         let fields = self.settled_fields(context.outputs);
         let tags = context.tags.clone();
-        self.call("update", |world| self.put(world, fields, &tags)).await?;
+        let effect = |world: &mut World| match self.keeps_former(changes) {
+            true => self.put_beside(world, fields),
+            false => self.put(world, fields, &tags),
+        };
+        self.call("update", effect).await?;
         Ok(self.world.lock().entities.get(&self.address).map(|entity| self.output(entity)).unwrap_or_default())
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, _: &Live, _: &Changes) -> Result<(), ResourceError> {
+        let fields = self.settled_fields(context.outputs);
+        let effect = |world: &mut World| {
+            world.check_finished(&self.address, &format!("{}={}", self.address, self.setting));
+            self.put(world, fields, context.tags);
+        };
+        self.call("finish", effect).await
     }
 
     async fn delete(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
         self.call("delete", |world| {
+            world.check_led(&self.address);
+            if !self.enabled {
+                world.check_leading(&self.address);
+            }
             world.entities.remove(&self.address);
         })
         .await
@@ -210,8 +294,20 @@ impl Resource for Simulated {
         self.create_before_destroy
     }
 
+    fn leads_to(&self) -> Vec<Address> {
+        self.leads_to.clone()
+    }
+
+    fn leads_elsewhere(&self, _: &Live, changes: &Changes) -> bool {
+        changes.has(SETTING)
+    }
+
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        self.keeps_former && changes.has_any(&[SETTING, FORMER])
+    }
+
     async fn retire(&self, _: &Progress, _: &Live) -> Result<(), ResourceError> {
-        self.call("retire", |_| {}).await
+        self.call("retire", |world| world.check_led(&self.address)).await
     }
 }
 

@@ -167,6 +167,18 @@ impl Resource for Recorded {
         self.inner.create_before_destroy()
     }
 
+    fn leads_to(&self) -> Vec<Address> {
+        self.inner.leads_to()
+    }
+
+    fn leads_elsewhere(&self, live: &Live, changes: &Changes) -> bool {
+        self.inner.leads_elsewhere(live, changes)
+    }
+
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        self.inner.keeps_former(changes)
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (live, tags) = futures::join!(self.inner.observe(reads), self.store.tags(reads, self.inner.address()));
         let Some(live) = live? else { return Ok(None) };
@@ -191,8 +203,15 @@ impl Resource for Recorded {
     ) -> Result<OutputMap, ResourceError> {
         let outputs =
             if changes.fields() { self.inner.update(context, live, changes).await? } else { live.outputs.clone() };
-        self.record(context).await?;
+        if !self.inner.keeps_former(changes) {
+            self.record(context).await?;
+        }
         Ok(outputs)
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<(), ResourceError> {
+        self.inner.finish(context, live, changes).await?;
+        self.record(context).await
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {

@@ -16,6 +16,7 @@ mod runtime_environment;
 pub mod search;
 pub mod security_headers;
 pub mod stack;
+mod told_way;
 
 pub use artifacts::{Artifacts, Page, Program, Programs, check_architectures, check_program};
 pub use relay::Relay;

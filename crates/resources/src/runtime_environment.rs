@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
+use crate::told_way::ToldWay;
 use peersync_config::{Ingress, MailProvider, SmtpTls, TurnProvider};
 use peersync_engine::Outputs;
 
@@ -11,6 +12,11 @@ use peersync_engine::Outputs;
 const QUICK_TUNNELS: &str = "wss://*.trycloudflare.com";
 
 impl Stack {
+    /// Returns the way in that the functions are to tell.
+    pub fn told_way(&self) -> ToldWay {
+        ToldWay { signal: self.signal_path(), relays: self.config.turn_provider() == TurnProvider::Host }
+    }
+
     /// Returns the URL of the pages, `https://…` without a trailing slash; `None` until the distribution has a domain.
     pub fn site_url(&self, outputs: &Outputs) -> Option<String> {
         if let Some(site_url) = &self.config.site_url {
@@ -182,6 +188,29 @@ mod tests {
         assert_eq!(cloudflare, ["none", "", "stun:stun.cloudflare.com:3478"]);
         let managed = turn(|config| config.turn.provider = Some(TurnProvider::Cloudflare)).await;
         assert_eq!(managed, ["cloudflare", "", ""]);
+    }
+
+    /// Otherwise functions would wait for the host whenever both change, as with every new version.
+    #[tokio::test]
+    async fn told_way_is_that_of_the_environment() {
+        let ways = [
+            (Ingress::Cloudfront, None, "/ws", true),
+            (Ingress::Cloudflare, None, "", false),
+            (Ingress::Cloudflare, Some("signal.example.org"), "wss://signal.example.org/ws", false),
+            (Ingress::Direct, Some("signal.example.org"), "wss://signal.example.org/ws", true),
+        ];
+        for (ingress, domain, signal, relays) in ways {
+            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+            (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
+            let stack = Stack::for_tests(config).await;
+            let mut outputs = Outputs::default();
+            outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
+            outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
+            let environment = stack.function_environment(&outputs).unwrap_or_default();
+            let told = ToldWay::of(|name| environment.get(name).map(String::as_str).unwrap_or_default());
+            assert_eq!(told, stack.told_way(), "{ingress:?}");
+            assert_eq!(told, ToldWay { signal: signal.to_owned(), relays });
+        }
     }
 
     #[tokio::test]

@@ -37,6 +37,13 @@ pub fn content_security_policy(connect: &[String]) -> String {
     )
 }
 
+/// Returns the further origins that a content security policy of this form lets pages connect to.
+pub fn connect_origins(policy: &str) -> Vec<String> {
+    let sources = policy.split(';').find_map(|part| part.trim().strip_prefix("connect-src "));
+    let origins = sources.into_iter().flat_map(str::split_whitespace).filter(|source| source.starts_with("wss://"));
+    origins.map(str::to_owned).collect()
+}
+
 /// Returns all headers of a page as names and values, except `strict-transport-security`, which the edge of `local`
 /// must not send: browsers would then refuse plain HTTP on every other port of `localhost`.
 pub fn all(connect: &[String]) -> Vec<(&'static str, String)> {
@@ -65,6 +72,8 @@ mod tests {
     fn policy_allows_the_origin_of_the_websocket() {
         let policy = content_security_policy(&["wss://signal.example.org".to_owned()]);
         assert!(policy.contains("connect-src 'self' wss://signal.example.org;"), "{policy}");
+        assert_eq!(connect_origins(&policy), ["wss://signal.example.org"]);
+        assert!(connect_origins(&content_security_policy(&[])).is_empty());
     }
 
     #[test]

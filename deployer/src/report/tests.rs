@@ -19,6 +19,8 @@ fn graph(world: &Arc<Mutex<World>>) -> Graph {
             setting: "1".to_owned(),
             enabled: true,
             create_before_destroy: false,
+            leads_to: Vec::new(),
+            keeps_former: false,
             world: world.clone(),
         }) as Arc<dyn Resource>
     };

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::call::Call;
 use super::lock;
 
 /// One request and how it was answered.
@@ -26,6 +27,8 @@ pub struct Record {
     pub status: Option<u16>,
     /// The fault or behaviour that answered instead of the emulator, or changed the answer.
     pub by: Option<String>,
+    /// The request and the body of its answer, if the settings want it kept.
+    pub kept: Option<(Call, String)>,
 }
 
 impl Record {
@@ -111,6 +114,7 @@ mod tests {
             ended: at(ended),
             status: None,
             by: None,
+            kept: None,
         }
     }
 

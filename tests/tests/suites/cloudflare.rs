@@ -262,41 +262,6 @@ async fn wrong_configuration_is_one_error_with_its_fix_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ways_in_can_be_switched_in_any_order_and_leave_nothing_behind() {
-    const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
-    const QUICK: &str = "[signaling]\ningress = \"cloudflare\"\n";
-    const TLS: &str = "[signaling]\ndomain = \"signal.example.org\"\n";
-    let own = format!("{NAMED}tunnel_token = {{ env = \"PATH\" }}\n");
-    let world = World::new().await;
-    let before = census(&world.stage.clients).await;
-    let own = own.as_str();
-    let order = [
-        ("", 0),
-        (NAMED, 1),
-        (DIRECT, 0),
-        (TLS, 0),
-        ("", 0),
-        (QUICK, 0),
-        (NAMED, 1),
-        (own, 0),
-        (NAMED, 1),
-        (TLS, 0),
-        ("", 0),
-    ];
-    for (text, tunnels) in order {
-        world.stage.configure(text);
-        world.up().await;
-        world.settled().await;
-        assert_eq!(world.left(), (tunnels, tunnels), "{text}");
-        let is_stored = world.parameter("tunnel-token").await.is_some();
-        assert_eq!(is_stored, tunnels == 1 || text == own, "{text}");
-        assert_eq!(world.parameter("cloudflare").await.is_some(), tunnels == 1, "{text}");
-    }
-    world.run(&DOWN, 0).await;
-    assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn another_domain_moves_the_record_and_another_account_the_tunnel() {
     let world = World::new().await;
     world.up().await;
@@ -333,4 +298,53 @@ async fn without_token_a_removal_names_what_remains_and_the_next_one_completes_i
     world.run(&DOWN, 0).await;
     assert_eq!(world.left(), (0, 0));
     assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
+}
+
+/// A connector is not told apart from another: people of one call would come to two hosts.
+#[tokio::test]
+async fn host_with_a_named_tunnel_connects_once_no_other_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    super::host::program(&path("cloudflared"), &format!("echo \"$*\" >>'{}'", path("started").display()));
+    let answers = format!(
+        "test -e '{}' && echo '{{\"status\":\"ok\"}}'; echo \"$*\" >>'{}'",
+        path("serves").display(),
+        path("asked").display()
+    );
+    super::host::program(&path("curl"), &answers);
+    super::host::program(&path("timeout"), "exit 0");
+    std::fs::write(path("serves"), "").unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/resources/src/kinds/signal_instance/host/tunnel.sh");
+    let start = |variables: &[(&str, &str)]| {
+        let mut command = tokio::process::Command::new("bash");
+        let programs = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        command.arg(script).env("PATH", programs).env("RUNTIME_DIRECTORY", folder.path()).kill_on_drop(true);
+        command.envs(variables.iter().copied()).spawn().unwrap()
+    };
+    let until = async |name: &str| {
+        let exists = async {
+            while !path(name).exists() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), exists).await.unwrap_or_else(|_| panic!("no file {name}"));
+    };
+    let named = [("TUNNEL_TOKEN", "a-token"), ("HEALTH_URL", "https://signal.example.org/healthz")];
+    let mut standing_by = start(&named);
+    until("standby").await;
+    assert!(!path("started").exists(), "two hosts are connected");
+    std::fs::remove_file(path("serves")).unwrap();
+    assert!(standing_by.wait().await.unwrap().success());
+    assert!(!path("standby").exists());
+    let asked = std::fs::read_to_string(path("asked")).unwrap();
+    assert!(asked.contains("https://signal.example.org/healthz?"), "{asked}");
+    let started = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let first = "tunnel --no-autoupdate --metrics 127.0.0.1:20241 --grace-period 1s";
+    assert_eq!(started(&std::fs::read_to_string(path("started")).unwrap()), [format!("{first} run")]);
+
+    // A quick tunnel has an address of its own.
+    std::fs::write(path("serves"), "").unwrap();
+    assert!(start(&[("HEALTH_URL", "https://signal.example.org/healthz")]).wait().await.unwrap().success());
+    let started = started(&std::fs::read_to_string(path("started")).unwrap());
+    assert_eq!(started.last(), Some(&format!("{first} --url http://127.0.0.1:8081")));
 }

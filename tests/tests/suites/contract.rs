@@ -17,7 +17,7 @@ use peersync_config::{Config, LoadOptions};
 use peersync_engine::plan::{plan_step, tags_of};
 use peersync_engine::{
     Action, Address, ApplyContext, Changes, FieldChange, Graph, Live, Outputs, Ownership, PlanOptions, Progress,
-    Reason, Reporter, Resource, SharedReads, Silent, Step, Tags,
+    Reason, Reporter, Resource, ResourceError, SharedReads, Silent, Step, Tags,
 };
 use peersync_resources::kinds::KINDS;
 use peersync_resources::stack::{ExpirySource, Lifetime};
@@ -203,7 +203,14 @@ impl Walk {
         let outputs = self.visible(resource.address());
         let progress = Progress::new(resource.address().clone(), self.reporter.clone());
         let context = ApplyContext { outputs: &outputs, tags, progress: &progress };
-        match progress.clone().scope(resource.update(&context, live, changes)).await {
+        let update = async {
+            let outputs = resource.update(&context, live, changes).await?;
+            if resource.keeps_former(changes) {
+                resource.finish(&context, live, changes).await?;
+            }
+            Ok::<_, ResourceError>(outputs)
+        };
+        match progress.clone().scope(update).await {
             Ok(outputs) => self.outputs.insert(resource.address().clone(), outputs),
             Err(error) => panic!("{}: update: {error}: {:?}", resource.address(), error.causes()),
         }

@@ -52,3 +52,4 @@ mod secrets;
 mod session;
 mod shared;
 mod tags;
+mod ways;

@@ -2,11 +2,14 @@
 //!
 //! Creating or changing a resource waits for its dependencies. Deleting it waits for its dependents. A resource whose
 //! replacement is created first has a second task: the old one is deleted after all dependents have moved to the new
-//! one.
+//! one. So has an update that keeps for its dependents what they use.
+//!
+//! What leads people to other resources changes after these, and before what they replace is deleted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{Action, Address, Graph, Plan};
+use crate::plan::Step;
+use crate::{Action, Address, Graph, Observation, Plan, rule};
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +18,7 @@ pub(super) enum TaskKind {
     Converge,
     /// Deletes the resource.
     Destroy,
-    /// Deletes the old resource, if it was replaced.
+    /// Deletes the old resource, if it was replaced, or finishes its update.
     Retire,
 }
 
@@ -36,30 +39,37 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(graph: &Graph, plan: &Plan) -> Self {
-        let mut tasks: BTreeMap<Address, Vec<Task>> = BTreeMap::new();
+    pub(super) fn new(graph: &Graph, plan: &Plan, observation: &Observation) -> Self {
+        let mut order = Order { graph, tasks: BTreeMap::new(), leads: BTreeMap::new() };
         let mut effective = BTreeSet::new();
         for step in &plan.steps {
             let task = |kind| Task { address: step.address.clone(), kind };
-            let retires = graph.resource(&step.address).is_some_and(|resource| resource.create_before_destroy());
+            let resource = graph.resource(&step.address);
+            let keeps_former =
+                step.action == Action::Update && resource.is_some_and(|resource| resource.keeps_former(&step.changes));
+            // What becomes known during the apply may turn a change into a replacement.
+            let may_be_replaced = step.action == Action::Replace
+                || rule!("old-one-deleted-if-replaced-after-all", step.action == Action::Update);
+            let is_replaced_first = resource.is_some_and(|resource| resource.create_before_destroy());
             let of_step = match step.action {
                 Action::Delete => vec![task(TaskKind::Destroy)],
-                // What becomes known during the apply may turn a change into a replacement.
-                Action::Replace | Action::Update if retires => vec![task(TaskKind::Converge), task(TaskKind::Retire)],
+                _ if keeps_former || (may_be_replaced && is_replaced_first) => {
+                    vec![task(TaskKind::Converge), task(TaskKind::Retire)]
+                }
                 _ => vec![task(TaskKind::Converge)],
             };
             if step.action != Action::NoChange {
-                let does_something = |task: &&Task| task.kind != TaskKind::Retire || step.action == Action::Replace;
+                let retires = keeps_former || step.action == Action::Replace;
+                let does_something = |task: &&Task| task.kind != TaskKind::Retire || retires;
                 effective.extend(of_step.iter().filter(does_something).cloned());
             }
-            tasks.insert(step.address.clone(), of_step);
+            order.tasks.insert(step.address.clone(), of_step);
+            order.leads.extend(leads(graph, step, observation).map(|leads| (step.address.clone(), leads)));
         }
         let mut schedule =
             Self { waiting: BTreeMap::new(), ready: VecDeque::new(), running: BTreeSet::new(), effective };
-        for (address, of_step) in &tasks {
-            for task in of_step {
-                schedule.add(task.clone(), needed_by(graph, &tasks, address, task.kind));
-            }
+        for task in order.tasks.values().flatten() {
+            schedule.add(task.clone(), order.needed_by(task));
         }
         schedule
     }
@@ -127,17 +137,41 @@ impl Schedule {
     }
 }
 
-fn needed_by(graph: &Graph, tasks: &BTreeMap<Address, Vec<Task>>, address: &Address, kind: TaskKind) -> BTreeSet<Task> {
-    let of = |address: &Address| tasks.get(address).into_iter().flatten().cloned();
-    match kind {
-        TaskKind::Converge => {
-            graph.dependencies(address).flat_map(of).filter(|task| task.kind == TaskKind::Converge).collect()
-        }
-        // All dependents, whether they are deleted too or changed so that they no longer need it.
-        TaskKind::Destroy => graph.dependents(address).flat_map(of).collect(),
-        TaskKind::Retire => {
-            let own = Task { address: address.clone(), kind: TaskKind::Converge };
-            graph.dependents(address).flat_map(of).chain([own]).collect()
+/// Returns the resources to which a step leads people from now on; `None` if it leads nobody to another place.
+fn leads(graph: &Graph, step: &Step, observation: &Observation) -> Option<BTreeSet<Address>> {
+    let (resource, live) = (graph.resource(&step.address)?, observation.get(&step.address)?);
+    let leads_elsewhere = match step.action {
+        Action::Delete => true,
+        Action::Update | Action::Replace => resource.leads_elsewhere(live, &step.changes),
+        Action::Create | Action::NoChange => false,
+    };
+    leads_elsewhere.then(|| resource.leads_to().into_iter().collect())
+}
+
+/// The tasks of an apply, and what their order depends on.
+struct Order<'a> {
+    graph: &'a Graph,
+    tasks: BTreeMap<Address, Vec<Task>>,
+    /// The resources whose steps lead people to another place, each with those to which it leads.
+    leads: BTreeMap<Address, BTreeSet<Address>>,
+}
+
+impl Order<'_> {
+    fn needed_by(&self, task: &Task) -> BTreeSet<Task> {
+        let address = &task.address;
+        let all = |address: &Address| self.tasks.get(address).into_iter().flatten().cloned();
+        let changed = |address: &Address| all(address).filter(|task| task.kind == TaskKind::Converge);
+        let answering = self.leads.get(address).into_iter().flatten().flat_map(changed);
+        // Whoever leads here leads elsewhere first.
+        let leading = self.leads.iter().filter(|(_, leads)| leads.contains(address)).flat_map(|(one, _)| changed(one));
+        match task.kind {
+            TaskKind::Converge => self.graph.dependencies(address).flat_map(changed).chain(answering).collect(),
+            // All dependents, whether they are deleted too or changed so that they no longer need it.
+            TaskKind::Destroy => self.graph.dependents(address).flat_map(all).chain(answering).chain(leading).collect(),
+            TaskKind::Retire => {
+                let own = Task { address: address.clone(), kind: TaskKind::Converge };
+                self.graph.dependents(address).flat_map(all).chain(leading).chain([own]).collect()
+            }
         }
     }
 }

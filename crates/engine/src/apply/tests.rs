@@ -14,13 +14,15 @@ use crate::plan::{plan, plan_destroy};
 use crate::simulation::{Fate, Fates, Simulated, World, repeated};
 use crate::{Changes, Field, FieldName, Fields, SharedReads, Silent, Tags, observe};
 
-/// One resource of a random configuration. Its dependencies are among the resources before it.
-#[derive(Clone, Debug)]
+/// One resource of a random configuration. Its dependencies, and what it leads to, are among the resources before it.
+#[derive(Clone, Debug, Default)]
 struct Node {
     dependencies: BTreeSet<usize>,
+    leads: BTreeSet<usize>,
     setting: u8,
     enabled: bool,
     create_before_destroy: bool,
+    keeps_former: bool,
 }
 
 fn address(index: usize) -> Address {
@@ -41,10 +43,16 @@ fn graph_of(nodes: &[Node], world: &Arc<Mutex<World>>) -> Graph {
             setting: node.setting.to_string(),
             enabled: enabled[index],
             create_before_destroy: node.create_before_destroy,
+            leads_to: node.leads.iter().map(|index| address(*index)).collect(),
+            keeps_former: node.keeps_former,
             world: world.clone(),
-        }) as Arc<dyn Resource>
+        })
     });
-    Graph::new(resources.collect()).unwrap()
+    let resources: Vec<Arc<Simulated>> = resources.collect();
+    let wanted = resources.iter().filter(|one| one.enabled).map(|one| (one.address.clone(), one.setting.clone()));
+    world.lock().wanted = wanted.collect();
+    world.lock().leads = resources.iter().map(|one| (one.address.clone(), one.leads_to.clone())).collect();
+    Graph::new(resources.into_iter().map(|one| one as Arc<dyn Resource>).collect()).unwrap()
 }
 
 fn options() -> PlanOptions {
@@ -53,6 +61,9 @@ fn options() -> PlanOptions {
 
 async fn run(graph: &Graph, world: &Arc<Mutex<World>>, fates: &Fates, destroy: bool) -> Outcome {
     let interrupt = world.lock().begin(fates);
+    if destroy {
+        world.lock().wanted.clear();
+    }
     let reporter: Arc<dyn Reporter> = Arc::new(Silent);
     let observation = observe(graph, &reporter).await;
     let plan = if destroy { plan_destroy(graph, &observation) } else { plan(graph, &observation, &options()) };
@@ -62,22 +73,25 @@ async fn run(graph: &Graph, world: &Arc<Mutex<World>>, fates: &Fates, destroy: b
 }
 
 fn nodes() -> impl Strategy<Value = Vec<Node>> {
-    prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..3u8, 0..8u8, 0..4u8), 1..14)
-        .prop_map(|raw| {
-            raw.into_iter()
-                .enumerate()
-                .map(|(position, (dependencies, setting, enabled, replaced))| Node {
-                    dependencies: dependencies
-                        .iter()
-                        .filter(|_| position > 0)
-                        .map(|i| i.index(position.max(1)))
-                        .collect(),
+    let others = |most| prop::collection::vec(any::<prop::sample::Index>(), 0..most);
+    prop::collection::vec((others(4), others(3), 0..3u8, 0..8u8, 0..4u8), 1..14).prop_map(|raw| {
+        raw.into_iter()
+            .enumerate()
+            .map(|(position, (dependencies, leads, setting, enabled, kind))| {
+                let before = |others: &[prop::sample::Index]| -> BTreeSet<usize> {
+                    others.iter().filter(|_| position > 0).map(|i| i.index(position.max(1))).collect()
+                };
+                Node {
+                    dependencies: before(&dependencies),
+                    leads: before(&leads),
                     setting,
                     enabled: enabled > 0,
-                    create_before_destroy: replaced == 0,
-                })
-                .collect()
-        })
+                    create_before_destroy: kind == 0,
+                    keeps_former: kind == 1,
+                }
+            })
+            .collect()
+    })
 }
 
 fn fates() -> impl Strategy<Value = Fates> {
@@ -248,7 +262,7 @@ impl Resource for Undeclared {
 #[tokio::test]
 async fn undeclared_dependency_fails_even_if_its_output_is_known() {
     let world = Arc::new(Mutex::new(World::default()));
-    let node = Node { dependencies: BTreeSet::new(), setting: 0, enabled: true, create_before_destroy: false };
+    let node = Node { enabled: true, ..Node::default() };
     let other = graph_of(std::slice::from_ref(&node), &world).resource(&address(0)).unwrap().clone();
     assert!(run(&Graph::new(vec![other.clone()]).unwrap(), &world, &Fates::default(), false).await.is_complete());
 

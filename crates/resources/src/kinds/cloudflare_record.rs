@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::cloudflare::{self, Found, FoundRecord, mark, tunnel_host};
 use super::cloudflare_places::{Place, RECORD_KIND};
-use super::{Kind, cloudflare_tunnel};
+use super::{Kind, cloudflare_tunnel, signal_instance};
 use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_cloudflare::{CONFLICTING_RECORD, RecordSettings};
@@ -71,6 +71,15 @@ impl Resource for CloudflareRecord {
 
     fn enabled(&self) -> bool {
         Place::wanted(&self.stack).is_some()
+    }
+
+    fn leads_to(&self) -> Vec<Address> {
+        rule!("cloudflare-record-leads-to-a-host-that-answers", vec![signal_instance::address()])
+    }
+
+    /// The record of another domain is a new one, which is created first.
+    fn leads_elsewhere(&self, _: &Live, changes: &Changes) -> bool {
+        changes.has_any(&[TYPE, CONTENT]) && !changes.has(DOMAIN)
     }
 
     fn taggable(&self) -> bool {

@@ -87,6 +87,11 @@ impl Resource for CloudflareTunnel {
         true
     }
 
+    /// Pages are told the former domain until the functions have changed.
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        rule!("former-domain-leads-to-the-host", changes.has(INGRESS))
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let found = cloudflare::found(&self.stack, reads).await?;
         if found.is_unread {
@@ -115,7 +120,7 @@ impl Resource for CloudflareTunnel {
             return Fields::new().with(INGRESS, not_read()).with(ACCOUNT, not_read()).with(LEFTOVERS, not_read());
         }
         let domain = wanted.map(|place| place.domain).unwrap_or_default();
-        let fields = Fields::new().with(INGRESS, view(&rules(&domain)));
+        let fields = Fields::new().with(INGRESS, view(&rules(&domain, &[])));
         fields.with(ACCOUNT, SAME_ACCOUNT).with(LEFTOVERS, json!([]))
     }
 
@@ -123,7 +128,7 @@ impl Resource for CloudflareTunnel {
         let place = self.place()?;
         let zone = cloudflare::zone_of(&self.stack, &place).await?;
         let tunnel = self.stack.cloudflare.create_tunnel(&zone.account.id, &tunnel_name(&self.stack)).await?;
-        self.put_ingress(&zone.account.id, &tunnel.id, &place.domain).await?;
+        self.put_ingress(&zone.account.id, &tunnel.id, &place.domain, &[]).await?;
         let token = self.stack.cloudflare.tunnel_token(&zone.account.id, &tunnel.id).await?;
         Ok(outputs(&tunnel.id, token.as_deref()))
     }
@@ -137,12 +142,23 @@ impl Resource for CloudflareTunnel {
         if changes.has(INGRESS)
             && let Some((account, tunnel)) = parts(&live.id)
         {
-            self.put_ingress(account, tunnel, &self.place()?.domain).await?;
+            let former = former_domains(&live.fields.texts(INGRESS));
+            let kept = if self.keeps_former(changes) { former.as_slice() } else { &[] };
+            self.put_ingress(account, tunnel, &self.place()?.domain, kept).await?;
         }
         if changes.has(LEFTOVERS) {
             self.delete_all(context.progress, live.fields.texts(LEFTOVERS)).await?;
         }
         Ok(live.outputs.clone())
+    }
+
+    async fn finish(&self, _: &ApplyContext<'_>, live: &Live, _: &Changes) -> Result<(), ResourceError> {
+        let domain = self.place()?.domain;
+        let former = former_domains(&live.fields.texts(INGRESS));
+        match parts(&live.id).filter(|_| former.iter().any(|former| *former != domain)) {
+            Some((account, tunnel)) => self.put_ingress(account, tunnel, &domain, &[]).await,
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
@@ -159,8 +175,14 @@ impl CloudflareTunnel {
         Place::wanted(&self.stack).ok_or_else(|| ResourceError::new("the configuration wants no named tunnel"))
     }
 
-    async fn put_ingress(&self, account: &str, tunnel: &str, domain: &str) -> Result<(), ResourceError> {
-        self.stack.cloudflare.put_ingress(account, tunnel, &Value::Array(rules(domain))).await
+    async fn put_ingress(
+        &self,
+        account: &str,
+        tunnel: &str,
+        domain: &str,
+        former: &[String],
+    ) -> Result<(), ResourceError> {
+        self.stack.cloudflare.put_ingress(account, tunnel, &Value::Array(rules(domain, former))).await
     }
 
     async fn delete_all(&self, progress: &Progress, ids: Vec<String>) -> Result<(), ResourceError> {
@@ -199,9 +221,17 @@ fn outputs(id: &str, token: Option<&str>) -> OutputMap {
     }
 }
 
-/// Returns the ingress rules.
-pub(super) fn rules(domain: &str) -> Vec<Value> {
-    vec![json!({ "hostname": domain, "service": SERVICE }), json!({ "service": NOTHING_ELSE })]
+/// Returns the ingress rules for a domain, and former ones that lead to the signaling server too.
+pub(super) fn rules(domain: &str, former: &[String]) -> Vec<Value> {
+    let former = former.iter().map(String::as_str).filter(|former| *former != domain);
+    let domains = std::iter::once(domain).chain(former).map(|one| json!({ "hostname": one, "service": SERVICE }));
+    domains.chain([json!({ "service": NOTHING_ELSE })]).collect()
+}
+
+/// Returns the domains that lead to the signaling server, of rules as a plan shows them.
+fn former_domains(shown: &[String]) -> Vec<String> {
+    let domains = shown.iter().filter_map(|rule| rule.strip_suffix(SERVICE)?.strip_suffix(": "));
+    domains.filter(|domain| !domain.contains(['/', ' '])).map(str::to_owned).collect()
 }
 
 /// Returns the rules as a plan shows them. Cloudflare returns more members than were written, which are empty.
@@ -228,10 +258,21 @@ mod tests {
             json!({ "id": "1", "hostname": "signal.example.org", "service": SERVICE, "originRequest": {} }),
             json!({ "service": NOTHING_ELSE, "path": "" }),
         ];
-        assert_eq!(view(&returned), view(&rules("signal.example.org")));
+        assert_eq!(view(&returned), view(&rules("signal.example.org", &[])));
         let changed =
             json!({ "hostname": "signal.example.org", "service": SERVICE, "originRequest": { "noTLSVerify": true } });
-        assert_ne!(view(&[changed, json!({ "service": NOTHING_ELSE })]), view(&rules("signal.example.org")));
-        assert_ne!(view(&[]), view(&rules("signal.example.org")));
+        assert_ne!(view(&[changed, json!({ "service": NOTHING_ELSE })]), view(&rules("signal.example.org", &[])));
+        assert_ne!(view(&[]), view(&rules("signal.example.org", &[])));
+    }
+
+    #[test]
+    fn former_domain_is_known_from_what_a_plan_shows() {
+        let both = rules("new.example.org", &["old.example.org".to_owned()]);
+        let shown =
+            view(&both).as_array().unwrap().iter().map(|rule| rule.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(former_domains(&shown), ["new.example.org", "old.example.org"]);
+        let others =
+            ["everything else: http_status:404", "a.example.org/x: http://127.0.0.1:8081", "b: http://10.0.0.1"];
+        assert_eq!(former_domains(&others.map(str::to_owned)), Vec::<String>::new());
     }
 }

@@ -5,6 +5,7 @@
 
 mod config;
 mod errors;
+mod former;
 mod key_change;
 mod removal;
 mod search;
@@ -17,7 +18,8 @@ use aws_sdk_cloudfront::types::{
     Distribution as Created, DistributionConfig, DistributionConfigWithTags, Tag, TagKeys, Tags as SdkTags,
 };
 
-use self::config::{ORIGINS, Origins, PAGES, PRICE_CLASS};
+use self::config::{BEHAVIORS, ORIGINS, Origins, PAGES, PRICE_CLASS};
+use self::former::Former;
 use super::{
     Kind, distributions, elastic_ip, exchange_tags, log_group, origin_access_control, parameter_store,
     response_headers_policy, rest_api, s3_bucket,
@@ -31,6 +33,7 @@ use peersync_engine::{
     Ownership, Progress, Resource, ResourceError, SharedReads, Tags, rule,
 };
 
+pub use self::former::until_open;
 pub use self::key_change::{sent_key, until_deployed};
 
 /// The entry of this kind in `KINDS`.
@@ -117,6 +120,11 @@ impl Resource for Distribution {
         .collect()
     }
 
+    /// Pages that are told the way in of before need it until the functions have changed.
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        rule!("former-way-open-at-the-edge", changes.has_any(&[ORIGINS, BEHAVIORS, PAGES]))
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let Some(found) = distributions::found(&self.stack, reads).await? else { return Ok(None) };
         let cloudfront = &self.stack.clients.cloudfront;
@@ -188,22 +196,50 @@ impl Resource for Distribution {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        let cloudfront = &self.stack.clients.cloudfront;
         let key_change = match changes.has(ORIGIN_KEY) {
             true => Some(key_change::begin(&self.stack, context, &live.id).await?),
             false => None,
         };
+        let former = if self.keeps_former(changes) { Former::Kept } else { Former::Removed };
         if changes.fields() {
-            let is_transient =
-                |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
-            let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
-                self.with_policy(|policy| self.send_changes(context.outputs, &live.id, policy)).await
-            });
-            changed.await.map_err(|error| domain_taken(error, &self.stack))?;
+            self.change(context, &live.id, former).await?;
         }
         if let Some(key_change) = key_change {
             key_change.end(&self.stack, context.progress).await?;
         }
+        if former == Former::Removed {
+            self.exchange_tags(context, live, changes).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<(), ResourceError> {
+        self.change(context, &live.id, Former::Removed).await?;
+        self.exchange_tags(context, live, changes).await
+    }
+
+    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
+        removal::remove(&self.stack.clients.cloudfront, progress, &live.id).await
+    }
+}
+
+impl Distribution {
+    /// Sends the changes, unless the distribution has them already.
+    async fn change(&self, context: &ApplyContext<'_>, id: &str, former: Former) -> Result<(), ResourceError> {
+        let is_transient = |error: &ResourceError| rule!("distribution-update-while-busy", error.is(CHANGED_MEANWHILE));
+        let changed = retry::while_failing(context.progress, retry::Schedule::STATE, is_transient, || async {
+            self.with_policy(|policy| self.send_changes(context.outputs, id, policy, former)).await
+        });
+        changed.await.map_err(|error| domain_taken(error, &self.stack))
+    }
+
+    async fn exchange_tags(
+        &self,
+        context: &ApplyContext<'_>,
+        live: &Live,
+        changes: &Changes,
+    ) -> Result<(), ResourceError> {
+        let cloudfront = &self.stack.clients.cloudfront;
         let arn = live.outputs.get("arn").map(|arn| arn.value().to_owned()).unwrap_or_default();
         let remove = |keys| async {
             let keys = TagKeys::builder().set_items(Some(keys)).build();
@@ -215,16 +251,9 @@ impl Resource for Distribution {
             let tags = sdk_tags(context.tags).context(SUMMARY)?;
             cloudfront.tag_resource().resource(&arn).tags(tags).send().await.context(SUMMARY).map(|_| ())
         };
-        exchange_tags(changes, remove, put).await?;
-        Ok(live.outputs.clone())
+        exchange_tags(changes, remove, put).await
     }
 
-    async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
-        removal::remove(&self.stack.clients.cloudfront, progress, &live.id).await
-    }
-}
-
-impl Distribution {
     fn outputs(&self, id: &str, arn: &str, edge_domain: &str) -> OutputMap {
         let domain = self.stack.config.site.domain.as_deref().unwrap_or(edge_domain);
         OutputMap::new().with("id", id).with("arn", arn).with("domain", domain).with("edge_domain", edge_domain)
@@ -307,13 +336,29 @@ impl Distribution {
     }
 
     /// Sends the actual configuration with the managed settings merged in; all other settings stay.
-    async fn send_changes(&self, outputs: &Outputs, id: &str, policy: Option<String>) -> Result<(), ResourceError> {
+    async fn send_changes(
+        &self,
+        outputs: &Outputs,
+        id: &str,
+        policy: Option<String>,
+        former: Former,
+    ) -> Result<(), ResourceError> {
         const SUMMARY: &str = "failed to change the distribution";
         let cloudfront = &self.stack.clients.cloudfront;
         let current = cloudfront.get_distribution_config().id(id).send().await.context(SUMMARY)?;
         let tag = current.e_tag;
         let current = current.distribution_config.ok_or_else(|| ResourceError::new(SUMMARY))?;
-        let config = config::merged(current, self.config(outputs, "", policy)?);
+        let policy = match policy {
+            None if former == Former::Kept => former::policy(&self.stack, &current).await?,
+            policy => policy,
+        };
+        let mut config = config::merged(current.clone(), self.config(outputs, "", policy)?);
+        if former == Former::Kept {
+            former::keep_host(&mut config, &current);
+        }
+        if former::are_alike(&config, &current) {
+            return Ok(());
+        }
         let call = cloudfront.update_distribution().id(id).set_if_match(tag).distribution_config(config);
         call.send().await.context(SUMMARY).map(|_| ())
     }

@@ -13,11 +13,12 @@ use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, PackageType, Ru
 use serde_json::json;
 
 use super::{
-    Kind, cloudfront_distribution, dynamodb_table, elastic_ip, exchange_tags, iam_role, log_group, s3_program,
-    ssm_parameter,
+    Kind, cloudflare_record, cloudfront_distribution, dynamodb_table, elastic_ip, exchange_tags, iam_role, log_group,
+    s3_program, signal_instance, ssm_parameter,
 };
 use crate::permission::{Condition, Permission};
 use crate::stack::{FUNCTIONS, Stack};
+use crate::told_way::ToldWay;
 use peersync_aws::NotFound as _;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
@@ -142,6 +143,18 @@ impl Resource for Function {
         needed
     }
 
+    /// `POST /ticket` tells pages the addresses of the signaling server and of the relay. The pages that it tells go by it
+    /// unless `config.json` names the path of the WebSocket.
+    fn leads_to(&self) -> Vec<Address> {
+        let pages = super::s3_objects::address();
+        let answering = vec![signal_instance::address(), cloudflare_record::address(), pages];
+        rule!("functions-lead-to-a-host-that-answers", answering)
+    }
+
+    fn leads_elsewhere(&self, live: &Live, changes: &Changes) -> bool {
+        changes.has(ENVIRONMENT) && told(live) != Some(self.stack.told_way())
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let answer = self.stack.clients.lambda.get_function().function_name(&self.name).send().await;
         let Some(answer) = answer.found(ABSENT, "failed to read the function")? else { return Ok(None) };
@@ -261,6 +274,16 @@ impl Function {
         let own = [FUNCTION_ENVIRONMENT, ("PEERSYNC_BUILD", build), ("PEERSYNC_FUNCTION", self.function)];
         environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(environment)
+    }
+}
+
+/// Returns the way in that a function tells.
+fn told(live: &Live) -> Option<ToldWay> {
+    match live.fields.field(ENVIRONMENT) {
+        Some(LiveField::Known(environment)) => {
+            Some(ToldWay::of(|name| environment.get(name).and_then(|value| value.as_str()).unwrap_or_default()))
+        }
+        _ => None,
     }
 }
 

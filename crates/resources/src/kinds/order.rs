@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::stack::Stack;
 use peersync_config::Config;
+use peersync_engine::Address;
 
 const ORDER: &[(&str, &str, &str)] = &[
     ("alarm", "signal_instance", "it watches the host by its id"),
@@ -69,6 +70,35 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("signal_instance", "ssm_parameter", "it runs the tunnel with the token in one, and ends before the tunnel does"),
     ("ssm_parameter", "cloudflare_tunnel", "one holds the token of the tunnel"),
 ];
+
+/// What leads people where, each with its reason: a change that leads them elsewhere waits for the second.
+const LEADS: &[(&str, &str, &str)] = &[
+    ("cloudflare_record", "signal_instance", "its domain leads to the host through the tunnel"),
+    ("lambda_function", "cloudflare_record", "one of them tells pages the domain"),
+    ("lambda_function", "s3_objects", "pages go by what it tells only if `config.json` names no path"),
+    ("lambda_function", "signal_instance", "one of them tells pages its address"),
+    ("s3_objects", "signal_instance", "`config.json` names the path of its WebSocket"),
+];
+
+/// An order in a circle would never begin.
+#[tokio::test]
+async fn what_leads_people_has_its_reason_and_no_circle() {
+    let stack = Stack::for_tests(Config { stage: "test".to_owned(), ..Config::default() }).await;
+    let graph = crate::catalog::graph(&stack).expect("the resources form a graph");
+    let leads = |from: &Address| graph.resource(from).map(|resource| resource.leads_to()).unwrap_or_default();
+    let found = graph.order().iter().flat_map(|from| leads(from).into_iter().map(|to| (from.kind, to.kind)));
+    let found: BTreeSet<(&str, &str)> = found.collect();
+    assert_eq!(found, LEADS.iter().map(|(from, to, _)| (*from, *to)).collect());
+    for from in graph.order() {
+        let (mut open, mut seen) = (leads(from), BTreeSet::new());
+        while let Some(next) = open.pop() {
+            assert_ne!(next, *from, "it waits for itself");
+            if seen.insert(next.clone()) {
+                open.extend(graph.dependencies(&next).cloned().chain(leads(&next)));
+            }
+        }
+    }
+}
 
 #[tokio::test]
 async fn every_edge_of_the_graph_has_its_reason() {

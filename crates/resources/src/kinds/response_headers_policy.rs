@@ -50,7 +50,7 @@ struct HeadersPolicy {
 }
 
 fn instances(stack: &Arc<Stack>) -> Vec<Arc<dyn Resource>> {
-    vec![Arc::new(HeadersPolicy { stack: stack.clone(), address: address(), name: config::name(stack) })]
+    vec![Arc::new(HeadersPolicy { stack: stack.clone(), address: address(), name: wanted_name(stack) })]
 }
 
 fn permissions(stack: &Stack) -> Vec<Permission> {
@@ -149,7 +149,7 @@ impl Resource for HeadersPolicy {
 
 impl HeadersPolicy {
     fn config(&self) -> Result<ResponseHeadersPolicyConfig, ResourceError> {
-        config::build(&self.stack, &self.name)
+        config::build(&self.stack, &self.name, &self.stack.connect_origins())
     }
 
     /// Returns the policy that the stack has: the one that its distribution uses. As long as the stack has no distribution,
@@ -244,15 +244,20 @@ impl HeadersPolicy {
 /// # Errors
 /// It cannot be created, or CloudFront refuses the call.
 pub(super) async fn provide(stack: &Stack) -> Result<String, ResourceError> {
+    provide_with(stack, &stack.connect_origins()).await
+}
+
+/// Does the same for the stack's headers with other origins to which pages may connect.
+async fn provide_with(stack: &Stack, connect: &[String]) -> Result<String, ResourceError> {
     const SUMMARY: &str = "failed to create the response-headers policy";
-    let name = config::name(stack);
+    let name = config::name(stack, connect);
     let existing = || async { Ok(list(stack).await?.into_iter().find(|one| name_of(one) == name)) };
     // First of all, because an account that has as many as it may could not create it again.
     if let Some(found) = existing().await? {
         return Ok(found.id);
     }
     let call = stack.clients.cloudfront.create_response_headers_policy();
-    let answer = call.response_headers_policy_config(config::build(stack, &name)?).send().await;
+    let answer = call.response_headers_policy_config(config::build(stack, &name, connect)?).send().await;
     let created = match answer {
         Ok(answer) => answer.response_headers_policy,
         // The response to an earlier attempt was lost, or another stack has just created it.
@@ -272,7 +277,25 @@ pub(super) async fn provide(stack: &Stack) -> Result<String, ResourceError> {
 
 /// Returns the name of the policy with the headers that the stack needs.
 pub(super) fn wanted_name(stack: &Stack) -> String {
-    config::name(stack)
+    config::name(stack, &stack.connect_origins())
+}
+
+/// Returns the id of a policy that lets pages connect to what the stack needs and to what the policy `used` lets them;
+/// `None` if the stack's own does, or if the other one is not one of the shared ones.
+///
+/// # Errors
+/// CloudFront refuses a call.
+pub(super) async fn provide_for_both(stack: &Stack, used: &str) -> Result<Option<String>, ResourceError> {
+    let answer = stack.clients.cloudfront.get_response_headers_policy().id(used).send().await;
+    let answer = answer.found(GONE, "failed to read the response-headers policy of before")?;
+    let Some(used) = answer.and_then(|answer| answer.response_headers_policy) else { return Ok(None) };
+    let wanted = stack.connect_origins();
+    let mut former = config::connect_origins(&used);
+    former.retain(|origin| !wanted.contains(origin));
+    if former.is_empty() || !Stack::is_shared(name_of(&used)) {
+        return Ok(None);
+    }
+    provide_with(stack, &[wanted, former].concat()).await.map(Some)
 }
 
 /// Lists the policies of the account. CloudFront's own ones are not among them.

@@ -30,7 +30,7 @@ pub use super::bucket_files::pages_address as address;
 use super::bucket_files::{self, PAGES_KIND, PROGRAMS};
 use super::bucket_objects::{self, Listed, Listing};
 use super::s3_bucket::{self, Contents};
-use super::{Kind, invalidation};
+use super::{Kind, invalidation, signal_instance};
 use crate::pages::release::{self, keeps_name, key_in};
 use crate::pages::{self, CONFIG_KEY, Site};
 use crate::permission::Permission;
@@ -58,6 +58,10 @@ pub const TAGS_METADATA: &str = "peersync-tags";
 pub const RELEASE_METADATA: &str = "peersync-release";
 /// The same as an output: the release that pages now begin with.
 const RELEASE: &str = "release";
+/// The metadata of `config.json` that says which way in it tells, as it is in the file.
+const SIGNAL_METADATA: &str = "peersync-signal";
+/// The same as an output.
+const SIGNAL: &str = "signal";
 /// The maximum number of files that a conflict names.
 const NAMED_FILES: usize = 12;
 /// The maximum number of concurrent requests for files.
@@ -125,6 +129,17 @@ impl Resource for Objects {
         true
     }
 
+    /// If `config.json` names a path, pages go by it, whatever the functions tell. If it does not, they go by the functions.
+    fn leads_to(&self) -> Vec<Address> {
+        rule!("pages-lead-to-a-host-that-answers", vec![signal_instance::address()])
+    }
+
+    fn leads_elsewhere(&self, live: &Live, changes: &Changes) -> bool {
+        let told = live.outputs.get(SIGNAL).map(|signal| signal.value());
+        let named = self.stack.signal_path();
+        changes.has_named(CONFIG_KEY) && named.starts_with('/') && told != Some(&named)
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (contents, listed, config) = futures::join!(
             s3_bucket::contents(&self.stack, reads),
@@ -150,7 +165,9 @@ impl Resource for Objects {
         let recorded = metadata(TAGS_METADATA).and_then(|tags| decoded(tags)).unwrap_or_default();
         // Without a record, somebody has replaced the file, or an earlier version has written it.
         let recorded_release = metadata(RELEASE_METADATA).cloned();
-        let outputs = recorded_release.as_ref().map_or_else(OutputMap::new, |id| OutputMap::new().with(RELEASE, id));
+        let known = [(RELEASE, recorded_release.as_ref()), (SIGNAL, metadata(SIGNAL_METADATA))];
+        let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let outputs = known.fold(OutputMap::new(), |outputs, (name, value)| outputs.with(name, value));
         let current = recorded_release.unwrap_or_else(|| self.release.clone());
         let changed_headers = self.changed_headers(&listed, &current, config.as_ref()).await?;
         let uploaded = listed.get(CONFIG_KEY).and_then(|config| config.modified);
@@ -229,7 +246,11 @@ impl Resource for Objects {
 
 impl Objects {
     fn outputs(&self) -> OutputMap {
-        OutputMap::new().with(RELEASE, &self.release)
+        let outputs = OutputMap::new().with(RELEASE, &self.release);
+        match self.stack.signal_path() {
+            path if path.is_empty() => outputs,
+            path => outputs.with(SIGNAL, path),
+        }
     }
 
     /// Returns the key of the file with this name, also of one that the release no longer has.

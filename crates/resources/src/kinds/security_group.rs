@@ -32,6 +32,9 @@ const VPC: FieldName = FieldName::new("vpc");
 /// The outbound rules as text.
 const OUTBOUND: FieldName = FieldName::new("outbound");
 
+/// The fields that are rules.
+const RULES: &[FieldName] = &[INBOUND, OUTBOUND];
+
 const GONE: &[&str] = &["InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidSecurityGroupID.NotFound"];
 /// Transient error codes while the EC2 instance that uses the group is being terminated.
 const IN_USE: &[&str] = &["DependencyViolation", "InvalidGroup.InUse"];
@@ -106,6 +109,11 @@ impl Resource for SecurityGroup {
         true
     }
 
+    /// A host that is replaced is reached by the rules of before until its successor has taken over.
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        rule!("former-rules-removed-after-host", changes.has_any(RULES))
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let Some(found) = self.find().await? else { return Ok(None) };
         let network = self.stack.find_network().await;
@@ -163,7 +171,7 @@ impl Resource for SecurityGroup {
             Err(error) => return Err(error).context(SUMMARY),
         };
         let id = id.ok_or_else(|| ResourceError::new(SUMMARY).caused_by("EC2 returned no identifier"))?;
-        self.converge(context.progress, &id).await?;
+        self.converge(context.progress, &id, Former::Removed).await?;
         Ok(OutputMap::new().with("id", id))
     }
 
@@ -173,11 +181,19 @@ impl Resource for SecurityGroup {
         live: &Live,
         changes: &Changes,
     ) -> Result<OutputMap, ResourceError> {
-        if changes.has_any(&[INBOUND, OUTBOUND]) {
-            self.converge(context.progress, &live.id).await?;
+        if self.keeps_former(changes) {
+            self.converge(context.progress, &live.id, Former::Kept).await?;
+        } else {
+            self.finish(context, live, changes).await?;
         }
-        ec2::exchange_tags(&self.stack, context, changes, vec![live.id.clone()]).await?;
         Ok(live.outputs.clone())
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<(), ResourceError> {
+        if changes.has_any(RULES) {
+            self.converge(context.progress, &live.id, Former::Removed).await?;
+        }
+        ec2::exchange_tags(&self.stack, context, changes, vec![live.id.clone()]).await
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
@@ -222,8 +238,9 @@ impl SecurityGroup {
         network.problem.clone().map_or_else(|| Ok(Names::of(network)), Err)
     }
 
-    /// Adds missing rules, then removes unexpected ones. A new group has one that allows all outbound traffic.
-    async fn converge(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+    /// Adds missing rules, then removes unexpected ones, unless they are kept for now. A new group has one that allows all
+    /// outbound traffic.
+    async fn converge(&self, progress: &Progress, id: &str, former: Former) -> Result<(), ResourceError> {
         let is_transient = |error: &ResourceError| rule!("security-group-visible-to-rules", error.is(GONE));
         let current = retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || self.read(id));
         let (current, names) = futures::try_join!(current, self.names())?;
@@ -237,7 +254,10 @@ impl SecurityGroup {
         let is_transient = |error: &ResourceError| rule!("security-group-visible-to-changes", error.is(GONE));
         retry::while_failing(progress, retry::Schedule::PROPAGATION, is_transient, || async {
             futures::try_join!(calls.authorize_inbound(&inbound.missing), calls.authorize_outbound(&outbound.missing))?;
-            futures::try_join!(calls.revoke_inbound(&inbound.unexpected), calls.revoke_outbound(&outbound.unexpected))?;
+            if former == Former::Removed {
+                let (inbound, outbound) = (&inbound.unexpected, &outbound.unexpected);
+                futures::try_join!(calls.revoke_inbound(inbound), calls.revoke_outbound(outbound))?;
+            }
             Ok(())
         })
         .await
@@ -249,6 +269,13 @@ impl SecurityGroup {
         let found = answer.security_groups.into_iter().flatten().next();
         found.ok_or_else(|| ResourceError::new(SUMMARY).code(GONE.first().copied()))
     }
+}
+
+/// What becomes of the rules of before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Former {
+    Kept,
+    Removed,
 }
 
 /// The rules to add and the rules to remove.

@@ -12,6 +12,7 @@ mod handover;
 mod image;
 mod instance;
 mod launch;
+mod power;
 mod profile;
 mod ready;
 mod relay_files;
@@ -23,7 +24,7 @@ mod views;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{HttpTokensState, InstanceMetadataEndpointState, InstanceStateName};
+use aws_sdk_ec2::types::{HttpTokensState, InstanceMetadataEndpointState};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -39,7 +40,7 @@ use super::{
 };
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
-use peersync_aws::{Context as _, NotFound as _, retry};
+use peersync_aws::{Context as _, retry};
 use peersync_config::Ingress;
 use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
@@ -186,6 +187,11 @@ impl Resource for SignalInstance {
         true
     }
 
+    /// The others serve until nobody is led to them.
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        rule!("leftover-host-ends-after-what-leads-to-it", changes.has(LEFTOVERS))
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (found, addresses) = futures::try_join!(find(&self.stack), elastic_ip::found(&self.stack, reads))?;
         let mut found = found.into_iter();
@@ -262,7 +268,8 @@ impl Resource for SignalInstance {
         });
         request.until_it_may_take_over(&id).await?;
         if older.iter().any(is_alive) {
-            handover::announce(&self.stack, context.outputs).await;
+            self.until_edge_is_open(context).await?;
+            handover::announce(&self.stack, &older).await;
         }
         self.associate(context, &id).await?;
         Ok(outputs(&id))
@@ -300,8 +307,16 @@ impl Resource for SignalInstance {
             ready::until_ready(&self.stack, context.progress, &live.id).await?;
         }
         if changes.has(ELASTIC_IP) {
+            self.until_edge_is_open(context).await?;
             self.associate(context, &live.id).await?;
         }
+        if !self.keeps_former(changes) {
+            self.finish(context, live, changes).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, live: &Live, changes: &Changes) -> Result<(), ResourceError> {
         if changes.has(LEFTOVERS) {
             self.terminate(context.progress, live.fields.texts(LEFTOVERS)).await?;
         }
@@ -311,7 +326,7 @@ impl Resource for SignalInstance {
             let ids = [live.id.clone()].into_iter().chain(instance.iter().flat_map(views::volumes)).collect();
             ec2::exchange_tags(&self.stack, context, changes, ids).await?;
         }
-        Ok(live.outputs.clone())
+        Ok(())
     }
 
     async fn delete(&self, progress: &Progress, live: &Live) -> Result<(), ResourceError> {
@@ -327,6 +342,15 @@ impl Resource for SignalInstance {
 }
 
 impl SignalInstance {
+    /// Waits until the edge lets pages in the way that the host opens: from the moment when it takes over the address, the way
+    /// of before leads nowhere.
+    async fn until_edge_is_open(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        match context.outputs.get(&cloudfront_distribution::address(), "id") {
+            Some(id) => cloudfront_distribution::until_open(&self.stack, context.progress, id).await,
+            None => Ok(()),
+        }
+    }
+
     /// Associates the stack's Elastic IP address with the host, and disassociates it from any other.
     async fn associate(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
         if self.stack.config.signaling.ingress == Ingress::Cloudflare {
@@ -348,44 +372,6 @@ impl SignalInstance {
         })
         .await
         .map(|_| ())
-    }
-
-    async fn start(&self, progress: &Progress, id: &str) -> Result<(), ResourceError> {
-        // A host that is stopping can be started once it has stopped.
-        retry::while_failing(
-            progress,
-            retry::Schedule::INSTANCE,
-            |error| rule!("instance-stopped-before-start", error.is(&["IncorrectInstanceState"])),
-            || async {
-                let call = self.stack.clients.ec2.start_instances().instance_ids(id);
-                call.send().await.context("failed to start the signaling host")
-            },
-        )
-        .await?;
-        rule!("instance-running-after-start" => {
-            launch::until_running(&self.stack, progress, id).await?;
-        });
-        Ok(())
-    }
-
-    /// Terminates these hosts and waits until they have ended, because what they use can be deleted only then.
-    async fn terminate(&self, progress: &Progress, mut ids: Vec<String>) -> Result<(), ResourceError> {
-        ids.sort();
-        ids.dedup();
-        for id in ids {
-            let answer = self.stack.clients.ec2.terminate_instances().instance_ids(&id).send().await;
-            if answer.found(GONE, "failed to terminate the signaling host")?.is_none() {
-                continue;
-            }
-            let reason = "the signaling host to terminate";
-            retry::until(progress, retry::Schedule::INSTANCE, reason, || async {
-                let state = instance::read(&self.stack, &id).await?.and_then(|instance| instance.state?.name);
-                let has_ended = matches!(state, None | Some(InstanceStateName::Terminated));
-                Ok(rule!("instance-terminated-after-delete", has_ended, without: true).then_some(()))
-            })
-            .await?;
-        }
-        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) const ORIGINS: FieldName = FieldName::new("origins");
 /// The cache behaviour of the pages, which refers to the response-headers policy.
 pub(super) const PAGES: FieldName = FieldName::new("pages");
 /// The cache behaviours of all other paths.
-const BEHAVIORS: FieldName = FieldName::new("behaviors");
+pub(super) const BEHAVIORS: FieldName = FieldName::new("behaviors");
 /// What is done with errors of the servers, by status.
 const ERRORS: FieldName = FieldName::new("errors");
 pub(super) const PRICE_CLASS: FieldName = FieldName::new("price_class");
@@ -55,7 +55,7 @@ const ORIGIN_KEEPALIVE: i32 = 60;
 
 const PAGES_ORIGIN: &str = "pages";
 const API_ORIGIN: &str = "api";
-const SIGNAL_ORIGIN: &str = "signal";
+pub(super) const SIGNAL_ORIGIN: &str = "signal";
 
 const READING: &[Method] = &[Method::Get, Method::Head];
 const EVERYTHING: &[Method] =

@@ -78,13 +78,17 @@ pub async fn until_deployed(stack: &Stack, progress: &Progress) -> Result<(), Re
     let Some(found) = distributions::find(stack).await? else { return Ok(()) };
     let reason = "the whole edge to send the new origin key, which takes several minutes";
     retry::until(progress, retry::Schedule::EDGE, reason, || async {
-        let answer = stack.clients.cloudfront.get_distribution().id(&found.id).send().await;
-        let answer = answer.found(GONE, "failed to read the distribution")?;
-        let Some(distribution) = answer.and_then(|answer| answer.distribution) else { return Ok(Some(())) };
-        let deployed = distribution.status == DEPLOYED;
+        let deployed = is_deployed(stack, &found.id).await?;
         Ok(rule!("origin-key-deployed-before-previous-is-deleted", deployed, without: true).then_some(()))
     })
     .await
+}
+
+/// Returns whether the last change of a distribution has reached the whole edge, or there is none to wait for.
+pub(super) async fn is_deployed(stack: &Stack, id: &str) -> Result<bool, ResourceError> {
+    let answer = stack.clients.cloudfront.get_distribution().id(id).send().await;
+    let answer = answer.found(GONE, "failed to read the distribution")?;
+    Ok(answer.and_then(|answer| answer.distribution).is_none_or(|distribution| distribution.status == DEPLOYED))
 }
 
 /// Returns the first key that an origin receives and that has the form of a generated one, other than `new`.

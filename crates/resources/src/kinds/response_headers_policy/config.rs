@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudfront::types::{
-    FrameOptionsList, ReferrerPolicyList, ResponseHeadersPolicyConfig, ResponseHeadersPolicyContentSecurityPolicy,
-    ResponseHeadersPolicyContentTypeOptions, ResponseHeadersPolicyCustomHeader,
-    ResponseHeadersPolicyCustomHeadersConfig, ResponseHeadersPolicyFrameOptions, ResponseHeadersPolicyReferrerPolicy,
-    ResponseHeadersPolicySecurityHeadersConfig, ResponseHeadersPolicyStrictTransportSecurity,
+    FrameOptionsList, ReferrerPolicyList, ResponseHeadersPolicy, ResponseHeadersPolicyConfig,
+    ResponseHeadersPolicyContentSecurityPolicy, ResponseHeadersPolicyContentTypeOptions,
+    ResponseHeadersPolicyCustomHeader, ResponseHeadersPolicyCustomHeadersConfig, ResponseHeadersPolicyFrameOptions,
+    ResponseHeadersPolicyReferrerPolicy, ResponseHeadersPolicySecurityHeadersConfig,
+    ResponseHeadersPolicyStrictTransportSecurity,
 };
 use serde_json::{Value, json};
 
@@ -27,19 +28,32 @@ const OTHERS: FieldName = FieldName::new("others");
 pub(super) const HEADERS: &[FieldName] =
     &[CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, REFERRER_POLICY, FRAME_OPTIONS, CONTENT_TYPE_OPTIONS, OTHERS];
 
-/// Returns the name of the policy, which depends on nothing but its headers.
-pub(super) fn name(stack: &Stack) -> String {
+/// Returns the name of the policy, which depends on nothing but its headers. `connect` are the origins to which it lets pages
+/// connect besides their own.
+pub(super) fn name(stack: &Stack, connect: &[String]) -> String {
     // If it cannot be built, creating it returns the error.
-    let mut content = build(stack, "").map(|config| views(&config)).unwrap_or_default();
+    let mut content = build(stack, "", connect).map(|config| views(&config)).unwrap_or_default();
     content.remove(POLICY_NAME.as_str());
     let content: BTreeMap<String, Value> = content.into_iter().collect();
     Stack::shared(&json!(content).to_string())
 }
 
+/// Returns the origins to which a policy lets pages connect besides their own.
+pub(super) fn connect_origins(policy: &ResponseHeadersPolicy) -> Vec<String> {
+    let security =
+        policy.response_headers_policy_config.as_ref().and_then(|config| config.security_headers_config.as_ref());
+    let content = security.and_then(|security| security.content_security_policy.as_ref());
+    content.map(|content| headers::connect_origins(&content.content_security_policy)).unwrap_or_default()
+}
+
 /// Builds the configuration of the policy with a name.
-pub(super) fn build(stack: &Stack, name: &str) -> Result<ResponseHeadersPolicyConfig, ResourceError> {
+pub(super) fn build(
+    stack: &Stack,
+    name: &str,
+    connect: &[String],
+) -> Result<ResponseHeadersPolicyConfig, ResourceError> {
     const SUMMARY: &str = "failed to build the response-headers policy";
-    let content_security = headers::content_security_policy(&stack.connect_origins());
+    let content_security = headers::content_security_policy(connect);
     let content_security = ResponseHeadersPolicyContentSecurityPolicy::builder()
         .r#override(true)
         .content_security_policy(content_security)
@@ -126,7 +140,7 @@ mod tests {
             let mut config = Config::default();
             config.site.hsts_subdomains = subdomains;
             let stack = Stack::for_tests(config).await;
-            let built = build(&stack, "name").expect("the constants are complete");
+            let built = build(&stack, "name", &stack.connect_origins()).expect("the constants are complete");
             assert_eq!(views(&built).get(STRICT_TRANSPORT_SECURITY.as_str()), Some(&json!(expected)));
         }
     }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::ServerSideEncryption;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Body, CONCURRENCY, Objects, RELEASE_METADATA, TAGS_METADATA, encoded, releases};
+use super::{Body, CONCURRENCY, Objects, RELEASE_METADATA, SIGNAL_METADATA, TAGS_METADATA, encoded, releases};
 use crate::kinds::bucket_objects;
 use crate::kinds::s3_bucket;
 use crate::pages::release::keeps_name;
@@ -72,6 +72,10 @@ impl Objects {
             call = call.server_side_encryption(ServerSideEncryption::Aes256);
             if let Some(tags) = &tags {
                 call = call.metadata(TAGS_METADATA, tags).metadata(RELEASE_METADATA, &self.release);
+                let signal = self.stack.signal_path();
+                if !signal.is_empty() {
+                    call = call.metadata(SIGNAL_METADATA, signal);
+                }
             }
             call.send().await.context("failed to upload a page").map(|_| ())
         })

@@ -3,25 +3,39 @@
 
 use std::time::Duration;
 
+use aws_sdk_ec2::types::Instance;
+use serde_json::Value;
+
+use super::search::is_alive;
+use super::user_data::SIGNAL_ENVIRONMENT;
+use super::{ready, views};
 use crate::kinds::parameter_store::{self, TICKET_KEY};
 use crate::stack::Stack;
-use peersync_config::Ingress;
-use peersync_engine::{Outputs, ResourceError};
+use peersync_engine::{LiveField, ResourceError};
 use peersync_server::clock::Clock;
 use peersync_server::tickets::{HANDOVER_HEADER, TicketKey, TicketKeys};
 
 /// How long the request may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Tells the host before, if there is an address that moves. A failure is no reason to stop; a host of an earlier version does
+/// Tells the host before, at the address at which it serves. A failure is no reason to stop; a host of an earlier version does
 /// not know the request. In an AWS emulator nothing runs on a host.
-pub(super) async fn announce(stack: &Stack, outputs: &Outputs) {
-    if stack.config.signaling.ingress == Ingress::Cloudflare || stack.clients.endpoint_url.is_some() {
+pub(super) async fn announce(stack: &Stack, older: &[Instance]) {
+    if stack.clients.endpoint_url.is_some() {
         return;
     }
-    let Some(socket) = stack.signal_url(outputs).filter(|url| !url.is_empty()) else { return };
+    let former = older.iter().filter(|one| is_alive(one)).min_by_key(|one| !ready::is_ready(one));
+    let Some(id) = former.and_then(Instance::instance_id) else { return };
+    let Ok(LiveField::Known(files)) = views::user_data_view(stack, id).await else { return };
+    let Some(socket) = socket_of(&files) else { return };
     let Ok(Some(handover)) = signed(stack).await else { return };
     let _ = say(stack, &socket.replacen("ws", "http", 1), &handover).await;
+}
+
+/// Returns the URL of the WebSocket of a host with this user data; `None` if it has a tunnel, in which no address moves.
+fn socket_of(files: &Value) -> Option<String> {
+    let variable = |name| views::variable(files, SIGNAL_ENVIRONMENT, name);
+    variable("SIGNAL_URL").filter(|_| variable("ENTRANCE").as_deref() != Some("tunnel"))
 }
 
 /// Signs it with the key of the tickets; `None` without one.
@@ -43,11 +57,14 @@ async fn say(stack: &Stack, url: &str, handover: &str) -> Result<u16, ResourceEr
 
 #[cfg(test)]
 mod tests {
-    use peersync_config::Config;
+    use peersync_config::{Config, Ingress};
+    use peersync_engine::{OutputMap, Outputs};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
+    use super::super::user_data;
     use super::*;
+    use crate::kinds::{cloudfront_distribution, elastic_ip};
 
     #[tokio::test]
     async fn request_reaches_the_host_with_its_header() {
@@ -64,5 +81,24 @@ mod tests {
         assert_eq!(say(&stack, &url, "signed").await.unwrap(), 204);
         let request = host.await.unwrap();
         assert!(request.starts_with("GET /ws ") && request.contains("x-peersync-handover: signed\r\n"), "{request}");
+    }
+
+    /// After a change of the way in, the address of the new host is another one.
+    #[tokio::test]
+    async fn host_is_told_at_the_address_at_which_it_serves() {
+        for (ingress, domain, expected) in [
+            (Ingress::Cloudfront, None, Some("wss://d111.cloudfront.net/ws")),
+            (Ingress::Direct, Some("signal.example.org"), Some("wss://signal.example.org/ws")),
+            (Ingress::Cloudflare, Some("signal.example.org"), None),
+            (Ingress::Cloudflare, None, None),
+        ] {
+            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+            (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
+            let mut outputs = Outputs::default();
+            outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
+            outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
+            let text = user_data::build(&*Stack::for_tests(config).await, &outputs).unwrap();
+            assert_eq!(socket_of(&user_data::parts(&text)).as_deref(), expected, "{ingress:?}");
+        }
     }
 }

@@ -171,7 +171,7 @@ async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
     let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
     assert_eq!((relay.signal.to_string().as_str(), relay.shared, relay.edge), ("127.0.0.1:8081", 443, Some(8080)));
     assert_eq!((relay.domain.as_str(), relay.email.as_deref()), ("signal.example.org", Some("me@example.org")));
-    assert!(user_data::CLOUDFLARED_UNIT.contains("--url http://127.0.0.1:8081;"));
+    assert!(user_data::TUNNEL.contains("--url http://127.0.0.1:8081\n"));
 }
 
 /// Returns the variables of an environment file, as systemd reads them.
@@ -276,7 +276,13 @@ fn units_name_what_the_others_do() {
     assert!(user_data::CLOUDFLARED_UNIT.contains(&format!("EnvironmentFile={}\n", user_data::TUNNEL_FILE)));
     assert!(user_data::INSTALL.contains(&format!("test -s {}\n", user_data::TUNNEL_FILE)));
     let metrics = user_data::TUNNEL_METRICS;
-    assert_eq!(user_data::CLOUDFLARED_UNIT.matches(&format!("--metrics {metrics} ")).count(), 2);
+    assert!(user_data::TUNNEL.contains(&format!("metrics={metrics}\n")));
+    // What stands by is known by the same file in all of them.
+    assert!(user_data::CLOUDFLARED_UNIT.contains("RuntimeDirectory=peersync-tunnel\n"));
+    assert!(user_data::INSTALL.contains("-e /run/peersync-tunnel/standby "));
+    assert!(user_data::TUNNEL.contains("standby=${RUNTIME_DIRECTORY:?}/standby\n"));
+    let environment = format!("EnvironmentFile={}\n", user_data::INSTALL_ENVIRONMENT);
+    assert!(user_data::CLOUDFLARED_UNIT.contains(&environment), "it has the domain");
     assert!(user_data::INSTALL.contains(&format!("http://{metrics}/ready\n")));
     assert!(user_data::INSTALL.contains("enable --now peersync-update.timer\n"));
     assert!(user_data::INSTALL.contains("systemctl start peersync-apply@agent.service "));

@@ -18,12 +18,15 @@ use peersync_engine::Outputs;
 pub(super) const UNIT: &str = include_str!("host/peersync-signal.service");
 pub(super) const CLOUDFLARED_UNIT: &str = include_str!("host/cloudflared.service");
 pub(super) const TUNNEL_PATH_UNIT: &str = include_str!("host/peersync-tunnel.path");
+pub(super) const TUNNEL: &str = include_str!("host/tunnel.sh");
 pub(super) const TUNNEL_UNIT: &str = include_str!("host/peersync-tunnel.service");
 pub(super) const INSTALL: &str = include_str!("host/install.sh");
 pub(super) const INSTALL_UNIT: &str = include_str!("host/peersync-install.service");
 pub(super) const SWAP_FILE_UNIT: &str = include_str!("host/peersync-swap.service");
 pub(super) const SWAP_UNIT: &str = include_str!("host/var-lib-swap-peersync.swap");
 const LOGROTATE: &str = include_str!("host/logrotate");
+/// The file with the variables of the signaling server.
+pub(super) const SIGNAL_ENVIRONMENT: &str = "/etc/peersync/signal.env";
 /// The file with the variables of the installation.
 pub(super) const INSTALL_ENVIRONMENT: &str = "/etc/peersync/install.env";
 /// The first line, by which the host recognises cloud-config.
@@ -78,7 +81,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         environment.insert("TUNNEL_METRICS".to_owned(), TUNNEL_METRICS.to_owned());
     }
     let mut files = vec![
-        file("/etc/peersync/signal.env", "0600", &environment_file(&environment)),
+        file(SIGNAL_ENVIRONMENT, "0600", &environment_file(&environment)),
         file("/etc/peersync/logs.json", "0644", &log_agent(stack)),
         file("/etc/logrotate.d/peersync", "0644", LOGROTATE),
         file("/etc/systemd/system/peersync-signal.service", "0644", UNIT),
@@ -91,6 +94,7 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
         files.push(file("/etc/systemd/system/cloudflared.service", "0644", CLOUDFLARED_UNIT));
         files.push(file("/etc/systemd/system/peersync-tunnel.path", "0644", TUNNEL_PATH_UNIT));
         files.push(file("/etc/systemd/system/peersync-tunnel.service", "0644", TUNNEL_UNIT));
+        files.push(file("/usr/local/lib/peersync/tunnel", "0755", TUNNEL));
     }
     files.extend(relay_files);
     files.extend(update_files::files(&stack.clients.region));
@@ -118,7 +122,10 @@ fn install_environment(stack: &Stack) -> BTreeMap<String, String> {
     ];
     let relay = [("RELAY_KEY", key(s3_program::RELAY)), ("RELAY_SHA256", stack.relay_program().elf_sha256)];
     let relay = relay.into_iter().filter(|_| stack.runs_relay());
-    variables.into_iter().chain(relay).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let own = variables.into_iter().chain(relay).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // With a named tunnel, another host may answer there.
+    let domain = stack.config.signaling.domain.as_ref().filter(|_| ingress == "cloudflare");
+    own.chain(domain.map(|domain| ("HEALTH_URL".to_owned(), format!("https://{domain}/healthz")))).collect()
 }
 
 /// Returns the configuration of the log agent: each program has a stream of the same log group. The agent may write to

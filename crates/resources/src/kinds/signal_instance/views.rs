@@ -32,13 +32,16 @@ pub(super) async fn user_data_view(stack: &Stack, id: &str) -> Result<LiveField,
 /// Returns the SHA-256 of each program that the host was made for, by name, as far as its user data is known.
 pub fn programs(host: &Live) -> Vec<(&'static str, String)> {
     let Some(LiveField::Known(files)) = host.fields.field(USER_DATA) else { return Vec::new() };
-    let environment = files.get(user_data::INSTALL_ENVIRONMENT).and_then(|file| file.get("content")?.as_str());
-    let value = |name: &str| {
-        let line = environment?.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""))?;
-        Some(line.trim_end_matches('"').to_owned())
-    };
     let programs = [("signal", "SIGNAL_SHA256"), ("relay", "RELAY_SHA256")];
+    let value = |name: &str| variable(files, user_data::INSTALL_ENVIRONMENT, name);
     programs.into_iter().filter_map(|(program, name)| Some((program, value(name)?))).collect()
+}
+
+/// Returns a variable of an environment file in user data.
+pub(super) fn variable(files: &Value, path: &str, name: &str) -> Option<String> {
+    let environment = files.get(path)?.get("content")?.as_str()?;
+    let line = environment.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""))?;
+    Some(line.trim_end_matches('"').to_owned())
 }
 
 /// Returns the id of the instance profile. It is unreadable on an emulator that tells of a profile without one.

@@ -130,9 +130,9 @@ answers_own() (
   read -r -t 5 -u 3 _ status _ && [ "$status" = 200 ]
 )
 
-# It answers 200 once it has a connection to Cloudflare, and before that 503.
+# It answers 200 once it has a connection to Cloudflare, and before that 503. A host that stands by for another has none.
 connected() {
-  curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
+  [ -e /run/peersync-tunnel/standby ] || curl -fsS --max-time 5 -o /dev/null http://127.0.0.1:20241/ready
 }
 
 # A program that ends at once is started again after a second.

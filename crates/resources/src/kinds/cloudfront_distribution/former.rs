@@ -1,0 +1,93 @@
+//! The way in of before, when it changes: at first the edge lets pages in both ways, so that those that are told the former
+//! one still get in. Once nobody is told of it any more, and its host has ended, the edge forgets it.
+
+use aws_sdk_cloudfront::types::DistributionConfig;
+
+use super::config::{self, SIGNAL_ORIGIN};
+use super::key_change::is_deployed;
+use crate::kinds::response_headers_policy;
+use crate::stack::Stack;
+use peersync_aws::retry;
+use peersync_engine::{Progress, ResourceError, rule};
+use serde_json::Value;
+
+/// What becomes of the way in of before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Former {
+    /// It stays beside the new one.
+    Kept,
+    /// It goes.
+    Removed,
+}
+
+/// Returns the response-headers policy that lets pages connect to both; `None` if the stack's own does.
+pub(super) async fn policy(stack: &Stack, current: &DistributionConfig) -> Result<Option<String>, ResourceError> {
+    let pages = current.default_cache_behavior.as_ref();
+    match pages.and_then(|pages| pages.response_headers_policy_id()).filter(|id| !id.is_empty()) {
+        Some(used) => response_headers_policy::provide_for_both(stack, used).await,
+        None => Ok(None),
+    }
+}
+
+/// Puts the host and its path, if the distribution has them, into a configuration that no longer does.
+pub(super) fn keep_host(config: &mut DistributionConfig, current: &DistributionConfig) {
+    let origin = current.origins.iter().flat_map(|all| &all.items).find(|origin| origin.id == SIGNAL_ORIGIN);
+    let behaviors = current.cache_behaviors.iter().flat_map(|all| all.items());
+    let behavior = behaviors.into_iter().find(|behavior| behavior.target_origin_id == SIGNAL_ORIGIN);
+    let (Some(origins), Some(paths)) = (&mut config.origins, &mut config.cache_behaviors) else { return };
+    let has_host = origins.items.iter().any(|origin| origin.id == SIGNAL_ORIGIN);
+    if let (Some(origin), Some(behavior), false) = (origin, behavior, has_host) {
+        origins.items.push(origin.clone());
+        origins.quantity += 1;
+        paths.items.get_or_insert_default().push(behavior.clone());
+        paths.quantity += 1;
+    }
+}
+
+/// Returns whether two configurations are the same in all that the stack manages.
+pub(super) fn are_alike(one: &DistributionConfig, other: &DistributionConfig) -> bool {
+    let views = config::views::<Value>;
+    views(one) == views(other) && config::origin_key(one) == config::origin_key(other)
+}
+
+/// Waits until the whole edge lets pages in the new way too.
+///
+/// # Errors
+/// The distribution cannot be read, or the change has not arrived within the deadline.
+pub async fn until_open(stack: &Stack, progress: &Progress, id: &str) -> Result<(), ResourceError> {
+    let reason = "the whole edge to open the way to the new signaling host, which takes several minutes";
+    retry::until(progress, retry::Schedule::EDGE, reason, || async {
+        let is_open = is_deployed(stack, id).await?;
+        Ok(rule!("edge-open-before-takeover", is_open, without: true).then_some(()))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::cloudfront_distribution::config::Origins;
+    use peersync_config::{Config, Ingress};
+
+    async fn built(ingress: Ingress) -> DistributionConfig {
+        let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+        config.signaling.ingress = ingress;
+        let origins = Origins { signal: Some("ec2.example".to_owned()), ..Origins::default() };
+        config::build(&*Stack::for_tests(config).await, &origins, "key").unwrap()
+    }
+
+    #[tokio::test]
+    async fn host_of_before_stays_with_its_path_until_it_is_removed() {
+        let (with, without) = (built(Ingress::Cloudfront).await, built(Ingress::Cloudflare).await);
+        assert!(!are_alike(&with, &without));
+        let mut both = without.clone();
+        keep_host(&mut both, &with);
+        assert!(are_alike(&both, &with));
+        assert_eq!(both, with);
+        for (mut config, current) in [(with.clone(), &with), (with.clone(), &without), (without.clone(), &without)] {
+            let before = config.clone();
+            keep_host(&mut config, current);
+            assert_eq!(config, before, "nothing is added");
+        }
+    }
+}
