@@ -70,7 +70,7 @@ fn settings() -> Settings {
 /// functions tell the new one.
 fn check_moved_address(gaps: &[Gap], records: &[Record], change: &str) {
     let [gap] = gaps else { panic!("{change}: {gaps:?}") };
-    assert_eq!(gap.because, "AssociateAddress", "{change}: {gap:?}");
+    assert_eq!(gap.because, "AssociateAddress", "{change}: {}", gap.state);
     let meanwhile: BTreeSet<&str> = records
         .iter()
         .filter(|record| record.mutating && !record.of_lease && record.began >= gap.time.0 && record.began < gap.time.1)
