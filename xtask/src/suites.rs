@@ -106,7 +106,7 @@ fn checks_and_builds() -> Vec<Suite> {
         check("skeletons", "what `new-resource` and `new-route` write compiles", &[], skeletons::compile),
         programs("unit", "unit, property and documentation tests pass", &[], || {
             vec![
-                cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests"]),
+                cargo(&["test", "--release", "--workspace", "--exclude", "peersync-tests", "--no-fail-fast"]),
                 cargo(&["test", "--release", "--package", "peersync-tests", "--lib"]),
             ]
         }),

@@ -40,9 +40,9 @@ impl KnownTags {
         Self { is_exact: true, ..Self::default() }
     }
 
-    /// Returns whether the tags of a resource come from the provider's index, which may be late.
-    pub fn is_indexed(&self, address: &Address) -> bool {
-        self.indexed.contains(address)
+    /// Returns whether the tags of any resource come from the provider's index, which may be late.
+    pub fn are_indexed(&self) -> bool {
+        !self.indexed.is_empty()
     }
 }
 
@@ -77,7 +77,7 @@ impl SharedReads {
     ) -> Result<Option<Tags>, ResourceError> {
         let known = self.before.read.get(address).filter(|(of, _)| version.as_ref() == Some(of));
         let (tags, is_indexed) = match known {
-            Some((_, tags)) => (Some(tags.clone()), self.before.is_indexed(address)),
+            Some((_, tags)) => (Some(tags.clone()), self.before.indexed.contains(address)),
             None => match if self.before.is_exact { None } else { indexed.await } {
                 Some(tags) => (Some(tags), true),
                 None => (read.await?, false),
@@ -197,8 +197,8 @@ mod tests {
         assert_eq!(of(&first, "known", Some(tags(1))).await, Some(tags(1)));
         assert_eq!(of(&first, "unknown", None).await, Some(tags(2)));
         let known = first.into_known_tags();
-        let is_indexed = |known: &KnownTags, part: &str| known.is_indexed(&Address::new("kind", part));
-        assert!(is_indexed(&known, "known") && !is_indexed(&known, "unknown"));
+        let is_indexed = |known: &KnownTags, part: &str| known.indexed.contains(&Address::new("kind", part));
+        assert!(is_indexed(&known, "known") && !is_indexed(&known, "unknown") && known.are_indexed());
         let again = SharedReads::after(known);
         assert_eq!(
             of(&again, "known", None).await,

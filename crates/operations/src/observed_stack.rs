@@ -28,32 +28,33 @@ pub struct ObservedStack {
 }
 
 impl ObservedStack {
-    /// Reads all resources of the stack at once, including those that its configuration does not describe. Where AWS's
-    /// index of tags shows others than the configuration describes, it may be late, and everything is read without it.
+    /// Reads all resources of the stack at once, including those that its configuration does not describe. AWS's index of
+    /// tags may be late: if anything is to be done, everything is read without it.
     ///
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        let observed = Self::read_for_removal(stack, reporter).await?;
-        if rule!("index-of-tags-may-be-late", observed.depends_on_index(stack)) {
+        let observed = Self::read_after(KnownTags::default(), stack, reporter).await?;
+        let is_indexed = observed.observation.known_tags.are_indexed();
+        let is_settled = || observed.plan(&observed.options_without_renewal(stack)).is_empty();
+        if rule!("index-of-tags-may-be-late", is_indexed && !is_settled()) {
             return Self::read_after(KnownTags::exact(), stack, reporter).await;
         }
         Ok(observed)
     }
 
-    /// Reads the same to remove the stack, for which it is enough whose the resources are: that does not change.
+    /// Reads the same to remove the stack, for which it is enough whose the resources are. What else their tags say, such
+    /// as that the stack is protected, is read without the index if it would keep the stack.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
     pub async fn read_for_removal(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        Self::read_after(KnownTags::default(), stack, reporter).await
-    }
-
-    /// Returns whether a plan would change tags of which only AWS's index is known.
-    fn depends_on_index(&self, stack: &Stack) -> bool {
-        let known = &self.observation.known_tags;
-        let plan = self.plan(&self.options_without_renewal(stack));
-        plan.pending().any(|step| step.changes.tags() && known.is_indexed(&step.address))
+        let observed = Self::read_after(KnownTags::default(), stack, reporter).await?;
+        let is_indexed = observed.observation.known_tags.are_indexed();
+        if rule!("removal-believes-no-late-protection", is_indexed && observed.is_protected()) {
+            return Self::read_after(KnownTags::exact(), stack, reporter).await;
+        }
+        Ok(observed)
     }
 
     /// Reads the stack again, to find out whether it is still as it was. What has tags that are slow to read is asked for

@@ -307,13 +307,13 @@ async fn host_with_a_named_tunnel_connects_once_no_other_answers() {
     let path = |name: &str| folder.path().join(name);
     super::host::program(&path("cloudflared"), &format!("echo \"$*\" >>'{}'", path("started").display()));
     let answers = format!(
-        "test -e '{}' && echo '{{\"status\":\"ok\"}}'; echo \"$*\" >>'{}'",
+        "echo 'HTTP/2 200'; cat '{}' && printf '\\n{{\"status\":\"ok\"}}\\n'; echo \"$*\" >>'{}'",
         path("serves").display(),
         path("asked").display()
     );
     super::host::program(&path("curl"), &answers);
     super::host::program(&path("timeout"), "exit 0");
-    std::fs::write(path("serves"), "").unwrap();
+    std::fs::write(path("serves"), "CF-RAY: 230b030023ae2822-SJC\n").unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/resources/src/kinds/signal_instance/host/tunnel.sh");
     let start = |variables: &[(&str, &str)]| {
         let mut command = tokio::process::Command::new("bash");
@@ -342,8 +342,11 @@ async fn host_with_a_named_tunnel_connects_once_no_other_answers() {
     let first = "tunnel --no-autoupdate --metrics 127.0.0.1:20241 --grace-period 1s";
     assert_eq!(started(&std::fs::read_to_string(path("started")).unwrap()), [format!("{first} run")]);
 
+    // A host to which the domain led without Cloudflare is no other host of the tunnel.
+    std::fs::write(path("serves"), "server: peersync\n").unwrap();
+    assert!(start(&named).wait().await.unwrap().success());
     // A quick tunnel has an address of its own.
-    std::fs::write(path("serves"), "").unwrap();
+    std::fs::write(path("serves"), "CF-RAY: 230b030023ae2822-SJC\n").unwrap();
     assert!(start(&[("HEALTH_URL", "https://signal.example.org/healthz")]).wait().await.unwrap().success());
     let started = started(&std::fs::read_to_string(path("started")).unwrap());
     assert_eq!(started.last(), Some(&format!("{first} --url http://127.0.0.1:8081")));

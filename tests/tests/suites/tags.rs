@@ -94,6 +94,19 @@ async fn late_index_of_tags_is_not_drift() {
     stage.down().await;
 }
 
+/// A stack whose protection was just taken off can be removed, though the index still tells of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_index_of_tags_keeps_no_stack() {
+    let settings = Settings { behaviours: vec![Behaviour::LateTagIndex], ..Settings::default() };
+    let stage = Stage::with(Emulator::shared(), settings).await;
+    stage.configure("[stack]\nprotect = true\n");
+    stage.up().await;
+    stage.plan(0).await;
+    stage.configure("[stack]\nprotect = false\n");
+    stage.up().await;
+    stage.down().await;
+}
+
 /// A role of before may not read the index, and an emulator may have none.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_index_of_tags_each_resource_is_asked() {

@@ -93,7 +93,10 @@ async fn requests_keep_to_the_rate_of_their_operation_and_to_that_of_the_service
         (("apigateway", "PutMethod"), 40, 0.0, 2.2),
         (("dynamodb", "DescribeTable"), 100, 0.0, 0.01),
     ] {
-        let (aws, pacer, began) = (Aws::default(), Pacer::default(), Instant::now());
+        let (aws, pacer) = (Aws::default(), Pacer::default());
+        // A run first reads.
+        advance(Duration::from_secs(2)).await;
+        let began = Instant::now();
         join_all((0..number).map(|_| aws.send(&pacer, operation.0, operation.1))).await;
         let took = began.elapsed().as_secs_f64();
         assert!((least..=most).contains(&took), "{operation:?}: {took} s");

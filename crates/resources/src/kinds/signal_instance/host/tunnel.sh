@@ -12,14 +12,15 @@ metrics=127.0.0.1:20241
 # Where cloudflared connects to.
 edge_host=region1.v2.argotunnel.com edge_port=7844
 # How long this host stands by, in seconds: what answers may be a copy that somebody keeps of an answer.
-longest_standby=600
+longest_standby=2400
 standby=${RUNTIME_DIRECTORY:?}/standby
 
-# Whether another host answers. Its own way is closed as long as cloudflared does not run here.
+# Whether another host answers through Cloudflare, which puts its ray into each answer: a host to which the domain led before
+# needs no connection, and is no reason to wait. Its own way is closed as long as cloudflared does not run here.
 is_served() {
   local answer
-  answer=$(curl -fsS --max-time 5 "$HEALTH_URL?$RANDOM$RANDOM" 2>/dev/null) || return 1
-  [[ $answer == *'"status":"ok"'* ]]
+  answer=$(curl -ifsS --max-time 5 "$HEALTH_URL?$RANDOM$RANDOM" 2>/dev/null) || return 1
+  [[ ${answer,,} == *$'\n'cf-ray:*'"status":"ok"'* ]]
 }
 
 reaches_cloudflare() {
