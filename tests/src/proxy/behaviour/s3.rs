@@ -15,6 +15,8 @@ struct Buckets {
     /// Those whose deletion was refused once.
     kept: HashSet<String>,
     deleted: Moments,
+    /// Deleted ones whose names somebody has asked for since.
+    asked: HashSet<String>,
 }
 
 /// Concurrent changes of buckets.
@@ -38,7 +40,9 @@ impl Behave for OperationAborted {
         let bucket = call.bucket().filter(|_| call.mutating() && call.segment(1).is_none_or(|key| key.is_empty()))?;
         let mut buckets = lock(&self.buckets);
         let refused = if call.operation == "CreateBucket" {
-            buckets.deleted.within(&bucket, self.time)
+            // The first time is too early, however long it took.
+            let is_first = buckets.deleted.knows(&bucket) && buckets.asked.insert(bucket.clone());
+            is_first || buckets.deleted.within(&bucket, self.time)
         } else if call.operation == "DeleteBucket" {
             buckets.kept.insert(bucket)
         } else {
