@@ -69,10 +69,13 @@ pub struct Limits {
     pub write: Duration,
     /// The maximum number of packets that wait for one connection. Further ones are dropped, as a network would.
     pub queue: usize,
-    /// The maximum number of bytes that wait for all connections. Each may have an eighth of what the others leave, so that
-    /// those who take nothing leave enough for everybody else.
+    /// The bytes of memory for packets that wait for connections, until they are written. Each may have an eighth of what the
+    /// others leave, so that those who take nothing leave enough for everybody else.
     pub queued_bytes: usize,
-    /// The maximum size of a message on a connection, in bytes.
+    /// The bytes of memory for packets that each connection may have in any case, beyond those.
+    pub queued_least: usize,
+    /// The maximum size of a message on a connection, in bytes; as much is held of one that is not complete. Clients send
+    /// what a packet of an Ethernet network carries, as by UDP.
     pub message_bytes: usize,
 }
 
@@ -117,8 +120,9 @@ impl Default for Limits {
             passed_per_address: 256,
             write: Duration::from_secs(5),
             queue: 256,
-            queued_bytes: 16 << 20,
-            message_bytes: 16 * 1024,
+            queued_bytes: 8 << 20,
+            queued_least: 4096,
+            message_bytes: 4096,
         }
     }
 }
@@ -134,16 +138,26 @@ mod tests {
     const ALLOCATION: usize = KIB;
     /// What the kernel takes for its socket.
     const SOCKET: usize = 2 * KIB;
-    /// A connection with its buffers and its TLS.
+    /// A connection with its TLS, without what waits for it and what is held of a message.
     const CONNECTION: usize = 10 * KIB;
     /// What a host has for the relay, by the table in docs/host.md and the limits of the signaling server.
     const MOST: usize = 60 * KIB * KIB;
 
+    fn all(limits: &Limits) -> usize {
+        let connection = CONNECTION + limits.message_bytes + limits.queued_least;
+        EMPTY + limits.allocations * (ALLOCATION + SOCKET) + limits.connections * connection + limits.queued_bytes
+    }
+
     #[test]
     fn all_caps_together_fit_into_the_memory_that_the_host_has_for_the_relay() {
-        let limits = Limits::default();
-        let all =
-            EMPTY + limits.allocations * (ALLOCATION + SOCKET) + limits.connections * CONNECTION + limits.queued_bytes;
+        let all = all(&Limits::default());
         assert!(all <= MOST, "{all} bytes");
+    }
+
+    #[test]
+    fn one_connection_may_fill_its_queue() {
+        let limits = Limits::default();
+        // Each packet counts twice, and what it takes beside its bytes.
+        assert!(limits.queue * (2 * 1200 + 64) <= limits.queued_bytes / 9, "{limits:?}");
     }
 }

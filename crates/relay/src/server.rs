@@ -4,7 +4,9 @@
 mod datagrams;
 mod edge;
 mod front;
+mod input;
 mod pass;
+mod queues;
 mod streams;
 mod tls;
 

@@ -171,7 +171,7 @@ async fn relayed<A: Authority>(
     if shared.streams.is_full() {
         return Ok(());
     }
-    Connection::new(shared, number, client, idle).run(stream, first).await
+    Connection::new(shared, number, client, idle, first).run(stream).await
 }
 
 /// Passes a connection on to the signaling server, if there is a place.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Takes packages of Amazon Linux in two steps, each in a unit of its own: one that reaches the network and may change
-# nothing but dnf's caches, and one that may change the system and reaches no network.
+# nothing but dnf's caches and records, and one that may change the system and reaches no network.
 #
 # Usage: packages fetch|apply agent|updates
 set -u
