@@ -139,6 +139,22 @@ async fn tls_reaches_udp() {
 }
 
 #[tokio::test]
+async fn connections_that_come_during_a_handshake_are_not_too_many() {
+    let listeners = bind(&[], &[], &[LOCAL]).unwrap();
+    let tls = listeners.tls_addresses().unwrap()[0];
+    let certificates = Certificates::new();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let running = start(limits, listeners, Some(certificates.settings(LOCAL)));
+    let (first, second) = (TcpStream::connect(tls).await.unwrap(), TcpStream::connect(tls).await.unwrap());
+    let mut kept = Way::Stream(Box::new(certificates.handshake(first, &[]).await.unwrap()));
+    assert!(kept.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+    if let Ok(stream) = certificates.handshake(second, &[]).await {
+        assert!(Way::Stream(Box::new(stream)).closed().await);
+    }
+    assert_eq!(running.connections(), 1);
+}
+
+#[tokio::test]
 async fn connection_that_never_authenticates_is_closed() {
     let listeners = bind(&[], &[LOCAL], &[]).unwrap();
     let tcp = listeners.tcp_addresses().unwrap()[0];
