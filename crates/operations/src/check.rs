@@ -1,11 +1,14 @@
 //! Checks that what was deployed answers: the page, the API, through the edge the signaling server, and the relay.
 
 mod domain;
+mod needed_domain;
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
+
+pub use self::needed_domain::NeededDomain;
 
 use super::DeployError;
 use super::places::{distribution, gateway_url, site_page};
