@@ -269,7 +269,8 @@ impl Resource for SignalInstance {
         request.until_it_may_take_over(&id).await?;
         if older.iter().any(is_alive) {
             self.until_edge_is_open(context).await?;
-            handover::announce(&self.stack, &older).await;
+            let address = context.outputs.get(&elastic_ip::address(), "ip");
+            handover::announce(&self.stack, &older, address).await;
         }
         self.associate(context, &id).await?;
         Ok(outputs(&id))
