@@ -1,11 +1,14 @@
 //! Checks that what was deployed answers: the page, the API, through the edge the signaling server, and the relay.
 
 mod domain;
+mod needed_domain;
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
+
+pub use self::needed_domain::NeededDomain;
 
 use super::DeployError;
 use super::places::{distribution, gateway_url, site_page};
@@ -218,13 +221,14 @@ async fn answers<'a>(
 ) -> Result<String, DeployError> {
     let url = &target.url;
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline: target.deadline };
-    let last = Mutex::new(String::new());
+    let last = Mutex::new((String::new(), None));
     let reason = format!("{url} to answer");
     let answered = until(progress, schedule, &reason, || async {
         let Err(reason) = ask(client, &target).await else { return Ok(Some(None)) };
         let trouble = trouble().await;
         let said = trouble.as_ref().map(|trouble| format!("; {}", trouble.of.reason()));
-        *last.lock() = reason + &said.unwrap_or_default();
+        let hint = trouble.as_ref().map(|trouble| trouble.of.hint(trouble.domain));
+        *last.lock() = (reason + &said.unwrap_or_default(), hint);
         Ok(trouble.filter(|trouble| trouble.of.is_refusal()).map(Some))
     });
     match answered.await {
@@ -232,7 +236,10 @@ async fn answers<'a>(
         Ok(Some(Trouble { of, domain })) => {
             Err(DeployError::Unanswered { url: target.url, last: of.reason(), hint: of.hint(domain) })
         }
-        Err(_) => Err(DeployError::Unanswered { url: target.url, last: last.into_inner(), hint: target.hint }),
+        Err(_) => {
+            let (last, hint) = last.into_inner();
+            Err(DeployError::Unanswered { url: target.url, last, hint: hint.unwrap_or(target.hint) })
+        }
     }
 }
 
@@ -303,8 +310,9 @@ mod tests {
         let url = server(&["502 Bad Gateway"; 9]).await;
         let target = Target { deadline: Duration::from_millis(600), ..Target::for_tests("signaling", url) };
         let error = answers(&client, target, trouble, &progress).await.unwrap_err();
-        let DeployError::Unanswered { last, .. } = error else { panic!("{error}") };
+        let DeployError::Unanswered { last, hint, .. } = error else { panic!("{error}") };
         assert!(last.ends_with("it leads elsewhere"), "{last}");
+        assert!(hint.contains("the host tries again by itself at 2026-11-29T22:10:00Z"), "{hint}");
     }
 
     #[tokio::test]

@@ -59,8 +59,9 @@ impl Stack {
         }
         match self.config.signaling.ingress {
             // CloudFront has a port of its own, so that nothing but the relay needs this one, and the challenge that proves
-            // whose the name is. The port of TURN over TLS would be the 60th rule for IPv4, with the 55 that CloudFront's
-            // prefix list counts ("CloudFront managed prefix list", VPC user guide).
+            // whose the name is. The port of TURN over TLS, of which no browser is told, would be the 59th of the 60 rules
+            // that a security group may have for IPv4: CloudFront's prefix list counts as 55 ("CloudFront managed prefix
+            // list", VPC user guide).
             Ingress::Cloudfront if self.config.signaling.has_certificate() => {
                 Some(Relay { udp: &[PORT], tcp: &[PORT], tls: &[], shared: &[HTTPS] })
             }

@@ -5,7 +5,8 @@ use super::run::{Run, check_network, heading};
 use super::{CommandError, Context, Exit, expiry, relay};
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::report::{Status, Summary};
-use peersync_operations::DeployError;
+use peersync_engine::ResourceError;
+use peersync_operations::{DeployError, NeededDomain, until_stopped};
 use peersync_resources::quotas;
 use peersync_resources::stack::Lifetime;
 
@@ -41,6 +42,12 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
     if let Some(note) = relay::note(&stack.config) {
         run.report.note(&note);
     }
+    if let Some(needed) = NeededDomain::of(&stack, &observed) {
+        needed.note().iter().for_each(|note| run.report.note(note));
+        if let Some(refusal) = until_stopped(&run.interrupt, needed.refusal()).await? {
+            run.report.warning(&refused(&refusal));
+        }
+    }
     let counted = quotas::needed(&stack, &plan).await;
     quotas::warnings(&counted).iter().for_each(|warning| run.report.warning(warning));
     let mut summary =
@@ -55,4 +62,25 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErro
         run.report.summary(summary);
     }
     Ok(if pending && args.detailed_exitcode { Exit::ChangesPending } else { Exit::Done })
+}
+
+/// Returns that `up` would refuse the plan, and why.
+fn refused(refusal: &ResourceError) -> String {
+    let causes: String = refusal.causes().iter().map(|cause| format!(": {cause}")).collect();
+    format!("`up` refuses this plan: {refusal}{causes}; {}", refusal.hint.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_to_expect_is_one_line() {
+        let refusal =
+            ResourceError::new("the way in needs a domain").caused_by("a.example resolves to 192.0.2.1").hint("fix");
+        insta::assert_snapshot!(
+            refused(&refusal),
+            @"`up` refuses this plan: the way in needs a domain: a.example resolves to 192.0.2.1; fix"
+        );
+    }
 }

@@ -14,7 +14,7 @@ use super::{CommandError, Context, Exit, expiry, lease, relay};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
-use peersync_operations::{DeployError, ObservedStack, until_stopped};
+use peersync_operations::{DeployError, NeededDomain, ObservedStack, until_stopped};
 use peersync_resources::check_program;
 use peersync_resources::kinds::{cloudflare, s3_program};
 use peersync_resources::quotas;
@@ -41,6 +41,7 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
         if let Some(short) = quotas::refusal(&counted) {
             return Err(short.into());
         }
+        change.check_domain(&run, &stack, args).await?;
         quotas::warnings(&counted).iter().for_each(|warning| run.report.warning(warning));
         agree(&run, &stack, &change.plan, args).await?;
         // Whoever waits for the answer to a question keeps nobody else away: the lease is taken after it, and what was
@@ -104,7 +105,20 @@ impl Change {
         if let Some(note) = relay::note(&stack.config) {
             run.report.note(&note);
         }
+        if let Some(note) = NeededDomain::of(stack, &self.observed).and_then(|needed| needed.note()) {
+            run.report.note(&note);
+        }
         Ok(())
+    }
+
+    /// Refuses to leave a way in for one whose domain does not lead to the host.
+    async fn check_domain(&self, run: &Run, stack: &Stack, args: &UpArgs) -> Result<(), CommandError> {
+        let needed = NeededDomain::of(stack, &self.observed).filter(|needed| needed.note().is_none());
+        let Some(needed) = needed.filter(|_| !args.no_check) else { return Ok(()) };
+        let busy = run.report.busy("checking that the domain leads to the host");
+        let refusal = until_stopped(&run.interrupt, needed.refusal()).await;
+        drop(busy);
+        refusal?.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     fn places(&self, stack: &Stack, outputs: &Outputs) -> BTreeMap<&'static str, String> {
@@ -136,6 +150,7 @@ async fn under_lease(run: &Run, stack: &Arc<Stack>, args: &UpArgs, confirmed: &C
             return Ok(Next::Changed(Box::new(current)));
         }
         current.show(run, stack)?;
+        current.check_domain(run, stack, args).await?;
     }
     Ok(Next::Applied(Box::new(current.apply(run, stack).await)))
 }

@@ -24,36 +24,52 @@ pub(super) fn of(stack: &Stack, outputs: &Outputs) -> Option<(String, IpAddr)> {
 /// # Errors
 /// It leads to another address, or nowhere.
 pub(super) async fn leads_to(domain: &str, host: IpAddr, url: &str) -> Result<(), DeployError> {
+    compare(domain, host, url, resolved(domain).await)
+}
+
+/// Returns the addresses that a domain has.
+///
+/// # Errors
+/// It has none; the text says why.
+pub(super) async fn resolved(domain: &str) -> Result<Vec<IpAddr>, String> {
     let name = domain.to_owned();
     let looked_up = tokio::task::spawn_blocking(move || (name.as_str(), HTTPS).to_socket_addrs());
-    let found = match looked_up.await {
+    match looked_up.await {
         Ok(Ok(found)) => Ok(found.map(|address| address.ip()).collect()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(error.to_string()),
-    };
-    compare(domain, host, url, found)
+    }
 }
 
 fn compare(domain: &str, host: IpAddr, url: &str, found: Result<Vec<IpAddr>, String>) -> Result<(), DeployError> {
-    let last = match found {
-        Ok(found) if !found.is_empty() && found.iter().all(|address| *address == host) => return Ok(()),
+    let Some(last) = fault(domain, host, found) else { return Ok(()) };
+    let record = needed_record(domain, host);
+    let hint = format!(
+        "{record}; the host gets its certificate within minutes after that. Then run `peersync-deploy up` again"
+    );
+    Err(DeployError::Unanswered { url: url.to_owned(), last, hint })
+}
+
+/// Returns where a domain with these addresses leads instead of to the host alone, if it does.
+pub(super) fn fault(domain: &str, host: IpAddr, found: Result<Vec<IpAddr>, String>) -> Option<String> {
+    match found {
+        Ok(found) if !found.is_empty() && found.iter().all(|address| *address == host) => None,
         Ok(found) => {
             let mut others: Vec<String> =
                 found.iter().filter(|address| **address != host).map(ToString::to_string).collect();
             others.sort();
             others.dedup();
-            format!("{domain} resolves to {}, and the host has the address {host}", others.join(", "))
+            Some(format!("{domain} resolves to {}, and the host has the address {host}", others.join(", ")))
         }
-        Err(error) => format!("{domain} does not resolve: {error}"),
-    };
-    Err(DeployError::Unanswered {
-        url: url.to_owned(),
-        last,
-        hint: format!(
-            "let {domain} have one DNS record, of type A with the value {host} (no AAAA record, and no proxy of the DNS \
-             provider); the host gets its certificate within minutes after that. Then run `peersync-deploy up` again"
-        ),
-    })
+        Err(error) => Some(format!("{domain} does not resolve: {error}")),
+    }
+}
+
+/// Returns what the owner has to do so that a domain leads to the host.
+pub(super) fn needed_record(domain: &str, host: IpAddr) -> String {
+    format!(
+        "let {domain} have one DNS record, of type A with the value {host} (no AAAA record, and no proxy of the DNS provider)"
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cloudflare::{self, Found, FoundRecord, mark, tunnel_host};
 use super::cloudflare_places::{Place, RECORD_KIND};
@@ -12,8 +12,8 @@ use crate::permission::Permission;
 use crate::stack::Stack;
 use peersync_cloudflare::{CONFLICTING_RECORD, RecordSettings};
 use peersync_engine::{
-    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Ownership,
-    Progress, Resource, ResourceError, SharedReads, rule,
+    Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveField, LiveFields, OutputMap, Outputs,
+    Ownership, Progress, Resource, ResourceError, SharedReads, rule,
 };
 
 /// The entry of this kind in `KINDS`.
@@ -35,6 +35,11 @@ const FIELDS: [FieldName; 6] = [DOMAIN, TYPE, CONTENT, PROXIED, COMMENT, LEFTOVE
 /// Returns the address of the record.
 pub fn address() -> Address {
     Address::new(NAME, "signal")
+}
+
+/// Returns whether the record is that of a domain.
+pub fn is_at(record: &Live, domain: &str) -> bool {
+    matches!(record.fields.field(DOMAIN), Some(LiveField::Known(Value::String(name))) if name.eq_ignore_ascii_case(domain))
 }
 
 struct CloudflareRecord {

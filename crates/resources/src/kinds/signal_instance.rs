@@ -33,7 +33,7 @@ use self::credits::CREDITS;
 pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdated};
 pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
-pub use self::views::programs;
+pub use self::views::{lacks_domain, programs};
 use super::{
     Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, parameter_store, s3_program,
     security_group,
@@ -269,7 +269,8 @@ impl Resource for SignalInstance {
         request.until_it_may_take_over(&id).await?;
         if older.iter().any(is_alive) {
             self.until_edge_is_open(context).await?;
-            handover::announce(&self.stack, &older).await;
+            let address = context.outputs.get(&elastic_ip::address(), "ip");
+            handover::announce(&self.stack, &older, address).await;
         }
         self.associate(context, &id).await?;
         Ok(outputs(&id))

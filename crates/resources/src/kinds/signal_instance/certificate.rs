@@ -5,9 +5,10 @@ use super::ready::{self, WITHOUT_CERTIFICATE};
 use super::search::find;
 use crate::stack::Stack;
 
-/// The kind of what may pass by itself, such as an address that has not moved yet. All others are those of RFC 8555, section
-/// 6.7: the authority has refused.
-const WAITING: &str = "waiting";
+/// The kinds of what may pass by itself, so that another attempt of the host may succeed: what has cost no order, such as an
+/// address that has not moved yet, and of RFC 8555, section 6.7, what is the authority's own trouble, and what it has seen of
+/// an address that has moved a moment ago. All others of that section are refusals.
+const PASSING: [&str; 5] = ["waiting", "badNonce", "connection", "dns", "serverInternal"];
 
 /// Why a host has no certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl CertificateTrouble {
 
     /// Returns whether the authority has refused, so that nothing comes of waiting.
     pub fn is_refusal(&self) -> bool {
-        self.kind != WAITING
+        !PASSING.contains(&self.kind.as_str())
     }
 
     /// Returns what the host says.
@@ -90,7 +91,7 @@ mod tests {
         ] {
             let report = format!("{WITHOUT_CERTIFICATE}{kind}: again at 2026-11-29T22:10:00Z: API error: too many ");
             let trouble = CertificateTrouble::parse(&report).unwrap();
-            assert!(trouble.is_refusal(), "{kind}");
+            assert_eq!(trouble.is_refusal(), !["dns", "connection", "serverInternal"].contains(&kind), "{kind}");
             let reason = "the host has no certificate, and tries again at 2026-11-29T22:10:00Z: API error: too many";
             assert_eq!(trouble.reason(), reason);
             let again = "the host tries again by itself at 2026-11-29T22:10:00Z: then run `peersync-deploy up` again";
@@ -101,8 +102,10 @@ mod tests {
     #[test]
     fn what_may_pass_by_itself_is_no_refusal() {
         let text = "signal.example.org leads to another host point the name";
-        let waiting = format!("{WITHOUT_CERTIFICATE}waiting: again at 2026-11-29T22:10:00Z: {text}");
-        assert!(!CertificateTrouble::parse(&waiting).unwrap().is_refusal());
+        for kind in ["waiting", "badNonce", "connection", "dns", "serverInternal"] {
+            let report = format!("{WITHOUT_CERTIFICATE}{kind}: again at 2026-11-29T22:10:00Z: {text}");
+            assert!(!CertificateTrouble::parse(&report).unwrap().is_refusal(), "{kind}");
+        }
         for other in ["ready", "waiting for the relay to run: attempt 3", "ready without a certificate: "] {
             assert_eq!(CertificateTrouble::parse(other), None, "{other}");
         }

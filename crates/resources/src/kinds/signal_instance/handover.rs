@@ -18,18 +18,23 @@ use peersync_server::tickets::{HANDOVER_HEADER, TicketKey, TicketKeys};
 /// How long the request may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Tells the host before, at the address at which it serves. A failure is no reason to stop; a host of an earlier version does
+/// Tells the host before, that with the stack's `address`, at the address at which it serves. A failure is no reason to stop; a host of an earlier version does
 /// not know the request. In an AWS emulator nothing runs on a host.
-pub(super) async fn announce(stack: &Stack, older: &[Instance]) {
+pub(super) async fn announce(stack: &Stack, older: &[Instance], address: Option<&str>) {
     if stack.clients.endpoint_url.is_some() {
         return;
     }
-    let former = older.iter().filter(|one| is_alive(one)).min_by_key(|one| !ready::is_ready(one));
-    let Some(id) = former.and_then(Instance::instance_id) else { return };
+    let Some(id) = former(older, address).and_then(Instance::instance_id) else { return };
     let Ok(LiveField::Known(files)) = views::user_data_view(stack, id).await else { return };
     let Some(socket) = socket_of(&files) else { return };
     let Ok(Some(handover)) = signed(stack).await else { return };
     let _ = say(stack, &socket.replacen("ws", "http", 1), &handover).await;
+}
+
+/// Returns the host that serves: the one with the address. An interrupted run leaves others, of which the newest may be ready.
+fn former<'a>(older: &'a [Instance], address: Option<&str>) -> Option<&'a Instance> {
+    let has_address = |one: &Instance| address.is_some() && one.public_ip_address() == address;
+    older.iter().filter(|one| is_alive(one)).min_by_key(|one| (!has_address(one), !ready::is_ready(one)))
 }
 
 /// Returns the URL of the WebSocket of a host with this user data; `None` if it has a tunnel, in which no address moves.
@@ -57,6 +62,7 @@ async fn say(stack: &Stack, url: &str, handover: &str) -> Result<u16, ResourceEr
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::types::Tag;
     use peersync_config::{Config, Ingress};
     use peersync_engine::{OutputMap, Outputs};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,6 +70,7 @@ mod tests {
 
     use super::super::user_data;
     use super::*;
+    use crate::kinds::ec2::REPORT_TAG;
     use crate::kinds::{cloudfront_distribution, elastic_ip};
 
     #[tokio::test]
@@ -81,6 +88,20 @@ mod tests {
         assert_eq!(say(&stack, &url, "signed").await.unwrap(), 204);
         let request = host.await.unwrap();
         assert!(request.starts_with("GET /ws ") && request.contains("x-peersync-handover: signed\r\n"), "{request}");
+    }
+
+    #[test]
+    fn host_with_the_address_is_told_before_a_newer_one_that_is_ready() {
+        let host = |id: &str, address: &str, report: &str| {
+            let tag = Tag::builder().key(REPORT_TAG).value(report).build();
+            Instance::builder().instance_id(id).public_ip_address(address).tags(tag).build()
+        };
+        let older = [host("i-2", "198.51.100.2", "ready"), host("i-1", "192.0.2.1", "ready")];
+        let told = |address| former(&older, address).and_then(Instance::instance_id);
+        assert_eq!(told(Some("192.0.2.1")), Some("i-1"));
+        assert_eq!(told(Some("192.0.2.9")), Some("i-2"), "nobody has it: the newest that is ready");
+        assert_eq!(told(None), Some("i-2"));
+        assert_eq!(former(&[], Some("192.0.2.1")), None);
     }
 
     /// After a change of the way in, the address of the new host is another one.

@@ -41,9 +41,14 @@ fn says_ready(report: &str) -> bool {
     report == READY || report.starts_with(WITHOUT_CERTIFICATE)
 }
 
-/// Returns how far the installation of a host is, as it has reported.
+/// Returns how far the installation of a host is, as it has reported, without control characters: whoever takes over a program
+/// of the host writes what terminals show.
 pub(super) fn report(instance: &Instance) -> Option<String> {
-    ec2::tags(instance.tags()).remove(REPORT_TAG)
+    ec2::tags(instance.tags()).remove(REPORT_TAG).map(|report| printable(&report))
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Returns whether a host that is installing has tried a step so often that a run need not wait for it. It goes on trying.
@@ -106,7 +111,7 @@ async fn console(stack: &Stack, id: &str) -> Option<String> {
 
 /// Returns the last lines that say something, without control characters.
 fn tail(text: &str) -> Option<String> {
-    let shown = |line: &str| line.chars().filter(|c| !c.is_control()).collect::<String>().trim_end().to_owned();
+    let shown = |line: &str| printable(line).trim_end().to_owned();
     let lines: Vec<String> = text.lines().map(shown).filter(|line| !line.is_empty()).collect();
     let from = lines.len().saturating_sub(CONSOLE_LINES);
     lines.get(from..).filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"))
@@ -117,7 +122,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{CONSOLE_LINES, is_hopeless, tail, until_reported};
+    use aws_sdk_ec2::types::{Instance, Tag};
+
+    use super::{CONSOLE_LINES, is_hopeless, report, tail, until_reported};
+    use crate::kinds::ec2::REPORT_TAG;
     use peersync_aws::retry::Schedule;
     use peersync_engine::{Progress, Silent};
 
@@ -165,6 +173,14 @@ mod tests {
         ] {
             assert_eq!(is_hopeless(report), hopeless, "{report}");
         }
+    }
+
+    #[test]
+    fn report_is_read_without_control_characters() {
+        let written = "waiting for the relay to run: attempt 2: \u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\r\nrelay: Zürich";
+        let host = Instance::builder().tags(Tag::builder().key(REPORT_TAG).value(written).build()).build();
+        let expected = "waiting for the relay to run: attempt 2: [2J]0;title31mrelay: Zürich";
+        assert_eq!(report(&host).as_deref(), Some(expected));
     }
 
     #[test]

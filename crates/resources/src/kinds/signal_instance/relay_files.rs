@@ -10,6 +10,11 @@ use crate::stack::{EDGE_PORT, Stack};
 use peersync_config::Ingress;
 use peersync_engine::Outputs;
 
+/// The file with the variables of the relay.
+pub(super) const ENVIRONMENT: &str = "/etc/peersync/relay.env";
+/// The variable with the domain of the host's certificate.
+pub(super) const DOMAIN: &str = "RELAY_DOMAIN";
+
 pub(super) const UNIT: &str = include_str!("host/peersync-relay.service");
 pub(super) const LOW_PORT: &str = include_str!("host/relay-low-port.conf");
 
@@ -42,7 +47,7 @@ pub(super) fn files(stack: &Stack, outputs: &Outputs, environment: &BTreeMap<Str
     own.extend(relayed.into_iter().chain(named).map(|(name, value)| (name.to_owned(), value)));
     own.retain(|_, value| !value.is_empty());
     let mut files = vec![
-        file("/etc/peersync/relay.env", "0600", &environment_file(&own)),
+        file(ENVIRONMENT, "0600", &environment_file(&own)),
         file("/etc/systemd/system/peersync-relay.service", "0644", UNIT),
     ];
     if stack.config.signaling.has_certificate() || relay.is_some_and(|relay| relay.has_low_port()) {
@@ -57,7 +62,7 @@ fn of_certificate(stack: &Stack) -> Vec<(&'static str, Option<String>)> {
     let Some(domain) = signaling.certified_domain() else { return Vec::new() };
     let has_edge = signaling.ingress == Ingress::Cloudfront;
     vec![
-        ("RELAY_DOMAIN", Some(domain.to_owned())),
+        (DOMAIN, Some(domain.to_owned())),
         ("RELAY_ACME_EMAIL", signaling.acme_email.clone()),
         ("RELAY_EDGE_PORT", has_edge.then(|| EDGE_PORT.to_string())),
         ("RELAY_SIGNAL", has_edge.then(|| BEHIND_EDGE.to_owned())),

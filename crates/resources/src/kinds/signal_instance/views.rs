@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{
 };
 use serde_json::{Value, json};
 
-use super::{GONE, IMAGE_TAG, NEWEST_IMAGE, USER_DATA, compressed, user_data};
+use super::{GONE, IMAGE_TAG, NEWEST_IMAGE, USER_DATA, compressed, relay_files, user_data};
 use crate::stack::Stack;
 use peersync_aws::NotFound as _;
 use peersync_engine::{Failure, Live, LiveField, ResourceError, Tags};
@@ -35,6 +35,13 @@ pub fn programs(host: &Live) -> Vec<(&'static str, String)> {
     let programs = [("signal", "SIGNAL_SHA256"), ("relay", "RELAY_SHA256")];
     let value = |name: &str| variable(files, user_data::INSTALL_ENVIRONMENT, name);
     programs.into_iter().filter_map(|(program, name)| Some((program, value(name)?))).collect()
+}
+
+/// Returns whether a host has no certificate for the domain, as far as its user data is known.
+pub fn lacks_domain(host: &Live, domain: &str) -> bool {
+    let Some(LiveField::Known(files)) = host.fields.field(USER_DATA) else { return false };
+    let own = variable(files, relay_files::ENVIRONMENT, relay_files::DOMAIN);
+    own.is_none_or(|own| !own.eq_ignore_ascii_case(domain))
 }
 
 /// Returns a variable of an environment file in user data.
@@ -84,5 +91,37 @@ pub(super) fn state_view(instance: &Found) -> &'static str {
     match instance.state().and_then(|state| state.name()) {
         Some(InstanceStateName::Pending | InstanceStateName::Running) => "running",
         _ => "stopped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peersync_config::{Config, Ingress};
+    use peersync_engine::{LiveFields, OutputMap, Outputs};
+
+    use super::*;
+    use crate::kinds::{cloudfront_distribution, elastic_ip};
+
+    #[tokio::test]
+    async fn host_is_known_by_the_domain_of_its_certificate() {
+        for (ingress, domain, lacks) in [
+            (Ingress::Cloudfront, None, true),
+            (Ingress::Cloudfront, Some("signal.example.org"), false),
+            (Ingress::Direct, Some("signal.example.org"), false),
+            (Ingress::Direct, Some("calls.example.org"), true),
+            (Ingress::Cloudflare, Some("signal.example.org"), true),
+        ] {
+            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+            (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
+            let mut outputs = Outputs::default();
+            outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
+            outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
+            let text = user_data::build(&*Stack::for_tests(config).await, &outputs).unwrap();
+            let fields = LiveFields::new().with(USER_DATA, user_data::parts(&text));
+            let host = Live { fields, ..Live::default() };
+            assert_eq!(lacks_domain(&host, "signal.example.org"), lacks, "{ingress:?} {domain:?}");
+        }
+        let unread = Live { fields: LiveFields::new().with(USER_DATA, LiveField::Unreadable), ..Live::default() };
+        assert!(!lacks_domain(&unread, "signal.example.org"));
     }
 }
