@@ -2,6 +2,7 @@
 //! the former one.
 
 mod model;
+mod rights;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -139,11 +140,15 @@ fn ends(records: &[Record], operation: &str) -> Vec<Instant> {
 async fn former_way_serves_until_a_later_run_has_told_everybody_the_new_one() {
     let mut world = World::new().await;
     world.up(QUICK).await;
+    let (mut all, began) = (world.stage.proxy().log.take(), Instant::now());
     let refused = ("UpdateFunctionConfiguration".to_owned(), 403, "AccessDeniedException".to_owned(), "no".to_owned());
     world.stage.change_proxy(Settings { refuse: vec![refused], ..settings() }).await;
     world.stage.configure(EDGE);
     world.run(&UP).await.expect(1);
     let records = world.stage.proxy().log.take();
+    all.extend(records.iter().cloned());
+    let found = gaps(&all, &world.cloudflare.state().asked, &SLOW, began);
+    assert!(found.is_empty(), "what serves the former way stays as it was: {found:?}");
     assert_eq!(ends(&records, "RunInstances").len(), 1, "the new host is there");
     for ended in ["TerminateInstances", "RevokeSecurityGroupEgress"] {
         assert_eq!(ends(&records, ended).len(), 0, "{ended} ended the former way");
