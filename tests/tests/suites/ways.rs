@@ -167,8 +167,8 @@ async fn former_way_serves_until_a_later_run_has_told_everybody_the_new_one() {
     world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
 }
 
-/// One of edge and host changes first, so that this is not without a gap: pages get in from when the host takes over until the
-/// whole edge has its change. Until the host takes over, nothing changes for them, and that is what the model cannot say.
+/// This is not without a gap, so that the model has no place for it: the edge speaks TLS or it does not, and so does a host.
+/// No page gets in from when the new host has the address until the whole edge has changed. Until then, nothing changes for them.
 #[tokio::test(flavor = "multi_thread")]
 async fn edge_and_functions_change_to_tls_and_back_once_a_host_has_taken_over() {
     let mut world = World::new().await;
