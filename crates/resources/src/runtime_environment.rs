@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
-use crate::told_way::ToldWay;
+use crate::told_way::{ToldWay, certified};
 use peersync_config::{Ingress, MailProvider, SmtpTls, TurnProvider};
 use peersync_engine::Outputs;
 
@@ -14,7 +14,15 @@ const QUICK_TUNNELS: &str = "wss://*.trycloudflare.com";
 impl Stack {
     /// Returns the way in that the functions are to tell.
     pub fn told_way(&self) -> ToldWay {
-        ToldWay { signal: self.signal_path(), relays: self.config.turn_provider() == TurnProvider::Host }
+        let relays = self.config.turn_provider() == TurnProvider::Host;
+        let urls = match (self.relay(), self.config.signaling.certified_domain()) {
+            _ if !relays => Vec::new(),
+            _ if !self.config.turn.urls.is_empty() => self.config.turn.urls.clone(),
+            (Some(relay), Some(domain)) => relay.turn_urls(domain),
+            // Without a certificate it does not relay by TLS, whatever its name is.
+            _ => Vec::new(),
+        };
+        ToldWay { signal: self.signal_path(), relays, certified: certified(urls.iter().map(String::as_str)) }
     }
 
     /// Returns the URL of the pages, `https://…` without a trailing slash; `None` until the distribution has a domain.
@@ -194,12 +202,13 @@ mod tests {
     #[tokio::test]
     async fn told_way_is_that_of_the_environment() {
         let ways = [
-            (Ingress::Cloudfront, None, "/ws", true),
-            (Ingress::Cloudflare, None, "", false),
-            (Ingress::Cloudflare, Some("signal.example.org"), "wss://signal.example.org/ws", false),
-            (Ingress::Direct, Some("signal.example.org"), "wss://signal.example.org/ws", true),
+            (Ingress::Cloudfront, None, "/ws", true, ""),
+            (Ingress::Cloudfront, Some("signal.example.org"), "/ws", true, "signal.example.org"),
+            (Ingress::Cloudflare, None, "", false, ""),
+            (Ingress::Cloudflare, Some("signal.example.org"), "wss://signal.example.org/ws", false, ""),
+            (Ingress::Direct, Some("signal.example.org"), "wss://signal.example.org/ws", true, "signal.example.org"),
         ];
-        for (ingress, domain, signal, relays) in ways {
+        for (ingress, domain, signal, relays, certified) in ways {
             let mut config = Config { stage: "test".to_owned(), ..Config::default() };
             (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
             let stack = Stack::for_tests(config).await;
@@ -209,7 +218,8 @@ mod tests {
             let environment = stack.function_environment(&outputs).unwrap_or_default();
             let told = ToldWay::of(|name| environment.get(name).map(String::as_str).unwrap_or_default());
             assert_eq!(told, stack.told_way(), "{ingress:?}");
-            assert_eq!(told, ToldWay { signal: signal.to_owned(), relays });
+            let (signal, certified) = (signal.to_owned(), certified.to_owned());
+            assert_eq!(told, ToldWay { signal, relays, certified });
         }
     }
 

@@ -7,9 +7,12 @@
 //! no rights, and an organisation may require its own.
 //!
 //! A new role takes a while to propagate; the resources that use it wait for that.
+//!
+//! Rights that a change takes away stay until nothing uses them any more (`former`).
 
 mod access;
 pub(super) mod documents;
+mod former;
 mod search;
 
 use std::sync::Arc;
@@ -150,6 +153,11 @@ impl Resource for Role {
         self.address.name != EARLIER
     }
 
+    /// Whatever has the role goes on by the way in of before until the new one serves.
+    fn keeps_former(&self, changes: &Changes) -> bool {
+        rule!("former-rights-removed-after-use", self.beside_former(changes).is_some())
+    }
+
     async fn observe(&self, _: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let iam = &self.stack.clients.iam;
         let role = iam.get_role().role_name(&self.name).send().await;
@@ -190,7 +198,7 @@ impl Resource for Role {
         let answer = call.description(self.stack.mark()).send().await;
         // It exists if the response to an earlier attempt was lost; observe has ruled out an unmanaged one.
         let created = answer.found(rule!("iam-role-create-survives-lost-answer", EXISTS), SUMMARY)?;
-        self.put_policy(context.progress).await?;
+        self.put_policy(context.progress, &self.policy).await?;
         let id = match created.and_then(|answer| answer.role) {
             Some(role) => role.role_id,
             None => self.id(context.progress).await?,
@@ -214,8 +222,18 @@ impl Resource for Role {
             let call = iam.update_assume_role_policy().role_name(&self.name).policy_document(document);
             call.send().await.context("failed to change who may assume the role")?;
         }
+        if !self.keeps_former(changes) {
+            self.finish(context, live, changes).await?;
+        } else if let Some(both) = self.beside_former(changes).filter(|both| policy_before(changes) != Some(both)) {
+            self.put_policy(context.progress, &both).await?;
+        }
+        Ok(live.outputs.clone())
+    }
+
+    async fn finish(&self, context: &ApplyContext<'_>, _: &Live, changes: &Changes) -> Result<(), ResourceError> {
+        let iam = &self.stack.clients.iam;
         if changes.has(DOCUMENT) {
-            self.put_policy(context.progress).await?;
+            self.put_policy(context.progress, &self.policy).await?;
         }
         let remove = |keys| async {
             let call = iam.untag_role().role_name(&self.name).set_tag_keys(Some(keys));
@@ -226,8 +244,7 @@ impl Resource for Role {
             let call = iam.tag_role().role_name(&self.name).set_tags(Some(tags));
             call.send().await.context("failed to tag the role").map(|_| ())
         };
-        exchange_tags(changes, remove, put).await?;
-        Ok(live.outputs.clone())
+        exchange_tags(changes, remove, put).await
     }
 
     async fn delete(&self, progress: &Progress, _: &Live) -> Result<(), ResourceError> {
@@ -272,15 +289,20 @@ impl Role {
         .await
     }
 
-    async fn put_policy(&self, progress: &Progress) -> Result<(), ResourceError> {
+    async fn put_policy(&self, progress: &Progress, policy: &Value) -> Result<(), ResourceError> {
         // The next call may not find a new role.
         let is_transient = |error: &ResourceError| rule!("iam-role-visible-to-policy", error.is(ABSENT));
         while_failing(progress, Schedule::PROPAGATION, is_transient, || async {
             let call = self.stack.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
-            let call = call.policy_document(self.policy.to_string());
+            let call = call.policy_document(policy.to_string());
             call.send().await.context("failed to set the policy of the role").map(|_| ())
         })
         .await
+    }
+
+    /// Returns the policy with the rights of before beside the new ones; `None` if there were no others.
+    fn beside_former(&self, changes: &Changes) -> Option<Value> {
+        former::beside(&self.stack, &self.policy, policy_before(changes)?)
     }
 
     /// Returns the ARN of the boundary that the configuration names.
@@ -332,4 +354,9 @@ impl Role {
         }
         Ok(())
     }
+}
+
+/// Returns the policy of before, if it changes.
+fn policy_before(changes: &Changes) -> Option<&Value> {
+    changes.iter().find(|change| change.field == DOCUMENT.as_str()).map(|change| &change.old)
 }

@@ -55,6 +55,9 @@ const PROGRAM: &str = "bootstrap";
 const CONFIGURATION: &[FieldName] = &[RUNTIME, HANDLER, ROLE, MEMORY_MB, TIMEOUT_S, ENVIRONMENT];
 /// Fields that `UpdateFunctionCode` changes.
 const CODE: &[FieldName] = &[CODE_SHA256, ARCHITECTURE];
+/// The parameters that the functions read, of which each needs some.
+const READ: [&str; 7] =
+    ["emailjs-private-key", "origin-key", "smtp-pass", "ticket-key", "turn-api-token", "turn-key-id", "turn-secret"];
 /// An environment variable of the functions only: the API stage `api` is not part of the path that the router matches.
 const FUNCTION_ENVIRONMENT: (&str, &str) = ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
 
@@ -138,7 +141,7 @@ impl Resource for Function {
             needed.extend(dynamodb_table::TABLES.iter().map(|table| dynamodb_table::address(table.part)));
         });
         rule!("lambda-after-ssm-parameter" => {
-            needed.extend(["origin-key", "ticket-key", "turn-secret"].map(ssm_parameter::address));
+            needed.extend(READ.map(ssm_parameter::address));
         });
         needed
     }

@@ -63,11 +63,16 @@ const ORDER: &[(&str, &str, &str)] = &[
     ("s3_program", "ssm_parameter", "its digest is recorded in one"),
     ("signal_instance", "cloudfront_distribution", "the URL of the pages is in its user data"),
     ("signal_instance", "elastic_ip", "it is given the address, and blocks its release"),
+    ("signal_instance", "iam_role", "rights that a change takes away end after the host that has used them"),
     ("signal_instance", "instance_profile", "EC2 rejects a profile that does not exist"),
     ("signal_instance", "log_group", "its log agent needs the group and may not create it"),
     ("signal_instance", "s3_program", "it downloads the program at its first boot"),
     ("signal_instance", "security_group", "it is launched into it, and blocks its deletion"),
-    ("signal_instance", "ssm_parameter", "it runs the tunnel with the token in one, and ends before the tunnel does"),
+    (
+        "signal_instance",
+        "ssm_parameter",
+        "it runs the tunnel with the token in one, keeps its certificate in others, and ends before them",
+    ),
     ("ssm_parameter", "cloudflare_tunnel", "one holds the token of the tunnel"),
 ];
 

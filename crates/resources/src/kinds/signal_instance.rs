@@ -35,7 +35,7 @@ pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
 pub use self::views::{lacks_domain, programs};
 use super::{
-    Kind, cloudfront_distribution, ec2, elastic_ip, instance_profile, log_group, parameter_store, s3_program,
+    Kind, cloudfront_distribution, ec2, elastic_ip, iam_role, instance_profile, log_group, parameter_store, s3_program,
     security_group,
 };
 use crate::permission::{Condition, Permission};
@@ -46,6 +46,7 @@ use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
     ResourceError, SharedReads, rule,
 };
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Hosts) };
@@ -154,7 +155,7 @@ impl Resource for SignalInstance {
     }
 
     fn dependencies(&self) -> Vec<Address> {
-        [
+        let needed = [
             rule!("signal-instance-after-distribution", Some(cloudfront_distribution::address())),
             rule!("signal-instance-after-elastic-ip", Some(elastic_ip::address())),
             rule!("signal-instance-after-instance-profile", Some(instance_profile::address())),
@@ -164,10 +165,11 @@ impl Resource for SignalInstance {
             rule!("former-programs-after-signal-instance", Some(s3_program::former_address())),
             rule!("signal-instance-after-security-group", Some(security_group::address())),
             rule!("signal-instance-after-tunnel-token", Some(parameter_store::address(parameter_store::TUNNEL_TOKEN))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+            // The rights of a host end after it.
+            rule!("host-rights-end-after-host", Some(iam_role::address("signal"))),
+        ];
+        let kept = [ACME_ACCOUNT, ACME_CERTIFICATE].map(parameter_store::address).to_vec();
+        needed.into_iter().flatten().chain(rule!("kept-certificate-deleted-after-host", kept)).collect()
     }
 
     fn replace_on(&self) -> &'static [(FieldName, &'static str)] {

@@ -1,9 +1,11 @@
-//! What pages are told, and what serves them there, at every moment of the runs of a proxy's log.
+//! What pages are told, and what serves them there, at every moment of the runs of a proxy's log. To serve, hosts and
+//! functions need their rights, and what they read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
+use super::rights::{Need, RELAYED, Rights, needs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
@@ -13,13 +15,16 @@ use peersync_tests::proxy::log::Record;
 
 /// Returns whether the model needs the whole request.
 pub fn is_relevant(call: &Call) -> bool {
-    const OPERATIONS: [&str; 13] = [
+    const OPERATIONS: [&str; 16] = [
         "AssociateAddress",
         "AuthorizeSecurityGroupEgress",
         "AuthorizeSecurityGroupIngress",
         "CreateDistribution",
         "CreateFunction",
         "CreateResponseHeadersPolicy",
+        "DeleteParameters",
+        "PutParameter",
+        "PutRolePolicy",
         "ReleaseAddress",
         "RevokeSecurityGroupEgress",
         "RevokeSecurityGroupIngress",
@@ -48,7 +53,7 @@ pub struct Gap {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The ways that are told, by whom: paths, URLs, or nothing for the address of a quick tunnel.
+    /// The ways that are told, by whom: paths, URLs, or nothing for the address of a quick tunnel; and who relays.
     told: BTreeMap<String, BTreeSet<String>>,
     /// The configurations of the distribution that are in force: whether it leads to the host, and its policy.
     edge: Vec<(bool, String)>,
@@ -60,14 +65,20 @@ struct State {
     hosts: BTreeMap<String, String>,
     /// The ports that the security group opens.
     open: BTreeSet<String>,
+    rights: Rights,
+    /// What each host that is ready needs.
+    needs: BTreeMap<String, Vec<Need>>,
     tunnel: bool,
     record: bool,
 }
 
 impl State {
-    /// Returns the ways that are told and lead nowhere.
+    /// Returns the ways that are told and lead nowhere, and what hosts lack.
     fn unserved(&self) -> BTreeSet<String> {
-        self.told.values().flatten().filter(|way| !self.serves(way)).cloned().collect()
+        let told = self.told.values().flatten().filter(|way| !self.serves(way)).cloned();
+        let needs = self.needs.values().flatten();
+        let lacking = needs.filter(|need| !self.rights.suffice("signal", **need));
+        told.chain(lacking.map(|(action, what)| format!("{action} {what}"))).collect()
     }
 
     fn serves(&self, way: &str) -> bool {
@@ -82,6 +93,9 @@ impl State {
                 let leads = self.edge.iter().all(|(leads, _)| *leads);
                 leads && holder == Some("cloudfront") && self.open.contains("Ingress tcp 8080")
             }
+            relay if relay.starts_with(RELAY) => {
+                relay != format!("{RELAY}host") || self.rights.suffice("rooms", RELAYED)
+            }
             "" => tunnelled && allowed("wss://*.trycloudflare.com"),
             url => {
                 let named = tunnelled && self.tunnel && self.record;
@@ -91,6 +105,9 @@ impl State {
         }
     }
 }
+
+/// The beginning of what is told of relays.
+const RELAY: &str = "relay by ";
 
 type Change = Box<dyn Fn(&mut State)>;
 
@@ -118,11 +135,12 @@ impl Changes {
         let why = record.operation.as_str();
         match why {
             "RunInstances" => {
-                let way = way_of(&call.parameter("UserData").unwrap_or_default());
+                let text = unpacked(&call.parameter("UserData").unwrap_or_default());
                 for id in elements(answer, "instanceId").into_iter().map(str::to_owned) {
-                    let way = way.clone();
+                    let (way, needs) = (way_of(&text), needs(&text));
                     self.add(record.began + slow.host, "a host is ready", move |state| {
                         state.hosts.insert(id.clone(), way.clone());
+                        state.needs.insert(id.clone(), needs.clone());
                     });
                 }
             }
@@ -130,6 +148,7 @@ impl Changes {
                 let id = call.parameter("InstanceId.1").unwrap_or_default();
                 self.add(record.began, why, move |state| {
                     state.hosts.remove(&id);
+                    state.needs.remove(&id);
                 });
             }
             "AssociateAddress" => {
@@ -161,7 +180,11 @@ impl Changes {
                 let site = value("SITE_URL").replacen("http", "ws", 1);
                 let way = signal.strip_prefix(&site).filter(|path| path.starts_with('/')).unwrap_or(&signal).to_owned();
                 let name = body["FunctionName"].as_str().map(str::to_owned).or_else(|| call.segment(2));
-                self.tell(record, name.unwrap_or_default(), way);
+                let name = name.unwrap_or_default();
+                if name.ends_with("-rooms") {
+                    self.tell(record, format!("{name}, of relays"), format!("{RELAY}{}", value("TURN_PROVIDER")));
+                }
+                self.tell(record, name, way);
             }
             "PutObject" => {
                 let text = call.text();
@@ -173,7 +196,24 @@ impl Changes {
                     }),
                 }
             }
+            "PutRolePolicy" | "PutParameter" | "DeleteParameters" => self.of_rights(record, call),
             _ => self.of_rules(record, call),
+        }
+    }
+
+    fn of_rights(&mut self, record: &Record, call: &Call) {
+        let why = record.operation.as_str();
+        if let (Some(role), Some(policy)) = (call.parameter("RoleName"), call.parameter("PolicyDocument")) {
+            let new = (role.clone(), policy.clone());
+            self.add(record.began, why, move |state| state.rights.changing(&role, &policy));
+            self.add(record.ended, why, move |state| state.rights.changed(&new.0, &new.1));
+        }
+        if let Some(name) = call.json_text("Name").filter(|_| why == "PutParameter") {
+            self.add(record.ended, why, move |state| state.rights.stored(&name));
+        }
+        for name in call.json("Names").iter().flat_map(|names| names.as_array().into_iter().flatten()) {
+            let name = name.as_str().unwrap_or_default().to_owned();
+            self.add(record.began, why, move |state| state.rights.deleted(&name));
         }
     }
 
@@ -246,10 +286,15 @@ pub fn gaps(records: &[Record], cloudflare: &[Asked], slow: &Slow, from: Instant
     gaps
 }
 
-/// Returns the way in of a host with this user data.
-fn way_of(user_data: &str) -> String {
+/// Returns user data as text.
+fn unpacked(user_data: &str) -> String {
     let mut text = String::new();
     let compressed = STANDARD.decode(user_data).expect("user data is base64");
     GzDecoder::new(compressed.as_slice()).read_to_string(&mut text).expect("user data is compressed");
-    between(&text, "INGRESS=\\\"", "\\\"").expect("user data names the way in").to_owned()
+    text
+}
+
+/// Returns the way in of a host with this user data.
+fn way_of(text: &str) -> String {
+    between(text, "INGRESS=\\\"", "\\\"").expect("user data names the way in").to_owned()
 }

@@ -29,14 +29,18 @@ pub(super) async fn policy(stack: &Stack, current: &DistributionConfig) -> Resul
     }
 }
 
-/// Puts the host and its path, if the distribution has them, into a configuration that no longer does.
+/// Puts the host and its path, if the distribution has them, into a configuration that no longer does, or in place of a host
+/// that is reached otherwise: by TLS or not, or by another name. The header with the origin key is the new one.
 pub(super) fn keep_host(config: &mut DistributionConfig, current: &DistributionConfig) {
     let origin = current.origins.iter().flat_map(|all| &all.items).find(|origin| origin.id == SIGNAL_ORIGIN);
     let behaviors = current.cache_behaviors.iter().flat_map(|all| all.items());
     let behavior = behaviors.into_iter().find(|behavior| behavior.target_origin_id == SIGNAL_ORIGIN);
     let (Some(origins), Some(paths)) = (&mut config.origins, &mut config.cache_behaviors) else { return };
-    let has_host = origins.items.iter().any(|origin| origin.id == SIGNAL_ORIGIN);
-    if let (Some(origin), Some(behavior), false) = (origin, behavior, has_host) {
+    let Some(origin) = origin else { return };
+    if let Some(new) = origins.items.iter_mut().find(|origin| origin.id == SIGNAL_ORIGIN) {
+        new.domain_name.clone_from(&origin.domain_name);
+        new.custom_origin_config.clone_from(&origin.custom_origin_config);
+    } else if let Some(behavior) = behavior {
         origins.items.push(origin.clone());
         origins.quantity += 1;
         paths.items.get_or_insert_default().push(behavior.clone());
@@ -70,10 +74,28 @@ mod tests {
     use peersync_config::{Config, Ingress};
 
     async fn built(ingress: Ingress) -> DistributionConfig {
+        named(ingress, None, "key").await
+    }
+
+    async fn named(ingress: Ingress, domain: Option<&str>, key: &str) -> DistributionConfig {
         let mut config = Config { stage: "test".to_owned(), ..Config::default() };
-        config.signaling.ingress = ingress;
-        let origins = Origins { signal: Some("ec2.example".to_owned()), ..Origins::default() };
-        config::build(&*Stack::for_tests(config).await, &origins, "key").unwrap()
+        (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
+        let origins = Origins { signal: Some(domain.unwrap_or("ec2.example").to_owned()), ..Origins::default() };
+        config::build(&*Stack::for_tests(config).await, &origins, key).unwrap()
+    }
+
+    #[tokio::test]
+    async fn host_of_before_stays_in_place_of_one_that_is_reached_otherwise() {
+        let domains = [None, Some("a.example.org"), Some("b.example.org")];
+        for (former, new) in domains.into_iter().flat_map(|former| domains.map(|new| (former, new))) {
+            let current = named(Ingress::Cloudfront, former, "key").await;
+            let mut config = named(Ingress::Cloudfront, new, "key").await;
+            keep_host(&mut config, &current);
+            assert_eq!(config, current);
+            let mut config = named(Ingress::Cloudfront, new, "new key").await;
+            keep_host(&mut config, &current);
+            assert_eq!(config, named(Ingress::Cloudfront, former, "new key").await);
+        }
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ pub(super) fn of_function(stack: &Stack, function: &str) -> Value {
 
 /// Returns what SES checks for a mail: the identity of its sender, and the configuration set that somebody may have made
 /// the default of that identity.
-fn identities(stack: &Stack) -> Vec<String> {
+pub(super) fn identities(stack: &Stack) -> Vec<String> {
     ["identity/*", "configuration-set/*"].map(|name| stack.arn("ses", name)).into()
 }
 
@@ -150,7 +150,7 @@ fn only_if(mut statement: Value, condition: Value) -> Value {
     statement
 }
 
-fn document(statements: Vec<Value>) -> Value {
+pub(super) fn document(statements: Vec<Value>) -> Value {
     json!({ "Version": VERSION, "Statement": statements })
 }
 
