@@ -59,8 +59,8 @@ order! {
     distribution_before_functions_instance_and_bucket_policy: All, |call| call.operation == "CreateDistribution",
         ["CreateFunction", "RunInstances", "PutBucketPolicy"];
     tables_before_functions: All, |call| call.operation == "CreateTable", ["CreateFunction"];
-    function_roles_before_functions: All, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
-    function_log_groups_before_functions: All, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
+    function_roles_before_functions: One, |call| of(call, "CreateRole", "lambda.amazonaws.com"), ["CreateFunction"];
+    function_log_groups_before_functions: One, |call| of(call, "CreateLogGroup", "/aws/lambda/"), ["CreateFunction"];
     api_program_before_functions: All, |call| uploads(call, "api.zip"), ["CreateFunction"];
     functions_before_permissions: One, |call| call.operation == "CreateFunction", ["AddPermission"];
     routes_before_deployment: All, |call| call.operation == "PutRestApi", ["CreateDeployment"];
