@@ -10,6 +10,7 @@ import { get } from "node:http";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { freePort } from "./ports.js";
 import { PROGRAM } from "./product.js";
 
@@ -51,7 +52,7 @@ class Address {
   key = "";
   /** @type {Map<string, import("node:dgram").Socket>} by the client's address and port */
   #ways = new Map();
-  /** @type {Set<{ client: import("node:net").Socket, server: import("node:net").Socket }>} */
+  /** @type {Set<{ client: import("node:net").Socket, server: import("node:net").Socket, told: boolean }>} */
   #connections = new Set();
   #tcp = createServer((client) => this.#passOn(client));
   #udp = createSocket("udp4");
@@ -82,10 +83,21 @@ class Address {
     this.#ways.clear();
   }
 
+  /**
+   * Waits until the host has told everybody something since `asking` began. On AWS an address takes long enough to move.
+   * @param {() => Promise<void>} asking
+   */
+  async tells(asking) {
+    for (const one of this.#connections) one.told = false;
+    await asking();
+    const end = Date.now() + 3000;
+    while ([...this.#connections].some(({ told }) => !told) && Date.now() < end) await setTimeout(20);
+  }
+
   /** @param {import("node:net").Socket} client */
   #passOn(client) {
     const server = connect(this.host?.ports.signal ?? 0, "127.0.0.1");
-    const both = { client, server };
+    const both = { client, server, told: false };
     this.#connections.add(both);
     client.on("error", () => undefined);
     server.on("error", () => undefined);
@@ -96,6 +108,7 @@ class Address {
       server.write(Buffer.concat([head.subarray(0, end), Buffer.from(`x-peersync-origin-key: ${this.key}\r\n`), head.subarray(end)]));
       client.pipe(server);
       server.pipe(client);
+      server.on("data", () => { both.told = true; });
     });
   }
 
@@ -194,7 +207,7 @@ export class Hosts {
   async replace() {
     const old = this.address.host;
     const next = await this.#start();
-    await this.#handOver();
+    await this.address.tells(() => this.#handOver());
     this.address.lead(next);
     old?.signal.kill("SIGTERM");
     old?.relay.kill("SIGTERM");
