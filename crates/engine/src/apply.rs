@@ -14,9 +14,11 @@ use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use self::schedule::{Schedule, Task, TaskKind};
-use super::plan::{self, Plan, PlanOptions};
+use super::plan::{self, Plan, PlanOptions, Step};
 use super::progress::{Event, Progress, Reporter};
-use super::{Action, Address, ApplyContext, Graph, Live, Observation, OutputMap, Outputs, Resource, ResourceError};
+use super::{
+    Action, Address, ApplyContext, Graph, Live, Observation, OutputMap, Outputs, Resource, ResourceError, Tags,
+};
 
 /// The default number of steps that run at once, enough for every stack. The resources keep the provider's own quotas.
 const DEFAULT_PARALLELISM: usize = 64;
@@ -181,8 +183,7 @@ impl Run<'_> {
         outputs: &Outputs,
         progress: &Progress,
     ) -> (Action, Result<OutputMap, ResourceError>) {
-        let step = plan::plan_step(resource, live, outputs, &self.options.plan);
-        let tags = plan::tags_of(resource, outputs, &self.options.plan.tags);
+        let (step, tags) = self.planned(resource, live, outputs);
         let context = ApplyContext { outputs, tags: &tags, progress };
         let address = resource.address();
         let result = match (step.action, live) {
@@ -202,6 +203,12 @@ impl Run<'_> {
         (step.action, result)
     }
 
+    /// Plans a resource with the outputs that are known now, and returns its tags too.
+    fn planned(&self, resource: &dyn Resource, live: Option<&Live>, outputs: &Outputs) -> (Step, Tags) {
+        let options = &self.options.plan;
+        (plan::plan_step(resource, live, outputs, options), plan::tags_of(resource, outputs, &options.tags))
+    }
+
     /// Finishes an update, which was reported as done: only a failure is told.
     async fn finish(
         &self,
@@ -210,11 +217,10 @@ impl Run<'_> {
         outputs: &Outputs,
         progress: &Progress,
     ) -> (Action, Result<OutputMap, ResourceError>) {
-        let step = plan::plan_step(resource, live, outputs, &self.options.plan);
+        let (step, tags) = self.planned(resource, live, outputs);
         let Some(live) = live.filter(|_| resource.keeps_former(&step.changes)) else {
             return (Action::NoChange, Ok(OutputMap::default()));
         };
-        let tags = plan::tags_of(resource, outputs, &self.options.plan.tags);
         let context = ApplyContext { outputs, tags: &tags, progress };
         match resource.finish(&context, live, &step.changes).await {
             Ok(()) => (Action::NoChange, Ok(OutputMap::default())),

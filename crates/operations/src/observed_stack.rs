@@ -34,13 +34,11 @@ impl ObservedStack {
     /// # Errors
     /// Fails if the graph has mistakes. Resources that cannot be read are in the observation.
     pub async fn read(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
-        let observed = Self::read_after(KnownTags::default(), stack, reporter).await?;
-        let is_indexed = observed.observation.known_tags.are_indexed();
-        let is_settled = || observed.plan(&observed.options_without_renewal(stack)).is_empty();
-        if rule!("index-of-tags-may-be-late", is_indexed && !is_settled()) {
-            return Self::read_after(KnownTags::exact(), stack, reporter).await;
-        }
-        Ok(observed)
+        let has_to_do = |observed: &Self| {
+            let plan = observed.plan(&observed.options_without_renewal(stack));
+            rule!("index-of-tags-may-be-late", !plan.is_empty())
+        };
+        Self::read_exactly_if(has_to_do, stack, reporter).await
     }
 
     /// Reads the same to remove the stack, for which it is enough whose the resources are. What else their tags say, such
@@ -49,9 +47,18 @@ impl ObservedStack {
     /// # Errors
     /// As for [`read`](Self::read).
     pub async fn read_for_removal(stack: &Arc<Stack>, reporter: &Arc<dyn Reporter>) -> Result<Self, DeployError> {
+        let is_kept = |observed: &Self| rule!("removal-believes-no-late-protection", observed.is_protected());
+        Self::read_exactly_if(is_kept, stack, reporter).await
+    }
+
+    /// Reads the stack, and once more without AWS's index of tags if something would follow from what that told.
+    async fn read_exactly_if(
+        follows: impl Fn(&Self) -> bool,
+        stack: &Arc<Stack>,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Result<Self, DeployError> {
         let observed = Self::read_after(KnownTags::default(), stack, reporter).await?;
-        let is_indexed = observed.observation.known_tags.are_indexed();
-        if rule!("removal-believes-no-late-protection", is_indexed && observed.is_protected()) {
+        if observed.observation.known_tags.are_indexed() && follows(&observed) {
             return Self::read_after(KnownTags::exact(), stack, reporter).await;
         }
         Ok(observed)

@@ -5,6 +5,7 @@ mod datagrams;
 mod edge;
 mod front;
 mod input;
+mod listening;
 mod pass;
 mod queues;
 mod streams;

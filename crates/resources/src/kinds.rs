@@ -95,6 +95,15 @@ pub struct Kind {
     pub search: Option<&'static dyn Search>,
 }
 
+/// What becomes of what was before, in an update of two steps ([`Resource::keeps_former`]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Former {
+    /// It stays beside the new.
+    Kept,
+    /// It goes.
+    Removed,
+}
+
 /// All kinds. A new kind needs one file and one entry in this list.
 pub const KINDS: &[Kind] = &[
     log_group::KIND,

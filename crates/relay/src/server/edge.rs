@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::tls::Tls;
-use super::{pass, streams};
+use super::{listening, pass};
 use crate::limits::Limits;
 
 /// The port.
@@ -36,15 +35,7 @@ impl Edge {
 
 /// Accepts connections, and closes at once what is too many.
 pub(super) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, client)) = listener.accept().await else {
-            sleep(streams::PAUSE).await;
-            continue;
-        };
-        connections.spawn(serve(Arc::clone(&edge), stream, client));
-    }
+    listening::each(listener, |stream, client| Some(serve(Arc::clone(&edge), stream, client))).await;
 }
 
 async fn serve(edge: Arc<Edge>, stream: TcpStream, client: SocketAddr) {

@@ -13,14 +13,13 @@ use parking_lot::Mutex;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::Shared;
 use super::streams::{Connection, Place, Places};
 use super::tls::Tls;
-use super::{pass, streams};
+use super::{listening, pass};
 use crate::allocations::Client;
 use crate::limits::Limits;
 use crate::rate::SharedBuckets;
@@ -81,16 +80,11 @@ impl Front {
 
 /// Accepts connections, and closes at once what is too many.
 pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, front: Arc<Front>) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, address)) = listener.accept().await else {
-            sleep(streams::PAUSE).await;
-            continue;
-        };
+    let serve = |stream, address| {
         let (number, client) = shared.streams.client(address);
-        connections.spawn(serve(Arc::clone(&shared), Arc::clone(&front), number, client, stream));
-    }
+        Some(serve(Arc::clone(&shared), Arc::clone(&front), number, client, stream))
+    };
+    listening::each(listener, serve).await;
 }
 
 async fn serve<A: Authority>(

@@ -7,21 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Shared;
 use super::input::Input;
 use super::queues::{Queues, Waiting};
 use super::tls::Tls;
+use super::{Shared, listening};
 use crate::allocations::{Client, Path};
 use crate::limits::Limits;
 use crate::relay::Authority;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
-
-/// The pause after a connection could not be accepted, such as for too many open files.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// All connections.
 pub(super) struct Streams {
@@ -112,19 +108,14 @@ impl Drop for Place<'_> {
 
 /// Accepts connections, and closes at once what is too many.
 pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpListener, tls: Option<Tls>) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, address)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
+    let serve = |stream, address| {
         if shared.streams.is_full() {
-            continue;
+            return None;
         }
         let (number, client) = shared.streams.client(address);
-        connections.spawn(serve(Arc::clone(&shared), number, client, stream, tls.clone()));
-    }
+        Some(serve(Arc::clone(&shared), number, client, stream, tls.clone()))
+    };
+    listening::each(listener, serve).await;
 }
 
 async fn serve<A: Authority>(shared: Arc<Shared<A>>, number: u64, client: Client, stream: TcpStream, tls: Option<Tls>) {

@@ -19,9 +19,8 @@ use aws_sdk_cloudfront::types::{
 };
 
 use self::config::{BEHAVIORS, ORIGINS, Origins, PAGES, PRICE_CLASS};
-use self::former::Former;
 use super::{
-    Kind, distributions, elastic_ip, exchange_tags, log_group, origin_access_control, parameter_store,
+    Former, Kind, distributions, elastic_ip, exchange_tags, log_group, origin_access_control, parameter_store,
     response_headers_policy, rest_api, s3_bucket,
 };
 use crate::permission::{Condition, Permission};

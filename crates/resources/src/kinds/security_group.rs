@@ -12,7 +12,7 @@ use aws_sdk_ec2::types::{Filter, ResourceType, SecurityGroup as Found};
 use serde_json::json;
 
 use self::rules::{Names, Rule};
-use super::{Kind, ec2};
+use super::{Former, Kind, ec2};
 use crate::permission::{Condition, Permission};
 use crate::stack::Stack;
 use peersync_aws::{Context as _, NotFound as _, code_of, retry};
@@ -269,13 +269,6 @@ impl SecurityGroup {
         let found = answer.security_groups.into_iter().flatten().next();
         found.ok_or_else(|| ResourceError::new(SUMMARY).code(GONE.first().copied()))
     }
-}
-
-/// What becomes of the rules of before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Former {
-    Kept,
-    Removed,
 }
 
 /// The rules to add and the rules to remove.

@@ -11,15 +11,6 @@ use peersync_aws::retry;
 use peersync_engine::{Progress, ResourceError, rule};
 use serde_json::Value;
 
-/// What becomes of the way in of before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Former {
-    /// It stays beside the new one.
-    Kept,
-    /// It goes.
-    Removed,
-}
-
 /// Returns the response-headers policy that lets pages connect to both; `None` if the stack's own does.
 pub(super) async fn policy(stack: &Stack, current: &DistributionConfig) -> Result<Option<String>, ResourceError> {
     let pages = current.default_cache_behavior.as_ref();

@@ -64,14 +64,12 @@ async fn say(stack: &Stack, url: &str, handover: &str) -> Result<u16, ResourceEr
 mod tests {
     use aws_sdk_ec2::types::Tag;
     use peersync_config::{Config, Ingress};
-    use peersync_engine::{OutputMap, Outputs};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::super::user_data;
+    use super::super::tests::files;
     use super::*;
     use crate::kinds::ec2::REPORT_TAG;
-    use crate::kinds::{cloudfront_distribution, elastic_ip};
 
     #[tokio::test]
     async fn request_reaches_the_host_with_its_header() {
@@ -113,13 +111,7 @@ mod tests {
             (Ingress::Cloudflare, Some("signal.example.org"), None),
             (Ingress::Cloudflare, None, None),
         ] {
-            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
-            (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
-            let mut outputs = Outputs::default();
-            outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
-            outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
-            let text = user_data::build(&*Stack::for_tests(config).await, &outputs).unwrap();
-            assert_eq!(socket_of(&user_data::parts(&text)).as_deref(), expected, "{ingress:?}");
+            assert_eq!(socket_of(&files(ingress, domain).await).as_deref(), expected, "{ingress:?}");
         }
     }
 }

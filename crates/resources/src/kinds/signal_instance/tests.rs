@@ -38,6 +38,13 @@ async fn user_data_behind_tls() -> String {
     built(&*Stack::for_tests(config).await)
 }
 
+/// Returns the files of a host with this way in, and what runs them.
+pub(super) async fn files(ingress: Ingress, domain: Option<&str>) -> Value {
+    let mut config = Config { stage: "test".to_owned(), ..Config::default() };
+    (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
+    user_data::parts(&built(&*Stack::for_tests(config).await))
+}
+
 fn built(stack: &Stack) -> String {
     let mut outputs = Outputs::default();
     let domain = OutputMap::new().with("domain", "d111.cloudfront.net");

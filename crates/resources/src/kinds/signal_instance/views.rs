@@ -96,11 +96,11 @@ pub(super) fn state_view(instance: &Found) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use peersync_config::{Config, Ingress};
-    use peersync_engine::{LiveFields, OutputMap, Outputs};
+    use peersync_config::Ingress;
+    use peersync_engine::LiveFields;
 
+    use super::super::tests::files;
     use super::*;
-    use crate::kinds::{cloudfront_distribution, elastic_ip};
 
     #[tokio::test]
     async fn host_is_known_by_the_domain_of_its_certificate() {
@@ -111,13 +111,7 @@ mod tests {
             (Ingress::Direct, Some("calls.example.org"), true),
             (Ingress::Cloudflare, Some("signal.example.org"), true),
         ] {
-            let mut config = Config { stage: "test".to_owned(), ..Config::default() };
-            (config.signaling.ingress, config.signaling.domain) = (ingress, domain.map(str::to_owned));
-            let mut outputs = Outputs::default();
-            outputs.insert(cloudfront_distribution::address(), OutputMap::new().with("domain", "d111.cloudfront.net"));
-            outputs.insert(elastic_ip::address(), OutputMap::new().with("ip", "192.0.2.1").with("dns", "ec2.example"));
-            let text = user_data::build(&*Stack::for_tests(config).await, &outputs).unwrap();
-            let fields = LiveFields::new().with(USER_DATA, user_data::parts(&text));
+            let fields = LiveFields::new().with(USER_DATA, files(ingress, domain).await);
             let host = Live { fields, ..Live::default() };
             assert_eq!(lacks_domain(&host, "signal.example.org"), lacks, "{ingress:?} {domain:?}");
         }
