@@ -66,7 +66,10 @@ export class Call extends Emitter {
     super();
     this.#options = options;
     this.link = new SignalingLink(options.fetchTicket, () => (this.#wanted ? [{ type: "join", room: this.room }] : []));
-    this.members = new Members((person, initiator) => this.#meet(person, initiator), (peer) => { peer.close(); this.emit("gone", peer); });
+    this.members = new Members(
+      (person, initiator) => this.#meet(person, initiator), (peer) => { peer.close(); this.emit("gone", peer); },
+      { admit: (id) => this.admit(id, true), ask: (who) => this.emit("knock", who) },
+    );
   }
 
   get room() {
@@ -260,10 +263,7 @@ export class Call extends Emitter {
     if (who.id === this.link.peer) {
       // Our own knock was forwarded. Those inside were inside before the server was replaced: who knows them lets them in.
       if (!this.inside) this.emit("knocking", null);
-    }
-    // Somebody we are already connected to lost the server and came back: let them in.
-    else if (this.members.owner(who)) this.admit(who.id, true);
-    else this.emit("knock", who);
+    } else this.members.knock(who);
   }
 
   /** @param {import("../protocol.js").Refusal} message */

@@ -31,21 +31,31 @@ export class Members {
   #strangers = new Map();
   /** The ids that somebody announced as theirs. @type {Map<Peer, string>} */
   #claims = new Map();
+  /** Those who knock at the locked room, by their ids. @type {Map<string, Person>} */
+  #knocks = new Map();
   #meet;
   #remove;
+  #door;
 
   /**
    * @param {(person: Person, initiator: boolean) => Peer} meet makes a connection
    * @param {(peer: Peer) => void} remove
+   * @param {{ admit: (id: string) => void, ask: (person: Person) => void }} door lets in who knocks, or asks whether to
    */
-  constructor(meet, remove) {
+  constructor(meet, remove, door) {
     this.#meet = meet;
     this.#remove = remove;
+    this.#door = door;
   }
 
   /** @param {string} id @returns {Peer | undefined} */
   find(id) {
     return [...this.peers].find((peer) => peer.listed && peer.person.id === id);
+  }
+
+  /** How long an unknown id may still be claimed, in milliseconds. */
+  get grace() {
+    return [...this.peers].some((peer) => !peer.listed && peer.status !== "closed") ? GRACE_MS : 0;
   }
 
   /**
@@ -54,16 +64,17 @@ export class Members {
    * @param {boolean} initiator whether we make the first offer: we came later
    */
   add(person, initiator) {
+    this.#knocks.delete(person.id);
     const known = this.owner(person);
     if (known) {
       this.#recognise(known, person);
       return;
     }
     if (this.#strangers.has(person.id)) return;
-    const wait = [...this.peers].some((peer) => !peer.listed && peer.status !== "closed") ? GRACE_MS : 0;
-    const stranger = { person, initiator, signals: [], timer: setTimeout(() => this.#introduce(person.id), wait) };
+    const { grace } = this;
+    const stranger = { person, initiator, signals: [], timer: setTimeout(() => this.#introduce(person.id), grace) };
     this.#strangers.set(person.id, stranger);
-    if (wait === 0) this.#introduce(person.id);
+    if (grace === 0) this.#introduce(person.id);
   }
 
   /** @param {string} id that no existing peer claimed */
@@ -118,12 +129,35 @@ export class Members {
   moved(peer, id) {
     if (peer.person.id === id || this.find(id)) return;
     this.#claims.set(peer, id);
+    this.#readmit(id);
     const stranger = this.#strangers.get(id);
     if (!stranger || this.owner(stranger.person) !== peer) return;
     clearTimeout(stranger.timer);
     this.#strangers.delete(id);
     this.#recognise(peer, stranger.person);
     for (const signal of stranger.signals) this.signal(id, signal);
+  }
+
+  /**
+   * Called when somebody knocks. Those to whom we are connected lost the server and came back: they are let in.
+   * @param {Person} person
+   */
+  knock(person) {
+    this.#knocks.set(person.id, person);
+    if (this.#readmit(person.id)) return;
+    setTimeout(() => { if (this.#knocks.get(person.id) === person) this.#door.ask(person); }, this.grace);
+  }
+
+  /**
+   * @param {string} id that may be one of somebody who knocks
+   * @returns {boolean} whether it is one of somebody to whom we are connected
+   */
+  #readmit(id) {
+    const person = this.#knocks.get(id);
+    if (!person || !this.owner(person)) return false;
+    this.#knocks.delete(id);
+    this.#door.admit(id);
+    return true;
   }
 
   /**
@@ -148,6 +182,7 @@ export class Members {
     const stranger = this.#strangers.get(id);
     clearTimeout(stranger?.timer);
     this.#strangers.delete(id);
+    this.#knocks.delete(id);
     const peer = this.find(id);
     if (!peer) return;
     peer.listed = false;
@@ -159,6 +194,7 @@ export class Members {
    * @param {Person[]} people
    */
   list(people) {
+    this.#knocks.clear();
     for (const peer of this.peers) peer.listed = false;
     for (const person of people) this.add(person, true);
     for (const peer of this.peers) this.watch(peer);

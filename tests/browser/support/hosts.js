@@ -52,7 +52,7 @@ class Address {
   key = "";
   /** @type {Map<string, import("node:dgram").Socket>} by the client's address and port */
   #ways = new Map();
-  /** @type {Set<{ client: import("node:net").Socket, server: import("node:net").Socket, told: boolean }>} */
+  /** `told`: that the host is replaced. @type {Set<{ client: import("node:net").Socket, server: import("node:net").Socket, told: boolean }>} */
   #connections = new Set();
   #tcp = createServer((client) => this.#passOn(client));
   #udp = createSocket("udp4");
@@ -84,7 +84,7 @@ class Address {
   }
 
   /**
-   * Waits until the host has told everybody something since `asking` began. On AWS an address takes long enough to move.
+   * Waits until the host has told everybody that it is replaced. On AWS an address takes long enough to move.
    * @param {() => Promise<void>} asking
    */
   async tells(asking) {
@@ -108,7 +108,7 @@ class Address {
       server.write(Buffer.concat([head.subarray(0, end), Buffer.from(`x-peersync-origin-key: ${this.key}\r\n`), head.subarray(end)]));
       client.pipe(server);
       server.pipe(client);
-      server.on("data", () => { both.told = true; });
+      server.on("data", (data) => { both.told ||= data.includes('"draining"'); });
     });
   }
 

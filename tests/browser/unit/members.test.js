@@ -12,6 +12,10 @@ function room(context) {
   const met = [];
   /** @type {any[]} */
   const removed = [];
+  /** @type {string[]} */
+  const admitted = [];
+  /** @type {string[]} */
+  const asked = [];
   const members = new Members((person, initiator) => {
     /** @type {any} */
     const peer = { person, initiator, listed: true, status: "connected", fingerprint: FINGERPRINT, signals: [], flushed: 0 };
@@ -21,8 +25,8 @@ function room(context) {
     peer.askForOffer = () => { peer.asked += 1; };
     met.push(peer);
     return peer;
-  }, (peer) => removed.push(peer));
-  return { members, met, removed };
+  }, (peer) => removed.push(peer), { admit: (id) => admitted.push(id), ask: ({ id }) => asked.push(id) });
+  return { members, met, removed, admitted, asked };
 }
 /** @param {string} id @param {string} name */
 const guest = (id, name) => ({ id, name, kind: /** @type {const} */ ("guest"), number: 1 });
@@ -194,4 +198,31 @@ test("who makes the offer asks for none", (context) => {
   met[0].fingerprint = undefined;
   mock.timers.tick(60_000);
   assert.equal(met[0].asked, 0);
+});
+
+for (const order of ["before", "after"]) {
+  test(`whoever comes back to a locked room is let in by a knock ${order} the announcement`, (context) => {
+    const { members, met, admitted, asked } = room(context);
+    members.list([bob]);
+    members.list([]);
+    const steps = [() => members.knock(guest("b2", "Bob")), () => members.moved(met[0], "b2")];
+    for (const step of order === "before" ? steps : steps.reverse()) step();
+    mock.timers.tick(60_000);
+    assert.deepEqual([admitted, asked], [["b2"], []]);
+  });
+}
+
+test("anybody else who knocks is asked about, unless they have gone, and a claim does not let in somebody of another name", (context) => {
+  const { members, met, admitted, asked } = room(context);
+  members.list([bob]);
+  members.knock(guest("c", "Cy"));
+  mock.timers.tick(0);
+  assert.deepEqual(asked, ["c"]);
+  members.list([]);
+  members.knock(guest("d", "Dora"));
+  members.knock(guest("e", "Eve"));
+  members.left("d");
+  members.moved(met[0], "e");
+  mock.timers.tick(60_000);
+  assert.deepEqual([admitted, asked], [[], ["c", "e"]]);
 });
