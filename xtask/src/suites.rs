@@ -196,6 +196,7 @@ fn tool(name: &str) -> Option<Tool> {
         "coturn" => Some(Tool::Coturn),
         "readelf" => Some(Tool::Readelf),
         "pebble" => Some(Tool::Pebble),
+        "cloudflared" => Some(Tool::Cloudflared),
         _ => None,
     }
 }
@@ -228,6 +229,9 @@ pub fn environment(command: &mut Command) {
         command.env("PEERSYNC_PYTHON", python);
     }
     command.env("PEBBLE", tools::pebble_program());
+    if let Some(cloudflared) = tools::cloudflared::program() {
+        command.env("CLOUDFLARED", cloudflared);
+    }
     if let Some(chromium) = tools::chromium() {
         command.env("CHROMIUM", chromium);
     }

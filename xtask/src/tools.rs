@@ -1,5 +1,7 @@
 //! The tools that the suites need besides cargo: found on the machine, or set up in the target folder.
 
+pub mod cloudflared;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,12 +55,15 @@ pub enum Tool {
     Machete,
     /// Pebble, the certificate authority for tests of Let's Encrypt.
     Pebble,
+    /// The cloudflared that hosts run.
+    Cloudflared,
 }
 
 impl Tool {
-    /// Whether it may be missing in continuous integration too: few machines have Python 3.13 besides their own.
+    /// Whether it may be missing in continuous integration too: few machines have Python 3.13 besides their own, and some
+    /// reach package registries alone, which have no cloudflared.
     pub fn is_optional(self) -> bool {
-        self == Self::LocalStack
+        matches!(self, Self::LocalStack | Self::Cloudflared)
     }
 
     /// Makes sure that it is installed.
@@ -83,6 +88,7 @@ impl Tool {
             Self::Coturn => debian(&["turnserver", "turnutils_uclient"], "coturn", "coturn"),
             Self::Machete => machete(),
             Self::Pebble => pebble(),
+            Self::Cloudflared => cloudflared::prepare(),
         }
     }
 }

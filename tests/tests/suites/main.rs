@@ -12,6 +12,7 @@ mod boundary;
 mod certificate;
 mod changes;
 mod cloudflare;
+mod cloudflared;
 mod company;
 mod contract;
 mod crash;
