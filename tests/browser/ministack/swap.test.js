@@ -1,6 +1,5 @@
 /** The signaling host is replaced during calls, with the real programs: nobody notices, and nothing is lost. */
 import assert from "node:assert/strict";
-import { availableParallelism, loadavg } from "node:os";
 import { after, before, test } from "node:test";
 import { accept, meet, ring } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
@@ -10,8 +9,10 @@ import { startMiniStack } from "../support/ministack.js";
 import { Person } from "../support/people.js";
 import { Product } from "../support/product.js";
 
-/** How long it may take until everybody is back, on a machine that has time. */
+/** How long it may take until everybody is back. */
 const BACK_MS = 5000;
+/** How many replacements may be too late. */
+const ATTEMPTS = 3;
 const SECRET = "the secret of the relays";
 
 /** @type {Awaited<ReturnType<typeof startMiniStack>>} */
@@ -38,7 +39,7 @@ after(async () => {
   await emulator?.stop();
 });
 
-/** What happened at a person's page since the last call of `forget`. */
+/** What happened at a person's page: messages since the last call of `forget`, and all requests of tickets. */
 class Watch {
   /** @type {number[]} when it was in its room again */
   joined = [];
@@ -64,7 +65,6 @@ class Watch {
   forget() {
     this.joined = [];
     this.welcomed = [];
-    this.tickets = 0;
   }
 }
 
@@ -95,25 +95,25 @@ async function arrive(name, { guest = false, relayed = false } = {}) {
 }
 
 /**
- * Replaces the host, and waits for something.
+ * Replaces the host, and waits for something, which must come soon. A busy machine may be late: then the next host is replaced
+ * too, and all of them are late only if the product is.
+ * @param {string} what comes
  * @param {() => Promise<boolean>} holds
- * @param {string} complaint
- * @returns {Promise<number>} milliseconds from the end of the old host until it holds
+ * @param {() => Promise<void> | void} begin what precedes each replacement
  */
-async function replaced(holds, complaint) {
-  const { ended } = await hosts.replace();
-  const begin = performance.now();
-  await until(holds, () => complaint);
-  const took = performance.now() - begin;
-  await ended;
-  return took;
-}
-
-/** @param {string} what @param {number} took milliseconds */
-function isSoon(what, took) {
-  console.log(`${what} ${Math.round(took)} ms after the host was told to end`);
-  const busy = (loadavg()[0] ?? 0) > availableParallelism() * 1.5;
-  if (!busy) assert.ok(took < BACK_MS, `${what} after ${Math.round(took)} ms`);
+async function replacedSoon(what, holds, begin) {
+  /** @type {number[]} */
+  const took = [];
+  while (took.length < ATTEMPTS && !took.some((milliseconds) => milliseconds < BACK_MS)) {
+    await begin();
+    const { ended } = await hosts.replace();
+    const since = performance.now();
+    await until(holds, () => `not so after a replacement: ${what}`);
+    took.push(Math.round(performance.now() - since));
+    await ended;
+  }
+  console.log(`${what} ${took.join(", ")} ms after the host was told to end`);
+  assert.ok(took.some((milliseconds) => milliseconds < BACK_MS), `${what} after ${took.join(", ")} ms`);
 }
 
 test("a call goes on, a screen stays shared, a room stays locked, and nobody needs a ticket", async () => {
@@ -132,10 +132,11 @@ test("a call goes on, a screen stays shared, a room stays locked, and nobody nee
   const made = await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length)));
   const before = await Promise.all(both.map(({ page }) => received(page)));
   for (const { page } of both) await page.evaluate(() => { Object.assign(window, { iceStates: [], complaints: [] }); });
-  for (const watch of [hers, his]) watch.forget();
+  const watches = [hers, his];
+  const tickets = watches.map((watch) => watch.tickets);
 
-  const took = await replaced(async () => [hers, his].every(({ joined }) => joined.length > 0), "they do not come back");
-  isSoon("both were in the room again", took);
+  const areInside = async () => watches.every(({ joined }) => joined.length > 0);
+  await replacedSoon("both were in the room again", areInside, () => { for (const watch of watches) watch.forget(); });
   await seesAndHears(hanna, "Gus", "Screen shared by Gus");
   await seesAndHears(gus, "Hanna");
   const now = await Promise.all(both.map(({ page }) => received(page)));
@@ -147,7 +148,7 @@ test("a call goes on, a screen stays shared, a room stays locked, and nobody nee
     assert.equal(await page.getByRole("button", { name: "Let in" }).count(), 0, `${name} is asked about somebody who is inside`);
   }
   assert.deepEqual(await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length))), made, "the connections are kept");
-  assert.deepEqual([hers, his].map(({ tickets }) => tickets), [0, 0]);
+  assert.deepEqual(watches.map((watch) => watch.tickets), tickets, "nobody needs a ticket");
   await gus.leave();
   await hanna.leave();
 });
@@ -161,8 +162,8 @@ test("a ring before, and one while the host is replaced, reach the friend", asyn
   }
   await ada.press("Call Bob");
   await ring(bob).waitFor();
-  his.forget();
-  isSoon("Bob hears the ring", await replaced(async () => his.welcomed.length > 0 && await ring(bob).isVisible(), "Bob does not hear the ring any more"));
+  const hears = async () => his.welcomed.length > 0 && await ring(bob).isVisible();
+  await replacedSoon("Bob hears the ring", hears, () => his.forget());
   await accept(bob);
   await meet(ada, bob);
   await ada.press("Leave");
@@ -183,22 +184,20 @@ test("a ring before, and one while the host is replaced, reach the friend", asyn
 });
 
 test("a relayed call comes back", async () => {
-  const { person: hanna, watch: hers } = await arrive("Hanna", { relayed: true });
-  const { person: gus, watch: his } = await arrive("Gus", { guest: true, relayed: true });
+  const { person: hanna } = await arrive("Hanna", { relayed: true });
+  const { person: gus } = await arrive("Gus", { guest: true, relayed: true });
   const link = await hanna.makeRoom();
   await hanna.enter(link);
   await gus.enter(link);
   await meet(hanna, gus);
-  const both = [hanna, gus];
-  for (const watch of [hers, his]) watch.forget();
-  /** @type {number[]} */
-  let frames = [];
-  const took = await replaced(async () => {
-    if (frames.length === 0) frames = await Promise.all(both.map(async ({ page }) => (await received(page)).frames));
-    const now = await Promise.all(both.map(async ({ page }) => (await received(page)).frames));
-    return now.every((count, index) => count > (frames[index] ?? 0) + 10);
-  }, "no pictures arrive by the other relay");
-  isSoon("pictures arrived by the other relay", took);
+  const frames = () => Promise.all([hanna, gus].map(async ({ page }) => (await received(page)).frames));
+  /** @type {number[] | undefined} */
+  let before;
+  const goOn = async () => {
+    before ??= await frames();
+    return (await frames()).every((count, index) => count > (before?.[index] ?? 0) + 10);
+  };
+  await replacedSoon("pictures arrived by the other relay", goOn, () => { before = undefined; });
   await meet(hanna, gus);
   await gus.leave();
   await hanna.leave();
