@@ -32,6 +32,9 @@ const STACK: &str = "peersync-test";
 const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// The number of clients connected at the same time.
 const CLIENTS: usize = 1000;
+/// The number of clients that a host hands over to the next one at the same time, and how long that may take.
+const MOVED: usize = 5000;
+const MOVED_IN_TIME: Duration = Duration::from_secs(30);
 /// How long systemd waits before it kills the process, which must have ended by then.
 const IN_TIME: Duration = Duration::from_secs(20);
 
@@ -120,13 +123,36 @@ async fn enter(socket: &mut WebSocketStream<TcpStream>, hello: Value, room: &str
 }
 
 async fn connect(address: std::net::SocketAddr) -> WebSocketStream<TcpStream> {
+    connect_from(address, 0).await
+}
+
+/// Connects as client number `client` of an edge, each of which has an address of its own.
+async fn connect_from(address: std::net::SocketAddr, client: usize) -> WebSocketStream<TcpStream> {
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
     request.headers_mut().insert("x-peersync-origin-key", EDGE_KEY.parse().unwrap());
     // It counts where a tunnel is in front, and there alone.
     request.headers_mut().insert("cf-connecting-ip", "192.0.2.1".parse().unwrap());
+    let from = format!("10.0.{}.{}", client / 250, client % 250 + 1);
+    request.headers_mut().insert("x-forwarded-for", from.parse().unwrap());
     let stream = TcpStream::connect(address).await.unwrap();
     client_async(request, stream).await.unwrap().0
+}
+
+/// Waits until a client is told to come back, and returns after how many milliseconds.
+async fn until_draining(socket: &mut WebSocketStream<TcpStream>) -> u64 {
+    loop {
+        let came = tokio::time::timeout(IN_TIME, socket.next()).await.expect("nothing came");
+        let text = match came {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_))) => continue,
+            other => panic!("closed without a word: {other:?}"),
+        };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        if message["type"] == "draining" {
+            return message["retry_ms"].as_u64().unwrap();
+        }
+    }
 }
 
 /// The type of the next message, or the close code.
@@ -199,37 +225,44 @@ async fn drain_tells_a_thousand_clients_and_the_process_ends_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousand_clients_go_on_at_the_next_process_without_a_ticket() {
+async fn five_thousand_clients_go_on_at_the_next_process_without_a_ticket() {
+    // Two connections of each client, and those of the test.
+    let files = u64::try_from(2 * MOVED + 1000).unwrap();
+    let allowed = rlimit::increase_nofile_limit(files).unwrap();
+    assert!(allowed >= files, "the test needs {files} open files, and {allowed} are allowed: raise `ulimit -n`");
     let kept = parameters([("ticket-key", TICKET_KEY), ("origin-key", EDGE_KEY)]);
     let ssm = serve(kept, database).await;
     let (old, new) = (start(command(&ssm, &ssm)).await, start(command(&ssm, &ssm)).await);
     let keys = TicketKeys::new(STACK, TicketKey::parse(TICKET_KEY).unwrap(), None);
-    let began: Vec<_> = stream::iter(0..CLIENTS)
+    let began: Vec<_> = stream::iter(0..MOVED)
         .map(|number| {
             let (keys, room) = (keys.clone(), (number / 2).to_string());
             async move {
-                let mut socket = connect(old.1).await;
+                let mut socket = connect_from(old.1, number).await;
                 let hello = json!({ "type": "hello", "ticket": ticket(&keys, &room) });
-                (enter(&mut socket, hello, &room).await, room, socket)
+                (enter(&mut socket, hello, &room).await, number, room, socket)
             }
         })
         .buffer_unordered(50)
         .collect()
         .await;
+    let begin = Instant::now();
     terminate(&old.0).await;
-    // All at once, although each is told when to come.
-    let returned = stream::iter(began).map(|(resume, room, mut before)| async move {
-        let mut told = false;
-        while let Came::Message(kind) = next(&mut before).await {
-            told |= kind == "draining";
-        }
-        let mut socket = connect(new.1).await;
-        enter(&mut socket, json!({ "type": "hello", "resume": resume }), &room).await;
-        assert_eq!(next(&mut socket).await, Came::Message("joined".into()));
-        told
+    // Each comes when it is told to.
+    let returned = began.into_iter().map(|(resume, number, room, mut before)| {
+        tokio::spawn(async move {
+            let retry_ms = until_draining(&mut before).await;
+            drop(before);
+            tokio::time::sleep(Duration::from_millis(retry_ms)).await;
+            let mut socket = connect_from(new.1, number).await;
+            enter(&mut socket, json!({ "type": "hello", "resume": resume }), &room).await;
+            assert_eq!(next(&mut socket).await, Came::Message("joined".into()));
+            socket
+        })
     });
-    let told: Vec<bool> = returned.buffer_unordered(CLIENTS).collect().await;
-    assert!(told.len() == CLIENTS && told.into_iter().all(|told| told));
+    let returned = futures::future::join_all(returned.collect::<Vec<_>>()).await;
+    assert_eq!(returned.into_iter().filter(Result::is_ok).count(), MOVED);
+    assert!(begin.elapsed() < MOVED_IN_TIME, "it took {:?}", begin.elapsed());
     terminate(&new.0).await;
 }
 
