@@ -34,10 +34,10 @@
 /**
  * Messages to the browser.
  *
- * @typedef {{ peer: string, name: string, email?: string, guest?: boolean }} Member the address is told to friends only; guest: no account, so the name is whatever they typed
+ * @typedef {{ peer: string, name: string, email?: string, guest?: boolean, was?: string }} Member the address is told to friends only; guest: no account, so the name is whatever they typed; was: their id at the server before
  * @typedef {{ type: "welcome", peer: string, resume: string, heartbeat_s: number, resumed: boolean }} Welcome
  * @typedef {{ type: "joined", room: string, peers: Member[], locked: boolean }} Joined
- * @typedef {{ type: "peer-joined", peer: string, name: string, email?: string, guest?: boolean }} PeerJoined
+ * @typedef {{ type: "peer-joined", peer: string, name: string, email?: string, guest?: boolean, was?: string }} PeerJoined
  * @typedef {{ type: "peer-left", peer: string }} PeerLeft left the room, or stopped knocking
  * @typedef {{ type: "signal", from: string, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit | null }} Signal
  * @typedef {{ type: "ringing", to: string, room: string, online: boolean }} Ringing
@@ -46,7 +46,7 @@
  * @typedef {{ type: "rejected", room: string, from?: string, peer?: string }} Rejected
  * @typedef {{ type: "missed", room: string, from?: string, to?: string }} Missed
  * @typedef {{ type: "presence", email: string, online: boolean }} Presence
- * @typedef {{ type: "knock", room: string, peer: string, name: string, email?: string, guest?: boolean }} Knock with our own `peer`: our knock was passed on
+ * @typedef {{ type: "knock", room: string, peer: string, name: string, email?: string, guest?: boolean, was?: string }} Knock with our own `peer`: our knock was passed on
  * @typedef {{ type: "room-lock", room: string, locked: boolean, by: string }} RoomLock
  * @typedef {{ type: "draining", retry_ms: number }} Draining
  * @typedef {{ type: "error", code: ErrorCode, message: string, about?: string }} Refusal

@@ -233,9 +233,9 @@ export class Call extends Emitter {
    * @param {Member} member
    * @returns {Person}
    */
-  #person({ peer, name, email, guest }) {
+  #person({ peer, name, email, guest, was }) {
     const kind = email ? "friend" : guest ? "guest" : this.#options.signedIn ? "stranger" : "unknown";
-    return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", kind, number: 1, ...(email ? { email } : {}) };
+    return { id: peer, name: cleanLine(name, LONGEST_NAME) || "?", kind, number: 1, ...(email ? { email } : {}), ...(was ? { was } : {}) };
   }
 
   /** @param {import("../protocol.js").Joined} message */

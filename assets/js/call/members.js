@@ -1,7 +1,8 @@
 /**
  * Who is in the room according to the server, matched with our connections.
  *
- * After a server outage people come back with new ids, although their connections never broke. They tell each other
+ * After a server outage people come back with new ids, although their connections never broke. The next server tells which id
+ * they had at the one before. It does not know if they came with a new ticket, so they also tell each other
  * their new ids over the data channel; we connect to an unknown id only if nobody claims it. Anybody can claim anything, so
  * a claim counts only if the server knows the id by the same name and address, and only until the id sends a description
  * with another certificate: that is somebody else, who gets a connection of their own. If it is our turn to make the offer,
@@ -108,7 +109,7 @@ export class Members {
    * @returns {Peer | undefined}
    */
   owner(person) {
-    return [...this.peers].find((peer) => peer.person.id === person.id || (this.#claims.get(peer) === person.id && isSame(peer.person, person)));
+    return [...this.peers].find((peer) => [person.id, person.was].includes(peer.person.id) || (this.#claims.get(peer) === person.id && isSame(peer.person, person)));
   }
 
   /**

@@ -19,8 +19,8 @@ import { fingerprintOf, Verification } from "./verification.js";
  * @typedef {import("./wire.js").WireMessage} WireMessage
  * @typedef {import("./quality.js").Quality} Quality
  * @typedef {"connecting" | "connected" | "interrupted" | "closed"} Status
- * @typedef {{ id: string, name: string, email?: string, kind: "friend" | "guest" | "stranger" | "unknown", number: number }} Person
- *   all of it told by the server, for which only friends have an address; stranger: a user who is no friend; unknown: a user,
+ * @typedef {{ id: string, was?: string, name: string, email?: string, kind: "friend" | "guest" | "stranger" | "unknown", number: number }} Person
+ *   was: the id at the server before; all of it told by the server, for which only friends have an address; stranger: a user who is no friend; unknown: a user,
  *   seen by a guest; number: tells apart two of the same name and kind
  * @typedef {{
  *   status: Status, remote: import("./wire.js").MediaState, code: import("./verification.js").Code, quality: Quality,

@@ -54,6 +54,9 @@ pub struct Claims {
     /// The signaling server that states a re-entry, and never accepts it itself. Tickets have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// The public id that the holder of a re-entry has in rooms. Tickets have none, nor do re-entries of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
     /// The ticket's id, or the one that all re-entries of a session and its successors share. A signaling server accepts
     /// each id once.
     pub jti: String,
@@ -80,6 +83,17 @@ pub struct Bearer {
     pub session: Option<String>,
     /// See [`Claims::room`].
     pub room: Option<String>,
+}
+
+/// What a signaling server states about a session in a re-entry, besides its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated<'a> {
+    /// See [`Claims::jti`].
+    pub lineage: &'a str,
+    /// See [`Claims::server`].
+    pub server: &'a str,
+    /// See [`Claims::peer`].
+    pub peer: String,
 }
 
 /// Why a ticket is not accepted.
@@ -145,17 +159,16 @@ impl TicketKeys {
     /// None is known; the library's signature has an error.
     pub fn issue(&self, bearer: Bearer, now: i64) -> Result<String, TicketError> {
         let jti = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-        self.sign(self.claims(bearer, AUDIENCE, (jti, None), now, TICKET_SECONDS))
+        self.sign(self.claims(bearer, AUDIENCE, jti, now, TICKET_SECONDS))
     }
 
-    /// Issues a re-entry of the session `id` that expires [`REENTRY_SECONDS`] after `now` (in seconds since 1970), as stated by
-    /// the signaling server `server`.
+    /// Issues a re-entry of a session that expires [`REENTRY_SECONDS`] after `now` (in seconds since 1970).
     ///
     /// # Errors
     /// As for a ticket.
-    pub fn issue_reentry(&self, bearer: Bearer, id: &str, server: &str, now: i64) -> Result<String, TicketError> {
-        let ids = (id.to_owned(), Some(server.to_owned()));
-        self.sign(self.claims(bearer, REENTRY_AUDIENCE, ids, now, REENTRY_SECONDS))
+    pub fn issue_reentry(&self, bearer: Bearer, stated: Stated<'_>, now: i64) -> Result<String, TicketError> {
+        let claims = self.claims(bearer, REENTRY_AUDIENCE, stated.lineage.to_owned(), now, REENTRY_SECONDS);
+        self.sign(Claims { server: Some(stated.server.to_owned()), peer: Some(stated.peer), ..claims })
     }
 
     /// Issues what tells a signaling server that its host is about to be replaced. It expires as a ticket does.
@@ -167,7 +180,7 @@ impl TicketKeys {
         let (address, generation, session, room) = (None, None, None, None);
         let bearer = Bearer { subject, address, name, guest: false, generation, session, room };
         let jti = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-        self.sign(self.claims(bearer, HANDOVER_AUDIENCE, (jti, None), now, TICKET_SECONDS))
+        self.sign(self.claims(bearer, HANDOVER_AUDIENCE, jti, now, TICKET_SECONDS))
     }
 
     /// Verifies it, as [`TicketKeys::verify`] does a ticket.
@@ -178,14 +191,7 @@ impl TicketKeys {
         self.verify_for(HANDOVER_AUDIENCE, handover, now)
     }
 
-    fn claims(
-        &self,
-        bearer: Bearer,
-        audience: &str,
-        (jti, server): (String, Option<String>),
-        now: i64,
-        seconds: i64,
-    ) -> Claims {
+    fn claims(&self, bearer: Bearer, audience: &str, jti: String, now: i64, seconds: i64) -> Claims {
         Claims {
             iss: self.issuer.clone(),
             aud: audience.to_owned(),
@@ -196,7 +202,8 @@ impl TicketKeys {
             generation: bearer.generation,
             session: bearer.session,
             room: bearer.room,
-            server,
+            server: None,
+            peer: None,
             jti,
             iat: now,
             exp: now + seconds,
@@ -336,8 +343,10 @@ mod tests {
     #[test]
     fn reentry_is_no_ticket_and_a_ticket_is_no_reentry() {
         let keys = TicketKeys::new("s", key(1), None);
-        let reentry = keys.issue_reentry(ada(), "session", "server", 1000).unwrap();
+        let stated = Stated { lineage: "session", server: "server", peer: "0f1e2d3c4b5a6978".to_owned() };
+        let reentry = keys.issue_reentry(ada(), stated, 1000).unwrap();
         let claims = keys.verify_reentry(&reentry, 1299).unwrap();
+        assert_eq!(claims.peer.as_deref(), Some("0f1e2d3c4b5a6978"));
         assert_eq!((claims.jti.as_str(), claims.server.as_deref()), ("session", Some("server")));
         assert_eq!(keys.verify_reentry(&reentry, 1300), Err(TicketError::Expired));
         assert_eq!(keys.verify(&reentry, 1000), Err(TicketError::Invalid));

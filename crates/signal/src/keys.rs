@@ -7,7 +7,7 @@ use peersync_server::client_address::{EdgeProof, edge_proof};
 use peersync_server::clock::{Clock, Moment};
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::settings::{Entrance, Settings};
-use peersync_server::tickets::{Bearer, Claims, TicketError, TicketKeys};
+use peersync_server::tickets::{Bearer, Claims, Stated, TicketError, TicketKeys};
 
 /// How a request reached the server, and so which source of the client's address counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +96,11 @@ impl Keys {
     }
 
     /// Issues a re-entry of the session `id` by the signaling server `server`; `None` if there is no key.
-    pub(crate) fn issue_reentry(&self, bearer: Bearer, id: &str, server: &str) -> Option<String> {
+    pub(crate) fn issue_reentry(&self, bearer: Bearer, stated: Stated<'_>) -> Option<String> {
         let now = self.now();
         let secrets = self.secrets.known()?;
         let keys = self.ticket_keys(&secrets, now).ok()?;
-        keys.issue_reentry(bearer, id, server, now).ok()
+        keys.issue_reentry(bearer, stated, now).ok()
     }
 
     async fn verified(

@@ -212,6 +212,9 @@ pub enum ServerMessage {
         /// Whether it has no account, so that its name is whatever it typed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         guest: bool,
+        /// Its id at the server before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<String>,
     },
     /// The room was locked or opened.
     RoomLock {
@@ -258,6 +261,9 @@ pub struct Member {
     /// Whether the member has no account, so that the name is whatever was typed. Told to everybody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guest: bool,
+    /// The id that the session had at the server before, if it continues one of there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
 }
 
 /// Why a message was refused.

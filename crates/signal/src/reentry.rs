@@ -5,6 +5,9 @@
 //! of a session is, and its successor opens a session for the same holder. The statement is a part of `resume`, and renewed
 //! while the client is connected, because it is valid for a few minutes only.
 //!
+//! It also states the session's public id, so that the members of a room, who know each other's former ids, recognise
+//! whoever comes back at once, also where no connection between them is left.
+//!
 //! It gives nobody more than an open connection does. Whoever has signed out is refused as with a ticket: by the generation
 //! of the account, and by the notices of the last minutes about ended sign-in sessions. A server never accepts what it has
 //! stated itself, and of the statements of one session and all its successors only one: so each ticket of the API leads to
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use peersync_server::clock::Moment;
-use peersync_server::tickets::{Bearer, REENTRY_SECONDS};
+use peersync_server::tickets::{Bearer, REENTRY_SECONDS, Stated};
 
 use crate::keys::Keys;
 use crate::protocol::{ErrorCode, Refused};
@@ -51,7 +54,8 @@ impl Reentries {
 
     /// Returns the value of `resume` for a session: its key, and a re-entry.
     pub(crate) fn resume(&self, session: &Session, keys: &Keys) -> String {
-        let reentry = keys.issue_reentry(bearer(&session.who), &session.who.lineage, &self.server);
+        let stated = Stated { lineage: &session.who.lineage, server: &self.server, peer: session.peer.to_string() };
+        let reentry = keys.issue_reentry(bearer(&session.who), stated);
         format!("{}{}", session.key, reentry.unwrap_or_default())
     }
 
@@ -75,7 +79,8 @@ impl Reentries {
             return Err(OVER);
         }
         drop(used);
-        Ok(Identity { moved: true, ..identity(claims) })
+        let former = claims.peer.as_deref().and_then(|peer| peer.parse().ok());
+        Ok(Identity { moved: true, former, ..identity(claims) })
     }
 }
 

@@ -318,8 +318,8 @@ impl HubState {
     }
 
     fn knock(&self, seen_by: &Session, session: &Session, id: &str) -> ServerMessage {
-        let Member { peer, name, email, guest } = session.as_member(self.knows(seen_by, session));
-        ServerMessage::Knock { room: id.to_owned(), peer, name, email, guest }
+        let Member { peer, name, email, guest, was } = session.as_member(self.knows(seen_by, session));
+        ServerMessage::Knock { room: id.to_owned(), peer, name, email, guest, was }
     }
 
     /// Ends the user's lost sessions in the room: after a crash the browser returns with a new session, and must not

@@ -30,6 +30,8 @@ pub struct Identity {
     pub lineage: Arc<str>,
     /// Whether it comes from another server, by a re-entry.
     pub moved: bool,
+    /// The public id that it had there.
+    pub former: Option<PeerId>,
 }
 
 #[cfg(test)]
@@ -37,7 +39,8 @@ impl Identity {
     /// Returns a guest without a room.
     pub fn guest(name: &str) -> Self {
         let (name, lineage) = (name.into(), "a ticket".into());
-        Self { email: None, address: None, generation: None, sign_in: None, name, room: None, lineage, moved: false }
+        let (email, address, generation, sign_in, room) = (None, None, None, None, None);
+        Self { email, address, generation, sign_in, name, room, lineage, moved: false, former: None }
     }
 }
 
@@ -93,7 +96,8 @@ impl Session {
     pub fn as_member(&self, known: bool) -> Member {
         let email = self.who.address.as_ref().filter(|_| known).map(|email| email.to_string());
         let guest = self.who.email.is_none();
-        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest }
+        let was = self.who.former.map(|former| former.to_string());
+        Member { peer: self.peer.to_string(), name: self.who.name.to_string(), email, guest, was }
     }
 
     /// Records that bytes were received.

@@ -92,7 +92,7 @@ pub(crate) fn identity(claims: Claims) -> Identity {
     let sign_in = claims.session.filter(|_| !claims.guest).map(Into::into);
     let name = claims.name.chars().take(MAX_NAME).collect::<String>().into();
     let (room, lineage) = (claims.room.map(Into::into), claims.jti.into());
-    Identity { email, address, generation, sign_in, name, room, lineage, moved: false }
+    Identity { email, address, generation, sign_in, name, room, lineage, moved: false, former: None }
 }
 
 #[cfg(test)]

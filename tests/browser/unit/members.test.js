@@ -200,6 +200,17 @@ test("who makes the offer asks for none", (context) => {
   assert.equal(met[0].asked, 0);
 });
 
+test("whom the server tells by the former id is recognised at once, without a word from them, and let in", (context) => {
+  const { members, met, admitted, asked } = room(context);
+  members.list([bob]);
+  members.list([]);
+  members.knock({ ...guest("b2", "Bob"), was: bob.id });
+  assert.deepEqual([admitted, asked], [["b2"], []]);
+  members.add({ ...guest("b2", "Bob"), was: bob.id }, false);
+  assert.equal(met.length, 1);
+  assert.deepEqual([members.find("b2"), met[0].flushed], [met[0], 1]);
+});
+
 for (const order of ["before", "after"]) {
   test(`whoever comes back to a locked room is let in by a knock ${order} the announcement`, (context) => {
     const { members, met, admitted, asked } = room(context);

@@ -66,7 +66,7 @@ fn client(full: bool) -> Vec<ClientMessage> {
 
 fn server(full: bool) -> Vec<ServerMessage> {
     let (some, value) = (full.then(text), full.then(|| json!(1)));
-    let member = || Member { peer: text(), name: text(), email: full.then(text), guest: full };
+    let member = || Member { peer: text(), name: text(), email: full.then(text), guest: full, was: full.then(text) };
     vec![
         ServerMessage::Welcome { peer: text(), resume: text(), heartbeat_s: 10, resumed: true },
         ServerMessage::Joined { room: text(), peers: vec![member()], locked: true },
@@ -79,7 +79,14 @@ fn server(full: bool) -> Vec<ServerMessage> {
         ServerMessage::Rejected { room: text(), from: some.clone(), peer: some.clone() },
         ServerMessage::Missed { room: text(), from: some.clone(), to: some.clone() },
         ServerMessage::Presence { email: text(), online: true },
-        ServerMessage::Knock { room: text(), peer: text(), name: text(), email: some.clone(), guest: full },
+        ServerMessage::Knock {
+            room: text(),
+            peer: text(),
+            name: text(),
+            email: some.clone(),
+            guest: full,
+            was: some.clone(),
+        },
         ServerMessage::RoomLock { room: text(), locked: true, by: text() },
         ServerMessage::Draining { retry_ms: 1 },
         ServerMessage::Error { code: ErrorCode::BadMessage, message: text(), about: some.clone() },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::{LiveSecrets, Secret, Secrets};
 use peersync_server::store::{Notice, Operation};
-use peersync_server::tickets::{Bearer, REENTRY_SECONDS, TicketKey, TicketKeys};
+use peersync_server::tickets::{Bearer, REENTRY_SECONDS, Stated, TicketKey, TicketKeys};
 use peersync_signal::Limits;
 use serde_json::{Value, json};
 
@@ -64,6 +64,7 @@ async fn people_of_a_room_go_on_at_the_next_server_as_they_were() {
     let room = one.database.room(ADA, false).await;
     let (mut ada, mut bob) = (one.member(ADA, &generations[0]).await, one.member(BOB, &generations[1]).await);
     let mut gus = one.guest("Gus", &room).await;
+    let former = [bob.peer.clone(), gus.peer.clone()];
     for client in [&mut ada, &mut bob, &mut gus] {
         client.return_to(two.address).await;
         client.welcomed().await;
@@ -81,6 +82,8 @@ async fn people_of_a_room_go_on_at_the_next_server_as_they_were() {
         listed.as_array().unwrap().iter().map(|one| (&one["name"], &one["email"], &one["guest"])).collect();
     let bobs = (&json!("bob"), &json!(BOB), &Value::Null);
     assert_eq!(told, [bobs, (&json!("Gus"), &Value::Null, &json!(true))]);
+    let was: Vec<_> = listed.as_array().unwrap().iter().map(|one| one["was"].as_str().unwrap()).collect();
+    assert_eq!(was, former);
     gus.send(json!({ "type": "join", "room": "another" })).await;
     loop {
         let message = gus.next().await;
@@ -89,6 +92,28 @@ async fn people_of_a_room_go_on_at_the_next_server_as_they_were() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn former_id_is_told_of_those_who_knock_too_and_is_that_of_the_reentry() {
+    let one = World::new().await;
+    let two = World::beside(&one, Limits::default()).await;
+    let (mut ada, mut gus) = (one.inside("Ada", "r").await, one.inside("Gus", "r").await);
+    assert!(ada.expect("peer-joined").await["was"].is_null(), "nobody was anywhere before");
+    let hers = ada.resume.clone();
+    ada.return_to(two.address).await;
+    ada.welcomed().await;
+    ada.join("r").await;
+    ada.send(json!({ "type": "room-lock", "locked": true })).await;
+    ada.expect("room-lock").await;
+    // What precedes the re-entry is not signed, and names whomever the client likes.
+    let (was, reentry) = (gus.peer.clone(), gus.resume.split_off(48));
+    gus.resume = format!("{}{reentry}", &hers[..48]);
+    gus.return_to(two.address).await;
+    gus.welcomed().await;
+    gus.send(json!({ "type": "join", "room": "r" })).await;
+    let knock = ada.expect("knock").await;
+    assert_eq!((knock["name"].as_str(), knock["was"].as_str()), (Some("Gus"), Some(was.as_str())));
 }
 
 #[tokio::test]
@@ -126,7 +151,10 @@ async fn nothing_else_lets_anybody_in() {
     let other_key = TicketKeys::new(STACK, TicketKey::parse(OTHER_KEY).unwrap(), None);
     let other_stack = TicketKeys::new("another", TicketKey::parse(crate::world::TICKET_KEY).unwrap(), None);
     let keys = crate::world::keys();
-    let stated = |keys: &TicketKeys, at| keys.issue_reentry(user(ADA, None), "session", "server", at).unwrap();
+    let stated = |keys: &TicketKeys, at| {
+        let stated = Stated { lineage: "session", server: "server", peer: "0f1e2d3c4b5a6978".to_owned() };
+        keys.issue_reentry(user(ADA, None), stated, at).unwrap()
+    };
     for reentry in [
         String::new(),
         "x".to_owned(),
