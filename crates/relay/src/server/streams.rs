@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::guarded::{Decrypted, Guarded};
 use super::input::Input;
 use super::queues::{Queues, Waiting};
 use super::tls::Tls;
+use super::unfinished::Unfinished;
 use super::{Shared, listening};
 use crate::allocations::{Client, Path};
 use crate::limits::Limits;
 use crate::relay::Authority;
 use parking_lot::Mutex;
+use peersync_server::client_address::Network;
+use peersync_server::newcomers::Newcomers;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, interval, timeout};
@@ -26,16 +30,21 @@ pub(super) struct Streams {
     queues: Queues,
     /// The connections without an allocation.
     idle: Places,
+    /// The connections that have not shown what they are.
+    newcomers: Arc<Newcomers>,
+    unfinished: Arc<Unfinished>,
 }
 
 impl Streams {
     pub(super) fn new(limits: &Limits) -> Self {
-        let idle = Places::new(limits.idle_per_address);
-        Self { limits: limits.clone(), next: AtomicU64::new(0), queues: Queues::new(limits), idle }
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        Self {
+            limits: limits.clone(),
+            next: AtomicU64::new(0),
+            queues: Queues::new(limits),
+            idle: Places::new(limits.idle_per_address),
+            newcomers: Arc::default(),
+            unfinished: Unfinished::new(limits.unfinished_bytes),
+        }
     }
 
     /// Returns the next connection's number, and the client at its other end.
@@ -62,6 +71,30 @@ impl Streams {
     /// Counts a connection without an allocation, unless its network has too many.
     pub(super) fn idle(&self, network: IpAddr) -> Option<Place<'_>> {
         self.idle.take(network)
+    }
+}
+
+impl Streams {
+    /// Waits for what a connection shows first, as long as that may take. Returns `None` if it needs nothing more, or if newer
+    /// connections need its place.
+    pub(super) async fn shown<Found>(
+        &self,
+        client: &Client,
+        showing: impl Future<Output = io::Result<Option<Found>>>,
+    ) -> Option<Found> {
+        let networks = Network::of_one_customer(client.address.ip());
+        let mut place = self.newcomers.enter(networks, self.limits.undecided_per_site, self.limits.undecided);
+        tokio::select! {
+            shown = timeout(self.limits.idle, showing) => shown.ok()?.ok()?,
+            () = place.displaced() => None,
+        }
+    }
+
+    /// Returns a connection for TLS whose unfinished messages are bounded.
+    pub(super) fn guarded(&self, stream: TcpStream, client: &Client) -> Guarded {
+        let address = client.address.ip();
+        let site = Network::of_one_customer(address).last().unwrap_or(Network::of(address));
+        Guarded::new(stream, self.unfinished.of(site), self.limits.handshake_bytes)
     }
 }
 
@@ -119,20 +152,31 @@ pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpLi
 }
 
 async fn serve<A: Authority>(shared: Arc<Shared<A>>, number: u64, client: Client, stream: TcpStream, tls: Option<Tls>) {
-    let Some(idle) = shared.streams.idle(client.network()) else { return };
     // Packets of a call are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
     let _ = match tls {
-        None => Connection::new(&shared, number, client, idle, Vec::new()).run(stream).await,
-        Some(tls) => match timeout(shared.streams.limits.idle, tls.accept(stream)).await {
-            // Others may have come during the handshake.
-            Ok(Ok(Some(stream))) if !shared.streams.is_full() => {
-                Connection::new(&shared, number, client, idle, Vec::new()).run(stream).await
+        None => relayed(&shared, number, client, stream).await,
+        Some(tls) => {
+            let stream = shared.streams.guarded(stream, &client);
+            // In a box, which is gone once the handshake is over.
+            match shared.streams.shown(&client, Box::pin(tls.accept(stream))).await.map(Decrypted::new) {
+                // Others may have come during the handshake.
+                Some(stream) if !shared.streams.is_full() => relayed(&shared, number, client, stream).await,
+                _ => Ok(()),
             }
-            _ => Ok(()),
-        },
+        }
     };
+}
+
+async fn relayed<A: Authority>(
+    shared: &Shared<A>,
+    number: u64,
+    client: Client,
+    stream: impl AsyncRead + AsyncWrite,
+) -> io::Result<()> {
+    let Some(idle) = shared.streams.idle(client.network()) else { return Ok(()) };
+    Connection::new(shared, number, client, idle, Vec::new()).run(stream).await
 }
 
 /// A client of the relay.
