@@ -49,8 +49,12 @@ pub struct Limits {
     pub nonce: Duration,
     /// The maximum number of connections by TCP and TLS.
     pub connections: usize,
-    /// The maximum number of connections without an allocation from one address.
-    pub idle_per_address: usize,
+    /// The maximum number of connections by TCP and TLS without an allocation: half of all, so that strangers leave room for
+    /// those who have one. Beyond it the oldest gives way; whoever has credentials needs some round trips.
+    pub idle_connections: usize,
+    /// The maximum number of those from one site: an IPv4 address, or an IPv6 network of 48 bits, of which one of 64 bits may
+    /// have a half. Its own oldest gives way.
+    pub idle_per_site: usize,
     /// How long a connection may be without an allocation.
     pub idle: Duration,
     /// The maximum number of connections to port 443, and to the one for TLS, that have not shown what they are, for which they
@@ -94,6 +98,7 @@ impl Limits {
     pub fn share_files(&mut self, files: usize, ends_tls: bool) {
         let relayed = if ends_tls { files / 4 } else { files };
         self.connections = self.connections.min(relayed.max(100));
+        self.idle_connections = self.idle_connections.min(self.connections.div_ceil(2));
         self.undecided = self.undecided.min((files / 4).max(100));
         self.passed = self.passed.min((files / 4).max(100));
     }
@@ -119,7 +124,8 @@ impl Default for Limits {
             strangers_total: 10_000,
             nonce: Duration::from_secs(3600),
             connections: 2048,
-            idle_per_address: 64,
+            idle_per_site: 128,
+            idle_connections: 1024,
             idle: Duration::from_secs(10),
             undecided: 512,
             undecided_per_site: 128,

@@ -19,9 +19,9 @@ use tokio_rustls::rustls::server::Acceptor;
 
 use super::Shared;
 use super::guarded::Decrypted;
-use super::streams::{Connection, Places};
+use super::streams::Places;
 use super::tls::Tls;
-use super::{listening, pass};
+use super::{listening, pass, streams};
 use crate::allocations::Client;
 use crate::limits::Limits;
 use crate::rate::SharedBuckets;
@@ -93,8 +93,10 @@ async fn serve<A: Authority>(
     // What ends a connection is nobody's fault and is not logged: strangers could fill the log. Each of the ways is in a box
     // of its own size, for as long as the connection lives.
     let _ = match shown {
-        Some(Found::Turn(stream)) => Box::pin(relayed(&shared, number, client, stream, Vec::new())).await,
-        Some(Found::TurnInTls(stream, first)) => Box::pin(relayed(&shared, number, client, stream, first)).await,
+        Some(Found::Turn(stream)) => Box::pin(streams::relayed(&shared, number, client, stream, Vec::new())).await,
+        Some(Found::TurnInTls(stream, first)) => {
+            Box::pin(streams::relayed(&shared, number, client, stream, first)).await
+        }
         Some(Found::Http(stream, first)) => Box::pin(passed(&front, client, stream, first)).await,
         None => Ok(()),
     };
@@ -138,20 +140,6 @@ async fn decide<A: Authority>(
         Some(Kind::Http) if front.signal.is_some() => Some(Found::Http(stream, first)),
         Some(Kind::Http | Kind::Tls) | None => None,
     })
-}
-
-async fn relayed<A: Authority>(
-    shared: &Shared<A>,
-    number: u64,
-    client: Client,
-    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
-    first: Vec<u8>,
-) -> io::Result<()> {
-    if shared.streams.is_full() {
-        return Ok(());
-    }
-    let Some(idle) = shared.streams.idle(client.network()) else { return Ok(()) };
-    Connection::new(shared, number, client, idle, first).run(stream).await
 }
 
 /// Passes a connection on to the signaling server, if there is a place.
