@@ -18,6 +18,7 @@ pub mod client;
 mod counters;
 mod data;
 mod limits;
+pub mod memory;
 mod message;
 mod nonce;
 mod rate;

@@ -4,12 +4,14 @@
 mod datagrams;
 mod edge;
 mod front;
+mod guarded;
 mod input;
 mod listening;
 mod pass;
 mod queues;
 mod streams;
 mod tls;
+mod unfinished;
 
 use std::io;
 use std::net::SocketAddr;

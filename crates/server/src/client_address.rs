@@ -145,6 +145,15 @@ impl Network {
     }
 }
 
+/// Returns the share of `limit` for the network that is in the middle of `width` networks, itself included.
+pub fn share(width: usize, limit: usize) -> usize {
+    match width {
+        0 | 1 => limit,
+        2 => limit - limit / 4,
+        _ => limit.div_ceil(2),
+    }
+}
+
 /// A single IPv4 address is shown without its prefix.
 impl fmt::Display for Network {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod display_name;
 pub mod email_address;
 pub mod metrics;
+pub mod newcomers;
 pub mod proxy_protocol;
 pub mod routes;
 pub mod secret;

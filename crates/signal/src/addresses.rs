@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use peersync_server::client_address::Network;
+use peersync_server::client_address::{Network, share};
 
 /// The number of accounts at which unused ones are removed for the first time.
 const FIRST_SWEEP: usize = 1024;
@@ -136,15 +136,6 @@ impl Account {
     /// Returns the number of sessions in the widest network: how much whoever owns it has of the server.
     pub fn weight(&self) -> usize {
         self.widest().sessions.load(Ordering::Relaxed)
-    }
-}
-
-/// Returns the share of `limit` for the network that is in the middle of `width` networks, itself included.
-pub fn share(width: usize, limit: usize) -> usize {
-    match width {
-        0 | 1 => limit,
-        2 => limit - limit / 4,
-        _ => limit.div_ceil(2),
     }
 }
 

@@ -8,15 +8,15 @@ use axum::Json;
 use axum::http::header::{ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use peersync_server::client_address::{client_address, tunnelled_address};
+use peersync_server::client_address::{Network, client_address, tunnelled_address};
 use peersync_server::site::Site;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::addresses::ConnectionSlot;
-use crate::greetings::Greeting;
 use crate::keys::Ingress;
 use crate::shared::Shared;
+use peersync_server::newcomers::Newcomer;
 
 /// A permit for one open TCP connection. A WebSocket keeps it after the upgrade.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Admitted {
     /// Its place among those of its address.
     pub slot: ConnectionSlot,
     /// Its place among those without `hello`.
-    pub greeting: Greeting,
+    pub greeting: Newcomer,
 }
 
 /// Checks everything that an upgrade needs besides its handshake. `site` is the one that it reached, if the edge knows it.
@@ -71,7 +71,9 @@ pub async fn admit(
     let seat = Seat::take(shared).ok_or(Refusal::Full)?;
     let limits = &shared.limits;
     let slot = shared.addresses.enter(address, limits.per_address).ok_or(Refusal::Address)?;
-    let greeting = shared.greetings.enter(address, limits.greeting_per_address, limits.greeting);
+    // This machine itself has no limit of its own.
+    let networks = Network::of_one_customer(address).filter(|_| !address.to_canonical().is_loopback());
+    let greeting = shared.greetings.enter(networks, limits.greeting_per_address, limits.greeting);
     Ok(Admitted { seat, slot, greeting })
 }
 

@@ -1,4 +1,7 @@
 //! One connection: a single task that reads its client, writes what waits, and responds.
+//!
+//! The task is as large as the largest of its steps, for as long as it lives. So whatever is not waiting for the next message
+//! is in a box that exists only meanwhile.
 
 mod farewell;
 mod greeting;
@@ -7,6 +10,7 @@ mod standing;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,12 +21,12 @@ use tokio::time::timeout;
 use self::farewell::{CloseReason, farewell, reason};
 use self::requests::{Found, Lookup};
 use crate::addresses::Account;
-use crate::greetings::Greeting;
 use crate::outbox::{EndRequest, Work};
 use crate::partials::Partial;
 use crate::protocol::{ErrorCode, Refused, ServerMessage, close};
 use crate::session::Session;
 use crate::shared::Shared;
+use peersync_server::newcomers::Newcomer;
 
 /// The close code of a browser that navigates to another page, which cannot resume the session.
 const GOING_AWAY: u16 = 1001;
@@ -47,7 +51,7 @@ enum Answer {
 
 /// A socket and its client.
 struct Connection {
-    socket: Socket,
+    socket: Box<Socket>,
     client: Client,
 }
 
@@ -69,14 +73,14 @@ struct Client {
 }
 
 /// Serves a client from the upgrade to the close.
-pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting, account: &Arc<Account>) {
+pub async fn serve(shared: Arc<Shared>, mut socket: Box<Socket>, greeting: Newcomer, account: &Arc<Account>) {
     let number = shared.next_number();
     let greeted = greeting::session(&shared, &mut socket, number, greeting, account).await;
     let (session, resumed) = match greeted {
         Ok(greeted) => greeted,
         Err(end) => {
             shared.metrics.closed(reason(&end));
-            farewell(&mut socket, end).await;
+            Box::pin(farewell(&mut socket, end)).await;
             return;
         }
     };
@@ -89,19 +93,12 @@ pub async fn serve(shared: Arc<Shared>, mut socket: Socket, greeting: Greeting, 
         Err(end) => end,
         Ok(never) => match never {},
     };
-    connection.finish(end).await;
+    Box::pin(connection.finish(end)).await;
 }
 
 impl Connection {
     async fn run(&mut self, resumed: bool) -> Result<std::convert::Infallible, CloseReason> {
-        let welcome = self.client.welcome(resumed);
-        self.write(false, &text_frame(&welcome.to_json())).await?;
-        // A drain that began after the upgrade has not seen this session.
-        if self.client.shared.is_draining() {
-            self.client.session.outbox.announce(self.client.shared.retry_ms());
-            self.client.session.outbox.end(EndRequest::Restart);
-        }
-        self.client.look_up_friends();
+        Box::pin(self.welcome(resumed)).await?;
         loop {
             match poll_fn(|context| self.poll_event(context)).await? {
                 Event::Found(found) => self.client.found(found)?,
@@ -111,6 +108,18 @@ impl Connection {
                 Event::Frames(None | Some(Answer::Wait)) => {}
             }
         }
+    }
+
+    async fn welcome(&mut self, resumed: bool) -> Result<(), CloseReason> {
+        let welcome = self.client.welcome(resumed);
+        self.write(false, &text_frame(&welcome.to_json())).await?;
+        // A drain that began after the upgrade has not seen this session.
+        if self.client.shared.is_draining() {
+            self.client.session.outbox.announce(self.client.shared.retry_ms());
+            self.client.session.outbox.end(EndRequest::Restart);
+        }
+        self.client.look_up_friends();
+        Ok(())
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, CloseReason>> {
@@ -144,18 +153,41 @@ impl Connection {
                 let payload = u128::from(number) << 64 | u128::from(self.client.pinged);
                 self.write(false, &ping_frame(&payload.to_be_bytes())).await
             }
-            Work::Announce(retry_ms) => {
-                let draining = ServerMessage::Draining { retry_ms };
-                self.write(false, &text_frame(&draining.to_json())).await?;
-                self.client.shared.count_notified();
-                Ok(())
-            }
+            Work::Announce(retry_ms) => Box::pin(self.announce(retry_ms)).await,
             Work::End(end) => Err(end.into()),
         }
     }
 
+    async fn announce(&mut self, retry_ms: u64) -> Result<(), CloseReason> {
+        let draining = ServerMessage::Draining { retry_ms };
+        self.write(false, &text_frame(&draining.to_json())).await?;
+        self.client.shared.count_notified();
+        Ok(())
+    }
+
     /// Writes what waits, if `waiting` is true, and then frames of this connection.
     async fn write(&mut self, waiting: bool, frames: &[u8]) -> Result<(), CloseReason> {
+        // Most messages are written by this, which allocates nothing.
+        if waiting && frames.is_empty() && poll_fn(|context| Poll::Ready(self.write_at_once(context))).await? {
+            return Ok(());
+        }
+        Box::pin(self.write_in_time(waiting, frames)).await
+    }
+
+    /// Writes of what waits as much as the kernel takes at once. Returns whether that was everything.
+    fn write_at_once(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Self { socket, client: Client { session, number, .. } } = self;
+        loop {
+            match pin!(socket.write_from(&mut session.outbox.writer(*number))).poll(context) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Ok(true),
+                Poll::Ready(Err(_)) => return Err(CloseReason::Lost),
+                Poll::Pending => return Ok(false),
+            }
+        }
+    }
+
+    async fn write_in_time(&mut self, waiting: bool, frames: &[u8]) -> Result<(), CloseReason> {
         let Self { socket, client: Client { shared, session, number, .. } } = self;
         let (limit, session) = (shared.limits.write, &**session);
         let mut more = waiting;
@@ -170,7 +202,7 @@ impl Connection {
         in_time(limit, session, *number, socket.write(frames)).await
     }
 
-    async fn finish(mut self, end: CloseReason) {
+    async fn finish(&mut self, end: CloseReason) {
         // The errors about dropped messages are written before the one about too many.
         if let CloseReason::Finish(close::FLOOD, _) = end {
             let _ = self.write(true, &[]).await;

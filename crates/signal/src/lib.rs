@@ -20,7 +20,6 @@ mod calls;
 mod connection;
 mod directory;
 mod drain;
-mod greetings;
 mod handover;
 mod heartbeat;
 mod hub;

@@ -57,7 +57,7 @@ pub async fn serve(server: Server, listener: TcpListener) {
         match accept(&listener, &slots).await {
             Ok(Accepted { stream, address, slot }) => {
                 // All addresses may be those of the edge, so none has a limit of its own.
-                let mut head = server.shared.heads.enter(address.ip(), usize::MAX, spare);
+                let mut head = server.shared.heads.enter([], usize::MAX, spare);
                 let (door, slot) = (door.clone(), OpenSlot::new(slot));
                 tokio::spawn(async move {
                     tokio::select! {

@@ -14,7 +14,7 @@ pub const SYSTEM: usize = 130 * MIB;
 /// What the agents for logs and sessions take, in bytes.
 pub const AGENTS: usize = 110 * MIB;
 /// What the relay or the tunnel takes, in bytes. No host has both.
-pub const RELAY: usize = 60 * MIB;
+pub const RELAY: usize = 88 * MIB;
 /// What all others take of a host's memory, in bytes.
 const OTHERS: usize = SYSTEM + AGENTS + RELAY;
 /// How much of that the system may move to a swap file, in bytes: half of the system and the agents, which are idle. It does
@@ -38,7 +38,7 @@ const LEAST: usize = 20;
 /// What the kernel needs for one TCP connection without its buffers, in bytes.
 pub const SOCKET: usize = 4600;
 /// What a session costs, with its connection and its place in a room, at a door or in a ring, in bytes.
-const SESSION: usize = 5800;
+const SESSION: usize = 4400;
 /// What a user costs beyond that: the record of the sessions, and what is cached of the database.
 const USER: usize = 1500;
 /// What an address in a list of friends costs.
@@ -128,8 +128,8 @@ impl State {
             Self::Outside | Self::Alone | Self::FullRoom | Self::Lost => SESSION,
             Self::Knocking => 2 * SESSION,
             Self::Ringing => SESSION + USER + RING,
-            Self::BeforeHello => 4000,
-            Self::HalfHello => 13_000,
+            Self::BeforeHello => 2800,
+            Self::HalfHello => 12_000,
             Self::HalfRequest => 26_000,
             Self::HalfFrame | Self::HalfMessage => SESSION + percent(LARGEST_PARTIAL, PARTIAL_PERCENT),
             Self::Queued => 2 * SESSION + percent(QUEUED, QUEUE_PERCENT),
@@ -264,7 +264,7 @@ mod tests {
         for mib in [916, 1900, 64_000] {
             assert_eq!(on(mib * MIB, 0).0.sessions, Limits::default().sessions, "{mib} MiB");
         }
-        for (swap, sessions) in [(0, 2000..3500), (NANO_SWAP, 5000..8000)] {
+        for (swap, sessions) in [(0, 1500..3500), (NANO_SWAP, 5000..8000)] {
             let (nano, budget) = on(NANO, swap);
             assert!(all(&nano) <= budget, "{} of {budget}", all(&nano));
             assert!(sessions.contains(&nano.sessions), "{nano:?}");

@@ -10,6 +10,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use hyper::upgrade::OnUpgrade;
 use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
 use peersync_server::metrics::{Measured, Metric, as_number};
 use peersync_server::site::Site;
@@ -85,24 +86,31 @@ async fn upgrade(
     headers: HeaderMap,
     handshake: Handshake,
 ) -> Response {
-    let Admitted { seat, slot: address_slot, greeting } =
-        match admission::admit(&shared, &headers, site.as_deref(), peer).await {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                shared.metrics.refused(refusal.reason());
-                return refusal.into_response();
-            }
-        };
+    let admitted = match admission::admit(&shared, &headers, site.as_deref(), peer).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            shared.metrics.refused(refusal.reason());
+            return refusal.into_response();
+        }
+    };
     shared.metrics.upgraded.inc();
     let (response, upgrade) = handshake.accept();
-    tokio::spawn(async move {
-        if let Ok(upgraded) = upgrade.await {
-            let socket = Socket::new(upgraded, shared.limits.hello_bytes);
-            connection::serve(shared, socket, greeting, address_slot.account()).await;
-        }
-        drop((seat, address_slot, slot));
-    });
+    tokio::spawn(upgraded(shared, upgrade, admitted, slot));
     response
+}
+
+/// Serves a connection once it is a WebSocket, and keeps its places until it ends.
+async fn upgraded(
+    shared: Arc<Shared>,
+    upgrade: OnUpgrade,
+    Admitted { seat, slot: address_slot, greeting }: Admitted,
+    slot: Option<Extension<OpenSlot>>,
+) {
+    if let Ok(upgraded) = upgrade.await {
+        let socket = Box::new(Socket::new(upgraded, shared.limits.hello_bytes));
+        connection::serve(shared, socket, greeting, address_slot.account()).await;
+    }
+    drop((seat, address_slot, slot));
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
@@ -139,5 +147,20 @@ async fn keep_time(shared: Weak<Shared>) {
         while shared.hub.lock().expire(now) {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, Task>(_: impl FnOnce(A, B, C, D) -> Task) -> usize {
+        size_of::<Task>()
+    }
+
+    #[test]
+    fn task_of_a_connection_has_no_room_for_what_is_rare() {
+        // Each of thousands of sessions keeps it as long as it lives.
+        assert!(size(upgraded) <= 768, "{} bytes", size(upgraded));
     }
 }

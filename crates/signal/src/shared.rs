@@ -13,7 +13,6 @@ use peersync_server::store::Store;
 use crate::addresses::Addresses;
 use crate::bounds::Bounds;
 use crate::directory::Directory;
-use crate::greetings::Greetings;
 use crate::heartbeat::Wheel;
 use crate::hub::Hub;
 use crate::keys::Keys;
@@ -23,6 +22,7 @@ use crate::partials::Partials;
 use crate::reentry::Reentries;
 use crate::tickets::Tickets;
 use crate::used::Used;
+use peersync_server::newcomers::Newcomers;
 
 /// When the first clients come back after a drain, in milliseconds: systemd starts a program again after a second.
 const FIRST_BACK_MS: u64 = 1000;
@@ -65,9 +65,9 @@ pub struct Shared {
     pub(crate) directory: Directory,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) addresses: Addresses,
-    pub(crate) greetings: Arc<Greetings>,
+    pub(crate) greetings: Arc<Newcomers>,
     /// TCP connections that are not a WebSocket, or not yet.
-    pub(crate) heads: Arc<Greetings>,
+    pub(crate) heads: Arc<Newcomers>,
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) partials: Arc<Partials>,
     pub(crate) connections: AtomicUsize,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use peersync_certificate::{self as certificate, Certificates, Keeper, Parameters};
 use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Settings as Served, StackAuthority};
-use peersync_relay::{TlsSettings, Usage, Withdrawals, bind, serve};
+use peersync_relay::{TlsSettings, Usage, Withdrawals, bind, memory, serve};
 use peersync_runtime::log;
 use peersync_server::clock::Clock;
 use peersync_server::metrics::{Measured, Metric, as_number};
@@ -234,10 +234,13 @@ async fn follow(secrets: Arc<LiveSecrets>) {
     }
 }
 
-/// Returns the limits with as many connections as the system allows, up to the default. One that is passed on takes two
+/// Returns the limits with as many connections as memory and system allow, up to the default. One that is passed on takes two
 /// files.
 fn limits(ends_tls: bool) -> Limits {
-    let mut limits = Limits::default();
+    // The kernel is asked, because the unit hides `/proc/meminfo` (`ProcSubset=pid`).
+    let host = rustix::system::sysinfo();
+    let bytes = host.totalram.saturating_mul(u64::from(host.mem_unit));
+    let mut limits = memory::fit(Limits::default(), usize::try_from(bytes).unwrap_or(usize::MAX));
     let front = if ends_tls { limits.undecided + 2 * limits.passed } else { 0 };
     let needed = u64::try_from(limits.connections + front + OTHER_FILES).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(needed) {

@@ -57,6 +57,9 @@ pub async fn measure(references: &References) -> Result<Host, String> {
     Ok(Host { relay: bytes(relay), empty: bytes(empty), people: bytes(full - empty.min(full)), kernel: bytes(kernel) })
 }
 
+/// What the limits of the signaling server leave for the relay is what the relay's own limits add up to.
+const _: () = assert!(peersync_signal::memory::RELAY == peersync_relay::memory::RELAY);
+
 /// The relay as a process.
 struct TurnServer(Child);
 
@@ -102,5 +105,15 @@ impl Host {
         ];
         let line = |(name, bytes): &(&str, usize)| format!("{name:<52} {:>8.1} MiB\n", mebibytes(*bytes));
         rows.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn unit_of_the_relay_may_have_what_its_limits_assume() {
+        let unit = include_str!("../../../crates/resources/src/kinds/signal_instance/host/peersync-relay.service");
+        let most = format!("\nMemoryMax={}%\n", peersync_relay::memory::UNIT_PERCENT);
+        assert!(unit.contains(&most), "{unit}");
     }
 }

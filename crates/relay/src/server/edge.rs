@@ -41,8 +41,10 @@ pub(super) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
 async fn serve(edge: Arc<Edge>, stream: TcpStream, client: SocketAddr) {
     let Ok(_place) = edge.passed.try_acquire() else { return };
     let _ = stream.set_nodelay(true);
+    let Ok(reached) = stream.local_addr() else { return };
     // What is no TLS ends here.
     if let Ok(Ok(Some(stream))) = timeout(edge.handshake, edge.tls.accept(stream)).await {
-        let _ = pass::to_signal(edge.signal, client, Box::new(stream), &[]).await;
+        let way = pass::Way { signal: edge.signal, client, reached };
+        let _ = pass::to_signal(way, Box::new(stream), &[]).await;
     }
 }

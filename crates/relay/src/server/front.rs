@@ -4,29 +4,28 @@
 //! Everybody can connect, so whatever has not shown what it is has a deadline and a place among few; what is passed on
 //! is bounded by the signaling server, and here by numbers a little above what that admits.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
 
 use super::Shared;
-use super::streams::{Connection, Place, Places};
+use super::guarded::Decrypted;
+use super::streams::Places;
 use super::tls::Tls;
-use super::{listening, pass};
+use super::{listening, pass, streams};
 use crate::allocations::Client;
 use crate::limits::Limits;
 use crate::rate::SharedBuckets;
 use crate::relay::Authority;
-
-/// How much is read before it is decided what a connection inside of TLS is, in bytes.
-const READ: usize = 4096;
 
 /// What a connection is, by its first byte (RFC 7983, section 7, and the methods of HTTP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +51,7 @@ pub(super) struct Front {
     tls: Tls,
     /// The signaling server, which expects a PROXY header; `None` if nobody reaches it through this port.
     signal: Option<SocketAddr>,
-    /// The places of connections that have not shown what they are.
-    undecided: Semaphore,
-    /// The number of those, by site: whoever has many networks must not take all places.
-    by_site: Places,
-    /// How often each network may begin a handshake of TLS.
+    /// How often each network may have a handshake of TLS answered.
     handshakes: Mutex<SharedBuckets>,
     /// The places of those that are passed on.
     passed: Semaphore,
@@ -69,8 +64,6 @@ impl Front {
         Self {
             tls,
             signal,
-            undecided: Semaphore::new(limits.undecided),
-            by_site: Places::new(limits.undecided_per_site),
             handshakes: Mutex::new(SharedBuckets::new(Instant::now(), limits.handshakes_rate, limits.handshakes_burst)),
             passed: Semaphore::new(limits.passed),
             by_network: Places::new(limits.passed_per_address),
@@ -94,35 +87,35 @@ async fn serve<A: Authority>(
     client: Client,
     stream: TcpStream,
 ) {
-    let Some(idle) = shared.streams.idle(client.network()) else { return };
-    let undecided = front.by_site.take(site(&client)).zip(front.undecided.try_acquire().ok());
-    let Some(undecided) = undecided else { return };
     // Packets of a call are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
-    let Ok(Ok(Some(found))) = timeout(shared.streams.limits().idle, decide(&front, &client, stream)).await else {
-        return;
-    };
-    drop(undecided);
-    // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
-    let _ = match found {
-        Found::Turn(stream) => relayed(&shared, number, client, idle, stream, Vec::new()).await,
-        Found::TurnInTls(stream, first) => relayed(&shared, number, client, idle, stream, first).await,
-        Found::Http(stream, first) => {
-            drop(idle);
-            passed(&front, client, stream, &first).await
+    let shown = shared.streams.shown(&client, Box::pin(decide(&shared, &front, &client, stream))).await;
+    // What ends a connection is nobody's fault and is not logged: strangers could fill the log. Each of the ways is in a box
+    // of its own size, for as long as the connection lives.
+    let _ = match shown {
+        Some(Found::Turn(stream)) => Box::pin(streams::relayed(&shared, number, client, stream, Vec::new())).await,
+        Some(Found::TurnInTls(stream, first)) => {
+            Box::pin(streams::relayed(&shared, number, client, stream, first)).await
         }
+        Some(Found::Http(stream, first)) => Box::pin(passed(&front, client, stream, first)).await,
+        None => Ok(()),
     };
 }
 
 /// A connection that has shown what it is, with what was read of it.
 enum Found {
     Turn(TcpStream),
-    TurnInTls(Box<TlsStream<TcpStream>>, Vec<u8>),
-    Http(Box<TlsStream<TcpStream>>, Vec<u8>),
+    TurnInTls(Decrypted, Vec<u8>),
+    Http(Decrypted, Vec<u8>),
 }
 
 /// Finds out what a connection is; `None` if it needs nothing more.
-async fn decide(front: &Front, client: &Client, stream: TcpStream) -> io::Result<Option<Found>> {
+async fn decide<A: Authority>(
+    shared: &Shared<A>,
+    front: &Front,
+    client: &Client,
+    stream: TcpStream,
+) -> io::Result<Option<Found>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(None);
@@ -133,12 +126,15 @@ async fn decide(front: &Front, client: &Client, stream: TcpStream) -> io::Result
         // There is no HTTP without TLS at this port.
         Some(Kind::Http) | None => return Ok(None),
     }
+    let stream = shared.streams.guarded(stream, client);
+    // Each step is in a box, or all of them would be as large as the sum.
+    let start = Box::pin(LazyConfigAcceptor::new(Acceptor::default(), stream)).await?;
+    // The answer is what costs. Counted before, those who never ask would use up what their neighbours may.
     if !front.handshakes.lock().take(Instant::now(), client.network()) {
         return Ok(None);
     }
-    let Some(mut stream) = front.tls.accept(stream).await?.map(Box::new) else { return Ok(None) };
-    let mut first = Vec::with_capacity(READ);
-    stream.read_buf(&mut first).await?;
+    let Some(mut stream) = Box::pin(front.tls.answer(start)).await?.map(Decrypted::new) else { return Ok(None) };
+    let first = poll_fn(|context| pass::read(Pin::new(&mut stream), context)).await?;
     Ok(match first.first().copied().and_then(Kind::of) {
         Some(Kind::Turn) => Some(Found::TurnInTls(stream, first)),
         Some(Kind::Http) if front.signal.is_some() => Some(Found::Http(stream, first)),
@@ -146,51 +142,21 @@ async fn decide(front: &Front, client: &Client, stream: TcpStream) -> io::Result
     })
 }
 
-/// Returns what a subscriber may have in whole: an IPv4 address, or an IPv6 network of 48 bits (RFC 6177).
-fn site(client: &Client) -> IpAddr {
-    match client.network() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !(u128::MAX >> 48)).into(),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
-async fn relayed<A: Authority>(
-    shared: &Shared<A>,
-    number: u64,
-    client: Client,
-    idle: Place<'_>,
-    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
-    first: Vec<u8>,
-) -> io::Result<()> {
-    if shared.streams.is_full() {
-        return Ok(());
-    }
-    Connection::new(shared, number, client, idle, first).run(stream).await
-}
-
 /// Passes a connection on to the signaling server, if there is a place.
-async fn passed(front: &Front, client: Client, stream: Box<TlsStream<TcpStream>>, first: &[u8]) -> io::Result<()> {
+async fn passed(front: &Front, client: Client, stream: Decrypted, first: Vec<u8>) -> io::Result<()> {
     let place = front.by_network.take(client.network()).zip(front.passed.try_acquire().ok());
     match place.zip(front.signal) {
-        Some((_place, signal)) => pass::to_signal(signal, client.address, stream, first).await,
+        Some((_place, signal)) => {
+            let reached = stream.local_addr()?;
+            pass::to_signal(pass::Way { signal, client: client.address, reached }, stream, &first).await
+        }
         None => pass::refuse(stream).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
     use super::*;
-
-    #[test]
-    fn networks_of_one_subscriber_are_one_site() {
-        let of = |address: &str| {
-            site(&Client { path: crate::allocations::Path::Stream(0), address: address.parse().unwrap() })
-        };
-        assert_eq!(of("[2001:db8:1:2::1]:1"), of("[2001:db8:1:ffff::2]:2"));
-        assert_ne!(of("[2001:db8:1:2::1]:1"), of("[2001:db8:2:2::1]:1"));
-        assert_ne!(of("192.0.2.1:1"), of("192.0.2.2:1"));
-    }
 
     #[test]
     fn first_byte_tells_what_a_connection_is() {

@@ -42,6 +42,7 @@ impl Input {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
         }
+        self.bytes.shrink_to(self.most);
         valid
     }
 }
@@ -90,6 +91,16 @@ mod tests {
             }
             assert_eq!(input.bytes.len(), part);
         }
+    }
+
+    #[test]
+    fn what_was_read_before_keeps_no_more_either() {
+        let mut first = Vec::with_capacity(8192);
+        first.extend(channel_data(1000));
+        first.extend_from_slice(&channel_data(1000)[..500]);
+        let mut input = Input::new(first, 4096);
+        assert!(input.take(|message| assert_eq!(message, channel_data(1000))));
+        assert!(input.bytes.len() == 500 && input.bytes.capacity() <= 4096, "{}", input.bytes.capacity());
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! TCP and TLS: one connection for each client. Each is one task that reads messages, and writes what others send.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::guarded::{Decrypted, Guarded};
 use super::input::Input;
 use super::queues::{Queues, Waiting};
 use super::tls::Tls;
+use super::unfinished::Unfinished;
 use super::{Shared, listening};
 use crate::allocations::{Client, Path};
 use crate::limits::Limits;
 use crate::relay::Authority;
 use parking_lot::Mutex;
+use peersync_server::client_address::Network;
+use peersync_server::newcomers::{Newcomer, Newcomers};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, interval, timeout};
@@ -25,17 +30,22 @@ pub(super) struct Streams {
     next: AtomicU64,
     queues: Queues,
     /// The connections without an allocation.
-    idle: Places,
+    idle: Arc<Newcomers>,
+    /// The connections that have not shown what they are.
+    newcomers: Arc<Newcomers>,
+    unfinished: Arc<Unfinished>,
 }
 
 impl Streams {
     pub(super) fn new(limits: &Limits) -> Self {
-        let idle = Places::new(limits.idle_per_address);
-        Self { limits: limits.clone(), next: AtomicU64::new(0), queues: Queues::new(limits), idle }
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        Self {
+            limits: limits.clone(),
+            next: AtomicU64::new(0),
+            queues: Queues::new(limits),
+            idle: Arc::default(),
+            newcomers: Arc::default(),
+            unfinished: Unfinished::new(limits.unfinished_bytes),
+        }
     }
 
     /// Returns the next connection's number, and the client at its other end.
@@ -59,9 +69,34 @@ impl Streams {
         self.queues.send(number, packet);
     }
 
-    /// Counts a connection without an allocation, unless its network has too many.
-    pub(super) fn idle(&self, network: IpAddr) -> Option<Place<'_>> {
-        self.idle.take(network)
+    /// Counts a connection without an allocation. If there are too many, the oldest has to give way.
+    fn idle(&self, client: &Client) -> Newcomer {
+        let networks = Network::of_one_customer(client.address.ip());
+        self.idle.enter(networks, self.limits.idle_per_site, self.limits.idle_connections)
+    }
+}
+
+impl Streams {
+    /// Waits for what a connection shows first, as long as that may take. Returns `None` if it needs nothing more, or if newer
+    /// connections need its place.
+    pub(super) async fn shown<Found>(
+        &self,
+        client: &Client,
+        showing: impl Future<Output = io::Result<Option<Found>>>,
+    ) -> Option<Found> {
+        let networks = Network::of_one_customer(client.address.ip());
+        let mut place = self.newcomers.enter(networks, self.limits.undecided_per_site, self.limits.undecided);
+        tokio::select! {
+            shown = timeout(self.limits.idle, showing) => shown.ok()?.ok()?,
+            () = place.displaced() => None,
+        }
+    }
+
+    /// Returns a connection for TLS whose unfinished messages are bounded.
+    pub(super) fn guarded(&self, stream: TcpStream, client: &Client) -> Guarded {
+        let address = client.address.ip();
+        let site = Network::of_one_customer(address).last().unwrap_or(Network::of(address));
+        Guarded::new(stream, self.unfinished.of(site), self.limits.handshake_bytes)
     }
 }
 
@@ -119,29 +154,48 @@ pub(super) async fn accept<A: Authority>(shared: Arc<Shared<A>>, listener: TcpLi
 }
 
 async fn serve<A: Authority>(shared: Arc<Shared<A>>, number: u64, client: Client, stream: TcpStream, tls: Option<Tls>) {
-    let Some(idle) = shared.streams.idle(client.network()) else { return };
     // Packets of a call are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     // What ends a connection is nobody's fault and is not logged: strangers could fill the log.
     let _ = match tls {
-        None => Connection::new(&shared, number, client, idle, Vec::new()).run(stream).await,
-        Some(tls) => match timeout(shared.streams.limits.idle, tls.accept(stream)).await {
-            // Others may have come during the handshake.
-            Ok(Ok(Some(stream))) if !shared.streams.is_full() => {
-                Connection::new(&shared, number, client, idle, Vec::new()).run(stream).await
+        None => relayed(&shared, number, client, stream, Vec::new()).await,
+        Some(tls) => {
+            let stream = shared.streams.guarded(stream, &client);
+            // In a box, which is gone once the handshake is over.
+            match shared.streams.shown(&client, Box::pin(tls.accept(stream))).await.map(Decrypted::new) {
+                Some(stream) => relayed(&shared, number, client, stream, Vec::new()).await,
+                None => Ok(()),
             }
-            _ => Ok(()),
-        },
+        }
     };
 }
 
+/// Serves a client, unless there are too many. `first` is what was read of it before.
+///
+/// # Errors
+/// The client is gone, or takes nothing for too long.
+pub(super) async fn relayed<A: Authority>(
+    shared: &Shared<A>,
+    number: u64,
+    client: Client,
+    stream: impl AsyncRead + AsyncWrite,
+    first: Vec<u8>,
+) -> io::Result<()> {
+    // Others may have come since it was accepted.
+    if shared.streams.is_full() {
+        return Ok(());
+    }
+    Connection::new(shared, number, client, first).run(stream).await
+}
+
 /// A client of the relay.
-pub(super) struct Connection<'a, A: Authority> {
+struct Connection<'a, A: Authority> {
     shared: &'a Shared<A>,
     client: Client,
     number: u64,
     waiting: Waiting,
-    idle: Option<Place<'a>>,
+    /// Its place among those without an allocation.
+    idle: Option<Newcomer>,
     /// Since when it has no allocation.
     idle_since: Option<Instant>,
     input: Input,
@@ -149,14 +203,15 @@ pub(super) struct Connection<'a, A: Authority> {
 
 impl<'a, A: Authority> Connection<'a, A> {
     /// Opens its queue. `first` is what was read of it before.
-    pub(super) fn new(shared: &'a Shared<A>, number: u64, client: Client, idle: Place<'a>, first: Vec<u8>) -> Self {
+    fn new(shared: &'a Shared<A>, number: u64, client: Client, first: Vec<u8>) -> Self {
+        let idle = shared.streams.idle(&client);
         let waiting = shared.streams.queues.open(number);
         let input = Input::new(first, shared.streams.limits.message_bytes);
         Self { shared, client, number, waiting, idle: Some(idle), idle_since: Some(Instant::now()), input }
     }
 
     /// Serves it until it ends.
-    pub(super) async fn run(mut self, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+    async fn run(mut self, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
         if !self.take() {
             return Ok(());
         }
@@ -178,6 +233,11 @@ impl<'a, A: Authority> Connection<'a, A> {
                         return Ok(());
                     }
                 }
+                () = displaced(&mut self.idle) => {
+                    if !self.has_allocation() {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
@@ -190,12 +250,28 @@ impl<'a, A: Authority> Connection<'a, A> {
         input.take(|message| shared.handle(*client, message, &mut out))
     }
 
-    fn is_idle_for_too_long(&mut self) -> bool {
-        if self.shared.relay.lock().has_allocation(&self.client) {
+    /// Returns whether it has an allocation, and needs no place among those that have none.
+    fn has_allocation(&mut self) -> bool {
+        let has = self.shared.relay.lock().has_allocation(&self.client);
+        if has {
             (self.idle, self.idle_since) = (None, None);
+        }
+        has
+    }
+
+    fn is_idle_for_too_long(&mut self) -> bool {
+        if self.has_allocation() {
             return false;
         }
         self.idle_since.get_or_insert_with(Instant::now).elapsed() >= self.shared.streams.limits.idle
+    }
+}
+
+/// Waits until the place is needed for a newer connection.
+async fn displaced(place: &mut Option<Newcomer>) {
+    match place {
+        Some(place) => place.displaced().await,
+        None => pending().await,
     }
 }
 

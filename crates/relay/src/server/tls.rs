@@ -3,13 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::{Acceptor, ResolvesServerCert};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// By this protocol a certificate authority asks for the certificate that answers its challenge (RFC 8737).
 const CHALLENGE: &[u8] = b"acme-tls/1";
@@ -46,13 +45,28 @@ impl Tls {
     ///
     /// # Errors
     /// The handshake fails.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+    pub(super) async fn accept<Io>(&self, stream: Io) -> io::Result<Option<TlsStream<Io>>>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        self.answer(start).await
+    }
+
+    /// Answers what a client has asked for. Returns `None` if it was a question for a challenge.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub(super) async fn answer<Io>(&self, start: StartHandshake<Io>) -> io::Result<Option<TlsStream<Io>>>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
         let asked = start.client_hello().alpn().is_some_and(|mut protocols| protocols.any(|one| one == CHALLENGE));
+        let config = if asked { &self.challenge } else { &self.usual };
+        let mut stream = start.into_stream(Arc::clone(config)).await?;
         if !asked {
-            return start.into_stream(Arc::clone(&self.usual)).await.map(Some);
+            return Ok(Some(stream));
         }
-        let mut stream = start.into_stream(Arc::clone(&self.challenge)).await?;
         stream.shutdown().await?;
         Ok(None)
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use peersync_relay::TlsSettings;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -62,7 +63,11 @@ impl Certificates {
         self.handshake(TcpStream::connect(relay).await?, protocols).await
     }
 
-    pub async fn handshake(&self, stream: TcpStream, protocols: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn handshake<Io: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: Io,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<TlsStream<Io>> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()

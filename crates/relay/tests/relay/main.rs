@@ -14,6 +14,7 @@ mod certificates;
 mod clocks;
 mod data;
 mod front;
+mod handshakes;
 mod hostile;
 mod requests;
 mod sockets;

@@ -172,17 +172,29 @@ async fn connection_that_never_authenticates_is_closed() {
 }
 
 #[tokio::test]
-async fn one_address_has_a_number_of_connections_without_an_allocation() {
-    let listeners = bind(&[], &[LOCAL], &[]).unwrap();
-    let tcp = listeners.tcp_addresses().unwrap()[0];
-    let _running = start(Limits { idle_per_address: 2, ..Limits::default() }, listeners, None);
-    let mut kept = [Way::tcp(tcp).await, Way::tcp(tcp).await];
-    for (way, name) in kept.iter_mut().zip(["1", "2"]) {
-        assert!(way.ask(&mut Asker::new(name, PASSWORD), &Ask::Binding).await.mapped.is_some());
-    }
-    assert!(Way::tcp(tcp).await.closed().await);
-    for way in &mut kept {
-        assert!(way.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+async fn oldest_connection_without_an_allocation_gives_way() {
+    for limits in [
+        Limits { idle_per_site: 2, ..Limits::default() },
+        Limits { idle_connections: 2, connections: 4, ..Limits::default() },
+    ] {
+        let listeners = bind(&[], &[LOCAL], &[]).unwrap();
+        let tcp = listeners.tcp_addresses().unwrap()[0];
+        let running = start(limits, listeners, None);
+        let mut ada = Asker::new("1", PASSWORD);
+        let mut used = Way::tcp(tcp).await;
+        assert_eq!(used.ask(&mut ada, &Ask::Allocate(None)).await.refused, None);
+        let mut strangers = Vec::new();
+        for _ in 0..4 {
+            let mut way = Way::tcp(tcp).await;
+            assert!(way.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+            strangers.push(way);
+        }
+        assert!(strangers[0].closed().await && strangers[1].closed().await);
+        for way in &mut strangers[2..] {
+            assert!(way.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());
+        }
+        assert_eq!(used.ask(&mut ada, &Ask::Refresh(600)).await.refused, None, "one with an allocation stays");
+        assert_eq!(running.connections(), 3);
     }
 }
 

@@ -9,12 +9,12 @@ use tokio::time::timeout;
 use super::farewell::CloseReason;
 use super::standing::Standing;
 use crate::addresses::Account;
-use crate::greetings::Greeting;
 use crate::ids::ResumeKey;
 use crate::protocol::{ClientMessage, ErrorCode, Refused, close};
 use crate::relay::{self, Incoming};
 use crate::session::Session;
 use crate::shared::Shared;
+use peersync_server::newcomers::Newcomer;
 use peersync_websocket::{Frame, Socket};
 
 /// The maximum number of reads and control frames before the end of `hello`. It fits into one.
@@ -28,7 +28,7 @@ pub async fn session(
     shared: &Shared,
     socket: &mut Socket,
     number: u64,
-    mut place: Greeting,
+    mut place: Newcomer,
     account: &Arc<Account>,
 ) -> Result<(Arc<Session>, bool), CloseReason> {
     let hello = tokio::select! {
@@ -37,7 +37,7 @@ pub async fn session(
     };
     drop(place);
     match hello {
-        Ok(hello) => greet(shared, hello?, number, account).await,
+        Ok(hello) => Box::pin(greet(shared, hello?, number, account)).await,
         Err(_) => {
             Err(CloseReason::Close(close::NO_HELLO, Some(Refused(ErrorCode::HelloExpected, "no hello came in time"))))
         }
@@ -98,7 +98,7 @@ async fn greet(
         Some(who) => who,
         None => shared.reentries.admit(reentry.unwrap_or_default(), &shared.keys).await.map_err(refuse)?,
     };
-    // In a box, because every connection would keep the 16 KB that a look-up needs.
+    // In a box of its own, because only a new session needs a look-up, which takes 16 KB.
     Box::pin(Standing::of(&who, shared)).await.admit()?;
     let opened = shared.hub.lock().open(who, account, number, shared.now());
     let session = opened.map_err(|refused| CloseReason::Close(close::TOO_MANY, Some(refused)))?;

@@ -1,22 +1,20 @@
-//! Connections that have not said `hello` yet, and those that have not even sent the head of a request.
+//! Connections that have not shown yet whose or what they are.
 //!
 //! A satellite needs seconds for it, so time alone does not bound them. Their number does: beyond it, the oldest gives
-//! way to the newcomer. Whoever says `hello` at once is out of the way before that, and silent connections only displace
-//! each other.
+//! way to the newcomer. Whoever shows it at once is out of the way before that, and silent connections only displace
+//! each other: nobody keeps others out, not even those behind the same address.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use peersync_server::client_address::Network;
 use tokio::sync::oneshot;
 
-use crate::addresses::share;
+use crate::client_address::{Network, share};
 
-/// All connections before their `hello`.
+/// All of them.
 #[derive(Debug, Default)]
-pub struct Greetings {
+pub struct Newcomers {
     waiting: Mutex<Waiting>,
 }
 
@@ -30,28 +28,30 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Entry {
-    /// The client's network and those around it; none for this machine itself, which has no limit of its own.
+    /// The client's network and those around it.
     networks: Vec<Network>,
     /// Dropped when the connection has to give way.
     _place: oneshot::Sender<()>,
 }
 
-/// One connection before its `hello`, counted until it is dropped.
+/// One of them, counted until it is dropped.
 #[derive(Debug)]
-pub struct Greeting {
-    greetings: Arc<Greetings>,
+pub struct Newcomer {
+    newcomers: Arc<Newcomers>,
     number: u64,
     place: oneshot::Receiver<()>,
 }
 
-impl Greetings {
-    /// Adds a connection. If its network or one around it has more than its share of `per_network` now, or there are more
-    /// than `all` in total, the oldest has to give way.
-    pub fn enter(self: &Arc<Self>, address: IpAddr, per_network: usize, all: usize) -> Greeting {
-        let mut networks = Vec::new();
-        if !address.to_canonical().is_loopback() {
-            networks.extend(Network::of_one_customer(address));
-        }
+impl Newcomers {
+    /// Adds a connection from these networks, each within the next. If one of them has more than its share of `per_network`
+    /// now, or there are more than `all` in total, the oldest has to give way.
+    pub fn enter(
+        self: &Arc<Self>,
+        networks: impl IntoIterator<Item = Network>,
+        per_network: usize,
+        all: usize,
+    ) -> Newcomer {
+        let networks: Vec<_> = networks.into_iter().collect();
         let (sender, place) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         let number = waiting.next;
@@ -69,7 +69,7 @@ impl Greetings {
             waiting.displace_oldest();
         }
         drop(waiting);
-        Greeting { greetings: Arc::clone(self), number, place }
+        Newcomer { newcomers: Arc::clone(self), number, place }
     }
 
     /// Lets the oldest give way. Returns false if no connection waits.
@@ -97,7 +97,7 @@ impl Waiting {
     }
 }
 
-impl Greeting {
+impl Newcomer {
     /// Waits until the connection has to give way.
     pub async fn displaced(&mut self) {
         // Nothing is ever sent: the sender is dropped.
@@ -105,26 +105,32 @@ impl Greeting {
     }
 }
 
-impl Drop for Greeting {
+impl Drop for Newcomer {
     fn drop(&mut self) {
-        self.greetings.waiting.lock().remove(self.number);
+        self.newcomers.waiting.lock().remove(self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use futures::FutureExt as _;
 
     use super::*;
 
-    fn is_displaced(greeting: &mut Greeting) -> bool {
-        greeting.displaced().now_or_never().is_some()
+    fn networks(address: IpAddr) -> impl Iterator<Item = Network> {
+        Network::of_one_customer(address).filter(move |_| !address.is_loopback())
+    }
+
+    fn is_displaced(newcomer: &mut Newcomer) -> bool {
+        newcomer.displaced().now_or_never().is_some()
     }
 
     #[test]
     fn oldest_of_the_same_network_gives_way() {
-        let greetings = Arc::new(Greetings::default());
-        let enter = |address: &str| greetings.enter(address.parse().unwrap(), 4, 10);
+        let newcomers = Arc::new(Newcomers::default());
+        let enter = |address: &str| newcomers.enter(address.parse().map(networks).unwrap(), 4, 10);
         let mut stranger = enter("192.0.2.1");
         // Two of one network of 64 bits, three of one of 56 bits, four of one of 48 bits.
         let (mut first, mut second) = (enter("2001:db8:1:2::1"), enter("2001:db8:1:2:ffff::9"));
@@ -134,36 +140,36 @@ mod tests {
         assert!(is_displaced(&mut second) && !is_displaced(&mut third));
         let (mut sixth, mut seventh) = (enter("2001:db8:1:100::1"), enter("2001:db8:1:200::1"));
         assert!(is_displaced(&mut third));
-        for greeting in [&mut stranger, &mut fourth, &mut fifth, &mut sixth, &mut seventh] {
-            assert!(!is_displaced(greeting));
+        for newcomer in [&mut stranger, &mut fourth, &mut fifth, &mut sixth, &mut seventh] {
+            assert!(!is_displaced(newcomer));
         }
         drop((stranger, first, second, third, fourth, fifth, sixth, seventh));
-        let waiting = greetings.waiting.lock();
+        let waiting = newcomers.waiting.lock();
         assert!(waiting.all.is_empty() && waiting.networks.is_empty(), "{waiting:?}");
     }
 
     #[test]
     fn oldest_of_all_gives_way() {
-        let greetings = Arc::new(Greetings::default());
-        let enter = |address: &str| greetings.enter(address.parse().unwrap(), 1, 2);
+        let newcomers = Arc::new(Newcomers::default());
+        let enter = |address: &str| newcomers.enter(address.parse().map(networks).unwrap(), 1, 2);
         let (mut first, mut second) = (enter("192.0.2.1"), enter("192.0.2.2"));
         let mut third = enter("127.0.0.1");
         let mut fourth = enter("127.0.0.1");
         assert!(is_displaced(&mut first) && is_displaced(&mut second));
         assert!(!is_displaced(&mut third) && !is_displaced(&mut fourth));
-        assert!(greetings.displace_oldest());
+        assert!(newcomers.displace_oldest());
         assert!(is_displaced(&mut third));
     }
 
     #[test]
     fn one_provider_cannot_take_the_places_of_others() {
-        let greetings = Arc::new(Greetings::default());
-        let mut victim = greetings.enter("198.51.100.7".parse().unwrap(), 128, 4000);
+        let newcomers = Arc::new(Newcomers::default());
+        let mut victim = newcomers.enter(networks([198, 51, 100, 7].into()), 128, 4000);
         // As many networks of 64 bits as one of 48 bits has, and an address with as many connections as it likes.
         let from = |number: u32| IpAddr::from((0x2001_0db8_0001_u128 << 80 | u128::from(number) << 64).to_be_bytes());
-        let held: Vec<_> = (0..65_536).map(|number| greetings.enter(from(number), 128, 4000)).collect();
-        let more: Vec<_> = (0..5000).map(|_| greetings.enter([192, 0, 2, 1].into(), 128, 4000)).collect();
-        assert_eq!(greetings.waiting.lock().all.len(), 257);
+        let held: Vec<_> = (0..65_536).map(|number| newcomers.enter(networks(from(number)), 128, 4000)).collect();
+        let more: Vec<_> = (0..5000).map(|_| newcomers.enter(networks([192, 0, 2, 1].into()), 128, 4000)).collect();
+        assert_eq!(newcomers.waiting.lock().all.len(), 257);
         assert!(!is_displaced(&mut victim));
         drop((held, more));
     }
