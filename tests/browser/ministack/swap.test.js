@@ -4,7 +4,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { after, before, test } from "node:test";
 import { accept, meet, ring } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
-import { Hosts } from "../support/hosts.js";
+import { Hosts, TunnelledHosts } from "../support/hosts.js";
 import { received, seesAndHears, until } from "../support/media.js";
 import { startMiniStack } from "../support/ministack.js";
 import { Person } from "../support/people.js";
@@ -18,6 +18,8 @@ const SECRET = "the secret of the relays";
 let emulator;
 /** @type {Hosts} */
 let hosts;
+/** @type {TunnelledHosts} */
+let tunnelled;
 /** @type {Product} */
 let product;
 /** @type {import("playwright-core").Browser} */
@@ -28,13 +30,15 @@ before(async () => {
     endpoint: emulator.url, environment: { TURN_SECRET: SECRET },
     config: `[turn]\nurls = ["turn:127.0.0.1:${hosts.address.ports.relay}?transport=udp"]\nsecret = { env = "TURN_SECRET" }\n`,
   });
-  await hosts.begin(emulator.url, product.url);
+  tunnelled = new TunnelledHosts(emulator.url, product.url);
+  await Promise.all([hosts.begin(emulator.url, product.url), tunnelled.begin()]);
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await product?.stop();
   await hosts?.close();
+  await tunnelled?.close();
   await emulator?.stop();
 });
 
@@ -69,11 +73,11 @@ class Watch {
 }
 
 /**
- * Lets a person come whose pages reach the signaling server by the address of the hosts.
+ * Lets a person come whose pages reach the signaling server by the address of the hosts, or at another port.
  * @param {string} name
- * @param {{ guest?: boolean, relayed?: boolean }} [how]
+ * @param {{ guest?: boolean, relayed?: boolean, port?: number }} [how]
  */
-async function arrive(name, { guest = false, relayed = false } = {}) {
+async function arrive(name, { guest = false, relayed = false, port = hosts.address.ports.signal } = {}) {
   // The pages may connect to their own origin only, and the hosts are at another one.
   const person = await Person.arrive(product, browser, name, { guest, bypassCSP: true });
   await person.context.addInitScript(({ port, relayed }) => {
@@ -88,7 +92,7 @@ async function arrive(name, { guest = false, relayed = false } = {}) {
       const complaint = /[^.]*(unreachable|interrupted|cannot be reached)[^.]*/.exec(document.body?.innerText ?? "");
       if (complaint) /** @type {any} */ (window).complaints.push(complaint[0]);
     }).observe(document, { subtree: true, childList: true, characterData: true });
-  }, { port: hosts.address.ports.signal, relayed });
+  }, { port, relayed });
   const watch = new Watch(person.context);
   watch.see(person.page);
   return { person, watch };
@@ -98,10 +102,11 @@ async function arrive(name, { guest = false, relayed = false } = {}) {
  * Replaces the host, and waits for something.
  * @param {() => Promise<boolean>} holds
  * @param {string} complaint
+ * @param {{ replace: () => Promise<{ ended: Promise<unknown> }> }} [those]
  * @returns {Promise<number>} milliseconds from the end of the old host until it holds
  */
-async function replaced(holds, complaint) {
-  const { ended } = await hosts.replace();
+async function replaced(holds, complaint, those = hosts) {
+  const { ended } = await those.replace();
   const begin = performance.now();
   await until(holds, () => complaint);
   const took = performance.now() - begin;
@@ -147,6 +152,32 @@ test("a call goes on, a screen stays shared, a room stays locked, and nobody nee
     assert.equal(await page.getByRole("button", { name: "Let in" }).count(), 0, `${name} is asked about somebody who is inside`);
   }
   assert.deepEqual(await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length))), made, "the connections are kept");
+  assert.deepEqual([hers, his].map(({ tickets }) => tickets), [0, 0]);
+  await gus.leave();
+  await hanna.leave();
+});
+
+test("a call goes on, and everybody comes back through the tunnel of the next host", async () => {
+  const { port } = tunnelled;
+  const { person: hanna, watch: hers } = await arrive("Hanna", { port });
+  const { person: gus, watch: his } = await arrive("Gus", { guest: true, port });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await gus.enter(link);
+  await meet(hanna, gus);
+  const both = [hanna, gus];
+  const before = await Promise.all(both.map(({ page }) => received(page)));
+  for (const { page } of both) await page.evaluate(() => { Object.assign(window, { iceStates: [], complaints: [] }); });
+  for (const watch of [hers, his]) watch.forget();
+  const back = async () => [hers, his].every(({ joined }) => joined.length > 0);
+  isSoon("both came through the next tunnel", await replaced(back, "they do not come back", tunnelled));
+  await meet(hanna, gus);
+  const now = await Promise.all(both.map(({ page }) => received(page)));
+  for (const [index, { page, name }] of both.entries()) {
+    assert.ok((now[index]?.frames ?? 0) > (before[index]?.frames ?? 0) + 20, `${name} gets no new pictures`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).iceStates), [], `${name}'s connection was interrupted`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).complaints), [], `${name} was told of the server`);
+  }
   assert.deepEqual([hers, his].map(({ tickets }) => tickets), [0, 0]);
   await gus.leave();
   await hanna.leave();
