@@ -29,7 +29,7 @@ pub use notices::{NEW_SECONDS, NOTICE_SECONDS, Notice};
 pub use rooms::Room;
 pub use sessions::{Session, session_id};
 pub use sign_in::{CodeCheck, PendingSignIn, SignIn, SignInState, can_be_code, named};
-pub use signal_address::CONFIRM_SECONDS;
+pub use signal_address::{CONFIRM, Publication, SILENT};
 pub use users::User;
 pub use withdrawn::Withdrawn;
 

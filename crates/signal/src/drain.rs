@@ -11,6 +11,8 @@ use crate::server::Server;
 
 /// The interval between batches of closes.
 const STEP: Duration = Duration::from_millis(20);
+/// How long the health check says at least that the server drains, if the next host asks it every half second.
+const SAID: Duration = Duration::from_secs(1);
 
 /// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +40,17 @@ impl Server {
         let begin = Instant::now();
         for (count, batch) in sessions.chunks(share).enumerate() {
             sleep_until(begin + STEP * u32::try_from(count).unwrap_or(u32::MAX)).await;
+            // Pages leave as soon as they are told.
+            if shared.connections() == 0 {
+                break;
+            }
             batch.iter().for_each(|session| session.outbox.end(EndRequest::Restart));
         }
         while shared.connections() > 0 && Instant::now() < deadline {
             sleep(STEP).await;
+        }
+        if shared.has_named_tunnel() {
+            sleep_until(begin + SAID).await;
         }
         let drained = Drained { notified: shared.notified(), left: shared.connections() };
         info!(target: "signal", told = drained.notified, left = drained.left, "drained");

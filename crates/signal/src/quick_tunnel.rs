@@ -7,22 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peersync_server::clock::Clock;
-use peersync_server::store::{CONFIRM_SECONDS, Store};
+use peersync_server::store::{CONFIRM, Publication, SILENT, Store, StoreError, random_token};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-/// How often `cloudflared` is asked. It answers on loopback.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How long its answer may take.
+/// How long the answer of `cloudflared` may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// The longest answer that is read, in bytes.
 const LONGEST: u64 = 16 * 1024;
-/// The file beside that of the token with the moment at which the host began, which a restart of the program must not
-/// change.
-const SINCE_FILE: &str = "since";
+/// The file beside that of the token with the name by which the item in the database is known to be this host's. A restart of the
+/// program must not change it.
+const HOST_FILE: &str = "host";
 
 /// What `cloudflared` says about its quick tunnel.
 #[derive(Debug, Deserialize)]
@@ -31,28 +29,92 @@ struct QuickTunnel {
     hostname: String,
 }
 
-/// Follows the address as long as this runs, and publishes it when it changes, and at intervals.
-pub async fn follow(store: Arc<Store>, metrics: SocketAddr, folder: &Path, clock: Clock) {
-    let since = since(folder, clock.now()).await;
-    let mut published: Option<(String, i64)> = None;
+/// How often something is done. Tests have shorter times.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The pause between two questions to `cloudflared`, and between two attempts to publish while the address of another host
+    /// counts. Once that host has given it up, nobody is told an address until the next attempt.
+    pub pause: Duration,
+    /// How often the address is confirmed.
+    pub confirm: Duration,
+    /// How long another host must not have confirmed its address.
+    pub silent: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { pause: Duration::from_secs(1), confirm: CONFIRM, silent: SILENT }
+    }
+}
+
+/// Follows the address until `end`, and publishes it when it changes, and at intervals. At the end it gives it up, so that the
+/// next host publishes its own at once.
+pub async fn follow(
+    store: Arc<Store>,
+    metrics: SocketAddr,
+    folder: &Path,
+    clock: Clock,
+    times: Times,
+    end: impl Future,
+) {
+    let host = host(folder).await;
+    let mut publisher = Publisher { store: &store, host: &host, times, published: None, other: None };
+    let mut end = std::pin::pin!(end);
     loop {
-        if let Some(url) = address(metrics).await {
-            let now = clock.now();
-            let is_known = published.as_ref().is_some_and(|(known, _)| *known == url);
-            let is_due = published.as_ref().is_none_or(|(_, at)| now < *at || now - at >= CONFIRM_SECONDS);
-            if !is_known || is_due {
-                match store.publish_signal_address(&url, since, now).await {
-                    Ok(counts) => {
-                        if !is_known {
-                            info!(target: "tunnel", url, counts, "the quick tunnel has an address");
-                        }
-                        published = Some((url, now));
-                    }
-                    Err(error) => warn!(target: "tunnel", %error, "the address of the quick tunnel is not published"),
+        if let Some(url) = address(metrics).await
+            && let Err(error) = publisher.publish(&url, clock.now()).await
+        {
+            warn!(target: "tunnel", %error, "the address of the quick tunnel is not published");
+        }
+        // Nothing is on its way to the database then.
+        if timeout(times.pause, end.as_mut()).await.is_ok() {
+            break;
+        }
+    }
+    if let Err(error) = store.give_up_signal_address(&host).await {
+        warn!(target: "tunnel", %error, "the address of the quick tunnel is not given up");
+    }
+}
+
+/// What a host knows about the address that is told.
+struct Publisher<'a> {
+    store: &'a Store,
+    host: &'a str,
+    times: Times,
+    /// The address that this host has published, and when.
+    published: Option<(String, Instant)>,
+    /// The mark of another host, whose address counts, and since when it is the same.
+    other: Option<(String, Instant)>,
+}
+
+impl Publisher<'_> {
+    /// Publishes the address if it is not published, or was not confirmed for long enough.
+    async fn publish(&mut self, url: &str, now: i64) -> Result<(), StoreError> {
+        let is_known = self.published.as_ref().is_some_and(|(known, _)| known == url);
+        if is_known && self.published.as_ref().is_some_and(|(_, at)| at.elapsed() < self.times.confirm) {
+            return Ok(());
+        }
+        let silent = self.other.as_ref().filter(|(_, since)| since.elapsed() >= self.times.silent);
+        let silent = silent.map(|(mark, _)| mark.as_str());
+        match self.store.publish_signal_address(url, self.host, silent, now).await? {
+            Publication::Published => {
+                if !is_known {
+                    info!(target: "tunnel", url, "the address of the quick tunnel is published");
+                }
+                self.published = Some((url.to_owned(), Instant::now()));
+                self.other = None;
+            }
+            Publication::Taken { mark } => {
+                if self.other.is_none() {
+                    info!(target: "tunnel", url, "another host serves: the address of the quick tunnel is published later");
+                }
+                self.published = None;
+                if self.other.as_ref().is_none_or(|(known, _)| *known != mark) {
+                    self.other = Some((mark, Instant::now()));
                 }
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        Ok(())
     }
 }
 
@@ -77,17 +139,20 @@ async fn ask(metrics: SocketAddr) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// Returns when the host began. A folder that cannot be written makes every start of the program a new host.
-async fn since(folder: &Path, now: i64) -> i64 {
-    let file = folder.join(SINCE_FILE);
-    let known = tokio::fs::read_to_string(&file).await.ok().and_then(|text| text.trim().parse().ok());
-    if let Some(known) = known.filter(|known| *known <= now) {
+/// Returns the name of the host. In a folder that cannot be written, each start of the program is another host: then the item is
+/// known by its address.
+async fn host(folder: &Path) -> String {
+    let file = folder.join(HOST_FILE);
+    if let Ok(known) = tokio::fs::read_to_string(&file).await
+        && !known.is_empty()
+    {
         return known;
     }
-    if let Err(error) = tokio::fs::write(&file, now.to_string()).await {
-        warn!(target: "tunnel", %error, "the age of the host cannot be kept");
+    let name = random_token();
+    if let Err(error) = tokio::fs::write(&file, &name).await {
+        warn!(target: "tunnel", %error, "the name of the host cannot be kept");
     }
-    now
+    name
 }
 
 #[cfg(test)]
@@ -127,12 +192,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn host_is_as_old_as_its_file_says() {
-        let folder = std::env::temp_dir().join(format!("peersync-since-{}", std::process::id()));
-        tokio::fs::create_dir_all(&folder).await.unwrap();
-        assert_eq!(since(&folder, 100).await, 100);
-        assert_eq!(since(&folder, 200).await, 100, "a restart does not change it");
-        assert_eq!(since(&folder, 50).await, 50, "unless its clock was wrong");
-        tokio::fs::remove_dir_all(&folder).await.unwrap();
+    async fn host_keeps_its_name_and_no_other_has_it() {
+        let folders = [tempdir("one"), tempdir("two")];
+        let name = host(&folders[0]).await;
+        assert_eq!(host(&folders[0]).await, name, "a restart does not change it");
+        assert_ne!(host(&folders[1]).await, name);
+        let nowhere = folders[0].join("does-not-exist");
+        assert_ne!(host(&nowhere).await, host(&nowhere).await, "it cannot be kept");
+        folders.map(|folder| std::fs::remove_dir_all(folder).unwrap());
+    }
+
+    fn tempdir(name: &str) -> std::path::PathBuf {
+        let folder = std::env::temp_dir().join(format!("peersync-host-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
-use peersync_server::settings::Settings;
+use peersync_server::settings::{Entrance, Settings};
 use peersync_server::store::Store;
 
 use crate::addresses::Addresses;
@@ -26,6 +26,9 @@ use peersync_server::newcomers::Newcomers;
 
 /// When the first clients come back after a drain, in milliseconds: systemd starts a program again after a second.
 const FIRST_BACK_MS: u64 = 1000;
+/// When the first clients come back after a drain behind a named tunnel, in milliseconds: if the host is replaced, the next one
+/// notices the end and connects in that time (`host/tunnel.sh` of the deployer).
+const TUNNEL_BACK_MS: u64 = 3000;
 /// When the first clients come back if an Elastic IP address moves, in milliseconds: after the call, and the seconds until
 /// packets take the new way.
 const MOVED_MS: u64 = 2000;
@@ -142,7 +145,12 @@ impl Shared {
     /// Returns after how many milliseconds a client should reconnect: not before the next server listens, and so that not
     /// all come at once. A few people are back within seconds.
     pub(crate) fn retry_ms(&self) -> u64 {
-        FIRST_BACK_MS + self.spread_ms()
+        (if self.has_named_tunnel() { TUNNEL_BACK_MS } else { FIRST_BACK_MS }) + self.spread_ms()
+    }
+
+    /// Returns whether the next host has the same address, and waits at it until this one says that it ends.
+    pub(crate) fn has_named_tunnel(&self) -> bool {
+        self.settings.entrance == Entrance::Tunnel && self.settings.tunnel_metrics.is_none()
     }
 
     /// As [`Shared::retry_ms`], if the address is about to move to the next host.

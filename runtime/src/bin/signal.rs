@@ -15,6 +15,7 @@ use peersync_server::store::Store;
 use peersync_server::{aws, metrics};
 use peersync_signal::{Limits, Parts, Server, bind, memory, quick_tunnel, serve, tell_occupancy, tunnel};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
@@ -22,6 +23,8 @@ use tracing::{error, info, warn};
 const OTHER_FILES: usize = 76;
 /// The interval at which the metrics are written.
 const REPORT: Duration = Duration::from_secs(60);
+/// How long it may take to give the address of a quick tunnel up. Together with the drain, that is less than systemd waits.
+const GIVE_UP: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -46,7 +49,8 @@ async fn run(errors: log::Errors) -> Result<(), Box<dyn std::error::Error>> {
     let (address, connections, sessions) = (listener.local_addr()?, limits.connections, limits.sessions);
     let stack = settings.stack.clone();
     let following = tokio::spawn(follow(Arc::clone(&secrets), settings.tunnel_file.clone()));
-    let publishing = tokio::spawn(publish(Arc::clone(&store), settings.clone()));
+    let (drained, end) = oneshot::channel::<()>();
+    let publishing = tokio::spawn(publish(Arc::clone(&store), settings.clone(), end));
     let server = Server::new(Parts { settings, secrets, store, limits, clock: Clock::default() });
     // Registered before the first client connects: from now on a signal starts a drain.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -65,9 +69,13 @@ async fn run(errors: log::Errors) -> Result<(), Box<dyn std::error::Error>> {
     info!(target: "signal", clients = server.connections(), "draining");
     server.drain().await;
     report(&server);
+    drop(drained);
+    let given_up = tokio::time::timeout(GIVE_UP, publishing).await;
+    if given_up.is_err() {
+        warn!(target: "signal", "the address of the quick tunnel is not given up in time");
+    }
     serving.abort();
     following.abort();
-    publishing.abort();
     telling.abort();
     Ok(())
 }
@@ -110,11 +118,11 @@ async fn follow(secrets: Arc<LiveSecrets>, tunnel_file: Option<PathBuf>) {
     }
 }
 
-/// Publishes the address of the quick tunnel, if the host has one.
-async fn publish(store: Arc<Store>, settings: Settings) {
+/// Publishes the address of the quick tunnel until `end`, if the host has one.
+async fn publish(store: Arc<Store>, settings: Settings, end: oneshot::Receiver<()>) {
     if let Some(metrics) = settings.tunnel_metrics {
         let folder = settings.tunnel_file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-        quick_tunnel::follow(store, metrics, folder, Clock::default()).await;
+        quick_tunnel::follow(store, metrics, folder, Clock::default(), quick_tunnel::Times::default(), end).await;
     }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { accept, meet, ring } from "../support/calls.js";
 import { launch } from "../support/chromium.js";
-import { Hosts } from "../support/hosts.js";
+import { Hosts, TunnelledHosts } from "../support/hosts.js";
 import { received, seesAndHears, until } from "../support/media.js";
 import { startMiniStack } from "../support/ministack.js";
 import { Person } from "../support/people.js";
@@ -19,6 +19,8 @@ const SECRET = "the secret of the relays";
 let emulator;
 /** @type {Hosts} */
 let hosts;
+/** @type {TunnelledHosts} */
+let tunnelled;
 /** @type {Product} */
 let product;
 /** @type {import("playwright-core").Browser} */
@@ -29,13 +31,15 @@ before(async () => {
     endpoint: emulator.url, environment: { TURN_SECRET: SECRET },
     config: `[turn]\nurls = ["turn:127.0.0.1:${hosts.address.ports.relay}?transport=udp"]\nsecret = { env = "TURN_SECRET" }\n`,
   });
-  await hosts.begin(emulator.url, product.url);
+  tunnelled = new TunnelledHosts(emulator.url, product.url);
+  await Promise.all([hosts.begin(emulator.url, product.url), tunnelled.begin()]);
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await product?.stop();
   await hosts?.close();
+  await tunnelled?.close();
   await emulator?.stop();
 });
 
@@ -69,11 +73,11 @@ class Watch {
 }
 
 /**
- * Lets a person come whose pages reach the signaling server by the address of the hosts.
+ * Lets a person come whose pages reach the signaling server by the address of the hosts, or at another port.
  * @param {string} name
- * @param {{ guest?: boolean, relayed?: boolean }} [how]
+ * @param {{ guest?: boolean, relayed?: boolean, port?: number }} [how]
  */
-async function arrive(name, { guest = false, relayed = false } = {}) {
+async function arrive(name, { guest = false, relayed = false, port = hosts.address.ports.signal } = {}) {
   // The pages may connect to their own origin only, and the hosts are at another one.
   const person = await Person.arrive(product, browser, name, { guest, bypassCSP: true });
   await person.context.addInitScript(({ port, relayed }) => {
@@ -88,7 +92,7 @@ async function arrive(name, { guest = false, relayed = false } = {}) {
       const complaint = /[^.]*(unreachable|interrupted|cannot be reached)[^.]*/.exec(document.body?.innerText ?? "");
       if (complaint) /** @type {any} */ (window).complaints.push(complaint[0]);
     }).observe(document, { subtree: true, childList: true, characterData: true });
-  }, { port: hosts.address.ports.signal, relayed });
+  }, { port, relayed });
   const watch = new Watch(person.context);
   watch.see(person.page);
   return { person, watch };
@@ -100,13 +104,14 @@ async function arrive(name, { guest = false, relayed = false } = {}) {
  * @param {string} what comes
  * @param {() => Promise<boolean>} holds
  * @param {() => Promise<void> | void} begin what precedes each replacement
+ * @param {{ replace: () => Promise<{ ended: Promise<unknown> }> }} [those] whose turn it is
  */
-async function replacedSoon(what, holds, begin) {
+async function replacedSoon(what, holds, begin, those = hosts) {
   /** @type {number[]} */
   const took = [];
   while (took.length < ATTEMPTS && !took.some((milliseconds) => milliseconds < BACK_MS)) {
     await begin();
-    const { ended } = await hosts.replace();
+    const { ended } = await those.replace();
     const since = performance.now();
     await until(holds, () => `not so after a replacement: ${what}`);
     took.push(Math.round(performance.now() - since));
@@ -148,6 +153,34 @@ test("a call goes on, a screen stays shared, a room stays locked, and nobody nee
     assert.equal(await page.getByRole("button", { name: "Let in" }).count(), 0, `${name} is asked about somebody who is inside`);
   }
   assert.deepEqual(await Promise.all(both.map(({ page }) => page.evaluate(() => /** @type {any} */ (window).connections.length))), made, "the connections are kept");
+  assert.deepEqual(watches.map((watch) => watch.tickets), tickets, "nobody needs a ticket");
+  await gus.leave();
+  await hanna.leave();
+});
+
+test("a call goes on, and everybody comes back through the tunnel of the next host", async () => {
+  const { port } = tunnelled;
+  const { person: hanna, watch: hers } = await arrive("Hanna", { port });
+  const { person: gus, watch: his } = await arrive("Gus", { guest: true, port });
+  const link = await hanna.makeRoom();
+  await hanna.enter(link);
+  await gus.enter(link);
+  await meet(hanna, gus);
+  const both = [hanna, gus];
+  const before = await Promise.all(both.map(({ page }) => received(page)));
+  for (const { page } of both) await page.evaluate(() => { Object.assign(window, { iceStates: [], complaints: [] }); });
+  const watches = [hers, his];
+  const tickets = watches.map((watch) => watch.tickets);
+  const areInside = async () => watches.every(({ joined }) => joined.length > 0);
+  const begin = () => { for (const watch of watches) watch.forget(); };
+  await replacedSoon("both came through the next tunnel", areInside, begin, tunnelled);
+  await meet(hanna, gus);
+  const now = await Promise.all(both.map(({ page }) => received(page)));
+  for (const [index, { page, name }] of both.entries()) {
+    assert.ok((now[index]?.frames ?? 0) > (before[index]?.frames ?? 0) + 20, `${name} gets no new pictures`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).iceStates), [], `${name}'s connection was interrupted`);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).complaints), [], `${name} was told of the server`);
+  }
   assert.deepEqual(watches.map((watch) => watch.tickets), tickets, "nobody needs a ticket");
   await gus.leave();
   await hanna.leave();

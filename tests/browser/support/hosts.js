@@ -1,6 +1,7 @@
 /**
  * Signaling hosts that take turns: each has the real programs `signal` and `relay` as processes, and one address leads to one
- * of them, as a stack's Elastic IP address does. Their keys and tables are those of `local` on an AWS emulator.
+ * of them, as a stack's Elastic IP address does; or it has `signal` and a tunnel. Their keys and tables are those of `local` on
+ * an AWS emulator.
  */
 import { spawn } from "node:child_process";
 import { createHash, createHmac, randomUUID } from "node:crypto";
@@ -13,6 +14,7 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { freePort } from "./ports.js";
 import { PROGRAM } from "./product.js";
+import { Tunnel } from "./tunnel.js";
 
 /** The stack of `local` without a configuration. */
 const STACK = "peersync-dev";
@@ -42,6 +44,19 @@ async function start(name, environment) {
   });
   started.removeAllListeners("exit");
   return { process: started, log };
+}
+
+/**
+ * Returns what all programs of a host get.
+ * @param {string} endpoint of the emulator
+ * @param {string} site the URL of the pages
+ * @returns {Record<string, string>}
+ */
+function environmentOf(endpoint, site) {
+  return {
+    PEERSYNC_STACK: STACK, SITE_URL: site, AWS_ENDPOINT_URL: endpoint, AWS_REGION: "eu-central-1",
+    AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true",
+  };
 }
 
 /** The address: TCP for the WebSocket, with the key by which the edge proves itself, and UDP for the relay. */
@@ -174,10 +189,7 @@ export class Hosts {
 
   /** @returns {Promise<Host>} */
   async #start() {
-    const environment = {
-      PEERSYNC_STACK: STACK, SITE_URL: this.#site, AWS_ENDPOINT_URL: this.#endpoint, AWS_REGION: "eu-central-1",
-      AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true",
-    };
+    const environment = environmentOf(this.#endpoint, this.#site);
     const port = await freePort();
     const ports = { RELAY_ADDRESS: "127.0.0.1", RELAY_UDP_PORTS: String(port), RELAY_TCP_PORTS: String(port) };
     const [signal, relay] = await Promise.all([
@@ -219,5 +231,54 @@ export class Hosts {
     host?.signal.kill("SIGKILL");
     host?.relay.kill("SIGKILL");
     this.address.close();
+  }
+}
+
+/** Hosts behind a named tunnel, which has no address that moves: the next one connects once the one before has ended. */
+export class TunnelledHosts {
+  /** @type {{ signal: Process, connector: import("./tunnel.js").Connector } | undefined} */
+  #host;
+  tunnel = new Tunnel();
+  #environment;
+
+  /**
+   * @param {string} endpoint of the emulator
+   * @param {string} site the URL of the pages
+   */
+  constructor(endpoint, site) {
+    this.#environment = environmentOf(endpoint, site);
+  }
+
+  get port() { return this.tunnel.port; }
+
+  /** Starts the first host. */
+  async begin() {
+    await this.tunnel.open();
+    this.#host = await this.#start();
+    await this.#host.connector.connected;
+  }
+
+  async #start() {
+    const signal = await start("signal", { ...this.#environment, LISTEN: "127.0.0.1:0", ENTRANCE: "tunnel" });
+    const port = Number(String(signal.log.address).split(":").at(-1));
+    return { signal: signal.process, connector: this.tunnel.connector(port) };
+  }
+
+  /** Replaces the host, as `up` does: the next one stands by, and the old one is switched off. */
+  async replace() {
+    const old = this.#host;
+    const next = await this.#start();
+    await next.connector.standsBy();
+    this.#host = next;
+    old?.signal.kill("SIGTERM");
+    // As systemd does, by the order of the units.
+    const ended = old && once(old.signal, "exit").then(() => old.connector.end());
+    return { ended: Promise.all([ended, next.connector.connected]) };
+  }
+
+  async close() {
+    this.#host?.signal.kill("SIGKILL");
+    await this.#host?.connector.end();
+    this.tunnel.close();
   }
 }

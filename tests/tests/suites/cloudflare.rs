@@ -1,5 +1,7 @@
 //! The named tunnel that `up` creates at Cloudflare: tunnel, ingress rules and DNS record, against a double of its API.
 
+mod standby;
+
 use std::time::Duration;
 
 use peersync_tests::census::{census, difference};
@@ -298,56 +300,4 @@ async fn without_token_a_removal_names_what_remains_and_the_next_one_completes_i
     world.run(&DOWN, 0).await;
     assert_eq!(world.left(), (0, 0));
     assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
-}
-
-/// A connector is not told apart from another: people of one call would come to two hosts.
-#[tokio::test]
-async fn host_with_a_named_tunnel_connects_once_no_other_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    super::host::program(&path("cloudflared"), &format!("echo \"$*\" >>'{}'", path("started").display()));
-    let answers = format!(
-        "echo 'HTTP/2 200'; cat '{}' && printf '\\n{{\"status\":\"ok\"}}\\n'; echo \"$*\" >>'{}'",
-        path("serves").display(),
-        path("asked").display()
-    );
-    super::host::program(&path("curl"), &answers);
-    super::host::program(&path("timeout"), "exit 0");
-    std::fs::write(path("serves"), "CF-RAY: 230b030023ae2822-SJC\n").unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/resources/src/kinds/signal_instance/host/tunnel.sh");
-    let start = |variables: &[(&str, &str)]| {
-        let mut command = tokio::process::Command::new("bash");
-        let programs = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-        command.arg(script).env("PATH", programs).env("RUNTIME_DIRECTORY", folder.path()).kill_on_drop(true);
-        command.envs(variables.iter().copied()).spawn().unwrap()
-    };
-    let until = async |name: &str| {
-        let exists = async {
-            while !path(name).exists() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), exists).await.unwrap_or_else(|_| panic!("no file {name}"));
-    };
-    let named = [("TUNNEL_TOKEN", "a-token"), ("HEALTH_URL", "https://signal.example.org/healthz")];
-    let mut standing_by = start(&named);
-    until("standby").await;
-    assert!(!path("started").exists(), "two hosts are connected");
-    std::fs::remove_file(path("serves")).unwrap();
-    assert!(standing_by.wait().await.unwrap().success());
-    assert!(!path("standby").exists());
-    let asked = std::fs::read_to_string(path("asked")).unwrap();
-    assert!(asked.contains("https://signal.example.org/healthz?"), "{asked}");
-    let started = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let first = "tunnel --no-autoupdate --metrics 127.0.0.1:20241 --grace-period 1s";
-    assert_eq!(started(&std::fs::read_to_string(path("started")).unwrap()), [format!("{first} run")]);
-
-    // A host to which the domain led without Cloudflare is no other host of the tunnel.
-    std::fs::write(path("serves"), "server: peersync\n").unwrap();
-    assert!(start(&named).wait().await.unwrap().success());
-    // A quick tunnel has an address of its own.
-    std::fs::write(path("serves"), "CF-RAY: 230b030023ae2822-SJC\n").unwrap();
-    assert!(start(&[("HEALTH_URL", "https://signal.example.org/healthz")]).wait().await.unwrap().success());
-    let started = started(&std::fs::read_to_string(path("started")).unwrap());
-    assert_eq!(started.last(), Some(&format!("{first} --url http://127.0.0.1:8081")));
 }

@@ -332,7 +332,7 @@ async fn host_with_a_quick_tunnel_waits_for_it_and_publishes_its_address() {
     let mut said = BufReader::new(installing.stdout.take().unwrap()).lines();
     until(&mut said, "failed: the token of the tunnel").await;
     stage.proxy().log.take();
-    let running = host.start("signal");
+    let mut running = host.start("signal");
     until(&mut said, "failed: a connection of the tunnel").await;
     let name = Arc::new(Mutex::new("one-two.trycloudflare.com"));
     let told = Arc::clone(&name);
@@ -354,16 +354,19 @@ async fn host_with_a_quick_tunnel_waits_for_it_and_publishes_its_address() {
     }
     let called = host.allowed_calls(&stage).await;
     assert!(called.contains("dynamodb:UpdateItem"), "{called:?}");
-    drop(running);
+    let kill = Command::new("kill").args(["-TERM", &running.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(kill.success() && timeout(PATIENCE, running.wait()).await.unwrap().unwrap().success());
+    assert_eq!(published(&stage).await, None, "the next host may publish its own");
+    host.allowed_calls(&stage).await;
 }
 
 /// The address of the quick tunnel that `POST /ticket` reads.
-async fn published(stage: &Stage) -> Option<String> {
+pub(super) async fn published(stage: &Stage) -> Option<String> {
     let table = format!("{}-Ephemeral", stage.stack());
     let answer = stage.clients.dynamodb.scan().table_name(table).send().await.unwrap();
     let item =
         answer.items().iter().find(|item| item["key"].as_s().is_ok_and(|key| key.starts_with("signal-address#")))?;
-    item["url"].as_s().ok().cloned()
+    item.get("url")?.as_s().ok().cloned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,7 +127,8 @@ async fn role_of_the_relay_allows_exactly_its_calls() {
 async fn role_of_a_host_with_a_quick_tunnel_allows_exactly_its_calls() {
     let world = World::new().await;
     let (store, now) = (world.state.store(), world.state.now());
-    assert!(store.publish_signal_address("wss://a.trycloudflare.com/ws", now, now).await.unwrap());
+    store.publish_signal_address("wss://a.trycloudflare.com/ws", "a host", None, now).await.unwrap();
+    store.give_up_signal_address("a host").await.unwrap();
     same(&world, QUICK_TUNNEL);
 }
 

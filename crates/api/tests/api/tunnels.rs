@@ -8,6 +8,7 @@ use peersync_api::Limits;
 use peersync_server::clock::Clock;
 use peersync_server::secrets::LiveSecrets;
 use peersync_server::settings::Settings;
+use peersync_server::store::Publication;
 use serde_json::json;
 
 use crate::support::{Browser, Mailbox, NOW, World, secrets, settings};
@@ -40,7 +41,8 @@ async fn ticket_has_the_address_that_the_host_has_published_last() {
     assert_eq!(told(&mut ada).await, None, "nobody has published one");
     let store = world.state.store();
     for address in [FIRST, SECOND] {
-        assert!(store.publish_signal_address(address, NOW, world.state.now()).await.unwrap());
+        let published = store.publish_signal_address(address, "a host", None, world.state.now()).await;
+        assert_eq!(published.unwrap(), Publication::Published);
         assert_eq!(told(&mut ada).await.as_deref(), Some(address), "as after a restart of cloudflared");
     }
     world.clock.forward(599);
@@ -50,15 +52,28 @@ async fn ticket_has_the_address_that_the_host_has_published_last() {
 }
 
 #[tokio::test]
-async fn newer_host_wins_until_it_is_silent() {
+async fn ticket_has_the_address_of_one_host_until_that_gives_it_up() {
     let world = world().await;
+    let mut ada = world.member("Ada").await;
     let store = world.state.store();
-    let publish = |address, since| store.publish_signal_address(address, since, world.state.now());
-    assert!(publish(FIRST, NOW - 100).await.unwrap());
-    assert!(publish(SECOND, NOW).await.unwrap(), "the new host takes over");
-    assert!(!publish(FIRST, NOW - 100).await.unwrap(), "the old one no longer counts");
-    assert_eq!(store.signal_address(world.state.now()).await.unwrap().as_deref(), Some(SECOND));
-    world.clock.forward(181);
-    assert!(publish(FIRST, NOW - 100).await.unwrap(), "the new one was terminated");
-    assert_eq!(store.signal_address(world.state.now()).await.unwrap().as_deref(), Some(FIRST));
+    let publish = |address, host, silent| store.publish_signal_address(address, host, silent, world.state.now());
+    assert_eq!(publish(FIRST, "old", None).await.unwrap(), Publication::Published);
+    let Publication::Taken { mark } = publish(SECOND, "new", None).await.unwrap() else { panic!("two hosts count") };
+    assert_eq!(told(&mut ada).await.as_deref(), Some(FIRST));
+    store.give_up_signal_address("new").await.unwrap();
+    assert_eq!(told(&mut ada).await.as_deref(), Some(FIRST), "it was not the new one's");
+
+    // What the new one has seen last is not what it meant to be silent.
+    assert_eq!(publish(FIRST, "old", None).await.unwrap(), Publication::Published);
+    let Publication::Taken { mark: newer } = publish(SECOND, "new", Some(mark.as_str())).await.unwrap() else {
+        panic!("the old one has confirmed its address")
+    };
+    assert_ne!(newer, mark);
+    assert_eq!(publish(SECOND, "new", Some(newer.as_str())).await.unwrap(), Publication::Published, "it is silent");
+    assert!(matches!(publish(FIRST, "old", None).await.unwrap(), Publication::Taken { .. }), "it comes too late");
+    assert_eq!(told(&mut ada).await.as_deref(), Some(SECOND));
+
+    store.give_up_signal_address("new").await.unwrap();
+    assert_eq!(told(&mut ada).await, None);
+    assert_eq!(publish(FIRST, "old", None).await.unwrap(), Publication::Published);
 }

@@ -1,7 +1,8 @@
 //! Shutting down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use peersync_server::settings::Entrance;
 use peersync_signal::{Drained, Limits};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
@@ -70,4 +71,42 @@ async fn drain_ends_at_its_deadline_with_a_stuck_client() {
     let _silent = world.inside("Silent", "r").await;
     let drained = world.server.drain().await;
     assert_eq!(drained.notified, 1);
+}
+
+/// The closes of a hundred connections are spread over two seconds.
+#[tokio::test]
+async fn drain_ends_once_everybody_has_left() {
+    let world = World::new().await;
+    let mut pages = Vec::new();
+    for number in 0..100 {
+        pages.push(world.inside("Guest", &format!("room-{number}")).await);
+    }
+    let server = world.server.clone();
+    let drain = tokio::spawn(async move { (server.drain().await, Instant::now()) });
+    for mut page in pages {
+        page.expect("draining").await;
+    }
+    let left = Instant::now();
+    let (drained, ended) = drain.await.unwrap();
+    assert_eq!(drained, Drained { notified: 100, left: 0 });
+    let waited = ended.saturating_duration_since(left);
+    assert!(waited < Duration::from_secs(1), "it ended {waited:?} after the last one had left");
+}
+
+/// The next host connects its tunnel once this one says goodbye: whoever comes back before that is refused.
+#[tokio::test]
+async fn people_behind_a_named_tunnel_come_back_when_the_next_host_is_connected() {
+    let world = World::behind(Entrance::Tunnel, Limits::default()).await;
+    let headers = [("origin", ORIGIN), ("cf-connecting-ip", "192.0.2.1")];
+    let mut page = Client::connect_with(world.address, &headers).await.unwrap();
+    page.send(json!({ "type": "hello", "ticket": world.ticket("ada@example.org") })).await;
+    page.expect("welcome").await;
+    let server = world.server.clone();
+    let drain = tokio::spawn(async move { server.drain().await });
+    let wait = page.expect("draining").await["retry_ms"].as_u64().unwrap();
+    assert!((3000..=3500).contains(&wait), "{wait}");
+    drop(page);
+    let begin = Instant::now();
+    drain.await.unwrap();
+    assert!(begin.elapsed() > Duration::from_millis(500), "the next host asks every half second");
 }

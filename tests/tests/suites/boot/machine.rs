@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -17,17 +18,18 @@ use crate::networks::namespace::{Namespace, done};
 
 /// How long a state may take to come.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// What a file takes at least.
+const PAGE: u64 = 4096;
 /// How often it is looked for.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The exit status of systemd-nspawn if the machine is to be started again.
 const REBOOT: i32 = 133;
-/// The cable's end outside.
-const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
-/// The machine's address, of a network for documentation (RFC 5737).
-pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+/// The number of machines of this program.
+static MACHINES: AtomicU8 = AtomicU8::new(0);
 
 /// A machine. It is switched off and removed when this is dropped.
 pub struct Machine {
+    number: u8,
     namespace: Namespace,
     folder: TempDir,
     running: Option<Child>,
@@ -48,7 +50,8 @@ impl Machine {
         }
         let layers = format!("lowerdir=/,upperdir={},workdir={}", path("memory/upper"), path("memory/work"));
         done(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers, &path("root")]));
-        let machine = Self { namespace: Namespace::new("boot"), folder, running: None, forwarded: Vec::new() };
+        let number = MACHINES.fetch_add(1, Ordering::Relaxed);
+        let machine = Self { number, namespace: Namespace::new("boot"), folder, running: None, forwarded: Vec::new() };
         machine.cable();
         machine
     }
@@ -57,15 +60,25 @@ impl Machine {
     fn cable(&self) {
         let near = self.near();
         self.namespace.ip(&format!("link add eth0 type veth peer name {near} netns {}", std::process::id()));
-        self.namespace.ip(&format!("address add {ADDRESS}/30 dev eth0"));
+        self.namespace.ip(&format!("address add {}/30 dev eth0", self.address()));
         self.namespace.ip("link set eth0 up");
-        done(Command::new("ip").args(["address", "add", &format!("{OUTSIDE}/30"), "dev", &near]));
+        done(Command::new("ip").args(["address", "add", &format!("{}/30", self.outside()), "dev", &near]));
         self.plug(true);
     }
 
     /// The name of the cable's end outside.
     fn near(&self) -> String {
-        format!("psboot{}", std::process::id())
+        format!("psb{}x{}", self.number, std::process::id())
+    }
+
+    /// The machine's address, of a network for documentation (RFC 5737).
+    pub fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 51, 100, 4 * self.number + 2)
+    }
+
+    /// The cable's end outside.
+    pub fn outside(&self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 51, 100, 4 * self.number + 1)
     }
 
     /// Plugs the cable in, or pulls it out.
@@ -77,7 +90,7 @@ impl Machine {
     /// Lets the machine reach a server on loopback of this computer; returns the address at which it does.
     pub async fn reach(&mut self, url: &str) -> String {
         let port: u16 = url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).unwrap();
-        let listener = TcpListener::bind((OUTSIDE, 0)).await.unwrap();
+        let listener = TcpListener::bind((self.outside(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let forwarding = tokio::spawn(async move {
             while let Ok((mut from, _)) = listener.accept().await {
@@ -111,7 +124,7 @@ impl Machine {
 
     /// Switches the machine on: systemd starts this unit.
     pub fn boot(&mut self, unit: &str) {
-        let console = fs::File::create(self.folder.path().join("memory/console")).unwrap();
+        let console = fs::File::create(self.folder.path().join("console")).unwrap();
         let mut command = Command::new("systemd-nspawn");
         command.args(["--quiet", "--register=no", "--keep-unit", "--directory"]).arg(self.path("/"));
         command.arg(format!("--network-namespace-path=/run/netns/{}", self.namespace.name()));
@@ -141,6 +154,42 @@ impl Machine {
         let _ = Command::new("kill").args(["-KILL", &first_process(&running)]).status();
         let _ = running.kill();
         let _ = running.wait();
+    }
+
+    /// Switches the machine off as EC2 does when it terminates a host, and waits for its end.
+    pub async fn switch_off(&mut self) {
+        self.shell("systemctl poweroff --no-block");
+        let begun = std::time::Instant::now();
+        while self.running.as_mut().expect("the machine is on").try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not end\n{}", self.account());
+            sleep(PAUSE).await;
+        }
+        self.running = None;
+    }
+
+    /// Leaves no room on the machine's disk, on which programs, state and logs are.
+    pub fn fill_disk(&self) {
+        let memory = self.folder.path().join("memory").display().to_string();
+        let used = done(Command::new("df").args(["--block-size=1", "--output=used", &memory])).stdout;
+        let used: u64 = String::from_utf8_lossy(&used).split_whitespace().nth(1).unwrap().parse().unwrap();
+        done(Command::new("mount").args(["-o", &format!("remount,size={}", used + PAGE), &memory]));
+        let filled = self.run(&["dd", "if=/dev/zero", "of=/filled", "bs=4k"]);
+        assert!(String::from_utf8_lossy(&filled.stderr).contains("No space left"), "{filled:?}");
+    }
+
+    /// Leaves room again.
+    pub fn empty_disk(&self) {
+        let memory = self.folder.path().join("memory").display().to_string();
+        done(Command::new("mount").args(["-o", "remount,size=50%", &memory]));
+        self.shell("rm /filled");
+    }
+
+    /// Ends the program of a unit at once, and waits for it: no program can do anything about that.
+    pub async fn kill(&self, unit: &str) {
+        let process = || self.shell(&format!("systemctl show --property=MainPID --value {unit}"));
+        let before = process();
+        self.shell(&format!("kill -KILL {before}"));
+        self.until("the end of the killed program", async || process() != before).await;
     }
 
     /// Runs a program in the machine.
@@ -173,8 +222,9 @@ impl Machine {
 
     /// What console and logs say.
     fn account(&self) -> String {
-        let logs = ["install", "signal", "relay"].map(|name| self.path(&format!("/var/log/peersync-{name}.log")));
-        let files = std::iter::once(self.folder.path().join("memory/console")).chain(logs);
+        let logs =
+            ["install", "signal", "relay", "tunnel"].map(|name| self.path(&format!("/var/log/peersync-{name}.log")));
+        let files = std::iter::once(self.folder.path().join("console")).chain(logs);
         let files: String = files.map(|path| format!("--- {}\n{}\n", path.display(), read(&path))).collect();
         let journal = self.run(&["journalctl", "--no-pager", "--lines=40"]).stdout;
         format!("{files}--- journal\n{}", String::from_utf8_lossy(&journal))

@@ -1,5 +1,7 @@
 //! Checks the host's files with the tools that will read them, if these are installed.
 
+mod pauses;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -220,8 +222,8 @@ fn installation_reports_only_what_a_tag_may_contain() {
 
 #[test]
 fn scripts_pass_shellcheck() {
-    let packages = ("packages.sh", update_files::PACKAGES);
-    for (name, script) in [("install.sh", user_data::INSTALL), packages, ("update.sh", update_files::SCRIPT)] {
+    let (packages, tunnel) = (("packages.sh", update_files::PACKAGES), ("tunnel.sh", user_data::TUNNEL));
+    for (name, script) in [("install.sh", user_data::INSTALL), packages, ("update.sh", update_files::SCRIPT), tunnel] {
         if let Some((clean, output)) = run("shellcheck", &[], name, script) {
             assert!(clean, "{output}");
         }
@@ -290,6 +292,11 @@ fn units_name_what_the_others_do() {
     assert!(user_data::TUNNEL.contains("standby=${RUNTIME_DIRECTORY:?}/standby\n"));
     let environment = format!("EnvironmentFile={}\n", user_data::INSTALL_ENVIRONMENT);
     assert!(user_data::CLOUDFLARED_UNIT.contains(&environment), "it has the domain");
+    assert!(user_data::TUNNEL.contains("</proc/uptime\n") && !user_data::CLOUDFLARED_UNIT.contains("ProcSubset="));
+    // At the end of a host systemd stops first what it has started last: the goodbye reaches clients through the others.
+    assert!(user_data::UNIT.contains("\nAfter=network-online.target peersync-relay.service\n"));
+    assert!(user_data::CLOUDFLARED_UNIT.contains("\nBefore=peersync-signal.service\n"));
+    assert!(update_files::SCRIPT.contains("systemctl stop peersync-signal.service peersync-relay.service\n"));
     assert!(user_data::INSTALL.contains(&format!("http://{metrics}/ready\n")));
     assert!(user_data::INSTALL.contains("enable --now peersync-update.timer\n"));
     assert!(user_data::INSTALL.contains("systemctl start peersync-apply@agent.service "));

@@ -94,7 +94,11 @@ install_program() {
   if echo "$sha256  $installed" | sha256sum --check --status 2>/dev/null; then
     return 0
   fi
-  aws s3 cp --region "$REGION" --only-show-errors "s3://$BUCKET/$key" - | gunzip >"$fetched" || return 1
+  # A part of it must not fill the disk for good.
+  if ! aws s3 cp --region "$REGION" --only-show-errors "s3://$BUCKET/$key" - | gunzip >"$fetched"; then
+    rm -f "$fetched"
+    return 1
+  fi
   if ! echo "$sha256  $fetched" | sha256sum --check --status; then
     say "the program $program in the bucket is not the one that this host was made for"
     rm -f "$fetched"
@@ -110,8 +114,11 @@ install_cloudflared() {
   if echo "$cloudflared_sha256  $installed" | sha256sum --check --status 2>/dev/null; then
     return 0
   fi
-  curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-$cloudflared" || return 1
-  echo "$cloudflared_sha256  $fetched" | sha256sum --check --status || return 1
+  if ! curl -fsSL --max-time 120 -o "$fetched" "$source/cloudflared-linux-$cloudflared" ||
+    ! echo "$cloudflared_sha256  $fetched" | sha256sum --check --status; then
+    rm -f "$fetched"
+    return 1
+  fi
   chmod 0755 "$fetched"
   mv "$fetched" "$installed"
 }
