@@ -8,6 +8,7 @@ use super::files::file;
 pub(super) const PACKAGES: &str = include_str!("host/packages.sh");
 pub(super) const FETCH_UNIT: &str = include_str!("host/peersync-fetch@.service");
 pub(super) const APPLY_UNIT: &str = include_str!("host/peersync-apply@.service");
+pub(super) const KERNEL_UNIT: &str = include_str!("host/peersync-kernel.service");
 /// The script that restarts what uses updates.
 pub(super) const SCRIPT: &str = include_str!("host/update.sh");
 pub(super) const UNIT: &str = include_str!("host/peersync-update.service");
@@ -41,11 +42,12 @@ const AHEAD: [(&str, i32); 20] = [
 ];
 
 /// Returns the files of a host in this region.
-pub(super) fn files(region: &str) -> [Value; 6] {
+pub(super) fn files(region: &str) -> [Value; 7] {
     [
         file("/usr/local/lib/peersync/packages", "0755", PACKAGES),
         file("/etc/systemd/system/peersync-fetch@.service", "0644", FETCH_UNIT),
         file("/etc/systemd/system/peersync-apply@.service", "0644", APPLY_UNIT),
+        file("/etc/systemd/system/peersync-kernel.service", "0644", KERNEL_UNIT),
         file("/usr/local/lib/peersync/update", "0755", SCRIPT),
         file("/etc/systemd/system/peersync-update.service", "0644", UNIT),
         file("/etc/systemd/system/peersync-update.timer", "0644", &timer(region)),
@@ -67,61 +69,108 @@ mod tests {
 
     use super::{PACKAGES, SCRIPT, timer};
 
-    /// Runs a script with programs that record their calls, and returns these and what the script says. `dnf` is what dnf
-    /// does.
-    fn run(script: &str, arguments: &[&str], dnf: &str, has_new_kernel: bool) -> (bool, String, Vec<String>) {
+    /// What is known of a new kernel.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Boot {
+        Nothing,
+        /// Its package is installed, and none of its scripts has run.
+        Modules,
+        NewKernel,
+        NewKernelWithDisk,
+    }
+
+    /// Runs a script with programs that record their calls, and returns whether it succeeds, what it says, and the calls, in
+    /// which the folder is `@`. What the programs do are the branches of a `case`, in which a call begins with the name of
+    /// the program.
+    fn run(script: &str, arguments: &[&str], branches: &str, boot: Boot) -> (bool, String, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("boot")).unwrap();
-        if has_new_kernel {
-            fs::write(path("boot/vmlinuz-6.12.0"), "").unwrap();
+        if boot == Boot::Modules {
+            fs::create_dir_all(path("lib/modules/6.12.0")).unwrap();
+            fs::write(path("lib/modules/6.12.0/vmlinuz"), "kernel").unwrap();
+        } else if boot != Boot::Nothing {
+            fs::write(path("boot/vmlinuz-6.12.0"), "kernel").unwrap();
+        }
+        if boot == Boot::NewKernelWithDisk {
+            fs::write(path("boot/initramfs-6.12.0.img"), "disk").unwrap();
         }
         let calls = path("calls").display().to_string();
-        for (name, text) in [("dnf", dnf), ("systemctl", "")] {
-            fs::write(path(name), format!("#!/bin/sh\necho \"{name} $*\" >>{calls}\n{text}\n")).unwrap();
+        for name in ["dnf", "dracut", "grubby", "kernel-install", "systemctl"] {
+            let text =
+                format!("#!/bin/sh\necho \"{name} $*\" >>{calls}\ncase \"{name} $*\" in {branches} *) ;; esac\n");
+            fs::write(path(name), text).unwrap();
             fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let script = script.replace("/boot", &path("boot").display().to_string());
-        let programs = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        let here = folder.path().display().to_string();
+        let script = ["/boot/", "/boot ", "/lib/modules/"]
+            .iter()
+            .fold(script.to_owned(), |script, folder| script.replace(folder, &format!("{here}{folder}")));
+        let programs = format!("{here}:{}", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("bash");
         let output = command.args(["-c", &script, "-"]).args(arguments).env("PATH", programs).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let calls = fs::read_to_string(path("calls")).unwrap().lines().map(str::to_owned).collect();
+        let told = |text: &str| text.replace(&here, "@");
+        let said = told(&String::from_utf8_lossy(&output.stdout));
+        let calls = fs::read_to_string(path("calls")).unwrap().lines().map(told).collect();
         (output.status.success(), said, calls)
     }
 
     const HINT: &str = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -r";
     const REBOOT: [&str; 2] = ["systemctl stop peersync-signal.service peersync-relay.service", "systemctl reboot"];
+    const BOOT: &str = "kernel,kernel[0-9]*,kernel-modules-extra*,dracut*,grub2*,grubby*,shim*,microcode_ctl*";
+    const DISK: &str = "dracut --force @/boot/initramfs-6.12.0.img 6.12.0";
 
     #[test]
     fn packages_are_taken_in_two_steps_of_which_the_second_needs_no_network() {
-        for (step, what, call) in [
-            (
-                "fetch",
-                "agent",
-                "install amazon-cloudwatch-agent --refresh --downloadonly --nogpgcheck --setopt=logdir=/var/cache/dnf",
-            ),
-            ("apply", "agent", "install amazon-cloudwatch-agent --cacheonly"),
-            (
-                "fetch",
-                "updates",
-                "upgrade --security --releasever=latest --refresh --downloadonly --nogpgcheck --setopt=logdir=/var/cache/dnf",
-            ),
-            ("apply", "updates", "upgrade --security --releasever=latest --cacheonly"),
+        let upgrade = "upgrade --security --nobest --releasever=latest";
+        for (what, call) in [
+            ("agent", "install amazon-cloudwatch-agent".to_owned()),
+            ("updates", format!("{upgrade} --exclude={BOOT},filesystem,rootfiles")),
+            ("kernel", format!("{upgrade} --setopt=includepkgs={BOOT}")),
         ] {
-            let (good, said, calls) = run(PACKAGES, &[step, what], "", false);
-            assert_eq!((good, said.as_str(), calls), (true, "", vec![format!("dnf -y -q {call}")]));
+            for (step, options) in [
+                ("fetch", "--refresh --downloadonly --nogpgcheck --setopt=logdir=/var/cache/dnf"),
+                ("apply", "--cacheonly"),
+            ] {
+                let (good, said, calls) = run(PACKAGES, &[step, what], "", Boot::Nothing);
+                let expected = vec![format!("dnf -y -q {call} {options}")];
+                assert_eq!((good, said.as_str(), calls), (true, "", expected));
+            }
         }
-        let (good, said, _) = run(PACKAGES, &["fetch", "updates"], "exit 1", false);
+        let (good, said, _) = run(PACKAGES, &["fetch", "updates"], "dnf*) exit 1 ;;", Boot::Nothing);
         assert!(!good, "what depends on it is not started");
         assert_eq!(said, "peersync: updates: failed to fetch packages; the next attempt is later\n");
     }
 
     #[test]
+    fn kernel_whose_scripts_failed_gets_its_initial_ram_disk_or_is_not_booted() {
+        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], "", Boot::NewKernelWithDisk);
+        assert_eq!((good, said.as_str(), calls.len()), (true, "", 1), "it has one: {calls:?}");
+        for step in [["fetch", "kernel"], ["apply", "updates"]] {
+            let (_, _, calls) = run(PACKAGES, &step, "", Boot::NewKernel);
+            assert_eq!(calls.len(), 1, "{step:?} builds none: {calls:?}");
+        }
+        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], "", Boot::NewKernel);
+        assert_eq!((good, said.as_str(), calls[1..].to_vec()), (true, "", vec![DISK.to_owned()]));
+        let (_, _, calls) = run(PACKAGES, &["apply", "kernel"], "", Boot::Modules);
+        assert_eq!(calls[1..], ["kernel-install add 6.12.0 @/lib/modules/6.12.0/vmlinuz"]);
+        // It is tried as well if there is nothing to install.
+        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], "dnf* | dracut*) exit 1 ;;", Boot::NewKernel);
+        assert!(!good, "what reboots the host is not started");
+        assert!(
+            said.ends_with(
+                "peersync: kernel: failed to build @/boot/initramfs-6.12.0.img; the next attempt is later\n"
+            )
+        );
+        assert_eq!(calls[1], DISK);
+        assert!(calls[2].starts_with("grubby --set-default=@/boot/vmlinuz-"), "{calls:?}");
+    }
+
+    #[test]
     fn updates_restart_what_uses_them() {
-        let dnf = "case \"$*\" in *-s) printf 'sshd.service\\npeersync-update.service\\ndbus-broker.service\\n';; \
-                   *-r) echo 'Reboot should not be necessary.';; esac";
-        let (good, said, calls) = run(SCRIPT, &[], dnf, false);
+        let dnf = "*-s) printf 'sshd.service\\npeersync-update.service\\ndbus-broker.service\\n' ;; \
+                   *-r) echo 'Reboot should not be necessary.' ;;";
+        let (good, said, calls) = run(SCRIPT, &[], dnf, Boot::Nothing);
         let services = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -s";
         assert_eq!(calls, [HINT, services, "systemctl try-restart sshd.service"], "{said}");
         assert!(good);
@@ -130,14 +179,14 @@ mod tests {
 
     #[test]
     fn host_reboots_only_for_a_new_kernel_or_what_every_process_uses() {
-        let hinting = "case \"$*\" in *-r) echo 'Reboot is required to fully utilize these updates.'; exit 1;; esac";
-        let (_, said, calls) = run(SCRIPT, &[], hinting, false);
+        let hinting = "*-r) echo 'Reboot is required to fully utilize these updates.'; exit 1 ;;";
+        let (_, said, calls) = run(SCRIPT, &[], hinting, Boot::Nothing);
         assert_eq!(calls, [HINT, REBOOT[0], REBOOT[1]], "{said}");
-        let (_, said, calls) = run(SCRIPT, &[], "", true);
+        let (_, said, calls) = run(SCRIPT, &[], "", Boot::NewKernelWithDisk);
         assert_eq!(calls, [REBOOT[0], REBOOT[1]], "{said}");
         // A dnf that does not know the question fails too.
-        let (_, said, calls) =
-            run(SCRIPT, &[], "case \"$*\" in *needs*) echo 'No such command' >&2; exit 1;; esac", false);
+        let unknown = "*needs*) echo 'No such command' >&2; exit 1 ;;";
+        let (_, said, calls) = run(SCRIPT, &[], unknown, Boot::Nothing);
         assert!(!calls.iter().any(|call| call.contains("reboot")), "{calls:?} {said}");
     }
 
