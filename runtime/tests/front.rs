@@ -23,9 +23,9 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -42,8 +42,12 @@ const TICKET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// How long something may take.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Starts a program and waits until it listens; returns its line that says so.
-async fn start(program: &str, store: &str, variables: &[(&str, &str)]) -> (Child, Value) {
+/// Starts a program and waits until it listens; returns its line that says so, and what it logs from then on.
+async fn start(
+    program: &str,
+    store: &str,
+    variables: &[(&str, &str)],
+) -> (Child, Value, Lines<BufReader<ChildStdout>>) {
     let mut command = Command::new(program);
     command.env_clear().envs([
         ("AWS_REGION", "eu-central-1"),
@@ -67,8 +71,19 @@ async fn start(program: &str, store: &str, variables: &[(&str, &str)]) -> (Child
         panic!("{program} ended before it listened")
     };
     let line = timeout(SOON, listening).await.unwrap();
-    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-    (child, line)
+    (child, line, log)
+}
+
+/// Ends a program as systemd does, and returns all that it has logged meanwhile.
+async fn end(mut program: Child, mut log: Lines<BufReader<ChildStdout>>) -> Vec<String> {
+    let id = program.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let mut lines = Vec::new();
+    while let Some(line) = timeout(SOON, log.next_line()).await.unwrap().unwrap() {
+        lines.push(line);
+    }
+    assert!(timeout(SOON, program.wait()).await.unwrap().unwrap().success());
+    lines
 }
 
 async fn tls(relay: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
@@ -97,7 +112,7 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
     let kept = [("ticket-key", TICKET_KEY), ("acme-account", "none"), ("acme-certificate", &certificate)];
     let store = support::serve(support::parameters(kept), |_| None).await;
     let signal = [("LISTEN", "127.0.0.1:0"), ("ENTRANCE", "relay")];
-    let (_signal, line) = start(env!("CARGO_BIN_EXE_signal"), &store, &signal).await;
+    let (_signal, line, _signal_log) = start(env!("CARGO_BIN_EXE_signal"), &store, &signal).await;
     let behind = line["address"].as_str().unwrap();
     let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let shared = port.to_string();
@@ -107,7 +122,7 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
         ("RELAY_SIGNAL", behind),
         ("RELAY_ACME_DIRECTORY", DIRECTORY),
     ];
-    let (_relay, _) = start(env!("CARGO_BIN_EXE_relay"), &store, &relay).await;
+    let (relay, _, relay_log) = start(env!("CARGO_BIN_EXE_relay"), &store, &relay).await;
     let at = SocketAddr::from(([127, 0, 0, 1], port));
     let trusted = signed.cert.der();
     let shown = async {
@@ -144,4 +159,11 @@ async fn pages_and_turn_reach_the_host_through_one_port_with_the_certificate_of_
     encrypted.write_all(&asked).await.unwrap();
     let size = timeout(SOON, encrypted.read(&mut answer)).await.unwrap().unwrap();
     assert!(is_answer(&answer[..size], &asked));
+
+    let lines = end(relay, relay_log).await;
+    // It is one that never ends, of the year 4096.
+    let days = |line: &String| serde_json::from_str::<Value>(line).unwrap()["CertificateDays"].as_f64();
+    assert!(lines.iter().filter_map(days).any(|days| days > 700_000.0), "{lines:?}");
+    let key = serde_json::from_str::<Value>(&certificate).unwrap()["key"].as_str().unwrap().to_owned();
+    assert!(!lines.iter().any(|line| line.contains(&key)), "{lines:?}");
 }

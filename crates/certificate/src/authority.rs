@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -22,6 +22,9 @@ use tokio::time::timeout;
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The longest time, in seconds, for which it can ask to wait. What reads its answers adds that to the present time, which must
+/// not overflow.
+const LONGEST: u64 = 24 * 3600;
 
 /// An authority.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ impl Authority {
     ///
     /// # Errors
     /// There are no certificates to trust, or TLS cannot use them.
-    pub(crate) fn client(&self) -> Result<Http, Error> {
+    pub fn client(&self) -> Result<Http, Error> {
         let other = |error: rustls::Error| Error::Other(Box::new(error));
         let mut roots = RootCertStore::empty();
         if self.roots.is_empty() {
@@ -64,8 +67,8 @@ impl Authority {
 }
 
 /// Asks an authority, and remembers how long it asked to wait: its errors do not say that.
-#[derive(Clone)]
-pub(crate) struct Http {
+#[derive(Clone, Debug)]
+pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
     asked: Arc<Mutex<Option<Duration>>>,
 }
@@ -85,9 +88,13 @@ impl HttpClient for Http {
         let (answer, asked) = (self.client.request(request), Arc::clone(&self.asked));
         Box::pin(async move {
             let answer = timeout(DEADLINE, answer).await.map_err(|error| Error::Other(Box::new(error)))?;
-            let answer = answer.map_err(|error| Error::Other(Box::new(error)))?;
+            let mut answer = answer.map_err(|error| Error::Other(Box::new(error)))?;
             let refused = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status());
-            let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let seconds = seconds.map(|seconds: u64| seconds.min(LONGEST));
+            if let Some(seconds) = seconds {
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
             *asked.lock() = seconds.map(Duration::from_secs).filter(|_| refused);
             Ok(BytesResponse::from(answer))
         })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use instant_acme::{Account, AccountCredentials, Error, NewAccount};
+use instant_acme::{Account, AccountCredentials, CertificateIdentifier, Error, NewAccount};
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 use peersync_server::clock::Clock;
 use serde::{Deserialize, Serialize};
@@ -12,20 +12,17 @@ use tracing::{info, warn};
 
 use crate::authority::{Authority, Http};
 use crate::certificates::Certificates;
-use crate::kept::{KeptCertificate, Unusable};
-use crate::order::order;
+use crate::kept::{KeptCertificate, Unusable, Validity};
+use crate::order::{is_rate_limited, is_unknown_account, order};
 use crate::pauses::{Cost, Pauses};
 use crate::reach::{self, Unreached};
+use crate::renewal_info::Suggestions;
 use crate::storage::{Storage, StorageError};
 
 /// How often the stack's certificate is read again: another host may have renewed it, or somebody has replaced it.
 const LOOK_AGAIN: Duration = Duration::from_secs(6 * 3600);
 /// After this many repetitions a failure that cost nothing is logged again: once an hour.
 const REPETITIONS: u32 = 240;
-/// What an authority answers if it does not know an account (RFC 8555, section 6.7).
-const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
-/// What an authority answers if it was asked too often.
-const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
 
 /// What certificate to keep.
 #[derive(Clone, Debug)]
@@ -70,9 +67,8 @@ pub enum KeeperError {
 
 impl KeeperError {
     fn of(error: Error, http: &Http, wrap: fn(Error) -> Self) -> Self {
-        let limited = matches!(&error, Error::Api(problem) if problem.r#type.as_deref() == Some(RATE_LIMITED));
         let asked = http.asked();
-        if limited || asked.is_some() { Self::TooMany { problem: error, asked } } else { wrap(error) }
+        if is_rate_limited(&error) || asked.is_some() { Self::TooMany { problem: error, asked } } else { wrap(error) }
     }
 
     fn cost(&self) -> Cost {
@@ -94,6 +90,12 @@ struct KeptAccount {
     credentials: AccountCredentials,
 }
 
+/// A certificate that is valid and shown.
+struct InUse {
+    validity: Validity,
+    identifier: Option<CertificateIdentifier<'static>>,
+}
+
 /// Keeps a valid certificate.
 pub struct Keeper {
     settings: Settings,
@@ -104,6 +106,7 @@ pub struct Keeper {
     shown: Option<String>,
     /// What was issued and could not be kept yet.
     unsaved: Option<String>,
+    suggestions: Suggestions,
 }
 
 impl fmt::Debug for Keeper {
@@ -115,7 +118,7 @@ impl fmt::Debug for Keeper {
 impl Keeper {
     /// Creates one that shows what it has by `certificates`.
     pub fn new(settings: Settings, storage: Box<dyn Storage>, certificates: Arc<Certificates>, clock: Clock) -> Self {
-        Self { settings, storage, certificates, clock, shown: None, unsaved: None }
+        Self { settings, storage, certificates, clock, shown: None, unsaved: None, suggestions: Suggestions::default() }
     }
 
     /// Keeps the certificate valid, for ever.
@@ -154,12 +157,16 @@ impl Keeper {
         if let Some(text) = &lost {
             self.storage.write(ACME_CERTIFICATE, text).await?;
         }
-        if let Some(pause) = stored.certificate.or(lost).and_then(|text| self.use_kept(text)) {
+        let account = stored.account.as_deref();
+        let in_use = stored.certificate.or(lost).and_then(|text| self.use_kept(text));
+        if let Some(in_use) = &in_use
+            && let Some(pause) = self.until_renewal(in_use, account).await
+        {
             return Ok(pause);
         }
         reach::check(&self.settings.domain, self.settings.port, &self.certificates).await?;
         let http = self.settings.authority.client().map_err(KeeperError::Authority)?;
-        let kept = self.ordered(&http, stored.account.as_deref()).await?;
+        let kept = self.ordered(&http, account, in_use.and_then(|in_use| in_use.identifier)).await?;
         let certified = kept.certified().map_err(KeeperError::Issued)?;
         let until = kept.validity().map_err(KeeperError::Issued)?.until;
         self.certificates.show(certified, until);
@@ -179,8 +186,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Shows a certificate that was kept, if it is valid. Returns when to look again, if it need not be renewed now.
-    fn use_kept(&mut self, text: String) -> Option<Duration> {
+    /// Shows a certificate that was kept, if it is valid.
+    fn use_kept(&mut self, text: String) -> Option<InUse> {
         let usable = KeptCertificate::parse(&text).and_then(|kept| Ok((kept.validity()?, kept.certified()?, kept)));
         let (validity, certified, kept) = match usable {
             Ok(usable) => usable,
@@ -199,22 +206,48 @@ impl Keeper {
             info!(target: "certificate", days = (validity.until - now) / 86_400, "the certificate of the stack is used");
             self.shown = Some(text);
         }
-        let left = u64::try_from(validity.renewal() - now).ok().filter(|seconds| *seconds > 0)?;
+        Some(InUse { validity, identifier: kept.identifier() })
+    }
+
+    /// Returns when to look again at a certificate, if it need not be renewed now.
+    async fn until_renewal(&mut self, in_use: &InUse, account: Option<&str>) -> Option<Duration> {
+        let now = self.clock.now();
+        let account = account.and_then(|text| self.credentials(text));
+        let suggested = match in_use.identifier.as_ref().zip(account) {
+            Some((certificate, account)) => {
+                self.suggestions.of(&self.settings.authority, account, certificate, now).await
+            }
+            None => None,
+        };
+        if suggested.is_some_and(|suggested| suggested <= now) {
+            info!(target: "certificate", "the authority suggests to renew the certificate now");
+        }
+        let left = in_use.validity.renewal(suggested).saturating_sub(now);
+        let left = u64::try_from(left).ok().filter(|seconds| *seconds > 0)?;
         Some(Duration::from_secs(left).min(LOOK_AGAIN))
     }
 
-    async fn ordered(&self, http: &Http, account: Option<&str>) -> Result<KeptCertificate, KeeperError> {
+    async fn ordered(
+        &self,
+        http: &Http,
+        account: Option<&str>,
+        replaced: Option<CertificateIdentifier<'static>>,
+    ) -> Result<KeptCertificate, KeeperError> {
         let (domain, directory) = (&self.settings.domain, &self.settings.authority.directory);
         let account = self.account(http, account).await?;
-        let mut issued = order(&account, domain, &self.certificates).await;
-        if let Err(Error::Api(problem)) = &issued
-            && problem.r#type.as_deref() == Some(NO_ACCOUNT)
-        {
+        let mut issued = order(&account, domain, replaced, &self.certificates).await;
+        if issued.as_ref().is_err_and(is_unknown_account) {
             let account = self.account(http, None).await?;
-            issued = order(&account, domain, &self.certificates).await;
+            issued = order(&account, domain, None, &self.certificates).await;
         }
         let issued = issued.map_err(|error| KeeperError::of(error, http, KeeperError::Order))?;
         KeptCertificate::issued(domain, directory, &issued.chain, &issued.key).map_err(KeeperError::Issued)
+    }
+
+    /// Reads an account that is kept, if it is one at this authority.
+    fn credentials(&self, kept: &str) -> Option<AccountCredentials> {
+        let kept: KeptAccount = serde_json::from_str(kept).ok()?;
+        (kept.directory == self.settings.authority.directory).then_some(kept.credentials)
     }
 
     /// Returns the account, a new one if none is kept. It is written each time: what cannot be kept must not be ordered.
@@ -222,10 +255,9 @@ impl Keeper {
         let directory = &self.settings.authority.directory;
         let failed = |error| KeeperError::of(error, http, KeeperError::Authority);
         let builder = Account::builder_with_http(Box::new(http.clone()));
-        let known = kept.and_then(|text| Some((text, serde_json::from_str::<KeptAccount>(text).ok()?)));
-        if let Some((text, known)) = known.filter(|(_, known)| known.directory == *directory) {
+        if let Some((text, credentials)) = kept.and_then(|text| Some((text, self.credentials(text)?))) {
             self.storage.write(ACME_ACCOUNT, text).await?;
-            return builder.from_credentials(known.credentials).await.map_err(failed);
+            return builder.from_credentials(credentials).await.map_err(failed);
         }
         let contact = self.settings.email.as_ref().map(|email| format!("mailto:{email}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();

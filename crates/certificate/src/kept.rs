@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use instant_acme::CertificateIdentifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -81,6 +82,11 @@ impl KeptCertificate {
         Ok(CertifiedKey::from_der(self.chain()?, key, &ring::default_provider())?)
     }
 
+    /// Returns by what its authority knows it (RFC 9773, section 4.1); `None` if it does not name its issuer.
+    pub(crate) fn identifier(&self) -> Option<CertificateIdentifier<'static>> {
+        CertificateIdentifier::try_from(self.chain().ok()?.first()?).ok()
+    }
+
     /// Returns from when to when it is valid, in seconds since 1970.
     ///
     /// # Errors
@@ -102,10 +108,12 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    /// Returns when it is to be renewed: when two thirds of it are over, as Let's Encrypt recommends
-    /// (<https://letsencrypt.org/docs/integration-guide/>), so that a month is left for failures.
-    pub(crate) fn renewal(self) -> i64 {
-        self.until - (self.until - self.from) / 3
+    /// Returns when it is to be renewed: when the authority suggests it. If it does not, when two thirds are over, as Let's
+    /// Encrypt recommends (<https://letsencrypt.org/docs/integration-guide/>), so that a month is left for failures. Whatever
+    /// it suggests, half of that month is left.
+    pub(crate) fn renewal(self, suggested: Option<i64>) -> i64 {
+        let third = (self.until - self.from) / 3;
+        suggested.map_or(self.until - third, |suggested| suggested.min(self.until - third / 2))
     }
 }
 
@@ -145,7 +153,15 @@ mod tests {
     #[test]
     fn it_is_renewed_a_month_before_it_expires() {
         const DAY: i64 = 86_400;
-        assert_eq!(Validity { from: 0, until: 90 * DAY }.renewal(), 60 * DAY);
+        assert_eq!(Validity { from: 0, until: 90 * DAY }.renewal(None), 60 * DAY);
+    }
+
+    #[test]
+    fn authority_that_suggests_a_moment_is_followed_but_not_into_the_last_days() {
+        const DAY: i64 = 86_400;
+        let renewal = |suggested| Validity { from: 0, until: 90 * DAY }.renewal(Some(suggested));
+        assert_eq!([-DAY, DAY, 70 * DAY].map(renewal), [-DAY, DAY, 70 * DAY]);
+        assert_eq!([80 * DAY, i64::MAX].map(renewal), [75 * DAY; 2]);
     }
 
     /// The sizes of a certificate of Let's Encrypt with two signed timestamps (1,000 bytes), and of its issuer (1,130).

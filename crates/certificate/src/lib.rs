@@ -6,6 +6,9 @@
 //! unless what is obtained can be kept, and unless the name leads to this host ([`Reach`]): authorities count what fails,
 //! and refuse after a few.
 //!
+//! **Who has issued a certificate may want it back.** The keeper asks the authority when to renew (RFC 9773), which
+//! answers "now" about one that it has revoked. If it does not say, two thirds of the lifetime decide.
+//!
 //! **A failure never ends what works.** [`Keeper::keep`] goes on for ever, logs each failure and tries again, at growing
 //! intervals; meanwhile the certificate at hand is served by [`Certificates`].
 
@@ -16,9 +19,10 @@ mod kept;
 mod order;
 mod pauses;
 mod reach;
+mod renewal_info;
 mod storage;
 
-pub use authority::{Authority, LETS_ENCRYPT};
+pub use authority::{Authority, Http, LETS_ENCRYPT};
 pub use certificates::Certificates;
 pub use keeper::{Keeper, KeeperError, Settings};
 pub use kept::{KeptCertificate, Unusable};

@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
+    OrderStatus, RetryPolicy,
 };
+use tracing::info;
 
 use crate::certificates::{Answer, Certificates};
 use crate::reach::self_signed;
 
+/// What an authority answers if it does not know an account (RFC 8555, section 6.7).
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+/// What an authority answers if it was asked too often.
+const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
 /// How long the authority may take for its checks, and then for the certificate: seconds, as a rule.
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.5).timeout(Duration::from_secs(120));
@@ -19,13 +25,31 @@ pub(crate) struct Issued {
     pub key: String,
 }
 
-/// Orders a certificate, and answers the challenge of the authority.
+/// Returns whether the authority has answered that it does not know the account.
+pub(crate) fn is_unknown_account(error: &Error) -> bool {
+    is_problem(error, NO_ACCOUNT)
+}
+
+/// Returns whether the authority has answered that it was asked too often.
+pub(crate) fn is_rate_limited(error: &Error) -> bool {
+    is_problem(error, RATE_LIMITED)
+}
+
+fn is_problem(error: &Error, kind: &str) -> bool {
+    matches!(error, Error::Api(problem) if problem.r#type.as_deref() == Some(kind))
+}
+
+/// Orders a certificate, in place of another one if there is one, and answers the challenge of the authority.
 ///
 /// # Errors
 /// The authority refuses, cannot reach this host, or does not answer.
-pub(crate) async fn order(account: &Account, domain: &str, certificates: &Certificates) -> Result<Issued, Error> {
-    let identifiers = [Identifier::Dns(domain.to_owned())];
-    let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
+pub(crate) async fn order(
+    account: &Account,
+    domain: &str,
+    replaced: Option<CertificateIdentifier<'static>>,
+    certificates: &Certificates,
+) -> Result<Issued, Error> {
+    let mut order = begin(account, &[Identifier::Dns(domain.to_owned())], replaced).await?;
     {
         let _answers = prove(&mut order, domain, certificates).await?;
         if order.poll_ready(&PATIENCE).await? != OrderStatus::Ready {
@@ -35,6 +59,25 @@ pub(crate) async fn order(account: &Account, domain: &str, certificates: &Certif
     let key = order.finalize().await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
     Ok(Issued { chain, key })
+}
+
+/// Begins an order. One in place of another certificate does not count for Let's Encrypt's limits
+/// (<https://letsencrypt.org/docs/rate-limits/>). An authority can refuse that, because it has replaced that certificate already
+/// or another account has ordered it, and must not be able to prevent the renewal by it.
+async fn begin(
+    account: &Account,
+    identifiers: &[Identifier],
+    replaced: Option<CertificateIdentifier<'static>>,
+) -> Result<Order, Error> {
+    if let Some(replaced) = replaced {
+        match account.new_order(&NewOrder::new(identifiers).replaces(replaced)).await {
+            Err(error) if !is_unknown_account(&error) && !is_rate_limited(&error) => {
+                info!(target: "certificate", %error, "the order does not replace a certificate");
+            }
+            begun => return begun,
+        }
+    }
+    account.new_order(&NewOrder::new(identifiers)).await
 }
 
 /// Answers the challenges, until the result is dropped.

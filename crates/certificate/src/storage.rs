@@ -1,5 +1,7 @@
 //! Where the account and the certificate are kept.
 
+use std::fmt;
+
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use futures::future::BoxFuture;
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, NOTHING_KEPT};
@@ -17,12 +19,20 @@ pub enum StorageError {
 }
 
 /// What is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     /// The account at the authority.
     pub account: Option<String>,
     /// The certificate.
     pub certificate: Option<String>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |kept: &Option<String>| kept.as_ref().map(|_| "(redacted)");
+        let (account, certificate) = (of(&self.account), of(&self.certificate));
+        formatter.debug_struct("Stored").field("account", &account).field("certificate", &certificate).finish()
+    }
 }
 
 /// A place that outlives the host.
@@ -75,5 +85,16 @@ impl Storage for Parameters {
         // Of the standard tier, which costs nothing, unless a longer chain than today's needs the advanced one.
         let call = call.r#type(ParameterType::SecureString).tier(ParameterTier::IntelligentTiering);
         Box::pin(async move { call.send().await.map(|_| ()).map_err(|error| StorageError::Failed(error_code(&error))) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_not_printed() {
+        let stored = Stored { account: Some("the account's key".to_owned()), certificate: None };
+        assert_eq!(format!("{stored:?}"), r#"Stored { account: Some("(redacted)"), certificate: None }"#);
     }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the test's failure")]
 
+#[path = "certificate/renewal.rs"]
+mod renewal;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,7 +23,7 @@ use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 use peersync_server::clock::Clock;
 use rustls::crypto::ring;
 use rustls::server::ServerConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -30,6 +33,7 @@ struct Refusing {
     url: String,
     orders: Arc<AtomicUsize>,
     accounts: Arc<AtomicUsize>,
+    renewals: renewal::Renewals,
     status: StatusCode,
     kind: &'static str,
     retry_after: Option<&'static str>,
@@ -39,12 +43,14 @@ impl Refusing {
     async fn start(status: StatusCode, kind: &'static str, retry_after: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let authority = Self { url, orders: Arc::default(), accounts: Arc::default(), status, kind, retry_after };
+        let (orders, accounts, renewals) = Default::default();
+        let authority = Self { url, orders, accounts, renewals, status, kind, retry_after };
         let router = Router::new()
             .route("/directory", get(directory))
             .route("/nonce", get(|| async { with_nonce(StatusCode::OK, &json!({})) }))
             .route("/account", post(account))
             .route("/order", post(order))
+            .route("/renewal/{certificate}", get(renewal::answer))
             .with_state(authority.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         authority
@@ -57,7 +63,10 @@ impl Refusing {
 
 async fn directory(State(authority): State<Refusing>) -> Response {
     let url = |name: &str| format!("{}/{name}", authority.url);
-    let names = json!({ "newNonce": url("nonce"), "newAccount": url("account"), "newOrder": url("order") });
+    let mut names = json!({ "newNonce": url("nonce"), "newAccount": url("account"), "newOrder": url("order") });
+    if authority.renewals.are_told() {
+        names["renewalInfo"] = json!(url("renewal"));
+    }
     with_nonce(StatusCode::OK, &names)
 }
 
@@ -69,8 +78,9 @@ async fn account(State(authority): State<Refusing>) -> Response {
     answer
 }
 
-async fn order(State(authority): State<Refusing>) -> Response {
+async fn order(State(authority): State<Refusing>, Json(request): Json<Value>) -> Response {
     authority.orders.fetch_add(1, Ordering::SeqCst);
+    authority.renewals.note(&request);
     let kind = format!("urn:ietf:params:acme:error:{}", authority.kind);
     let mut answer = with_nonce(authority.status, &json!({ "type": kind, "detail": "not today" }));
     if let Some(seconds) = authority.retry_after {

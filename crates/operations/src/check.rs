@@ -1,5 +1,6 @@
 //! Checks that what was deployed answers: the page, the API, through the edge the signaling server, and the relay.
 
+mod caa;
 mod domain;
 mod needed_domain;
 

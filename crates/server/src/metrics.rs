@@ -48,7 +48,7 @@ pub enum Metric {
     RelayedBytes,
     /// How much of the traffic of a month has been relayed, in percent.
     RelayBudgetUsed,
-    /// The days until the certificate of a host with a name of its own ends.
+    /// The days until the certificate of a host with a name of its own ends; 0 if it gets none.
     CertificateDays,
 }
 

@@ -111,11 +111,11 @@ impl Change {
         Ok(())
     }
 
-    /// Refuses to leave a way in for one whose domain does not lead to the host.
+    /// Refuses to leave a way in for one whose domain does not lead to the host, or may have no certificate.
     async fn check_domain(&self, run: &Run, stack: &Stack, args: &UpArgs) -> Result<(), CommandError> {
-        let needed = NeededDomain::of(stack, &self.observed).filter(|needed| needed.note().is_none());
+        let needed = NeededDomain::of(stack, &self.observed);
         let Some(needed) = needed.filter(|_| !args.no_check) else { return Ok(()) };
-        let busy = run.report.busy("checking that the domain leads to the host");
+        let busy = run.report.busy("checking the DNS records of the domain");
         let refusal = until_stopped(&run.interrupt, needed.refusal()).await;
         drop(busy);
         refusal?.map_or(Ok(()), |refusal| Err(refusal.into()))

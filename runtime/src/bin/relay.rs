@@ -14,9 +14,9 @@ use aws_config::SdkConfig;
 use peersync_certificate::{self as certificate, Certificates, Keeper, Parameters};
 use peersync_relay::{Authority, Grant, Limits, Listeners, Relay, Settings as Served, StackAuthority};
 use peersync_relay::{TlsSettings, Usage, Withdrawals, bind, memory, serve};
-use peersync_runtime::log;
+use peersync_runtime::{certificate_days, log};
 use peersync_server::clock::Clock;
-use peersync_server::metrics::{Measured, Metric, as_number};
+use peersync_server::metrics::Measured;
 use peersync_server::secrets::{FOLLOW_INTERVAL, LiveSecrets, ParameterStore};
 use peersync_server::settings::{Function, RelaySettings, RelayTls, Settings, TurnPorts};
 use peersync_server::store::Store;
@@ -29,8 +29,6 @@ use tracing::{error, info, warn};
 
 /// The interval at which the traffic is stored and logged.
 const REPORT: Duration = Duration::from_secs(60);
-/// The seconds of a day.
-const DAY: u64 = 86_400;
 /// The number of open files that are not connections of clients: the sockets, the log, the database.
 const OTHER_FILES: usize = 76;
 /// What is logged by default. The parser of STUN warns of each malformed packet, with which strangers could fill the log.
@@ -59,8 +57,8 @@ async fn run(errors: log::Errors) -> Result<(), Failure> {
     let certificates = own.tls.is_some().then(Arc::<Certificates>::default);
     let tls = own.tls.zip(certificates.clone());
     let tls = tls.map(|(tls, certificates)| keep_certificate(tls, certificates, &config, &settings)).transpose()?;
-    let ends =
-        Ends { signals: Signals::new()?, report: Report { stack: settings.stack.clone(), certificates, errors } };
+    let report = Report { stack: settings.stack.clone(), started: Instant::now(), certificates, errors };
+    let ends = Ends { signals: Signals::new()?, report };
     match own.turn {
         Some(turn) => relay(turn, config, settings, listeners, tls, ends).await,
         None => end_tls(&settings, listeners, tls, ends).await,
@@ -210,6 +208,7 @@ impl Ends {
 /// What is written beside the traffic.
 struct Report {
     stack: String,
+    started: Instant,
     certificates: Option<Arc<Certificates>>,
     errors: log::Errors,
 }
@@ -218,9 +217,8 @@ impl Report {
     fn write(&self, mut measured: Vec<Measured>) {
         let now = Clock::default().now();
         measured.extend(self.errors.take());
-        let until = self.certificates.as_ref().and_then(|certificates| certificates.until());
-        if let Some(seconds) = until.and_then(|until| u64::try_from((until - now).max(0)).ok()) {
-            measured.push((Metric::CertificateDays, vec![as_number(seconds / DAY)]));
+        if let Some(certificates) = &self.certificates {
+            measured.extend(certificate_days(certificates.until(), now, self.started.elapsed()));
         }
         metrics::write(&self.stack, &measured, now);
     }

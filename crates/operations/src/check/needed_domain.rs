@@ -7,7 +7,7 @@ use peersync_engine::{Live, ResourceError};
 use peersync_resources::kinds::{cloudflare_record, elastic_ip, signal_instance};
 use peersync_resources::stack::Stack;
 
-use super::domain;
+use super::{caa, domain};
 use crate::ObservedStack;
 
 /// A domain that has to lead to the host after a change of the way in, and need not lead there before.
@@ -50,11 +50,15 @@ impl NeededDomain {
         ))
     }
 
-    /// Resolves the domain, and returns why the way in must not change now, if the host's address is known and the domain
-    /// does not lead there.
+    /// Resolves the domain, and returns why the way in must not change now: the host's address is known and the domain does not
+    /// lead there, or it may have no certificate.
     pub async fn refusal(&self) -> Option<ResourceError> {
-        self.host?;
-        self.refused(domain::resolved(&self.domain).await)
+        if self.host.is_some()
+            && let Some(refusal) = self.refused(domain::resolved(&self.domain).await)
+        {
+            return Some(refusal);
+        }
+        caa::refusal(&self.domain).await
     }
 
     fn refused(&self, found: Result<Vec<IpAddr>, String>) -> Option<ResourceError> {

@@ -211,4 +211,21 @@ mod tests {
         assert!(all.iter().all(|one| !one.is_wanted));
         assert_eq!(all.iter().map(|one| one.part.clone()).collect::<Vec<_>>(), parts().collect::<Vec<_>>());
     }
+
+    /// The relay writes 0 for a host that gets no certificate.
+    #[tokio::test]
+    async fn host_without_a_certificate_raises_the_alarm_about_it() {
+        let mut config = Config::default();
+        config.signaling.ingress = Ingress::Direct;
+        config.signaling.domain = Some("signal.example.org".to_owned());
+        let stack = Stack::for_tests(config).await;
+        let watch = watches(&stack).into_iter().find(|one| one.metric == "CertificateDays").unwrap();
+        assert!(watch.is_wanted && watch.periods == 1);
+        assert_eq!(
+            (watch.statistic, watch.comparison),
+            (Statistic::Minimum, ComparisonOperator::LessThanThreshold),
+            "the values of both hosts count while one is replaced"
+        );
+        assert!(0.0 < watch.threshold && watch.threshold < 30.0);
+    }
 }

@@ -57,7 +57,11 @@ impl CertificateTrouble {
             }
             _ => "check `peersync-deploy logs relay`".to_owned(),
         };
-        format!("{fix}; the host tries again by itself at {}: then run `peersync-deploy up` again", self.again)
+        format!(
+            "{fix}; the host tries again by itself at {}: then run `peersync-deploy up` again. If another way in worked before, \
+             `peersync-deploy up` with the former configuration brings it back",
+            self.again
+        )
     }
 }
 
@@ -94,7 +98,8 @@ mod tests {
             assert_eq!(trouble.is_refusal(), !["dns", "connection", "serverInternal"].contains(&kind), "{kind}");
             let reason = "the host has no certificate, and tries again at 2026-11-29T22:10:00Z: API error: too many";
             assert_eq!(trouble.reason(), reason);
-            let again = "the host tries again by itself at 2026-11-29T22:10:00Z: then run `peersync-deploy up` again";
+            let again = "the host tries again by itself at 2026-11-29T22:10:00Z: then run `peersync-deploy up` again. If another \
+                         way in worked before, `peersync-deploy up` with the former configuration brings it back";
             assert_eq!(trouble.hint("a.example"), format!("{fix}; {again}"));
         }
     }
