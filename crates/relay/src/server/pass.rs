@@ -1,4 +1,4 @@
-//! Passing bytes on between a client's TLS and the signaling server. Thousands of connections wait here for their next
+//! Passing bytes on between a client and the signaling server. Thousands of connections wait here for their next
 //! message, so none holds a buffer while it waits.
 
 use std::future::poll_fn;
@@ -12,7 +12,6 @@ use peersync_server::proxy_protocol;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 
 /// How long the signaling server, on the same host, may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -27,24 +26,33 @@ const READ: usize = 8192;
 const UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+/// Where a connection comes from and goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    /// The signaling server.
+    pub(super) signal: SocketAddr,
+    /// The address of the client.
+    pub(super) client: SocketAddr,
+    /// The address of this host that it has connected to.
+    pub(super) reached: SocketAddr,
+}
+
 /// Passes a connection on to the signaling server, which is told whose it is before anything that the client has sent.
 /// `first` is what was read of it.
 ///
 /// # Errors
 /// One side is gone, or takes nothing for too long.
 pub(super) async fn to_signal(
-    signal: SocketAddr,
-    client: SocketAddr,
-    mut stream: Box<TlsStream<TcpStream>>,
+    way: Way,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     first: &[u8],
 ) -> io::Result<()> {
-    let mut signal = match timeout(CONNECT, TcpStream::connect(signal)).await {
+    let mut signal = match timeout(CONNECT, TcpStream::connect(way.signal)).await {
         Ok(Ok(signal)) => signal,
         _ => return refuse(stream).await,
     };
     signal.set_nodelay(true)?;
-    let reached = stream.get_ref().0.local_addr()?;
-    signal.write_all(&proxy_protocol::header(client, reached)).await?;
+    signal.write_all(&proxy_protocol::header(way.client, way.reached)).await?;
     signal.write_all(first).await?;
     both_ways(&mut stream, &mut signal).await
 }
@@ -53,7 +61,7 @@ pub(super) async fn to_signal(
 ///
 /// # Errors
 /// It is gone, or takes nothing for too long.
-pub(super) async fn refuse(mut stream: Box<TlsStream<TcpStream>>) -> io::Result<()> {
+pub(super) async fn refuse(mut stream: impl AsyncWrite + Unpin) -> io::Result<()> {
     timeout(CONNECT, async {
         stream.write_all(UNAVAILABLE).await?;
         stream.shutdown().await
