@@ -9,6 +9,7 @@ pub mod log;
 pub mod operation;
 pub mod protocol;
 mod quotas;
+pub mod user_data;
 
 use std::collections::BTreeSet;
 use std::fs::File;

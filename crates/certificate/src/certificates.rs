@@ -13,6 +13,8 @@ pub(crate) const CHALLENGE: &[u8] = b"acme-tls/1";
 #[derive(Debug, Default)]
 pub struct Certificates {
     current: RwLock<Option<Shown>>,
+    /// That of the name that the stack has had before, for whoever asks for it.
+    former: RwLock<Option<(String, Arc<CertifiedKey>)>>,
     challenge: RwLock<Option<Arc<CertifiedKey>>>,
 }
 
@@ -40,6 +42,11 @@ impl Certificates {
         *self.current.write() = Some(Shown { certificate: Arc::new(certificate), until });
     }
 
+    /// Shows this certificate to clients that ask for the name `domain`, which the stack has had before.
+    pub(crate) fn show_former(&self, domain: String, certificate: CertifiedKey) {
+        *self.former.write() = Some((domain, Arc::new(certificate)));
+    }
+
     /// Shows authorities this certificate, until the result is dropped.
     pub(crate) fn answer(&self, certificate: CertifiedKey) -> Answer<'_> {
         *self.challenge.write() = Some(Arc::new(certificate));
@@ -51,10 +58,13 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let asked = hello.alpn().is_some_and(|mut protocols| protocols.any(|one| one == CHALLENGE));
         if asked {
-            self.challenge.read().clone()
-        } else {
-            self.current.read().as_ref().map(|shown| Arc::clone(&shown.certificate))
+            return self.challenge.read().clone();
         }
+        let name = hello.server_name().unwrap_or_default();
+        let former = self.former.read().as_ref().filter(|(domain, _)| domain.eq_ignore_ascii_case(name)).cloned();
+        former
+            .map(|(_, certificate)| certificate)
+            .or_else(|| self.current.read().as_ref().map(|shown| Arc::clone(&shown.certificate)))
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Keeper {
     clock: Clock,
     /// The text of the certificate that is shown.
     shown: Option<String>,
+    /// The text of the certificate that is shown to whoever asks for the name that the stack has had before.
+    former: Option<String>,
     /// What was issued and could not be kept yet.
     unsaved: Option<String>,
     suggestions: Suggestions,
@@ -118,7 +120,8 @@ impl fmt::Debug for Keeper {
 impl Keeper {
     /// Creates one that shows what it has by `certificates`.
     pub fn new(settings: Settings, storage: Box<dyn Storage>, certificates: Arc<Certificates>, clock: Clock) -> Self {
-        Self { settings, storage, certificates, clock, shown: None, unsaved: None, suggestions: Suggestions::default() }
+        let suggestions = Suggestions::default();
+        Self { settings, storage, certificates, clock, shown: None, former: None, unsaved: None, suggestions }
     }
 
     /// Keeps the certificate valid, for ever.
@@ -197,8 +200,16 @@ impl Keeper {
             }
         };
         let now = self.clock.now();
-        let is_ours = kept.domain == self.settings.domain && kept.directory == self.settings.authority.directory;
-        if !is_ours || validity.until <= now {
+        if kept.directory != self.settings.authority.directory || validity.until <= now {
+            return None;
+        }
+        if kept.domain != self.settings.domain {
+            // People are led by the former name until the host has a certificate for the new one.
+            if self.former.as_deref() != Some(text.as_str()) {
+                self.certificates.show_former(kept.domain, certified);
+                info!(target: "certificate", "the certificate of the former name is shown to whoever asks for that");
+                self.former = Some(text);
+            }
             return None;
         }
         if self.shown.as_deref() != Some(text.as_str()) {

@@ -18,14 +18,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use peersync_certificate::{Authority, Certificates, Keeper, KeeperError, Settings, Storage, StorageError, Stored};
+use peersync_certificate::{
+    Authority, Certificates, Keeper, KeeperError, KeptCertificate, Settings, Storage, StorageError, Stored,
+};
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 use peersync_server::clock::Clock;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::server::ServerConfig;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// An authority that counts orders and refuses all of them.
 #[derive(Clone)]
@@ -214,6 +218,44 @@ async fn nothing_is_ordered_while_the_name_leads_elsewhere() {
         assert!(matches!(error, KeeperError::Unreached(_)) && error.to_string().contains(said), "{error}");
     }
     assert_eq!(authority.accounts.load(Ordering::SeqCst), 0);
+}
+
+/// Returns the certificate that somebody is shown who asks a port for this name, and trusts `trusted` alone.
+async fn shown(port: u16, name: &'static str, trusted: &CertificateDer<'static>) -> Option<CertificateDer<'static>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name.try_into().unwrap(), stream).await.ok()?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    chain.first().map(|certificate| certificate.clone().into_owned())
+}
+
+#[tokio::test]
+async fn former_name_goes_on_with_its_certificate_while_the_new_one_has_none() {
+    let authority = Refusing::start(StatusCode::FORBIDDEN, "unauthorized", None).await;
+    let signed = rcgen::generate_simple_self_signed(["former.example.org".to_owned()]).unwrap();
+    let (pem, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+    for (directory, expected) in [(authority.authority().directory, true), ("https://other.example".to_owned(), false)]
+    {
+        let (memory, certificates) = (Memory::default(), Arc::new(Certificates::default()));
+        let kept = KeptCertificate::issued("former.example.org", &directory, &pem, &key).unwrap().text();
+        memory.stored.lock().certificate = Some(kept.clone());
+        let port = host(&certificates).await;
+        let mut keeper = keeper(port, authority.authority(), &memory, &certificates);
+        for _ in 0..2 {
+            keeper.check().await.unwrap_err();
+            assert!(!certificates.is_ready() && certificates.until().is_none(), "the new name has none");
+            let former = shown(port, "former.example.org", signed.cert.der()).await;
+            assert_eq!(former, expected.then(|| signed.cert.der().clone()));
+            assert_eq!(shown(port, "localhost", signed.cert.der()).await, None);
+        }
+        assert_eq!(memory.stored.lock().certificate.as_ref(), Some(&kept), "it stays until there is another");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::rustls::{self, server::ResolvesServerCert};
@@ -111,8 +112,7 @@ impl Listeners {
         Ok(self)
     }
 
-    /// Opens the sockets too for the edge, if one is in front of the signaling server. Then nobody reaches that through the
-    /// shared ones.
+    /// Opens the sockets too for the edge.
     ///
     /// # Errors
     /// An address cannot be used; the error names it.
@@ -225,9 +225,11 @@ pub struct TlsSettings {
     /// Where the certificate of each connection comes from. If that asks for a challenge of a certificate authority (by
     /// its protocols), it gets what comes from here too, and nothing else.
     pub certificates: Arc<dyn ResolvesServerCert>,
-    /// The signaling server on this host, which gets what is HTTP on the port for the edge, or else on a shared one, behind
-    /// a [PROXY header](peersync_server::proxy_protocol).
+    /// The signaling server on this host, which gets what is HTTP on a port for the edge, behind a
+    /// [PROXY header](peersync_server::proxy_protocol).
     pub signal: SocketAddr,
+    /// Whether it gets what is HTTP inside of TLS on a shared port too.
+    pub direct: bool,
 }
 
 /// Serves on these sockets, until the result is dropped. Without settings for TLS, connections to the addresses for TLS
@@ -255,12 +257,13 @@ pub fn serve<A: Authority>(
         for listener in listeners.tls {
             tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
         }
-        let everybodys = Some(settings.signal).filter(|_| listeners.edge.is_empty());
-        let edge = Arc::new(Edge::new(tls.clone(), settings.signal, &limits));
+        let everybodys = Some(settings.signal).filter(|_| settings.direct);
+        let passed = Arc::new(Semaphore::new(limits.passed));
+        let edge = Arc::new(Edge::new(tls.clone(), settings.signal, Arc::clone(&passed), &limits));
         for listener in listeners.edge {
             tasks.spawn(edge::accept(listener, Arc::clone(&edge)));
         }
-        let front = Arc::new(Front::new(tls, everybodys, &limits));
+        let front = Arc::new(Front::new(tls, everybodys, passed, &limits));
         for listener in listeners.shared {
             tasks.spawn(front::accept(Arc::clone(&shared), listener, Arc::clone(&front)));
         }

@@ -20,6 +20,15 @@ const TCP6: u8 = 0x21;
 /// The longest list of addresses and extensions that is read, in bytes. The relay sends 36 at most.
 const LONGEST: usize = 536;
 
+/// A connection that is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// The address of the client.
+    pub client: SocketAddr,
+    /// The port that it has connected to.
+    pub port: u16,
+}
+
 /// Returns the header for a connection of `client` to `server`.
 pub fn header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     let mut header = SIGNATURE.to_vec();
@@ -48,11 +57,11 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// Reads a header, and nothing behind it. Returns the client's address; `None` if the connection is the sender's own.
+/// Reads a header, and nothing behind it. Returns whose connection it is; `None` if it is the sender's own.
 ///
 /// # Errors
 /// The connection ends or begins with something else.
-pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Proxied>> {
     let other = || io::Error::new(io::ErrorKind::InvalidData, "the connection does not begin with a PROXY header");
     let mut start = [0; 16];
     stream.read_exact(&mut start).await?;
@@ -66,44 +75,50 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<So
     match (command, family) {
         (OWN, _) => Ok(None),
         (PROXIED, TCP4) => {
-            let Some([a, b, c, d, _, _, _, _, high, low]) = rest.first_chunk() else { return Err(other()) };
-            Ok(Some((Ipv4Addr::new(*a, *b, *c, *d), u16::from_be_bytes([*high, *low])).into()))
+            let Some([a, b, c, d, _, _, _, _, ports @ ..]) = rest.first_chunk::<12>() else { return Err(other()) };
+            Ok(Some(proxied(Ipv4Addr::new(*a, *b, *c, *d).into(), *ports)))
         }
         (PROXIED, TCP6) => {
-            let (Some(address), Some([high, low])) =
-                (rest.first_chunk::<16>(), rest.get(32..34).and_then(<[u8]>::first_chunk))
+            let (Some(address), Some(ports)) =
+                (rest.first_chunk::<16>(), rest.get(32..36).and_then(<[u8]>::first_chunk))
             else {
                 return Err(other());
             };
-            let address = Ipv6Addr::from(*address).to_canonical();
-            Ok(Some((address, u16::from_be_bytes([*high, *low])).into()))
+            Ok(Some(proxied(Ipv6Addr::from(*address).to_canonical(), *ports)))
         }
         _ => Err(other()),
     }
+}
+
+/// Returns the connection of this address, with the ports at both ends.
+fn proxied(address: IpAddr, [high, low, to_high, to_low]: [u8; 4]) -> Proxied {
+    let client = SocketAddr::new(address, u16::from_be_bytes([high, low]));
+    Proxied { client, port: u16::from_be_bytes([to_high, to_low]) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn read_all(bytes: &[u8]) -> (io::Result<Option<SocketAddr>>, Vec<u8>) {
+    async fn read_all(bytes: &[u8]) -> (io::Result<Option<Proxied>>, Vec<u8>) {
         let mut rest = bytes;
         (read(&mut rest).await, rest.to_vec())
     }
 
     #[tokio::test]
-    async fn address_of_the_client_arrives_and_what_follows_is_left() {
+    async fn client_and_port_arrive_and_what_follows_is_left() {
         for (client, server) in [
             ("192.0.2.7:50000", "198.51.100.1:443"),
             ("[2001:db8::7]:50000", "[2001:db8::1]:443"),
             ("[2001:db8::7]:1", "192.0.2.1:443"),
-            ("192.0.2.7:65535", "[2001:db8::1]:443"),
+            ("192.0.2.7:65535", "[2001:db8::1]:8080"),
         ] {
-            let client: SocketAddr = client.parse().unwrap();
-            let mut bytes = header(client, server.parse().unwrap());
+            let (client, server): (SocketAddr, SocketAddr) = (client.parse().unwrap(), server.parse().unwrap());
+            let mut bytes = header(client, server);
             bytes.extend(b"GET /ws");
             let (found, rest) = read_all(&bytes).await;
-            assert_eq!((found.unwrap(), rest.as_slice()), (Some(client), &b"GET /ws"[..]));
+            let expected = Proxied { client, port: server.port() };
+            assert_eq!((found.unwrap(), rest.as_slice()), (Some(expected), &b"GET /ws"[..]));
         }
     }
 

@@ -84,7 +84,7 @@ impl Secrets {
         } else if settings.function.issues_relay_credentials() {
             match settings.turn.provider {
                 TurnProvider::Host => names.extend(["turn-secret", "turn-secret-previous"]),
-                TurnProvider::Own => names.push("turn-secret"),
+                TurnProvider::Own => names.push("turn-server-secret"),
                 TurnProvider::Cloudflare => names.extend(["turn-key-id", "turn-api-token"]),
                 TurnProvider::None => {}
             }
@@ -117,7 +117,8 @@ impl Secrets {
         let secret = match name {
             "smtp-pass" => &mut self.smtp_pass,
             "emailjs-private-key" => &mut self.emailjs_private_key,
-            "turn-secret" => {
+            // Nobody reads both.
+            "turn-secret" | "turn-server-secret" => {
                 self.turn_secret_written = written;
                 &mut self.turn_secret
             }
@@ -175,7 +176,7 @@ mod tests {
         for (provider, own) in [
             ("none", &[][..]),
             ("host", &["turn-secret", "turn-secret-previous"]),
-            ("own", &["turn-secret"]),
+            ("own", &["turn-server-secret"]),
             ("cloudflare", &["turn-key-id", "turn-api-token"]),
         ] {
             let of = |function| names(&[("PEERSYNC_FUNCTION", function), ("TURN_PROVIDER", provider)]);

@@ -9,6 +9,7 @@ use axum::http::header::{ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use peersync_server::client_address::{Network, client_address, tunnelled_address};
+use peersync_server::settings::Entrance;
 use peersync_server::site::Site;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,17 +47,19 @@ pub struct Admitted {
     pub greeting: Newcomer,
 }
 
-/// Checks everything that an upgrade needs besides its handshake. `site` is the one that it reached, if the edge knows it.
+/// Checks everything that an upgrade needs besides its handshake. `entrance` is what its connection came through, and `site`
+/// the one that it reached, if the edge knows it.
 ///
 /// # Errors
 /// The reason why it is refused.
 pub async fn admit(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
+    entrance: Entrance,
     site: Option<&Site>,
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
-    let address = match shared.keys.ingress(headers).await.ok_or(Refusal::Edge)? {
+    let address = match shared.keys.ingress(entrance, headers).await.ok_or(Refusal::Edge)? {
         Ingress::Tunnel => tunnelled_address(headers).ok_or(Refusal::Edge)?,
         ingress => client_address(headers, Some(peer.ip()), ingress == Ingress::Edge).unwrap_or(peer.ip()),
     };

@@ -25,7 +25,6 @@ pub(crate) enum Ingress {
 #[derive(Debug)]
 pub(crate) struct Keys {
     secrets: Arc<LiveSecrets>,
-    entrance: Entrance,
     /// The issuer of tickets: the stack's name.
     issuer: String,
     clock: Clock,
@@ -34,12 +33,12 @@ pub(crate) struct Keys {
 impl Keys {
     /// Returns the keys among these secrets, which must have been read.
     pub(crate) fn new(settings: &Settings, secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
-        Self { secrets, entrance: settings.entrance, issuer: settings.stack.clone(), clock }
+        Self { secrets, issuer: settings.stack.clone(), clock }
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests(issuer: &str, secrets: Arc<LiveSecrets>, clock: Clock) -> Self {
-        Self { secrets, entrance: Entrance::Edge, issuer: issuer.to_owned(), clock }
+        Self { secrets, issuer: issuer.to_owned(), clock }
     }
 
     /// Returns the seconds since 1970.
@@ -52,11 +51,11 @@ impl Keys {
         self.clock.moment()
     }
 
-    /// Returns how a request reached the server; `None` if an edge is in front of it and the request did not come
-    /// through that.
-    pub(crate) async fn ingress(&self, headers: &HeaderMap) -> Option<Ingress> {
-        match self.entrance {
-            Entrance::Edge | Entrance::RelayedEdge => {}
+    /// Returns how a request reached the server by this entrance; `None` if an edge is in front of that and the request did
+    /// not come through it.
+    pub(crate) async fn ingress(&self, entrance: Entrance, headers: &HeaderMap) -> Option<Ingress> {
+        match entrance {
+            Entrance::Edge | Entrance::RelayedEdge | Entrance::RelayAndEdge(_) => {}
             Entrance::Relay => return Some(Ingress::Direct),
             Entrance::Tunnel => return Some(Ingress::Tunnel),
         }

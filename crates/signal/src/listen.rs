@@ -82,21 +82,23 @@ struct Door {
 
 impl Door {
     /// Learns whose connection it is, and answers it until it is a WebSocket or closed.
-    async fn admit(self, mut stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
+    async fn admit(mut self, mut stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
         if !self.entrance.is_relayed() {
             return self.answer(stream, address, slot).await;
         }
-        if let Ok(Ok(client)) = timeout(self.head, proxy_protocol::read(&mut stream)).await {
-            self.answer(stream, client.unwrap_or(address), slot).await;
+        if let Ok(Ok(proxied)) = timeout(self.head, proxy_protocol::read(&mut stream)).await {
+            self.entrance = self.entrance.at(proxied.map(|proxied| proxied.port));
+            self.answer(stream, proxied.map_or(address, |proxied| proxied.client), slot).await;
         }
     }
 
     async fn answer(self, stream: TcpStream, address: SocketAddr, slot: OpenSlot) {
         let _ = stream.set_nodelay(true);
-        let router = self.router;
+        let (router, entrance) = (self.router, self.entrance);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
+            request.extensions_mut().insert(entrance);
             request.extensions_mut().insert(slot.clone());
             router.clone().oneshot(request)
         });

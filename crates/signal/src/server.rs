@@ -13,6 +13,7 @@ use axum::{Extension, Json, Router};
 use hyper::upgrade::OnUpgrade;
 use peersync_server::client_address::{CONNECTING_IP, FORWARDED_FOR, ORIGIN_KEY, VIEWER_ADDRESS};
 use peersync_server::metrics::{Measured, Metric, as_number};
+use peersync_server::settings::Entrance;
 use peersync_server::site::Site;
 use peersync_websocket::{Handshake, Socket};
 use serde_json::json;
@@ -82,11 +83,13 @@ async fn upgrade(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     slot: Option<Extension<OpenSlot>>,
+    entrance: Option<Extension<Entrance>>,
     site: Option<Extension<Site>>,
     headers: HeaderMap,
     handshake: Handshake,
 ) -> Response {
-    let admitted = match admission::admit(&shared, &headers, site.as_deref(), peer).await {
+    let entrance = entrance.map_or(shared.settings.entrance, |Extension(entrance)| entrance);
+    let admitted = match admission::admit(&shared, &headers, entrance, site.as_deref(), peer).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
             shared.metrics.refused(refusal.reason());

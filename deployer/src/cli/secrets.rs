@@ -38,8 +38,10 @@ pub enum SecretName {
     SmtpPass,
     /// EmailJS's private key, from the environment.
     EmailjsPrivateKey,
-    /// The key that signs TURN credentials: generated for the relay on the host, from the environment for your own server.
+    /// The generated key that signs credentials for the relay on the host.
     TurnSecret,
+    /// The key that signs credentials for a TURN server of your own, from the environment.
+    TurnServerSecret,
     /// The id of the key of Cloudflare's TURN, from the environment.
     TurnKeyId,
     /// The API token of that key, from the environment.
@@ -59,6 +61,7 @@ impl SecretName {
             Self::SmtpPass => "smtp-pass",
             Self::EmailjsPrivateKey => "emailjs-private-key",
             Self::TurnSecret => "turn-secret",
+            Self::TurnServerSecret => "turn-server-secret",
             Self::TurnKeyId => "turn-key-id",
             Self::TurnApiToken => "turn-api-token",
             Self::TunnelToken => "tunnel-token",

@@ -156,7 +156,7 @@ fn keep_certificate(
     let wanted = certificate::Settings { domain: tls.domain, port: tls.shared, email: tls.email, authority };
     let keeper = Keeper::new(wanted, Box::new(kept), Arc::clone(&certificates), Clock::default());
     tokio::spawn(keeper.keep());
-    Ok(TlsSettings { certificates, signal: tls.signal })
+    Ok(TlsSettings { certificates, signal: tls.signal, direct: tls.direct })
 }
 
 fn roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {

@@ -21,6 +21,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
+pub use self::host::REFUSED;
 use super::call::{Answer, Call};
 
 /// One behaviour of AWS that the emulators lack.
@@ -125,7 +126,7 @@ impl Behaviour {
             Self::InvalidInstanceProfile => Box::new(iam::InvalidInstanceProfile::new(times.role)),
             Self::DeleteConflict => Box::new(iam::DeleteConflict::new(times.fresh)),
             Self::DependencyViolation => Box::new(ec2::DependencyViolation::new(times.instance)),
-            Self::HostReports => Box::new(host::HostReports::new(times.host)),
+            Self::HostReports => Box::new(host::HostReports::new(times.host, times.certificate)),
             Self::ClientToken => Box::new(ec2::ClientToken::default()),
             Self::CapacityByZone => Box::new(capacity::CapacityByZone::default()),
             Self::ContinuousBackupsUnavailable => Box::new(dynamodb::BackupsUnavailable::new(times.table * 2)),
@@ -162,6 +163,8 @@ pub struct Times {
     pub instance: Duration,
     /// Until a host has installed its programs and is ready.
     pub host: Duration,
+    /// From when a host has the address until it has a certificate.
+    pub certificate: Duration,
     /// Until a table is active.
     pub table: Duration,
     /// Until a function's update is through.
@@ -179,6 +182,7 @@ impl Default for Times {
             role: milliseconds(1500),
             instance: milliseconds(1000),
             host: milliseconds(2500),
+            certificate: milliseconds(1000),
             table: milliseconds(700),
             function: milliseconds(700),
             distribution: milliseconds(1500),

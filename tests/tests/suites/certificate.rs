@@ -180,7 +180,7 @@ impl Host {
             address: Ipv4Addr::LOCALHOST,
             limits: Limits::default(),
         };
-        let tls = TlsSettings { certificates: Arc::<Certificates>::clone(&certificates), signal: own };
+        let tls = TlsSettings { certificates: Arc::<Certificates>::clone(&certificates), signal: own, direct: true };
         let relay = serve(Relay::new(settings, Nobody, Instant::now()), listeners, Some(tls)).expect("TLS can be used");
         // Nobody answers at this port, unless a test gives an authority.
         let authority = authority

@@ -89,8 +89,15 @@ key_id = { env = "PATH" }
 api_token = { env = "PATH" }
 "#;
 
-/// The settings with which the host keeps its certificate.
-const DIRECT: &str = "[signaling]\ningress = \"direct\"\ndomain = \"signal.example.org\"\n";
+/// The settings with which the host keeps its certificate, and another server relays.
+const DIRECT: &str = r#"
+[signaling]
+ingress = "direct"
+domain = "signal.example.org"
+[turn]
+urls = ["turn:turn.example.org"]
+secret = { env = "PATH" }
+"#;
 /// The settings with a tunnel that is created at Cloudflare.
 const TUNNEL: &str = "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\n";
 

@@ -77,7 +77,7 @@ impl Host {
             let text = |field: &str| file[field].as_str().unwrap();
             let path = below(root.path(), text("path"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let addresses = ["0.0.0.0:8080", "127.0.0.1:8080", "127.0.0.1:8081"];
+            let addresses = ["0.0.0.0:8080", "127.0.0.1:8081"];
             let content = moved(root.path(), text("content"));
             let content = addresses.iter().fold(content, |content, address| content.replace(address, &ours));
             let content = content.replace("127.0.0.1:20241", &format!("127.0.0.1:{tunnel_port}"));

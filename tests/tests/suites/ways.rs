@@ -1,6 +1,7 @@
 //! A change of the way in: at every moment pages are told a way that leads to a host which serves it, and nothing is left of
 //! the former one.
 
+mod hosts;
 mod model;
 mod rights;
 
@@ -13,7 +14,7 @@ use peersync_tests::cloudflare::Cloudflare;
 use peersync_tests::deployer::{self, Run};
 use peersync_tests::emulator::Emulator;
 use peersync_tests::proxy::Settings;
-use peersync_tests::proxy::behaviour::{Behaviour, Times};
+use peersync_tests::proxy::behaviour::{Behaviour, REFUSED, Times};
 use peersync_tests::proxy::log::Record;
 use peersync_tests::stage::{DOWN, Stage, UP};
 
@@ -27,8 +28,12 @@ const TLS: &str = "[signaling]\ndomain = \"signal.example.org\"\n";
 const OWN: &str =
     "[signaling]\ningress = \"cloudflare\"\ndomain = \"signal.example.org\"\ntunnel_token = { env = \"PATH\" }\n";
 
-/// The edge is slower than the host, so that whoever does not wait for it is early.
-const SLOW: Slow = Slow { host: Duration::from_millis(500), edge: Duration::from_millis(1200) };
+/// The edge is slower than the host, so that whoever does not wait for it is early, and the certificate slower than both.
+const SLOW: Slow = Slow {
+    host: Duration::from_millis(500),
+    certificate: Duration::from_millis(1500),
+    edge: Duration::from_millis(1200),
+};
 
 /// A stage, and Cloudflare beside it.
 struct World {
@@ -51,6 +56,11 @@ impl World {
         self.run(&UP).await.expect(0);
     }
 
+    /// Returns the gaps of the runs since `began`.
+    fn gaps(&self, records: &[Record], began: Instant) -> Vec<Gap> {
+        gaps(records, &self.cloudflare.state().asked, &SLOW, began)
+    }
+
     async fn parameter(&self, part: &str) -> bool {
         let name = format!("/peersync/{}/{part}", self.stage.stack());
         !self.stage.clients.ssm.get_parameters().names(name).send().await.unwrap().parameters().is_empty()
@@ -64,7 +74,8 @@ impl World {
 }
 
 fn settings() -> Settings {
-    let times = Times { host: SLOW.host, distribution: SLOW.edge, ..Times::default() };
+    let (host, certificate) = (SLOW.host, SLOW.certificate);
+    let times = Times { host, certificate, distribution: SLOW.edge, ..Times::default() };
     let behaviours = vec![Behaviour::HostReports, Behaviour::DistributionInProgress, Behaviour::HeadersPolicies];
     Settings { kept: Some(is_relevant), behaviours, times, ..Settings::default() }
 }
@@ -103,6 +114,11 @@ async fn ways_in_can_be_switched_in_any_order_without_a_gap_and_leave_nothing_be
         ("own", OWN),
         ("named", NAMED),
         ("edge", EDGE),
+        ("quick", QUICK),
+        ("tls", TLS),
+        ("named", NAMED),
+        ("tls", TLS),
+        ("quick", QUICK),
     ];
     let world = World::new().await;
     let before = census(&world.stage.clients).await;
@@ -119,9 +135,9 @@ async fn ways_in_can_be_switched_in_any_order_without_a_gap_and_leave_nothing_be
             let change = format!("{former} to {name}");
             // Whose record leads to the tunnel of somebody else is not the stack's affair.
             if ![former, name].contains(&"own") {
-                let found = gaps(&records, &world.cloudflare.state().asked, &SLOW, began);
+                let found = world.gaps(&records, began);
                 match change.as_str() {
-                    "edge to direct" | "direct to edge" => check_moved_address(&found, &records, &change),
+                    "direct to edge" => check_moved_address(&found, &records, &change),
                     _ => assert!(found.is_empty(), "{change}: {found:?}"),
                 }
             }
@@ -131,6 +147,64 @@ async fn ways_in_can_be_switched_in_any_order_without_a_gap_and_leave_nothing_be
     world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
     world.run(&DOWN).await.expect(0);
     assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
+}
+
+/// A host with a certificate serves the edge with and without TLS, and that of `direct` the browsers too.
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_between_edge_and_host_and_its_domain_can_be_changed_without_a_gap() {
+    let (other_tls, other_direct) = (TLS.replace("signal.", "ws."), DIRECT.replace("signal.", "ws."));
+    let order = [
+        ("tls", TLS),
+        ("edge", EDGE),
+        ("tls", TLS),
+        ("other tls", other_tls.as_str()),
+        ("direct", DIRECT),
+        ("other direct", other_direct.as_str()),
+        ("tls", TLS),
+        ("direct", DIRECT),
+    ];
+    let world = World::new().await;
+    let before = census(&world.stage.clients).await;
+    world.up(EDGE).await;
+    let mut former = "edge";
+    for (name, text) in order {
+        let (began, change) = (Instant::now(), format!("{former} to {name}"));
+        world.up(text).await;
+        let records = world.stage.proxy().log.all();
+        let found = world.gaps(&records, began);
+        match change.as_str() {
+            "other direct to tls" => check_moved_address(&found, &records, &change),
+            _ => assert!(found.is_empty(), "{change}: {found:?}"),
+        }
+        world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+        former = name;
+    }
+    world.run(&DOWN).await.expect(0);
+    assert_eq!(difference(&before, &census(&world.stage.clients).await), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_certificate_leaves_the_former_way_until_it_is_taken_back() {
+    let world = World::new().await;
+    world.up(EDGE).await;
+    for text in [TLS, DIRECT] {
+        let began = Instant::now();
+        world.stage.configure(&text.replace("signal.", REFUSED));
+        let failed = world.run(&UP).await;
+        assert!(failed.printed().contains("CAA forbids issuance"), "{}", failed.printed());
+        failed.expect(1);
+        let records = world.stage.proxy().log.all();
+        let found = world.gaps(&records, began);
+        assert!(found.is_empty(), "the new host serves the former way: {found:?}");
+        let since: Vec<Record> = records.into_iter().filter(|record| record.began > began).collect();
+        for told in ["UpdateFunctionConfiguration", "TerminateInstances", "RevokeSecurityGroupIngress"] {
+            assert_eq!(ends(&since, told).len(), 0, "{told} came without a certificate");
+        }
+        world.up(EDGE).await;
+        let found = world.gaps(&world.stage.proxy().log.all(), began);
+        assert!(found.is_empty(), "{found:?}");
+        world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+    }
 }
 
 /// Returns when the requests of an operation were answered.
@@ -149,7 +223,7 @@ async fn former_way_serves_until_a_later_run_has_told_everybody_the_new_one() {
     world.run(&UP).await.expect(1);
     let records = world.stage.proxy().log.take();
     all.extend(records.iter().cloned());
-    let found = gaps(&all, &world.cloudflare.state().asked, &SLOW, began);
+    let found = world.gaps(&all, began);
     assert!(found.is_empty(), "what serves the former way stays as it was: {found:?}");
     assert_eq!(ends(&records, "RunInstances").len(), 1, "the new host is there");
     for ended in ["TerminateInstances", "RevokeSecurityGroupEgress"] {
@@ -167,12 +241,11 @@ async fn former_way_serves_until_a_later_run_has_told_everybody_the_new_one() {
     world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
 }
 
-/// This is not without a gap, so that the model has no place for it: the edge speaks TLS or it does not, and so does a host.
-/// No page gets in from when the new host has the address until the whole edge has changed. Until then, nothing changes for them.
 #[tokio::test(flavor = "multi_thread")]
-async fn edge_and_functions_change_to_tls_and_back_once_a_host_has_taken_over() {
+async fn failed_change_of_tls_leaves_the_former_host_and_its_alarms() {
     let mut world = World::new().await;
     world.up(EDGE).await;
+    let (mut all, began) = (world.stage.proxy().log.take(), Instant::now());
     for text in [TLS, EDGE] {
         let error = "UnauthorizedOperation".to_owned();
         let refused = ("RunInstances".to_owned(), 403, error, "no".to_owned());
@@ -180,19 +253,23 @@ async fn edge_and_functions_change_to_tls_and_back_once_a_host_has_taken_over() 
         world.stage.configure(text);
         world.run(&UP).await.expect(1);
         let records = world.stage.proxy().log.take();
-        for early in ["UpdateDistribution", "UpdateFunctionConfiguration"] {
+        for early in ["UpdateFunctionConfiguration", "DeleteAlarms", "TerminateInstances"] {
             assert_eq!(ends(&records, early).len(), 0, "{early} came before there was a host");
         }
+        all.extend(records);
 
         world.stage.change_proxy(settings()).await;
         world.run(&UP).await.expect(0);
         let records = world.stage.proxy().log.take();
         let taken_over = ends(&records, "AssociateAddress").into_iter().max().expect("the host has taken over");
-        for late in ["UpdateDistribution", "UpdateFunctionConfiguration"] {
-            let first = records.iter().filter(|record| record.operation == late).map(|record| record.began).min();
-            assert!(first.is_some_and(|first| first > taken_over), "{late} came before the host had taken over");
-        }
+        let deleted = records.iter().find(|record| record.operation == "DeleteAlarms");
+        assert_eq!(deleted.is_some(), text == EDGE, "the alarm about the certificate goes with it");
+        assert!(deleted.is_none_or(|deleted| deleted.began > taken_over), "a host with a certificate had the address");
+        all.extend(records);
+        let found = world.gaps(&all, began);
+        assert!(found.is_empty(), "{found:?}");
         world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+        all.extend(world.stage.proxy().log.take());
     }
 }
 
@@ -230,4 +307,36 @@ async fn former_domain_of_a_tunnel_leads_to_the_host_until_functions_tell_the_ne
     assert!(told.is_some_and(|told| *both < told && told < *new), "{asked:?}");
     assert_eq!(world.cloudflare.state().live_tunnels()[0].config["ingress"][0]["hostname"], "ws.example.org");
     assert_eq!(world.cloudflare.state().live_tunnels()[0].config["ingress"].as_array().map(Vec::len), Some(2));
+}
+
+/// Returns when changes of this parameter began and ended.
+fn changes_of(records: &[Record], operation: &str, parameter: &str) -> Vec<(Instant, Instant)> {
+    let is_of = |record: &&Record| {
+        let text = record.kept.as_ref().map(|(call, _)| call.text()).unwrap_or_default();
+        record.operation == operation && text.contains(&format!("/{parameter}\""))
+    };
+    records.iter().filter(is_of).map(|record| (record.began, record.ended)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_never_sign_for_one_relay_with_the_secret_of_another() {
+    const SERVER: &str = "[turn]\nurls = [\"turn:turn.example.org\"]\nsecret = { env = \"PATH\" }\n";
+    let world = World::new().await;
+    world.up(EDGE).await;
+    for (text, new, former) in
+        [(SERVER, "turn-server-secret", "turn-secret"), (EDGE, "turn-secret", "turn-server-secret")]
+    {
+        world.stage.proxy().log.take();
+        world.up(text).await;
+        let records = world.stage.proxy().log.take();
+        let told = || records.iter().filter(|record| record.operation == "UpdateFunctionConfiguration");
+        let first = told().map(|record| record.began).min().expect("functions tell another relay");
+        let last = told().map(|record| record.ended).max().expect("functions tell another relay");
+        let [(_, stored)] = changes_of(&records, "PutParameter", new)[..] else { panic!("{new} is not stored once") };
+        assert!(stored < first, "{new} was stored after functions needed it");
+        assert!(changes_of(&records, "PutParameter", former).is_empty(), "{former} has another value");
+        let [(deleted, _)] = changes_of(&records, "DeleteParameters", former)[..] else { panic!("{former} is kept") };
+        assert!(deleted > last, "{former} was deleted while functions signed with it");
+        world.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+    }
 }

@@ -1,5 +1,5 @@
 //! The port that is open in every network, 443. Its connections are told apart by their first bytes: TURN, TLS with TURN
-//! in it, and TLS with HTTP in it, which is passed on to the signaling server, unless the edge has a port of its own.
+//! in it, and TLS with HTTP in it, which is passed on to the signaling server, unless that is reached through the edge alone.
 //!
 //! Everybody can connect, so whatever has not shown what it is has a deadline and a place among few; what is passed on
 //! is bounded by the signaling server, and here by numbers a little above what that admits.
@@ -29,14 +29,14 @@ use crate::relay::Authority;
 
 /// What a connection is, by its first byte (RFC 7983, section 7, and the methods of HTTP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Turn,
     Tls,
     Http,
 }
 
 impl Kind {
-    fn of(first: u8) -> Option<Self> {
+    pub(super) fn of(first: u8) -> Option<Self> {
         match first {
             0..=3 => Some(Self::Turn),
             22 => Some(Self::Tls),
@@ -53,19 +53,19 @@ pub(super) struct Front {
     signal: Option<SocketAddr>,
     /// How often each network may have a handshake of TLS answered.
     handshakes: Mutex<SharedBuckets>,
-    /// The places of those that are passed on.
-    passed: Semaphore,
+    /// The places of those that are passed on, with those of the edge.
+    passed: Arc<Semaphore>,
     /// The number of those that are passed on, by network.
     by_network: Places,
 }
 
 impl Front {
-    pub(super) fn new(tls: Tls, signal: Option<SocketAddr>, limits: &Limits) -> Self {
+    pub(super) fn new(tls: Tls, signal: Option<SocketAddr>, passed: Arc<Semaphore>, limits: &Limits) -> Self {
         Self {
             tls,
             signal,
             handshakes: Mutex::new(SharedBuckets::new(Instant::now(), limits.handshakes_rate, limits.handshakes_burst)),
-            passed: Semaphore::new(limits.passed),
+            passed,
             by_network: Places::new(limits.passed_per_address),
         }
     }

@@ -54,8 +54,8 @@ impl Certificates {
     }
 
     /// Returns the relay's settings, with its signaling server at this address.
-    pub fn settings(&self, signal: SocketAddr) -> TlsSettings {
-        TlsSettings { certificates: Arc::<Resolver>::clone(&self.resolver), signal }
+    pub fn settings(&self, signal: SocketAddr, direct: bool) -> TlsSettings {
+        TlsSettings { certificates: Arc::<Resolver>::clone(&self.resolver), signal, direct }
     }
 
     /// Connects with these protocols.

@@ -30,22 +30,33 @@ impl World {
 
     /// One with CloudFront in front of the signaling server, and the port for that.
     async fn behind_edge(limits: Limits) -> (Self, SocketAddr) {
-        let (world, edge) = Self::listening(limits, signal().await, &[LOCAL]);
+        let (world, edge) = Self::listening(limits, signal().await, &[LOCAL], false);
+        (world, edge[0])
+    }
+
+    /// One that both CloudFront and everybody reach, as while the way in changes.
+    async fn behind_edge_and_not(limits: Limits) -> (Self, SocketAddr) {
+        let (world, edge) = Self::listening(limits, signal().await, &[LOCAL], true);
         (world, edge[0])
     }
 
     fn with_signal(limits: Limits, signal: SocketAddr) -> Self {
-        Self::listening(limits, signal, &[]).0
+        Self::listening(limits, signal, &[], true).0
     }
 
     /// Returns it with the addresses for the edge.
-    fn listening(limits: Limits, signal: SocketAddr, edge: &[SocketAddr]) -> (Self, Vec<SocketAddr>) {
+    fn listening(limits: Limits, signal: SocketAddr, edge: &[SocketAddr], direct: bool) -> (Self, Vec<SocketAddr>) {
         let listeners = bind(&[LOCAL], &[], &[]).unwrap().share(&[LOCAL]).unwrap().for_edge(edge).unwrap();
         let edge = listeners.edge_addresses().unwrap();
         let (udp, relay) = (listeners.udp_addresses().unwrap()[0], listeners.shared_addresses().unwrap()[0]);
         let certificates = Certificates::new();
-        let running = start(limits, listeners, Some(certificates.settings(signal)));
+        let running = start(limits, listeners, Some(certificates.settings(signal, direct)));
         (Self { relay, udp, running, certificates }, edge)
+    }
+
+    /// Returns what the signaling server is told of a connection of this client to the shared port.
+    fn told(&self, client: SocketAddr) -> String {
+        format!("{client} {}", self.relay.port())
     }
 
     /// Connects as a browser does for a WebSocket.
@@ -67,11 +78,11 @@ async fn signal() -> SocketAddr {
 }
 
 async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
-    let client = proxy_protocol::read(&mut stream).await?.expect("the connection of somebody else");
+    let proxied = proxy_protocol::read(&mut stream).await?.expect("the connection of somebody else");
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     assert_eq!(&head, b"GET ", "what the client has sent comes first, and whole");
-    stream.write_all(format!("{client}\n").as_bytes()).await?;
+    stream.write_all(format!("{} {}\n", proxied.client, proxied.port).as_bytes()).await?;
     let (mut from, mut to) = stream.split();
     tokio::io::copy(&mut from, &mut to).await?;
     stream.shutdown().await
@@ -104,7 +115,7 @@ async fn turn_turn_in_tls_and_http_in_tls_share_the_port() {
     let mut https = world.certificates.handshake(stream, &[b"h2", b"http/1.1"]).await.unwrap();
     assert_eq!(https.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     https.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
-    assert_eq!(line(&mut https).await, own.to_string(), "the signaling server knows the client");
+    assert_eq!(line(&mut https).await, world.told(own), "the signaling server knows the client");
     assert_eq!(line(&mut https).await, "/ws HTTP/1.1\r");
     let large = vec![b'x'; 300_000];
     let (mut reader, mut writer) = tokio::io::split(https);
@@ -233,19 +244,23 @@ async fn signaling_server_that_restarts_is_said_to() {
 }
 
 #[tokio::test]
-async fn port_of_the_edge_takes_tls_alone_and_the_shared_one_no_http() {
+async fn port_of_the_edge_takes_http_with_and_without_tls_and_the_shared_one_none() {
     // From one address come all connections of the edge.
     let limits = Limits { passed_per_address: 4, idle_per_site: 4, undecided_per_site: 4, ..Limits::default() };
     let limits = Limits { handshakes_rate: 0, handshakes_burst: 4, ..limits };
     let (world, edge) = World::behind_edge(limits).await;
     let mut kept = Vec::new();
-    for _ in 0..8 {
+    for number in 0..8 {
         let stream = TcpStream::connect(edge).await.unwrap();
         let own = stream.local_addr().unwrap();
-        let mut https = world.certificates.handshake(stream, &[b"http/1.1"]).await.unwrap();
-        https.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
-        assert_eq!(line(&mut https).await, own.to_string(), "the signaling server is told whose connection it is");
-        kept.push(https);
+        let mut http: Box<dyn crate::sockets::Stream> = match number % 2 {
+            0 => Box::new(stream),
+            _ => Box::new(world.certificates.handshake(stream, &[b"http/1.1"]).await.unwrap()),
+        };
+        http.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
+        let told = format!("{own} {}", edge.port());
+        assert_eq!(line(&mut http).await, told, "the signaling server is told whose connection it is");
+        kept.push(http);
     }
     let answer = async |mut stream: Box<dyn crate::sockets::Stream>, sent: &[u8]| {
         let mut answer = Vec::new();
@@ -254,8 +269,12 @@ async fn port_of_the_edge_takes_tls_alone_and_the_shared_one_no_http() {
         answer
     };
     let http = b"GET /ws HTTP/1.1\r\nHost: a.example\r\n\r\n";
-    let plain = Box::new(TcpStream::connect(edge).await.unwrap());
-    assert!(!answer(plain, http).await.starts_with(b"HTTP"), "without TLS nothing is passed on");
+    // Neither STUN nor a header of the PROXY protocol is passed on.
+    let forged = proxy_protocol::header("198.51.100.7:1".parse().unwrap(), edge);
+    for other in [&[0, 1, 0, 0][..], forged.as_slice(), b"\r\n", b"\x80"] {
+        let plain = Box::new(TcpStream::connect(edge).await.unwrap());
+        assert_eq!(answer(plain, &[other, http].concat()).await, b"", "{other:?}");
+    }
     // What is open to everybody has the challenge, and TURN.
     assert_eq!(answer(Box::new(world.https().await), http).await, b"");
     assert_eq!(answer(Box::new(TcpStream::connect(world.relay).await.unwrap()), http).await, b"");
@@ -263,6 +282,19 @@ async fn port_of_the_edge_takes_tls_alone_and_the_shared_one_no_http() {
     assert_eq!(asked.get_ref().1.peer_certificates().unwrap()[0], world.certificates.challenge);
     drop(asked);
     exchange(Way::tcp(world.relay).await, Way::udp(world.udp).await).await;
+}
+
+#[tokio::test]
+async fn host_serves_the_edge_and_everybody_at_the_same_time() {
+    let (world, edge) = World::behind_edge_and_not(Limits::default()).await;
+    let plain = TcpStream::connect(edge).await.unwrap();
+    let (own, mut https) = (plain.local_addr().unwrap(), world.https().await);
+    let everybodys = https.get_ref().0.local_addr().unwrap();
+    let mut http: Box<dyn crate::sockets::Stream> = Box::new(plain);
+    http.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
+    https.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
+    assert_eq!(line(&mut http).await, format!("{own} {}", edge.port()), "the port tells the edge from everybody");
+    assert_eq!(line(&mut https).await, format!("{everybodys} {}", world.relay.port()));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn tls_reaches_udp() {
     let listeners = bind(&[LOCAL], &[], &[LOCAL]).unwrap();
     let (udp, tls) = (listeners.udp_addresses().unwrap()[0], listeners.tls_addresses().unwrap()[0]);
     let certificates = Certificates::new();
-    let _running = start(Limits::default(), listeners, Some(certificates.settings(LOCAL)));
+    let _running = start(Limits::default(), listeners, Some(certificates.settings(LOCAL, true)));
     let stream = certificates.connect(tls, &[]).await.unwrap();
     exchange(Way::Stream(Box::new(stream)), Way::udp(udp).await).await;
 }
@@ -144,7 +144,7 @@ async fn connections_that_come_during_a_handshake_are_not_too_many() {
     let tls = listeners.tls_addresses().unwrap()[0];
     let certificates = Certificates::new();
     let limits = Limits { connections: 1, ..Limits::default() };
-    let running = start(limits, listeners, Some(certificates.settings(LOCAL)));
+    let running = start(limits, listeners, Some(certificates.settings(LOCAL, true)));
     let (first, second) = (TcpStream::connect(tls).await.unwrap(), TcpStream::connect(tls).await.unwrap());
     let mut kept = Way::Stream(Box::new(certificates.handshake(first, &[]).await.unwrap()));
     assert!(kept.ask(&mut Asker::new("", ""), &Ask::Binding).await.mapped.is_some());

@@ -123,6 +123,12 @@ impl Resource for Alarm {
         self.watch.is_wanted
     }
 
+    /// One about what only the former host does is deleted once the next one has taken over.
+    fn leads_to(&self) -> Vec<Address> {
+        let is_of_host = rule!("alarm-deleted-after-takeover", self.watch.is_of_host());
+        is_of_host.then(signal_instance::address).into_iter().collect()
+    }
+
     async fn observe(&self, reads: &SharedReads) -> Result<Option<Live>, ResourceError> {
         let (found, index) = futures::join!(reads.get(NAME, find(&self.stack)), tag_index::read(&self.stack, reads));
         let Some(found) = found?.into_iter().find(|alarm| alarm.alarm_name() == Some(&self.name)) else {

@@ -160,7 +160,7 @@ impl Resource for Distribution {
             fields = fields.with(ORIGINS, Field::Unknown).with(PAGES, Field::Unknown);
         }
         let key = outputs.get(&parameter_store::address(parameter_store::ORIGIN_KEY), "value");
-        fields.with(ORIGIN_KEY, key.map_or(Field::Unknown, |key| Field::secret(&key_view(key, &self.stack))))
+        fields.with(ORIGIN_KEY, key.map_or(Field::Unknown, Field::secret))
     }
 
     async fn create(&self, context: &ApplyContext<'_>) -> Result<OutputMap, ResourceError> {
@@ -361,12 +361,6 @@ impl Distribution {
         let call = cloudfront.update_distribution().id(id).set_if_match(tag).distribution_config(config);
         call.send().await.context(SUMMARY).map(|_| ())
     }
-}
-
-/// Returns the form in which the origin key is compared: once per origin that must receive it.
-fn key_view(key: &str, stack: &Stack) -> String {
-    let origins = if stack.config.signaling.ingress == Ingress::Cloudfront { 2 } else { 1 };
-    vec![key; origins].join(",")
 }
 
 fn sdk_tags(tags: &Tags) -> Result<SdkTags, aws_smithy_types::error::operation::BuildError> {

@@ -56,8 +56,16 @@ const CONFIGURATION: &[FieldName] = &[RUNTIME, HANDLER, ROLE, MEMORY_MB, TIMEOUT
 /// Fields that `UpdateFunctionCode` changes.
 const CODE: &[FieldName] = &[CODE_SHA256, ARCHITECTURE];
 /// The parameters that the functions read, of which each needs some.
-const READ: [&str; 7] =
-    ["emailjs-private-key", "origin-key", "smtp-pass", "ticket-key", "turn-api-token", "turn-key-id", "turn-secret"];
+const READ: [&str; 8] = [
+    "emailjs-private-key",
+    "origin-key",
+    "smtp-pass",
+    "ticket-key",
+    "turn-api-token",
+    "turn-key-id",
+    "turn-secret",
+    "turn-server-secret",
+];
 /// An environment variable of the functions only: the API stage `api` is not part of the path that the router matches.
 const FUNCTION_ENVIRONMENT: (&str, &str) = ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
 

@@ -78,6 +78,7 @@ const ORDER: &[(&str, &str, &str)] = &[
 
 /// What leads people where, each with its reason: a change that leads them elsewhere waits for the second.
 const LEADS: &[(&str, &str, &str)] = &[
+    ("alarm", "signal_instance", "one watches what only the former host does"),
     ("cloudflare_record", "signal_instance", "its domain leads to the host through the tunnel"),
     ("lambda_function", "cloudflare_record", "one of them tells pages the domain"),
     ("lambda_function", "s3_objects", "pages go by what it tells only if `config.json` names no path"),

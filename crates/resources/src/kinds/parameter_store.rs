@@ -21,8 +21,11 @@ pub const DIGESTS: &str = "digests";
 pub const NO_DIGESTS: &str = "{}";
 /// The key that signs tickets.
 pub const TICKET_KEY: &str = "ticket-key";
-/// The secret that the API shares with the relay on the host, or with a TURN server of the owner's.
+/// The secret that the API shares with the relay on the host.
 pub const TURN_SECRET: &str = "turn-secret";
+/// The secret that the API shares with a TURN server of the owner's. It is another parameter, so that functions that tell the
+/// one relay never sign with the secret of the other.
+pub const TURN_SERVER_SECRET: &str = "turn-server-secret";
 /// The token with which the host runs its named tunnel.
 pub const TUNNEL_TOKEN: &str = "tunnel-token";
 /// Where the tunnel and the DNS record of the stack are at Cloudflare: the domain, and earlier ones. It is no secret.
@@ -32,8 +35,8 @@ const KEY_BYTES: usize = 32;
 /// The error codes of a parameter that exists already.
 pub(super) const EXISTS: &[&str] = &["ParameterAlreadyExists"];
 
-/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `turn-key-id`,
-/// `turn-api-token`, `tunnel-token`, `ticket-key`, `origin-key`, `digests` or `cloudflare`. Generated keys have the secret
+/// Returns the address of a parameter: `smtp-pass`, `emailjs-private-key`, `turn-secret`, `turn-server-secret`,
+/// `turn-key-id`, `turn-api-token`, `tunnel-token`, `ticket-key`, `origin-key`, `digests` or `cloudflare`. Generated keys have the secret
 /// output `value`.
 pub fn address(part: &str) -> Address {
     Address::new(KIND_NAME, part)

@@ -4,6 +4,7 @@
 //! new host is created first and takes over the address; then the old one is terminated.
 
 mod certificate;
+mod certified;
 mod compressed;
 mod credits;
 mod ended;
@@ -275,6 +276,8 @@ impl Resource for SignalInstance {
             handover::announce(&self.stack, &older, address).await;
         }
         self.associate(context, &id).await?;
+        let before = older.into_iter().filter(is_alive).filter_map(|one| one.instance_id);
+        certified::until_certified(&self.stack, context.progress, &id, before).await?;
         Ok(outputs(&id))
     }
 
@@ -313,6 +316,8 @@ impl Resource for SignalInstance {
             self.until_edge_is_open(context).await?;
             self.associate(context, &live.id).await?;
         }
+        let before = live.fields.texts(LEFTOVERS);
+        certified::until_certified(&self.stack, context.progress, &live.id, before).await?;
         if !self.keeps_former(changes) {
             self.finish(context, live, changes).await?;
         }

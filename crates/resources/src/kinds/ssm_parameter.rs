@@ -137,7 +137,8 @@ impl Resource for Parameter {
     fn enabled(&self) -> bool {
         match self.source {
             Source::Configured(_, secret) => secret(&self.stack.config).is_some(),
-            Source::Generated | Source::Digests | Source::Tunnel => true,
+            Source::Generated => source::is_generated(&self.stack.config, &self.address.name),
+            Source::Digests | Source::Tunnel => true,
             Source::Places => cloudflare_places::Place::wanted(&self.stack).is_some(),
             Source::Previous => false,
             Source::Host => self.stack.config.signaling.has_certificate(),
@@ -342,7 +343,7 @@ fn form(value: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::parameter_store::TURN_SECRET;
+    use crate::kinds::parameter_store::{TURN_SECRET, TURN_SERVER_SECRET};
     use peersync_config::{Config, TurnProvider};
     use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
     use peersync_server::secrets::PREVIOUS;
@@ -372,16 +373,20 @@ mod tests {
     }
 
     #[test]
-    fn turn_secret_is_generated_for_the_relay_of_the_host_only() {
+    fn relay_of_the_host_and_another_server_have_secrets_of_their_own() {
         let mut config = Config::default();
-        assert!(matches!(source(&config, TURN_SECRET), Source::Generated));
         config.turn.secret = Some(Secret::from_env("TURN_SECRET"));
-        for (provider, is_enabled) in
-            [(TurnProvider::Own, true), (TurnProvider::Cloudflare, false), (TurnProvider::None, false)]
-        {
+        for (provider, generated, configured) in [
+            (TurnProvider::Host, true, false),
+            (TurnProvider::Own, false, true),
+            (TurnProvider::Cloudflare, false, false),
+            (TurnProvider::None, false, false),
+        ] {
             config.turn.provider = Some(provider);
-            let Source::Configured(_, secret) = source(&config, TURN_SECRET) else { panic!("{provider:?}") };
-            assert_eq!(secret(&config).is_some(), is_enabled, "{provider:?}");
+            assert!(matches!(source(&config, TURN_SECRET), Source::Generated), "{provider:?}");
+            assert_eq!(source::is_generated(&config, TURN_SECRET), generated, "{provider:?}");
+            let Source::Configured(_, secret) = source(&config, TURN_SERVER_SECRET) else { panic!("{provider:?}") };
+            assert_eq!(secret(&config).is_some(), configured, "{provider:?}");
         }
     }
 }

@@ -45,8 +45,10 @@ pub struct RelayTls {
     pub domain: String,
     /// The shared port. Default 443, at which authorities ask for the proof that the name is the host's.
     pub shared: u16,
-    /// The port for CloudFront, if it is in front of the signaling server: then HTTP comes only there.
+    /// The port for CloudFront, if the host has one.
     pub edge: Option<u16>,
+    /// Whether everybody reaches the signaling server at the shared port. Default: if there is no port for CloudFront.
+    pub direct: bool,
     /// Where the signaling server listens. Default `127.0.0.1:8080`.
     pub signal: SocketAddr,
     /// Where the authority may write to, if anywhere.
@@ -101,10 +103,12 @@ fn tls(variables: &Variables<'_>, domain: &str) -> Result<RelayTls, SettingError
     let (shared, signal) = ("a port", "an address like 127.0.0.1:8080");
     let port = |text: &str| text.parse().ok().filter(|port| *port > 0);
     let address = |text: &str| text.parse().ok();
+    let edge = variables.parsed("RELAY_EDGE_PORT", shared, None, |text| port(text).map(Some))?;
     Ok(RelayTls {
         domain: domain.to_ascii_lowercase(),
         shared: variables.parsed("RELAY_SHARED_PORT", shared, HTTPS, port)?,
-        edge: variables.parsed("RELAY_EDGE_PORT", shared, None, |text| port(text).map(Some))?,
+        edge,
+        direct: variables.parsed("RELAY_DIRECT", "true or false", edge.is_none(), |text| text.parse().ok())?,
         signal: variables.parsed("RELAY_SIGNAL", signal, SIGNAL.into(), address)?,
         email: variables.get("RELAY_ACME_EMAIL"),
         directory: variables.get("RELAY_ACME_DIRECTORY"),
@@ -141,7 +145,12 @@ mod tests {
         let settings = read(&[("RELAY_DOMAIN", "Signal.Example.org")]).unwrap();
         let tls = settings.tls.unwrap();
         assert_eq!(settings.turn, None);
-        assert_eq!((tls.domain.as_str(), tls.shared, tls.edge), ("signal.example.org", 443, None));
+        assert_eq!((tls.domain.as_str(), tls.shared), ("signal.example.org", 443));
+        assert_eq!((tls.edge, tls.direct), (None, true));
+        for (direct, expected) in [("", false), ("true", true), ("false", false)] {
+            let variables = [("RELAY_DOMAIN", "a.example"), ("RELAY_EDGE_PORT", "8080"), ("RELAY_DIRECT", direct)];
+            assert_eq!(read(&variables).unwrap().tls.unwrap().direct, expected, "{direct}");
+        }
         assert_eq!((tls.signal, tls.email, tls.directory), ("127.0.0.1:8080".parse().unwrap(), None, None));
     }
 
@@ -175,6 +184,7 @@ mod tests {
             ("RELAY_TLS_PORTS", "70000"),
             ("RELAY_SHARED_PORT", "0"),
             ("RELAY_EDGE_PORT", "0"),
+            ("RELAY_DIRECT", "perhaps"),
             ("RELAY_SIGNAL", "elsewhere"),
             ("RELAY_MONTHLY_GB", "-1"),
         ] {

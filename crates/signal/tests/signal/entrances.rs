@@ -27,9 +27,21 @@ async fn refused(
     headers: &[(&'static str, &str)],
     open: &mut Vec<Client>,
 ) -> Option<u16> {
+    refused_at(world, world.address.port(), from, headers, open).await
+}
+
+/// As [`refused`], at this port of the relay.
+async fn refused_at(
+    world: &World,
+    port: u16,
+    from: Option<&str>,
+    headers: &[(&'static str, &str)],
+    open: &mut Vec<Client>,
+) -> Option<u16> {
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     if let Some(from) = from {
-        stream.write_all(&header(from.parse().unwrap(), world.address)).await.unwrap();
+        let reached = SocketAddr::new(world.address.ip(), port);
+        stream.write_all(&header(from.parse().unwrap(), reached)).await.unwrap();
     }
     let mut request = format!("ws://{}/ws", world.address).into_client_request().unwrap();
     request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
@@ -61,7 +73,7 @@ async fn relay_says_whose_connection_it_is_and_headers_do_not_count() {
 
 #[tokio::test]
 async fn connection_without_a_header_of_the_relay_is_closed() {
-    for entrance in [Entrance::Relay, Entrance::RelayedEdge] {
+    for entrance in [Entrance::Relay, Entrance::RelayedEdge, Entrance::RelayAndEdge(8080)] {
         let world = behind(entrance).await;
         let mut stream = TcpStream::connect(world.address).await.unwrap();
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
@@ -87,6 +99,24 @@ async fn edge_behind_the_relay_proves_itself_and_says_who_the_client_is() {
         None,
         "of the same server of the edge"
     );
+}
+
+#[tokio::test]
+async fn port_of_the_edge_asks_for_its_key_and_the_others_believe_nothing() {
+    let (world, mut open) = (behind(Entrance::RelayAndEdge(8080)).await, Vec::new());
+    let edge = Some("198.51.100.7:5000");
+    let (key, wrong) = (("x-peersync-origin-key", EDGE_KEY), ("x-peersync-origin-key", "another"));
+    let client = |address| ("x-forwarded-for", address);
+    for headers in [&[][..], &[client("192.0.2.1")], &[wrong, client("192.0.2.1")]] {
+        assert_eq!(refused_at(&world, 8080, edge, headers, &mut open).await, Some(403), "{headers:?}");
+    }
+    assert_eq!(refused_at(&world, 8080, edge, &[key, client("192.0.2.1")], &mut open).await, None);
+    assert_eq!(refused_at(&world, 8080, edge, &[key, client("192.0.2.1")], &mut open).await, Some(429));
+    // Everybody else is who the relay says, with the key too.
+    let direct = Some("192.0.2.2:5000");
+    assert_eq!(refused_at(&world, 443, direct, &[], &mut open).await, None);
+    assert_eq!(refused_at(&world, 443, direct, &[key, client("192.0.2.9")], &mut open).await, Some(429));
+    assert_eq!(refused_at(&world, 443, Some("192.0.2.1:5000"), &[], &mut open).await, Some(429), "the same person");
 }
 
 #[tokio::test]

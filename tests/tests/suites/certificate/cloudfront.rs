@@ -1,4 +1,5 @@
-//! A host that CloudFront reaches by TLS, with the programs as they are installed: what each of its ports does.
+//! A host with a certificate, with the programs as they are installed: what each of its ports does for CloudFront, and for
+//! everybody.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -9,9 +10,9 @@ use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::proxy::Settings;
 use peersync_tests::stage::Stage;
 use rustls::RootCertStore;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdout};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
@@ -72,20 +73,78 @@ async fn parameter(stage: &Stage, name: &str) -> String {
     answer.ok().and_then(|answer| answer.parameter?.value).expect("a value")
 }
 
+/// A host whose signaling server answers, and whose relay is not started yet.
+struct Installed {
+    host: Host,
+    /// What the installation says.
+    said: Lines<BufReader<ChildStdout>>,
+    _programs: [Child; 2],
+}
+
+impl Installed {
+    /// Installs one with this way in, behind a relay with this port for the edge.
+    async fn new(stage: &Stage, signaling: &str, edge: u16) -> Self {
+        stage.configure(&format!("[signaling]\n{signaling}[turn]\nprovider = \"none\"\n"));
+        stage.up().await;
+        let host = Host::of(stage).await;
+        let mut installing = host.install();
+        let mut said = BufReader::new(installing.stdout.take().expect("it is piped")).lines();
+        until(&mut said, "failed: an answer of the signaling server").await;
+        let port = edge.to_string();
+        let known = host.environment("signal").get("EDGE_PORT").map(|own| own == "8080");
+        let variables: &[(&str, &str)] = if known.is_some() { &[("EDGE_PORT", &port)] } else { &[] };
+        assert_ne!(known, Some(false), "it is the port that the security group opens");
+        let signal = host.start_with("signal", variables);
+        until(&mut said, "peersync: ready").await;
+        Self { host, said, _programs: [installing, signal] }
+    }
+}
+
+/// Waits until the host shows a certificate of this authority.
+async fn certified(pebble: &Pebble, port: u16) {
+    let certified = async {
+        while tls(pebble, port).await.is_none() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, certified).await.expect("the host gets a certificate from the authority");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn cloudfront_reaches_the_websocket_by_tls_and_strangers_reach_the_challenge_alone() {
+async fn host_of_direct_serves_everybody_by_tls_and_the_edge_with_and_without_it() {
     let emulator = Emulator::start(Kind::Moto);
     let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
-    stage.configure("[signaling]\ndomain = \"signal.example.org\"\n[turn]\nprovider = \"none\"\n");
-    stage.up().await;
-    let host = Host::of(&stage).await;
-    let mut installing = host.install();
-    let mut said = BufReader::new(installing.stdout.take().expect("it is piped")).lines();
-    until(&mut said, "failed: an answer of the signaling server").await;
-    let _signal = host.start_with("signal", &[]);
-    until(&mut said, "peersync: ready").await;
-
     let (everybodys, edge) = (free_port(), free_port());
+    let direct = "ingress = \"direct\"\ndomain = \"signal.example.org\"\n";
+    let installed = Installed::new(&stage, direct, edge).await;
+    let report = report(&stage.clients, installed.host.id()).await.expect("a report");
+    let trouble = CertificateTrouble::parse(&report).unwrap_or_else(|| panic!("{report}"));
+    assert!(!trouble.is_refusal(), "nothing is known yet: {report}");
+    let pebble = Pebble::start(everybodys, &[]).await;
+    let _relay = start_relay(&installed.host, &pebble, everybodys, edge);
+    certified(&pebble, everybodys).await;
+
+    let origin = installed.host.environment("signal")["SITE_URL"].clone();
+    let (origin, key) = (("origin", origin.as_str()), parameter(&stage, "origin-key").await);
+    let through_edge = [origin, ("x-peersync-origin-key", key.as_str()), ("x-forwarded-for", "192.0.2.1")];
+    let by_tls = async |port| tls(&pebble, port).await.expect("a certificate of the authority");
+    let unencrypted = async |port| plain(port).await.expect("a connection");
+    assert_eq!(asked(by_tls(everybodys).await, &[origin]).await, "HTTP/1.1 101");
+    assert_eq!(asked(unencrypted(everybodys).await, &[origin]).await, "", "nobody comes without TLS");
+    for headers in [&through_edge[..], &[origin, through_edge[2]]] {
+        let status = if headers.len() == 3 { "HTTP/1.1 101" } else { "HTTP/1.1 403" };
+        assert_eq!(asked(by_tls(edge).await, headers).await, status, "{headers:?}");
+        assert_eq!(asked(unencrypted(edge).await, headers).await, status, "{headers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cloudfront_reaches_the_websocket_and_strangers_reach_the_challenge_alone() {
+    let emulator = Emulator::start(Kind::Moto);
+    let stage = Stage::with(&emulator, Settings { moto: true, ..Settings::default() }).await;
+    let (everybodys, edge) = (free_port(), free_port());
+    let Installed { host, mut said, _programs } =
+        Installed::new(&stage, "domain = \"signal.example.org\"\n", edge).await;
     // An authority that refuses the name: the host says so, and goes on to be ready.
     let refusing = Pebble::start(everybodys, &[NAME]).await;
     let relay = start_relay(&host, &refusing, everybodys, edge);
@@ -98,12 +157,7 @@ async fn cloudfront_reaches_the_websocket_by_tls_and_strangers_reach_the_challen
 
     let pebble = Pebble::start(everybodys, &[]).await;
     let _relay = start_relay(&host, &pebble, everybodys, edge);
-    let certified = async {
-        while tls(&pebble, edge).await.is_none() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, certified).await.expect("the host gets a certificate from the authority");
+    certified(&pebble, edge).await;
     until(&mut said, "peersync: done").await;
     assert_eq!(report(&stage.clients, host.id()).await.as_deref(), Some("ready"));
 
@@ -114,8 +168,10 @@ async fn cloudfront_reaches_the_websocket_by_tls_and_strangers_reach_the_challen
     let by_tls = async |port| tls(&pebble, port).await.expect("a certificate of the authority");
     assert_eq!(asked(by_tls(edge).await, &through_edge).await, "HTTP/1.1 101");
     assert_eq!(asked(by_tls(edge).await, &[("origin", &origin), viewer]).await, "HTTP/1.1 403", "without the key");
-    let unencrypted = asked(plain(edge).await.expect("a connection"), &through_edge).await;
-    assert!(!unencrypted.starts_with("HTTP"), "{unencrypted:?}");
+    // While the way in changes, the edge does not speak TLS yet, or no longer.
+    let unencrypted = async || plain(edge).await.expect("a connection");
+    assert_eq!(asked(unencrypted().await, &through_edge).await, "HTTP/1.1 101");
+    assert_eq!(asked(unencrypted().await, &[("origin", &origin), viewer]).await, "HTTP/1.1 403", "without the key");
     // Whoever has the key gets nothing at the port that everybody reaches.
     assert_eq!(asked(by_tls(everybodys).await, &through_edge).await, "");
     assert_eq!(asked(plain(everybodys).await.expect("a connection"), &through_edge).await, "");

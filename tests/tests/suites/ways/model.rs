@@ -2,16 +2,14 @@
 //! functions need their rights, and what they read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use super::rights::{Need, RELAYED, Rights, needs};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
+use super::hosts::{Edge, Host, Hosts};
+use super::rights::{RELAYED, Rights};
 use peersync_tests::cloudflare::Asked;
 use peersync_tests::proxy::call::{Call, between, elements};
 use peersync_tests::proxy::log::Record;
+use peersync_tests::proxy::user_data::unpacked;
 
 /// Returns whether the model needs the whole request.
 pub fn is_relevant(call: &Call) -> bool {
@@ -55,19 +53,14 @@ pub struct Gap {
 struct State {
     /// The ways that are told, by whom: paths, URLs, or nothing for the address of a quick tunnel; and who relays.
     told: BTreeMap<String, BTreeSet<String>>,
-    /// The configurations of the distribution that are in force: whether it leads to the host, and its policy.
-    edge: Vec<(bool, String)>,
+    /// The configurations of the distribution that are in force: how it leads to the host, and its policy.
+    edge: Vec<(Option<Edge>, String)>,
     /// The content security policies by the ids of their response-headers policies.
     policies: BTreeMap<String, String>,
-    /// The host with the address.
-    holder: Option<String>,
-    /// The way in of each host that is ready.
-    hosts: BTreeMap<String, String>,
+    hosts: Hosts,
     /// The ports that the security group opens.
     open: BTreeSet<String>,
     rights: Rights,
-    /// What each host that is ready needs.
-    needs: BTreeMap<String, Vec<Need>>,
     tunnel: bool,
     record: bool,
 }
@@ -76,22 +69,21 @@ impl State {
     /// Returns the ways that are told and lead nowhere, and what hosts lack.
     fn unserved(&self) -> BTreeSet<String> {
         let told = self.told.values().flatten().filter(|way| !self.serves(way)).cloned();
-        let needs = self.needs.values().flatten();
-        let lacking = needs.filter(|need| !self.rights.suffice("signal", **need));
+        let lacking = self.hosts.needs().filter(|need| !self.rights.suffice("signal", **need));
         told.chain(lacking.map(|(action, what)| format!("{action} {what}"))).collect()
     }
 
     fn serves(&self, way: &str) -> bool {
-        let holder = self.holder.as_ref().and_then(|id| self.hosts.get(id)).map(String::as_str);
-        let tunnelled = self.hosts.values().any(|host| host == "cloudflare") && self.open.contains("Egress tcp 7844");
+        let tunnelled = self.hosts.have_tunnel() && self.open.contains("Egress tcp 7844");
         let allowed = |origin: &str| {
             let allows = |id: &String| self.policies.get(id).is_some_and(|policy| policy.contains(origin));
             self.edge.iter().all(|(_, policy)| allows(policy))
         };
         match way {
             "/ws" => {
-                let leads = self.edge.iter().all(|(leads, _)| *leads);
-                leads && holder == Some("cloudfront") && self.open.contains("Ingress tcp 8080")
+                let answers = |edge: &Edge| self.hosts.at_address(|host| host.serves_edge(edge));
+                let leads = self.edge.iter().all(|(edge, _)| edge.as_ref().is_some_and(answers));
+                leads && self.open.contains("Ingress tcp 8080")
             }
             relay if relay.starts_with(RELAY) => {
                 relay != format!("{RELAY}host") || self.rights.suffice("rooms", RELAYED)
@@ -99,7 +91,9 @@ impl State {
             "" => tunnelled && allowed("wss://*.trycloudflare.com"),
             url => {
                 let named = tunnelled && self.tunnel && self.record;
-                let direct = holder == Some("direct") && self.open.contains("Ingress tcp 443");
+                let domain = url.trim_start_matches("wss://").trim_end_matches("/ws");
+                let direct = self.hosts.at_address(|host| host.serves_directly(domain));
+                let direct = direct && self.open.contains("Ingress tcp 443");
                 (named || direct) && allowed(url.trim_end_matches("/ws"))
             }
         }
@@ -137,26 +131,24 @@ impl Changes {
             "RunInstances" => {
                 let text = unpacked(&call.parameter("UserData").unwrap_or_default());
                 for id in elements(answer, "instanceId").into_iter().map(str::to_owned) {
-                    let (way, needs) = (way_of(&text), needs(&text));
+                    let host = Host::new(&text);
                     self.add(record.began + slow.host, "a host is ready", move |state| {
-                        state.hosts.insert(id.clone(), way.clone());
-                        state.needs.insert(id.clone(), needs.clone());
+                        state.hosts.ready(&id, host.clone());
                     });
                 }
             }
             "TerminateInstances" => {
                 let id = call.parameter("InstanceId.1").unwrap_or_default();
-                self.add(record.began, why, move |state| {
-                    state.hosts.remove(&id);
-                    state.needs.remove(&id);
-                });
+                self.add(record.began, why, move |state| state.hosts.end(&id));
             }
             "AssociateAddress" => {
                 let id = call.parameter("InstanceId").unwrap_or_default();
-                self.add(record.began, why, |state| state.holder = None);
-                self.add(record.ended, why, move |state| state.holder = Some(id.clone()));
+                let (moving, moved) = (id.clone(), id.clone());
+                self.add(record.began, why, move |state| state.hosts.moves(Some(&moving)));
+                self.add(record.ended, why, move |state| state.hosts.moved(Some(&moved)));
+                self.add(record.ended + slow.certificate, "a certificate", move |state| state.hosts.obtain(&id));
             }
-            "ReleaseAddress" => self.add(record.began, why, |state| state.holder = None),
+            "ReleaseAddress" => self.add(record.began, why, |state| state.hosts.moved(None)),
             "CreateResponseHeadersPolicy" => {
                 let id = between(answer, "<Id>", "</Id>").unwrap_or_default().to_owned();
                 let text = call.text();
@@ -168,7 +160,7 @@ impl Changes {
             "CreateDistribution" | "UpdateDistribution" => {
                 let text = call.text();
                 let policy = between(&text, "<ResponseHeadersPolicyId>", "</").unwrap_or_default().to_owned();
-                let new = (text.contains("<Id>signal</Id>"), policy);
+                let new = (Edge::of(&text), policy);
                 let also = new.clone();
                 self.add(record.began, why, move |state| state.edge.push(also.clone()));
                 self.add(record.ended + slow.edge, "the edge", move |state| state.edge = vec![new.clone()]);
@@ -213,7 +205,10 @@ impl Changes {
         }
         for name in call.json("Names").iter().flat_map(|names| names.as_array().into_iter().flatten()) {
             let name = name.as_str().unwrap_or_default().to_owned();
-            self.add(record.began, why, move |state| state.rights.deleted(&name));
+            self.add(record.began, why, move |state| {
+                state.rights.deleted(&name);
+                state.hosts.forget(&name);
+            });
         }
     }
 
@@ -254,6 +249,8 @@ impl Changes {
 pub struct Slow {
     /// Until a host is ready.
     pub host: Duration,
+    /// From when a host has the address until it has a certificate.
+    pub certificate: Duration,
     /// Until a change of the distribution has reached the whole edge.
     pub edge: Duration,
 }
@@ -284,17 +281,4 @@ pub fn gaps(records: &[Record], cloudflare: &[Asked], slow: &Slow, from: Instant
     }
     assert!(!is_open, "at the end, pages are told what leads nowhere: {gaps:#?}");
     gaps
-}
-
-/// Returns user data as text.
-fn unpacked(user_data: &str) -> String {
-    let mut text = String::new();
-    let compressed = STANDARD.decode(user_data).expect("user data is base64");
-    GzDecoder::new(compressed.as_slice()).read_to_string(&mut text).expect("user data is compressed");
-    text
-}
-
-/// Returns the way in of a host with this user data.
-fn way_of(text: &str) -> String {
-    between(text, "INGRESS=\\\"", "\\\"").expect("user data names the way in").to_owned()
 }

@@ -55,8 +55,9 @@ impl Rights {
 /// Returns what a host with this user data needs of its role.
 pub fn needs(user_data: &str) -> Vec<Need> {
     let has = |variable: &str| user_data.contains(variable);
-    let all: [(bool, Need); 5] = [
+    let all: [(bool, Need); 6] = [
         (has("INGRESS=\\\"cloudfront\\\""), ("ssm:GetParameters", "/origin-key")),
+        (has("EDGE_PORT=\\\""), ("ssm:GetParameters", "/origin-key")),
         (has("RELAY_DOMAIN=\\\""), ("ssm:GetParameters", "/acme-certificate")),
         (has("RELAY_DOMAIN=\\\""), ("ssm:PutParameter", "/acme-account")),
         (has("TUNNEL_METRICS=\\\""), ("dynamodb:UpdateItem", "signal-address")),

@@ -90,6 +90,13 @@ pub(super) struct Watch {
     pub(super) remedy: Option<&'static str>,
 }
 
+impl Watch {
+    /// Returns whether it watches what a program of the host writes about itself.
+    pub(super) fn is_of_host(&self) -> bool {
+        [SIGNAL_SILENT, RELAY_SILENT, RELAY_BUDGET, CERTIFICATE].contains(&self.part.as_str())
+    }
+}
+
 /// The value of a dimension.
 #[derive(Clone)]
 pub(super) enum DimensionValue {

@@ -1,5 +1,7 @@
 //! The desired configuration of the distribution in the SDK's types, and a view of it for comparison and display.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_cloudfront::types::{
     Aliases, AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, CustomHeaders, CustomOriginConfig,
     DefaultCacheBehavior, DistributionConfig, FunctionAssociations, HttpVersion, LambdaFunctionAssociations, Method,
@@ -268,12 +270,18 @@ pub(super) fn views<T: From<Value>>(config: &DistributionConfig) -> FieldMap<T> 
         .with(IPV6, json!(config.is_ipv6_enabled))
 }
 
-/// Returns the keys that the origins receive, joined, so that a missing one is a difference.
+/// Returns the keys that the servers behind the distribution receive, each once, joined; empty for one that receives none, so
+/// that a missing one is a difference, and another number of servers is not.
 pub(super) fn origin_key(config: &DistributionConfig) -> String {
     let origins = config.origins.iter().flat_map(|origins| &origins.items);
-    let headers = origins.flat_map(|origin| origin.custom_headers.iter().flat_map(CustomHeaders::items));
-    let keys = headers.filter(|header| header.header_name.eq_ignore_ascii_case(ORIGIN_KEY_HEADER));
-    keys.map(|header| header.header_value.as_str()).collect::<Vec<_>>().join(",")
+    let servers = origins.filter(|origin| origin.custom_origin_config.is_some());
+    let key_of = |origin: &Origin| {
+        let mut headers = origin.custom_headers.iter().flat_map(CustomHeaders::items);
+        let header = headers.find(|header| header.header_name.eq_ignore_ascii_case(ORIGIN_KEY_HEADER));
+        header.map(|header| header.header_value.clone()).unwrap_or_default()
+    };
+    let keys: BTreeSet<String> = servers.map(key_of).collect();
+    Vec::from_iter(keys).join(",")
 }
 
 fn origin_view(origin: &Origin) -> Value {

@@ -1,7 +1,7 @@
 //! The way in of before, when it changes: at first the edge lets pages in both ways, so that those that are told the former
 //! one still get in. Once nobody is told of it any more, and its host has ended, the edge forgets it.
 
-use aws_sdk_cloudfront::types::DistributionConfig;
+use aws_sdk_cloudfront::types::{DistributionConfig, Origin, OriginProtocolPolicy};
 
 use super::config::{self, SIGNAL_ORIGIN};
 use super::key_change::is_deployed;
@@ -21,7 +21,8 @@ pub(super) async fn policy(stack: &Stack, current: &DistributionConfig) -> Resul
 }
 
 /// Puts the host and its path, if the distribution has them, into a configuration that no longer does, or in place of a host
-/// that is reached otherwise: by TLS or not, or by another name. The header with the origin key is the new one.
+/// that is reached otherwise: by TLS, or by another name. A host that was reached by TLS is not: it serves without TLS too,
+/// and the next one does not end any. The header with the origin key is the new one.
 pub(super) fn keep_host(config: &mut DistributionConfig, current: &DistributionConfig) {
     let origin = current.origins.iter().flat_map(|all| &all.items).find(|origin| origin.id == SIGNAL_ORIGIN);
     let behaviors = current.cache_behaviors.iter().flat_map(|all| all.items());
@@ -29,6 +30,9 @@ pub(super) fn keep_host(config: &mut DistributionConfig, current: &DistributionC
     let (Some(origins), Some(paths)) = (&mut config.origins, &mut config.cache_behaviors) else { return };
     let Some(origin) = origin else { return };
     if let Some(new) = origins.items.iter_mut().find(|origin| origin.id == SIGNAL_ORIGIN) {
+        if rule!("edge-leaves-tls-before-the-host", is_encrypted(origin) && !is_encrypted(new)) {
+            return;
+        }
         new.domain_name.clone_from(&origin.domain_name);
         new.custom_origin_config.clone_from(&origin.custom_origin_config);
     } else if let Some(behavior) = behavior {
@@ -37,6 +41,12 @@ pub(super) fn keep_host(config: &mut DistributionConfig, current: &DistributionC
         paths.items.get_or_insert_default().push(behavior.clone());
         paths.quantity += 1;
     }
+}
+
+/// Returns whether CloudFront reaches an origin by TLS.
+fn is_encrypted(origin: &Origin) -> bool {
+    let policy = origin.custom_origin_config.as_ref().map(|custom| &custom.origin_protocol_policy);
+    policy == Some(&OriginProtocolPolicy::HttpsOnly)
 }
 
 /// Returns whether two configurations are the same in all that the stack manages.
@@ -76,16 +86,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn host_of_before_stays_in_place_of_one_that_is_reached_otherwise() {
+    async fn host_of_before_stays_in_place_of_one_that_is_reached_by_tls_or_by_another_name() {
         let domains = [None, Some("a.example.org"), Some("b.example.org")];
         for (former, new) in domains.into_iter().flat_map(|former| domains.map(|new| (former, new))) {
             let current = named(Ingress::Cloudfront, former, "key").await;
             let mut config = named(Ingress::Cloudfront, new, "key").await;
             keep_host(&mut config, &current);
-            assert_eq!(config, current);
+            // The edge stops to speak TLS before the host does, and begins after it.
+            let kept = if new.is_none() { None } else { former };
+            assert_eq!(config, named(Ingress::Cloudfront, kept, "key").await, "{former:?} {new:?}");
             let mut config = named(Ingress::Cloudfront, new, "new key").await;
             keep_host(&mut config, &current);
-            assert_eq!(config, named(Ingress::Cloudfront, former, "new key").await);
+            assert_eq!(config, named(Ingress::Cloudfront, kept, "new key").await, "{former:?} {new:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use peersync_server::access::{TableAccess, tables};
 use peersync_server::secrets::Secrets;
 use peersync_server::settings::Settings;
 
+use crate::stack::EDGE_PORT;
 use peersync_config::{Config, Ingress, MailProvider, TurnProvider};
 
 /// The AWS access of a program.
@@ -47,6 +48,7 @@ fn settings(config: &Config, function: &str) -> Option<Settings> {
     let settings = Settings::from_variables(|name| match name {
         "PEERSYNC_FUNCTION" => Some(function.to_owned()),
         "ENTRANCE" if is_host && ingress == Ingress::Direct => Some("relay".to_owned()),
+        "EDGE_PORT" if is_host && ingress == Ingress::Direct => Some(EDGE_PORT.to_string()),
         "ENTRANCE" if is_host && ingress == Ingress::Cloudflare => Some("tunnel".to_owned()),
         "TUNNEL_FILE" if is_host && ingress == Ingress::Cloudflare => Some("any".to_owned()),
         "MAIL_PROVIDER" => Some(provider.to_owned()),
@@ -82,7 +84,7 @@ mod tests {
         };
         let (origin, ticket) = (["origin-key", "origin-key-previous"], ["ticket-key", "ticket-key-previous"]);
         assert_eq!(of(Ingress::Cloudfront), [origin, ticket].concat());
-        assert_eq!(of(Ingress::Direct), ticket);
+        assert_eq!(of(Ingress::Direct), [origin, ticket].concat(), "it serves the edge too while the way in changes");
         assert_eq!(of(Ingress::Cloudflare), [&ticket[..], &["tunnel-token"]].concat());
         config.signaling.ingress = Ingress::Cloudflare;
         assert!(function_permissions(&config, "rooms").parameters.contains(&"origin-key"));
@@ -99,7 +101,7 @@ mod tests {
         let pair = ["turn-secret", "turn-secret-previous"];
         assert_eq!(of(TurnProvider::Host, "rooms"), pair);
         assert_eq!(of(TurnProvider::Host, "relay"), pair);
-        assert_eq!(of(TurnProvider::Own, "rooms"), ["turn-secret"]);
+        assert_eq!(of(TurnProvider::Own, "rooms"), ["turn-server-secret"]);
         assert_eq!(of(TurnProvider::Cloudflare, "rooms"), ["turn-key-id", "turn-api-token"]);
         assert!(of(TurnProvider::None, "rooms").is_empty());
         for program in ["signup", "login", "friends", "signal"] {

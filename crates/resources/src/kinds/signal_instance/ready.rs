@@ -37,7 +37,7 @@ pub(super) fn is_ready(instance: &Instance) -> bool {
     report(instance).is_some_and(|report| says_ready(&report))
 }
 
-fn says_ready(report: &str) -> bool {
+pub(super) fn says_ready(report: &str) -> bool {
     report == READY || report.starts_with(WITHOUT_CERTIFICATE)
 }
 

@@ -18,7 +18,7 @@ pub(super) const DOMAIN: &str = "RELAY_DOMAIN";
 pub(super) const UNIT: &str = include_str!("host/peersync-relay.service");
 pub(super) const LOW_PORT: &str = include_str!("host/relay-low-port.conf");
 
-/// Where the signaling server listens if the relay has the port that CloudFront connects to.
+/// Where the signaling server listens if the relay has the port that CloudFront connects to: on every host with a certificate.
 pub(super) const BEHIND_EDGE: &str = "127.0.0.1:8081";
 
 /// The variables of the signaling server that the relay needs too.
@@ -60,12 +60,12 @@ pub(super) fn files(stack: &Stack, outputs: &Outputs, environment: &BTreeMap<Str
 fn of_certificate(stack: &Stack) -> Vec<(&'static str, Option<String>)> {
     let signaling = &stack.config.signaling;
     let Some(domain) = signaling.certified_domain() else { return Vec::new() };
-    let has_edge = signaling.ingress == Ingress::Cloudfront;
     vec![
         (DOMAIN, Some(domain.to_owned())),
         ("RELAY_ACME_EMAIL", signaling.acme_email.clone()),
-        ("RELAY_EDGE_PORT", has_edge.then(|| EDGE_PORT.to_string())),
-        ("RELAY_SIGNAL", has_edge.then(|| BEHIND_EDGE.to_owned())),
+        ("RELAY_EDGE_PORT", Some(EDGE_PORT.to_string())),
+        ("RELAY_DIRECT", (signaling.ingress == Ingress::Direct).then(|| "true".to_owned())),
+        ("RELAY_SIGNAL", Some(BEHIND_EDGE.to_owned())),
     ]
 }
 

@@ -166,7 +166,7 @@ async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
     for (user_data, listen, entrance) in [
         (user_data(Ingress::Cloudfront).await, "0.0.0.0:8080", Entrance::Edge),
         (user_data_behind_tls().await, "127.0.0.1:8081", Entrance::RelayedEdge),
-        (user_data(Ingress::Direct).await, "127.0.0.1:8080", Entrance::Relay),
+        (user_data(Ingress::Direct).await, "127.0.0.1:8081", Entrance::RelayAndEdge(8080)),
         (user_data(Ingress::Cloudflare).await, "127.0.0.1:8081", Entrance::Tunnel),
     ] {
         let read = Settings::from_variables(variables(&user_data, "/etc/peersync/signal.env")).unwrap();
@@ -175,10 +175,12 @@ async fn program_behind_a_relay_or_tunnel_listens_on_loopback_only() {
     // What is in front leads there.
     let relay = variables(&user_data(Ingress::Direct).await, "/etc/peersync/relay.env");
     let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
-    assert_eq!((relay.signal.to_string().as_str(), relay.shared, relay.edge), ("127.0.0.1:8080", 443, None));
+    assert_eq!((relay.signal.to_string().as_str(), relay.shared), ("127.0.0.1:8081", 443));
+    assert_eq!((relay.edge, relay.direct), (Some(8080), true), "it serves the edge while the way in changes");
     let relay = variables(&user_data_behind_tls().await, "/etc/peersync/relay.env");
     let relay = RelaySettings::from_variables(relay).unwrap().tls.unwrap();
-    assert_eq!((relay.signal.to_string().as_str(), relay.shared, relay.edge), ("127.0.0.1:8081", 443, Some(8080)));
+    assert_eq!((relay.signal.to_string().as_str(), relay.shared), ("127.0.0.1:8081", 443));
+    assert_eq!((relay.edge, relay.direct), (Some(8080), false), "at 443 nobody reaches it");
     assert_eq!((relay.domain.as_str(), relay.email.as_deref()), ("signal.example.org", Some("me@example.org")));
     assert!(user_data::TUNNEL.contains("--url http://127.0.0.1:8081\n"));
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::files::{environment_file, file};
 use super::{relay_files, update_files};
 use crate::kinds::s3_program;
-use crate::stack::Stack;
+use crate::stack::{EDGE_PORT, Stack};
 use peersync_config::Ingress;
 use peersync_engine::Outputs;
 
@@ -69,11 +69,15 @@ pub(super) fn build(stack: &Stack, outputs: &Outputs) -> Option<String> {
     let (listen, entrance) = match ingress {
         Ingress::Cloudfront if stack.config.signaling.has_certificate() => (relay_files::BEHIND_EDGE, "relayed-edge"),
         Ingress::Cloudfront => ("0.0.0.0:8080", "edge"),
-        Ingress::Direct => ("127.0.0.1:8080", "relay"),
+        Ingress::Direct => (relay_files::BEHIND_EDGE, "relay"),
         Ingress::Cloudflare => ("127.0.0.1:8081", "tunnel"),
     };
     let front = [("LISTEN", listen), ("ENTRANCE", entrance)];
     environment.extend(front.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if ingress == Ingress::Direct {
+        // Whoever is told that the edge leads to the stack's address gets in until nobody is any more.
+        environment.insert("EDGE_PORT".to_owned(), EDGE_PORT.to_string());
+    }
     if ingress == Ingress::Cloudflare {
         environment.insert("TUNNEL_FILE".to_owned(), TUNNEL_FILE.to_owned());
     }

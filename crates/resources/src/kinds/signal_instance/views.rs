@@ -40,6 +40,11 @@ pub fn programs(host: &Live) -> Vec<(&'static str, String)> {
 /// Returns whether a host has no certificate for the domain, as far as its user data is known.
 pub fn lacks_domain(host: &Live, domain: &str) -> bool {
     let Some(LiveField::Known(files)) = host.fields.field(USER_DATA) else { return false };
+    is_without(files, domain)
+}
+
+/// Returns whether a host with this user data has no certificate for the domain.
+pub(super) fn is_without(files: &Value, domain: &str) -> bool {
     let own = variable(files, relay_files::ENVIRONMENT, relay_files::DOMAIN);
     own.is_none_or(|own| !own.eq_ignore_ascii_case(domain))
 }

@@ -1,13 +1,15 @@
 //! The parameters as people see them: secrets with a name, an origin and an age, some of which can be rotated.
 
+use super::source::is_generated;
 use super::{
     CLOUDFLARE, DIGESTS, ORIGIN_KEY, PARTS, Source, cloudfront_distribution, find, is_key, name, new_key,
     parameter_store, source,
 };
+use crate::kinds::parameter_store::{TURN_SECRET, TURN_SERVER_SECRET};
 use crate::stack::Stack;
 use aws_sdk_ssm::types::ParameterType;
 use peersync_aws::Context as _;
-use peersync_config::Config;
+use peersync_config::{Config, TurnProvider};
 use peersync_engine::{OutputMap, ResourceError, Tags};
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
@@ -48,6 +50,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Returns the key of the configuration that names the variable with this secret, such as `password under
 /// [mail.smtp]`; `None` if the deployer generates the secret.
 pub fn configured_key(config: &Config, name: &str) -> Option<&'static str> {
+    // Whoever has a server of their own means that one's.
+    let name =
+        if name == TURN_SECRET && config.turn_provider() == TurnProvider::Own { TURN_SERVER_SECRET } else { name };
     match source(config, name) {
         Source::Configured(key, _) => Some(key),
         _ => None,
@@ -75,7 +80,7 @@ pub async fn states(stack: &Stack) -> Result<Vec<SecretState>, ResourceError> {
                 (Origin::Environment { variable }, enabled)
             }
             Source::Tunnel => (Origin::Cloudflare, true),
-            _ => (Origin::Generated, true),
+            _ => (Origin::Generated, is_generated(&stack.config, part)),
         };
         let written = parameter.map(|one| one.last_modified_date.map_or(0, |moment| moment.secs()));
         SecretState { name: part, origin, enabled, written }

@@ -1,6 +1,8 @@
 //! Where the value of each parameter comes from.
 
-use crate::kinds::parameter_store::{CLOUDFLARE, DIGESTS, ORIGIN_KEY, TICKET_KEY, TUNNEL_TOKEN, TURN_SECRET};
+use crate::kinds::parameter_store::{
+    CLOUDFLARE, DIGESTS, ORIGIN_KEY, TICKET_KEY, TUNNEL_TOKEN, TURN_SECRET, TURN_SERVER_SECRET,
+};
 use peersync_config::{Config, Ingress, MailProvider, Secret, TurnProvider};
 use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
 
@@ -25,10 +27,11 @@ pub(super) enum Source {
 }
 
 /// The names of the parameters.
-pub(super) const PARTS: [&str; 13] = [
+pub(super) const PARTS: [&str; 14] = [
     "smtp-pass",
     "emailjs-private-key",
     TURN_SECRET,
+    TURN_SERVER_SECRET,
     "turn-key-id",
     "turn-api-token",
     TUNNEL_TOKEN,
@@ -46,9 +49,7 @@ pub(super) fn source(config: &Config, part: &str) -> Source {
     match part {
         "smtp-pass" => Source::Configured("password under [mail.smtp]", smtp_password),
         "emailjs-private-key" => Source::Configured("private_key under [mail.emailjs]", emailjs_key),
-        TURN_SECRET if config.turn_provider() != TurnProvider::Host => {
-            Source::Configured("secret under [turn]", turn_secret)
-        }
+        TURN_SERVER_SECRET => Source::Configured("secret under [turn]", turn_secret),
         "turn-key-id" => Source::Configured("key_id under [turn]", turn_key_id),
         "turn-api-token" => Source::Configured("api_token under [turn]", turn_api_token),
         TUNNEL_TOKEN if config.managed_tunnel().is_some() => Source::Tunnel,
@@ -59,6 +60,11 @@ pub(super) fn source(config: &Config, part: &str) -> Source {
         ACME_ACCOUNT | ACME_CERTIFICATE => Source::Host,
         _ => Source::Generated,
     }
+}
+
+/// Returns whether the stack uses a parameter whose value the deployer generates.
+pub(super) fn is_generated(config: &Config, part: &str) -> bool {
+    part != TURN_SECRET || config.turn_provider() == TurnProvider::Host
 }
 
 fn smtp_password(config: &Config) -> Option<&Secret> {

@@ -166,9 +166,25 @@ certificate_state() {
   esac
 }
 
+has_domain() {
+  grep -qs '^RELAY_DOMAIN=' /etc/peersync/relay.env
+}
+
+# Prints what to report of a host that serves.
+readiness() {
+  local state
+  if ! has_domain; then
+    echo ready
+    return
+  fi
+  state=$(certificate_state)
+  echo "${state:-$without_certificate waiting: again at $(date -u +%Y-%m-%dT%H:%M:%SZ): nothing is known of it yet}"
+}
+
+# Usage: follow_certificate REPORTED
 # Reports why the host has no certificate, until it has one.
 follow_certificate() {
-  local state="" reported=ready
+  local state="" reported=$1
   until [ "$state" = ready ] && [ "$reported" = ready ]; do
     sleep 3
     state=$(certificate_state)
@@ -212,12 +228,13 @@ fi
 if [ "$INGRESS" = cloudflare ]; then
   persist "a connection of the tunnel" connected
 fi
-persist "the report that the host is ready" report ready
+reported=$(readiness)
+persist "the report that the host is ready" report "$reported"
 say "ready"
 if [ -z "$logs_started" ]; then
   persist "the log agent" start_logs
 fi
-if grep -qs '^RELAY_DOMAIN=' /etc/peersync/relay.env; then
-  follow_certificate
+if has_domain; then
+  follow_certificate "$reported"
 fi
 say "done"
