@@ -178,7 +178,7 @@ mod tests {
         let port = listeners.shared_addresses().unwrap().first().unwrap().port();
         let settings = Settings { realm: "test".to_owned(), address: Ipv4Addr::LOCALHOST, limits: Limits::default() };
         let relay = peersync_relay::Relay::new(settings, Nobody, Instant::now());
-        let tls = TlsSettings { certificates, signal: (Ipv4Addr::LOCALHOST, port).into() };
+        let tls = TlsSettings { certificates, signal: (Ipv4Addr::LOCALHOST, port).into(), direct: true };
         let _running = serve(relay, listeners, Some(tls)).unwrap();
         let shared = &*Box::leak(Box::new([port]));
         let answers = probe_relay("localhost", &Relay { udp: &[], tcp: &[], tls: &[], shared }).await;
