@@ -199,7 +199,9 @@ mod tests {
         assert_ne!(host(&folders[1]).await, name);
         let nowhere = folders[0].join("does-not-exist");
         assert_ne!(host(&nowhere).await, host(&nowhere).await, "it cannot be kept");
-        folders.map(|folder| std::fs::remove_dir_all(folder).unwrap());
+        for folder in folders {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
     }
 
     fn tempdir(name: &str) -> std::path::PathBuf {
