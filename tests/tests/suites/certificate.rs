@@ -3,7 +3,9 @@
 //! Needs: python, pebble.
 
 mod cloudfront;
+mod secrecy;
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
+use instant_acme::{Account, RevocationReason, RevocationRequest};
 use peersync_certificate::{Authority, Certificates, Keeper, KeeperError, Settings, Storage, StorageError, Stored};
 use peersync_relay::client::{Ask, Asker, is_answer};
 use peersync_relay::{Authority as RelayAuthority, Grant, Limits, Relay, Running, TlsSettings, bind, serve};
@@ -33,6 +36,8 @@ const NAME: &str = "localhost";
 /// How long something may take that takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400;
+/// What Pebble logs about an order in place of a certificate.
+const REPLACEMENT: &str = "is a replacement of";
 
 /// Pebble, the authority for tests of Let's Encrypt.
 struct Pebble {
@@ -79,13 +84,14 @@ impl Pebble {
             "profiles": { "default": { "description": "as usual", "validityPeriod": 90 * DAY } },
         }});
         std::fs::write(path("config.json"), config.to_string()).expect("the settings can be written");
+        let log = fs::File::create(path("log")).expect("a file for the log");
         let child = Command::new(program())
             .arg("-config")
             .arg(path("config.json"))
             // It waits for seconds before its checks otherwise, and refuses requests by chance.
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", "0")
-            .stdout(Stdio::null())
+            .stdout(log)
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -99,6 +105,22 @@ impl Pebble {
             sleep(Duration::from_millis(50)).await;
         }
         pebble
+    }
+
+    /// Returns how often it has been asked for a certificate in place of another one.
+    fn replacements(&self) -> usize {
+        let log = fs::read_to_string(self.folder.path().join("log")).expect("a log");
+        log.matches(REPLACEMENT).count()
+    }
+
+    /// Lets the account of a stack revoke a certificate, as its owner does whose key was stolen.
+    async fn revoke(&self, stack: &Stack, certificate: &CertificateDer<'_>) {
+        let account: Value = serde_json::from_str(&stack.stored().account.expect("an account")).expect("JSON");
+        let credentials = serde_json::from_value(account["credentials"].clone()).expect("the account's key");
+        let client = Box::new(self.authority.client().expect("TLS can be used"));
+        let account = Account::builder_with_http(client).from_credentials(credentials).await.expect("the account");
+        let request = RevocationRequest { certificate, reason: Some(RevocationReason::KeyCompromise) };
+        account.revoke(&request).await.expect("it is revoked");
     }
 
     /// Returns the certificate with which it signs, which is new with each start.
@@ -164,7 +186,9 @@ impl RelayAuthority for Nobody {
 /// A host: the relay at its shared port, with what keeps its certificate.
 struct Host {
     keeper: Keeper,
+    /// Where it is reached at the port that the relay shares with the signaling server, and for `turns:` alone.
     at: SocketAddr,
+    turns: SocketAddr,
     _relay: Running<Nobody>,
 }
 
@@ -172,8 +196,10 @@ impl Host {
     /// Starts one at a port; 0 for any.
     fn start(port: u16, authority: Option<&Authority>, stack: &Stack, clock: &Clock) -> Self {
         let own = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let listeners = bind(&[], &[], &[]).and_then(|listeners| listeners.share(&[own])).expect("a free port");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listeners = bind(&[], &[], &[any]).and_then(|listeners| listeners.share(&[own])).expect("a free port");
         let at = listeners.shared_addresses().expect("it is bound")[0];
+        let turns = listeners.tls_addresses().expect("it is bound")[0];
         let certificates = Arc::new(Certificates::default());
         let settings = peersync_relay::Settings {
             realm: "test".to_owned(),
@@ -189,7 +215,7 @@ impl Host {
         let settings =
             Settings { domain: NAME.to_owned(), port: at.port(), email: Some("me@example.org".to_owned()), authority };
         let keeper = Keeper::new(settings, Box::new(stack.clone()), certificates, clock.clone());
-        Self { keeper, at, _relay: relay }
+        Self { keeper, at, turns, _relay: relay }
     }
 
     async fn check(&mut self) -> Result<Duration, KeeperError> {
@@ -198,18 +224,24 @@ impl Host {
 
     /// Returns the certificate that somebody is shown who trusts the authority, and asks by STUN inside of TLS.
     async fn shown(&self, pebble: &Pebble) -> CertificateDer<'static> {
-        let mut roots = RootCertStore::empty();
-        roots.add(pebble.root().await.expect("Pebble answers")).expect("a certificate");
-        let stream = TcpStream::connect(self.at).await.expect("the relay listens");
-        let mut stream = connect(roots, stream).await.expect("the certificate is trusted");
-        let request = Asker::new("", "").ask(&Ask::Binding);
-        stream.write_all(&request).await.expect("the relay takes it");
-        let mut answer = vec![0; 512];
-        let size = timeout(PATIENCE, stream.read(&mut answer)).await.expect("in time").expect("an answer");
-        assert!(is_answer(&answer[..size], &request));
-        let chain = stream.get_ref().1.peer_certificates().expect("a certificate");
-        chain[0].clone().into_owned()
+        let at_both = [shown_at(self.at, pebble).await, shown_at(self.turns, pebble).await];
+        assert_eq!(at_both[0], at_both[1]);
+        at_both[0].clone()
     }
+}
+
+async fn shown_at(address: SocketAddr, pebble: &Pebble) -> CertificateDer<'static> {
+    let mut roots = RootCertStore::empty();
+    roots.add(pebble.root().await.expect("Pebble answers")).expect("a certificate");
+    let stream = TcpStream::connect(address).await.expect("the relay listens");
+    let mut stream = connect(roots, stream).await.expect("the certificate is trusted");
+    let request = Asker::new("", "").ask(&Ask::Binding);
+    stream.write_all(&request).await.expect("the relay takes it");
+    let mut answer = vec![0; 512];
+    let size = timeout(PATIENCE, stream.read(&mut answer)).await.expect("in time").expect("an answer");
+    assert!(is_answer(&answer[..size], &request));
+    let chain = stream.get_ref().1.peer_certificates().expect("a certificate");
+    chain[0].clone().into_owned()
 }
 
 fn now() -> i64 {
@@ -259,9 +291,32 @@ async fn certificate_is_renewed_with_the_same_account() {
     clock.forward(4 * DAY);
     host.check().await.expect("a new certificate");
     assert_ne!(host.shown(&pebble).await, first);
+    assert_eq!(pebble.replacements(), 1, "which does not count for limits");
     let renewed = stack.stored();
     assert_eq!(renewed.account, kept.account);
     assert_ne!(renewed.certificate, kept.certificate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revoked_certificate_is_replaced_at_the_next_look() {
+    let (stack, clock) = (Stack::default(), Clock::fixed(now()));
+    let port = free_port();
+    let pebble = Pebble::start(port, &[]).await;
+    let mut host = Host::start(port, Some(&pebble.authority), &stack, &clock);
+    host.check().await.expect("a certificate");
+    let pause = host.check().await.expect("it is not due");
+    let (first, kept) = (host.shown(&pebble).await, stack.stored());
+    pebble.revoke(&stack, &first).await;
+    clock.forward(i64::try_from(pause.as_secs()).expect("some hours"));
+    host.check().await.expect("another certificate");
+    assert_ne!(host.shown(&pebble).await, first);
+    let second = stack.stored();
+    assert_eq!(second.account, kept.account);
+    assert_ne!(second.certificate, kept.certificate);
+    assert_eq!(pebble.replacements(), 1);
+    // The next one is not revoked, and stays.
+    host.check().await.expect("it is not due");
+    assert!(stack.stored() == second);
 }
 
 #[tokio::test(flavor = "multi_thread")]

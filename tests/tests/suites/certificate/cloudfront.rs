@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
 use super::super::host::{Host, report, until};
-use super::{NAME, PATIENCE, Pebble, connect, free_port};
+use super::{NAME, PATIENCE, Pebble, connect, free_port, secrecy};
 
 /// Sends a request for the WebSocket with these headers, and returns what comes back first.
 async fn asked(mut stream: impl AsyncRead + AsyncWrite + Unpin, headers: &[(&str, &str)]) -> String {
@@ -177,4 +177,5 @@ async fn cloudfront_reaches_the_websocket_and_strangers_reach_the_challenge_alon
     assert_eq!(asked(plain(everybodys).await.expect("a connection"), &through_edge).await, "");
     let kept = parameter(&stage, "acme-certificate").await;
     assert!(kept.contains(&pebble.authority.directory), "the certificate is kept for the next host");
+    secrecy::is_kept(&stage, host.root.path()).await;
 }
