@@ -1,5 +1,7 @@
 //! The named tunnel that `up` creates at Cloudflare: tunnel, ingress rules and DNS record, against a double of its API.
 
+mod midway;
+
 use std::time::Duration;
 
 use peersync_tests::census::{census, difference};
