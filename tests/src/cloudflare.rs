@@ -27,6 +27,8 @@ pub use faults::Fault;
 pub const TOKEN: &str = "an-api-token-that-nobody-may-see";
 /// An API token that may only change tunnels.
 pub const NARROW_TOKEN: &str = "an-api-token-for-tunnels-alone";
+/// A token that may read everything, and change nothing.
+pub const READING_TOKEN: &str = "an-api-token-for-looking-around";
 /// The account with the zone `example.org`.
 pub const ACCOUNT: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 /// Another account.

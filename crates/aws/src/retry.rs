@@ -82,8 +82,30 @@ pub async fn until<T, F, Fut>(
     progress: &Progress,
     schedule: Schedule,
     reason: &str,
-    mut check: F,
+    check: F,
 ) -> Result<T, ResourceError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Option<T>, ResourceError>>,
+{
+    within(progress, schedule, reason, check).await?.ok_or_else(|| {
+        let seconds = schedule.deadline.as_secs();
+        ResourceError::new(format!("timed out after {seconds} s waiting for {reason}"))
+            .hint("run the command again: it continues where it stopped")
+    })
+}
+
+/// Polls as [`until`] does, and returns `None` after the deadline: for waits after whose end something else is done than after
+/// an error.
+///
+/// # Errors
+/// An error of `check`.
+pub async fn within<T, F, Fut>(
+    progress: &Progress,
+    schedule: Schedule,
+    reason: &str,
+    mut check: F,
+) -> Result<Option<T>, ResourceError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Option<T>, ResourceError>>,
@@ -92,17 +114,13 @@ where
     let mut shown = false;
     loop {
         if let Some(value) = check().await? {
-            return Ok(value);
+            return Ok(Some(value));
         }
         if !shown {
             progress.waiting(reason);
             shown = true;
         }
-        let Some(delay) = delays.next() else {
-            let seconds = schedule.deadline.as_secs();
-            return Err(ResourceError::new(format!("timed out after {seconds} s waiting for {reason}"))
-                .hint("run the command again: it continues where it stopped"));
-        };
+        let Some(delay) = delays.next() else { return Ok(None) };
         tokio::time::sleep(delay).await;
     }
 }

@@ -43,6 +43,13 @@ pub enum Event {
         /// The delay before the next attempt.
         delay: Duration,
     },
+    /// Something that the user should know, and that is no failure.
+    Noted {
+        /// The resource; `None` if the note belongs to no single one.
+        address: Option<Address>,
+        /// The note.
+        text: String,
+    },
     /// Work on a resource has succeeded.
     Finished {
         /// The resource.
@@ -124,6 +131,11 @@ impl Progress {
     /// Reports what the resource waits for.
     pub fn waiting(&self, reason: impl Into<String>) {
         self.reporter.event(&Event::Waiting { address: self.address.clone(), reason: reason.into() });
+    }
+
+    /// Reports something that the user should know, and that is no failure.
+    pub fn note(&self, text: impl Into<String>) {
+        self.reporter.event(&Event::Noted { address: self.address.clone(), text: text.into() });
     }
 
     /// Reports that a call is retried.

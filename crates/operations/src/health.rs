@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::future::{OptionFuture, join, join_all};
 use serde_json::Value;
 
-use super::check::{Target, targets};
+use super::check::{Target, quick_tunnel, targets};
 use peersync_aws::HttpClient;
 use peersync_engine::error::innermost_cause;
 use peersync_engine::{Outputs, ResourceError};
@@ -37,7 +37,14 @@ pub struct PartHealth {
 /// The HTTP client cannot be prepared.
 pub async fn health(stack: &Stack, outputs: &Outputs) -> Result<Vec<PartHealth>, ResourceError> {
     let client = stack.clients.http.client(DEADLINE)?;
-    Ok(join_all(targets(stack, outputs).into_iter().map(|target| ask(&client, target))).await)
+    // That the address cannot be read is no matter here: without one, nobody is asked.
+    let behind_tunnel = async {
+        let target = quick_tunnel(stack, outputs).await.ok().flatten();
+        OptionFuture::from(target.map(|target| ask(&client, target))).await
+    };
+    let others = join_all(targets(stack, outputs).into_iter().map(|target| ask(&client, target)));
+    let (parts, behind_tunnel) = join(others, behind_tunnel).await;
+    Ok(parts.into_iter().chain(behind_tunnel).collect())
 }
 
 async fn ask(client: &HttpClient, target: Target) -> PartHealth {
@@ -53,8 +60,7 @@ async fn ask(client: &HttpClient, target: Target) -> PartHealth {
 
 /// Returns what the API says about itself, if the part answers.
 async fn request(client: &HttpClient, target: &Target) -> Result<Option<Value>, String> {
-    let answer = client.get(&target.url).send().await.map_err(|error| innermost_cause(&error.without_url()))?;
-    target.accepts(answer.status().as_u16(), answer.status())?;
+    let Some(answer) = target.ask(client).await? else { return Ok(None) };
     if target.part != "api" || answer.content_length().is_some_and(|length| length > LONGEST as u64) {
         return Ok(None);
     }

@@ -23,7 +23,7 @@ mod tls;
 
 pub use backup::{Backup, BackupLocation, back_up};
 pub use certificate::certificate_end;
-pub use check::{NeededDomain, check};
+pub use check::{NeededDomain, Patience, check};
 pub use deployed_stacks::{DeployedStack, find as find_stacks};
 pub use error::DeployError;
 pub use health::{PartHealth, health};

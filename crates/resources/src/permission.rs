@@ -54,6 +54,8 @@ pub enum Condition {
     GrantToEc2,
     /// If the role is passed to this service.
     PassedTo(&'static str),
+    /// If the keys of the items begin with this.
+    OfItems(&'static str),
 }
 
 impl Permission {
@@ -120,6 +122,9 @@ impl Condition {
                 "Bool": { "kms:GrantIsForAWSResource": "true" },
             }),
             Self::PassedTo(service) => json!({ "StringEquals": { "iam:PassedToService": service } }),
+            Self::OfItems(prefix) => {
+                json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": format!("{prefix}*") } })
+            }
         })
     }
 }

@@ -53,6 +53,10 @@ const LONGEST_TAG_VALUE: usize = 256;
 /// The value of [`MANAGED_BY_TAG`].
 pub const MANAGED_BY: &str = "peersync-deploy";
 
+/// The environment variable with which hosts count as running at an endpoint other than AWS, too, because something there
+/// answers in their place. Emulators run nothing on a host.
+const RUNS_HOSTS: &str = "PEERSYNC_RUNS_HOSTS";
+
 /// A stack: everything that its resources are derived from.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -74,6 +78,8 @@ pub struct Stack {
     pub network: OnceLock<Network>,
     /// The newest image for the host, if it was looked for because the present one is too old.
     pub newest_image: OnceLock<String>,
+    /// Whether the programs of hosts run, so that a host reports, answers and is asked. AWS runs them; emulators do not.
+    pub runs_hosts: bool,
     /// The time by which ages go, so that one run always tells the same.
     pub now: SystemTime,
     /// Whether a file configures it. Without one, the defaults do.
@@ -89,6 +95,7 @@ impl Stack {
         let (adopt, now) = (BTreeSet::new(), SystemTime::now());
         let cloudflare = Cloudflare::from_environment(&clients.http, &clients.write_guard);
         let (network, newest_image) = (OnceLock::new(), OnceLock::new());
+        let runs_hosts = clients.endpoint_url.is_none() || std::env::var_os(RUNS_HOSTS).is_some();
         Self {
             config,
             clients,
@@ -99,6 +106,7 @@ impl Stack {
             adopt,
             network,
             newest_image,
+            runs_hosts,
             now,
             has_file: false,
             artifacts,

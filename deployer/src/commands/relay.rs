@@ -19,7 +19,7 @@ impl RelayHealth {
     /// Asks the relay of a stack with these outputs; `None` if it is not deployed. The host in an AWS emulator runs
     /// nothing, so it is not asked.
     pub(super) async fn ask(stack: &Stack, outputs: &Outputs) -> Option<Self> {
-        let relay = stack.relay().filter(|_| stack.clients.endpoint_url.is_none())?;
+        let relay = stack.relay().filter(|_| stack.runs_hosts)?;
         outputs.get(&signal_instance::address(), "id")?;
         let host = stack.relay_host(outputs)?;
         let answers = probe_relay(&host, &relay).await;

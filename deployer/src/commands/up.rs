@@ -14,9 +14,9 @@ use super::{CommandError, Context, Exit, expiry, lease, relay};
 use crate::cli::UpArgs;
 use crate::report::{Status, Summary};
 use peersync_engine::{Action, Outcome, Outputs, Plan, PlanOptions, Problem, Progress, ResourceError, Step, rule};
-use peersync_operations::{DeployError, NeededDomain, ObservedStack, until_stopped};
+use peersync_operations::{DeployError, NeededDomain, ObservedStack, Patience, until_stopped};
 use peersync_resources::check_program;
-use peersync_resources::kinds::{cloudflare, s3_program};
+use peersync_resources::kinds::{cloudflare, s3_program, signal_instance};
 use peersync_resources::quotas;
 use peersync_resources::stack::{EXPIRES_TAG, NO_EXPIRY, Stack};
 
@@ -56,10 +56,13 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
             (Err(error), Ok(())) => return Err(error),
         }
     }
+    let outputs = change.observed.outputs();
     let mut summary = Summary::new("up", stack.name(), Status::NothingToDo);
-    summary.outputs = change.places(&stack, &change.observed.outputs());
-    run.report.summary(summary);
-    Ok(Exit::Done)
+    summary.outputs = change.places(&stack, &outputs);
+    if !args.no_check {
+        summary.trouble = answers(&run, &stack, &outputs, Patience::Unchanged).await;
+    }
+    Ok(conclude(&run, summary))
 }
 
 /// What is to be done to the stack, and what it was planned from.
@@ -160,15 +163,20 @@ async fn finish(run: &Run, stack: &Stack, args: &UpArgs, applied: Applied, lost:
     let Applied { outcome, outputs } = applied;
     let mut trouble = lost.map(|lost| lost.problem());
     if trouble.is_none() && outcome.is_complete() && !args.no_check {
-        trouble = answers(run, stack, &outcome).await;
+        trouble = answers(run, stack, &outcome.outputs, Patience::Changed).await;
     }
     let mut summary = Summary::new("up", stack.name(), Status::Done).with_outcome(outcome);
     summary.outputs = outputs;
     summary.trouble = trouble;
+    conclude(run, summary)
+}
+
+/// Reports how the run has ended, and returns its exit status.
+fn conclude(run: &Run, mut summary: Summary) -> Exit {
     if summary.trouble.is_some() {
         summary.status = Status::Failed;
     }
-    let exit = if summary.status == Status::Done { Exit::Done } else { Exit::Failed };
+    let exit = if matches!(summary.status, Status::Done | Status::NothingToDo) { Exit::Done } else { Exit::Failed };
     run.report.summary(summary);
     exit
 }
@@ -231,14 +239,15 @@ fn must_ask(run: &Run, plan: &Plan, yes: bool) -> bool {
 
 /// Returns whether a step cannot take anything away from anybody.
 fn is_harmless(step: &Step) -> bool {
-    step.action == Action::Create || step.is_renewal()
+    step.action == Action::Create || step.is_renewal() || signal_instance::only_waits(step)
 }
 
 /// Checks that the page and the API answer, and returns what went wrong, if anything.
-async fn answers(run: &Run, stack: &Stack, outcome: &Outcome) -> Option<Problem> {
+async fn answers(run: &Run, stack: &Stack, outputs: &Outputs, patience: Patience) -> Option<Problem> {
     let progress = Progress::of_nobody(run.reporter());
     let busy = run.report.busy("checking that the page and the API answer");
-    let checked = until_stopped(&run.interrupt, peersync_operations::check(stack, &outcome.outputs, &progress)).await;
+    let check = peersync_operations::check(stack, outputs, patience, &progress);
+    let checked = until_stopped(&run.interrupt, check).await;
     drop(busy);
     match checked.and_then(|checked| checked) {
         Ok(urls) => {
@@ -285,6 +294,8 @@ mod tests {
         assert!(is_harmless(&step(Action::Create, &["ttl"])));
         assert!(is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "tags.peersync:expires-by"])));
         assert!(!is_harmless(&step(Action::Update, &["tags.peersync:expires-at", "ttl"])));
+        assert!(is_harmless(&step(Action::Update, &["ready"])));
+        assert!(!is_harmless(&step(Action::Update, &["ready", "elastic_ip"])));
         assert!(!is_harmless(&step(Action::Replace, &["tags.peersync:expires-at"])));
         assert!(!is_harmless(&step(Action::Delete, &[])));
     }

@@ -40,6 +40,7 @@ fn value(event: &Event, invocation: &Invocation) -> Value {
             "reason": reason,
             "delay_ms": millis(*delay),
         }),
+        Event::Noted { address, text } => json!({ "event": "note", "address": address, "text": text }),
         Event::Finished { address, action, elapsed } => json!({
             "event": "finished",
             "address": address,

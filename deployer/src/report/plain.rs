@@ -103,6 +103,7 @@ pub(super) fn line(event: &Event, style: Style) -> Option<String> {
             let after = if delay.is_zero() { String::new() } else { format!(" in {}", words::elapsed(*delay)) };
             Some(style.yellow(&format!("{who}retry {attempt}{after}: {reason}")))
         }
+        Event::Noted { address, text } => Some(format!("{}{text}", prefix(address))),
         Event::Finished { address, action, elapsed } => {
             let done = style.of_action(*action, words::done(*action));
             Some(format!("{address}: {done} in {}", words::elapsed(*elapsed)))
@@ -150,6 +151,7 @@ mod tests {
                 reason: "HTTP status 503".to_owned(),
                 delay: Duration::from_millis(400),
             },
+            Event::Noted { address: Some(role.clone()), text: "the former one was not told".to_owned() },
             Event::Finished { address: table.clone(), action: Action::Create, elapsed: Duration::from_millis(2_340) },
             Event::Started { address: role.clone(), action: Action::Update },
             Event::Failed {

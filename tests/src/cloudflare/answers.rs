@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::{NARROW_TOKEN, Record, State, TOKEN, Tunnel};
+use super::{NARROW_TOKEN, READING_TOKEN, Record, State, TOKEN, Tunnel};
 
 /// The longest comment of a record in the free plan, in characters.
 const LONGEST_COMMENT: usize = 100;
@@ -34,8 +34,11 @@ pub(super) fn answer(
         let error = json!({ "code": 6003, "message": "Invalid request headers", "error_chain": chain });
         return envelope(400, false, Value::Null, vec![error]);
     };
-    if token != TOKEN && token != NARROW_TOKEN {
+    if ![TOKEN, NARROW_TOKEN, READING_TOKEN].contains(&token) {
         return refused(403, 9109, "Invalid access token");
+    }
+    if token == READING_TOKEN && method != Method::GET {
+        return refused(NOT_ALLOWED.0, NOT_ALLOWED.1, NOT_ALLOWED.2);
     }
     let body: Value = match body {
         [] => Value::Null,

@@ -11,6 +11,8 @@ use super::answers::refused;
 pub enum Fault {
     /// Every request fails with 503, without an answer in Cloudflare's form.
     Down,
+    /// Every request fails like that, from the first one that begins with this on, such as `PUT /accounts/`.
+    DownFrom(&'static str),
     /// Every request is one too many.
     TooMany,
     /// This many requests fail with 500.
@@ -20,8 +22,11 @@ pub enum Fault {
 }
 
 /// Returns the answer in place of the work.
-pub(super) fn before(state: &mut State, _: &str) -> Option<Response> {
+pub(super) fn before(state: &mut State, what: &str) -> Option<Response> {
     for fault in &mut state.faults {
+        if matches!(fault, Fault::DownFrom(first) if what.starts_with(*first)) {
+            *fault = Fault::Down;
+        }
         match fault {
             Fault::Down => return Some((StatusCode::SERVICE_UNAVAILABLE, "upstream connect error").into_response()),
             Fault::TooMany => {

@@ -1,5 +1,6 @@
 //! The named tunnel that `up` creates at Cloudflare: tunnel, ingress rules and DNS record, against a double of its API.
 
+mod midway;
 mod standby;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The network of a company: a proxy that asks for a password and opens TLS, an authority of its own, roles to which an
 //! organisation attaches its policies.
 
-mod forward;
+pub(crate) mod forward;
 
 use std::path::PathBuf;
 use std::sync::Arc;

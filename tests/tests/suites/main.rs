@@ -4,6 +4,7 @@
 mod addresses;
 mod adopting;
 mod aging;
+mod answers;
 mod architectures;
 mod attributes;
 mod behaviours;

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peersync_tests::census::{census, difference};
-use peersync_tests::clients::Clients;
+use peersync_tests::clients::{Clients, REGION};
 use peersync_tests::deployer::{self, Run};
-use peersync_tests::emulator::Emulator;
+use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::proxy::Settings;
 use peersync_tests::proxy::behaviour::Behaviour;
 use peersync_tests::proxy::log::changing;
@@ -190,4 +190,45 @@ async fn failed_backup_keeps_the_stack() {
     let down = stage.run(&["down", "--yes"]).await.expect(1);
     assert!(down.stdout.contains("--no-backup"), "{}", down.stdout);
     assert_eq!(difference(&before, &census(&stage.clients).await), Vec::<String>::new(), "nothing is deleted");
+}
+
+/// Returns the topics that each alarm of the account notifies.
+async fn notified(stage: &Stage) -> Vec<Vec<String>> {
+    let answer = stage.clients.cloudwatch.describe_alarms().send().await.unwrap();
+    let topics = |actions: &[String]| actions.iter().filter(|action| action.contains(":sns:")).cloned().collect();
+    answer.metric_alarms().iter().map(|alarm| topics(alarm.alarm_actions())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_alarm_notifies_the_address_and_the_topic_of_the_configuration() {
+    // MiniStack does not tell the actions of an alarm.
+    let emulator = Emulator::start(Kind::Moto);
+    let settings = Settings { moto: true, kept: Some(|call| call.is("sns", "Subscribe")), ..Settings::default() };
+    let stage = Stage::with(&emulator, settings).await;
+    let theirs = "arn:aws:sns:eu-central-1:123456789012:pager";
+    let own = format!("arn:aws:sns:{REGION}:{}:{}-alarms", stage.account, stage.stack());
+    let address = "email = \"ada@example.org\"\n";
+    let topic = format!("topic_arn = \"{theirs}\"\n");
+    for (configured, expected, subscribed) in [
+        (address.to_owned(), vec![own.clone()], 1),
+        (format!("{address}{topic}"), vec![theirs.to_owned(), own.clone()], 0),
+        (topic, vec![theirs.to_owned()], 0),
+    ] {
+        stage.configure(&format!("[alarms]\n{configured}"));
+        stage.up().await;
+        let alarms = notified(&stage).await;
+        assert!(alarms.len() >= 5, "{alarms:?}");
+        for mut topics in alarms {
+            topics.sort();
+            let mut expected = expected.clone();
+            expected.sort();
+            assert_eq!(topics, expected, "{configured}");
+        }
+        let calls = stage.proxy().log.take().into_iter().filter_map(|record| record.kept).map(|(call, _)| call);
+        let calls: Vec<_> = calls
+            .map(|call| ["TopicArn", "Protocol", "Endpoint"].map(|name| call.parameter(name).unwrap_or_default()))
+            .collect();
+        assert_eq!(calls, vec![[own.clone(), "email".to_owned(), "ada@example.org".to_owned()]; subscribed]);
+        stage.plan(0).await;
+    }
 }

@@ -6,6 +6,7 @@ use std::future::pending;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_ec2::types::Tag;
 use peersync_tests::deployer::Run;
 use peersync_tests::emulator::{Emulator, Kind};
 use peersync_tests::proxy::Settings;
@@ -165,4 +166,78 @@ async fn old_host_goes_on_and_the_failed_step_is_named_if_a_new_host_is_broken()
     let new = hosts(&stage).await;
     assert_eq!((new.len(), new.is_disjoint(&old)), (1, true), "{new:?} {old:?}");
     assert_eq!(new.first().cloned(), holder(&stage).await);
+}
+
+/// Lets the host report, in the tag that its role may write.
+async fn report(stage: &Stage, text: &str) {
+    let tag = Tag::builder().key("peersync:ready").value(text).build();
+    let ids = hosts(stage).await.into_iter().collect();
+    stage.clients.ec2.create_tags().set_resources(Some(ids)).tags(tag).send().await.unwrap();
+}
+
+/// Runs `up` while the host tries a step again and again.
+async fn up_meanwhile(stage: &Stage) -> Run {
+    let run = stage.run(&UP);
+    let host = async {
+        for attempt in 10.. {
+            sleep(Duration::from_millis(200)).await;
+            report(stage, &format!("waiting for cloudflared: attempt {attempt}")).await;
+        }
+    };
+    tokio::select! {
+        run = run => run,
+        () = host => unreachable!("a host goes on"),
+    }
+}
+
+/// No address and no other host need a wait: the host has a tunnel, and is the only one.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_fails_as_long_as_its_only_host_is_not_ready_and_ends_once_it_is() {
+    let stage = Stage::new(Emulator::shared()).await;
+    stage.configure("[signaling]\ningress = \"cloudflare\"\n");
+    stage.up().await;
+    report(&stage, "waiting for cloudflared: attempt 9").await;
+    for _ in 0..2 {
+        let failed = up_meanwhile(&stage).await.expect(1);
+        let text = failed.printed();
+        assert!(text.contains("did not become ready") && text.contains("waiting for cloudflared: attempt"), "{text}");
+    }
+    let status = stage.run(&["status"]).await.expect(0).result();
+    assert_eq!(status["host"]["ready"], false, "{status}");
+    assert!(
+        status["host"]["report"].as_str().is_some_and(|text| text.starts_with("waiting for cloudflared")),
+        "{status}"
+    );
+    let doctor = stage.run(&["doctor"]).await.printed();
+    assert!(doctor.contains("waiting for cloudflared"), "{doctor}");
+
+    let (run, ()) = tokio::join!(stage.run(&UP), async {
+        sleep(Duration::from_millis(500)).await;
+        report(&stage, "ready").await;
+    });
+    run.expect(0);
+    stage.plan(0).await;
+    assert_eq!(stage.run(&["status"]).await.expect(0).result()["host"]["ready"], true);
+}
+
+/// A host about which nothing could be read may be healthy.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_host_is_kept_if_its_state_cannot_be_read_and_takes_over_in_a_later_run() {
+    let mut stage = Stage::new(Emulator::shared()).await;
+    stage.up().await;
+    let old = hosts(&stage).await;
+    let refused = ("DescribeInstanceStatus".to_owned(), 403, "UnauthorizedOperation".to_owned(), "no".to_owned());
+    stage.change_proxy(Settings { refuse: vec![refused], ..Settings::default() }).await;
+    stage.configure("[signaling]\ninstance_type = \"t3.small\"\n");
+    let text = stage.run(&UP).await.expect(1).printed();
+    assert!(text.contains("failed to read the status of the new signaling host"), "{text}");
+    assert!(!text.contains("did not become ready"), "{text}");
+    let both = hosts(&stage).await;
+    assert!(both.len() == 2 && both.is_superset(&old), "{both:?} {old:?}");
+
+    stage.change_proxy(Settings::default()).await;
+    stage.up().await;
+    let new = hosts(&stage).await;
+    assert_eq!(new, both.difference(&old).cloned().collect::<BTreeSet<_>>());
+    stage.plan(0).await;
 }

@@ -31,6 +31,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+/// The origin of the pages.
+const SITE: &str = "https://site.example";
 /// How long a verifier may take to read a new key.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -38,7 +40,7 @@ const MAIL: &str =
     "[mail]\nprovider = \"smtp\"\n[mail.smtp]\nuser = \"me@example.org\"\npassword = { env = \"SMTP_PASS\" }\n";
 
 /// The value of a parameter, if it exists.
-async fn value(stage: &Stage, part: &str) -> Option<String> {
+pub(super) async fn value(stage: &Stage, part: &str) -> Option<String> {
     let name = format!("/peersync/{}/{part}", stage.stack());
     let answer = stage.clients.ssm.get_parameters().names(name).with_decryption(true).send().await.unwrap();
     answer.parameters().first().and_then(|parameter| parameter.value().map(str::to_owned))
@@ -100,12 +102,12 @@ impl SecretReader for HostReader {
     }
 }
 
-/// Starts a signaling server that follows the stack's parameters as the one on a host does.
-async fn host(stage: &Stage) -> SocketAddr {
+/// Starts a signaling server for the pages of this site that follows the stack's parameters as the one on a host does.
+pub(super) async fn host(stage: &Stage, site: &str) -> SocketAddr {
     let stack = stage.stack();
     let mut settings = Served::from_variables(|name| match name {
         "PEERSYNC_STACK" => Some(stack.to_string()),
-        "SITE_URL" => Some("https://site.example".to_owned()),
+        "SITE_URL" => Some(site.to_owned()),
         _ => None,
     })
     .unwrap();
@@ -133,7 +135,7 @@ async fn upgrade(host: SocketAddr, key: &str) -> String {
     let mut stream = TcpStream::connect(host).await.unwrap();
     let request = format!(
         "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-         sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\norigin: https://site.example\r\nx-peersync-origin-key: {key}\r\n\r\n"
+         sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\norigin: {SITE}\r\nx-peersync-origin-key: {key}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut status = [0; 12];
@@ -280,7 +282,7 @@ async fn rotated_origin_key_is_sent_once_all_know_it_and_the_previous_one_ends_l
     let first = value(&stage, "origin-key").await.unwrap();
     stage.proxy().log.take();
     let earlier = key_changes(&recording(folder.path())).len();
-    let host = host(&stage).await;
+    let host = host(&stage, SITE).await;
     let rotating = stage.run(&["secrets", "rotate", "origin-key", "--yes"]);
     let traffic = timeout(4 * SETTLED, traffic(&stage, host));
     let (rotated, keys) = tokio::join!(rotating, traffic);

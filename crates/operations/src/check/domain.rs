@@ -14,7 +14,7 @@ const HTTPS: u16 = 443;
 /// Returns the domain under which browsers or CloudFront reach the host by TLS, and the host's address. In an emulator,
 /// nothing runs on a host.
 pub(super) fn of(stack: &Stack, outputs: &Outputs) -> Option<(String, IpAddr)> {
-    let domain = stack.config.signaling.certified_domain().filter(|_| stack.clients.endpoint_url.is_none())?;
+    let domain = stack.config.signaling.certified_domain().filter(|_| stack.runs_hosts)?;
     let address = outputs.get(&elastic_ip::address(), "ip")?.parse().ok()?;
     Some((domain.to_owned(), address))
 }

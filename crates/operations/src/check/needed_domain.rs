@@ -24,7 +24,7 @@ impl NeededDomain {
     /// Returns the domain; `None` if the stack is not in use, or its host has a certificate for that domain. In an emulator,
     /// nothing runs on a host.
     pub fn of(stack: &Stack, observed: &ObservedStack) -> Option<Self> {
-        let domain = stack.config.signaling.certified_domain().filter(|_| stack.clients.endpoint_url.is_none())?;
+        let domain = stack.config.signaling.certified_domain().filter(|_| stack.runs_hosts)?;
         let record = observed.ours().find(|(address, _)| **address == cloudflare_record::address());
         let outputs = observed.outputs();
         let address = outputs.get(&elastic_ip::address(), "ip");

@@ -15,6 +15,7 @@ mod instance;
 mod launch;
 mod power;
 mod profile;
+mod published;
 mod ready;
 mod relay_files;
 mod search;
@@ -32,6 +33,8 @@ use sha2::{Digest as _, Sha256};
 pub use self::certificate::{CertificateTrouble, certificate_trouble};
 use self::credits::CREDITS;
 pub use self::image::{days, find_newer_image, host_for_tests, image_age, outdated};
+pub use self::published::published_address;
+pub use self::ready::{HostReport, host_report, only_waits};
 pub use self::search::{Host, find_host};
 use self::search::{find, find_all, is_alive};
 pub use self::views::{lacks_domain, programs};
@@ -47,7 +50,7 @@ use peersync_engine::{
     Address, ApplyContext, Changes, Field, FieldName, Fields, Live, LiveFields, OutputMap, Outputs, Progress, Resource,
     ResourceError, SharedReads, rule,
 };
-use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE};
+use peersync_server::access::{ACME_ACCOUNT, ACME_CERTIFICATE, SIGNAL_ADDRESS};
 
 /// The entry of this kind in `KINDS`.
 pub const KIND: Kind = Kind { name: NAME, permissions, instances, search: Some(&search::Hosts) };
@@ -74,6 +77,8 @@ const METADATA: FieldName = FieldName::new("metadata");
 /// The id of the Elastic IP address that the host has.
 const ELASTIC_IP: FieldName = FieldName::new("elastic_ip");
 const STATE: FieldName = FieldName::new("state");
+/// Whether the host says that its programs answer.
+const READY: FieldName = FieldName::new("ready");
 /// The id of the subnet. Wanted only if the configuration names one.
 const SUBNET: FieldName = FieldName::new("subnet");
 /// Further managed hosts, left over from an interrupted replacement.
@@ -101,6 +106,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
     // Those for all architectures, so that a change of the type needs no other policy.
     let newest_image = format!("arn:{partition}:ssm:{region}::parameter{}*", image::NEWEST_IMAGE_PARAMETER);
     let images = format!("arn:{partition}:ec2:{region}::image/*");
+    let published_in = stack.arn("dynamodb", &format!("table/{}", stack.named(published::TABLE)));
     let launched = || ec2::arns(stack, &["instance", "volume"]);
     let not_ours = ec2::arns(stack, &["network-interface", "subnet"]).into_iter().chain([images]).collect();
     vec![
@@ -114,6 +120,7 @@ fn permissions(stack: &Stack) -> Vec<Permission> {
         ]),
         Permission::new(&["ec2:GetConsoleOutput"], ec2::arns(stack, &["instance"])).only(Condition::Ours),
         Permission::new(&["ssm:GetParameter"], vec![newest_image]),
+        Permission::new(&["dynamodb:GetItem"], vec![published_in]).only(Condition::OfItems(SIGNAL_ADDRESS)),
         Permission::new(&["ec2:DescribeInstanceAttribute"], ec2::arns(stack, &["instance"])),
         Permission::new(&["ec2:RunInstances"], launched()).only(Condition::Tagged),
         Permission::new(&["ec2:RunInstances"], ec2::arns(stack, &["security-group"])).only(Condition::Ours),
@@ -218,6 +225,7 @@ impl Resource for SignalInstance {
                 .with(METADATA, views::metadata_view(&current))
                 .with(ELASTIC_IP, views::address_view(&addresses, &id))
                 .with(STATE, views::state_view(&current))
+                .with(READY, ready::view(&self.stack, &current))
                 .with(LEFTOVERS, leftovers),
             outputs: image::with_image(outputs(&id), &current, &tags),
             tags: Some(tags),
@@ -248,6 +256,7 @@ impl Resource for SignalInstance {
             .with(METADATA, "token required, 1 hop")
             .with(ELASTIC_IP, elastic_ip)
             .with(STATE, "running")
+            .with(READY, true)
             .with(LEFTOVERS, json!([]))
     }
 
@@ -271,11 +280,10 @@ impl Resource for SignalInstance {
         });
         request.until_it_may_take_over(&id).await?;
         if older.iter().any(is_alive) {
-            self.until_edge_is_open(context).await?;
-            let address = context.outputs.get(&elastic_ip::address(), "ip");
-            handover::announce(&self.stack, &older, address).await;
+            self.take_over(context, &id).await?;
+        } else {
+            self.associate(context, &id).await?;
         }
-        self.associate(context, &id).await?;
         let before = older.into_iter().filter(is_alive).filter_map(|one| one.instance_id);
         certified::until_certified(&self.stack, context.progress, &id, before).await?;
         Ok(outputs(&id))
@@ -309,12 +317,11 @@ impl Resource for SignalInstance {
             credits::change(&self.stack, &live.id).await?;
         }
         // What an interrupted run began: the host takes over, and the others end, only once it is ready.
-        if changes.has(ELASTIC_IP) || changes.has(LEFTOVERS) {
+        if changes.has_any(&[READY, ELASTIC_IP, LEFTOVERS]) {
             ready::until_ready(&self.stack, context.progress, &live.id).await?;
         }
         if changes.has(ELASTIC_IP) {
-            self.until_edge_is_open(context).await?;
-            self.associate(context, &live.id).await?;
+            self.take_over(context, &live.id).await?;
         }
         let before = live.fields.texts(LEFTOVERS);
         certified::until_certified(&self.stack, context.progress, &live.id, before).await?;

@@ -10,6 +10,7 @@ use crate::commands::Context;
 use crate::commands::relay::RelayHealth;
 use peersync_aws::Clients;
 use peersync_engine::{Address, Failure, Live, Observation, Outputs, Reporter, ResourceError, Silent, observe};
+use peersync_resources::kinds::signal_instance::HostReport;
 use peersync_resources::kinds::{api_account, signal_instance};
 use peersync_resources::stack::{Network, Stack};
 
@@ -60,6 +61,7 @@ pub(super) async fn checks(context: &Context, list: &mut Checklist) {
             }
             if let Some(Some(host)) = observation.live.get(&signal_instance::address()) {
                 list.add(image(&stack, host).await);
+                signal_instance::host_report(host).map(reported).into_iter().for_each(|check| list.add(check));
             }
             if let Some(health) = RelayHealth::ask(&stack, &outputs(&observation)).await {
                 list.add(relay(&health));
@@ -108,6 +110,16 @@ async fn image(stack: &Stack, host: &Live) -> Check {
             Check::warn(IMAGE, format!("{reason}, and AWS has published a newer one"), hint)
         }
     }
+}
+
+/// Tells what the host says about itself.
+fn reported(report: HostReport) -> Check {
+    if report.is_ready {
+        return Check::ok("host", report.text);
+    }
+    let hint = "check `peersync-deploy logs signal`, which has the installation; the host tries again by itself, and \
+                `peersync-deploy up` waits for it";
+    Check::warn("host", report.text, hint)
 }
 
 /// Checks whether the relay of the deployed stack answers this computer.
@@ -259,6 +271,16 @@ mod tests {
         ");
         let line = image(&stack, &Live::default()).await.line();
         insta::assert_snapshot!(line, @"ok    image          its age is unknown");
+    }
+
+    #[test]
+    fn host_that_is_not_ready_is_a_warning() {
+        let check = |text: &str, is_ready| reported(HostReport { text: text.to_owned(), is_ready });
+        assert_eq!(check("ready", true).verdict, Verdict::Ok);
+        insta::assert_snapshot!(check("waiting for cloudflared: attempt 9", false).line(), @r"
+        warn  host           waiting for cloudflared: attempt 9
+              hint: check `peersync-deploy logs signal`, which has the installation; the host tries again by itself, and `peersync-deploy up` waits for it
+        ");
     }
 
     #[test]

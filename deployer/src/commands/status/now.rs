@@ -10,9 +10,12 @@ use crate::commands::relay::RelayHealth;
 use crate::report::Style;
 use peersync_engine::{LiveField, ResourceError, text};
 use peersync_operations::{ObservedStack, Occupancy, PartHealth, certificate_end, health, occupancy, raised_alarms};
+use peersync_resources::kinds::signal_instance::HostReport;
 use peersync_resources::kinds::{lambda_function, signal_instance};
 use peersync_resources::stack::{FUNCTIONS, Stack};
 
+/// What a host says of which everything works.
+const READY: &str = "ready";
 /// How many characters of a SHA-256 people read.
 const SHORT: usize = 12;
 
@@ -22,6 +25,8 @@ pub(super) struct Now {
     /// The parts that were asked.
     pub(super) parts: Vec<PartHealth>,
     pub(super) relay: Option<RelayHealth>,
+    /// What the host says about itself.
+    pub(super) host: Option<HostReport>,
     /// The SHA-256 of each program that runs, by name.
     pub(super) programs: Vec<(&'static str, String)>,
     pub(super) image: Option<Image>,
@@ -53,9 +58,8 @@ impl Now {
     /// Asks and reads everything at once.
     pub(super) async fn read(stack: &Stack, observed: &ObservedStack) -> Self {
         let outputs = observed.outputs();
-        let is_emulated = stack.clients.endpoint_url.is_some();
         let named = stack.config.signaling.certified_domain();
-        let named = named.filter(|_| !is_emulated && observed.host().is_some());
+        let named = named.filter(|_| stack.runs_hosts && observed.host().is_some());
         let certificate = OptionFuture::from(named.map(|host| async {
             let end = certificate_end(host).await;
             Certificate { host: host.to_owned(), end }
@@ -77,6 +81,7 @@ impl Now {
         Self {
             parts: parts.unwrap_or_default(),
             relay,
+            host: observed.host().and_then(signal_instance::host_report),
             programs: programs(observed),
             image: image(stack, observed),
             certificate,
@@ -90,7 +95,11 @@ impl Now {
     pub(super) fn text(&self, style: Style) -> String {
         let parts = self.parts.iter().map(|part| (label(part.part), answer(part, style)));
         let relay = self.relay.iter().map(|relay| ("Relay", relay.text()));
-        let lines = parts.chain(relay).chain(self.running()).chain(self.around(style));
+        let host = self.host.iter().map(|host| {
+            let good = host.is_ready && host.text == READY;
+            ("Host", if good { style.green(READY) } else { style.red(&host.text) })
+        });
+        let lines = parts.chain(relay).chain(host).chain(self.running()).chain(self.around(style));
         let line = |(name, what): (&str, String)| format!("{:13}{what}", format!("{name}:"));
         lines.map(line).collect::<Vec<_>>().join("\n")
     }
@@ -159,7 +168,9 @@ impl Now {
             let (at, calls) = (moment(one.at), one.calls);
             json!({ "at": at, "users": one.users, "sessions": one.sessions, "rooms": one.rooms, "calls": calls })
         });
+        let host = self.host.as_ref().map(|host| json!({ "ready": host.is_ready, "report": host.text }));
         json!({
+            "host": host,
             "relay": self.relay.as_ref().map(RelayHealth::json),
             "parts": self.parts.iter().map(part).collect::<Vec<_>>(),
             "programs": programs,
@@ -246,6 +257,7 @@ mod tests {
         Now {
             parts: vec![part("page", Ok(35)), part("api", Ok(80)), part("signaling", Ok(41))],
             relay: None,
+            host: Some(HostReport { text: READY.to_owned(), is_ready: true }),
             programs: vec![("functions", "3f9a0c1d52e8b746".repeat(4)), ("signal", "0c1d52e8b7463f9a".repeat(4))],
             image: Some(Image { id: Some("ami-1".to_owned()), age: Duration::from_secs(12 * 86_400), outdated: None }),
             certificate: Some(Certificate { host: "signal.example.org".to_owned(), end: Ok(at(30 * 86_400)) }),
@@ -272,6 +284,7 @@ mod tests {
                 host: "signal.example.org".to_owned(),
                 end: Err("invalid peer certificate: Expired".to_owned()),
             }),
+            host: Some(HostReport { text: "waiting for cloudflared: attempt 9".to_owned(), is_ready: false }),
             occupancy: Some(Ok(one)),
             alarms: Some(Ok(vec!["signal-down".to_owned(), "login-errors".to_owned()])),
             programs: Vec::new(),

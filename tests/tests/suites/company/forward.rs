@@ -16,14 +16,14 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 /// An authority, and what it signs.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     /// Its certificate in PEM.
-    pub(super) pem: String,
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,9 +43,9 @@ impl Authority {
 }
 
 /// A running proxy.
-pub(super) struct Forward {
+pub(crate) struct Forward {
     /// Its address, `127.0.0.1:PORT`.
-    pub(super) address: String,
+    pub(crate) address: String,
     asked: Arc<Mutex<BTreeSet<String>>>,
     accepting: AbortHandle,
 }
@@ -68,7 +68,7 @@ struct Behind {
 
 impl Forward {
     /// Starts one in front of an emulator that asks for `NAME:PASSWORD`.
-    pub(super) async fn start(authority: &Arc<Authority>, emulator: &str, password: &str) -> Self {
+    pub(crate) async fn start(authority: &Arc<Authority>, emulator: &str, password: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::<Mutex<BTreeSet<String>>>::default();
@@ -87,7 +87,7 @@ impl Forward {
     }
 
     /// The names for which it was asked since the last call.
-    pub(super) fn asked(&self) -> BTreeSet<String> {
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -122,7 +122,7 @@ async fn pass_on(stream: impl AsyncRead + AsyncWrite + Unpin, acceptor: &TlsAcce
 }
 
 /// Serves an emulator in TLS for `localhost`, and returns the URL.
-pub(super) async fn in_tls(authority: &Arc<Authority>, emulator: &str) -> String {
+pub(crate) async fn in_tls(authority: &Arc<Authority>, emulator: &str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (acceptor, emulator) = (authority.acceptor("localhost"), emulator.trim_start_matches("http://").to_owned());

@@ -31,7 +31,7 @@ pub(super) async fn until_certified(
     for host in before {
         let LiveField::Known(files) = views::user_data_view(stack, &host).await? else { continue };
         if serves_otherwise(&files, domain) {
-            let runs_nothing = stack.clients.endpoint_url.is_some();
+            let runs_nothing = !stack.runs_hosts;
             let read = || async { Ok(instance::read(stack, id).await?.as_ref().and_then(ready::report)) };
             return until_reported(progress, SCHEDULE, domain, runs_nothing, read).await;
         }

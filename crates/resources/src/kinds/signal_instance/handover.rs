@@ -6,29 +6,50 @@ use std::time::Duration;
 use aws_sdk_ec2::types::Instance;
 use serde_json::Value;
 
-use super::search::is_alive;
+use super::search::{find_all, is_alive};
 use super::user_data::SIGNAL_ENVIRONMENT;
-use super::{ready, views};
+use super::{SignalInstance, ready, views};
+use crate::kinds::elastic_ip;
 use crate::kinds::parameter_store::{self, TICKET_KEY};
 use crate::stack::Stack;
-use peersync_engine::{LiveField, ResourceError};
+use peersync_engine::{ApplyContext, LiveField, ResourceError};
 use peersync_server::clock::Clock;
 use peersync_server::tickets::{HANDOVER_HEADER, TicketKey, TicketKeys};
 
 /// How long the request may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Tells the host before, that with the stack's `address`, at the address at which it serves. A failure is no reason to stop; a host of an earlier version does
-/// not know the request. In an AWS emulator nothing runs on a host.
-pub(super) async fn announce(stack: &Stack, older: &[Instance], address: Option<&str>) {
-    if stack.clients.endpoint_url.is_some() {
-        return;
+impl SignalInstance {
+    /// Moves the address from the host that has it to this one, once the edge lets pages in the way that this one opens.
+    pub(super) async fn take_over(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
+        self.until_edge_is_open(context).await?;
+        let mut others = find_all(&self.stack).await?;
+        others.retain(|other| other.instance_id() != Some(id));
+        let address = context.outputs.get(&elastic_ip::address(), "ip");
+        if let Err(error) = announce(&self.stack, &others, address).await {
+            let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+            context
+                .progress
+                .note(format!("{error}{causes}; browsers find out by themselves, after ten seconds at most"));
+        }
+        self.associate(context, id).await
     }
-    let Some(id) = former(older, address).and_then(Instance::instance_id) else { return };
-    let Ok(LiveField::Known(files)) = views::user_data_view(stack, id).await else { return };
-    let Some(socket) = socket_of(&files) else { return };
-    let Ok(Some(handover)) = signed(stack).await else { return };
-    let _ = say(stack, &socket.replacen("ws", "http", 1), &handover).await;
+}
+
+/// Tells the host before, that with the stack's `address`, at the address at which it serves. In an AWS emulator nothing runs
+/// on a host.
+///
+/// # Errors
+/// It was not told, which is no reason to stop: a host of an earlier version does not know the request.
+async fn announce(stack: &Stack, older: &[Instance], address: Option<&str>) -> Result<(), ResourceError> {
+    if !stack.runs_hosts {
+        return Ok(());
+    }
+    let Some(id) = former(older, address).and_then(Instance::instance_id) else { return Ok(()) };
+    let LiveField::Known(files) = views::user_data_view(stack, id).await? else { return Ok(()) };
+    let Some(socket) = socket_of(&files) else { return Ok(()) };
+    let Some(handover) = signed(stack).await? else { return Ok(()) };
+    say(stack, &socket.replacen("ws", "http", 1), &handover).await
 }
 
 /// Returns the host that serves: the one with the address. An interrupted run leaves others, of which the newest may be ready.
@@ -52,12 +73,14 @@ async fn signed(stack: &Stack) -> Result<Option<String>, ResourceError> {
     Ok(key.and_then(|key| TicketKeys::new(&stack.name(), key, None).issue_handover(Clock::default().now()).ok()))
 }
 
-async fn say(stack: &Stack, url: &str, handover: &str) -> Result<u16, ResourceError> {
+async fn say(stack: &Stack, url: &str, handover: &str) -> Result<(), ResourceError> {
+    const SUMMARY: &str = "failed to tell the former host that its address moves";
     let request = stack.clients.http.client(DEADLINE)?.get(url).header(HANDOVER_HEADER, handover);
-    let answer = request.send().await;
-    answer
-        .map(|answer| answer.status().as_u16())
-        .map_err(|error| ResourceError::new("failed to tell the host before").caused_by(error))
+    let answer = request.send().await.map_err(|error| ResourceError::new(SUMMARY).caused_by(error))?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(ResourceError::new(SUMMARY).caused_by(format!("the answer has HTTP status {}", answer.status())))
 }
 
 #[cfg(test)]
@@ -83,7 +106,7 @@ mod tests {
             String::from_utf8(request[..length].to_vec()).unwrap()
         });
         let stack = Stack::for_tests(Config::default()).await;
-        assert_eq!(say(&stack, &url, "signed").await.unwrap(), 204);
+        say(&stack, &url, "signed").await.unwrap();
         let request = host.await.unwrap();
         assert!(request.starts_with("GET /ws ") && request.contains("x-peersync-handover: signed\r\n"), "{request}");
     }

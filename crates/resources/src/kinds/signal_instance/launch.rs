@@ -76,9 +76,10 @@ impl LaunchRequest<'_> {
     /// the other goes on.
     pub(super) async fn until_it_may_take_over(&self, id: &str) -> Result<(), ResourceError> {
         let replaces = self.older.iter().any(is_alive);
-        match self.until_ready(id, replaces).await {
-            Err(error) if replaces => Err(self.give_up(id, error).await),
-            ready => ready,
+        match self.refusal(id, replaces).await? {
+            Some(refusal) if replaces => Err(self.give_up(id, refusal).await),
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
         }
     }
 
@@ -217,11 +218,14 @@ impl LaunchRequest<'_> {
         hash(&text)
     }
 
-    async fn until_ready(&self, id: &str, replaces: bool) -> Result<(), ResourceError> {
-        if replaces {
-            self.until_healthy(id).await?;
+    /// Returns why the host is not ready, if it is not in time. That it cannot be read is an error, and says nothing about it.
+    async fn refusal(&self, id: &str, replaces: bool) -> Result<Option<ResourceError>, ResourceError> {
+        if replaces && !self.becomes_healthy(id).await? {
+            let seconds = retry::Schedule::INSTANCE.deadline.as_secs();
+            let cause = format!("EC2's check of the instance was not passed after {seconds} s");
+            return Ok(Some(ResourceError::new("the signaling host did not become ready").caused_by(cause)));
         }
-        ready::until_ready(self.stack, self.context.progress, id).await
+        ready::refusal(self.stack, self.context.progress, id).await
     }
 
     /// Terminates a host that did not become ready, so that the next run takes the old one for the stack's host.
@@ -232,9 +236,9 @@ impl LaunchRequest<'_> {
         error
     }
 
-    async fn until_healthy(&self, id: &str) -> Result<(), ResourceError> {
+    async fn becomes_healthy(&self, id: &str) -> Result<bool, ResourceError> {
         let reason = "the new signaling host to become healthy before it takes over";
-        retry::until(self.context.progress, retry::Schedule::INSTANCE, reason, || async {
+        let healthy = retry::within(self.context.progress, retry::Schedule::INSTANCE, reason, || async {
             let answer = self.stack.clients.ec2.describe_instance_status().instance_ids(id).send().await;
             let answer = answer.found(GONE, "failed to read the status of the new signaling host")?;
             let status = answer.and_then(|answer| answer.instance_statuses?.into_iter().next());
@@ -242,8 +246,8 @@ impl LaunchRequest<'_> {
                 status.instance_status().and_then(|summary| summary.status()) == Some(&SummaryStatus::Ok)
             });
             Ok(rule!("instance-healthy-before-takeover", healthy, without: true).then_some(()))
-        })
-        .await
+        });
+        healthy.await.map(|healthy| healthy.is_some())
     }
 }
 
