@@ -109,7 +109,9 @@ export class Members {
    * @returns {Peer | undefined}
    */
   owner(person) {
-    return [...this.peers].find((peer) => [person.id, person.was].includes(peer.person.id) || (this.#claims.get(peer) === person.id && isSame(peer.person, person)));
+    const peers = [...this.peers];
+    return peers.find((peer) => [person.id, person.was].includes(peer.person.id))
+      ?? peers.find((peer) => this.#claims.get(peer) === person.id && isSame(peer.person, person));
   }
 
   /**
@@ -117,6 +119,8 @@ export class Members {
    * @param {Person} person as the server describes them
    */
   #recognise(peer, person) {
+    // They may have given this connection up meanwhile, and ask for another one.
+    this.#claims.set(peer, person.id);
     peer.person = { ...peer.person, id: person.id };
     peer.listed = true;
     peer.flush();
@@ -219,6 +223,10 @@ export class Members {
   signal(id, signal) {
     const peer = this.find(id) ?? [...this.peers].find((one) => one.person.id === id);
     if (peer) {
+      if (peer.fingerprint === undefined && goesOn(signal)) {
+        peer.askForOffer();
+        return;
+      }
       const another = "description" in signal ? fingerprintOf(signal.description.sdp) !== peer.fingerprint : asksForOffer(signal);
       if (another && this.#claims.get(peer) === id) this.#disown(peer, signal);
       else if (!asksForOffer(signal)) peer.receive(signal);
@@ -233,6 +241,11 @@ export class Members {
     this.#claims.delete(peer);
     if (this.peers.delete(peer)) this.#remove(peer);
   }
+}
+
+/** Whether it is an offer for a connection that exists, and so one that we have given up if we know no other side. @param {Signal} signal */
+function goesOn(signal) {
+  return "description" in signal && signal.description.type === "offer" && /^a=setup:(active|passive)/m.test(signal.description.sdp ?? "");
 }
 
 /** @param {Signal} signal */

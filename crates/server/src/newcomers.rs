@@ -1,9 +1,10 @@
 //! Connections that have not shown yet whose or what they are.
 //!
-//! A satellite needs seconds for it, so time alone does not bound them. Their number does: beyond it, the oldest gives
-//! way to the newcomer. Whoever shows it at once is out of the way before that, and silent connections only displace
+//! A satellite needs seconds for it, so time alone does not bound them. Their number does: beyond it, the oldest of the
+//! network that has most gives way to the newcomer. Whoever shows it at once is out of the way before that, and silent connections only displace
 //! each other: nobody keeps others out, not even those behind the same address.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub struct Newcomer {
 
 impl Newcomers {
     /// Adds a connection from these networks, each within the next. If one of them has more than its share of `per_network`
-    /// now, or there are more than `all` in total, the oldest has to give way.
+    /// now, its oldest has to give way; if there are more than `all` in total, the oldest of the network that has most.
     pub fn enter(
         self: &Arc<Self>,
         networks: impl IntoIterator<Item = Network>,
@@ -72,7 +73,7 @@ impl Newcomers {
         Newcomer { newcomers: Arc::clone(self), number, place }
     }
 
-    /// Lets the oldest give way. Returns false if no connection waits.
+    /// Lets the oldest of the network that has most give way. Returns false if no connection waits.
     pub fn displace_oldest(&self) -> bool {
         self.waiting.lock().displace_oldest()
     }
@@ -80,7 +81,10 @@ impl Newcomers {
 
 impl Waiting {
     fn displace_oldest(&mut self) -> bool {
-        let oldest = self.all.keys().next().copied();
+        // A network has at least as many as those within it.
+        let most = self.networks.values().filter(|numbers| numbers.len() > 1);
+        let of_most = most.filter_map(|numbers| Some((numbers.len(), Reverse(*numbers.first()?)))).max();
+        let oldest = of_most.map(|(_, Reverse(number))| number).or_else(|| self.all.keys().next().copied());
         oldest.into_iter().for_each(|oldest| self.remove(oldest));
         oldest.is_some()
     }
@@ -159,6 +163,17 @@ mod tests {
         assert!(!is_displaced(&mut third) && !is_displaced(&mut fourth));
         assert!(newcomers.displace_oldest());
         assert!(is_displaced(&mut third));
+    }
+
+    #[test]
+    fn those_with_most_make_room_for_each_other_and_for_everybody_else() {
+        let newcomers = Arc::new(Newcomers::default());
+        let mut slow = newcomers.enter(networks([198, 51, 100, 7].into()), 128, 512);
+        let from = |number: u32| IpAddr::from([192, 0, 2, u8::try_from(number % 4).unwrap() + 1]);
+        let held: Vec<_> = (0..5000).map(|number| newcomers.enter(networks(from(number)), 128, 512)).collect();
+        assert_eq!(newcomers.waiting.lock().all.len(), 512);
+        assert!(!is_displaced(&mut slow), "four others have taken all places but this one");
+        drop(held);
     }
 
     #[test]

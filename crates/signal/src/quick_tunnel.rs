@@ -96,7 +96,12 @@ impl Publisher<'_> {
         }
         let silent = self.other.as_ref().filter(|(_, since)| since.elapsed() >= self.times.silent);
         let silent = silent.map(|(mark, _)| mark.as_str());
-        match self.store.publish_signal_address(url, self.host, silent, now).await? {
+        let answer = self.store.publish_signal_address(url, self.host, silent, now).await;
+        if answer.is_err() {
+            // While nothing is seen of the database, nobody is seen to be silent.
+            self.other = None;
+        }
+        match answer? {
             Publication::Published => {
                 if !is_known {
                     info!(target: "tunnel", url, "the address of the quick tunnel is published");

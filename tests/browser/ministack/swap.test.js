@@ -11,7 +11,7 @@ import { Product } from "../support/product.js";
 
 /** How long it may take until everybody is back. */
 const BACK_MS = 5000;
-/** How many replacements may be too late. */
+/** How many hosts are replaced if the first replacement is too late. */
 const ATTEMPTS = 3;
 const SECRET = "the secret of the relays";
 
@@ -99,8 +99,7 @@ async function arrive(name, { guest = false, relayed = false, port = hosts.addre
 }
 
 /**
- * Replaces the host, and waits for something, which must come soon. A busy machine may be late: then the next host is replaced
- * too, and all of them are late only if the product is.
+ * Replaces the host, and waits for something, which must come soon. A busy machine may be late once: then the next two must not.
  * @param {string} what comes
  * @param {() => Promise<boolean>} holds
  * @param {() => Promise<void> | void} begin what precedes each replacement
@@ -109,7 +108,9 @@ async function arrive(name, { guest = false, relayed = false, port = hosts.addre
 async function replacedSoon(what, holds, begin, those = hosts) {
   /** @type {number[]} */
   const took = [];
-  while (took.length < ATTEMPTS && !took.some((milliseconds) => milliseconds < BACK_MS)) {
+  const inTime = () => took.filter((milliseconds) => milliseconds < BACK_MS).length;
+  const isEnough = () => inTime() >= (took[0] !== undefined && took[0] < BACK_MS ? 1 : ATTEMPTS - 1);
+  while (took.length < ATTEMPTS && !isEnough()) {
     await begin();
     const { ended } = await those.replace();
     const since = performance.now();
@@ -118,7 +119,7 @@ async function replacedSoon(what, holds, begin, those = hosts) {
     await ended;
   }
   console.log(`${what} ${took.join(", ")} ms after the host was told to end`);
-  assert.ok(took.some((milliseconds) => milliseconds < BACK_MS), `${what} after ${took.join(", ")} ms`);
+  assert.ok(isEnough(), `${what} after ${took.join(", ")} ms`);
 }
 
 test("a call goes on, a screen stays shared, a room stays locked, and nobody needs a ticket", async () => {

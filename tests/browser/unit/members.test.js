@@ -211,6 +211,38 @@ test("whom the server tells by the former id is recognised at once, without a wo
   assert.deepEqual([members.find("b2"), met[0].flushed], [met[0], 1]);
 });
 
+test("the former id, which the server tells, counts more than what somebody else claims", (context) => {
+  const { members, met } = room(context);
+  members.list([guest("m1", "Bob"), bob]);
+  members.moved(met[0], "b2");
+  members.add({ ...guest("b2", "Bob"), was: bob.id }, false);
+  assert.equal(members.find("b2"), met[1]);
+});
+
+test("one side has given the connection up when the other comes back: they make another one", (context) => {
+  const late = room(context);
+  late.members.list([bob]);
+  late.met[0].status = "interrupted";
+  late.members.list([{ ...guest("b2", "Bob"), was: bob.id }]);
+  assert.equal(late.members.find("b2"), late.met[0]);
+  late.members.signal("b2", { candidate: { candidate: "" } });
+  assert.deepEqual(late.met.map((peer) => peer.initiator), [true, true]);
+  mock.timers.tick(60_000);
+  assert.deepEqual(late.removed, [late.met[0]]);
+});
+
+test("an offer that belongs to a connection which we have given up is not answered", (context) => {
+  const { members, met } = room(context);
+  members.list([]);
+  members.add({ ...guest("a2", "Ada"), was: "a1" }, false);
+  met[0].fingerprint = undefined;
+  members.signal("a2", { description: { type: "offer", sdp: `${offer.description.sdp}a=setup:passive\r\n` } });
+  assert.deepEqual([met[0].signals, met[0].asked], [[], 1]);
+  members.signal("a2", { description: { type: "offer", sdp: `${offer.description.sdp}a=setup:actpass\r\n` } });
+  members.signal("a2", { description: { type: "answer", sdp: `${offer.description.sdp}a=setup:active\r\n` } });
+  assert.deepEqual([met[0].signals.length, met[0].asked], [2, 1]);
+});
+
 for (const order of ["before", "after"]) {
   test(`whoever comes back to a locked room is let in by a knock ${order} the announcement`, (context) => {
     const { members, met, admitted, asked } = room(context);

@@ -255,6 +255,9 @@ impl<'a, A: Authority> Connection<'a, A> {
         let has = self.shared.relay.lock().has_allocation(&self.client);
         if has {
             (self.idle, self.idle_since) = (None, None);
+        } else if self.idle.is_none() {
+            // It had one until now.
+            self.idle = Some(self.shared.streams.idle(&self.client));
         }
         has
     }

@@ -31,7 +31,7 @@ impl World {
         let (udp, tls) = (listeners.udp_addresses().unwrap()[0], listeners.tls_addresses().unwrap()[0]);
         let shared = listeners.shared_addresses().unwrap()[0];
         let certificates = Certificates::new();
-        let settings = certificates.settings(LOCAL);
+        let settings = certificates.settings(LOCAL, true);
         Self { shared, tls, udp, _running: start(limits, listeners, Some(settings)), certificates }
     }
 

@@ -357,15 +357,6 @@ impl Resource for SignalInstance {
 }
 
 impl SignalInstance {
-    /// Waits until the edge lets pages in the way that the host opens: from the moment when it takes over the address, the way
-    /// of before leads nowhere.
-    async fn until_edge_is_open(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
-        match context.outputs.get(&cloudfront_distribution::address(), "id") {
-            Some(id) => cloudfront_distribution::until_open(&self.stack, context.progress, id).await,
-            None => Ok(()),
-        }
-    }
-
     /// Associates the stack's Elastic IP address with the host, and disassociates it from any other.
     async fn associate(&self, context: &ApplyContext<'_>, id: &str) -> Result<(), ResourceError> {
         if self.stack.config.signaling.ingress == Ingress::Cloudflare {

@@ -10,8 +10,8 @@ use peersync_server::settings::Tables;
 use peersync_server::store::Store;
 use peersync_signal::quick_tunnel::{self, Times};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::world::{Database, STACK, now};
@@ -152,6 +152,52 @@ async fn next_host_publishes_once_the_one_before_is_silent() {
     // As if the power had failed.
     drop(old);
     until_told(&store, Some(SECOND)).await;
+}
+
+/// Passes connections on to the database while it is open, and ends all of them when it is shut.
+async fn line(to: SocketAddr) -> (SocketAddr, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, open) = watch::channel(true);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut open = open.clone();
+            tokio::spawn(async move {
+                let Ok(mut database) = TcpStream::connect(to).await else { return };
+                tokio::select! {
+                    _ = open.wait_for(|open| !open) => {}
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut database) => {}
+                }
+            });
+        }
+    });
+    (address, sender)
+}
+
+#[tokio::test]
+async fn nobody_is_silent_while_the_database_is_away() {
+    let mut database = Database::start().await;
+    let (address, open) = line(database.endpoint.strip_prefix("http://").unwrap().parse().unwrap()).await;
+    database.use_endpoint(&format!("http://{address}"));
+    let store = Arc::new(Store::new(database.client.clone(), Tables::of(STACK)));
+    // It is the second to ask once the database is back.
+    let old = Host::start(&store, "slow", Times { pause: Duration::from_secs(2), ..PATIENT }).await;
+    old.is_called(FIRST);
+    until_told(&store, Some(FIRST)).await;
+    let impatient = Times { silent: Duration::from_secs(4), ..PATIENT };
+    let new = Host::start(&store, "quick", impatient).await;
+    new.is_called(SECOND);
+    tokio::time::sleep(impatient.silent / 2).await;
+    open.send(false).unwrap();
+    tokio::time::sleep(impatient.silent).await;
+    open.send(true).unwrap();
+    let back = std::time::Instant::now();
+    while back.elapsed() < impatient.silent {
+        if let Ok(told) = store.signal_address(now()).await {
+            assert_eq!(told, Some(format!("wss://{FIRST}/ws")));
+        }
+        tokio::time::sleep(PATIENT.pause).await;
+    }
 }
 
 #[tokio::test]

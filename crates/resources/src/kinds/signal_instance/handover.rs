@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::search::{find_all, is_alive};
 use super::user_data::SIGNAL_ENVIRONMENT;
 use super::{SignalInstance, ready, views};
-use crate::kinds::elastic_ip;
 use crate::kinds::parameter_store::{self, TICKET_KEY};
+use crate::kinds::{cloudfront_distribution, elastic_ip};
 use crate::stack::Stack;
 use peersync_engine::{ApplyContext, LiveField, ResourceError};
 use peersync_server::clock::Clock;
@@ -33,6 +33,15 @@ impl SignalInstance {
                 .note(format!("{error}{causes}; browsers find out by themselves, after ten seconds at most"));
         }
         self.associate(context, id).await
+    }
+
+    /// Waits until the edge lets pages in the way that the host opens: from the moment when it takes over the address, the way
+    /// of before leads nowhere.
+    async fn until_edge_is_open(&self, context: &ApplyContext<'_>) -> Result<(), ResourceError> {
+        match context.outputs.get(&cloudfront_distribution::address(), "id") {
+            Some(id) => cloudfront_distribution::until_open(&self.stack, context.progress, id).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -91,6 +91,10 @@ mod tests {
             fs::write(path("lib/modules/6.12.0/vmlinuz"), "kernel").unwrap();
         } else if boot != Boot::Nothing {
             fs::write(path("boot/vmlinuz-6.12.0"), "kernel").unwrap();
+            // One that was removed.
+            fs::write(path("boot/vmlinuz-6.1.0"), "kernel").unwrap();
+            fs::create_dir_all(path("lib/modules/6.12.0")).unwrap();
+            fs::write(path("lib/modules/6.12.0/modules.builtin"), "").unwrap();
         }
         if boot == Boot::NewKernelWithDisk {
             fs::write(path("boot/initramfs-6.12.0.img"), "disk").unwrap();
@@ -118,7 +122,12 @@ mod tests {
     const HINT: &str = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -r";
     const REBOOT: [&str; 2] = ["systemctl stop peersync-signal.service peersync-relay.service", "systemctl reboot"];
     const BOOT: &str = "kernel,kernel[0-9]*,kernel-modules-extra*,dracut*,grub2*,grubby*,shim*,microcode_ctl*";
-    const DISK: &str = "dracut --force @/boot/initramfs-6.12.0.img 6.12.0";
+    const DISK: &str = "dracut --force @/boot/initramfs-6.12.0.img.new 6.12.0";
+    /// What dracut does.
+    const BUILDS: &str = "dracut*) echo disk >\"$2\" ;;";
+    /// The unit that installs kernels has not failed.
+    const NO_FAILURE: &str = "systemctl*is-failed*) exit 1 ;;";
+    const IS_FAILED: &str = "systemctl --quiet is-failed peersync-kernel.service";
 
     #[test]
     fn packages_are_taken_in_two_steps_of_which_the_second_needs_no_network() {
@@ -150,12 +159,13 @@ mod tests {
             let (_, _, calls) = run(PACKAGES, &step, "", Boot::NewKernel);
             assert_eq!(calls.len(), 1, "{step:?} builds none: {calls:?}");
         }
-        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], "", Boot::NewKernel);
+        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], BUILDS, Boot::NewKernel);
         assert_eq!((good, said.as_str(), calls[1..].to_vec()), (true, "", vec![DISK.to_owned()]));
         let (_, _, calls) = run(PACKAGES, &["apply", "kernel"], "", Boot::Modules);
         assert_eq!(calls[1..], ["kernel-install add 6.12.0 @/lib/modules/6.12.0/vmlinuz"]);
         // It is tried as well if there is nothing to install.
-        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], "dnf* | dracut*) exit 1 ;;", Boot::NewKernel);
+        let failing = "dnf* | dracut*) exit 1 ;; *--default-kernel) echo $(dirname \"$0\")/boot/vmlinuz-6.12.0 ;;";
+        let (good, said, calls) = run(PACKAGES, &["apply", "kernel"], failing, Boot::NewKernel);
         assert!(!good, "what reboots the host is not started");
         assert!(
             said.ends_with(
@@ -163,30 +173,35 @@ mod tests {
             )
         );
         assert_eq!(calls[1], DISK);
-        assert!(calls[2].starts_with("grubby --set-default=@/boot/vmlinuz-"), "{calls:?}");
+        assert_eq!(calls[2], "grubby --default-kernel");
+        assert!(calls[3].starts_with("grubby --set-default=@/boot/vmlinuz-"), "{calls:?}");
+        let (_, _, calls) = run(PACKAGES, &["apply", "kernel"], "dracut*) exit 1 ;;", Boot::NewKernel);
+        assert_eq!(calls.len(), 3, "another kernel is the default, and stays it: {calls:?}");
     }
 
     #[test]
     fn updates_restart_what_uses_them() {
         let dnf = "*-s) printf 'sshd.service\\npeersync-update.service\\ndbus-broker.service\\n' ;; \
                    *-r) echo 'Reboot should not be necessary.' ;;";
-        let (good, said, calls) = run(SCRIPT, &[], dnf, Boot::Nothing);
+        let (good, said, calls) = run(SCRIPT, &[], &format!("{NO_FAILURE} {dnf}"), Boot::Nothing);
         let services = "dnf -q --setopt=logdir=/var/cache/dnf needs-restarting -s";
-        assert_eq!(calls, [HINT, services, "systemctl try-restart sshd.service"], "{said}");
+        assert_eq!(calls, [IS_FAILED, HINT, services, "systemctl try-restart sshd.service"], "{said}");
         assert!(good);
         assert_eq!(said, "peersync: updates: restarted sshd.service\npeersync: updates: done\n");
+        let (_, said, calls) = run(SCRIPT, &[], dnf, Boot::NewKernelWithDisk);
+        assert_eq!(calls, [IS_FAILED, services, "systemctl try-restart sshd.service"], "no kernel that failed: {said}");
     }
 
     #[test]
     fn host_reboots_only_for_a_new_kernel_or_what_every_process_uses() {
         let hinting = "*-r) echo 'Reboot is required to fully utilize these updates.'; exit 1 ;;";
-        let (_, said, calls) = run(SCRIPT, &[], hinting, Boot::Nothing);
-        assert_eq!(calls, [HINT, REBOOT[0], REBOOT[1]], "{said}");
-        let (_, said, calls) = run(SCRIPT, &[], "", Boot::NewKernelWithDisk);
-        assert_eq!(calls, [REBOOT[0], REBOOT[1]], "{said}");
+        let (_, said, calls) = run(SCRIPT, &[], &format!("{NO_FAILURE} {hinting}"), Boot::Nothing);
+        assert_eq!(calls, [IS_FAILED, HINT, REBOOT[0], REBOOT[1]], "{said}");
+        let (_, said, calls) = run(SCRIPT, &[], NO_FAILURE, Boot::NewKernelWithDisk);
+        assert_eq!(calls, [IS_FAILED, REBOOT[0], REBOOT[1]], "{said}");
         // A dnf that does not know the question fails too.
         let unknown = "*needs*) echo 'No such command' >&2; exit 1 ;;";
-        let (_, said, calls) = run(SCRIPT, &[], unknown, Boot::Nothing);
+        let (_, said, calls) = run(SCRIPT, &[], &format!("{NO_FAILURE} {unknown}"), Boot::Nothing);
         assert!(!calls.iter().any(|call| call.contains("reboot")), "{calls:?} {said}");
     }
 

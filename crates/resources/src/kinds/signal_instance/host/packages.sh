@@ -31,9 +31,15 @@ every_kernel_boots() {
   for kernel in /boot/vmlinuz-*; do
     version=${kernel#/boot/vmlinuz-}
     image=/boot/initramfs-$version.img
-    if [ -s "$kernel" ] && ! [ -s "$image" ] && ! dracut --force "$image" "$version"; then
+    # A kernel that was removed may have left files.
+    if ! [ -s "$kernel" ] || ! [ -e "/lib/modules/$version/modules.builtin" ] || [ -s "$image" ]; then
+      continue
+    fi
+    if ! { dracut --force "$image.new" "$version" && mv "$image.new" "$image"; }; then
       say "kernel: failed to build $image"
-      grubby --set-default="/boot/vmlinuz-$(uname -r)"
+      if [ "$(grubby --default-kernel)" = "$kernel" ]; then
+        grubby --set-default="/boot/vmlinuz-$(uname -r)"
+      fi
       result=1
     fi
   done

@@ -22,7 +22,12 @@ has_new_kernel() {
   [ -n "$(find /boot -maxdepth 1 -name 'vmlinuz-*' -newerct "@$booted")" ]
 }
 
+# If the kernels could not be installed, the host goes on with the one that runs.
 must_reboot() {
+  if systemctl --quiet is-failed peersync-kernel.service; then
+    say "no reboot: the kernels could not be installed"
+    return 1
+  fi
   has_new_kernel || needs_restarting -r | grep "Reboot is required" >/dev/null
 }
 
