@@ -78,7 +78,8 @@ fn is_met(operator: &str, key: &str, wanted: &str, context: &BTreeMap<String, St
         "StringEquals" => found.is_some_and(|found| found == wanted),
         "StringEqualsIfExists" => found.is_none_or(|found| found == wanted),
         "StringLike" => found.is_some_and(|found| matches(wanted, found)),
-        "StringLikeIfExists" => found.is_none_or(|found| matches(wanted, found)),
+        // Of no values, it holds for all.
+        "StringLikeIfExists" | "ForAllValues:StringLike" => found.is_none_or(|found| matches(wanted, found)),
         other => panic!("the operator {other}"),
     }
 }
