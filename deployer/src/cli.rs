@@ -130,7 +130,7 @@ pub struct UpArgs {
     /// Adopt this existing resource, which has one of the stack's names but not its tags. Can be given several times.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub adopt: Vec<String>,
-    /// Do not check afterwards that the page and the API answer, nor before a change of the way in the DNS of its domain.
+    /// Do not check afterwards that page, API, WebSocket and relay answer, nor before a change of the way in the DNS of its domain.
     #[arg(long)]
     pub no_check: bool,
     /// Wait this long, for example `5m`, if another run is changing the stack. If omitted, fail at once.

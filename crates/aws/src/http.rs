@@ -68,7 +68,9 @@ impl Http {
     ) -> Result<reqwest::Client, ResourceError> {
         // The provider is installed once in a process; a second time is no error.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = set(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()));
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        // Walls before a site refuse whoever has no name. A WebSocket is opened in HTTP/1.1.
+        let builder = set(builder.user_agent(concat!("peersync-deploy/", env!("CARGO_PKG_VERSION"))).http1_only());
         let builder = match self.trust.certificates()? {
             Some(certificates) => builder.tls_certs_only(certificates),
             None => builder,

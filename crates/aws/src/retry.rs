@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use peersync_engine::{Progress, ResourceError};
+use tokio::time::Instant;
 
 /// How often and for how long an operation is retried.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,7 @@ pub struct Schedule {
     pub first: Duration,
     /// The maximum delay.
     pub longest: Duration,
-    /// The total of all delays after which the operation fails.
+    /// The total of all delays after which the operation fails. For polling it is the time, with what each check takes.
     pub deadline: Duration,
 }
 
@@ -96,7 +97,7 @@ where
 }
 
 /// Polls as [`until`] does, and returns `None` after the deadline: for waits after whose end something else is done than after
-/// an error.
+/// an error. The time that `check` takes counts; it is never cut short, since it may change something.
 ///
 /// # Errors
 /// An error of `check`.
@@ -110,6 +111,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Option<T>, ResourceError>>,
 {
+    let end = Instant::now() + schedule.deadline;
     let mut delays = schedule.backoff().build();
     let mut shown = false;
     loop {
@@ -120,7 +122,34 @@ where
             progress.waiting(reason);
             shown = true;
         }
-        let Some(delay) = delays.next() else { return Ok(None) };
+        // A check that takes long is no reason to wait longer.
+        let Some(delay) = delays.next().filter(|_| Instant::now() < end) else { return Ok(None) };
         tokio::time::sleep(delay).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+    use std::sync::Arc;
+
+    use peersync_engine::Silent;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_checks_take_counts() {
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        let (first, longest, deadline) = (Duration::from_millis(250), Duration::from_secs(2), Duration::from_secs(10));
+        let mut checks = 0;
+        let slow = || {
+            checks += 1;
+            async {
+                tokio::time::sleep(Duration::from_secs(8)).await;
+                Ok(None::<()>)
+            }
+        };
+        let polled = within(&progress, Schedule { first, longest, deadline }, "nothing", slow).await;
+        assert_eq!((polled.unwrap(), checks), (None, 2));
     }
 }

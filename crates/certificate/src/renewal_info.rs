@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use instant_acme::{Account, AccountCredentials, CertificateIdentifier, Error, RenewalInfo};
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::authority::Authority;
@@ -16,6 +17,8 @@ const SHORTEST: i64 = 60;
 const LONGEST: i64 = 86_400;
 /// When one that has not answered is asked again, in seconds (RFC 9773, section 4.3.3).
 const AFTER_FAILURE: i64 = 6 * 3600;
+/// How long it may take to answer.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the authority has suggested for a certificate.
 #[derive(Debug)]
@@ -47,7 +50,9 @@ impl Suggestions {
         if known.is_some_and(|known| (1..=LONGEST).contains(&(known.again - now))) {
             return before;
         }
-        let (at, pause) = match ask(authority, account, certificate).await {
+        // A connection that is dead must not keep the certificate from being renewed.
+        let asked = timeout(DEADLINE, ask(authority, account, certificate)).await;
+        let (at, pause) = match asked.unwrap_or(Err(Error::Str("no answer in time"))) {
             Ok((at, pause)) => (Some(at), pause),
             Err(error) => {
                 info!(target: "certificate", %error, "the authority suggests no time of renewal");

@@ -1,7 +1,7 @@
 //! What happens if something does not work: the authority, the stack, the name of the host. With a real authority it is
 //! the suite `certificate` that tests it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the test's failure")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failure here is the test's failure")]
 
 #[path = "certificate/renewal.rs"]
 mod renewal;

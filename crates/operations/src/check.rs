@@ -9,7 +9,7 @@ mod target;
 
 use std::time::Duration;
 
-use futures::future::{try_join_all, try_join3};
+use futures::future::{join, try_join_all, try_join3};
 
 pub use self::needed_domain::NeededDomain;
 pub(super) use self::quick_tunnel::signaling_behind as quick_tunnel;
@@ -22,8 +22,10 @@ use peersync_aws::HttpClient;
 use peersync_aws::retry::{Schedule, within};
 use peersync_engine::{Outputs, Progress, ResourceError};
 use peersync_resources::Relay;
+use peersync_resources::kinds::cloudfront_distribution;
 use peersync_resources::kinds::signal_instance::{CertificateTrouble, certificate_trouble};
 use peersync_resources::stack::Stack;
+use tokio::time::timeout;
 
 use self::target::{SIGNALING, relay};
 
@@ -37,6 +39,9 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay between two requests.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What came of an attempt that was not over in time.
+const SILENT: &str = "there was no answer in time";
 
 /// What to do about a relay that does not answer.
 const RELAY_HINT: &str = "check `peersync-deploy logs signal`; if this network lets out neither UDP nor TCP to port 3478, skip the \
@@ -99,6 +104,19 @@ pub async fn check(
     Ok(urls)
 }
 
+/// Returns whether what does not answer at once may do so within minutes although nothing is left to do: the edge does not have
+/// the last change yet, or the host is on its way to its certificate.
+pub async fn is_on_its_way(stack: &Stack, outputs: &Outputs) -> bool {
+    let edge = async {
+        match outputs.get(&cloudfront_distribution::address(), "id").filter(|_| stack.runs_hosts) {
+            Some(id) => cloudfront_distribution::is_deployed(stack, id).await.is_ok_and(|is_deployed| !is_deployed),
+            None => false,
+        }
+    };
+    let (edge, trouble) = join(edge, certificate_trouble(stack)).await;
+    edge || trouble.is_some_and(|trouble| !trouble.is_refusal())
+}
+
 fn unprepared(error: ResourceError) -> DeployError {
     let skip = "skip the check with `--no-check`";
     let hint = error.hint.as_ref().map_or_else(|| skip.to_owned(), |hint| format!("{hint}; or {skip}"));
@@ -148,7 +166,7 @@ async fn answers<'a>(
 ) -> Result<String, DeployError> {
     let url = &target.url;
     let schedule = Schedule { first: FIRST_DELAY, longest: LONGEST_DELAY, deadline: target.deadline };
-    let last = Mutex::new((String::new(), None));
+    let last = Mutex::new((SILENT.to_owned(), None));
     let reason = format!("{url} to answer");
     let answered = within(progress, schedule, &reason, || async {
         let Err(reason) = target.ask(client).await else { return Ok(Some(None)) };
@@ -158,7 +176,8 @@ async fn answers<'a>(
         *last.lock() = (reason + &said.unwrap_or_default(), hint);
         Ok(trouble.filter(|trouble| trouble.of.is_refusal()).map(Some))
     });
-    match answered.await? {
+    // An attempt that hangs is cut short.
+    match timeout(target.deadline, answered).await.unwrap_or(Ok(None))? {
         Some(None) => Ok(target.url),
         Some(Some(Trouble { of, domain })) => {
             Err(DeployError::Unanswered { url: target.url, last: of.reason(), hint: of.hint(domain) })
@@ -241,6 +260,19 @@ mod tests {
         let DeployError::Unanswered { last, hint, .. } = error else { panic!("{error}") };
         assert!(last.ends_with("it leads elsewhere"), "{last}");
         assert!(hint.contains("the host tries again by itself at 2026-11-29T22:10:00Z"), "{hint}");
+    }
+
+    #[tokio::test]
+    async fn part_that_hangs_is_waited_for_until_the_deadline_and_no_longer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/ws", listener.local_addr().unwrap());
+        let target = Target { deadline: SOON, ..Target::for_tests("signaling", url) };
+        let progress = Progress::of_nobody(Arc::new(Silent));
+        // One that hangs takes the connection, and says nothing for as long as a request may take.
+        let client = Http::default().client(Duration::from_secs(3600)).unwrap();
+        let error = answers(&client, target, async || None, &progress).await.unwrap_err();
+        let DeployError::Unanswered { last, .. } = error else { panic!("{error}") };
+        assert_eq!(last, SILENT);
     }
 
     const ACCEPTED: &str = "101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket";

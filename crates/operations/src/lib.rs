@@ -23,7 +23,7 @@ mod tls;
 
 pub use backup::{Backup, BackupLocation, back_up};
 pub use certificate::certificate_end;
-pub use check::{NeededDomain, Patience, check};
+pub use check::{NeededDomain, Patience, check, is_on_its_way};
 pub use deployed_stacks::{DeployedStack, find as find_stacks};
 pub use error::DeployError;
 pub use health::{PartHealth, health};

@@ -61,6 +61,9 @@ pub async fn run(context: &Context, args: &UpArgs) -> Result<Exit, CommandError>
     summary.outputs = change.places(&stack, &outputs);
     if !args.no_check {
         summary.trouble = answers(&run, &stack, &outputs, Patience::Unchanged).await;
+        if summary.trouble.is_some() && peersync_operations::is_on_its_way(&stack, &outputs).await {
+            summary.trouble = answers(&run, &stack, &outputs, Patience::Changed).await;
+        }
     }
     Ok(conclude(&run, summary))
 }
@@ -242,10 +245,10 @@ fn is_harmless(step: &Step) -> bool {
     step.action == Action::Create || step.is_renewal() || signal_instance::only_waits(step)
 }
 
-/// Checks that the page and the API answer, and returns what went wrong, if anything.
+/// Checks that everything answers, and returns what went wrong, if anything.
 async fn answers(run: &Run, stack: &Stack, outputs: &Outputs, patience: Patience) -> Option<Problem> {
     let progress = Progress::of_nobody(run.reporter());
-    let busy = run.report.busy("checking that the page and the API answer");
+    let busy = run.report.busy("checking that everything answers");
     let check = peersync_operations::check(stack, outputs, patience, &progress);
     let checked = until_stopped(&run.interrupt, check).await;
     drop(busy);
@@ -256,7 +259,7 @@ async fn answers(run: &Run, stack: &Stack, outputs: &Outputs, patience: Patience
         }
         // Everything is applied: stopping now only ends the wait.
         Err(DeployError::Stopped) => {
-            run.report.warning("stopped while checking that the page and the API answer; all changes are applied");
+            run.report.warning("stopped while checking that everything answers; all changes are applied");
             None
         }
         Err(error) => Some(error.problem()),

@@ -10,6 +10,7 @@ use peersync_aws::retry::{Schedule, within};
 use peersync_engine::{Failure, Outputs, Progress, ResourceError};
 use peersync_resources::kinds::signal_instance::published_address;
 use peersync_resources::stack::Stack;
+use tokio::time::timeout;
 
 /// What the URL is called as long as nobody knows it.
 const UNKNOWN: &str = "the address of the quick tunnel";
@@ -56,7 +57,7 @@ pub(super) async fn answers(
         *last.lock() = (target.url, reason);
         Ok(None)
     });
-    if let Some(url) = answered.await? {
+    if let Some(url) = timeout(deadline, answered).await.unwrap_or(Ok(None))? {
         return Ok(Some(url));
     }
     let (url, last) = last.into_inner();

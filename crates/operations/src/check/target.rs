@@ -25,14 +25,15 @@ const EMULATOR_DEADLINE: Duration = Duration::from_secs(30);
 /// The part that needs the host.
 pub(super) const SIGNALING: &str = "signaling";
 /// What to do about a signaling server that does not answer.
-pub(super) const SIGNALING_HINT: &str =
-    "check `peersync-deploy logs signal`, which has the installation of the host too";
+pub(super) const SIGNALING_HINT: &str = "check `peersync-deploy logs signal`, which has the installation of the host too; if this network lets no WebSocket through, \
+     skip the check with `--no-check`";
 /// What to do about one behind the certificate of its host.
 const CERTIFICATE_HINT: &str = "check `peersync-deploy logs relay`, which says why the host has no certificate, and whether port \
-                                443 is reached";
+                                443 is reached; if this network lets no WebSocket through, skip the check with `--no-check`";
 /// What to do about one behind a tunnel that somebody else has created.
 const OWN_TUNNEL_HINT: &str = "let the public hostname of the tunnel lead to http://127.0.0.1:8081, with nothing before it that asks for \
-                               a sign-in, and check `peersync-deploy logs tunnel`";
+                               a sign-in, and check `peersync-deploy logs tunnel`; if this network lets no WebSocket through, skip the check with \
+                               `--no-check`";
 
 /// A URL that must answer.
 #[derive(Debug)]

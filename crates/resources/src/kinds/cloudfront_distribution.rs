@@ -33,6 +33,7 @@ use peersync_engine::{
 };
 
 pub use self::former::until_open;
+pub use self::key_change::is_deployed;
 pub use self::key_change::{sent_key, until_deployed};
 
 /// The entry of this kind in `KINDS`.

@@ -114,7 +114,7 @@ async fn image(stack: &Stack, host: &Live) -> Check {
 
 /// Tells what the host says about itself.
 fn reported(report: HostReport) -> Check {
-    if report.is_ready {
+    if report.is_ready && !report.is_without_certificate() {
         return Check::ok("host", report.text);
     }
     let hint = "check `peersync-deploy logs signal`, which has the installation; the host tries again by itself, and \

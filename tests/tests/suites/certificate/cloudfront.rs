@@ -147,13 +147,15 @@ async fn cloudfront_reaches_the_websocket_and_strangers_reach_the_challenge_alon
         Installed::new(&stage, "domain = \"signal.example.org\"\n", edge).await;
     // An authority that refuses the name: the host says so, and goes on to be ready.
     let refusing = Pebble::start(everybodys, &[NAME]).await;
-    let relay = start_relay(&host, &refusing, everybodys, edge);
+    let mut relay = start_relay(&host, &refusing, everybodys, edge);
     until(&mut said, "peersync: ready without a certificate: rejectedIdentifier: again at ").await;
     let told = report(&stage.clients, host.id()).await.expect("a report");
     let trouble = CertificateTrouble::parse(&told).unwrap_or_else(|| panic!("{told}"));
     assert!(trouble.is_refusal() && told.len() <= 256, "{told}");
     assert!(trouble.reason().contains("the authority has issued no certificate"), "{told}");
-    drop((relay, refusing));
+    // The next one has the same ports.
+    relay.kill().await.expect("it ends");
+    drop(refusing);
 
     let pebble = Pebble::start(everybodys, &[]).await;
     let _relay = start_relay(&host, &pebble, everybodys, edge);

@@ -30,7 +30,7 @@ const NO_SUCH_NAME: u16 = 3;
 /// In the flags of a question: that the server is to ask others.
 const RECURSION: u16 = 0x0100;
 /// In the flags of a CAA record: that who does not know its property must not issue.
-const CRITICAL: u8 = 0x80;
+const CRITICAL: u8 = 0x81;
 
 /// Returns the system's name servers, as far as it tells them.
 pub(super) fn servers() -> Vec<SocketAddr> {

@@ -85,7 +85,10 @@ pub async fn until_deployed(stack: &Stack, progress: &Progress) -> Result<(), Re
 }
 
 /// Returns whether the last change of a distribution has reached the whole edge, or there is none to wait for.
-pub(super) async fn is_deployed(stack: &Stack, id: &str) -> Result<bool, ResourceError> {
+///
+/// # Errors
+/// The distribution cannot be read.
+pub async fn is_deployed(stack: &Stack, id: &str) -> Result<bool, ResourceError> {
     let answer = stack.clients.cloudfront.get_distribution().id(id).send().await;
     let answer = answer.found(GONE, "failed to read the distribution")?;
     Ok(answer.and_then(|answer| answer.distribution).is_none_or(|distribution| distribution.status == DEPLOYED))

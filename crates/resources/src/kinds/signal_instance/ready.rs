@@ -52,6 +52,13 @@ pub struct HostReport {
     pub is_ready: bool,
 }
 
+impl HostReport {
+    /// Whether its programs answer, and it has no certificate yet, or gets none.
+    pub fn is_without_certificate(&self) -> bool {
+        self.text.starts_with(WITHOUT_CERTIFICATE)
+    }
+}
+
 /// Returns what the host has reported last; `None` if nothing.
 pub fn host_report(host: &Live) -> Option<HostReport> {
     let text = printable(host.tags.as_ref()?.get(REPORT_TAG)?);

@@ -150,7 +150,10 @@ runs() {
 # Prints what the log says last about the certificate of the host: nothing yet, `ready`, or why there is none.
 certificate_state() {
   local line error kind seconds at
-  line=$(grep -h '"target":"certificate"' /var/log/peersync-relay.log 2>/dev/null | tail -n 1) || true
+  # Other lines are about what comes later, such as a renewal.
+  line=$(grep -h '"target":"certificate"' /var/log/peersync-relay.log 2>/dev/null |
+    grep -e '"valid":' -e '"message":"a certificate was obtained"' -e '"message":"the certificate of the stack is used"' |
+    tail -n 1) || true
   case $line in
     *'"message":"a certificate was obtained"'* | *'"message":"the certificate of the stack is used"'* | *'"valid":true'*)
       echo ready

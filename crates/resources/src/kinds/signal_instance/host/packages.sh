@@ -22,6 +22,8 @@ say() {
 # scripts do is done here then; if that fails too, the host boots the kernel that runs.
 every_kernel_boots() {
   local kernel version image result=0
+  # What an attempt has left that was ended.
+  rm -f /boot/initramfs-*.img.new
   for kernel in /lib/modules/*/vmlinuz; do
     version=$(basename "${kernel%/vmlinuz}")
     if [ -s "$kernel" ] && ! [ -s "/boot/initramfs-$version.img" ]; then

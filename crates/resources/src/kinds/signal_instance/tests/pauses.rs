@@ -1,4 +1,4 @@
-//! The pauses between two attempts at a step of the installation.
+//! Functions of the installation: the pauses between two attempts at a step, and what the log says about the certificate.
 
 use std::process::Command;
 
@@ -38,4 +38,21 @@ fn installation_is_tried_again_with_pauses_that_grow_to_a_minute() {
     assert!(said.contains("failed: the step (attempt 10)\n"), "{said}");
     assert!(said.contains("reported: waiting for the step: attempt 10: relay: taken\n"), "{said}");
     assert!(said.ends_with("attempts 11\n"), "{said}");
+}
+
+#[test]
+fn host_has_its_certificate_whatever_the_authority_says_about_renewals() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("peersync-relay.log");
+    let function = part("certificate_state() {", "}").replace("/var/log/peersync-relay.log", log.to_str().unwrap());
+    let state = |messages: &[&str]| {
+        let line = |message: &&str| format!(r#"{{"target":"certificate","message":"{message}"}}"#);
+        std::fs::write(&log, messages.iter().map(line).collect::<Vec<_>>().join("\n")).unwrap();
+        let output = Command::new("bash").args(["-c", &format!("{function}\ncertificate_state")]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    const USED: &str = "the certificate of the stack is used";
+    assert_eq!(state(&[]), "");
+    assert_eq!(state(&[USED]), "ready\n");
+    assert_eq!(state(&[USED, "the authority suggests no time of renewal"]), "ready\n");
 }
