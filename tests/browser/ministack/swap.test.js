@@ -32,7 +32,7 @@ before(async () => {
     config: `[turn]\nurls = ["turn:127.0.0.1:${hosts.address.ports.relay}?transport=udp"]\nsecret = { env = "TURN_SECRET" }\n`,
   });
   tunnelled = new TunnelledHosts(emulator.url, product.url);
-  await Promise.all([hosts.begin(emulator.url, product.url), tunnelled.begin()]);
+  await Promise.all([hosts.begin(emulator.url, product.url, SECRET), tunnelled.begin()]);
   browser = await launch();
 });
 after(async () => {

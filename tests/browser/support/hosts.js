@@ -22,6 +22,9 @@ const STACK = "peersync-dev";
 /** @typedef {import("node:child_process").ChildProcess} Process */
 /** @typedef {{ signal: Process, relay: Process, ports: { signal: number, relay: number } }} Host */
 
+/** The programs that run. @type {Set<Process>} */
+const running = new Set();
+
 /**
  * Starts a program and waits until it serves.
  * @param {string} name
@@ -30,6 +33,8 @@ const STACK = "peersync-dev";
  */
 async function start(name, environment) {
   const started = spawn(join(dirname(PROGRAM), name), { env: { RUST_LOG: "info", ...environment }, stdio: ["ignore", "pipe", "inherit"] });
+  running.add(started);
+  started.once("close", () => running.delete(started));
   /** @type {string[]} */
   const lines = [];
   /** @type {Record<string, string>} */
@@ -167,24 +172,30 @@ export class Hosts {
    * Starts the first host.
    * @param {string} endpoint of the emulator
    * @param {string} site the URL of the pages
+   * @param {string} secret of the relay
    */
-  async begin(endpoint, site) {
+  async begin(endpoint, site, secret) {
     this.#endpoint = endpoint;
     this.#site = site;
     this.address.key = await this.#parameter("origin-key");
     this.#ticketKey = Buffer.from(await this.#parameter("ticket-key"), "base64url");
+    await this.#ssm("PutParameter", { Name: `/peersync/${STACK}/turn-secret`, Value: secret, Type: "SecureString" });
     this.address.lead(await this.#start());
   }
 
   /** @param {string} name @returns {Promise<string>} the value of a parameter of the stack */
   async #parameter(name) {
+    const answer = await this.#ssm("GetParameter", { Name: `/peersync/${STACK}/${name}`, WithDecryption: true });
+    return answer.Parameter.Value;
+  }
+
+  /** @param {string} operation @param {object} input @returns {Promise<any>} the answer of Parameter Store */
+  async #ssm(operation, input) {
     const headers = {
-      "content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter",
+      "content-type": "application/x-amz-json-1.1", "x-amz-target": `AmazonSSM.${operation}`,
       "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/ssm/aws4_request, SignedHeaders=host, Signature=0",
     };
-    const body = JSON.stringify({ Name: `/peersync/${STACK}/${name}`, WithDecryption: true });
-    const answer = await (await fetch(this.#endpoint, { method: "POST", headers, body })).json();
-    return answer.Parameter.Value;
+    return (await fetch(this.#endpoint, { method: "POST", headers, body: JSON.stringify(input) })).json();
   }
 
   /** @returns {Promise<Host>} */
@@ -227,9 +238,8 @@ export class Hosts {
   }
 
   async close() {
-    const { host } = this.address;
-    host?.signal.kill("SIGKILL");
-    host?.relay.kill("SIGKILL");
+    // Also what was started for a host that then did not come about.
+    for (const process of running) process.kill("SIGKILL");
     this.address.close();
   }
 }
