@@ -1,7 +1,6 @@
 //! Waits until a host that has taken over has its certificate, if the one before had none for its domain. Until then it serves
 //! people by the way of before, and nobody is told another one.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -55,14 +54,11 @@ async fn until_reported<Read: Future<Output = Result<Option<String>, ResourceErr
     read: impl Fn() -> Read,
 ) -> Result<(), ResourceError> {
     let reason = "the new signaling host to obtain its certificate, while people go on by the former way";
-    let before = OnceLock::new();
     let waited = retry::until(progress, schedule, reason, || async {
         let report = read().await?;
-        // What was refused before the wait may have been fixed: the host tries again.
-        let is_old = before.get_or_init(|| report.clone()) == &report;
         let trouble = report.as_deref().and_then(CertificateTrouble::parse);
         let outcome = match (trouble, report) {
-            (Some(trouble), _) => (!is_old && trouble.is_refusal()).then_some(Some(trouble)),
+            (Some(trouble), _) => trouble.is_refusal().then_some(Some(trouble)),
             (None, Some(report)) => ready::says_ready(&report).then_some(None),
             (None, None) => runs_nothing.then_some(None),
         };
