@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::certificate::CertificateTrouble;
 use super::user_data::SIGNAL_ENVIRONMENT;
-use super::{instance, ready, views};
+use super::{ready, views};
 use crate::stack::Stack;
 use peersync_aws::retry::{self, Schedule};
 use peersync_engine::{LiveField, Progress, ResourceError, rule};
@@ -32,7 +32,7 @@ pub(super) async fn until_certified(
         let LiveField::Known(files) = views::user_data_view(stack, &host).await? else { continue };
         if serves_otherwise(&files, domain) {
             let runs_nothing = !stack.runs_hosts;
-            let read = || async { Ok(instance::read(stack, id).await?.as_ref().and_then(ready::report)) };
+            let read = || ready::read_report(stack, id);
             return until_reported(progress, SCHEDULE, domain, runs_nothing, read).await;
         }
     }

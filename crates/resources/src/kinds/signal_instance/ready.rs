@@ -108,8 +108,15 @@ pub(super) async fn refusal(
     progress: &Progress,
     id: &str,
 ) -> Result<Option<ResourceError>, ResourceError> {
-    let read = || async { Ok(instance::read(stack, id).await?.as_ref().and_then(report)) };
-    until_reported(progress, SCHEDULE, !stack.runs_hosts, read, console(stack, id)).await
+    until_reported(progress, SCHEDULE, !stack.runs_hosts, || read_report(stack, id), console(stack, id)).await
+}
+
+/// Reads how far the installation of a host is.
+///
+/// # Errors
+/// The host cannot be read.
+pub(super) async fn read_report(stack: &Stack, id: &str) -> Result<Option<String>, ResourceError> {
+    Ok(instance::read(stack, id).await?.as_ref().and_then(report))
 }
 
 /// Waits as [`refusal`] does, by what `read` returns as the report and `console` as the end of the console. A report of before
